@@ -1,0 +1,225 @@
+//! What follows from an order's versions and payments: computed when read, never stored.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::{Confirmation, LineId, Money, Order, SetStatus};
+
+/// `OrderStatus`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderStatus {
+    /// Can be paid.
+    Active,
+    /// Paid in part, can be paid.
+    PartiallyPaid,
+    /// Paid.
+    Paid,
+    /// Past its due date.
+    Expired,
+    /// Set by the institution.
+    Set(SetStatus),
+}
+
+impl OrderStatus {
+    /// The contract's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::PartiallyPaid => "PartiallyPaid",
+            Self::Paid => "Paid",
+            Self::Expired => "Expired",
+            Self::Set(status) => status.as_str(),
+        }
+    }
+}
+
+/// Why a person should look at a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Review {
+    /// Paid when the order was expired, cancelled, completed or refunded.
+    Late,
+    /// Nothing was due any more.
+    Double,
+    /// More than was due, without leave to pay in advance.
+    OverPaid,
+    /// Less than was due, without leave to pay in part.
+    UnderPaid,
+    /// It pays for an older version of the order.
+    Amended,
+}
+
+impl Review {
+    /// The name that users meet.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Late => "late",
+            Self::Double => "double",
+            Self::OverPaid => "over-paid",
+            Self::UnderPaid => "under-paid",
+            Self::Amended => "amended",
+        }
+    }
+}
+
+/// A payment with what is to be said of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedPayment {
+    /// What MPay confirmed.
+    pub confirmation: Confirmation,
+    /// What a person should look at; empty if nothing.
+    pub review: Vec<Review>,
+}
+
+/// A line that is still to be paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineDue {
+    /// Position of the line in its order, from 0.
+    pub position: usize,
+    /// What is due; `None` where it is unknown.
+    pub amount: Option<Money>,
+}
+
+/// An order as it stands: its versions and payments, folded in the order of their recording.
+#[derive(Debug, Clone, Default)]
+pub struct OrderState {
+    versions: Vec<Order>,
+    payments: Vec<RecordedPayment>,
+}
+
+impl OrderState {
+    /// Adds a version of the order.
+    pub fn amend(&mut self, order: Order) {
+        self.versions.push(order);
+    }
+
+    /// Adds a payment, and finds what a person should look at. One that is there already counts
+    /// once, and gives `false`.
+    pub fn pay(&mut self, confirmation: Confirmation) -> bool {
+        let known =
+            |payment: &RecordedPayment| payment.confirmation.payment_id == confirmation.payment_id;
+        if self.payments.iter().any(known) {
+            return false;
+        }
+        let review = self.review(&confirmation);
+        self.payments.push(RecordedPayment {
+            confirmation,
+            review,
+        });
+        true
+    }
+
+    /// The latest version; `None` for an order that does not exist.
+    pub fn order(&self) -> Option<&Order> {
+        self.versions.last()
+    }
+
+    /// Every version, the oldest first.
+    pub fn versions(&self) -> &[Order] {
+        &self.versions
+    }
+
+    /// The payments in the order of their recording.
+    pub fn payments(&self) -> &[RecordedPayment] {
+        &self.payments
+    }
+
+    /// The sum of the payments.
+    pub fn amount_paid(&self) -> Money {
+        self.payments
+            .iter()
+            .map(|payment| payment.confirmation.total)
+            .sum()
+    }
+
+    /// What is still due; `None` while the order's amount is unknown.
+    pub fn amount_due(&self) -> Option<Money> {
+        Some(self.order()?.total()?.saturating_sub(self.amount_paid()))
+    }
+
+    /// The status at the time `now`: the first that applies of what the institution set, Paid,
+    /// Expired, PartiallyPaid, Active (MPay contract, "Settled readings").
+    pub fn status(&self, now: Timestamp) -> OrderStatus {
+        let Some(order) = self.order() else {
+            return OrderStatus::Active;
+        };
+        match order.set_status {
+            Some(status) => OrderStatus::Set(status),
+            None if self.amount_due().is_some_and(Money::is_zero) => OrderStatus::Paid,
+            None if order.due_date.is_some_and(|due| now > due) => OrderStatus::Expired,
+            None if !self.payments.is_empty() => OrderStatus::PartiallyPaid,
+            None => OrderStatus::Active,
+        }
+    }
+
+    /// The lines to show: those with something due, or all of them where nothing is due any more.
+    ///
+    /// A payment counts for the lines it names; what is more than such a line asks, or for a line
+    /// that the latest version does not have, counts for the others in their order.
+    pub fn lines_due(&self) -> Vec<LineDue> {
+        let Some(order) = self.order() else {
+            return Vec::new();
+        };
+        let mut paid: HashMap<&LineId, Money> = HashMap::new();
+        for line in self
+            .payments
+            .iter()
+            .flat_map(|payment| &payment.confirmation.lines)
+        {
+            let sum = paid.entry(&line.line_id).or_default();
+            *sum = *sum + line.amount;
+        }
+        let mut due: Vec<Option<Money>> = Vec::with_capacity(order.lines.len());
+        for line in &order.lines {
+            due.push(line.amount_due.map(|asked| {
+                let given = paid.remove(&line.line_id).unwrap_or_default();
+                if !given.saturating_sub(asked).is_zero() {
+                    paid.insert(&line.line_id, given.saturating_sub(asked));
+                }
+                asked.saturating_sub(given)
+            }));
+        }
+        let mut surplus: Money = paid.into_values().sum();
+        for amount in due.iter_mut().flatten() {
+            let rest = surplus.saturating_sub(*amount);
+            *amount = amount.saturating_sub(surplus);
+            surplus = rest;
+        }
+        let settled = due.iter().all(|amount| amount.is_some_and(Money::is_zero));
+        due.into_iter()
+            .enumerate()
+            .filter(|(_, amount)| settled || !amount.is_some_and(Money::is_zero))
+            .map(|(position, amount)| LineDue { position, amount })
+            .collect()
+    }
+
+    fn review(&self, confirmation: &Confirmation) -> Vec<Review> {
+        let Some(order) = self.order() else {
+            return Vec::new();
+        };
+        let mut review = Vec::new();
+        match self.status(confirmation.paid_at) {
+            OrderStatus::Active | OrderStatus::PartiallyPaid => {}
+            OrderStatus::Paid => review.push(Review::Double),
+            OrderStatus::Expired | OrderStatus::Set(_) => review.push(Review::Late),
+        }
+        if let Some(due) = self.amount_due()
+            && !review.contains(&Review::Double)
+        {
+            if confirmation.total > due && !order.allow_advance_payments {
+                review.push(if due.is_zero() {
+                    Review::Double
+                } else {
+                    Review::OverPaid
+                });
+            }
+            if confirmation.total < due && !order.allow_partial_payments {
+                review.push(Review::UnderPaid);
+            }
+        }
+        if confirmation.check_against(order).is_err() {
+            review.push(Review::Amended);
+        }
+        review
+    }
+}

@@ -1,0 +1,146 @@
+//! Texts that people read.
+
+use std::fmt;
+
+/// Why a text is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TextError {
+    /// Nothing but white space.
+    #[error("must not be empty")]
+    Empty,
+    /// Longer than the contract allows.
+    #[error("has {length} characters, at most {max} are allowed")]
+    TooLong {
+        /// Length found, in characters.
+        length: usize,
+        /// Longest allowed, in characters.
+        max: usize,
+    },
+    /// A character that XML cannot carry, or a line break.
+    #[error("contains a control character")]
+    ControlCharacter,
+}
+
+/// A text of 1 to `MAX` characters on one line, trimmed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Text<const MAX: usize>(String);
+
+impl<const MAX: usize> Text<MAX> {
+    /// Trims and checks `text`.
+    ///
+    /// # Errors
+    /// [`TextError`] when it is empty, too long or holds control characters.
+    pub fn parse(text: &str) -> Result<Self, TextError> {
+        let text = text.trim();
+        let length = text.chars().count();
+        if length == 0 {
+            return Err(TextError::Empty);
+        }
+        if length > MAX {
+            return Err(TextError::TooLong { length, max: MAX });
+        }
+        if text
+            .chars()
+            .any(|c| c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}'))
+        {
+            return Err(TextError::ControlCharacter);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<const MAX: usize> fmt::Debug for Text<MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// A language of MPay's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Language {
+    /// `ro`, also what an absent or unknown language means.
+    #[default]
+    Romanian,
+    /// `ru`.
+    Russian,
+    /// `en`.
+    English,
+}
+
+impl Language {
+    /// Reads a language code; case does not matter, what is unknown is Romanian.
+    pub fn parse(code: &str) -> Self {
+        match code.trim() {
+            c if c.eq_ignore_ascii_case("ru") => Self::Russian,
+            c if c.eq_ignore_ascii_case("en") => Self::English,
+            _ => Self::Romanian,
+        }
+    }
+}
+
+/// A text in one language or several; at least Romanian, or one text for all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Localized<const MAX: usize> {
+    /// The text in Romanian, or in whatever language the only text is.
+    pub ro: Text<MAX>,
+    /// The text in Russian.
+    pub ru: Option<Text<MAX>>,
+    /// The text in English.
+    pub en: Option<Text<MAX>>,
+}
+
+impl<const MAX: usize> Localized<MAX> {
+    /// The text in `language`, else in Romanian.
+    pub fn get(&self, language: Language) -> &str {
+        match language {
+            Language::Romanian => None,
+            Language::Russian => self.ru.as_ref(),
+            Language::English => self.en.as_ref(),
+        }
+        .unwrap_or(&self.ro)
+        .as_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn languages_are_read_in_any_case_and_default_to_romanian() {
+        assert_eq!(Language::parse("RU"), Language::Russian);
+        assert_eq!(Language::parse(" en "), Language::English);
+        assert_eq!(Language::parse("ro"), Language::Romanian);
+        assert_eq!(Language::parse("fr"), Language::Romanian);
+    }
+
+    #[test]
+    fn a_missing_translation_falls_back_to_romanian() {
+        let text = Localized::<50> {
+            ro: Text::parse("Taxă").unwrap(),
+            ru: Some(Text::parse("Сбор").unwrap()),
+            en: None,
+        };
+        assert_eq!(text.get(Language::Russian), "Сбор");
+        assert_eq!(text.get(Language::English), "Taxă");
+    }
+
+    #[test]
+    fn line_breaks_and_noncharacters_are_refused() {
+        assert_eq!(Text::<9>::parse("a\nb"), Err(TextError::ControlCharacter));
+        assert_eq!(
+            Text::<9>::parse("a\u{FFFE}"),
+            Err(TextError::ControlCharacter)
+        );
+        assert_eq!(
+            Text::<2>::parse("abc"),
+            Err(TextError::TooLong { length: 3, max: 2 })
+        );
+    }
+}
