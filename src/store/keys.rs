@@ -1,0 +1,61 @@
+//! The keys: `/` between the parts, everything else percent-encoded.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::domain::{OrderKey, PaymentId, ServiceId};
+
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
+
+/// List of payments in the order of their recording.
+pub const LEDGER: &str = "ledger";
+/// List of registered orders.
+pub const ORDERS: &str = "orders";
+/// List of confirmations that were refused.
+pub const REFUSALS: &str = "refusals";
+
+/// List of an order's versions and payments. Keys that payers would confuse share one list.
+pub fn order(service: &ServiceId, key: &OrderKey) -> String {
+    format!(
+        "order/{}/{}",
+        encode(service.as_str()),
+        encode(&key.folded())
+    )
+}
+
+/// List of the attempts to record a payment.
+pub fn payment(id: &PaymentId) -> String {
+    format!("payment/{}", encode(id.as_str()))
+}
+
+/// Marker of a payment that is recorded.
+pub fn done(id: &PaymentId) -> String {
+    format!("done/{}", encode(id.as_str()))
+}
+
+/// A signed message.
+pub fn evidence(id: &str) -> String {
+    format!("evidence/{id}")
+}
+
+fn encode(part: &str) -> String {
+    utf8_percent_encode(part, ENCODED).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_orders_share_a_key_by_their_spelling() {
+        let service = |text| ServiceId::parse(text).unwrap();
+        let key = |text| OrderKey::parse(text).unwrap();
+        assert_eq!(
+            order(&service("a/b"), &key("C ș%1")),
+            "order/a%2Fb/c%C8%99%251"
+        );
+        assert_ne!(
+            order(&service("a/b"), &key("c")),
+            order(&service("a"), &key("b/c"))
+        );
+    }
+}

@@ -1,0 +1,275 @@
+//! The append-only list: the one primitive that every record is built of.
+//!
+//! A counter under the list's name hands out indices from 1; entry `n` is at `<list>/<n>`, with
+//! its time of recording. A writer that has not stored its entry within [`WRITE_WINDOW`] of taking
+//! an index abandons it; so a hole is *dead* once a later entry was recorded more than
+//! [`DEAD_AFTER`] ago, and *pending* before that.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use super::{Platform, Store, StoreError};
+
+/// Within this time of taking an index an entry is written, or never.
+pub(super) const WRITE_WINDOW: Duration = Duration::from_secs(20);
+/// A hole is dead once a later entry is older than this.
+pub(super) const DEAD_AFTER: Duration = Duration::from_secs(60);
+/// A write that ends later than this after its index was taken may be past its readers. What is
+/// between this and [`DEAD_AFTER`] makes up for clocks that differ.
+const LATEST_WRITE: Duration = Duration::from_secs(40);
+/// Entries read by one call.
+const BLOCK: u64 = 256;
+/// Entries fetched together with the counter, so that most lists take one call.
+const FIRST_BLOCK: u64 = 8;
+
+/// An index of one's own.
+#[derive(Debug)]
+pub(super) struct Slot {
+    list: String,
+    pub index: u64,
+    taken: Timestamp,
+}
+
+/// An entry as it was found.
+#[derive(Debug)]
+pub(super) struct Entry<T> {
+    pub index: u64,
+    /// When it was recorded.
+    pub at: Timestamp,
+    pub value: T,
+}
+
+/// What a list, or a part of it, holds.
+#[derive(Debug)]
+pub(super) struct Listing<T> {
+    pub entries: Vec<Entry<T>>,
+    /// The first index not looked at.
+    next: u64,
+    /// The counter: the highest index handed out.
+    pub length: u64,
+}
+
+impl<T> Listing<T> {
+    /// The lowest index that a writer may still fill; `None` if all are filled or dead.
+    pub fn first_pending(&self, now: Timestamp) -> Option<u64> {
+        self.first_pending_from(1, now)
+    }
+
+    /// The cursor to go on from: the last index that was looked at.
+    pub fn cursor(&self) -> u64 {
+        self.next - 1
+    }
+
+    fn first_pending_from(&self, from: u64, now: Timestamp) -> Option<u64> {
+        // Holes before an entry that is old enough are dead.
+        let last_old = self
+            .entries
+            .iter()
+            .rev()
+            .find(|entry| age(entry.at, now) > DEAD_AFTER)
+            .map_or(0, |entry| entry.index);
+        let mut filled = self.entries.iter().map(|entry| entry.index).peekable();
+        (from..self.next).find(|index| {
+            while filled.next_if(|filled| filled < index).is_some() {}
+            *index > last_old && filled.peek() != Some(index)
+        })
+    }
+}
+
+/// How long ago `at` was; zero if it is yet to come.
+pub(super) fn age(at: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(at)).unwrap_or_default()
+}
+
+#[derive(Deserialize)]
+struct StoredEntry<'a> {
+    at: Timestamp,
+    #[serde(borrow)]
+    entry: &'a RawValue,
+}
+
+impl<P: Platform> Store<P> {
+    /// Takes an index. If it is never filled, a hole is left, which does no harm.
+    pub(super) async fn take(&self, list: &str) -> Result<Slot, StoreError> {
+        // Before the call: what counts is when the index may first have been handed out.
+        let taken = self.now();
+        let index = self.increment(list).await?;
+        Ok(Slot {
+            list: list.to_owned(),
+            index,
+            taken,
+        })
+    }
+
+    /// Fills slots with JSON texts, and sets other values, in one batch.
+    ///
+    /// # Errors
+    /// [`StoreError::TooSlow`] if a slot's time is over: its entry then is not there, or not
+    /// certain to be read.
+    pub(super) async fn fill(
+        &self,
+        entries: &[(&Slot, &str)],
+        others: Vec<(String, Vec<u8>)>,
+    ) -> Result<(), StoreError> {
+        let at = self.now();
+        if entries
+            .iter()
+            .any(|(slot, _)| age(slot.taken, at) > WRITE_WINDOW)
+        {
+            return Err(StoreError::TooSlow);
+        }
+        let mut batch = others;
+        for (slot, json) in entries {
+            let value = format!(r#"{{"v":1,"at":"{at}","entry":{json}}}"#);
+            batch.push((format!("{}/{}", slot.list, slot.index), value.into_bytes()));
+        }
+        self.set_many(&batch).await?;
+        let end = self.now();
+        if entries
+            .iter()
+            .any(|(slot, _)| age(slot.taken, end) > LATEST_WRITE)
+        {
+            return Err(StoreError::TooSlow);
+        }
+        Ok(())
+    }
+
+    /// All entries of a list.
+    pub(super) async fn read_all<T: DeserializeOwned>(
+        &self,
+        list: &str,
+    ) -> Result<Listing<T>, StoreError> {
+        let mut keys = vec![list.to_owned()];
+        keys.extend((1..=FIRST_BLOCK).map(|index| format!("{list}/{index}")));
+        let mut values = self.get_many(&keys).await?;
+        let length = match values.get(list) {
+            Some(counter) => read_counter(list, counter)?,
+            None => 0,
+        };
+        let mut listing = Listing {
+            entries: Vec::new(),
+            next: length + 1,
+            length,
+        };
+        let mut from = 1;
+        loop {
+            let until = if from == 1 {
+                FIRST_BLOCK
+            } else {
+                from + BLOCK - 1
+            }
+            .min(length);
+            for index in from..=until {
+                let key = format!("{list}/{index}");
+                if let Some(bytes) = values.get(&key) {
+                    listing.entries.push(read_entry(&key, index, bytes)?);
+                }
+            }
+            if until >= length {
+                return Ok(listing);
+            }
+            from = until + 1;
+            let block: Vec<_> = (from..(from + BLOCK).min(length + 1))
+                .map(|index| format!("{list}/{index}"))
+                .collect();
+            values = self.get_many(&block).await?;
+        }
+    }
+
+    /// Up to `limit` indices of a list after index `after`, for a reader that comes back for
+    /// more: nothing that may still be filled is passed by.
+    pub(super) async fn read_after<T: DeserializeOwned>(
+        &self,
+        list: &str,
+        after: u64,
+        limit: u64,
+    ) -> Result<Listing<T>, StoreError> {
+        let until = after.saturating_add(limit.clamp(1, BLOCK));
+        let mut keys = vec![list.to_owned()];
+        keys.extend((after + 1..=until).map(|index| format!("{list}/{index}")));
+        let values = self.get_many(&keys).await?;
+        let length = match values.get(list) {
+            Some(counter) => read_counter(list, counter)?,
+            None => 0,
+        };
+        let until = until.min(length);
+        let mut listing = Listing {
+            entries: Vec::new(),
+            next: until + 1,
+            length,
+        };
+        for index in after + 1..=until {
+            let key = format!("{list}/{index}");
+            if let Some(bytes) = values.get(&key) {
+                listing.entries.push(read_entry(&key, index, bytes)?);
+            }
+        }
+        if let Some(pending) = listing.first_pending_from(after + 1, self.now()) {
+            // Only entries after the hole tell whether it is dead, and they may lie beyond.
+            if !self.passed_by(list, until, length).await? {
+                listing.entries.retain(|entry| entry.index < pending);
+                listing.next = pending;
+            }
+        }
+        Ok(listing)
+    }
+
+    /// Whether an entry after index `until` is so old that all holes up to there are dead.
+    async fn passed_by(&self, list: &str, until: u64, length: u64) -> Result<bool, StoreError> {
+        let keys: Vec<_> = (until + 1..=length.min(until + BLOCK))
+            .map(|index| format!("{list}/{index}"))
+            .collect();
+        if keys.is_empty() {
+            return Ok(false);
+        }
+        let now = self.now();
+        for (key, bytes) in self.get_many(&keys).await? {
+            let entry: Entry<serde::de::IgnoredAny> = read_entry(&key, 0, &bytes)?;
+            if age(entry.at, now) > DEAD_AFTER {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn read_entry<T: DeserializeOwned>(
+    key: &str,
+    index: u64,
+    bytes: &[u8],
+) -> Result<Entry<T>, StoreError> {
+    let corrupt = |error: serde_json::Error| StoreError::Corrupt {
+        key: key.to_owned(),
+        reason: error.to_string(),
+    };
+    let stored: StoredEntry = serde_json::from_slice(bytes).map_err(corrupt)?;
+    let value = serde_json::from_str(stored.entry.get()).map_err(corrupt)?;
+    Ok(Entry {
+        index,
+        at: stored.at,
+        value,
+    })
+}
+
+/// Reads a counter as the stores keep it: eight bytes little-endian on SQLite, decimal digits on
+/// Redis. Eight digits read as a number would be beyond 10^18, so there is no doubt.
+fn read_counter(key: &str, bytes: &[u8]) -> Result<u64, StoreError> {
+    const BEYOND_ANY_COUNT: u64 = 1 << 53;
+    if let Ok(bytes) = bytes.try_into() {
+        let count = u64::from_le_bytes(bytes);
+        if count < BEYOND_ANY_COUNT {
+            return Ok(count);
+        }
+    }
+    std::str::from_utf8(bytes)
+        .ok()
+        .and_then(|digits| digits.parse().ok())
+        .filter(|count| *count < BEYOND_ANY_COUNT)
+        .ok_or_else(|| StoreError::Corrupt {
+            key: key.to_owned(),
+            reason: "not a counter".to_owned(),
+        })
+}

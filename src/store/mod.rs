@@ -1,0 +1,106 @@
+//! Orders and payments in the platform's key-value store: nothing lost, nothing twice, although
+//! the store offers no more than reading, writing and counting.
+//!
+//! Everything is built of one primitive, the append-only list of [`list`]. No value that two
+//! writers can meet at is ever read, changed and written back.
+
+#[cfg(any(test, feature = "store-contract"))]
+pub mod contract;
+mod evidence;
+mod keys;
+mod list;
+#[cfg(test)]
+pub mod memory;
+mod orders;
+mod payments;
+mod platform;
+#[cfg(target_arch = "wasm32")]
+pub mod spin;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, time::Duration};
+
+use jiff::Timestamp;
+
+pub use evidence::{Evidence, Refusal};
+pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
+pub use payments::{LedgerEntry, LedgerPage, Recorded};
+pub use platform::{Platform, PlatformError};
+
+/// Why the store could not do what was asked. MPay asks again; so may any caller.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A call failed, again and again.
+    #[error("the store failed: {0}")]
+    Platform(#[from] PlatformError),
+    /// A value is not what this program wrote.
+    #[error("the value of {key} cannot be read: {reason}")]
+    Corrupt {
+        /// Key of the value.
+        key: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The store took so long that the entry may come too late for its readers.
+    #[error("the store took too long")]
+    TooSlow,
+    /// Somebody else is recording the same payment, and has not finished.
+    #[error("payment {0} is being recorded by another call")]
+    InProgress(String),
+}
+
+/// The store: records and lists over what a [`Platform`] offers.
+#[derive(Debug)]
+pub struct Store<P> {
+    platform: P,
+}
+
+impl<P: Platform> Store<P> {
+    /// A store on `platform`.
+    pub fn new(platform: P) -> Self {
+        Self { platform }
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.platform.now()
+    }
+
+    async fn get_many(&self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, StoreError> {
+        self.retry(async || self.platform.get_many(keys).await)
+            .await
+    }
+
+    async fn set_many(&self, entries: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
+        self.retry(async || self.platform.set_many(entries).await)
+            .await
+    }
+
+    async fn increment(&self, key: &str) -> Result<u64, StoreError> {
+        self.retry(async || self.platform.increment(key).await)
+            .await
+    }
+
+    /// Calls again, a few times, what fails for a passing reason.
+    async fn retry<T>(
+        &self,
+        call: impl AsyncFn() -> Result<T, PlatformError>,
+    ) -> Result<T, StoreError> {
+        const PAUSES: [u64; 3] = [20, 80, 320];
+        for pause in PAUSES {
+            match call().await {
+                Err(PlatformError::Failed(_)) => {
+                    // Jitter, so that callers who failed together do not come back together.
+                    let jitter = u64::from(self.now().subsec_nanosecond().unsigned_abs()) % pause;
+                    self.platform
+                        .sleep(Duration::from_millis(pause + jitter))
+                        .await;
+                }
+                result => return Ok(result?),
+            }
+        }
+        Ok(call().await?)
+    }
+}

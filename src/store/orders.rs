@@ -1,0 +1,228 @@
+//! Orders: lists of versions and payments.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Platform, Store, StoreError,
+    evidence::to_json,
+    keys,
+    list::{Listing, Slot},
+};
+use crate::{
+    domain::{Order, OrderKey, OrderState, ServiceId},
+    json::{OrderJson, PaymentJson},
+};
+
+/// An entry of an order's list.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum OrderEntry {
+    /// The order, or the order amended.
+    Version(Box<OrderJson>),
+    /// A payment for it.
+    Payment(Box<PaymentJson>),
+    /// An index that was taken, but whose change was refused.
+    Void,
+}
+
+/// An order as it is stored.
+#[derive(Debug)]
+pub struct StoredOrder {
+    /// Its versions and payments.
+    pub state: OrderState,
+    /// The records of `state`'s payments, in the same order.
+    pub payments: Vec<PaymentJson>,
+    /// Changes with every version and payment: what `If-Match` compares.
+    pub version: u64,
+}
+
+/// What must hold for a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precondition {
+    /// Nothing.
+    None,
+    /// The order is at this version (`If-Match`).
+    Version(u64),
+    /// There is no such order yet (`If-None-Match: *`).
+    Absent,
+}
+
+/// What a registration did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registered {
+    /// A new order.
+    Created,
+    /// A new version of an order.
+    Amended,
+    /// Nothing: the order was like this already.
+    Unchanged,
+}
+
+/// Why an order was not registered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// Another order has a key that payers would confuse with this one.
+    #[error("the order key {0} exists already and differs only in case or spaces")]
+    KeyTaken(OrderKey),
+    /// The precondition does not hold.
+    #[error("the order has changed, or exists already")]
+    PreconditionFailed,
+    /// Somebody else is registering the same order.
+    #[error("another call is registering this order; try again")]
+    Busy,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl<P: Platform> Store<P> {
+    /// The order of this service and key; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn order(
+        &self,
+        service: &ServiceId,
+        key: &OrderKey,
+    ) -> Result<Option<StoredOrder>, StoreError> {
+        let list = keys::order(service, key);
+        let stored = self.fold(&list, self.read_all(&list).await?)?;
+        let exists = stored
+            .state
+            .order()
+            .is_some_and(|order| order.order_key == *key);
+        Ok(exists.then_some(stored))
+    }
+
+    /// Registers an order, or a new version of it.
+    ///
+    /// # Errors
+    /// [`RegisterError`]; the order then is as it was.
+    pub async fn register(
+        &self,
+        order: &Order,
+        precondition: Precondition,
+    ) -> Result<Registered, RegisterError> {
+        let list = keys::order(&order.service_id, &order.order_key);
+        let seen = self.fold(&list, self.read_all(&list).await?)?;
+        let known = match seen.state.order() {
+            Some(known) if known.order_key != order.order_key => {
+                return Err(RegisterError::KeyTaken(known.order_key.clone()));
+            }
+            known => known,
+        };
+        let holds = match precondition {
+            Precondition::None => true,
+            Precondition::Version(version) => known.is_some() && version == seen.version,
+            Precondition::Absent => known.is_none(),
+        };
+        if !holds {
+            return Err(RegisterError::PreconditionFailed);
+        }
+        if known == Some(order) {
+            return Ok(Registered::Unchanged);
+        }
+        let mut creating = known.is_none();
+        let slot = self.take(&list).await?;
+        if slot.index != seen.version + 1 {
+            // Somebody else came in between.
+            if precondition != Precondition::None {
+                self.void(&slot).await?;
+                return Err(RegisterError::PreconditionFailed);
+            }
+            if creating {
+                match self.settled_before(&list, &slot).await? {
+                    None => {
+                        self.void(&slot).await?;
+                        return Err(RegisterError::Busy);
+                    }
+                    Some(earlier) => match earlier.state.order() {
+                        Some(known) if known.order_key != order.order_key => {
+                            let taken = known.order_key.clone();
+                            self.void(&slot).await?;
+                            return Err(RegisterError::KeyTaken(taken));
+                        }
+                        known => creating = known.is_none(),
+                    },
+                }
+            }
+        }
+        let version = to_json(&OrderEntry::Version(Box::new(order.into())))?;
+        if creating {
+            let summary = to_json(&OrderSummary {
+                service_id: order.service_id.as_str(),
+                order_key: order.order_key.as_str(),
+            })?;
+            let orders = self.take(keys::ORDERS).await?;
+            self.fill(&[(&slot, &version), (&orders, &summary)], Vec::new())
+                .await?;
+            Ok(Registered::Created)
+        } else {
+            self.fill(&[(&slot, &version)], Vec::new()).await?;
+            Ok(Registered::Amended)
+        }
+    }
+
+    async fn void(&self, slot: &Slot) -> Result<(), StoreError> {
+        self.fill(&[(slot, &to_json(&OrderEntry::Void)?)], Vec::new())
+            .await
+    }
+
+    /// What stands before `slot`, once no writer is at it any more; `None` if that takes long.
+    async fn settled_before(
+        &self,
+        list: &str,
+        slot: &Slot,
+    ) -> Result<Option<StoredOrder>, StoreError> {
+        for pause in [0, 50, 200, 800] {
+            self.platform.sleep(Duration::from_millis(pause)).await;
+            let listing = self.read_all::<OrderEntry>(list).await?;
+            match listing.first_pending(self.now()) {
+                Some(pending) if pending < slot.index => {}
+                _ => return self.fold(list, listing).map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    fn fold(&self, list: &str, listing: Listing<OrderEntry>) -> Result<StoredOrder, StoreError> {
+        // A change that waits for what is not written yet must not pass for one that saw it.
+        let version = match listing.first_pending(self.now()) {
+            Some(pending) => pending - 1,
+            None => listing.length,
+        };
+        let mut stored = StoredOrder {
+            state: OrderState::default(),
+            payments: Vec::new(),
+            version,
+        };
+        for entry in listing.entries {
+            let corrupt = |errors: Vec<_>| StoreError::Corrupt {
+                key: format!("{list}/{}", entry.index),
+                reason: format!("{errors:?}"),
+            };
+            match entry.value {
+                OrderEntry::Version(json) => {
+                    stored.state.amend(json.to_order().map_err(corrupt)?);
+                }
+                OrderEntry::Payment(json) => {
+                    if stored.state.pay(json.to_confirmation().map_err(corrupt)?) {
+                        stored.payments.push(*json);
+                    }
+                }
+                OrderEntry::Void => {}
+            }
+        }
+        Ok(stored)
+    }
+}
+
+/// An entry of the list of orders.
+#[derive(Serialize)]
+struct OrderSummary<'a> {
+    service_id: &'a str,
+    order_key: &'a str,
+}

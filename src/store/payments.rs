@@ -1,0 +1,272 @@
+//! Payments: recorded once, however often and from wherever MPay confirms them.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Evidence, Platform, Store, StoreError,
+    evidence::to_json,
+    keys,
+    list::{DEAD_AFTER, WRITE_WINDOW, age},
+    orders::OrderEntry,
+};
+use crate::{
+    domain::{Confirmation, PaymentId},
+    json::PaymentJson,
+};
+
+/// How the recording of a payment ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// The payment is recorded, now or before.
+    Done {
+        /// Whether it was there before this call.
+        before: bool,
+    },
+    /// Another payment has this id.
+    Conflict,
+}
+
+/// A payment in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerEntry {
+    /// Its place: payments are numbered as they are recorded, with gaps.
+    pub index: u64,
+    /// The payment.
+    pub payment: PaymentJson,
+}
+
+/// A part of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerPage {
+    /// Payments in the order of their recording.
+    pub payments: Vec<LedgerEntry>,
+    /// Where to go on.
+    pub next: u64,
+}
+
+/// Says that a payment is recorded: written last, and never changed.
+#[derive(Debug, Serialize, Deserialize)]
+struct Marker {
+    v: u32,
+    /// Digest of what makes it this payment.
+    content: String,
+    /// Its place in the ledger.
+    ledger: u64,
+}
+
+impl<P: Platform> Store<P> {
+    /// How a confirmation of this payment would end if it needs no recording any more.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn recorded(
+        &self,
+        confirmation: &Confirmation,
+    ) -> Result<Option<Recorded>, StoreError> {
+        let marker = self.marker(&confirmation.payment_id).await?;
+        Ok(marker.map(|marker| marker.compare(confirmation)))
+    }
+
+    /// Records a payment: when this gives [`Recorded::Done`] it is there for good, and once.
+    ///
+    /// Every call that finds nobody at work appends an attempt. Of the attempts younger than
+    /// [`DEAD_AFTER`] the lowest has the work to itself for [`WRITE_WINDOW`]; the others wait a
+    /// moment for it to finish. The lowest attempt of all is the payment.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the payment then may be recorded in part, and the next call finishes it.
+    pub async fn record(
+        &self,
+        confirmation: &Confirmation,
+        payment: &PaymentJson,
+        evidence: &Evidence<'_>,
+    ) -> Result<Recorded, StoreError> {
+        let id = &confirmation.payment_id;
+        if let Some(recorded) = self.recorded(confirmation).await? {
+            return Ok(recorded);
+        }
+        let list = keys::payment(id);
+        let attempts = self.read_all::<PaymentJson>(&list).await?;
+        let now = self.now();
+        if attempts
+            .entries
+            .iter()
+            .any(|attempt| age(attempt.at, now) <= DEAD_AFTER)
+        {
+            return self.await_marker(confirmation).await;
+        }
+        let started = self.now();
+        let slot = self.take(&list).await?;
+        self.fill(&[(&slot, &to_json(payment)?)], vec![evidence.entry()])
+            .await?;
+        let first = if slot.index == 1 {
+            None
+        } else {
+            let attempts = self.read_all::<PaymentJson>(&list).await?;
+            let now = self.now();
+            let at_work = attempts
+                .entries
+                .iter()
+                .find(|attempt| age(attempt.at, now) <= DEAD_AFTER);
+            let pending = attempts
+                .first_pending(now)
+                .is_some_and(|index| index < slot.index);
+            if pending || at_work.is_none_or(|attempt| attempt.index != slot.index) {
+                return self.await_marker(confirmation).await;
+            }
+            attempts
+                .entries
+                .into_iter()
+                .next()
+                .map(|attempt| attempt.value)
+        };
+        match first {
+            None => {
+                self.complete(confirmation, payment, started).await?;
+                Ok(Recorded::Done { before: false })
+            }
+            Some(first) => {
+                let corrupt = |errors: Vec<_>| StoreError::Corrupt {
+                    key: list.clone(),
+                    reason: format!("{errors:?}"),
+                };
+                let earlier = first.to_confirmation().map_err(corrupt)?;
+                self.complete(&earlier, &first, started).await?;
+                Ok(if earlier.content() == confirmation.content() {
+                    Recorded::Done { before: false }
+                } else {
+                    Recorded::Conflict
+                })
+            }
+        }
+    }
+
+    /// Enters a payment into its order and the ledger, and then marks it as recorded.
+    async fn complete(
+        &self,
+        confirmation: &Confirmation,
+        payment: &PaymentJson,
+        started: jiff::Timestamp,
+    ) -> Result<(), StoreError> {
+        // Whoever began this work before may have come to any point of it, even to its end.
+        if self.marker(&confirmation.payment_id).await?.is_some() {
+            return Ok(());
+        }
+        let order = self
+            .take(&keys::order(
+                &confirmation.service_id,
+                &confirmation.order_key,
+            ))
+            .await?;
+        let ledger = self.take(keys::LEDGER).await?;
+        let order_entry = to_json(&OrderEntry::Payment(Box::new(payment.clone())))?;
+        let ledger_entry = to_json(payment)?;
+        self.fill(
+            &[(&order, &order_entry), (&ledger, &ledger_entry)],
+            Vec::new(),
+        )
+        .await?;
+        if age(started, self.now()) > WRITE_WINDOW {
+            return Err(StoreError::TooSlow);
+        }
+        let marker = Marker {
+            v: 1,
+            content: confirmation.content().to_string(),
+            ledger: ledger.index,
+        };
+        let key = keys::done(&confirmation.payment_id);
+        self.set_many(&[(key, to_json(&marker)?.into_bytes())])
+            .await
+    }
+
+    /// Waits for whoever records the same payment.
+    async fn await_marker(&self, confirmation: &Confirmation) -> Result<Recorded, StoreError> {
+        for pause in [25, 50, 100, 200, 400, 800, 1600] {
+            self.platform.sleep(Duration::from_millis(pause)).await;
+            if let Some(recorded) = self.recorded(confirmation).await? {
+                return Ok(recorded);
+            }
+        }
+        Err(StoreError::InProgress(confirmation.payment_id.to_string()))
+    }
+
+    async fn marker(&self, id: &PaymentId) -> Result<Option<Marker>, StoreError> {
+        let key = keys::done(id);
+        let values = self.get_many(std::slice::from_ref(&key)).await?;
+        values
+            .get(&key)
+            .map(|bytes| read_marker(&key, bytes))
+            .transpose()
+    }
+
+    /// Payments after the cursor `after`, in the order of their recording, and the cursor to go
+    /// on from. Nothing that is still being recorded is passed by.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn ledger(&self, after: u64, limit: u64) -> Result<LedgerPage, StoreError> {
+        let listing = self
+            .read_after::<PaymentJson>(keys::LEDGER, after, limit)
+            .await?;
+        let mut next = listing.cursor();
+        let mut entries = Vec::with_capacity(listing.entries.len());
+        for entry in listing.entries {
+            let id =
+                PaymentId::parse(&entry.value.payment_id).map_err(|error| StoreError::Corrupt {
+                    key: format!("{}/{}", keys::LEDGER, entry.index),
+                    reason: format!("payment_id: {error}"),
+                })?;
+            entries.push((keys::done(&id), entry));
+        }
+        let markers = if entries.is_empty() {
+            Default::default()
+        } else {
+            let keys: Vec<_> = entries.iter().map(|(key, _)| key.clone()).collect();
+            self.get_many(&keys).await?
+        };
+        let now = self.now();
+        let mut payments = Vec::new();
+        for (key, entry) in entries {
+            match markers
+                .get(&key)
+                .map(|bytes| read_marker(&key, bytes))
+                .transpose()?
+            {
+                Some(marker) if marker.ledger == entry.index => {
+                    payments.push(LedgerEntry {
+                        index: entry.index,
+                        payment: entry.value,
+                    });
+                }
+                // Entered again by who finished the work, further on.
+                Some(_) => {}
+                // Given up: who finishes the work will enter it again.
+                None if age(entry.at, now) > DEAD_AFTER => {}
+                None => {
+                    next = entry.index - 1;
+                    break;
+                }
+            }
+        }
+        Ok(LedgerPage { payments, next })
+    }
+}
+
+impl Marker {
+    fn compare(&self, confirmation: &Confirmation) -> Recorded {
+        if self.content == confirmation.content().to_string() {
+            Recorded::Done { before: true }
+        } else {
+            Recorded::Conflict
+        }
+    }
+}
+
+fn read_marker(key: &str, bytes: &[u8]) -> Result<Marker, StoreError> {
+    serde_json::from_slice(bytes).map_err(|error| StoreError::Corrupt {
+        key: key.to_owned(),
+        reason: error.to_string(),
+    })
+}

@@ -1,0 +1,73 @@
+//! The platform of a Spin host: `wasi:keyvalue` and the clocks of WASI.
+
+use std::{collections::HashMap, time::Duration};
+
+use jiff::Timestamp;
+use spin_sdk::{
+    experimental::wasi::keyvalue::{atomics, batch, store},
+    wasip3::clocks::monotonic_clock,
+};
+
+use super::{Platform, PlatformError};
+
+/// The store named in the manifest's `key_value_stores`.
+const STORE: &str = "default";
+
+/// A Spin host. Opened for each request: a handle must not outlive it.
+#[derive(Debug)]
+pub struct Spin {
+    bucket: store::Bucket,
+}
+
+impl Spin {
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// [`PlatformError`] where the manifest does not grant it, or it does not answer.
+    pub fn open() -> Result<Self, PlatformError> {
+        let bucket = store::open(STORE).map_err(error)?;
+        Ok(Self { bucket })
+    }
+}
+
+impl Platform for Spin {
+    async fn get_many(&self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, PlatformError> {
+        // The answer may leave out absent keys, and keeps no order.
+        let values = batch::get_many(&self.bucket, keys).map_err(error)?;
+        Ok(values
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect())
+    }
+
+    async fn set_many(&self, entries: &[(String, Vec<u8>)]) -> Result<(), PlatformError> {
+        batch::set_many(&self.bucket, entries).map_err(error)
+    }
+
+    async fn increment(&self, key: &str) -> Result<u64, PlatformError> {
+        let count = atomics::increment(&self.bucket, key, 1).map_err(error)?;
+        u64::try_from(count)
+            .map_err(|_| PlatformError::Denied(format!("the counter {key} is negative: {count}")))
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        monotonic_clock::wait_for(nanoseconds).await;
+    }
+}
+
+fn error(error: store::Error) -> PlatformError {
+    match error {
+        store::Error::NoSuchStore => {
+            PlatformError::Denied(format!("the host has no key-value store {STORE:?}"))
+        }
+        store::Error::AccessDenied => PlatformError::Denied(format!(
+            "the key-value store {STORE:?} is not among the component's key_value_stores"
+        )),
+        store::Error::Other(reason) => PlatformError::Failed(reason),
+    }
+}

@@ -1,0 +1,419 @@
+use std::time::Duration;
+
+use super::{
+    memory::{Fault, Memory},
+    *,
+};
+use crate::{
+    domain::{Confirmation, Money, Order, OrderKey, OrderStatus, Review, ServiceId},
+    json::{OrderJson, PaymentJson, SignerJson},
+};
+
+fn order_json(key: &str, amount: &str) -> OrderJson {
+    serde_json::from_value(serde_json::json!({
+        "service_id": "TAX", "order_key": key, "reason": "Taxă",
+        "lines": [{"line_id": "1", "reason": "Taxă", "amount_due": amount}]
+    }))
+    .unwrap()
+}
+
+fn order(key: &str, amount: &str) -> Order {
+    order_json(key, amount).to_order().unwrap()
+}
+
+fn payment(id: &str, key: &str, amount: &str) -> (Confirmation, PaymentJson) {
+    let json: PaymentJson = serde_json::from_value(serde_json::json!({
+        "payment_id": id, "service_id": "TAX", "order_key": key, "amount": amount,
+        "currency": "MDL", "paid_at": "2026-06-01T12:00:00+03:00",
+        "lines": [{"line_id": "1", "amount": amount}],
+        "received_at": "2026-06-01T12:00:05+03:00",
+        "signer": {"subject": "CN=MPay", "fingerprint": "00", "algorithm": "rsa-sha1"},
+        "evidence": "e"
+    }))
+    .unwrap();
+    (json.to_confirmation().unwrap(), json)
+}
+
+async fn record(
+    memory: &Memory,
+    id: &str,
+    key: &str,
+    amount: &str,
+) -> Result<Recorded, StoreError> {
+    let (confirmation, json) = payment(id, key, amount);
+    let evidence = Evidence::new(b"<message/>", id, amount.as_bytes(), "accepted");
+    Store::new(memory.clone())
+        .record(&confirmation, &json, &evidence)
+        .await
+}
+
+async fn register(memory: &Memory, key: &str, amount: &str) -> Result<Registered, RegisterError> {
+    Store::new(memory.clone())
+        .register(&order(key, amount), Precondition::None)
+        .await
+}
+
+async fn stored(memory: &Memory, key: &str) -> Option<StoredOrder> {
+    let service = ServiceId::parse("TAX").unwrap();
+    Store::new(memory.clone())
+        .order(&service, &OrderKey::parse(key).unwrap())
+        .await
+        .unwrap()
+}
+
+async fn ledger(memory: &Memory) -> Vec<String> {
+    let store = Store::new(memory.clone());
+    let mut ids = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = store.ledger(after, 3).await.unwrap();
+        ids.extend(
+            page.payments
+                .into_iter()
+                .map(|entry| entry.payment.payment_id),
+        );
+        if page.next == after {
+            return ids;
+        }
+        after = page.next;
+    }
+}
+
+const RECORDED: Recorded = Recorded::Done { before: false };
+const REPEATED: Recorded = Recorded::Done { before: true };
+
+#[tokio::test(start_paused = true)]
+async fn memory_keeps_the_platform_contract() {
+    contract::check(&Memory::new(), "test").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_is_recorded_once_and_its_repetition_writes_nothing() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    assert_eq!(record(&memory, "P", "1", "100").await.unwrap(), RECORDED);
+    memory.take_calls();
+    assert_eq!(record(&memory, "P", "1", "100.0").await.unwrap(), REPEATED);
+    assert_eq!(memory.take_calls(), ["get done/P"]);
+    assert_eq!(ledger(&memory).await, ["P"]);
+    assert_eq!(stored(&memory, "1").await.unwrap().payments.len(), 1);
+    assert_eq!(memory.count("evidence/"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_id_with_other_content_is_a_conflict() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    register(&memory, "2", "100").await.unwrap();
+    record(&memory, "P", "1", "100").await.unwrap();
+    assert_eq!(
+        record(&memory, "P", "1", "99").await.unwrap(),
+        Recorded::Conflict
+    );
+    assert_eq!(
+        record(&memory, "P", "2", "100").await.unwrap(),
+        Recorded::Conflict
+    );
+    assert_eq!(ledger(&memory).await, ["P"]);
+    assert_eq!(stored(&memory, "2").await.unwrap().payments.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_calls_at_once_record_one_payment() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    let calls = (0..32).map(|_| record(&memory, "P", "1", "100"));
+    let results = futures::future::join_all(calls).await;
+    assert!(
+        results
+            .iter()
+            .all(|result| matches!(result, Ok(Recorded::Done { .. }))),
+        "{results:?}"
+    );
+    assert_eq!(
+        results
+            .iter()
+            .filter(|result| matches!(result, Ok(RECORDED)))
+            .count(),
+        1
+    );
+    assert_eq!(ledger(&memory).await, ["P"]);
+    assert_eq!(stored(&memory, "1").await.unwrap().payments.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_contents_at_once_one_is_the_payment() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    let (a, b) = tokio::join!(
+        record(&memory, "P", "1", "60"),
+        record(&memory, "P", "1", "70")
+    );
+    let outcomes = [a.unwrap(), b.unwrap()];
+    assert!(
+        outcomes.contains(&RECORDED) && outcomes.contains(&Recorded::Conflict),
+        "{outcomes:?}"
+    );
+    assert_eq!(ledger(&memory).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_payments_of_sixty_for_a_hundred_give_one_overpayment() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    let (a, b) = tokio::join!(
+        record(&memory, "P", "1", "60"),
+        record(&memory, "Q", "1", "60")
+    );
+    assert_eq!((a.unwrap(), b.unwrap()), (RECORDED, RECORDED));
+    let state = stored(&memory, "1").await.unwrap().state;
+    let over: Vec<_> = state
+        .payments()
+        .iter()
+        .filter(|p| p.review.contains(&Review::OverPaid))
+        .collect();
+    assert_eq!(over.len(), 1);
+    assert_eq!(state.amount_paid(), Money::parse("120").unwrap());
+    assert_eq!(state.amount_due(), Some(Money::ZERO));
+}
+
+/// Wherever a call is cut off, fails or loses its answer, repeating it ends in one payment.
+#[tokio::test(start_paused = true)]
+async fn a_recording_stopped_between_any_two_calls_is_finished_by_repetition() {
+    for fault in [
+        Fault::Cut,
+        Fault::CutAfter,
+        Fault::Fail,
+        Fault::Drop,
+        Fault::Delay(Duration::from_secs(30)),
+    ] {
+        for position in 0..12 {
+            let memory = Memory::new();
+            register(&memory, "1", "100").await.unwrap();
+            let mut script = vec![Fault::None; position];
+            script.push(fault);
+            memory.script(script);
+            let _ = tokio::time::timeout(Duration::from_secs(45), record(&memory, "P", "1", "100"))
+                .await;
+            memory.script([]);
+            let mut tries = 0;
+            while !matches!(
+                record(&memory, "P", "1", "100").await,
+                Ok(Recorded::Done { .. })
+            ) {
+                tries += 1;
+                assert!(tries < 30, "{fault:?} at {position}");
+                tokio::time::sleep(Duration::from_secs(7)).await;
+            }
+            // A hole that was left in the ledger holds readers up until it is dead.
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            assert_eq!(ledger(&memory).await, ["P"], "{fault:?} at {position}");
+            let stored = stored(&memory, "1").await.unwrap();
+            assert_eq!(stored.state.amount_paid(), Money::parse("100").unwrap());
+            assert_eq!(stored.state.status(memory.now()), OrderStatus::Paid);
+            assert_eq!(memory.count("evidence/"), 1);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_of_the_ledger_passes_nobody_by() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    record(&memory, "A", "1", "10").await.unwrap();
+    // B takes its place in the ledger, but writes it only ten seconds later.
+    let faults = [Fault::None; 7]
+        .into_iter()
+        .chain([Fault::Delay(Duration::from_secs(10))]);
+    memory.script(faults);
+    let store = Store::new(memory.clone());
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        record(&memory, "C", "1", "10").await.unwrap();
+        store.ledger(0, 10).await.unwrap()
+    };
+    let (slow, page) = tokio::join!(record(&memory, "B", "1", "10"), meanwhile);
+    assert_eq!(slow.unwrap(), RECORDED);
+    assert_eq!(page.payments.len(), 1, "C is not shown before B");
+    let rest = store.ledger(page.next, 10).await.unwrap();
+    let ids: Vec<_> = rest
+        .payments
+        .iter()
+        .map(|e| e.payment.payment_id.as_str())
+        .collect();
+    assert_eq!(ids, ["B", "C"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_hole_stops_no_reader() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    memory.increment("ledger").await.unwrap();
+    record(&memory, "A", "1", "10").await.unwrap();
+    let store = Store::new(memory.clone());
+    assert_eq!(store.ledger(0, 10).await.unwrap().payments.len(), 0);
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(ledger(&memory).await, ["A"]);
+    // Also where the page ends at the hole.
+    assert_eq!(store.ledger(0, 1).await.unwrap().next, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn orders_are_created_amended_and_left_alone() {
+    let memory = Memory::new();
+    assert_eq!(
+        register(&memory, "1", "100").await.unwrap(),
+        Registered::Created
+    );
+    assert_eq!(
+        register(&memory, "1", "100.00").await.unwrap(),
+        Registered::Unchanged
+    );
+    assert_eq!(
+        register(&memory, "1", "120").await.unwrap(),
+        Registered::Amended
+    );
+    let stored = stored(&memory, "1").await.unwrap();
+    assert_eq!((stored.version, stored.state.versions().len()), (2, 2));
+    assert_eq!(
+        stored.state.amount_due(),
+        Some(Money::parse("120").unwrap())
+    );
+    assert_eq!(memory.count("orders/"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_differs_only_in_case_or_spaces_is_refused() {
+    let memory = Memory::new();
+    register(&memory, "Ab 1", "100").await.unwrap();
+    for key in ["ab1", "AB 1", "a b1"] {
+        let error = register(&memory, key, "100").await.unwrap_err();
+        assert!(matches!(error, RegisterError::KeyTaken(known) if known.as_str() == "Ab 1"));
+        assert!(stored(&memory, key).await.is_none());
+    }
+    let (a, b) = tokio::join!(register(&memory, "x", "1"), register(&memory, "X", "1"));
+    assert_eq!(
+        a.is_ok() as u8 + b.is_ok() as u8,
+        1,
+        "one of two at once wins"
+    );
+    let (winner, loser) = if a.is_ok() { ("x", "X") } else { ("X", "x") };
+    assert!(stored(&memory, winner).await.is_some() && stored(&memory, loser).await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn preconditions_hold_or_nothing_changes() {
+    let memory = Memory::new();
+    let store = Store::new(memory.clone());
+    register(&memory, "1", "100").await.unwrap();
+    let failed = |result| matches!(result, Err(RegisterError::PreconditionFailed));
+    assert!(failed(
+        store
+            .register(&order("1", "90"), Precondition::Absent)
+            .await
+    ));
+    assert!(failed(
+        store
+            .register(&order("1", "90"), Precondition::Version(7))
+            .await
+    ));
+    assert!(failed(
+        store
+            .register(&order("2", "90"), Precondition::Version(0))
+            .await
+    ));
+    // Two editors of the same version: one loses, and is told.
+    let (nineties, eighties) = (order("1", "90"), order("1", "80"));
+    let (a, b) = tokio::join!(
+        store.register(&nineties, Precondition::Version(1)),
+        store.register(&eighties, Precondition::Version(1)),
+    );
+    assert_eq!(a.is_ok() as u8 + b.is_ok() as u8, 1);
+    assert_eq!(
+        stored(&memory, "1").await.unwrap().state.versions().len(),
+        2
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_for_an_older_version_is_flagged() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    let mut amended = order_json("1", "100");
+    amended.lines[0].line_id = Some("other".into());
+    let amended = amended.to_order().unwrap();
+    Store::new(memory.clone())
+        .register(&amended, Precondition::None)
+        .await
+        .unwrap();
+    record(&memory, "P", "1", "100").await.unwrap();
+    let state = stored(&memory, "1").await.unwrap().state;
+    assert_eq!(state.payments()[0].review, [Review::Amended]);
+    assert_eq!(state.status(memory.now()), OrderStatus::Paid);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_kept_once() {
+    let memory = Memory::new();
+    let store = Store::new(memory.clone());
+    let evidence = Evidence::new(b"<message/>", "P", b"content", "InvalidParameter");
+    let refusal = Refusal {
+        payment_id: Some("P".into()),
+        service_id: None,
+        order_key: None,
+        code: "InvalidParameter".into(),
+        reason: "wrong".into(),
+        received_at: "2026-06-01T12:00:00+03:00".into(),
+        signer: SignerJson {
+            subject: "CN=MPay".into(),
+            fingerprint: "00".into(),
+            algorithm: "rsa-sha1".into(),
+        },
+        evidence: evidence.id().to_owned(),
+    };
+    assert!(store.refuse(&refusal, &evidence).await.unwrap());
+    assert!(!store.refuse(&refusal, &evidence).await.unwrap());
+    assert_eq!(store.refusals(0, 10).await.unwrap().0, [refusal]);
+    assert_eq!(
+        store.evidence(evidence.id()).await.unwrap().unwrap(),
+        b"<message/>"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_denies_is_not_asked_again() {
+    struct Denied(std::cell::Cell<u32>);
+    impl Platform for Denied {
+        async fn get_many(&self, _: &[String]) -> Result<HashMap<String, Vec<u8>>, PlatformError> {
+            self.0.set(self.0.get() + 1);
+            Err(PlatformError::Denied("no".into()))
+        }
+        async fn set_many(&self, _: &[(String, Vec<u8>)]) -> Result<(), PlatformError> {
+            Err(PlatformError::Denied("no".into()))
+        }
+        async fn increment(&self, _: &str) -> Result<u64, PlatformError> {
+            Err(PlatformError::Denied("no".into()))
+        }
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+        async fn sleep(&self, _: Duration) {}
+    }
+    let store = Store::new(Denied(Default::default()));
+    assert!(store.evidence("x").await.is_err());
+    assert_eq!(store.platform.0.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_of_hundreds_of_payments_is_read_whole() {
+    let memory = Memory::new();
+    register(&memory, "1", "1000").await.unwrap();
+    for n in 0..300 {
+        record(&memory, &format!("P{n}"), "1", "1").await.unwrap();
+    }
+    memory.take_calls();
+    let stored = stored(&memory, "1").await.unwrap();
+    assert_eq!(stored.state.amount_paid(), Money::parse("300").unwrap());
+    assert_eq!(memory.take_calls().len(), 3);
+    assert_eq!(ledger(&memory).await.len(), 300);
+}
