@@ -1,0 +1,146 @@
+//! The order API: JSON for the institution's own system, for callers with a token.
+
+mod orders;
+mod payments;
+mod problem;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, StatusCode, header};
+use percent_encoding::percent_decode_str;
+
+use crate::{
+    config::Config,
+    domain::{OrderKey, ServiceId},
+    store::{Platform, Store},
+};
+pub use problem::Problem;
+
+/// A call of the API.
+pub struct Call<'a, P> {
+    /// The deployment's configuration.
+    pub config: &'a Config,
+    /// The store.
+    pub store: &'a Store<P>,
+    /// The request's headers.
+    pub headers: &'a HeaderMap,
+    /// The part of the address after `?`.
+    pub query: &'a str,
+}
+
+/// What a path below `/api/` names.
+pub enum Route {
+    /// `/api/orders/{service}/{key}`.
+    Order(ServiceId, OrderKey),
+    /// `/api/payments`.
+    Payments,
+    /// `/api/refusals`.
+    Refusals,
+}
+
+impl Route {
+    /// Finds the route of a path.
+    ///
+    /// # Errors
+    /// A [`Problem`] that names what is wrong with the path.
+    pub fn of(path: &str) -> Result<Self, Problem> {
+        let segments: Vec<_> = path.split('/').collect();
+        match segments.as_slice() {
+            ["orders", service, key] => {
+                let service = ServiceId::parse(&decode(service)?)
+                    .map_err(|error| Problem::field("service", error))?;
+                let key =
+                    OrderKey::parse(&decode(key)?).map_err(|error| Problem::field("key", error))?;
+                Ok(Self::Order(service, key))
+            }
+            ["payments"] => Ok(Self::Payments),
+            ["refusals"] => Ok(Self::Refusals),
+            _ => Err(Problem::new(
+                StatusCode::NOT_FOUND,
+                "There is no such resource in the API.",
+            )),
+        }
+    }
+
+    /// The methods that it takes.
+    pub fn methods(&self) -> &'static str {
+        match self {
+            Self::Order(..) => "GET, HEAD, PUT",
+            Self::Payments | Self::Refusals => "GET, HEAD",
+        }
+    }
+}
+
+/// Refuses callers without a token of the configuration.
+///
+/// # Errors
+/// A 401 [`Problem`].
+pub fn authorize(config: &Config, headers: &HeaderMap) -> Result<(), Problem> {
+    let denied = |detail| Err(Problem::new(StatusCode::UNAUTHORIZED, detail));
+    if config.api_tokens.is_empty() {
+        return denied("The API is closed: the variable api_token is not set.");
+    }
+    let token = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
+    let Some(token) = token else {
+        return denied("Send a token of the variable api_token: `Authorization: Bearer …`.");
+    };
+    // Every token is compared, so that time does not tell which.
+    let mut known = false;
+    for candidate in &config.api_tokens {
+        known |= candidate.matches(token);
+    }
+    if known {
+        Ok(())
+    } else {
+        denied("The token is not one of the variable api_token.")
+    }
+}
+
+/// Answers a call whose caller is authorized.
+///
+/// # Errors
+/// The [`Problem`] to answer with.
+pub async fn handle<P: Platform>(
+    call: &Call<'_, P>,
+    method: &Method,
+    route: Route,
+    body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    match route {
+        Route::Order(service, key) if reads => orders::get(call, &service, &key).await,
+        Route::Order(service, key) if *method == Method::PUT => {
+            orders::put(call, &service, &key, body).await
+        }
+        Route::Payments if reads => payments::ledger(call).await,
+        Route::Refusals if reads => payments::refusals(call).await,
+        other => Err(Problem::method_not_allowed(other.methods())),
+    }
+}
+
+fn decode(segment: &str) -> Result<String, Problem> {
+    percent_decode_str(segment)
+        .decode_utf8()
+        .map(Into::into)
+        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "The path is not UTF-8."))
+}
+
+fn json(status: StatusCode, value: &impl serde::Serialize) -> Result<Response<Bytes>, Problem> {
+    let body = serde_json::to_vec(value).map_err(Problem::internal)?;
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("application/json"),
+    );
+    headers.insert(
+        header::CACHE_CONTROL,
+        header::HeaderValue::from_static("no-store"),
+    );
+    Ok(response)
+}

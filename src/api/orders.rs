@@ -1,0 +1,218 @@
+//! `/api/orders/{service}/{key}`.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+use super::{Call, Problem, json};
+use crate::{
+    domain::{OrderKey, ServiceId},
+    json::{FieldError, OrderJson, PaymentJson},
+    store::{Platform, Precondition, RegisterError, Registered, StoredOrder},
+};
+
+/// An order as the API answers it.
+#[derive(Serialize)]
+struct OrderAnswer<'a> {
+    #[serde(flatten)]
+    order: OrderJson,
+    amount_paid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount_due: Option<String>,
+    payments: Vec<PaymentAnswer<'a>>,
+}
+
+#[derive(Serialize)]
+struct PaymentAnswer<'a> {
+    #[serde(flatten)]
+    payment: &'a PaymentJson,
+    review: Vec<&'static str>,
+}
+
+/// Answers an order with its status, what is paid and due, and its payments.
+pub async fn get<P: Platform>(
+    call: &Call<'_, P>,
+    service: &ServiceId,
+    key: &OrderKey,
+) -> Result<Response<Bytes>, Problem> {
+    match call.store.order(service, key).await? {
+        Some(stored) => describe(call, StatusCode::OK, &stored),
+        None => Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "The service has no order with this key.",
+        )),
+    }
+}
+
+/// Registers an order, or a new version of it. The same order again changes nothing.
+pub async fn put<P: Platform>(
+    call: &Call<'_, P>,
+    service: &ServiceId,
+    key: &OrderKey,
+    body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    if !call.config.service_ids.contains(service) {
+        return Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "The service is not among those of the variable service_ids.",
+        ));
+    }
+    let precondition = precondition(call.headers)?;
+    let mut json = read(body)?;
+    let mut errors = Vec::new();
+    same(
+        &mut errors,
+        "service_id",
+        &mut json.service_id,
+        service.as_str(),
+    );
+    same(&mut errors, "order_key", &mut json.order_key, key.as_str());
+    let order = match json.to_order() {
+        Ok(order) => order,
+        Err(more) => {
+            errors.extend(more);
+            return Err(Problem::fields(errors));
+        }
+    };
+    if call.config.default_account.is_none() {
+        let missing = order
+            .lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| line.destination_account.is_none());
+        errors.extend(missing.map(|(i, _)| FieldError {
+            field: format!("lines[{i}].destination_account"),
+            detail: "is missing, and the variable bank_account gives no default".to_owned(),
+        }));
+    }
+    if !errors.is_empty() {
+        return Err(Problem::fields(errors));
+    }
+    let registered =
+        call.store
+            .register(&order, precondition)
+            .await
+            .map_err(|error| match error {
+                RegisterError::KeyTaken(_) => Problem::new(
+                    StatusCode::CONFLICT,
+                    format!("{error}: payers would confuse the two. Choose another key."),
+                ),
+                RegisterError::PreconditionFailed => Problem::new(
+                    StatusCode::PRECONDITION_FAILED,
+                    "The order is not as If-Match or If-None-Match says. Read it again.",
+                ),
+                RegisterError::Busy => {
+                    Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+                }
+                RegisterError::Store(error) => error.into(),
+            })?;
+    let status = match registered {
+        Registered::Created => StatusCode::CREATED,
+        Registered::Amended | Registered::Unchanged => StatusCode::OK,
+    };
+    match call.store.order(service, key).await? {
+        Some(stored) => describe(call, status, &stored),
+        None => Err(Problem::internal("a registered order is not there")),
+    }
+}
+
+fn describe<P: Platform>(
+    call: &Call<'_, P>,
+    status: StatusCode,
+    stored: &StoredOrder,
+) -> Result<Response<Bytes>, Problem> {
+    let order = stored
+        .state
+        .order()
+        .ok_or_else(|| Problem::internal("an order without versions"))?;
+    let mut json_order = OrderJson::from(order);
+    json_order.status = Some(stored.state.status(call.store.now()).as_str().to_owned());
+    let payments = stored
+        .payments
+        .iter()
+        .zip(stored.state.payments())
+        .map(|(payment, state)| PaymentAnswer {
+            payment,
+            review: state.review.iter().map(|review| review.as_str()).collect(),
+        })
+        .collect();
+    let answer = OrderAnswer {
+        order: json_order,
+        amount_paid: stored.state.amount_paid().to_string(),
+        amount_due: stored.state.amount_due().map(|due| due.to_string()),
+        payments,
+    };
+    let mut response = json(status, &answer)?;
+    let etag =
+        HeaderValue::from_str(&format!("\"{}\"", stored.version)).map_err(Problem::internal)?;
+    response.headers_mut().insert(header::ETAG, etag);
+    Ok(response)
+}
+
+fn read(body: &[u8]) -> Result<OrderJson, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let json = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let (path, cause) = (error.path().to_string(), error.inner().to_string());
+        if error.inner().is_data() && path != "." {
+            Problem::fields(vec![FieldError {
+                field: path,
+                detail: cause,
+            }])
+        } else {
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                format!("The body is no order in JSON: {cause}."),
+            )
+        }
+    })?;
+    reader.end().map_err(|error| {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            format!("The body is not one JSON document: {error}."),
+        )
+    })?;
+    Ok(json)
+}
+
+/// A member that the path gives too: the same, or left out.
+fn same(
+    errors: &mut Vec<FieldError>,
+    field: &'static str,
+    member: &mut Option<String>,
+    path: &str,
+) {
+    if member.as_ref().is_some_and(|member| member.trim() != path) {
+        errors.push(FieldError {
+            field: field.to_owned(),
+            detail: "differs from the address; make them the same, or leave it out".to_owned(),
+        });
+    }
+    *member = Some(path.to_owned());
+}
+
+fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
+    let text = |name| {
+        headers
+            .get(name)
+            .map(|value: &HeaderValue| value.to_str().unwrap_or("").trim())
+    };
+    match (text(header::IF_MATCH), text(header::IF_NONE_MATCH)) {
+        (None, None) => Ok(Precondition::None),
+        (None, Some("*")) => Ok(Precondition::Absent),
+        (Some(etag), None) => etag
+            .strip_prefix('"')
+            .and_then(|etag| etag.strip_suffix('"'))
+            .and_then(|version| version.parse().ok())
+            .map(Precondition::Version)
+            .ok_or_else(|| {
+                Problem::new(
+                    StatusCode::PRECONDITION_FAILED,
+                    "If-Match must be the order's ETag.",
+                )
+            }),
+        _ => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "Send If-Match with the order's ETag, or If-None-Match: *, or neither.",
+        )),
+    }
+}

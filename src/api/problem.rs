@@ -1,0 +1,119 @@
+//! What went wrong, as RFC 9457 says it.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+use crate::{json::FieldError, store::StoreError};
+
+/// A failed call: its status, what is wrong, and which members are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    status: StatusCode,
+    detail: String,
+    errors: Vec<FieldError>,
+    allow: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+}
+
+impl Problem {
+    /// A problem with a sentence that says what is wrong and what to do.
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            detail: detail.into(),
+            errors: Vec::new(),
+            allow: None,
+        }
+    }
+
+    /// A wrong part of the address.
+    pub fn field(field: &str, detail: impl ToString) -> Self {
+        let detail = detail.to_string();
+        let error = FieldError {
+            field: field.to_owned(),
+            detail: detail.clone(),
+        };
+        Self {
+            errors: vec![error],
+            ..Self::new(StatusCode::BAD_REQUEST, format!("{field} {detail}."))
+        }
+    }
+
+    /// Wrong members of the document sent.
+    pub fn fields(errors: Vec<FieldError>) -> Self {
+        let detail = match errors.as_slice() {
+            [error] => format!("{} {}.", error.field, error.detail),
+            errors => format!("{} members are wrong.", errors.len()),
+        };
+        Self {
+            errors,
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+        }
+    }
+
+    /// A method that the resource does not have.
+    pub fn method_not_allowed(allow: &'static str) -> Self {
+        Self {
+            allow: Some(allow),
+            ..Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                format!("Use one of: {allow}."),
+            )
+        }
+    }
+
+    /// A failure of the provider; the cause is for the log.
+    pub fn internal(cause: impl ToString) -> Self {
+        eprintln!("internal error: {}", cause.to_string());
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The provider failed; its log says why.",
+        )
+    }
+
+    /// The answer.
+    pub fn into_response(self) -> Response<Bytes> {
+        let document = Document {
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            errors: &self.errors,
+        };
+        let mut response = Response::new(Bytes::from(
+            serde_json::to_vec(&document).unwrap_or_default(),
+        ));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(allow) = self.allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        eprintln!("store: {error}");
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The store does not answer now; try again.",
+        )
+    }
+}

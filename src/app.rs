@@ -1,0 +1,35 @@
+//! What requests share: the configuration and what was derived from it.
+
+use std::{cell::RefCell, collections::HashMap};
+
+use jiff::Timestamp;
+
+use crate::config::{Config, Misconfigured, Variables};
+
+/// What an instance keeps between requests, as long as the variables stay the same.
+#[derive(Debug)]
+pub struct App {
+    variables: Variables,
+    /// The configuration, or every mistake in it.
+    pub config: Result<Config, Misconfigured>,
+    /// Signed faults for callers who were not authenticated, by their text: such a caller costs
+    /// no signature of his own. The texts are a fixed set, so this cannot grow without end.
+    pub faults: RefCell<HashMap<String, (Timestamp, String)>>,
+}
+
+impl App {
+    /// Reads the variables; mistakes are kept to be told.
+    pub fn new(variables: Variables) -> Self {
+        let config = Config::read(&variables);
+        Self {
+            variables,
+            config,
+            faults: RefCell::default(),
+        }
+    }
+
+    /// Whether this was made of the same variables.
+    pub fn is_of(&self, variables: &Variables) -> bool {
+        self.variables == *variables
+    }
+}

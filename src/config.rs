@@ -1,0 +1,521 @@
+//! The Spin variables, read into one [`Config`]. Every mistake in them is a clear line.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use wsse::{Certificate, Policy, Signer, Trust};
+
+use crate::domain::{PaymentAccount, ServiceId, Text};
+
+/// The names of all variables. The manifest gives each to the component.
+pub const VARIABLES: [&str; 15] = [
+    "accept_sha1",
+    "api_token",
+    "bank_account",
+    "bank_code",
+    "bank_fiscal_code",
+    "beneficiary_name",
+    "clock_skew",
+    "environment",
+    "max_message_age",
+    "mpay_certificates",
+    "public_url",
+    "service_certificate",
+    "service_ids",
+    "service_key",
+    "unknown_order",
+];
+
+/// The common names of development certificates begin like this.
+pub const DEVELOPMENT_CERTIFICATE: &str = "DEVELOPMENT ONLY";
+/// Development tokens begin like this.
+pub const DEVELOPMENT_TOKEN: &str = "development-only-";
+
+/// The texts of the variables as the platform gives them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Variables(BTreeMap<&'static str, String>);
+
+impl Variables {
+    /// Sets a variable.
+    pub fn set(&mut self, name: &'static str, value: String) {
+        self.0.insert(name, value);
+    }
+
+    /// The value without white space around it; `None` where it is empty.
+    fn get(&self, name: &'static str) -> Option<&str> {
+        let value = self.0.get(name)?.trim();
+        (!value.is_empty()).then_some(value)
+    }
+}
+
+/// Names only: values may be secret.
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Where a deployment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    /// Real money.
+    Production,
+    /// MPay's test environment.
+    Test,
+    /// A developer's machine: development certificates and tokens are accepted.
+    Development,
+}
+
+impl Environment {
+    /// The word for it in the variable `environment`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Test => "test",
+            Self::Development => "development",
+        }
+    }
+}
+
+/// What GetOrderDetails answers for an order that does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownOrder {
+    /// The fault `UnknownOrder`.
+    Fault,
+    /// An empty result.
+    Empty,
+}
+
+/// A bearer token, of which only the digest is kept.
+#[derive(Clone)]
+pub struct Token([u8; 32]);
+
+impl Token {
+    fn new(token: &str) -> Self {
+        Self(Sha256::digest(token).into())
+    }
+
+    /// Whether `candidate` is this token, in time that does not depend on either.
+    pub fn matches(&self, candidate: &str) -> bool {
+        self.0.ct_eq(&Self::new(candidate).0).into()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// A deployment's configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// Where the deployment stands.
+    pub environment: Environment,
+    /// The services that it serves.
+    pub service_ids: Vec<ServiceId>,
+    /// The account of lines that name none.
+    pub default_account: Option<PaymentAccount>,
+    /// The institution's key and certificate.
+    pub signer: Signer,
+    /// Whose messages are believed.
+    pub policy: Policy,
+    /// Tokens of the order API; without any it is closed.
+    pub api_tokens: Vec<Token>,
+    /// What GetOrderDetails answers for an order that does not exist.
+    pub unknown_order: UnknownOrder,
+    /// Address of this provider for the WSDL.
+    pub public_url: Option<String>,
+}
+
+/// A mistake in a variable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("variable {variable}: {detail}")]
+pub struct ConfigError {
+    /// The variable.
+    pub variable: &'static str,
+    /// What is wrong, and what to do.
+    pub detail: String,
+}
+
+/// Every mistake in the variables.
+#[derive(Debug)]
+pub struct Misconfigured {
+    /// The mistakes, at least one.
+    pub errors: Vec<ConfigError>,
+    /// The institution's key and certificate where they are right, so that what is answered
+    /// meanwhile is signed all the same.
+    pub signer: Option<Box<Signer>>,
+}
+
+impl Config {
+    /// Reads the variables.
+    ///
+    /// # Errors
+    /// Every mistake in them.
+    pub fn read(variables: &Variables) -> Result<Self, Misconfigured> {
+        let mut reader = Reader {
+            variables,
+            errors: Vec::new(),
+        };
+        let environment = reader.word(
+            "environment",
+            Environment::Production,
+            &[
+                ("production", Environment::Production),
+                ("test", Environment::Test),
+                ("development", Environment::Development),
+            ],
+        );
+        let service_ids = reader.service_ids();
+        let default_account = reader.default_account();
+        let signer = reader.signer(environment);
+        let pinned = reader.mpay_certificates(environment);
+        let accept_sha1 = reader.word("accept_sha1", true, &[("true", true), ("false", false)]);
+        let clock_skew = reader.seconds("clock_skew", 120, 600);
+        let max_age = reader.seconds("max_message_age", 1800, 86_400);
+        let api_tokens = reader.api_tokens(environment);
+        let unknown_order = reader.word(
+            "unknown_order",
+            UnknownOrder::Fault,
+            &[
+                ("fault", UnknownOrder::Fault),
+                ("empty", UnknownOrder::Empty),
+            ],
+        );
+        let public_url = reader.public_url();
+        match (signer.map(Box::new), pinned) {
+            (Some(signer), Some(pinned)) if reader.errors.is_empty() => Ok(Self {
+                environment,
+                service_ids,
+                default_account,
+                signer: *signer,
+                policy: Policy {
+                    trust: Trust::pinned(pinned),
+                    accept_sha1,
+                    clock_skew,
+                    max_age,
+                },
+                api_tokens,
+                unknown_order,
+                public_url,
+            }),
+            (signer, _) => Err(Misconfigured {
+                errors: reader.errors,
+                signer,
+            }),
+        }
+    }
+}
+
+struct Reader<'a> {
+    variables: &'a Variables,
+    errors: Vec<ConfigError>,
+}
+
+impl<'a> Reader<'a> {
+    fn error(&mut self, variable: &'static str, detail: impl ToString) {
+        self.errors.push(ConfigError {
+            variable,
+            detail: detail.to_string(),
+        });
+    }
+
+    fn required(&mut self, variable: &'static str, what: &str) -> Option<&'a str> {
+        let value = self.variables.get(variable);
+        if value.is_none() {
+            self.error(variable, format!("is not set; give it {what}"));
+        }
+        value
+    }
+
+    fn word<T: Copy>(&mut self, variable: &'static str, default: T, words: &[(&str, T)]) -> T {
+        let Some(value) = self.variables.get(variable) else {
+            return default;
+        };
+        match words.iter().find(|(word, _)| *word == value) {
+            Some((_, meaning)) => *meaning,
+            None => {
+                let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+                self.error(
+                    variable,
+                    format!("is {value:?}, but must be {}", words.join(" or ")),
+                );
+                default
+            }
+        }
+    }
+
+    fn seconds(&mut self, variable: &'static str, default: u64, max: u64) -> Duration {
+        let seconds = match self.variables.get(variable).map(str::parse) {
+            None => default,
+            Some(Ok(seconds)) if seconds <= max => seconds,
+            Some(_) => {
+                self.error(
+                    variable,
+                    format!("must be a number of seconds from 0 to {max}"),
+                );
+                default
+            }
+        };
+        Duration::from_secs(seconds)
+    }
+
+    fn service_ids(&mut self) -> Vec<ServiceId> {
+        let Some(value) = self.required(
+            "service_ids",
+            "the ServiceIDs that MPay gave you, separated by commas",
+        ) else {
+            return Vec::new();
+        };
+        let mut ids = Vec::new();
+        for text in value.split(',') {
+            match ServiceId::parse(text) {
+                Ok(id) => ids.push(id),
+                Err(error) => self.error("service_ids", format!("{text:?} {error}")),
+            }
+        }
+        ids
+    }
+
+    fn default_account(&mut self) -> Option<PaymentAccount> {
+        const MEMBERS: [&str; 4] = [
+            "bank_account",
+            "bank_code",
+            "bank_fiscal_code",
+            "beneficiary_name",
+        ];
+        if MEMBERS
+            .iter()
+            .all(|member| self.variables.get(member).is_none())
+        {
+            return None;
+        }
+        let bank_account = self.text("bank_account");
+        let bank_code = self.text("bank_code");
+        let bank_fiscal_code = self.text("bank_fiscal_code");
+        let beneficiary_name = self.text("beneficiary_name");
+        Some(PaymentAccount {
+            bank_account: bank_account?,
+            bank_code: bank_code?,
+            bank_fiscal_code: bank_fiscal_code?,
+            beneficiary_name: beneficiary_name?,
+            configuration_code: None,
+        })
+    }
+
+    fn text<const MAX: usize>(&mut self, variable: &'static str) -> Option<Text<MAX>> {
+        let value = self.required(
+            variable,
+            "a value, or leave bank_account, bank_code, bank_fiscal_code and beneficiary_name all empty",
+        )?;
+        Text::parse(value)
+            .map_err(|error| self.error(variable, error))
+            .ok()
+    }
+
+    fn signer(&mut self, environment: Environment) -> Option<Signer> {
+        let key = self.required(
+            "service_key",
+            "the private key of your system certificate, PEM",
+        );
+        let certificate = self.required(
+            "service_certificate",
+            "your system certificate of STISC, PEM",
+        );
+        let certificate = certificate?;
+        if let Err(error) = Certificate::from_pem(certificate) {
+            self.error("service_certificate", error);
+            return None;
+        }
+        let signer = Signer::from_pem(key?, certificate)
+            .map_err(|error| self.error("service_key", error))
+            .ok()?;
+        self.refuse_development("service_certificate", signer.certificate(), environment);
+        Some(signer)
+    }
+
+    fn mpay_certificates(&mut self, environment: Environment) -> Option<Vec<Certificate>> {
+        let bundle = self.required(
+            "mpay_certificates",
+            "the certificates that MPay signs with, PEM, one after the other",
+        )?;
+        let certificates = Certificate::bundle_from_pem(bundle)
+            .map_err(|error| self.error("mpay_certificates", error))
+            .ok()?;
+        for certificate in &certificates {
+            self.refuse_development("mpay_certificates", certificate, environment);
+        }
+        Some(certificates)
+    }
+
+    fn refuse_development(
+        &mut self,
+        variable: &'static str,
+        certificate: &Certificate,
+        environment: Environment,
+    ) {
+        let marked = certificate
+            .common_name()
+            .is_some_and(|name| name.starts_with(DEVELOPMENT_CERTIFICATE));
+        if marked && environment != Environment::Development {
+            self.error(
+                variable,
+                format!(
+                    "is a development certificate, whose key protects nothing; it is refused where environment is {}",
+                    environment.as_str()
+                ),
+            );
+        }
+    }
+
+    fn api_tokens(&mut self, environment: Environment) -> Vec<Token> {
+        let mut tokens = Vec::new();
+        let value = self.variables.get("api_token").unwrap_or_default();
+        for token in value
+            .split(',')
+            .map(str::trim)
+            .filter(|token| !token.is_empty())
+        {
+            if token.chars().count() < 32 {
+                self.error("api_token", "has a token of less than 32 characters");
+            } else if token.starts_with(DEVELOPMENT_TOKEN)
+                && environment != Environment::Development
+            {
+                self.error(
+                    "api_token",
+                    format!(
+                        "has a development token; it is refused where environment is {}",
+                        environment.as_str()
+                    ),
+                );
+            } else {
+                tokens.push(Token::new(token));
+            }
+        }
+        tokens
+    }
+
+    fn public_url(&mut self) -> Option<String> {
+        let url = self.variables.get("public_url")?;
+        match url.parse::<http::Uri>() {
+            Ok(uri)
+                if matches!(uri.scheme_str(), Some("http" | "https"))
+                    && uri.host().is_some_and(|host| !host.is_empty()) =>
+            {
+                Some(url.to_owned())
+            }
+            _ => {
+                self.error(
+                    "public_url",
+                    "must be an address such as https://pay.example.md/",
+                );
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    const KEY: &str = include_str!("../crates/wsse/tests/data/service.key.pem");
+    const CERTIFICATE: &str = include_str!("../crates/wsse/tests/data/service.pem");
+    const MPAY: &str = include_str!("../crates/wsse/tests/data/mpay.pem");
+
+    pub(crate) fn variables() -> Variables {
+        let mut variables = Variables::default();
+        for (name, value) in [
+            ("environment", "test"),
+            ("service_ids", "TAX, SCHOOL"),
+            ("service_key", KEY),
+            ("service_certificate", CERTIFICATE),
+            ("mpay_certificates", MPAY),
+            ("api_token", "0123456789012345678901234567890123456789"),
+            ("bank_account", "MD24AG000225100013104168"),
+            ("bank_code", "AGRNMD2X"),
+            ("bank_fiscal_code", "1000000000000"),
+            ("beneficiary_name", "Primăria"),
+        ] {
+            variables.set(name, value.to_owned());
+        }
+        variables
+    }
+
+    fn errors(name: &'static str, value: &str) -> Vec<ConfigError> {
+        let mut variables = variables();
+        variables.set(name, value.to_owned());
+        Config::read(&variables)
+            .err()
+            .map(|wrong| wrong.errors)
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn defaults_are_the_safe_ones() {
+        let mut variables = variables();
+        variables.set("environment", String::new());
+        let config = Config::read(&variables).unwrap();
+        assert_eq!(config.environment, Environment::Production);
+        assert_eq!(config.unknown_order, UnknownOrder::Fault);
+        assert_eq!(config.policy.clock_skew, Duration::from_secs(120));
+        assert_eq!(config.policy.max_age, Duration::from_secs(1800));
+        assert_eq!(config.service_ids.len(), 2);
+    }
+
+    #[test]
+    fn every_mistake_names_its_variable() {
+        for (name, value) in [
+            ("environment", "staging"),
+            ("service_ids", ""),
+            ("service_ids", "TAX,,SCHOOL"),
+            ("service_key", ""),
+            (
+                "service_key",
+                "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
+            ),
+            ("service_certificate", "nonsense"),
+            ("mpay_certificates", ""),
+            ("mpay_certificates", "nonsense"),
+            ("accept_sha1", "yes"),
+            ("clock_skew", "-1"),
+            ("max_message_age", "999999"),
+            ("api_token", "short"),
+            ("api_token", "development-only-0123456789012345"),
+            ("bank_code", ""),
+            ("bank_account", "MD24AG0002251000131041689"),
+            ("unknown_order", "null"),
+            ("public_url", "pay.example.md"),
+            ("public_url", "ftp://pay.example.md"),
+        ] {
+            let errors = errors(name, value);
+            assert_eq!(errors.len(), 1, "{name}={value:?}: {errors:?}");
+            assert_eq!(errors[0].variable, name);
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_refused() {
+        let errors = errors("service_certificate", MPAY);
+        assert_eq!(errors[0].variable, "service_key");
+    }
+
+    #[test]
+    fn without_a_token_the_api_is_closed() {
+        let mut variables = variables();
+        variables.set("api_token", " , ".to_owned());
+        assert!(Config::read(&variables).unwrap().api_tokens.is_empty());
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let config = Config::read(&variables()).unwrap();
+        let shown = format!("{config:?} {:?}", variables());
+        assert!(!shown.contains("0123456789"), "{shown}");
+        assert!(!shown.contains("PRIVATE KEY"), "{shown}");
+        assert!(config.api_tokens[0].matches("0123456789012345678901234567890123456789"));
+        assert!(!config.api_tokens[0].matches("012345678901234567890123456789012345678"));
+    }
+}

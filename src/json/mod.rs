@@ -1,0 +1,64 @@
+//! The JSON shape of orders and payments: what the order API speaks, and what the store keeps.
+
+// Members have the contract's names; `domain` says what they mean.
+#[allow(missing_docs)]
+mod order;
+#[allow(missing_docs)]
+mod payment;
+
+pub use order::OrderJson;
+pub use payment::{PaymentJson, SignerJson};
+
+/// A member of a JSON document that is wrong, and why.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct FieldError {
+    /// Path of the member, such as `lines[0].amount_due`.
+    pub field: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+/// Collects what is wrong while a document is read, so that all of it is said at once.
+#[derive(Default)]
+struct Reader {
+    errors: Vec<FieldError>,
+}
+
+impl Reader {
+    fn error(&mut self, field: impl Into<String>, detail: impl ToString) {
+        self.errors.push(FieldError {
+            field: field.into(),
+            detail: detail.to_string(),
+        });
+    }
+
+    /// The value, or `None` once the error is noted.
+    fn check<T, E: ToString>(&mut self, field: &str, value: Result<T, E>) -> Option<T> {
+        value
+            .map_err(|error| self.error(field, error.to_string()))
+            .ok()
+    }
+
+    /// As [`Self::check`], for a member that may be absent.
+    fn optional<T, E: ToString>(
+        &mut self,
+        field: &str,
+        value: Option<&String>,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        value.and_then(|text| self.check(field, parse(text)))
+    }
+
+    /// As [`Self::check`], for a member that must be there.
+    fn required<T, E: ToString>(
+        &mut self,
+        field: &str,
+        value: Option<&String>,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        if value.is_none() {
+            self.error(field, "is missing");
+        }
+        self.optional(field, value, parse)
+    }
+}

@@ -1,0 +1,155 @@
+use serde::{Deserialize, Serialize};
+
+use super::{FieldError, Reader};
+use crate::domain::{
+    Confirmation, ConfirmationLine, ConfirmationProperty, Currency, InvoiceId, LineId, Money,
+    OrderKey, PaymentId, ServiceId, time,
+};
+
+/// A payment as MPay confirmed it, with who signed it and where the signed message is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentJson {
+    pub payment_id: String,
+    pub service_id: String,
+    pub order_key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoice_id: Option<String>,
+    pub amount: String,
+    pub currency: String,
+    pub paid_at: String,
+    pub lines: Vec<PaymentLineJson>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub properties: Vec<PaymentPropertyJson>,
+    /// When the signed message came in.
+    pub received_at: String,
+    pub signer: SignerJson,
+    /// Name of the signed message among the evidence.
+    pub evidence: String,
+}
+
+/// Who signed a message, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignerJson {
+    /// Subject of the certificate (RFC 4514).
+    pub subject: String,
+    /// SHA-256 of the certificate's DER, in hexadecimal.
+    pub fingerprint: String,
+    /// Signature algorithm, such as `rsa-sha256`.
+    pub algorithm: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentLineJson {
+    pub line_id: String,
+    pub amount: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub properties: Vec<PaymentPropertyJson>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentPropertyJson {
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+impl PaymentJson {
+    /// Describes a confirmation, received now.
+    pub fn new(
+        confirmation: &Confirmation,
+        received_at: jiff::Timestamp,
+        signer: SignerJson,
+        evidence: String,
+    ) -> Self {
+        Self {
+            payment_id: confirmation.payment_id.to_string(),
+            service_id: confirmation.service_id.to_string(),
+            order_key: confirmation.order_key.to_string(),
+            invoice_id: confirmation.invoice_id.as_ref().map(ToString::to_string),
+            amount: confirmation.total.to_string(),
+            currency: confirmation.currency.as_str().to_owned(),
+            paid_at: time::format(confirmation.paid_at),
+            lines: confirmation
+                .lines
+                .iter()
+                .map(|line| PaymentLineJson {
+                    line_id: line.line_id.to_string(),
+                    amount: line.amount.to_string(),
+                    properties: write_properties(&line.properties),
+                })
+                .collect(),
+            properties: write_properties(&confirmation.properties),
+            received_at: time::format(received_at),
+            signer,
+            evidence,
+        }
+    }
+
+    /// The confirmation that this describes.
+    ///
+    /// # Errors
+    /// The members that are wrong.
+    pub fn to_confirmation(&self) -> Result<Confirmation, Vec<FieldError>> {
+        let mut reader = Reader::default();
+        let payment_id = reader.check("payment_id", PaymentId::parse(&self.payment_id));
+        let service_id = reader.check("service_id", ServiceId::parse(&self.service_id));
+        let order_key = reader.check("order_key", OrderKey::parse(&self.order_key));
+        let invoice_id = reader.optional("invoice_id", self.invoice_id.as_ref(), InvoiceId::parse);
+        let currency = reader.check("currency", Currency::parse(&self.currency));
+        let total = reader.check("amount", Money::parse(&self.amount));
+        let paid_at = reader.check("paid_at", time::parse(&self.paid_at));
+        let lines: Vec<_> = self
+            .lines
+            .iter()
+            .enumerate()
+            .map(|(i, line)| {
+                let line_id =
+                    reader.check(&format!("lines[{i}].line_id"), LineId::parse(&line.line_id));
+                let amount =
+                    reader.check(&format!("lines[{i}].amount"), Money::parse(&line.amount));
+                Some(ConfirmationLine {
+                    line_id: line_id?,
+                    amount: amount?,
+                    properties: read_properties(&line.properties),
+                })
+            })
+            .collect();
+        let confirmation = (|| {
+            Some(Confirmation {
+                service_id: service_id?,
+                order_key: order_key?,
+                payment_id: payment_id?,
+                invoice_id,
+                currency: currency?,
+                total: total?,
+                paid_at: paid_at?,
+                lines: lines.into_iter().collect::<Option<_>>()?,
+                properties: read_properties(&self.properties),
+            })
+        })();
+        match confirmation {
+            Some(confirmation) if reader.errors.is_empty() => Ok(confirmation),
+            _ => Err(reader.errors),
+        }
+    }
+}
+
+fn write_properties(properties: &[ConfirmationProperty]) -> Vec<PaymentPropertyJson> {
+    properties
+        .iter()
+        .map(|property| PaymentPropertyJson {
+            name: property.name.clone(),
+            value: property.value.clone(),
+        })
+        .collect()
+}
+
+fn read_properties(properties: &[PaymentPropertyJson]) -> Vec<ConfirmationProperty> {
+    properties
+        .iter()
+        .map(|property| ConfirmationProperty {
+            name: property.name.clone(),
+            value: property.value.clone(),
+        })
+        .collect()
+}

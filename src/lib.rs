@@ -1,0 +1,15 @@
+//! A service provider for MPay, the payment platform of the Moldovan government, as one
+//! WebAssembly component for Spin: it answers MPay's two SOAP calls, keeps orders and payments in
+//! the platform's key-value store, and gives the institution's own system a JSON API.
+
+pub mod api;
+pub mod app;
+pub mod config;
+pub mod domain;
+pub mod json;
+pub mod service;
+pub mod soap;
+pub mod store;
+
+#[cfg(target_arch = "wasm32")]
+mod entry;

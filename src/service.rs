@@ -1,0 +1,253 @@
+//! From HTTP request to HTTP answer: the routes.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Serialize;
+
+use crate::{
+    api::{self, Problem},
+    app::App,
+    soap,
+    store::{Platform, Store},
+};
+
+/// The longest body that is read, in bytes.
+pub const MAX_BODY: usize = 1_000_000;
+
+/// Answers a request.
+pub async fn handle<B, P>(app: &App, store: &Store<P>, request: Request<B>) -> Response<Bytes>
+where
+    B: http_body::Body,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    P: Platform,
+{
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path().to_owned();
+    let result = match path.as_str() {
+        "/" | "/ServiceProvider.svc" => soap(app, store, &parts, body).await,
+        "/health" => health(app, &parts),
+        path => match path.strip_prefix("/api/") {
+            Some(path) => api(app, store, &parts, path, body).await,
+            None => Err(Problem::new(
+                StatusCode::NOT_FOUND,
+                "There is nothing at this address.",
+            )),
+        },
+    };
+    let mut response = result.unwrap_or_else(Problem::into_response);
+    let length = HeaderValue::from(response.body().len());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, length);
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    if parts.method == Method::HEAD {
+        *response.body_mut() = Bytes::new();
+    }
+    response
+}
+
+async fn soap<B, P>(
+    app: &App,
+    store: &Store<P>,
+    parts: &Parts,
+    body: B,
+) -> Result<Response<Bytes>, Problem>
+where
+    B: http_body::Body,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    P: Platform,
+{
+    match parts.method {
+        Method::POST => {
+            check_media_type(&parts.headers)?;
+            let message = read(parts, body).await?;
+            Ok(soap::handle(app, store, &parts.headers, &message).await)
+        }
+        Method::GET | Method::HEAD if asks_for_wsdl(parts) => wsdl(app, parts),
+        _ => Err(Problem::method_not_allowed("POST (SOAP), GET with ?wsdl")),
+    }
+}
+
+fn asks_for_wsdl(parts: &Parts) -> bool {
+    let query = parts.uri.query().unwrap_or_default();
+    query.eq_ignore_ascii_case("wsdl") || query.eq_ignore_ascii_case("singleWsdl")
+}
+
+fn wsdl(app: &App, parts: &Parts) -> Result<Response<Bytes>, Problem> {
+    let public_url = app
+        .config
+        .as_ref()
+        .ok()
+        .and_then(|config| config.public_url.clone());
+    let address = match public_url {
+        Some(url) => url,
+        None => own_address(parts)?,
+    };
+    let mut response = Response::new(Bytes::from(soap::wsdl::document(&address)));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/xml; charset=utf-8"),
+    );
+    Ok(response)
+}
+
+/// Where the request says that this service is: its own word, so it is checked to be an address.
+fn own_address(parts: &Parts) -> Result<String, Problem> {
+    let unknown = || {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "The Host header is missing or wrong.",
+        )
+    };
+    let host = match parts.headers.get(header::HOST) {
+        Some(host) => host.to_str().map_err(|_| unknown())?,
+        None => parts.uri.authority().ok_or_else(unknown)?.as_str(),
+    };
+    let authority: http::uri::Authority = host.parse().map_err(|_| unknown())?;
+    if authority.as_str().contains('@') {
+        return Err(unknown());
+    }
+    let scheme = parts.uri.scheme_str().unwrap_or("http");
+    Ok(format!("{scheme}://{authority}{}", parts.uri.path()))
+}
+
+/// SOAP 1.1 comes as `text/xml`; the charset is UTF-8 or not named.
+fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let refused = || {
+        Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "SOAP 1.1 is sent as `Content-Type: text/xml; charset=utf-8`.",
+        )
+    };
+    let value = headers.get(header::CONTENT_TYPE).ok_or_else(refused)?;
+    let value = value.to_str().map_err(|_| refused())?;
+    let mut parts = value.split(';').map(str::trim);
+    if !parts
+        .next()
+        .is_some_and(|media_type| media_type.eq_ignore_ascii_case("text/xml"))
+    {
+        return Err(refused());
+    }
+    for parameter in parts {
+        if let Some((name, value)) = parameter.split_once('=')
+            && name.trim().eq_ignore_ascii_case("charset")
+            && !value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        {
+            return Err(refused());
+        }
+    }
+    Ok(())
+}
+
+async fn api<B, P>(
+    app: &App,
+    store: &Store<P>,
+    parts: &Parts,
+    path: &str,
+    body: B,
+) -> Result<Response<Bytes>, Problem>
+where
+    B: http_body::Body,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    P: Platform,
+{
+    let Ok(config) = &app.config else {
+        return Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The provider is not configured; GET /health says what is missing.",
+        ));
+    };
+    api::authorize(config, &parts.headers)?;
+    let route = api::Route::of(path)?;
+    let body = if parts.method == Method::PUT {
+        read(parts, body).await?
+    } else {
+        Bytes::new()
+    };
+    let call = api::Call {
+        config,
+        store,
+        headers: &parts.headers,
+        query: parts.uri.query().unwrap_or_default(),
+    };
+    api::handle(&call, &parts.method, route, &body).await
+}
+
+#[derive(Serialize)]
+struct Health<'a> {
+    status: &'a str,
+    version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<String>,
+}
+
+/// Whether the configuration is whole. It names variables and what is wrong, never their values.
+fn health(app: &App, parts: &Parts) -> Result<Response<Bytes>, Problem> {
+    if !matches!(parts.method, Method::GET | Method::HEAD) {
+        return Err(Problem::method_not_allowed("GET, HEAD"));
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let (status, health) = match &app.config {
+        Ok(config) => (
+            StatusCode::OK,
+            Health {
+                status: "ok",
+                version,
+                environment: Some(config.environment.as_str()),
+                errors: Vec::new(),
+            },
+        ),
+        Err(wrong) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Health {
+                status: "misconfigured",
+                version,
+                environment: None,
+                errors: wrong.errors.iter().map(ToString::to_string).collect(),
+            },
+        ),
+    };
+    let mut response = Response::new(Bytes::from(
+        serde_json::to_vec(&health).map_err(Problem::internal)?,
+    ));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    Ok(response)
+}
+
+/// Reads a body, up to [`MAX_BODY`]: hosts have no limit of their own.
+async fn read<B>(parts: &Parts, body: B) -> Result<Bytes, Problem>
+where
+    B: http_body::Body,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let too_large = || {
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("The body may have {MAX_BODY} bytes at most."),
+        )
+    };
+    let announced = parts
+        .headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > MAX_BODY as u64) {
+        return Err(too_large());
+    }
+    match Limited::new(body, MAX_BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(error) => {
+            eprintln!("a body broke off: {error}");
+            Err(Problem::new(StatusCode::BAD_REQUEST, "The body broke off."))
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! `ConfirmOrderPayment`: money has moved.
+
+use wsse::{Content, Element, Writer};
+
+use super::{Call, Fault, NAMESPACE, member::Structure};
+use crate::{
+    domain::{
+        Confirmation, ConfirmationLine, ConfirmationProperty, Currency, InvoiceId, LineId, Misfit,
+        Money, MoneyError, OrderKey, PaymentId, ServiceId, time,
+    },
+    json::PaymentJson,
+    store::{Evidence, Platform, Recorded, Refusal},
+};
+
+pub async fn answer<P: Platform>(
+    call: &Call<'_, P>,
+    operation: Element<'_>,
+) -> Result<Content, Fault> {
+    let result = match Claim::decode(operation) {
+        Ok(claim) => confirm(call, operation, claim).await,
+        Err(fault) => Err(fault),
+    };
+    match result {
+        Ok(()) => {
+            let mut xml = Writer::new();
+            xml.start_in("ConfirmOrderPaymentResponse", NAMESPACE);
+            Ok(xml.finish())
+        }
+        Err(fault) if fault.is_verdict() => {
+            keep_refused(call, operation, &fault).await?;
+            Err(fault)
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Judges a confirmation, in the order of the contract: ServiceID, OrderKey, amounts. Only then is
+/// it recorded; whatever the order's state is, for the money has moved.
+async fn confirm<P: Platform>(
+    call: &Call<'_, P>,
+    operation: Element<'_>,
+    claim: Claim,
+) -> Result<(), Fault> {
+    // A payment that is recorded stays confirmed, whatever has become of order or configuration.
+    if let Ok(confirmation) = &claim.confirmation
+        && let Some(Recorded::Done { .. }) = call.store.recorded(confirmation).await?
+    {
+        return Ok(());
+    }
+    if !call.config.service_ids.contains(&claim.service_id) {
+        return Err(Fault::unknown_service());
+    }
+    let order = call
+        .store
+        .order(&claim.service_id, &claim.order_key)
+        .await?
+        .ok_or_else(Fault::unknown_order)?;
+    let confirmation = claim.confirmation?;
+    confirmation.check_amounts().map_err(misfit)?;
+    // MPay may have shown an older version: one that fits is enough.
+    if !order
+        .state
+        .versions()
+        .iter()
+        .any(|version| confirmation.check_against(version).is_ok())
+    {
+        let latest = order.state.order().ok_or_else(Fault::unknown_order)?;
+        confirmation.check_against(latest).map_err(misfit)?;
+    }
+
+    let content = wsse::exclusive_c14n(operation, false, &[]);
+    let evidence = Evidence::new(
+        call.message,
+        confirmation.payment_id.as_str(),
+        &content,
+        "accepted",
+    );
+    let payment = PaymentJson::new(
+        &confirmation,
+        call.store.now(),
+        call.signer(),
+        evidence.id().to_owned(),
+    );
+    match call
+        .store
+        .record(&confirmation, &payment, &evidence)
+        .await?
+    {
+        Recorded::Done { before } => {
+            if !before {
+                eprintln!(
+                    "payment {:?} of {} {} for order {:?} recorded",
+                    payment.payment_id, payment.amount, payment.currency, payment.order_key
+                );
+            }
+            Ok(())
+        }
+        Recorded::Conflict => Err(Fault::invalid_parameter(
+            "PaymentID is that of another payment, with another content.",
+        )),
+    }
+}
+
+/// Keeps a signed message that is refused, so that people can sort it out with MPay.
+async fn keep_refused<P: Platform>(
+    call: &Call<'_, P>,
+    operation: Element<'_>,
+    fault: &Fault,
+) -> Result<(), Fault> {
+    let (payment_id, service_id, order_key) = mentioned(operation);
+    let content = wsse::exclusive_c14n(operation, false, &[]);
+    let verdict = format!("{} {}", fault.code.as_str(), fault.reason());
+    let evidence = Evidence::new(
+        call.message,
+        payment_id.as_deref().unwrap_or(""),
+        &content,
+        &verdict,
+    );
+    let refusal = Refusal {
+        payment_id,
+        service_id,
+        order_key,
+        code: fault.code.as_str().to_owned(),
+        reason: fault.reason().to_owned(),
+        received_at: time::format(call.store.now()),
+        signer: call.signer(),
+        evidence: evidence.id().to_owned(),
+    };
+    if call.store.refuse(&refusal, &evidence).await? {
+        eprintln!(
+            "a refused confirmation is kept as evidence {}",
+            evidence.id()
+        );
+    } else {
+        eprintln!("refused again: sha256={}", super::sha256(call.message));
+    }
+    Ok(())
+}
+
+/// What a refused message says it is about, as far as it can be read. For people to find it by:
+/// nothing is decided on it.
+fn mentioned(operation: Element<'_>) -> (Option<String>, Option<String>, Option<String>) {
+    let Ok(confirmation) = Structure::parameter(operation, "confirmation") else {
+        return (None, None, None);
+    };
+    let text = |name| {
+        let text = confirmation.text(name).ok().flatten()?;
+        Some(text.trim().chars().take(100).collect())
+    };
+    (text("PaymentID"), text("ServiceID"), text("OrderKey"))
+}
+
+fn misfit(misfit: Misfit) -> Fault {
+    Fault::invalid_parameter(format!("The confirmation is refused: {misfit}."))
+}
+
+/// `PaymentConfirmation` in the right shape. Its amounts are judged later than its order, so what
+/// is wrong with them waits.
+struct Claim {
+    service_id: ServiceId,
+    order_key: OrderKey,
+    confirmation: Result<Confirmation, Fault>,
+}
+
+impl Claim {
+    fn decode(operation: Element<'_>) -> Result<Self, Fault> {
+        let confirmation = Structure::parameter(operation, "confirmation")?;
+        let lines = confirmation.items("Lines", "PaymentConfirmationLine")?;
+        if lines.is_empty() {
+            return Err(confirmation.wrong("Lines", "is missing or empty"));
+        }
+        let mut wrong_amount = None;
+        let mut amount = |structure: &Structure<'_>, name| {
+            let amount = structure.required(name, |text| match Money::parse(text) {
+                Err(MoneyError::NotADecimal) => Err(MoneyError::NotADecimal),
+                amount => Ok(amount),
+            })?;
+            Ok::<_, Fault>(amount.unwrap_or_else(|error| {
+                wrong_amount.get_or_insert_with(|| structure.wrong(name, error));
+                Money::ZERO
+            }))
+        };
+        let decoded = Confirmation {
+            service_id: confirmation.required("ServiceID", ServiceId::parse)?,
+            order_key: confirmation.required("OrderKey", OrderKey::parse)?,
+            payment_id: confirmation.required("PaymentID", PaymentId::parse)?,
+            invoice_id: confirmation.optional("InvoiceID", InvoiceId::parse)?,
+            currency: confirmation.required("Currency", Currency::parse)?,
+            total: amount(&confirmation, "TotalAmount")?,
+            paid_at: confirmation.required("PaidAt", time::parse)?,
+            lines: lines
+                .iter()
+                .map(|line| {
+                    Ok(ConfirmationLine {
+                        line_id: line.required("LineID", LineId::parse)?,
+                        amount: amount(line, "Amount")?,
+                        properties: properties(line)?,
+                    })
+                })
+                .collect::<Result<_, Fault>>()?,
+            properties: properties(&confirmation)?,
+        };
+        Ok(Self {
+            service_id: decoded.service_id.clone(),
+            order_key: decoded.order_key.clone(),
+            confirmation: wrong_amount.map_or(Ok(decoded), Err),
+        })
+    }
+}
+
+fn properties(structure: &Structure<'_>) -> Result<Vec<ConfirmationProperty>, Fault> {
+    structure
+        .items("Properties", "PaymentProperty")?
+        .iter()
+        .map(|property| {
+            let at_most = |max: usize| {
+                move |text: &str| {
+                    if text.chars().count() > max {
+                        Err(format!("has more than {max} characters"))
+                    } else {
+                        Ok(text.to_owned())
+                    }
+                }
+            };
+            Ok(ConfirmationProperty {
+                name: property.required("Name", at_most(36))?,
+                value: property.optional("Value", at_most(255))?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,216 @@
+//! `GetOrderDetails`: what is there to be paid.
+
+use wsse::{Content, Element, Writer};
+
+use super::{Call, Fault, NAMESPACE, member::Structure};
+use crate::{
+    config::UnknownOrder,
+    domain::{Language, Line, Money, Order, OrderKey, PaymentAccount, Property, ServiceId, time},
+    store::{Platform, StoredOrder},
+};
+
+pub async fn answer<P: Platform>(
+    call: &Call<'_, P>,
+    operation: Element<'_>,
+) -> Result<Content, Fault> {
+    let query = Query::decode(operation)?;
+    if !call.config.service_ids.contains(&query.service_id) {
+        return Err(Fault::unknown_service());
+    }
+    let order = call
+        .store
+        .order(&query.service_id, &query.order_key)
+        .await?;
+    if order.is_none() && call.config.unknown_order == UnknownOrder::Fault {
+        return Err(Fault::unknown_order());
+    }
+    let mut xml = Writer::new();
+    xml.start_in("GetOrderDetailsResponse", NAMESPACE);
+    xml.start("GetOrderDetailsResult");
+    if let Some(order) = &order {
+        encode(&mut xml, call, order, query.language)?;
+    }
+    Ok(xml.finish())
+}
+
+/// `OrderDetailsQuery`.
+struct Query {
+    service_id: ServiceId,
+    order_key: OrderKey,
+    language: Language,
+}
+
+impl Query {
+    fn decode(operation: Element<'_>) -> Result<Self, Fault> {
+        let query = Structure::parameter(operation, "query")?;
+        Ok(Self {
+            service_id: query.required("ServiceID", ServiceId::parse)?,
+            order_key: query.required("OrderKey", OrderKey::parse)?,
+            language: query
+                .text("Language")?
+                .map_or(Language::default(), |code| Language::parse(&code)),
+        })
+    }
+}
+
+/// Writes `OrderDetails`, its members in alphabetical order as DataContract serialisers do and
+/// old readers expect.
+fn encode<P: Platform>(
+    xml: &mut Writer,
+    call: &Call<'_, P>,
+    stored: &StoredOrder,
+    language: Language,
+) -> Result<(), Fault> {
+    let Some(order) = stored.state.order() else {
+        return Ok(());
+    };
+    let lines = stored.state.lines_due();
+    let flags = Flags::of(order);
+    xml.start("OrderDetails");
+    flags.encode(xml);
+    xml.element("Currency", order.currency.as_str());
+    optional(
+        xml,
+        "CustomerID",
+        order.customer_id.as_ref().map(|id| id.as_str()),
+    );
+    optional(
+        xml,
+        "CustomerName",
+        order.customer_name.as_ref().map(|name| name.as_str()),
+    );
+    optional(
+        xml,
+        "CustomerType",
+        order.customer_type.map(|kind| kind.as_str()),
+    );
+    optional(xml, "DueDate", order.due_date.map(time::format).as_deref());
+    optional(
+        xml,
+        "IssuedAt",
+        order.issued_at.map(time::format).as_deref(),
+    );
+    xml.start("Lines");
+    for (i, due) in lines.iter().enumerate() {
+        let Some(line) = order.lines.get(due.position) else {
+            continue;
+        };
+        // With several lines the flags stand on the first only.
+        let flags = if i == 0 { flags } else { flags.withdrawn() };
+        let account = line
+            .destination_account
+            .as_ref()
+            .or(call.config.default_account.as_ref())
+            .ok_or_else(|| Fault::internal("The order has a line without an account."))?;
+        encode_line(xml, line, due.amount, flags, account, language);
+    }
+    xml.end();
+    xml.element("OrderKey", order.order_key.as_str());
+    encode_properties(xml, &order.properties, language);
+    xml.element("Reason", order.reason.get(language));
+    xml.element("ServiceID", order.service_id.as_str());
+    xml.element("Status", stored.state.status(call.store.now()).as_str());
+    let total = stored.state.amount_due().map(|amount| amount.to_string());
+    optional(xml, "TotalAmountDue", total.as_deref());
+    xml.end();
+    Ok(())
+}
+
+fn encode_line(
+    xml: &mut Writer,
+    line: &Line,
+    amount_due: Option<Money>,
+    flags: Flags,
+    account: &PaymentAccount,
+    language: Language,
+) {
+    xml.start("OrderLine");
+    flags.encode(xml);
+    optional(
+        xml,
+        "AmountDue",
+        amount_due.map(|amount| amount.to_string()).as_deref(),
+    );
+    encode_account(xml, account);
+    xml.element("LineID", line.line_id.as_str());
+    encode_properties(xml, &line.properties, language);
+    xml.element("Reason", line.reason.get(language));
+    xml.end();
+}
+
+fn encode_account(xml: &mut Writer, account: &PaymentAccount) {
+    xml.start("DestinationAccount");
+    xml.element("BankAccount", account.bank_account.as_str());
+    xml.element("BankCode", account.bank_code.as_str());
+    xml.element("BankFiscalCode", account.bank_fiscal_code.as_str());
+    xml.element("BeneficiaryName", account.beneficiary_name.as_str());
+    let code = account
+        .configuration_code
+        .as_ref()
+        .map(|code| code.as_str());
+    optional(xml, "ConfigurationCode", code);
+    xml.end();
+}
+
+fn encode_properties(xml: &mut Writer, properties: &[Property], language: Language) {
+    if properties.is_empty() {
+        return;
+    }
+    xml.start("Properties");
+    for property in properties {
+        xml.start("OrderProperty");
+        xml.element("DisplayName", property.display_name.get(language));
+        optional(xml, "Id", property.id.as_ref().map(|id| id.as_str()));
+        optional(xml, "IsVisible", property.is_visible.map(boolean));
+        optional(xml, "Modifiable", property.modifiable.map(boolean));
+        xml.element("Name", property.name.as_str());
+        optional(xml, "Required", property.required.map(boolean));
+        optional(xml, "Type", property.kind);
+        xml.element(
+            "Value",
+            property.value.as_ref().map_or("", |value| value.as_str()),
+        );
+        xml.end();
+    }
+    xml.end();
+}
+
+/// `AllowAdvancePayments` and `AllowPartialPayments`. What an order does not allow is not said.
+#[derive(Clone, Copy)]
+struct Flags {
+    advance: Option<bool>,
+    partial: Option<bool>,
+}
+
+impl Flags {
+    fn of(order: &Order) -> Self {
+        Self {
+            advance: order.allow_advance_payments.then_some(true),
+            partial: order.allow_partial_payments.then_some(true),
+        }
+    }
+
+    /// For the lines after the first: `false` where the first says `true`.
+    fn withdrawn(self) -> Self {
+        Self {
+            advance: self.advance.map(|_| false),
+            partial: self.partial.map(|_| false),
+        }
+    }
+
+    fn encode(self, xml: &mut Writer) {
+        optional(xml, "AllowAdvancePayments", self.advance.map(boolean));
+        optional(xml, "AllowPartialPayments", self.partial.map(boolean));
+    }
+}
+
+/// An optional member: absent where it has no value, never nil or empty.
+fn optional(xml: &mut Writer, name: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        xml.element(name, value);
+    }
+}
+
+fn boolean(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}

@@ -1,0 +1,204 @@
+//! The SOAP service `IServiceProvider`: what MPay calls.
+
+mod answer;
+mod confirm_order_payment;
+mod fault;
+mod get_order_details;
+mod member;
+pub mod wsdl;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode, header};
+use sha2::{Digest, Sha256};
+use wsse::{Algorithms, Content, Envelope, Signer, Verified};
+
+use crate::{
+    app::App,
+    config::Config,
+    json::SignerJson,
+    store::{Platform, Store},
+};
+pub use fault::{Fault, FaultCode};
+
+/// Namespace of all operations, messages and types.
+pub const NAMESPACE: &str = "https://mpay.gov.md";
+
+/// A verified call, on its way to an answer.
+struct Call<'a, P> {
+    config: &'a Config,
+    store: &'a Store<P>,
+    /// The message as it came in.
+    message: &'a [u8],
+    verified: &'a Verified,
+}
+
+impl<P> Call<'_, P> {
+    fn signer(&self) -> SignerJson {
+        let signer = self.verified.signer();
+        SignerJson {
+            subject: signer.subject(),
+            fingerprint: signer.fingerprint(),
+            algorithm: self.verified.algorithms().to_string(),
+        }
+    }
+}
+
+/// Answers a message: always with SOAP, and signed wherever there is a key to sign with.
+pub async fn handle<P: Platform>(
+    app: &App,
+    store: &Store<P>,
+    headers: &HeaderMap,
+    message: &Bytes,
+) -> Response<Bytes> {
+    let config = match &app.config {
+        Ok(config) => config,
+        Err(_) => {
+            let fault = Fault::internal("the provider is not configured");
+            return respond(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                answer::unsigned(&fault.encode()),
+            );
+        }
+    };
+    let verified = match Envelope::parse(message) {
+        Err(error) => {
+            eprintln!("refused: sha256={} {error}", sha256(message));
+            return anonymous(app, Some(&config.signer), store, Fault::of_envelope(&error));
+        }
+        Ok(envelope) => match envelope.verify(&config.policy, store.now()) {
+            Err(error) => {
+                eprintln!("not authenticated: sha256={} {error}", sha256(message));
+                return anonymous(
+                    app,
+                    Some(&config.signer),
+                    store,
+                    Fault::authentication_failed(),
+                );
+            }
+            Ok(verified) => verified,
+        },
+    };
+    let call = Call {
+        config,
+        store,
+        message,
+        verified: &verified,
+    };
+    let (status, content) = match dispatch(&call, headers).await {
+        Ok(content) => (StatusCode::OK, content),
+        Err(fault) => {
+            eprintln!("fault {}: {:?}", fault.code.as_str(), fault.log());
+            (StatusCode::INTERNAL_SERVER_ERROR, fault.encode())
+        }
+    };
+    match answer::sign(&config.signer, &content, verified.algorithms(), store.now()) {
+        Ok(envelope) => respond(status, envelope),
+        Err(error) => {
+            eprintln!("an answer could not be signed: {error}");
+            let fault = Fault::internal("the answer could not be signed");
+            respond(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                answer::unsigned(&fault.encode()),
+            )
+        }
+    }
+}
+
+/// Finds the operation in the verified Body, and lets it answer.
+async fn dispatch<P: Platform>(call: &Call<'_, P>, headers: &HeaderMap) -> Result<Content, Fault> {
+    if let Some(header) = call.verified.not_understood().first() {
+        return Err(Fault::must_understand(header));
+    }
+    let body = call.verified.body();
+    let mut children = body.children();
+    let operation = match (children.next(), children.next()) {
+        (Some(operation), None) if !body.has_mixed_content() => operation,
+        _ => {
+            return Err(Fault::client(
+                "the Body must hold one operation and nothing else",
+            ));
+        }
+    };
+    let known = ["GetOrderDetails", "ConfirmOrderPayment"]
+        .into_iter()
+        .find(|name| operation.is(NAMESPACE, name))
+        .ok_or_else(|| {
+            Fault::client("the Body holds neither GetOrderDetails nor ConfirmOrderPayment")
+        })?;
+    check_action(headers, known)?;
+    match known {
+        "GetOrderDetails" => get_order_details::answer(call, operation).await,
+        _ => confirm_order_payment::answer(call, operation).await,
+    }
+}
+
+/// Refuses a SOAPAction that names something else than the operation. A missing, empty or
+/// unquoted one is fine.
+fn check_action(headers: &HeaderMap, operation: &str) -> Result<(), Fault> {
+    for action in headers.get_all("soapaction") {
+        let action = action.to_str().unwrap_or("?").trim();
+        let action = action
+            .strip_prefix('"')
+            .and_then(|a| a.strip_suffix('"'))
+            .unwrap_or(action);
+        let expected = action
+            .strip_prefix(NAMESPACE)
+            .and_then(|rest| rest.strip_prefix("/IServiceProvider/"));
+        if !action.is_empty() && expected != Some(operation) {
+            return Err(Fault::client(
+                "the SOAPAction names another operation than the Body",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Answers a caller who was not authenticated: nothing of the request is repeated, and one
+/// signature serves all such callers for a minute.
+fn anonymous<P: Platform>(
+    app: &App,
+    signer: Option<&Signer>,
+    store: &Store<P>,
+    fault: Fault,
+) -> Response<Bytes> {
+    const REUSED_FOR: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
+    let now = store.now();
+    let key = format!("{} {}", fault.code.as_str(), fault.reason());
+    let mut faults = app.faults.borrow_mut();
+    if let Some((signed_at, envelope)) = faults.get(&key)
+        && now.duration_since(*signed_at).abs() < REUSED_FOR
+    {
+        return respond(StatusCode::INTERNAL_SERVER_ERROR, envelope.clone());
+    }
+    let content = fault.encode();
+    let signed = signer.map(|signer| answer::sign(signer, &content, Algorithms::SHA256, now));
+    let envelope = match signed {
+        Some(Ok(envelope)) => {
+            faults.insert(key, (now, envelope.clone()));
+            envelope
+        }
+        Some(Err(error)) => {
+            eprintln!("a fault could not be signed: {error}");
+            answer::unsigned(&content)
+        }
+        None => answer::unsigned(&content),
+    };
+    respond(StatusCode::INTERNAL_SERVER_ERROR, envelope)
+}
+
+fn respond(status: StatusCode, envelope: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(envelope));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("text/xml; charset=utf-8"),
+    );
+    response
+}
+
+fn sha256(message: &[u8]) -> String {
+    Sha256::digest(message)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
