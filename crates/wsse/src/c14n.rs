@@ -1,0 +1,394 @@
+//! Exclusive XML Canonicalization 1.0 (W3C Recommendation, 18 July 2002) of subtrees.
+
+use crate::xml::{Element, Kind, Namespace, NodeId, Prefix, Tag, Tree};
+
+/// Where canonical bytes go: a digest, or a vector to look at.
+pub(crate) trait Sink {
+    fn write(&mut self, bytes: &[u8]);
+}
+
+impl Sink for Vec<u8> {
+    fn write(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// A canonicalization method with its parameters.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Exclusive<'a> {
+    pub(crate) with_comments: bool,
+    /// The `PrefixList`: prefixes that are treated as inclusive canonicalization treats them.
+    /// Empty stands for the default namespace.
+    pub(crate) inclusive: Vec<&'a str>,
+}
+
+/// The canonical form is over the budget: a namespace declared once is written again in every
+/// element that uses it, so a document can have a canonical form that is very much longer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct OverBudget;
+
+/// The exclusive canonical form of an element and all below it.
+///
+/// `inclusive_prefixes` is the `PrefixList` of `InclusiveNamespaces`; the default namespace is
+/// `""` or `#default` in it. Exclusive XML Canonicalization 1.0, section 3.
+pub fn exclusive_c14n(
+    element: Element<'_>,
+    with_comments: bool,
+    inclusive_prefixes: &[&str],
+) -> Vec<u8> {
+    let method = Exclusive {
+        with_comments,
+        inclusive: inclusive_prefixes
+            .iter()
+            .map(|&prefix| if prefix == "#default" { "" } else { prefix })
+            .collect(),
+    };
+    let mut canonical = Vec::new();
+    // A budget of all bytes that can be counted is not overrun.
+    let _ = canonicalize(element, &method, &mut { usize::MAX }, &mut canonical);
+    canonical
+}
+
+/// Writes the exclusive canonical form of an element into a sink and takes its length off the
+/// budget, beyond which it gives up.
+pub(crate) fn canonicalize(
+    apex: Element<'_>,
+    method: &Exclusive<'_>,
+    budget: &mut usize,
+    sink: &mut impl Sink,
+) -> Result<(), OverBudget> {
+    let tree = apex.tree();
+    let inclusive = method
+        .inclusive
+        .iter()
+        .filter_map(|prefix| tree.find_prefix(prefix))
+        .filter(|&prefix| prefix != Prefix::XML)
+        .collect();
+    let mut canonicalizer = Canonicalizer {
+        tree,
+        inclusive,
+        rendered: vec![Namespace::NONE; tree.prefix_count()],
+        replaced: Vec::new(),
+        open: Vec::new(),
+        out: Counted { sink, budget },
+    };
+    canonicalizer.subtree(apex.node(), method.with_comments)
+}
+
+struct Canonicalizer<'a, S> {
+    tree: &'a Tree,
+    inclusive: Vec<Prefix>,
+    /// The namespace each prefix has in the output here, by the prefix's number; none for one
+    /// that was not written, which for the default namespace is the same as `xmlns=""`.
+    rendered: Vec<Namespace>,
+    /// What start tags that are open replaced in `rendered`, to be restored at their ends.
+    replaced: Vec<(Prefix, Namespace)>,
+    open: Vec<Open<'a>>,
+    out: Counted<'a, S>,
+}
+
+struct Open<'a> {
+    name: &'a str,
+    end: NodeId,
+    /// Length of `replaced` before this element.
+    replaced: usize,
+}
+
+impl<'a, S: Sink> Canonicalizer<'a, S> {
+    fn subtree(&mut self, apex: NodeId, with_comments: bool) -> Result<(), OverBudget> {
+        let tree = self.tree;
+        for node in (apex.0..tree.end(apex).0).map(NodeId) {
+            self.close_before(node)?;
+            match tree.kind(node) {
+                Kind::Element(tag) => {
+                    self.start(node, tag, node == apex)?;
+                }
+                Kind::Text(span) => self.out.escaped(tree.str(*span), text_escape)?,
+                Kind::Comment(span) if with_comments => {
+                    self.out.write("<!--")?;
+                    self.out.write(tree.str(*span))?;
+                    self.out.write("-->")?;
+                }
+                Kind::Comment(_) => {}
+            }
+        }
+        self.close_before(tree.end(apex))
+    }
+
+    fn start(&mut self, node: NodeId, tag: &'a Tag, is_apex: bool) -> Result<(), OverBudget> {
+        let tree = self.tree;
+        let name = tree.qualified(&tag.name);
+        self.out.write("<")?;
+        self.out.write(name)?;
+        let replaced = self.replaced.len();
+        for (prefix, namespace) in self.declarations(node, tag, is_apex) {
+            match tree.prefix(prefix) {
+                "" => self.out.write(" xmlns=\"")?,
+                prefix => {
+                    self.out.write(" xmlns:")?;
+                    self.out.write(prefix)?;
+                    self.out.write("=\"")?;
+                }
+            }
+            self.out
+                .escaped(tree.namespace(namespace), attribute_escape)?;
+            self.out.write("\"")?;
+        }
+        for attribute in tree.attributes(tag) {
+            self.out.write(" ")?;
+            self.out.write(tree.qualified(&attribute.name))?;
+            self.out.write("=\"")?;
+            self.out.escaped(tree.value(attribute), attribute_escape)?;
+            self.out.write("\"")?;
+        }
+        self.out.write(">")?;
+        let end = tree.end(node);
+        self.open.push(Open {
+            name,
+            end,
+            replaced,
+        });
+        Ok(())
+    }
+
+    /// The namespace declarations that a start tag has in the output, in canonical order: those
+    /// that it visibly uses, and those of the prefix list that are in scope, where the output
+    /// does not already say the same. They count as written from here on.
+    fn declarations(&mut self, node: NodeId, tag: &Tag, is_apex: bool) -> Vec<(Prefix, Namespace)> {
+        let tree = self.tree;
+        let mut new = Vec::new();
+        let mut render = |prefix: Prefix, namespace: Namespace| {
+            let before = &mut self.rendered[prefix.index()];
+            if *before != namespace {
+                self.replaced.push((prefix, *before));
+                *before = namespace;
+                new.push((prefix, namespace));
+            }
+        };
+        if tag.name.prefix != Prefix::XML {
+            render(tag.name.prefix, tag.name.namespace);
+        }
+        for attribute in tree.attributes(tag) {
+            if !matches!(attribute.name.prefix, Prefix::NONE | Prefix::XML) {
+                render(attribute.name.prefix, attribute.name.namespace);
+            }
+        }
+        // Below the apex all that was in scope is written, and only an own declaration can
+        // change it.
+        if is_apex {
+            for &prefix in &self.inclusive {
+                render(prefix, tree.binding(node, prefix));
+            }
+        } else if !self.inclusive.is_empty() {
+            for declaration in tree.declarations(tag) {
+                if self.inclusive.contains(&declaration.prefix) {
+                    render(declaration.prefix, declaration.namespace);
+                }
+            }
+        }
+        new.sort_unstable_by_key(|&(prefix, _)| tree.prefix(prefix));
+        new
+    }
+
+    /// Writes the end tags of the elements that end before a node.
+    fn close_before(&mut self, node: NodeId) -> Result<(), OverBudget> {
+        while let Some(open) = self.open.pop_if(|open| open.end <= node) {
+            self.out.write("</")?;
+            self.out.write(open.name)?;
+            self.out.write(">")?;
+            for (prefix, namespace) in self.replaced.drain(open.replaced..).rev() {
+                self.rendered[prefix.index()] = namespace;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Counted<'a, S> {
+    sink: &'a mut S,
+    budget: &'a mut usize,
+}
+
+impl<S: Sink> Counted<'_, S> {
+    fn write(&mut self, text: &str) -> Result<(), OverBudget> {
+        *self.budget = self.budget.checked_sub(text.len()).ok_or(OverBudget)?;
+        self.sink.write(text.as_bytes());
+        Ok(())
+    }
+
+    fn escaped(
+        &mut self,
+        text: &str,
+        escape: impl Fn(u8) -> Option<&'static str>,
+    ) -> Result<(), OverBudget> {
+        let mut rest = text;
+        // All that is escaped is ASCII, so the text is cut between characters.
+        while let Some((at, escaped)) = rest
+            .bytes()
+            .enumerate()
+            .find_map(|(at, byte)| escape(byte).map(|escaped| (at, escaped)))
+        {
+            let (plain, after) = rest.split_at(at);
+            self.write(plain)?;
+            self.write(escaped)?;
+            rest = after.get(1..).unwrap_or_default();
+        }
+        self.write(rest)
+    }
+}
+
+/// Canonical XML 1.0 section 2.3, text nodes.
+pub(crate) fn text_escape(byte: u8) -> Option<&'static str> {
+    match byte {
+        b'&' => Some("&amp;"),
+        b'<' => Some("&lt;"),
+        b'>' => Some("&gt;"),
+        b'\r' => Some("&#xD;"),
+        _ => None,
+    }
+}
+
+/// Canonical XML 1.0 section 2.3, attribute nodes.
+pub(crate) fn attribute_escape(byte: u8) -> Option<&'static str> {
+    match byte {
+        b'&' => Some("&amp;"),
+        b'<' => Some("&lt;"),
+        b'"' => Some("&quot;"),
+        b'\t' => Some("&#x9;"),
+        b'\n' => Some("&#xA;"),
+        b'\r' => Some("&#xD;"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xml::Document;
+
+    fn canonical(document: &str, comments: bool, prefixes: &[&str]) -> String {
+        let document = Document::parse(document.as_bytes()).unwrap();
+        String::from_utf8(exclusive_c14n(document.root(), comments, prefixes)).unwrap()
+    }
+
+    fn first_child(document: &str, prefixes: &[&str]) -> String {
+        let document = Document::parse(document.as_bytes()).unwrap();
+        let child = document.root().children().next().unwrap();
+        String::from_utf8(exclusive_c14n(child, true, prefixes)).unwrap()
+    }
+
+    #[test]
+    fn empty_elements_get_end_tags_and_attributes_are_sorted_by_namespace_then_name() {
+        assert_eq!(
+            canonical(
+                "<a z='1' b:y='2' xml:id='3' b='4' xmlns:b='u:b' c:a='5' xmlns:c='u:a'/>",
+                true,
+                &[]
+            ),
+            r#"<a xmlns:b="u:b" xmlns:c="u:a" b="4" z="1" xml:id="3" c:a="5" b:y="2"></a>"#
+        );
+    }
+
+    #[test]
+    fn only_namespaces_that_are_visibly_used_are_written_where_they_are_used() {
+        assert_eq!(
+            canonical(
+                "<a xmlns='d' xmlns:p='u' xmlns:q='v'><p:b><p:c/></p:b><p:b x='1'/></a>",
+                true,
+                &[]
+            ),
+            r#"<a xmlns="d"><p:b xmlns:p="u"><p:c></p:c></p:b><p:b xmlns:p="u" x="1"></p:b></a>"#
+        );
+    }
+
+    #[test]
+    fn the_default_namespace_is_taken_back_only_where_it_was_written() {
+        assert_eq!(
+            canonical("<a xmlns=''><b xmlns=''/></a>", true, &[]),
+            "<a><b></b></a>"
+        );
+        assert_eq!(
+            canonical("<a xmlns='d'><b xmlns=''><c xmlns=''/></b></a>", true, &[]),
+            r#"<a xmlns="d"><b xmlns=""><c></c></b></a>"#
+        );
+        assert_eq!(
+            canonical("<p:a xmlns='d' xmlns:p='u'><b xmlns=''/></p:a>", true, &[]),
+            r#"<p:a xmlns:p="u"><b></b></p:a>"#
+        );
+    }
+
+    #[test]
+    fn a_namespace_of_the_parent_is_written_at_the_apex() {
+        let document = "<a xmlns='d' xmlns:p='u'><p:b><c/></p:b></a>";
+        assert_eq!(
+            first_child(document, &[]),
+            r#"<p:b xmlns:p="u"><c xmlns="d"></c></p:b>"#
+        );
+        assert_eq!(
+            first_child(document, &["#default"]),
+            r#"<p:b xmlns="d" xmlns:p="u"><c></c></p:b>"#
+        );
+    }
+
+    #[test]
+    fn listed_prefixes_are_written_where_they_come_into_scope_used_or_not() {
+        assert_eq!(
+            first_child(
+                "<a xmlns:p='u'><b><c xmlns:p='v'><d xmlns:p='v'/></c></b></a>",
+                &["p", "absent"]
+            ),
+            r#"<b xmlns:p="u"><c xmlns:p="v"><d></d></c></b>"#
+        );
+        assert_eq!(
+            first_child(
+                "<a xmlns='d'><p:b xmlns:p='u'><p:c xmlns=''/></p:b></a>",
+                &[""]
+            ),
+            r#"<p:b xmlns="d" xmlns:p="u"><p:c xmlns=""></p:c></p:b>"#
+        );
+    }
+
+    #[test]
+    fn characters_are_escaped_as_the_specification_says() {
+        assert_eq!(
+            canonical(
+                "<a b='&#9;&#10;&#13;&lt;>&quot;&apos;&amp;\t\n'>&#13;&lt;&gt;\"'&amp;\t\r\n<![CDATA[<&>]]></a>",
+                true,
+                &[]
+            ),
+            "<a b=\"&#x9;&#xA;&#xD;&lt;>&quot;'&amp;  \">&#xD;&lt;&gt;\"'&amp;\t\n&lt;&amp;&gt;</a>"
+        );
+    }
+
+    // libxml2 2.9 does not escape namespace names.
+    #[test]
+    fn namespace_names_are_escaped_like_attribute_values() {
+        assert_eq!(
+            canonical("<a xmlns='u:&amp;&lt;&quot;'/>", true, &[]),
+            r#"<a xmlns="u:&amp;&lt;&quot;"></a>"#
+        );
+    }
+
+    #[test]
+    fn comments_are_kept_or_left_out() {
+        let document = "<a>1<!-- x\r\ny -->2</a>";
+        assert_eq!(canonical(document, true, &[]), "<a>1<!-- x\ny -->2</a>");
+        assert_eq!(canonical(document, false, &[]), "<a>12</a>");
+    }
+
+    #[test]
+    fn a_canonical_form_over_the_budget_is_given_up() {
+        let document = Document::parse(b"<a xmlns:p='u'><p:b/><p:b/></a>").unwrap();
+        let whole = exclusive_c14n(document.root(), true, &[]).len();
+        let run = |mut budget| {
+            canonicalize(
+                document.root(),
+                &Exclusive::default(),
+                &mut budget,
+                &mut Vec::new(),
+            )
+        };
+        assert_eq!(run(whole), Ok(()));
+        assert_eq!(run(whole - 1), Err(OverBudget));
+    }
+}

@@ -1,0 +1,227 @@
+//! Certificates of configuration, parsed once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64ct::{Base64, Encoding};
+use jiff::Timestamp;
+use rsa::RsaPublicKey;
+use rsa::traits::PublicKeyParts;
+use x509_cert::der::asn1::ObjectIdentifier;
+use x509_cert::der::{Decode, Encode};
+use x509_cert::ext::pkix::name::DirectoryString;
+use x509_cert::time::Time;
+
+use crate::algorithms::Hash;
+
+/// The shortest RSA key, in bits.
+pub(crate) const MIN_KEY_BITS: usize = 2048;
+
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
+
+/// An X.509 certificate with an RSA key of at least 2048 bits. Cloning is cheap.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Certificate(Arc<Parsed>);
+
+#[derive(PartialEq, Eq)]
+struct Parsed {
+    der: Vec<u8>,
+    key: RsaPublicKey,
+    subject: String,
+    issuer: String,
+    serial_number: String,
+    common_name: Option<String>,
+    not_before: Timestamp,
+    not_after: Timestamp,
+}
+
+/// Why a certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CertificateError {
+    /// No PEM block of a certificate where one was expected.
+    #[error("no PEM certificate (`{BEGIN}` …)")]
+    NoCertificate,
+    /// More certificates than the one that was expected.
+    #[error("{found} certificates where one was expected")]
+    SeveralCertificates {
+        /// How many there are.
+        found: usize,
+    },
+    /// Something other than certificates in the PEM text.
+    #[error("text that is no PEM certificate, after {after} certificates")]
+    NotPem {
+        /// How many certificates were read before it.
+        after: usize,
+    },
+    /// The certificate is not DER as RFC 5280 defines it.
+    #[error("not an X.509 certificate: {0}")]
+    Der(#[from] x509_cert::der::Error),
+    /// The public key is not RSA, or not one that can be used.
+    #[error("the certificate's key is not a usable RSA key")]
+    NotRsa,
+    /// The RSA key is shorter than 2048 bits.
+    #[error("the certificate's RSA key has {bits} bits, fewer than 2048")]
+    KeyTooShort {
+        /// Length of the modulus.
+        bits: usize,
+    },
+}
+
+impl Certificate {
+    /// Reads the one certificate of a PEM text.
+    ///
+    /// # Errors
+    ///
+    /// As [`Certificate::bundle_from_pem`]; also if there are several.
+    pub fn from_pem(pem: &str) -> Result<Certificate, CertificateError> {
+        let mut certificates = Certificate::bundle_from_pem(pem)?;
+        match (certificates.pop(), certificates.len()) {
+            (Some(certificate), 0) => Ok(certificate),
+            (_, others) => Err(CertificateError::SeveralCertificates { found: others + 1 }),
+        }
+    }
+
+    /// Reads all certificates of a PEM text (RFC 7468). Only white space may stand around them.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, anything else in the text, or one of them cannot be used.
+    pub fn bundle_from_pem(pem: &str) -> Result<Vec<Certificate>, CertificateError> {
+        let mut certificates = Vec::new();
+        let mut rest = pem.trim();
+        if !rest.contains(BEGIN) {
+            return Err(CertificateError::NoCertificate);
+        }
+        while !rest.is_empty() {
+            let not_pem = || CertificateError::NotPem {
+                after: certificates.len(),
+            };
+            let (block, after) = rest
+                .strip_prefix(BEGIN)
+                .and_then(|block| block.split_once(END))
+                .ok_or_else(not_pem)?;
+            let base64: String = block.split_ascii_whitespace().collect();
+            let der = Base64::decode_vec(&base64).map_err(|_| not_pem())?;
+            certificates.push(Certificate::from_der(&der)?);
+            rest = after.trim_start();
+        }
+        Ok(certificates)
+    }
+
+    /// Reads a certificate.
+    ///
+    /// # Errors
+    ///
+    /// If it is no X.509 certificate, or its key is not RSA of at least 2048 bits.
+    pub fn from_der(der: &[u8]) -> Result<Certificate, CertificateError> {
+        let parsed = x509_cert::Certificate::from_der(der)?;
+        let certificate = parsed.tbs_certificate();
+        let key_info = certificate.subject_public_key_info().to_der()?;
+        let key = x509_cert::spki::SubjectPublicKeyInfoRef::from_der(&key_info)?;
+        let key = RsaPublicKey::try_from(key).map_err(|_| CertificateError::NotRsa)?;
+        let bits = modulus_bits(&key);
+        if bits < MIN_KEY_BITS {
+            return Err(CertificateError::KeyTooShort { bits });
+        }
+        let validity = certificate.validity();
+        let common_name = certificate
+            .subject()
+            .iter()
+            .find(|attribute| attribute.oid == COMMON_NAME)
+            .and_then(|attribute| DirectoryString::try_from(&attribute.value).ok())
+            .map(String::from);
+        Ok(Certificate(Arc::new(Parsed {
+            der: der.to_vec(),
+            key,
+            subject: certificate.subject().to_string(),
+            issuer: certificate.issuer().to_string(),
+            serial_number: hex(certificate.serial_number().as_bytes()),
+            common_name,
+            not_before: timestamp(&validity.not_before),
+            not_after: timestamp(&validity.not_after),
+        })))
+    }
+
+    /// The certificate itself.
+    pub fn der(&self) -> &[u8] {
+        &self.0.der
+    }
+
+    /// The subject's distinguished name, as RFC 4514 writes it: the most specific part first.
+    pub fn subject(&self) -> String {
+        self.0.subject.clone()
+    }
+
+    /// The issuer's distinguished name, as RFC 4514 writes it.
+    pub fn issuer(&self) -> String {
+        self.0.issuer.clone()
+    }
+
+    /// The serial number, big-endian, in lower-case hexadecimal.
+    pub fn serial_number(&self) -> String {
+        self.0.serial_number.clone()
+    }
+
+    /// The SHA-256 of the DER, in lower-case hexadecimal.
+    pub fn fingerprint(&self) -> String {
+        fingerprint(&self.0.der)
+    }
+
+    /// The first instant of validity.
+    pub fn not_before(&self) -> Timestamp {
+        self.0.not_before
+    }
+
+    /// The last instant of validity.
+    pub fn not_after(&self) -> Timestamp {
+        self.0.not_after
+    }
+
+    /// The length of the RSA modulus.
+    pub fn key_bits(&self) -> usize {
+        modulus_bits(&self.0.key)
+    }
+
+    /// The first `commonName` of the subject.
+    pub fn common_name(&self) -> Option<String> {
+        self.0.common_name.clone()
+    }
+
+    pub(crate) fn key(&self) -> &RsaPublicKey {
+        &self.0.key
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificate")
+            .field("subject", &self.0.subject)
+            .field("fingerprint", &self.fingerprint())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The SHA-256 of a certificate, in lower-case hexadecimal.
+pub(crate) fn fingerprint(der: &[u8]) -> String {
+    hex(&Hash::Sha256.of(der))
+}
+
+fn modulus_bits(key: &RsaPublicKey) -> usize {
+    key.n().bits() as usize
+}
+
+/// A certificate's time; 9999-12-31, which RFC 5280 section 4.1.2.5 uses for "no end", is beyond
+/// what `jiff` counts and becomes its last instant.
+fn timestamp(time: &Time) -> Timestamp {
+    i64::try_from(time.to_unix_duration().as_secs())
+        .ok()
+        .and_then(|seconds| Timestamp::from_second(seconds).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

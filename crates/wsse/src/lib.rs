@@ -1,0 +1,58 @@
+//! WS-Security X.509 signatures for SOAP 1.1: bytes, a policy and a time in, verified data out;
+//! and the other way, a body in, a signed message out.
+//!
+//! A received message is read in two steps. [`Envelope::parse`] reads it into a tree and trusts
+//! nothing; [`Envelope::verify`] checks signature, timestamp and signer and gives a [`Verified`],
+//! the only way to the message's content. There is no answer "valid: true" that could be looked
+//! at apart from the data it is about, so there is nothing a wrapped message could slip between.
+//!
+//! ```
+//! use std::time::Duration;
+//! use wsse::{Algorithms, Certificate, Envelope, Policy, Signer, Trust, Writer};
+//!
+//! # let key = include_str!("../tests/data/service.key.pem");
+//! # let certificate = include_str!("../tests/data/service.pem");
+//! # let now: jiff::Timestamp = "2026-06-01T10:00:00Z".parse()?;
+//! let signer = Signer::from_pem(key, certificate)?;
+//! let mut body = Writer::new();
+//! body.start_in("Ping", "urn:example");
+//! body.element("Text", "hello");
+//! body.end();
+//! let message = signer.sign(&body.finish(), Algorithms::SHA256, now, Duration::from_secs(300))?;
+//!
+//! let policy = Policy {
+//!     trust: Trust::pinned(Certificate::bundle_from_pem(certificate)?),
+//!     accept_sha1: false,
+//!     clock_skew: Duration::from_secs(120),
+//!     max_age: Duration::from_secs(1800),
+//! };
+//! let verified = Envelope::parse(message.as_bytes())?.verify(&policy, now)?;
+//! let ping = verified.body().children().next().ok_or("an empty body")?;
+//! assert!(ping.is("urn:example", "Ping"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The crate has no clock, no randomness, no I/O and no state: time and keys are arguments.
+#![forbid(unsafe_code)]
+
+mod algorithms;
+mod c14n;
+mod certificate;
+mod datetime;
+mod envelope;
+mod names;
+mod policy;
+mod sign;
+mod verify;
+mod write;
+mod xml;
+
+pub use algorithms::{Algorithms, Hash};
+pub use c14n::exclusive_c14n;
+pub use certificate::{Certificate, CertificateError};
+pub use envelope::{Envelope, EnvelopeError};
+pub use policy::{Policy, Trust};
+pub use sign::{Signer, SignerError};
+pub use verify::{SecurityError, Verified};
+pub use write::{Content, Writer};
+pub use xml::{Document, Element, Malformed, XmlError};

@@ -1,0 +1,248 @@
+//! Why a message was not verified.
+
+use jiff::Timestamp;
+
+/// Why a message was not verified. For the log: a caller who is not authenticated gets one
+/// constant answer whatever the reason.
+///
+/// Texts taken from the message are shown quoted, escaped and shortened.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecurityError {
+    /// No `wsse:Security` header for us.
+    #[error("no Security header")]
+    NoSecurityHeader,
+    /// More than one `wsse:Security` header for us.
+    #[error("more than one Security header")]
+    SeveralSecurityHeaders,
+    /// No `wsu:Timestamp` in the header.
+    #[error("no Timestamp")]
+    NoTimestamp,
+    /// More than one `wsu:Timestamp` in the header.
+    #[error("more than one Timestamp")]
+    SeveralTimestamps,
+    /// No `ds:Signature` in the header.
+    #[error("no Signature")]
+    NoSignature,
+    /// More than one `ds:Signature` in the header.
+    #[error("more than one Signature")]
+    SeveralSignatures,
+    /// One value in two id attributes (`wsu:Id`, `Id`, `ID`, `xml:id`), wherever in the message.
+    #[error("the id {} twice", shown(id))]
+    DuplicateId {
+        /// The value.
+        id: String,
+    },
+    /// An element is missing where the specification or this crate demands it.
+    #[error("{parent} without {element}")]
+    MissingElement {
+        /// The local name of the element it is missing from.
+        parent: String,
+        /// The local name of the missing one.
+        element: &'static str,
+    },
+    /// An element where none, or another, is allowed: `Object` in a signature, for example.
+    #[error("{} in {parent}", shown(element))]
+    UnexpectedElement {
+        /// The local name of the element it stands in.
+        parent: String,
+        /// The expanded name of the unexpected one.
+        element: String,
+    },
+    /// Text where only elements are allowed, or elements where only text is.
+    #[error("text and elements mixed up in {element}")]
+    UnexpectedContent {
+        /// The local name of the element.
+        element: String,
+    },
+    /// An attribute is missing.
+    #[error("{element} without {attribute}")]
+    MissingAttribute {
+        /// The local name of the element.
+        element: String,
+        /// The name of the attribute.
+        attribute: &'static str,
+    },
+    /// The text of an element is not base64.
+    #[error("{element} is not base64")]
+    NotBase64 {
+        /// The local name of the element.
+        element: String,
+    },
+    /// A time is not an `xsd:dateTime`.
+    #[error("the time {}", shown(value))]
+    BadTime {
+        /// The text in its place.
+        value: String,
+    },
+    /// `Expires` is not after `Created`.
+    #[error("expires at {expires}, not after its creation at {created}")]
+    ExpiresBeforeCreated {
+        /// `Created`.
+        created: Timestamp,
+        /// `Expires`.
+        expires: Timestamp,
+    },
+    /// `Created` is in the future by more than the clock skew.
+    #[error("created at {created}, later than {now}")]
+    CreatedInFuture {
+        /// `Created`.
+        created: Timestamp,
+        /// The time of the check.
+        now: Timestamp,
+    },
+    /// `Expires` is past by more than the clock skew.
+    #[error("expired at {expires}, before {now}")]
+    Expired {
+        /// `Expires`.
+        expires: Timestamp,
+        /// The time of the check.
+        now: Timestamp,
+    },
+    /// `Created` is longer ago than the policy's maximum age.
+    #[error("created at {created}, too long before {now}")]
+    TooOld {
+        /// `Created`.
+        created: Timestamp,
+        /// The time of the check.
+        now: Timestamp,
+    },
+    /// A canonicalization method other than exclusive C14N 1.0.
+    #[error("the canonicalization method {}", shown(algorithm))]
+    UnsupportedCanonicalization {
+        /// Its identifier.
+        algorithm: String,
+    },
+    /// A transform other than exclusive C14N 1.0, or more than one.
+    #[error("the transform {}", shown(algorithm))]
+    UnsupportedTransform {
+        /// Its identifier.
+        algorithm: String,
+    },
+    /// A signature method other than RSA PKCS#1 v1.5 with SHA-1, 256, 384 or 512.
+    #[error("the signature method {}", shown(algorithm))]
+    UnsupportedSignatureMethod {
+        /// Its identifier.
+        algorithm: String,
+    },
+    /// A digest method other than SHA-1, 256, 384 or 512.
+    #[error("the digest method {}", shown(algorithm))]
+    UnsupportedDigestMethod {
+        /// Its identifier.
+        algorithm: String,
+    },
+    /// SHA-1 in the signature or a digest, which the policy does not accept.
+    #[error("SHA-1, which is not accepted")]
+    Sha1Refused,
+    /// More prefixes in a `PrefixList` than this crate reads: 64.
+    #[error("too many prefixes in a PrefixList")]
+    TooManyPrefixes,
+    /// More references than this crate reads: 32.
+    #[error("too many references")]
+    TooManyReferences,
+    /// A reference by anything but `#` and an id: absent, empty, remote, an XPointer.
+    #[error("a reference to {}", shown(uri))]
+    UnsupportedReference {
+        /// The URI.
+        uri: String,
+    },
+    /// A reference to nothing that may be signed: the Body, and the children of the Header and of
+    /// the Security header.
+    #[error("a reference to {}, which is no part that may be signed", shown(uri))]
+    UnresolvedReference {
+        /// The URI.
+        uri: String,
+    },
+    /// Two references to one part.
+    #[error("a second reference to {}", shown(uri))]
+    RepeatedReference {
+        /// The URI of the second.
+        uri: String,
+    },
+    /// No reference to the Body.
+    #[error("the Body is not signed")]
+    BodyNotSigned,
+    /// No reference to the Timestamp.
+    #[error("the Timestamp is not signed")]
+    TimestampNotSigned,
+    /// The signer's key is given in a way that this crate does not read.
+    #[error("the key is given by {}", shown(element))]
+    UnsupportedKeyInfo {
+        /// The expanded name of the element that gives it.
+        element: String,
+    },
+    /// A token that is not an X.509 version 3 certificate in base64.
+    #[error("a token of type {}", shown(token_type))]
+    UnsupportedToken {
+        /// Its `ValueType` or `EncodingType`.
+        token_type: String,
+    },
+    /// A reference to a token that is not in the Security header.
+    #[error("no token {}", shown(uri))]
+    UnresolvedToken {
+        /// The URI.
+        uri: String,
+    },
+    /// The certificate in the message is not among the trusted ones.
+    #[error("signed with a certificate that is not trusted, SHA-256 {fingerprint}")]
+    UntrustedSigner {
+        /// The SHA-256 of the certificate in the message.
+        fingerprint: String,
+    },
+    /// The signer's certificate is not valid yet.
+    #[error("the signer's certificate is valid only from {not_before}")]
+    SignerNotYetValid {
+        /// The first instant of validity.
+        not_before: Timestamp,
+    },
+    /// The signer's certificate is not valid any more.
+    #[error("the signer's certificate was valid until {not_after}")]
+    SignerExpired {
+        /// The last instant of validity.
+        not_after: Timestamp,
+    },
+    /// The signature is not as long as the key's modulus.
+    #[error("a signature of {found} bytes where the key makes {expected}")]
+    SignatureLength {
+        /// Length of the modulus, in bytes.
+        expected: usize,
+        /// Length of the signature, in bytes.
+        found: usize,
+    },
+    /// The signature was not made over this `SignedInfo` with the signer's key.
+    #[error("the signature does not verify")]
+    SignatureMismatch,
+    /// A signed part is not what was signed.
+    #[error("the digest of {} does not match", shown(uri))]
+    DigestMismatch {
+        /// The URI of its reference.
+        uri: String,
+    },
+    /// The canonical form of the signed parts is longer than this crate computes: eight times
+    /// the message and 64 KiB.
+    #[error("the canonical form is too long")]
+    CanonicalFormTooLong,
+}
+
+/// A text of the message as a log may show it.
+fn shown(text: &str) -> String {
+    const LONGEST: usize = 100;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_the_message_are_shown_quoted_escaped_and_shortened() {
+        let error = SecurityError::UnsupportedReference {
+            uri: "a\nb".to_owned(),
+        };
+        assert_eq!(error.to_string(), r#"a reference to "a\nb""#);
+        assert_eq!(shown(&"é".repeat(101)).chars().count(), 103);
+    }
+}

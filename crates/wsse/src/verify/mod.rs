@@ -1,0 +1,287 @@
+//! Verified data out, or nothing.
+
+mod error;
+mod key_info;
+mod parts;
+mod signature;
+mod structure;
+mod validity;
+
+use jiff::Timestamp;
+use rsa::traits::PublicKeyParts;
+
+pub use error::SecurityError;
+
+use crate::algorithms::{Algorithms, Hash};
+use crate::c14n::{Exclusive, canonicalize};
+use crate::certificate::{Certificate, fingerprint};
+use crate::envelope::Envelope;
+use crate::names::{DS, SOAP, WSSE, WSU};
+use crate::policy::{Policy, Trust};
+use crate::xml::{Element, NodeId, collapse};
+use parts::Parts;
+use signature::Signature;
+use validity::Validity;
+
+/// Roles that every node takes: SOAP 1.1 section 4.2.2, and their SOAP 1.2 names, which are met
+/// in SOAP 1.1 messages.
+const OUR_ACTORS: [&str; 4] = [
+    "",
+    "http://schemas.xmlsoap.org/soap/actor/next",
+    "http://www.w3.org/2003/05/soap-envelope/role/next",
+    "http://www.w3.org/2003/05/soap-envelope/role/ultimateReceiver",
+];
+
+/// How long the canonical forms of `SignedInfo` and all signed parts may be together, given the
+/// length of the message. Escaping makes them longer, and namespaces that are written again and
+/// again; this is far beyond what programs write.
+fn canonical_budget(message_bytes: usize) -> usize {
+    8 * message_bytes + (1 << 16)
+}
+
+/// What a message proves: its Body, who signed it, how and when. Only
+/// [`Envelope::verify`] makes one.
+#[derive(Debug)]
+pub struct Verified {
+    envelope: Envelope,
+    facts: Facts,
+}
+
+#[derive(Debug)]
+struct Facts {
+    security: NodeId,
+    signer: Certificate,
+    algorithms: Algorithms,
+    validity: Validity,
+}
+
+impl Verified {
+    /// The `soap:Body` that the signature covers, which is the message's only one.
+    pub fn body(&self) -> Element<'_> {
+        self.envelope.body()
+    }
+
+    /// The trusted certificate whose key verified the signature.
+    pub fn signer(&self) -> &Certificate {
+        &self.facts.signer
+    }
+
+    /// The hashes of the signature and of the Body's digest, to answer alike.
+    pub fn algorithms(&self) -> Algorithms {
+        self.facts.algorithms
+    }
+
+    /// When the signer says the message was made: `wsu:Created`.
+    pub fn created(&self) -> Timestamp {
+        self.facts.validity.created
+    }
+
+    /// Until when the signer says it holds: `wsu:Expires`.
+    pub fn expires(&self) -> Option<Timestamp> {
+        self.facts.validity.expires
+    }
+
+    /// The header blocks that must be understood by us and are not: all with `mustUnderstand`
+    /// true that are for the ultimate receiver or the next node, other than the Security header
+    /// that was verified (SOAP 1.1 section 4.2.3). Names as `{namespace}local`.
+    ///
+    /// Headers need not be signed: this says what a message asks for, not who asks.
+    pub fn not_understood(&self) -> Vec<String> {
+        let headers = self.envelope.header().into_iter();
+        headers
+            .flat_map(|header| header.children())
+            .filter(|block| block.node() != self.facts.security)
+            .filter(|&block| must_understand(block) && is_for_us(block))
+            .map(Element::expanded_name)
+            .collect()
+    }
+}
+
+pub(crate) fn verify(
+    envelope: Envelope,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Verified, SecurityError> {
+    let facts = check(&envelope, policy, now)?;
+    Ok(Verified { envelope, facts })
+}
+
+/// Every check, the cheap ones first. The signature comes before the digests, so that a message
+/// without a good one costs no more than its `SignedInfo`.
+fn check(envelope: &Envelope, policy: &Policy, now: Timestamp) -> Result<Facts, SecurityError> {
+    let security = security_header(envelope)?;
+    let parts = Parts::of(envelope, security)?;
+    let timestamp = timestamp(security)?;
+    let signature = signature(security)?;
+
+    let validity = Validity::read(timestamp)?;
+    validity.check(policy, now)?;
+
+    let signature = Signature::read(signature)?;
+    if signature.uses_sha1() && !policy.accept_sha1 {
+        return Err(SecurityError::Sha1Refused);
+    }
+    let covered = covered(&signature, &parts)?;
+    let digest = digest_of(envelope.body(), &covered).ok_or(SecurityError::BodyNotSigned)?;
+    digest_of(timestamp, &covered).ok_or(SecurityError::TimestampNotSigned)?;
+
+    let certificate = key_info::certificate(signature.key_info, &parts, security)?;
+    let signer = trusted(&policy.trust, &certificate, now)?;
+
+    let mut budget = canonical_budget(envelope.tree.bytes());
+    check_signature(&signature, signer, &mut budget)?;
+    for (part, reference) in &covered {
+        let method = &reference.canonicalization;
+        if hash(*part, method, reference.hash, &mut budget)? != reference.digest {
+            return Err(SecurityError::DigestMismatch {
+                uri: reference.uri.to_owned(),
+            });
+        }
+    }
+    Ok(Facts {
+        security: security.node(),
+        signer: signer.clone(),
+        algorithms: Algorithms {
+            signature: signature.hash,
+            digest,
+        },
+        validity,
+    })
+}
+
+fn security_header(envelope: &Envelope) -> Result<Element<'_>, SecurityError> {
+    let blocks = envelope.header().into_iter().flat_map(|h| h.children());
+    only(
+        blocks.filter(|&block| block.is(WSSE, "Security") && is_for_us(block)),
+        SecurityError::NoSecurityHeader,
+        SecurityError::SeveralSecurityHeaders,
+    )
+}
+
+fn timestamp(security: Element<'_>) -> Result<Element<'_>, SecurityError> {
+    only(
+        security
+            .children()
+            .filter(|child| child.is(WSU, "Timestamp")),
+        SecurityError::NoTimestamp,
+        SecurityError::SeveralTimestamps,
+    )
+}
+
+fn signature(security: Element<'_>) -> Result<Element<'_>, SecurityError> {
+    only(
+        security
+            .children()
+            .filter(|child| child.is(DS, "Signature")),
+        SecurityError::NoSignature,
+        SecurityError::SeveralSignatures,
+    )
+}
+
+fn only<'a>(
+    mut elements: impl Iterator<Item = Element<'a>>,
+    none: SecurityError,
+    several: SecurityError,
+) -> Result<Element<'a>, SecurityError> {
+    let element = elements.next().ok_or(none)?;
+    elements.next().map_or(Ok(element), |_| Err(several))
+}
+
+type Covered<'r, 'a> = Vec<(Element<'a>, &'r signature::Reference<'a>)>;
+
+/// The part that each reference names; no part is named twice.
+fn covered<'r, 'a>(
+    signature: &'r Signature<'a>,
+    parts: &Parts<'a>,
+) -> Result<Covered<'r, 'a>, SecurityError> {
+    let mut covered: Covered<'r, 'a> = Vec::new();
+    for reference in &signature.references {
+        let uri = || reference.uri.to_owned();
+        let is_id = |id: &str| !id.is_empty() && !id.contains(['(', '/']);
+        if !reference.uri.strip_prefix('#').is_some_and(is_id) {
+            return Err(SecurityError::UnsupportedReference { uri: uri() });
+        }
+        let part = parts
+            .find(reference.uri)
+            .ok_or_else(|| SecurityError::UnresolvedReference { uri: uri() })?;
+        if digest_of(part, &covered).is_some() {
+            return Err(SecurityError::RepeatedReference { uri: uri() });
+        }
+        covered.push((part, reference));
+    }
+    Ok(covered)
+}
+
+/// The hash of the digest that covers a part, if one does.
+fn digest_of(part: Element<'_>, covered: &Covered<'_, '_>) -> Option<Hash> {
+    covered
+        .iter()
+        .find(|(element, _)| element.node() == part.node())
+        .map(|(_, reference)| reference.hash)
+}
+
+fn trusted<'t>(
+    trust: &'t Trust,
+    der: &[u8],
+    now: Timestamp,
+) -> Result<&'t Certificate, SecurityError> {
+    let signer = trust
+        .find(der)
+        .ok_or_else(|| SecurityError::UntrustedSigner {
+            fingerprint: fingerprint(der),
+        })?;
+    if now < signer.not_before() {
+        return Err(SecurityError::SignerNotYetValid {
+            not_before: signer.not_before(),
+        });
+    }
+    if now > signer.not_after() {
+        return Err(SecurityError::SignerExpired {
+            not_after: signer.not_after(),
+        });
+    }
+    Ok(signer)
+}
+
+fn check_signature(
+    signature: &Signature<'_>,
+    signer: &Certificate,
+    budget: &mut usize,
+) -> Result<(), SecurityError> {
+    let expected = signer.key().size();
+    let found = signature.value.len();
+    if found != expected {
+        return Err(SecurityError::SignatureLength { expected, found });
+    }
+    let method = &signature.canonicalization;
+    let digest = hash(signature.signed_info, method, signature.hash, budget)?;
+    if !signature
+        .hash
+        .verify(signer.key(), &digest, &signature.value)
+    {
+        return Err(SecurityError::SignatureMismatch);
+    }
+    Ok(())
+}
+
+fn hash(
+    element: Element<'_>,
+    method: &Exclusive<'_>,
+    hash: Hash,
+    budget: &mut usize,
+) -> Result<Vec<u8>, SecurityError> {
+    let mut hasher = hash.hasher();
+    canonicalize(element, method, budget, &mut hasher)
+        .map_err(|_| SecurityError::CanonicalFormTooLong)?;
+    Ok(hasher.finish())
+}
+
+fn is_for_us(block: Element<'_>) -> bool {
+    let actor = block.attribute(SOAP, "actor").unwrap_or_default();
+    OUR_ACTORS.contains(&collapse(actor))
+}
+
+fn must_understand(block: Element<'_>) -> bool {
+    let value = block.attribute(SOAP, "mustUnderstand").unwrap_or_default();
+    matches!(collapse(value), "1" | "true")
+}

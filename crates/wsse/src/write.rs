@@ -1,0 +1,204 @@
+//! Writing XML that is canonical as it is written.
+
+use crate::c14n::{attribute_escape, text_escape};
+use crate::xml::is_char;
+
+/// Writes the content of a `soap:Body` so that its exclusive canonical form (Exclusive XML
+/// Canonicalization 1.0) is, byte for byte, what was written: it is digested without another pass.
+///
+/// Names are the program's own and are written as they are given: unprefixed, or with the prefix
+/// `soap`, which is bound to the SOAP 1.1 envelope namespace. Text and attribute values may be
+/// anything; characters that XML cannot carry become U+FFFD.
+///
+/// ```
+/// let mut writer = wsse::Writer::new();
+/// writer.start_in("Greeting", "urn:example");
+/// writer.element("Text", "a < b");
+/// writer.end();
+/// assert_eq!(
+///     writer.finish().as_str(),
+///     r#"<Greeting xmlns="urn:example"><Text>a &lt; b</Text></Greeting>"#
+/// );
+/// ```
+#[derive(Debug, Default)]
+pub struct Writer {
+    xml: String,
+    open: Vec<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    name: String,
+    default_namespace: String,
+}
+
+impl Writer {
+    /// Begins a content without elements.
+    pub fn new() -> Writer {
+        Writer::default()
+    }
+
+    /// Opens an element without declaring a namespace.
+    pub fn start(&mut self, name: &str) {
+        self.start_with(name, &[]);
+    }
+
+    /// Opens an element whose default namespace is this one: the name is unprefixed and in it.
+    /// The declaration is written where the namespace changes; `""` takes it back.
+    pub fn start_in(&mut self, name: &str, default_namespace: &str) {
+        debug_assert!(
+            !name.contains(':'),
+            "only an unprefixed name uses the default namespace"
+        );
+        self.xml.push('<');
+        self.xml.push_str(name);
+        if default_namespace != self.default_namespace() {
+            self.attribute("xmlns", default_namespace);
+        }
+        self.xml.push('>');
+        self.open.push(Open {
+            name: name.to_owned(),
+            default_namespace: default_namespace.to_owned(),
+        });
+    }
+
+    /// Opens an element with attributes: unprefixed ones and those with the prefix `xml`, in any
+    /// order, no name twice.
+    pub fn start_with(&mut self, name: &str, attributes: &[(&str, &str)]) {
+        // Unprefixed attributes are in no namespace, which comes before that of `xml`.
+        let mut attributes = attributes.to_vec();
+        attributes.sort_unstable_by_key(|&(name, _)| (name.contains(':'), name));
+        debug_assert!(
+            attributes
+                .iter()
+                .all(|(name, _)| !name.contains(':') || name.starts_with("xml:")),
+            "no other prefix is declared"
+        );
+        self.xml.push('<');
+        self.xml.push_str(name);
+        for (name, value) in attributes {
+            self.attribute(name, value);
+        }
+        self.xml.push('>');
+        self.open.push(Open {
+            name: name.to_owned(),
+            default_namespace: self.default_namespace().to_owned(),
+        });
+    }
+
+    /// Writes text into the element that is open.
+    pub fn text(&mut self, text: &str) {
+        self.escaped(text, text_escape);
+    }
+
+    /// Closes the element opened last. Without one, nothing happens.
+    pub fn end(&mut self) {
+        if let Some(open) = self.open.pop() {
+            self.xml.push_str("</");
+            self.xml.push_str(&open.name);
+            self.xml.push('>');
+        }
+    }
+
+    /// Writes an element that holds text alone.
+    pub fn element(&mut self, name: &str, text: &str) {
+        self.start(name);
+        self.text(text);
+        self.end();
+    }
+
+    /// Closes what is still open and gives the content.
+    pub fn finish(mut self) -> Content {
+        while !self.open.is_empty() {
+            self.end();
+        }
+        Content(self.xml)
+    }
+
+    fn default_namespace(&self) -> &str {
+        self.open.last().map_or("", |open| &open.default_namespace)
+    }
+
+    fn attribute(&mut self, name: &str, value: &str) {
+        self.xml.push(' ');
+        self.xml.push_str(name);
+        self.xml.push_str("=\"");
+        self.escaped(value, attribute_escape);
+        self.xml.push('"');
+    }
+
+    fn escaped(&mut self, text: &str, escape: impl Fn(u8) -> Option<&'static str>) {
+        for c in text.chars() {
+            match u8::try_from(c).ok().and_then(&escape) {
+                Some(escaped) => self.xml.push_str(escaped),
+                None if is_char(c) => self.xml.push(c),
+                None => self.xml.push('\u{FFFD}'),
+            }
+        }
+    }
+}
+
+/// The children of a `soap:Body`, in canonical form. The prefix `soap` is bound where they stand,
+/// a default namespace is not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Content(String);
+
+impl Content {
+    /// The XML.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::c14n::exclusive_c14n;
+    use crate::xml::Document;
+
+    #[test]
+    fn what_is_written_is_canonical() {
+        let mut writer = Writer::new();
+        writer.start_in("a", "urn:a");
+        writer.start_with("b", &[("xml:lang", "ro"), ("z", "\t\"<&>\r\n"), ("c", "")]);
+        writer.text("\u{1}<&>\"'\r\n\u{FFFF}é");
+        writer.end();
+        writer.start_in("c", "urn:a");
+        writer.start_in("d", "");
+        writer.element("e", "");
+        writer.end();
+        writer.end();
+        writer.start("f");
+        let content = writer.finish();
+        assert_eq!(
+            content.as_str(),
+            "<a xmlns=\"urn:a\"><b c=\"\" z=\"&#x9;&quot;&lt;&amp;>&#xD;&#xA;\" xml:lang=\"ro\">\
+             \u{FFFD}&lt;&amp;&gt;\"'&#xD;\n\u{FFFD}é</b><c><d xmlns=\"\"><e></e></d></c><f></f></a>"
+        );
+        let document = Document::parse(content.as_str().as_bytes()).unwrap();
+        assert_eq!(
+            exclusive_c14n(document.root(), true, &[]),
+            content.as_str().as_bytes()
+        );
+    }
+
+    #[test]
+    fn prefix_soap_needs_no_declaration() {
+        let mut writer = Writer::new();
+        writer.start("soap:Fault");
+        writer.element("faultcode", "soap:Client");
+        assert_eq!(
+            writer.finish().as_str(),
+            "<soap:Fault><faultcode>soap:Client</faultcode></soap:Fault>"
+        );
+    }
+
+    #[test]
+    fn an_end_too_many_is_ignored() {
+        let mut writer = Writer::new();
+        writer.end();
+        writer.element("a", "");
+        writer.end();
+        assert_eq!(writer.finish().as_str(), "<a></a>");
+    }
+}

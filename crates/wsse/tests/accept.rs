@@ -1,0 +1,365 @@
+//! Messages that must be verified, and what is then known of them.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{certificate, fill, message, now, policy, signer, template, time};
+use wsse::{Algorithms, Content, Envelope, Hash, Policy, Verified, Writer};
+
+const RSA_SHA1: &str = "http://www.w3.org/2000/09/xmldsig#rsa-sha1";
+const SHA1: &str = "http://www.w3.org/2000/09/xmldsig#sha1";
+
+fn verify_at(message: &str, policy: &Policy, now: &str) -> Verified {
+    let envelope = Envelope::parse(message.as_bytes()).expect("an envelope");
+    envelope.verify(policy, time(now)).expect("a good message")
+}
+
+fn verify(message: &str) -> Verified {
+    verify_at(message, &policy(&["mpay"]), common::NOW)
+}
+
+fn amount(verified: &Verified) -> String {
+    let pay = verified.body().children().next().expect("Pay");
+    let amount = pay.children().find(|e| e.is("urn:example:pay", "Amount"));
+    amount.and_then(|e| e.text()).expect("Amount").into_owned()
+}
+
+/// A message made of the template by replacements, then signed.
+fn signed(replacements: &[(&str, &str)]) -> String {
+    let mut message = template();
+    for (from, to) in replacements {
+        assert!(message.contains(from), "{from} is not in the template");
+        message = message.replace(from, to);
+    }
+    fill(&message, "mpay")
+}
+
+#[test]
+fn a_verified_message_tells_its_body_signer_algorithms_and_times() {
+    let verified = verify(&message());
+    assert!(verified.body().is(common::SOAP, "Body"));
+    assert_eq!(amount(&verified), "10.00");
+    assert_eq!(verified.signer().der(), certificate("mpay").der());
+    assert_eq!(verified.algorithms(), Algorithms::SHA1);
+    assert_eq!(verified.created(), time("2026-06-01T10:00:00Z"));
+    assert_eq!(verified.expires(), Some(time("2026-06-01T10:05:00Z")));
+    assert!(verified.not_understood().is_empty());
+}
+
+#[test]
+fn the_ways_of_other_stacks_are_accepted() {
+    let inclusive = |list: &str| {
+        format!(
+            r#"<Transform Algorithm="{0}"><c:InclusiveNamespaces xmlns:c="{0}" PrefixList="{list}"/></Transform>"#,
+            common::EXC
+        )
+    };
+    let transform =
+        r##"<Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></Transform>"##;
+    let canonicalization = r##"<CanonicalizationMethod Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></CanonicalizationMethod>"##;
+    let reference = r##"<o:SecurityTokenReference><o:Reference ValueType="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3" URI="#Token"/></o:SecurityTokenReference>"##;
+    let token = token();
+    let x509_data = format!(
+        "<X509Data><X509Certificate>\n{}\n</X509Certificate></X509Data>",
+        wrapped(&token)
+    );
+    let str_data = format!("<o:SecurityTokenReference>{x509_data}</o:SecurityTokenReference>");
+    let trace = r##"<Reference URI="#Trace"><Transforms><Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></Transform></Transforms><DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha512"></DigestMethod><DigestValue></DigestValue></Reference></SignedInfo>"##;
+    let signs_token = trace.replace("#Trace", "#Token");
+    let lists = inclusive("#default s xsi absent");
+    let comments = transform.replace("c14n#", "c14n#WithComments");
+    let comments_in_info = canonicalization.replace("c14n#", "c14n#WithComments");
+    let list_in_info = canonicalization.replace(
+        "></C",
+        &format!(
+            "><InclusiveNamespaces xmlns='{}' PrefixList='s o'/></C",
+            common::EXC
+        ),
+    );
+
+    let (lines, no_list) = (wrapped(&token), inclusive(""));
+    let cases: &[(&str, &[(&str, &str)])] = &[
+        (
+            "unqualified Id",
+            &[
+                (r#"u:Id="Body""#, r#"Id="Body""#),
+                (r#"u:Id="Time""#, r#"Id="Time""#),
+            ],
+        ),
+        (
+            "ID and xml:id",
+            &[
+                (r#"u:Id="Body""#, r#"ID="Body""#),
+                (r#"u:Id="Time""#, r#"xml:id="Time""#),
+            ],
+        ),
+        (
+            "two ids on one element",
+            &[(r#"u:Id="Body""#, r#"u:Id="Body" Id="Other""#)],
+        ),
+        (
+            "an embedded certificate",
+            &[(reference, x509_data.as_str())],
+        ),
+        (
+            "an embedded certificate in a SecurityTokenReference",
+            &[(reference, str_data.as_str())],
+        ),
+        ("line breaks in base64", &[(token.as_str(), lines.as_str())]),
+        (
+            "a token without EncodingType",
+            &[(
+                r##"" EncodingType="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary">"##,
+                r#"">"#,
+            )],
+        ),
+        (
+            "a reference to the token without ValueType",
+            &[(
+                r##"<o:Reference ValueType="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3" "##,
+                "<o:Reference ",
+            )],
+        ),
+        (
+            "InclusiveNamespaces in the references",
+            &[(transform, lists.as_str())],
+        ),
+        (
+            "InclusiveNamespaces in SignedInfo",
+            &[(canonicalization, list_in_info.as_str())],
+        ),
+        ("an empty PrefixList", &[(transform, no_list.as_str())]),
+        (
+            "canonicalization with comments, which references do not have",
+            &[
+                (transform, comments.as_str()),
+                (canonicalization, comments_in_info.as_str()),
+                ("<Amount>", "<!-- c --><Amount>"),
+            ],
+        ),
+        (
+            "comments that are not signed",
+            &[("<Amount>10", "<Amount>1<!-- c -->0")],
+        ),
+        ("a signed header more", &[("</SignedInfo>", trace)]),
+        (
+            "a signed token more",
+            &[("</SignedInfo>", signs_token.as_str())],
+        ),
+        (
+            "SHA-256",
+            &[
+                (
+                    RSA_SHA1,
+                    "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
+                ),
+                (SHA1, "http://www.w3.org/2001/04/xmlenc#sha256"),
+            ],
+        ),
+        (
+            "SHA-384",
+            &[
+                (
+                    RSA_SHA1,
+                    "http://www.w3.org/2001/04/xmldsig-more#rsa-sha384",
+                ),
+                (SHA1, "http://www.w3.org/2001/04/xmldsig-more#sha384"),
+            ],
+        ),
+        (
+            "SHA-512",
+            &[
+                (
+                    RSA_SHA1,
+                    "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512",
+                ),
+                (SHA1, "http://www.w3.org/2001/04/xmlenc#sha512"),
+            ],
+        ),
+        (
+            "SHA-256 over SHA-1 digests",
+            &[(
+                RSA_SHA1,
+                "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
+            )],
+        ),
+        (
+            "a Type on a reference",
+            &[
+                ("<Reference URI", "<Reference Type='urn:x' Id='R' URI"),
+                ("Id='R' URI=\"#Time", "URI=\"#Time"),
+            ],
+        ),
+        (
+            "white space and comments between the parts",
+            &[
+                ("<SignedInfo>", "\n <!-- c --> <SignedInfo>\r\n\t"),
+                ("<Transforms>", " <Transforms> "),
+                ("<KeyInfo>", "<KeyInfo> "),
+                ("<u:Created>", " <u:Created> "),
+            ],
+        ),
+        (
+            "no Expires",
+            &[("<u:Expires>2026-06-01T10:05:00.000Z</u:Expires>", "")],
+        ),
+        (
+            "times with an offset and without fraction",
+            &[("2026-06-01T10:00:00.000Z", "2026-06-01T13:00:00+03:00")],
+        ),
+        (
+            "a time without a zone, which is UTC",
+            &[("2026-06-01T10:00:00.000Z", "2026-06-01T10:00:00")],
+        ),
+        (
+            "a Security header for somebody else beside ours",
+            &[(
+                "<o:Security ",
+                "<o:Security xmlns:o='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd' s:actor='urn:other'/><o:Security ",
+            )],
+        ),
+        (
+            "our Security header with an actor",
+            &[(
+                "<o:Security ",
+                "<o:Security s:actor=' http://schemas.xmlsoap.org/soap/actor/next ' ",
+            )],
+        ),
+        (
+            "other tokens in the Security header",
+            &[(
+                "<u:Timestamp ",
+                "<o:UsernameToken><o:Username>x</o:Username></o:UsernameToken><u:Timestamp ",
+            )],
+        ),
+        (
+            "a byte order mark and an XML declaration",
+            &[(
+                "<s:Envelope",
+                "\u{FEFF}<?xml version=\"1.0\" encoding=\"utf-8\"?>\r\n<s:Envelope",
+            )],
+        ),
+        (
+            "a Body in CDATA, references, line ends and tabs",
+            &[
+                ("A&amp;B", "A<![CDATA[&<]]>&#x42;\r\n\r\t&#13;"),
+                ("<Pay ", "<Pay a='\r\n\t&#9;&#xA;' "),
+            ],
+        ),
+    ];
+    for (name, replacements) in cases {
+        let envelope = Envelope::parse(signed(replacements).as_bytes());
+        let verified = envelope.expect(name).verify(&policy(&["mpay"]), now());
+        let verified = verified.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(amount(&verified), "10.00", "{name}");
+    }
+}
+
+fn token() -> String {
+    use base64ct::Encoding;
+    base64ct::Base64::encode_string(certificate("mpay").der())
+}
+
+fn wrapped(base64: &str) -> String {
+    let lines: Vec<&str> = base64
+        .as_bytes()
+        .chunks(64)
+        .map(|c| std::str::from_utf8(c).expect("ASCII"))
+        .collect();
+    lines.join("\r\n")
+}
+
+#[test]
+fn the_time_window_is_exact() {
+    let policy = policy(&["mpay"]);
+    for ok in ["2026-06-01T09:58:00Z", "2026-06-01T10:07:00Z"] {
+        verify_at(&message(), &policy, ok);
+    }
+    let without_expires = signed(&[("<u:Expires>2026-06-01T10:05:00.000Z</u:Expires>", "")]);
+    verify_at(&without_expires, &policy, "2026-06-01T10:30:00Z");
+    let lives_long = signed(&[("2026-06-01T10:05:00.000Z", "2026-06-02T10:00:00Z")]);
+    verify_at(&lives_long, &policy, "2026-06-01T10:30:00Z");
+}
+
+#[test]
+fn any_of_several_pinned_certificates_will_do() {
+    let policy = policy(&["service", "renewed", "mpay"]);
+    let verified = verify_at(&message(), &policy, common::NOW);
+    assert_eq!(verified.signer().der(), certificate("mpay").der());
+}
+
+#[test]
+fn the_algorithms_told_are_those_of_signature_and_body() {
+    let sha256_signature = signed(&[(
+        RSA_SHA1,
+        "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
+    )]);
+    let algorithms = verify(&sha256_signature).algorithms();
+    assert_eq!(
+        (algorithms.signature, algorithms.digest),
+        (Hash::Sha256, Hash::Sha1)
+    );
+}
+
+#[test]
+fn header_blocks_that_we_must_understand_are_named() {
+    let blocks = "<a:A xmlns:a='urn:a' s:mustUnderstand='1'/><B s:mustUnderstand='true' s:actor=''/>\
+        <C s:mustUnderstand='0'/><D s:mustUnderstand='1' s:actor='urn:other'/><E mustUnderstand='1'/>\
+        <F s:mustUnderstand='1' s:actor='http://schemas.xmlsoap.org/soap/actor/next'/><s:Header>";
+    let blocks = blocks.strip_suffix("<s:Header>").unwrap();
+    let message = signed(&[("</s:Header>", &format!("{blocks}</s:Header>"))]);
+    assert_eq!(verify(&message).not_understood(), ["{urn:a}A", "B", "F"]);
+}
+
+#[test]
+fn what_we_sign_we_verify_with_every_algorithm() {
+    let signer = signer("service");
+    let created = time("2026-06-01T10:00:00.123456Z");
+    for hash in [Hash::Sha1, Hash::Sha256, Hash::Sha384, Hash::Sha512] {
+        let message = signer
+            .sign(
+                &content(),
+                Algorithms::new(hash),
+                created,
+                Duration::from_secs(60),
+            )
+            .expect("a message");
+        let verified = verify_at(&message, &policy(&["service"]), "2026-06-01T10:00:30Z");
+        assert_eq!(verified.algorithms(), Algorithms::new(hash));
+        assert_eq!(verified.created(), time("2026-06-01T10:00:00.123Z"));
+        assert_eq!(verified.expires(), Some(time("2026-06-01T10:01:00.123Z")));
+        let answer = verified.body().children().next().expect("Answer");
+        assert_eq!(
+            answer.children().next().and_then(|e| e.text()).as_deref(),
+            Some("<&>\r\n")
+        );
+        assert!(verified.not_understood().is_empty());
+    }
+}
+
+#[test]
+fn the_body_is_in_the_message_as_it_was_written() {
+    let message = signer("service")
+        .sign(
+            &content(),
+            Algorithms::SHA256,
+            now(),
+            Duration::from_secs(60),
+        )
+        .expect("a message");
+    assert!(message.contains(content().as_str()));
+    assert!(
+        message.contains(r#"<wsse:Security "#) && message.contains(r#"soap:mustUnderstand="1""#)
+    );
+    assert!(message.contains("<wsu:Created>2026-06-01T10:00:30.000Z</wsu:Created>"));
+    assert!(message.contains("<wsu:Expires>2026-06-01T10:01:30.000Z</wsu:Expires>"));
+}
+
+fn content() -> Content {
+    let mut body = Writer::new();
+    body.start_in("Answer", "urn:example:pay");
+    body.element("Text", "<&>\r\n");
+    body.end();
+    body.finish()
+}

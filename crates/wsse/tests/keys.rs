@@ -1,0 +1,161 @@
+//! Certificates and private keys: what is read of them, and what is refused.
+
+mod common;
+
+use common::{certificate, data, has_tool, path, run, signer, time, variant};
+use wsse::{Certificate, Signer};
+
+#[test]
+fn a_certificate_tells_its_fields() {
+    let certificate = certificate("mpay");
+    let name = "CN=mpay.example,2.5.4.5=1003600000001,O=Example Authority,C=MD";
+    assert_eq!(
+        certificate
+            .subject()
+            .replace("SERIALNUMBER=", "2.5.4.5=")
+            .replace("serialNumber=", "2.5.4.5="),
+        name
+    );
+    assert_eq!(certificate.issuer(), certificate.subject());
+    assert_eq!(certificate.common_name().as_deref(), Some("mpay.example"));
+    assert_eq!(certificate.key_bits(), 2048);
+    assert_eq!(certificate.not_before(), time("2020-01-01T00:00:00Z"));
+    assert_eq!(certificate.not_after(), time("2120-01-01T00:00:00Z"));
+    assert_eq!(
+        Certificate::from_der(certificate.der()).expect("itself"),
+        certificate
+    );
+}
+
+#[test]
+fn openssl_tells_the_same() {
+    if !has_tool("openssl") {
+        return;
+    }
+    let certificate = certificate("mpay");
+    let file = path("mpay.pem");
+    let ask = |arguments: &[&str]| {
+        let output = run(
+            "openssl",
+            &[&["x509", "-in", &file, "-noout"], arguments].concat(),
+        );
+        let text = String::from_utf8(output.stdout).expect("text");
+        text.trim()
+            .split_once('=')
+            .expect("a field")
+            .1
+            .to_lowercase()
+    };
+    assert_eq!(
+        certificate.fingerprint(),
+        ask(&["-fingerprint", "-sha256"]).replace(':', "")
+    );
+    assert_eq!(certificate.serial_number(), ask(&["-serial"]));
+    let subject = certificate.subject().to_lowercase();
+    assert_eq!(subject, ask(&["-subject", "-nameopt", "RFC2253"]));
+}
+
+#[test]
+fn a_bundle_is_certificates_and_nothing_else() {
+    let (one, two) = (data("mpay.pem"), data("service.pem"));
+    let bundle = |pem: &str| Certificate::bundle_from_pem(pem);
+    assert_eq!(bundle(&one).expect("one").len(), 1);
+    assert_eq!(
+        bundle(&format!("\n {one}\r\n\n{two}  \n"))
+            .expect("two")
+            .len(),
+        2
+    );
+    let key = data("service.key.pem");
+    for (pem, error) in [
+        (String::new(), "NoCertificate"),
+        ("mpay.pem".to_owned(), "NoCertificate"),
+        (key.clone(), "NoCertificate"),
+        (format!("{one}junk"), "NotPem"),
+        (format!("junk\n{one}"), "NotPem"),
+        (format!("{one}{key}"), "NotPem"),
+        (format!("{one}-----BEGIN CERTIFICATE-----\n"), "NotPem"),
+        (one.replacen("MII", "*II", 1), "NotPem"),
+        (one.replacen("MII", "AII", 1), "Der"),
+        (
+            format!("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n{one}"),
+            "Der",
+        ),
+    ] {
+        let found = bundle(&pem).expect_err(error);
+        assert_eq!(variant(&found), error);
+    }
+    let found = Certificate::from_pem(&format!("{one}{two}")).expect_err("two");
+    assert_eq!(found.to_string(), "2 certificates where one was expected");
+}
+
+#[test]
+fn keys_that_are_short_or_not_rsa_are_refused() {
+    let error = |name: &str| variant(&Certificate::from_pem(&data(name)).expect_err(name));
+    assert_eq!(error("short.pem"), "KeyTooShort");
+    assert_eq!(error("ec.pem"), "NotRsa");
+    let trailing = [certificate("mpay").der(), &[0]].concat();
+    assert_eq!(
+        variant(&Certificate::from_der(&trailing).expect_err("a byte too many")),
+        "Der"
+    );
+}
+
+#[test]
+fn a_signer_reads_pkcs8_and_pkcs1() {
+    let certificate = data("service.pem");
+    for key in ["service.key.pem", "service.pkcs1.pem"] {
+        let signer = Signer::from_pem(&data(key), &certificate).expect(key);
+        assert_eq!(
+            signer.certificate().common_name().as_deref(),
+            Some("service.example")
+        );
+    }
+}
+
+#[test]
+fn a_signer_of_parts_that_do_not_fit_is_refused() {
+    for (key, certificate, error) in [
+        ("mpay.key.pem", "service.pem", "Mismatch"),
+        ("ec.key.pem", "service.pem", "PrivateKey"),
+        ("service.pem", "service.pem", "PrivateKey"),
+        ("service.encrypted.pem", "service.pem", "PrivateKey"),
+        ("service.key.pem", "service.key.pem", "Certificate"),
+        ("short.key.pem", "short.pem", "Certificate"),
+    ] {
+        let found = Signer::from_pem(&data(key), &data(certificate)).expect_err(error);
+        assert_eq!(variant(&found), error, "{key}, {certificate}");
+    }
+}
+
+#[test]
+fn neither_errors_nor_debug_show_the_key() {
+    let key = data("service.key.pem");
+    let shown = format!("{:?}", signer("service"));
+    assert!(shown.contains("service.example"));
+    let broken = key.replacen("MII", "MIJ", 1);
+    let error = Signer::from_pem(&broken, &data("service.pem")).expect_err("a broken key");
+    for text in [shown, error.to_string(), format!("{error:?}")] {
+        assert!(key.lines().all(|line| !text.contains(line)), "{text}");
+        assert!(text.len() < 300, "{text}");
+    }
+}
+
+#[test]
+fn a_lifetime_that_cannot_be_written_is_refused() {
+    let sign = |created: &str, lifetime: std::time::Duration| {
+        let body = wsse::Writer::new().finish();
+        signer("service").sign(&body, wsse::Algorithms::SHA256, time(created), lifetime)
+    };
+    use std::time::Duration;
+    for (created, lifetime) in [
+        ("2026-06-01T10:00:00Z", Duration::ZERO),
+        ("2026-06-01T10:00:00Z", Duration::from_nanos(1)),
+        ("2026-06-01T10:00:00Z", Duration::MAX),
+        ("-000001-06-01T10:00:00Z", Duration::from_secs(60)),
+    ] {
+        let error = sign(created, lifetime).expect_err(created);
+        assert_eq!(variant(&error), "Time");
+    }
+    assert!(sign("2026-06-01T10:00:00Z", Duration::from_millis(1)).is_ok());
+}

@@ -1,0 +1,1186 @@
+//! Messages that must be refused. Each is the good message of `data/template.xml` with one thing
+//! wrong: changed before it is signed with the key of `mpay`, or after.
+
+mod common;
+
+use common::{certificate, fill, message, now, policy, template, time, variant};
+use wsse::{Envelope, Policy, exclusive_c14n};
+
+struct Case {
+    name: &'static str,
+    /// Replacements before signing.
+    signed: &'static [(&'static str, &'static str)],
+    /// Replacements after signing.
+    then: &'static [(&'static str, &'static str)],
+    error: &'static str,
+}
+
+const BODY: &str = r##"<s:Body u:Id="Body" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:xsd="http://www.w3.org/2001/XMLSchema"><Pay xmlns="urn:example:pay"><Amount>10.00</Amount><To>A&amp;B</To></Pay></s:Body>"##;
+const BODY_REFERENCE: &str = r##"<Reference URI="#Body"><Transforms><Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></Transform></Transforms><DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"></DigestMethod><DigestValue></DigestValue></Reference>"##;
+const TIME_REFERENCE: &str = r##"<Reference URI="#Time"><Transforms><Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></Transform></Transforms><DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"></DigestMethod><DigestValue></DigestValue></Reference>"##;
+/// Expanded to the references to the timestamp and to the Body.
+const TWICE: &str = "TIME AND BODY REFERENCE";
+const TRACE_REFERENCE_END: &str = r##"<Reference URI="#Trace"><Transforms><Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></Transform></Transforms><DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"></DigestMethod><DigestValue></DigestValue></Reference></SignedInfo>"##;
+const REMOTE_TRANSFORM: &str =
+    r##"<Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></Transform></Transforms>"##;
+const CREATED: &str = "<u:Created>2026-06-01T10:00:00.000Z</u:Created>";
+const EXPIRES: &str = "<u:Expires>2026-06-01T10:05:00.000Z</u:Expires>";
+const TIMESTAMP: &str = r##"<u:Timestamp u:Id="Time"><u:Created>2026-06-01T10:00:00.000Z</u:Created><u:Expires>2026-06-01T10:05:00.000Z</u:Expires></u:Timestamp>"##;
+const KEY: &str = r##"<o:SecurityTokenReference><o:Reference ValueType="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3" URI="#Token"/></o:SecurityTokenReference>"##;
+const X509_TYPE: &str = r##"ValueType="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3" EncodingType"##;
+const RSA_SHA1: &str = r##"<SignatureMethod Algorithm="http://www.w3.org/2000/09/xmldsig#rsa-sha1"></SignatureMethod>"##;
+const METHOD: &str = r##"<CanonicalizationMethod Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></CanonicalizationMethod>"##;
+const DIGEST: &str =
+    r##"<DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"></DigestMethod>"##;
+const EVIL: &str =
+    r##"<s:Body u:Id="Evil"><Pay xmlns="urn:example:pay"><Amount>0.01</Amount></Pay></s:Body>"##;
+
+const CASES: &[Case] = &[
+    // Parts missing.
+    Case {
+        name: "a message without a Header",
+        signed: &[],
+        then: &[
+            ("<s:Header>", "<s:Body/><!--"),
+            ("</s:Header>", "-->"),
+            (BODY, ""),
+        ],
+        error: "NoSecurityHeader",
+    },
+    Case {
+        name: "a Security header of another namespace",
+        signed: &[("oasis-200401-wss-wssecurity-secext-1.0.xsd", "other")],
+        then: &[],
+        error: "NoSecurityHeader",
+    },
+    Case {
+        name: "a Security header for somebody else",
+        signed: &[("<o:Security ", "<o:Security s:actor='urn:other' ")],
+        then: &[],
+        error: "NoSecurityHeader",
+    },
+    Case {
+        name: "two Security headers",
+        signed: &[(
+            "<o:Security ",
+            "<o:Security xmlns:o='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd' s:actor='http://schemas.xmlsoap.org/soap/actor/next'/><o:Security ",
+        )],
+        then: &[],
+        error: "SeveralSecurityHeaders",
+    },
+    Case {
+        name: "no signature",
+        signed: &[
+            ("<Signature ", "<Signed "),
+            (
+                "</Signature>",
+                "</Signed><o:X><Signature xmlns='http://www.w3.org/2000/09/xmldsig#'><SignedInfo/></Signature></o:X>",
+            ),
+        ],
+        then: &[],
+        error: "NoSignature",
+    },
+    Case {
+        name: "two signatures",
+        signed: &[(
+            "</Signature>",
+            "</Signature><Signature xmlns='http://www.w3.org/2000/09/xmldsig#'/>",
+        )],
+        then: &[],
+        error: "SeveralSignatures",
+    },
+    Case {
+        name: "no SignedInfo first",
+        signed: &[],
+        then: &[("<SignedInfo>", "<SignatureValue/><SignedInfo>")],
+        error: "UnexpectedElement",
+    },
+    Case {
+        name: "no SignatureValue",
+        signed: &[],
+        then: &[("<SignatureValue>", "<!--"), ("</SignatureValue>", "-->")],
+        error: "UnexpectedElement",
+    },
+    Case {
+        name: "an empty SignatureValue",
+        signed: &[],
+        then: &[
+            ("<SignatureValue>", "<SignatureValue/><!--"),
+            ("</SignatureValue>", "-->"),
+        ],
+        error: "SignatureLength",
+    },
+    Case {
+        name: "no KeyInfo",
+        signed: &[],
+        then: &[("<KeyInfo>", "<!--"), ("</KeyInfo>", "-->")],
+        error: "MissingElement",
+    },
+    Case {
+        name: "no references",
+        signed: &[(BODY_REFERENCE, ""), (TIME_REFERENCE, "")],
+        then: &[],
+        error: "MissingElement",
+    },
+    // What must be signed and is not.
+    Case {
+        name: "a Body that is not signed",
+        signed: &[(BODY_REFERENCE, "")],
+        then: &[],
+        error: "BodyNotSigned",
+    },
+    Case {
+        name: "a Body without an id",
+        signed: &[],
+        then: &[(r#" u:Id="Body""#, "")],
+        error: "UnresolvedReference",
+    },
+    Case {
+        name: "a timestamp that is not signed",
+        signed: &[(TIME_REFERENCE, "")],
+        then: &[],
+        error: "TimestampNotSigned",
+    },
+    Case {
+        name: "only a header that is signed",
+        signed: &[
+            (BODY_REFERENCE, ""),
+            (TIME_REFERENCE, ""),
+            ("</SignedInfo>", TRACE_REFERENCE_END),
+        ],
+        then: &[],
+        error: "BodyNotSigned",
+    },
+    Case {
+        name: "two references to the Body",
+        signed: &[(TIME_REFERENCE, BODY_REFERENCE)],
+        then: &[],
+        error: "RepeatedReference",
+    },
+    Case {
+        name: "a second reference to the Body beside the one to the timestamp",
+        signed: &[(TIME_REFERENCE, TWICE)],
+        then: &[],
+        error: "RepeatedReference",
+    },
+    Case {
+        name: "two references to the Body by two ids",
+        signed: &[
+            (r#"u:Id="Body""#, r#"u:Id="Body" Id="Two""#),
+            ("#Time", "#Two"),
+        ],
+        then: &[],
+        error: "RepeatedReference",
+    },
+    // Tampering.
+    Case {
+        name: "an altered Body",
+        signed: &[],
+        then: &[("10.00", "90.00")],
+        error: "DigestMismatch",
+    },
+    Case {
+        name: "white space added to the Body",
+        signed: &[],
+        then: &[("<To>", " <To>")],
+        error: "DigestMismatch",
+    },
+    Case {
+        name: "an attribute added to the Body",
+        signed: &[],
+        then: &[(r#"u:Id="Body""#, r#"u:Id="Body" a="1""#)],
+        error: "DigestMismatch",
+    },
+    Case {
+        name: "another namespace in the Body",
+        signed: &[],
+        then: &[("urn:example:pay", "urn:example:play")],
+        error: "DigestMismatch",
+    },
+    Case {
+        name: "an altered timestamp",
+        signed: &[],
+        then: &[(EXPIRES, "<u:Expires>2026-06-01T10:06:00.000Z</u:Expires>")],
+        error: "DigestMismatch",
+    },
+    Case {
+        name: "an altered header that is signed",
+        signed: &[("</SignedInfo>", TRACE_REFERENCE_END)],
+        then: &[(">7f<", ">7e<")],
+        error: "DigestMismatch",
+    },
+    Case {
+        name: "an altered SignedInfo",
+        signed: &[],
+        then: &[(
+            METHOD,
+            r##"<CanonicalizationMethod Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#WithComments"></CanonicalizationMethod>"##,
+        )],
+        error: "SignatureMismatch",
+    },
+    Case {
+        name: "an empty digest",
+        signed: &[(
+            "<DigestValue></DigestValue></Reference><",
+            "<DigestValue/></Reference><",
+        )],
+        then: &[],
+        error: "DigestMismatch",
+    },
+    Case {
+        name: "a digest that is not base64",
+        signed: &[],
+        then: &[("<DigestValue>", "<DigestValue>*")],
+        error: "NotBase64",
+    },
+    Case {
+        name: "a digest with an element in it",
+        signed: &[],
+        then: &[("<DigestValue>", "<DigestValue><x/>")],
+        error: "UnexpectedContent",
+    },
+    Case {
+        name: "a signature value that is not base64",
+        signed: &[],
+        then: &[("<SignatureValue>", "<SignatureValue>=")],
+        error: "NotBase64",
+    },
+    Case {
+        name: "a signature value with a byte more in front",
+        signed: &[],
+        then: &[("<SignatureValue>", "<SignatureValue>AAAA")],
+        error: "SignatureLength",
+    },
+    // Wrapping.
+    Case {
+        name: "a second Body before the signed one",
+        signed: &[],
+        then: &[(
+            BODY,
+            r##"<s:Body u:Id="Evil"><Pay xmlns="urn:example:pay"><Amount>0.01</Amount></Pay></s:Body>BODY"##,
+        )],
+        error: "SeveralBodies",
+    },
+    Case {
+        name: "a second Body after the signed one",
+        signed: &[],
+        then: &[("</s:Body>", "</s:Body><s:Body/>")],
+        error: "SeveralBodies",
+    },
+    Case {
+        name: "the signed Body moved into a header",
+        signed: &[],
+        then: &[
+            (BODY, EVIL),
+            (
+                "</s:Header>",
+                "<h:Wrapper xmlns:h='urn:w'>BODY</h:Wrapper></s:Header>",
+            ),
+        ],
+        error: "UnresolvedReference",
+    },
+    Case {
+        name: "the signed Body moved to be a header",
+        signed: &[],
+        then: &[(BODY, EVIL), ("</s:Header>", "BODY</s:Header>")],
+        error: "BodyNotSigned",
+    },
+    Case {
+        name: "the signed Body moved into the Security header",
+        signed: &[],
+        then: &[(BODY, EVIL), ("<u:Timestamp ", "BODY<u:Timestamp ")],
+        error: "BodyNotSigned",
+    },
+    Case {
+        name: "the signed Body moved into a wrapper in the Body",
+        signed: &[],
+        then: &[(BODY, "<s:Body u:Id='Evil'><Wrapper>BODY</Wrapper></s:Body>")],
+        error: "UnresolvedReference",
+    },
+    Case {
+        name: "the signed Body moved into a second Envelope",
+        signed: &[],
+        then: &[(BODY, "<s:Body u:Id='Evil'/><s:Envelope>BODY</s:Envelope>")],
+        error: "UnexpectedChild",
+    },
+    Case {
+        name: "the signed Body moved into an Object of the signature",
+        signed: &[],
+        then: &[
+            (BODY, EVIL),
+            ("</Signature>", "<Object>BODY</Object></Signature>"),
+        ],
+        error: "UnexpectedElement",
+    },
+    Case {
+        name: "the signed Body moved into KeyInfo",
+        signed: &[],
+        then: &[(BODY, EVIL), ("<KeyInfo>", "<KeyInfo>BODY")],
+        error: "UnresolvedReference",
+    },
+    Case {
+        name: "a copy of the signed Body with its id in a header",
+        signed: &[],
+        then: &[("</s:Header>", "BODY</s:Header>")],
+        error: "DuplicateId",
+    },
+    Case {
+        name: "a reference to a child of the Body",
+        signed: &[(r#" u:Id="Body""#, ""), ("<Pay ", "<Pay Id='Body' ")],
+        then: &[],
+        error: "UnresolvedReference",
+    },
+    Case {
+        name: "a reference to the Envelope",
+        signed: &[
+            (r#" u:Id="Body""#, ""),
+            ("<s:Envelope ", "<s:Envelope Id='Body' "),
+        ],
+        then: &[],
+        error: "UnresolvedReference",
+    },
+    Case {
+        name: "a reference to the Header",
+        signed: &[
+            (r#" u:Id="Body""#, ""),
+            ("<s:Header>", "<s:Header Id='Body'>"),
+        ],
+        then: &[],
+        error: "UnresolvedReference",
+    },
+    Case {
+        name: "a reference to the Security header",
+        signed: &[("#Body", "#Sec"), ("<o:Security ", "<o:Security Id='Sec' ")],
+        then: &[],
+        error: "UnresolvedReference",
+    },
+    Case {
+        name: "a reference to the signature",
+        signed: &[("#Body", "#Sig"), ("<Signature ", "<Signature Id='Sig' ")],
+        then: &[],
+        error: "UnresolvedReference",
+    },
+    Case {
+        name: "a signed timestamp in another header",
+        signed: &[
+            (TIMESTAMP, ""),
+            ("</s:Header>", "<u:Timestamp u:Id='Time'/></s:Header>"),
+        ],
+        then: &[],
+        error: "NoTimestamp",
+    },
+    Case {
+        name: "a signed timestamp in another header and an unsigned one in ours",
+        signed: &[
+            (r#"u:Id="Time""#, r#"u:Id="Fresh""#),
+            ("</s:Header>", "<u:Timestamp u:Id='Time'/></s:Header>"),
+        ],
+        then: &[],
+        error: "TimestampNotSigned",
+    },
+    Case {
+        name: "a timestamp beside the signed one",
+        signed: &[("<u:Timestamp ", "<u:Timestamp/><u:Timestamp ")],
+        then: &[],
+        error: "SeveralTimestamps",
+    },
+    // Ids.
+    Case {
+        name: "an id twice as wsu:Id",
+        signed: &[],
+        then: &[(r#"u:Id="Trace""#, r#"u:Id="Body""#)],
+        error: "DuplicateId",
+    },
+    Case {
+        name: "an id as wsu:Id and as Id",
+        signed: &[],
+        then: &[(r#"u:Id="Trace""#, r#"Id="Body""#)],
+        error: "DuplicateId",
+    },
+    Case {
+        name: "an id as wsu:Id and as ID",
+        signed: &[],
+        then: &[(r#"u:Id="Trace""#, r#"ID="Body""#)],
+        error: "DuplicateId",
+    },
+    Case {
+        name: "an id as wsu:Id and as xml:id",
+        signed: &[],
+        then: &[(r#"u:Id="Trace""#, r#"xml:id="Body""#)],
+        error: "DuplicateId",
+    },
+    Case {
+        name: "an id as Id and as ID",
+        signed: &[],
+        then: &[(r#"u:Id="Trace""#, r#"Id="x""#), ("<Pay ", "<Pay ID='x' ")],
+        error: "DuplicateId",
+    },
+    Case {
+        name: "an id as Id and as xml:id",
+        signed: &[],
+        then: &[
+            (r#"u:Id="Trace""#, r#"Id="x""#),
+            ("<Pay ", "<Pay xml:id='x' "),
+        ],
+        error: "DuplicateId",
+    },
+    Case {
+        name: "an id as ID and as xml:id",
+        signed: &[],
+        then: &[
+            (r#"u:Id="Trace""#, r#"ID="x""#),
+            ("<Pay ", "<Pay xml:id='x' "),
+        ],
+        error: "DuplicateId",
+    },
+    Case {
+        name: "an id twice but for white space",
+        signed: &[],
+        then: &[(r#"u:Id="Trace""#, r#"xml:id=" Body""#)],
+        error: "DuplicateId",
+    },
+    Case {
+        name: "an id twice on one element",
+        signed: &[(r#"u:Id="Body""#, r#"u:Id="Body" Id="Body""#)],
+        then: &[],
+        error: "DuplicateId",
+    },
+    Case {
+        name: "an id twice deep in the Body",
+        signed: &[("<Amount>", "<Amount Id='x'>"), ("<To>", "<To Id='x'>")],
+        then: &[],
+        error: "DuplicateId",
+    },
+    // References.
+    Case {
+        name: "an empty URI",
+        signed: &[("#Body", "")],
+        then: &[],
+        error: "UnsupportedReference",
+    },
+    Case {
+        name: "no URI",
+        signed: &[("<Reference URI=\"#Body\">", "<Reference>")],
+        then: &[],
+        error: "MissingAttribute",
+    },
+    Case {
+        name: "a remote URI",
+        signed: &[("\"#Body\"", "\"http://example/#Body\"")],
+        then: &[],
+        error: "UnsupportedReference",
+    },
+    Case {
+        name: "a file URI",
+        signed: &[("\"#Body\"", "\"file:///etc/passwd\"")],
+        then: &[],
+        error: "UnsupportedReference",
+    },
+    Case {
+        name: "a URI without an id",
+        signed: &[("\"#Body\"", "\"#\"")],
+        then: &[],
+        error: "UnsupportedReference",
+    },
+    Case {
+        name: "a URI without a hash sign",
+        signed: &[("\"#Body\"", "\"Body\"")],
+        then: &[],
+        error: "UnsupportedReference",
+    },
+    Case {
+        name: "an XPointer to the root",
+        signed: &[("\"#Body\"", "\"#xpointer(/)\"")],
+        then: &[],
+        error: "UnsupportedReference",
+    },
+    Case {
+        name: "an XPointer to an id",
+        signed: &[("\"#Body\"", "\"#xpointer(id('Body'))\"")],
+        then: &[],
+        error: "UnsupportedReference",
+    },
+    Case {
+        name: "a percent-encoded id",
+        signed: &[("\"#Body\"", "\"#%42ody\"")],
+        then: &[],
+        error: "UnresolvedReference",
+    },
+    Case {
+        name: "an id in other case",
+        signed: &[("\"#Body\"", "\"#body\"")],
+        then: &[],
+        error: "UnresolvedReference",
+    },
+    Case {
+        name: "a cid URI",
+        signed: &[("\"#Body\"", "\"cid:Body\"")],
+        then: &[],
+        error: "UnsupportedReference",
+    },
+    Case {
+        name: "a reference to a manifest",
+        signed: &[(
+            "<Reference URI=\"#Body\"",
+            "<Reference Type=\"http://www.w3.org/2000/09/xmldsig#Manifest\" URI=\"#Body\"",
+        )],
+        then: &[],
+        error: "UnsupportedReference",
+    },
+    Case {
+        name: "an unknown element in a reference",
+        signed: &[("</Transforms>", "</Transforms><x/>")],
+        then: &[],
+        error: "UnexpectedElement",
+    },
+    Case {
+        name: "text in SignedInfo",
+        signed: &[("<SignedInfo>", "<SignedInfo>x")],
+        then: &[],
+        error: "UnexpectedContent",
+    },
+    Case {
+        name: "an unknown element in SignedInfo",
+        signed: &[("</SignedInfo>", "<x/></SignedInfo>")],
+        then: &[],
+        error: "UnexpectedElement",
+    },
+    // Transforms.
+    Case {
+        name: "no Transforms",
+        signed: &[("<Transforms>", "<!--"), ("</Transforms>", "-->")],
+        then: &[],
+        error: "UnexpectedElement",
+    },
+    Case {
+        name: "empty Transforms",
+        signed: &[
+            ("<Transforms>", "<Transforms/><!--"),
+            ("</Transforms>", "-->"),
+        ],
+        then: &[],
+        error: "MissingElement",
+    },
+    Case {
+        name: "an enveloped-signature transform",
+        signed: &[(
+            "<Transform Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"",
+            "<Transform Algorithm=\"http://www.w3.org/2000/09/xmldsig#enveloped-signature\"",
+        )],
+        then: &[],
+        error: "UnsupportedTransform",
+    },
+    Case {
+        name: "an XPath transform",
+        signed: &[(
+            "<Transform Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"></Transform>",
+            "<Transform Algorithm=\"http://www.w3.org/TR/1999/REC-xpath-19991116\"><XPath>1=0</XPath></Transform>",
+        )],
+        then: &[],
+        error: "UnsupportedTransform",
+    },
+    Case {
+        name: "an XPath Filter 2 transform",
+        signed: &[(
+            "<Transform Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"",
+            "<Transform Algorithm=\"http://www.w3.org/2002/06/xmldsig-filter2\"",
+        )],
+        then: &[],
+        error: "UnsupportedTransform",
+    },
+    Case {
+        name: "an XSLT transform",
+        signed: &[(
+            "<Transform Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"",
+            "<Transform Algorithm=\"http://www.w3.org/TR/1999/REC-xslt-19991116\"",
+        )],
+        then: &[],
+        error: "UnsupportedTransform",
+    },
+    Case {
+        name: "a base64 transform",
+        signed: &[(
+            "<Transform Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"",
+            "<Transform Algorithm=\"http://www.w3.org/2000/09/xmldsig#base64\"",
+        )],
+        then: &[],
+        error: "UnsupportedTransform",
+    },
+    Case {
+        name: "a second transform",
+        signed: &[(
+            REMOTE_TRANSFORM,
+            r##"<Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></Transform><Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"/></Transforms>"##,
+        )],
+        then: &[],
+        error: "UnsupportedTransform",
+    },
+    Case {
+        name: "a transform with an unknown parameter",
+        signed: &[("</Transform>", "<XPath>self::node()</XPath></Transform>")],
+        then: &[],
+        error: "UnexpectedElement",
+    },
+    Case {
+        name: "a transform without an algorithm",
+        signed: &[(
+            "<Transform Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"",
+            "<Transform",
+        )],
+        then: &[],
+        error: "MissingAttribute",
+    },
+    Case {
+        name: "an InclusiveNamespaces without a list",
+        signed: &[(
+            "</Transform>",
+            "<InclusiveNamespaces xmlns='http://www.w3.org/2001/10/xml-exc-c14n#'/></Transform>",
+        )],
+        then: &[],
+        error: "MissingAttribute",
+    },
+    // Algorithms.
+    Case {
+        name: "an unknown canonicalization of SignedInfo",
+        signed: &[(METHOD, "<CanonicalizationMethod Algorithm='urn:none'/>")],
+        then: &[],
+        error: "UnsupportedCanonicalization",
+    },
+    Case {
+        name: "HMAC",
+        signed: &[(
+            RSA_SHA1,
+            "<SignatureMethod Algorithm='http://www.w3.org/2000/09/xmldsig#hmac-sha1'/>",
+        )],
+        then: &[],
+        error: "UnsupportedSignatureMethod",
+    },
+    Case {
+        name: "HMAC with a length of nothing",
+        signed: &[(
+            RSA_SHA1,
+            "<SignatureMethod Algorithm='http://www.w3.org/2000/09/xmldsig#hmac-sha1'><HMACOutputLength>0</HMACOutputLength></SignatureMethod>",
+        )],
+        then: &[],
+        error: "UnexpectedElement",
+    },
+    Case {
+        name: "DSA",
+        signed: &[(
+            RSA_SHA1,
+            "<SignatureMethod Algorithm='http://www.w3.org/2000/09/xmldsig#dsa-sha1'/>",
+        )],
+        then: &[],
+        error: "UnsupportedSignatureMethod",
+    },
+    Case {
+        name: "ECDSA",
+        signed: &[(
+            RSA_SHA1,
+            "<SignatureMethod Algorithm='http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256'/>",
+        )],
+        then: &[],
+        error: "UnsupportedSignatureMethod",
+    },
+    Case {
+        name: "RSA with MD5",
+        signed: &[(
+            RSA_SHA1,
+            "<SignatureMethod Algorithm='http://www.w3.org/2001/04/xmldsig-more#rsa-md5'/>",
+        )],
+        then: &[],
+        error: "UnsupportedSignatureMethod",
+    },
+    Case {
+        name: "no signature method",
+        signed: &[(RSA_SHA1, "<SignatureMethod Algorithm=''/>")],
+        then: &[],
+        error: "UnsupportedSignatureMethod",
+    },
+    Case {
+        name: "MD5 digests",
+        signed: &[(
+            DIGEST,
+            "<DigestMethod Algorithm='http://www.w3.org/2001/04/xmldsig-more#md5'/>",
+        )],
+        then: &[],
+        error: "UnsupportedDigestMethod",
+    },
+    Case {
+        name: "a digest method that is a signature method",
+        signed: &[(
+            DIGEST,
+            "<DigestMethod Algorithm='http://www.w3.org/2000/09/xmldsig#rsa-sha1'/>",
+        )],
+        then: &[],
+        error: "UnsupportedDigestMethod",
+    },
+    Case {
+        name: "a signature of SHA-1 called SHA-256",
+        signed: &[],
+        then: &[(
+            RSA_SHA1,
+            r##"<SignatureMethod Algorithm="http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"></SignatureMethod>"##,
+        )],
+        error: "SignatureMismatch",
+    },
+    // The key.
+    Case {
+        name: "a certificate that is not trusted",
+        signed: &[],
+        then: &[("TRUSTED", "STRANGER")],
+        error: "UntrustedSigner",
+    },
+    Case {
+        name: "another certificate of the trusted key",
+        signed: &[],
+        then: &[("TRUSTED", "RENEWED")],
+        error: "UntrustedSigner",
+    },
+    Case {
+        name: "another trusted certificate",
+        signed: &[],
+        then: &[("TRUSTED", "SERVICE")],
+        error: "SignatureMismatch",
+    },
+    Case {
+        name: "a certificate with a byte too many",
+        signed: &[],
+        then: &[("TRUSTED", "TRAILING")],
+        error: "UntrustedSigner",
+    },
+    Case {
+        name: "an empty token",
+        signed: &[],
+        then: &[("TRUSTED", "")],
+        error: "UntrustedSigner",
+    },
+    Case {
+        name: "a token that is not base64",
+        signed: &[],
+        then: &[("TRUSTED", "*")],
+        error: "NotBase64",
+    },
+    Case {
+        name: "a token of another type",
+        signed: &[],
+        then: &[(
+            X509_TYPE,
+            "ValueType='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509PKIPathv1' EncodingType",
+        )],
+        error: "UnsupportedToken",
+    },
+    Case {
+        name: "a token without a type",
+        signed: &[],
+        then: &[(X509_TYPE, "EncodingType")],
+        error: "MissingAttribute",
+    },
+    Case {
+        name: "a token in hexadecimal",
+        signed: &[],
+        then: &[("#Base64Binary", "#HexBinary")],
+        error: "UnsupportedToken",
+    },
+    Case {
+        name: "a reference to no token",
+        signed: &[],
+        then: &[("#Token", "#Absent")],
+        error: "UnresolvedToken",
+    },
+    Case {
+        name: "a reference to the token without a hash sign",
+        signed: &[],
+        then: &[("#Token", "Token")],
+        error: "UnresolvedToken",
+    },
+    Case {
+        name: "a reference to a token elsewhere",
+        signed: &[],
+        then: &[("#Token", "http://example/token")],
+        error: "UnresolvedToken",
+    },
+    Case {
+        name: "a reference to a part that is no token",
+        signed: &[],
+        then: &[("#Token", "#Trace")],
+        error: "UnresolvedToken",
+    },
+    Case {
+        name: "a token outside the Security header",
+        signed: &[],
+        then: &[
+            (
+                "<h:Trace ",
+                "<o:BinarySecurityToken xmlns:o='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd' Id='Out'/><h:Trace ",
+            ),
+            ("#Token", "#Out"),
+        ],
+        error: "UnresolvedToken",
+    },
+    Case {
+        name: "a key value",
+        signed: &[],
+        then: &[(KEY, "<KeyValue><RSAKeyValue/></KeyValue>")],
+        error: "UnsupportedKeyInfo",
+    },
+    Case {
+        name: "a key value beside the token",
+        signed: &[],
+        then: &[(KEY, "KEY<KeyValue/>")],
+        error: "UnexpectedElement",
+    },
+    Case {
+        name: "a key name",
+        signed: &[],
+        then: &[(KEY, "<KeyName>mpay</KeyName>")],
+        error: "UnsupportedKeyInfo",
+    },
+    Case {
+        name: "a RetrievalMethod",
+        signed: &[],
+        then: &[(KEY, "<RetrievalMethod URI='#Token'/>")],
+        error: "UnsupportedKeyInfo",
+    },
+    Case {
+        name: "an empty KeyInfo",
+        signed: &[],
+        then: &[(KEY, "")],
+        error: "MissingElement",
+    },
+    Case {
+        name: "an empty X509Data",
+        signed: &[],
+        then: &[(KEY, "<X509Data/>")],
+        error: "MissingElement",
+    },
+    Case {
+        name: "two embedded certificates",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<X509Data><X509Certificate/><X509Certificate/></X509Data>",
+        )],
+        error: "UnexpectedElement",
+    },
+    // Time.
+    Case {
+        name: "no timestamp",
+        signed: &[(TIMESTAMP, "")],
+        then: &[],
+        error: "NoTimestamp",
+    },
+    Case {
+        name: "no Created",
+        signed: &[(CREATED, "")],
+        then: &[],
+        error: "UnexpectedElement",
+    },
+    Case {
+        name: "an empty timestamp",
+        signed: &[(CREATED, ""), (EXPIRES, "")],
+        then: &[],
+        error: "MissingElement",
+    },
+    Case {
+        name: "two Created",
+        signed: &[(
+            "<u:Created>",
+            "<u:Created>2026-06-01T10:00:00Z</u:Created><u:Created>",
+        )],
+        then: &[],
+        error: "UnexpectedElement",
+    },
+    Case {
+        name: "two Expires",
+        signed: &[(
+            "<u:Expires>",
+            "<u:Expires>2026-06-01T10:09:00Z</u:Expires><u:Expires>",
+        )],
+        then: &[],
+        error: "UnexpectedElement",
+    },
+    Case {
+        name: "an unknown element in the timestamp",
+        signed: &[("</u:Timestamp>", "<u:Received/></u:Timestamp>")],
+        then: &[],
+        error: "UnexpectedElement",
+    },
+    Case {
+        name: "a Created that is no time",
+        signed: &[(CREATED, "<u:Created>yesterday</u:Created>")],
+        then: &[],
+        error: "BadTime",
+    },
+    Case {
+        name: "a Created with a leap second",
+        signed: &[(CREATED, "<u:Created>2026-06-01T10:00:60Z</u:Created>")],
+        then: &[],
+        error: "BadTime",
+    },
+    Case {
+        name: "an Expires before Created",
+        signed: &[(EXPIRES, "<u:Expires>2026-06-01T09:59:59Z</u:Expires>")],
+        then: &[],
+        error: "ExpiresBeforeCreated",
+    },
+    Case {
+        name: "an Expires at Created",
+        signed: &[(EXPIRES, "<u:Expires>2026-06-01T10:00:00Z</u:Expires>")],
+        then: &[],
+        error: "ExpiresBeforeCreated",
+    },
+    Case {
+        name: "a Created in the future",
+        signed: &[(CREATED, "<u:Created>2026-06-01T10:02:31Z</u:Created>")],
+        then: &[],
+        error: "CreatedInFuture",
+    },
+    Case {
+        name: "a message that has expired",
+        signed: &[
+            (CREATED, "<u:Created>2026-06-01T09:55:00Z</u:Created>"),
+            (EXPIRES, "<u:Expires>2026-06-01T09:58:29Z</u:Expires>"),
+        ],
+        then: &[],
+        error: "Expired",
+    },
+    Case {
+        name: "a message too old, whatever it says",
+        signed: &[
+            (CREATED, "<u:Created>2026-06-01T09:30:29Z</u:Created>"),
+            (EXPIRES, "<u:Expires>2027-06-01T10:00:00Z</u:Expires>"),
+        ],
+        then: &[],
+        error: "TooOld",
+    },
+    Case {
+        name: "a message too old without Expires",
+        signed: &[
+            (CREATED, "<u:Created>2026-06-01T09:30:29Z</u:Created>"),
+            (EXPIRES, ""),
+        ],
+        then: &[],
+        error: "TooOld",
+    },
+    // XML.
+    Case {
+        name: "a DTD",
+        signed: &[],
+        then: &[(
+            "<s:Envelope ",
+            "<!DOCTYPE x [<!ENTITY a \"b\">]><s:Envelope ",
+        )],
+        error: "Xml",
+    },
+    Case {
+        name: "a processing instruction",
+        signed: &[],
+        then: &[("<s:Body", "<?x y?><s:Body")],
+        error: "Xml",
+    },
+    Case {
+        name: "an entity",
+        signed: &[],
+        then: &[("10.00", "&a;")],
+        error: "Xml",
+    },
+    Case {
+        name: "an envelope of SOAP 1.2",
+        signed: &[(
+            "http://schemas.xmlsoap.org/soap/envelope/",
+            "http://www.w3.org/2003/05/soap-envelope",
+        )],
+        then: &[],
+        error: "VersionMismatch",
+    },
+];
+
+/// The words in capitals that stand for longer texts in replacements.
+fn expand(text: &str) -> String {
+    let token = |name| base64(certificate(name).der());
+    match text {
+        "TRUSTED" => token("mpay"),
+        "STRANGER" => token("stranger"),
+        "RENEWED" => token("renewed"),
+        "SERVICE" => token("service"),
+        "TRAILING" => base64(&[certificate("mpay").der(), &[0]].concat()),
+        TWICE => format!("{TIME_REFERENCE}{BODY_REFERENCE}"),
+        _ => text
+            .replace("BODY", BODY)
+            .replace("KEY<", &format!("{KEY}<")),
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64ct::Encoding;
+    base64ct::Base64::encode_string(bytes)
+}
+
+fn replace(mut message: String, replacements: &[(&str, &str)], case: &str) -> String {
+    for (from, to) in replacements {
+        let from = expand(from);
+        assert!(message.contains(&from), "{case}: {from} is not there");
+        message = message.replace(&from, &expand(to));
+    }
+    message
+}
+
+/// The variant of the error that a message is refused with.
+fn refusal(message: &str, policy: &Policy, now: jiff::Timestamp) -> Option<String> {
+    match Envelope::parse(message.as_bytes()) {
+        Err(error) => Some(variant(&error)),
+        Ok(envelope) => envelope.verify(policy, now).err().map(|e| variant(&e)),
+    }
+}
+
+#[test]
+fn every_message_of_the_table_is_refused_for_its_reason() {
+    let policy = policy(&["mpay", "service"]);
+    let mut wrong = Vec::new();
+    for case in CASES {
+        let message = replace(template(), case.signed, case.name);
+        let message = replace(fill(&message, "mpay"), case.then, case.name);
+        let refusal = refusal(&message, &policy, now());
+        if refusal.as_deref() != Some(case.error) {
+            wrong.push(format!("{}: {refusal:?}, not {}", case.name, case.error));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(CASES.len() >= 100);
+}
+
+#[test]
+fn a_message_signed_with_another_key_is_refused() {
+    for key in ["stranger", "service"] {
+        let message = fill(&template(), key);
+        let error = refusal(&message, &policy(&["mpay"]), now());
+        assert_eq!(error.as_deref(), Some("SignatureMismatch"), "{key}");
+    }
+}
+
+#[test]
+fn a_policy_without_certificates_trusts_nobody() {
+    let error = refusal(&message(), &policy(&[]), now());
+    assert_eq!(error.as_deref(), Some("UntrustedSigner"));
+    let error = refusal(&message(), &policy(&["stranger", "renewed"]), now());
+    assert_eq!(error.as_deref(), Some("UntrustedSigner"));
+}
+
+#[test]
+fn sha1_is_refused_by_policy_wherever_it_is() {
+    let mut policy = policy(&["mpay"]);
+    policy.accept_sha1 = false;
+    let refusal = |message: &str| refusal(message, &policy, now());
+    let sha256 = |text: &str| {
+        text.replace(
+            "2000/09/xmldsig#rsa-sha1",
+            "2001/04/xmldsig-more#rsa-sha256",
+        )
+        .replace("2000/09/xmldsig#sha1", "2001/04/xmlenc#sha256")
+    };
+    let sha1 = Some("Sha1Refused".to_owned());
+    let template = template();
+    assert_eq!(refusal(&message()), sha1);
+    assert_eq!(refusal(&fill(&sha256(&template), "mpay")), None);
+    let signature = sha256(&template).replace(
+        "2001/04/xmldsig-more#rsa-sha256",
+        "2000/09/xmldsig#rsa-sha1",
+    );
+    assert_eq!(refusal(&fill(&signature, "mpay")), sha1);
+    let one_digest = sha256(&template).replacen("2001/04/xmlenc#sha256", "2000/09/xmldsig#sha1", 1);
+    assert_eq!(refusal(&fill(&one_digest, "mpay")), sha1);
+    let further = template.replace("</SignedInfo>", TRACE_REFERENCE_END);
+    let further = sha256(&further);
+    let (before, after) = further
+        .rsplit_once("2001/04/xmlenc#sha256")
+        .expect("a digest method");
+    let further = format!("{before}2000/09/xmldsig#sha1{after}");
+    assert_eq!(refusal(&fill(&further, "mpay")), sha1);
+}
+
+#[test]
+fn the_time_window_ends_when_it_ends() {
+    let policy = policy(&["mpay"]);
+    let at = |now: &str| refusal(&message(), &policy, time(now));
+    assert_eq!(
+        at("2026-06-01T09:57:59.999Z").as_deref(),
+        Some("CreatedInFuture")
+    );
+    assert_eq!(at("2026-06-01T10:07:00.001Z").as_deref(), Some("Expired"));
+}
+
+#[test]
+fn a_signer_whose_certificate_is_not_valid_is_refused() {
+    for (name, error) in [
+        ("expired", "SignerExpired"),
+        ("future", "SignerNotYetValid"),
+    ] {
+        let token = base64(certificate(name).der());
+        let message = template().replace(&base64(certificate("mpay").der()), &token);
+        let error_found = refusal(&fill(&message, "mpay"), &policy(&[name]), now());
+        assert_eq!(error_found.as_deref(), Some(error));
+    }
+}
+
+#[test]
+fn too_many_references_and_prefixes_are_refused() {
+    let blocks: String = (0..31).map(|n| format!("<b u:Id='b{n}'/>")).collect();
+    let references: String = (0..31)
+        .map(|n| BODY_REFERENCE.replace("#Body", &format!("#b{n}")))
+        .collect();
+    let with = |references: &str| {
+        let message = template()
+            .replace("</s:Header>", &format!("{blocks}</s:Header>"))
+            .replace("</SignedInfo>", &format!("{references}</SignedInfo>"));
+        refusal(&fill(&message, "mpay"), &policy(&["mpay"]), now())
+    };
+    assert_eq!(with(&references).as_deref(), Some("TooManyReferences"));
+    let thirty = references.replacen(&BODY_REFERENCE.replace("#Body", "#b0"), "", 1);
+    assert_eq!(with(&thirty), None);
+
+    let list = |n: usize| {
+        let list: Vec<String> = (0..n).map(|n| format!("p{n}")).collect();
+        let parameter = format!(
+            "<InclusiveNamespaces xmlns='{}' PrefixList='{}'/></Transform>",
+            common::EXC,
+            list.join(" ")
+        );
+        let message = template().replace("</Transform>", &parameter);
+        refusal(&fill(&message, "mpay"), &policy(&["mpay"]), now())
+    };
+    assert_eq!(list(65).as_deref(), Some("TooManyPrefixes"));
+    assert_eq!(list(64), None);
+}
+
+#[test]
+fn a_canonical_form_out_of_all_proportion_is_refused() {
+    let uses = "<p:a/>".repeat(10_000);
+    let body = format!("<Pay xmlns:p='{}'>{uses}</Pay><Pay ", "u".repeat(1000));
+    let message = fill(&template().replace("<Pay ", &body), "mpay");
+    let error = refusal(&message, &policy(&["mpay"]), now());
+    assert_eq!(error.as_deref(), Some("CanonicalFormTooLong"));
+}
+
+#[test]
+fn a_flipped_bit_is_refused_or_changes_nothing_that_is_read() {
+    let good = message();
+    let policy = policy(&["mpay"]);
+    let read = |message: &[u8]| {
+        let verified = Envelope::parse(message).ok()?.verify(&policy, now()).ok()?;
+        let body = exclusive_c14n(verified.body(), false, &[]);
+        Some((body, verified.created(), verified.expires()))
+    };
+    let expected = read(good.as_bytes());
+    assert!(expected.is_some());
+    let mut survived = 0;
+    for index in 0..good.len() {
+        let mut bytes = good.clone().into_bytes();
+        bytes[index] ^= 1 << (index % 7);
+        let found = read(&bytes);
+        survived += usize::from(found.is_some());
+        assert!(found.is_none() || found == expected, "byte {index}");
+    }
+    // Names of elements and attributes outside the signed parts, above all.
+    assert!(survived < good.len() / 10, "{survived} of {}", good.len());
+}
