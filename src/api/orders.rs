@@ -150,6 +150,13 @@ fn describe<P: Platform>(
 }
 
 fn read(body: &[u8]) -> Result<OrderJson, Problem> {
+    // An array would be read as an order without names.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "The body is no order in JSON: it must be an object.",
+        ));
+    }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let json = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let (path, cause) = (error.path().to_string(), error.inner().to_string());

@@ -52,12 +52,9 @@ pub async fn handle<P: Platform>(
 ) -> Response<Bytes> {
     let config = match &app.config {
         Ok(config) => config,
-        Err(_) => {
-            let fault = Fault::internal("the provider is not configured");
-            return respond(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                answer::unsigned(&fault.encode()),
-            );
+        Err(wrong) => {
+            let fault = Fault::internal("The provider is not configured.");
+            return anonymous(app, wrong.signer.as_deref(), store, fault);
         }
     };
     let verified = match Envelope::parse(message) {

@@ -1,0 +1,234 @@
+//! Builds the component, when it is needed and not before: a build script that called cargo could
+//! wait for itself.
+
+use std::env;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail, ensure};
+
+const TARGET: &str = "wasm32-wasip2";
+const PACKAGE: &str = "mpay-provider";
+const PROFILE: &str = "component";
+const FILE: &str = "mpay_provider.wasm";
+
+/// The folder with the `spin.toml`, from the current one upwards.
+pub fn workspace_root() -> Option<PathBuf> {
+    workspace_above(&env::current_dir().ok()?)
+}
+
+/// The folder with the `spin.toml`, from `folder` upwards.
+pub fn workspace_above(folder: &Path) -> Option<PathBuf> {
+    folder
+        .ancestors()
+        .find(|folder| folder.join("spin.toml").is_file())
+        .map(Path::to_owned)
+}
+
+/// Builds the component of a workspace where `spin.toml` expects it, and gives its path.
+///
+/// Cargo decides what is out of date; with nothing to do it takes less than a second.
+pub fn build(workspace: &Path, quiet: bool) -> anyhow::Result<PathBuf> {
+    Build::new(workspace).quiet(quiet).run()
+}
+
+/// A build of the component in another way than the usual.
+#[derive(Clone, Debug)]
+pub struct Build {
+    workspace: PathBuf,
+    target_dir: PathBuf,
+    features: Vec<String>,
+    quiet: bool,
+}
+
+impl Build {
+    /// The usual build: no features, into the workspace's `target`.
+    pub fn new(workspace: impl Into<PathBuf>) -> Self {
+        let workspace = workspace.into();
+        Self {
+            target_dir: workspace.join("target"),
+            workspace,
+            features: Vec::new(),
+            quiet: false,
+        }
+    }
+
+    /// Shows cargo's output only if it fails.
+    pub fn quiet(mut self, quiet: bool) -> Self {
+        self.quiet = quiet;
+        self
+    }
+
+    /// Turns a feature of the component on. Give it a target folder of its own, or `spin.toml` will
+    /// serve it.
+    pub fn feature(mut self, feature: impl Into<String>) -> Self {
+        self.features.push(feature.into());
+        self
+    }
+
+    /// Builds into another folder.
+    pub fn target_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.target_dir = folder.into();
+        self
+    }
+
+    /// Builds, and gives the path of the component.
+    pub fn run(&self) -> anyhow::Result<PathBuf> {
+        self.ensure_target()?;
+        let mut cargo = self.command(cargo());
+        cargo
+            .args([
+                "build",
+                "--lib",
+                "-p",
+                PACKAGE,
+                "--target",
+                TARGET,
+                "--profile",
+                PROFILE,
+            ])
+            .arg("--target-dir")
+            .arg(&self.target_dir);
+        if !self.features.is_empty() {
+            cargo.arg("--features").arg(self.features.join(","));
+        }
+        let described = "building the component with `cargo build`";
+        if self.quiet {
+            let output = cargo.stdin(Stdio::null()).output().context(NO_CARGO)?;
+            ensure!(
+                output.status.success(),
+                "{described} failed:\n{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        } else {
+            let status = cargo.stdin(Stdio::null()).status().context(NO_CARGO)?;
+            ensure!(status.success(), "{described} failed, see above");
+        }
+        let component = self.target_dir.join(TARGET).join(PROFILE).join(FILE);
+        ensure!(
+            component.is_file(),
+            "{described} succeeded, but there is no {}",
+            component.display()
+        );
+        Ok(component)
+    }
+
+    /// Installs the standard library for Wasm if it is missing.
+    fn ensure_target(&self) -> anyhow::Result<()> {
+        if self.has_target()? {
+            return Ok(());
+        }
+        eprintln!("The Rust target {TARGET} is missing: running `rustup target add {TARGET}`");
+        let added = self
+            .command("rustup")
+            .args(["target", "add", TARGET])
+            .status();
+        match added {
+            Ok(status) if status.success() && self.has_target()? => Ok(()),
+            Ok(_) => bail!("`rustup target add {TARGET}` failed: install the target by hand"),
+            Err(error) => bail!(
+                "cannot run rustup ({error}): install the standard library of the target {TARGET} for your Rust compiler"
+            ),
+        }
+    }
+
+    fn has_target(&self) -> anyhow::Result<bool> {
+        let output = self
+            .command("rustc")
+            .args(["--print", "target-libdir", "--target", TARGET])
+            .output()
+            .context("cannot run rustc, which building the component needs: install Rust from https://rustup.rs")?;
+        let folder = String::from_utf8_lossy(&output.stdout);
+        Ok(output.status.success() && Path::new(folder.trim()).is_dir())
+    }
+
+    /// A command in the workspace's root, where `.cargo/config.toml` and `rust-toolchain.toml`
+    /// count, without the variables by which an outer cargo or its user would change the build:
+    /// `RUSTFLAGS` alone would replace the flags of the configuration.
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.workspace);
+        for (name, _) in env::vars_os() {
+            if name.to_str().is_some_and(disturbs) {
+                command.env_remove(name);
+            }
+        }
+        command
+    }
+}
+
+const NO_CARGO: &str =
+    "cannot run cargo, which building the component needs: install Rust from https://rustup.rs";
+
+/// The cargo that runs this program, or the one in the path.
+fn cargo() -> std::ffi::OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Whether a variable of the environment would change what is built, or where.
+fn disturbs(name: &str) -> bool {
+    /// Where cargo finds its home, its packages and its output style: the user's affair.
+    const KEPT: [&str; 9] = [
+        "CARGO_HOME",
+        "CARGO_HTTP_",
+        "CARGO_NET_",
+        "CARGO_REGISTRIES_",
+        "CARGO_REGISTRY_",
+        "CARGO_SOURCE_",
+        "CARGO_TERM_",
+        "CARGO_BUILD_JOBS",
+        "CARGO_INSTALL_ROOT",
+    ];
+    match name {
+        "RUSTFLAGS" | "RUSTC" | "RUSTC_WORKSPACE_WRAPPER" | "MAKEFLAGS" | "MFLAGS" => true,
+        name => name.starts_with("CARGO_") && !KEPT.iter().any(|kept| name.starts_with(kept)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workspace_is_found_from_a_folder_within() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("a/b");
+        std::fs::create_dir_all(&inner).unwrap();
+        std::fs::write(folder.path().join("spin.toml"), "").unwrap();
+        assert_eq!(workspace_above(&inner).as_deref(), Some(folder.path()));
+    }
+
+    #[test]
+    fn variables_that_change_a_build_are_kept_from_it_and_no_others() {
+        for name in [
+            "RUSTFLAGS",
+            "CARGO_ENCODED_RUSTFLAGS",
+            "CARGO_TARGET_DIR",
+            "CARGO_BUILD_TARGET_DIR",
+            "CARGO_BUILD_TARGET",
+            "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS",
+            "CARGO_PROFILE_COMPONENT_LTO",
+            "CARGO_MANIFEST_DIR",
+            "CARGO_MAKEFLAGS",
+        ] {
+            assert!(disturbs(name), "{name}");
+        }
+        for name in [
+            "PATH",
+            "HOME",
+            "CARGO_HOME",
+            "CARGO_NET_OFFLINE",
+            "RUSTUP_TOOLCHAIN",
+        ] {
+            assert!(!disturbs(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_failed_build_says_what_cargo_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = build(folder.path(), true).unwrap_err().to_string();
+        assert!(error.contains("Cargo.toml"), "{error}");
+    }
+}

@@ -1,0 +1,216 @@
+//! Certificates, keys and a token for a developer's machine. They carry a mark, and a provider
+//! refuses them anywhere else.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use mpay_provider::config::{DEVELOPMENT_CERTIFICATE, DEVELOPMENT_TOKEN};
+use rand::RngExt;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    PKCS_RSA_SHA256,
+};
+use rsa::{
+    RsaPrivateKey,
+    pkcs8::{EncodePrivateKey, LineEnding},
+};
+
+/// The service that the development provider serves.
+pub const SERVICE_ID: &str = "DEMO";
+
+/// A folder with development credentials.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    folder: PathBuf,
+}
+
+impl Credentials {
+    /// Where a workspace keeps them.
+    pub fn of_workspace(workspace: &Path) -> Self {
+        Self {
+            folder: workspace.join("certs/dev"),
+        }
+    }
+
+    /// Where they are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The key that plays MPay's.
+    pub fn mpay_key(&self) -> PathBuf {
+        self.folder.join("mpay.key.pem")
+    }
+
+    /// The certificate that plays MPay's.
+    pub fn mpay_certificate(&self) -> PathBuf {
+        self.folder.join("mpay.pem")
+    }
+
+    /// The institution's key.
+    pub fn service_key(&self) -> PathBuf {
+        self.folder.join("service.key.pem")
+    }
+
+    /// The institution's certificate.
+    pub fn service_certificate(&self) -> PathBuf {
+        self.folder.join("service.pem")
+    }
+
+    /// The token of the order API.
+    pub fn api_token(&self) -> PathBuf {
+        self.folder.join("api-token")
+    }
+
+    /// Makes the credentials where there are none. Gives whether it made them.
+    ///
+    /// # Errors
+    /// If they are there in part, or cannot be written.
+    pub fn ensure(&self) -> anyhow::Result<bool> {
+        let files = [
+            self.mpay_key(),
+            self.mpay_certificate(),
+            self.service_key(),
+            self.service_certificate(),
+            self.api_token(),
+        ];
+        if files.iter().all(|file| file.is_file()) {
+            return Ok(false);
+        }
+        if self.folder.exists() {
+            bail!(
+                "{} has some development credentials, but not all: delete the folder to have new ones made",
+                self.folder.display()
+            );
+        }
+        // Made aside and then moved, so that there are all or none of them.
+        let parent = self.folder.parent().context("certs/dev has a parent")?;
+        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+        let aside = parent.join(format!("dev.{}.new", std::process::id()));
+        fs::create_dir_all(&aside).with_context(|| format!("cannot make {}", aside.display()))?;
+        fs::set_permissions(&aside, fs::Permissions::from_mode(0o700))?;
+        make(&aside)?;
+        match fs::rename(&aside, &self.folder) {
+            Ok(()) => Ok(true),
+            Err(error) => {
+                fs::remove_dir_all(&aside).ok();
+                if self.folder.exists() {
+                    // Another process was faster.
+                    return Ok(false);
+                }
+                Err(error).with_context(|| format!("cannot make {}", self.folder.display()))
+            }
+        }
+    }
+
+    /// The values of a provider's variables that go with these credentials.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn variables(&self) -> anyhow::Result<Vec<(&'static str, String)>> {
+        Ok(vec![
+            ("environment", "development".to_owned()),
+            ("service_ids", SERVICE_ID.to_owned()),
+            ("service_key", read(&self.service_key())?),
+            ("service_certificate", read(&self.service_certificate())?),
+            ("mpay_certificates", read(&self.mpay_certificate())?),
+            ("api_token", read(&self.api_token())?),
+            ("bank_account", "MD24AG000225100013104168".to_owned()),
+            ("bank_code", "AGRNMD2X".to_owned()),
+            ("bank_fiscal_code", "1000000000000".to_owned()),
+            ("beneficiary_name", "Development only".to_owned()),
+        ])
+    }
+}
+
+/// Reads a text file, with an error that names it.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn read(file: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+fn make(folder: &Path) -> anyhow::Result<()> {
+    let write = |name: &str, text: String| {
+        let file = folder.join(name);
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
+    };
+    let (authority_pem, authority_key) = new_key()?;
+    let mut parameters = parameters("authority");
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let authority = CertifiedIssuer::self_signed(parameters, authority_key)?;
+    write("authority.key.pem", authority_pem)?;
+    write("authority.pem", authority.pem())?;
+    for (name, who) in [("mpay", "MPay"), ("service", "service provider")] {
+        let (pem, key) = new_key()?;
+        let mut parameters = self::parameters(who);
+        parameters.key_usages = vec![
+            KeyUsagePurpose::DigitalSignature,
+            KeyUsagePurpose::ContentCommitment,
+        ];
+        parameters.use_authority_key_identifier_extension = true;
+        let certificate = parameters.signed_by(&key, &authority)?;
+        write(&format!("{name}.key.pem"), pem)?;
+        write(&format!("{name}.pem"), certificate.pem())?;
+    }
+    let token: String = rand::rng()
+        .sample_iter(rand::distr::Alphanumeric)
+        .take(32)
+        .map(char::from)
+        .collect();
+    write("api-token", format!("{DEVELOPMENT_TOKEN}{token}\n"))
+}
+
+fn new_key() -> anyhow::Result<(String, KeyPair)> {
+    let key = RsaPrivateKey::new(&mut rand::rng(), 2048).context("cannot make an RSA key")?;
+    let pem = key
+        .to_pkcs8_pem(LineEnding::LF)
+        .context("cannot write an RSA key")?
+        .to_string();
+    let pair = KeyPair::from_pkcs8_pem_and_sign_algo(&pem, &PKCS_RSA_SHA256)?;
+    Ok((pem, pair))
+}
+
+fn parameters(who: &str) -> CertificateParams {
+    let mut parameters = CertificateParams::default();
+    let name = format!("{DEVELOPMENT_CERTIFICATE} {who}");
+    parameters.distinguished_name.push(DnType::CommonName, name);
+    parameters.not_before = rcgen::date_time_ymd(2026, 1, 1);
+    parameters.not_after = rcgen::date_time_ymd(2046, 1, 1);
+    parameters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_made_once_marked_and_fit_each_other() {
+        let workspace = tempfile::tempdir().unwrap();
+        let credentials = Credentials::of_workspace(workspace.path());
+        assert!(credentials.ensure().unwrap());
+        assert!(!credentials.ensure().unwrap());
+
+        let mut variables = mpay_provider::config::Variables::default();
+        for (name, value) in credentials.variables().unwrap() {
+            variables.set(name, value);
+        }
+        let config = mpay_provider::config::Config::read(&variables).unwrap();
+        assert!(config.api_tokens[0].matches(read(&credentials.api_token()).unwrap().trim()));
+
+        // Anywhere else they are refused: both certificates and the token.
+        variables.set("environment", "production".into());
+        let wrong = mpay_provider::config::Config::read(&variables).unwrap_err();
+        assert_eq!(wrong.errors.len(), 3, "{:?}", wrong.errors);
+
+        fs::remove_file(credentials.api_token()).unwrap();
+        let error = credentials.ensure().unwrap_err().to_string();
+        assert!(error.contains("delete the folder"), "{error}");
+    }
+}

@@ -1,0 +1,459 @@
+//! Keys and values in SQLite, in the table and file that Spin uses.
+//!
+//! Reads run on a few connections of their own, writes on one thread that commits whatever is
+//! waiting in a single transaction ([`writer`](super::writer)). The write-ahead log lets readers go
+//! on during a commit; `synchronous=FULL` makes an acknowledged write survive the death of the
+//! process and of the machine. The journal mode stays with the file, and Spin works with it.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::oneshot;
+
+use super::writer::{Change, Write, Writer};
+
+/// How long a statement waits for another process, such as Spin itself, to end its transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections kept for reading; more are opened and closed as needed.
+const IDLE_READERS: usize = 4;
+
+/// Why an operation on the store failed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// `increment` on a value that is not a counter of 8 bytes.
+    #[error("the value of {key:?} has {length} bytes and is not a counter")]
+    NotACounter {
+        /// The key.
+        key: String,
+        /// The length of its value.
+        length: usize,
+    },
+    /// A counter would leave the range of 64 bits.
+    #[error("the counter {key:?} would overflow")]
+    CounterOverflow {
+        /// The key.
+        key: String,
+    },
+    /// The folder of the file cannot be made.
+    #[error("cannot make the folder {}: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
+    /// SQLite failed.
+    #[error("SQLite: {0}")]
+    Sqlite(Arc<rusqlite::Error>),
+    /// The thread that writes or reads has ended.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(Arc::new(error))
+    }
+}
+
+/// A file of stores. Clones share it.
+#[derive(Clone)]
+pub struct Database {
+    readers: Arc<Readers>,
+    writer: Arc<Writer>,
+}
+
+impl Database {
+    /// Opens the file and makes what is missing of folder, file and table.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
+        let path = path.into();
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|source| Error::Folder {
+                path: folder.to_owned(),
+                source: Arc::new(source),
+            })?;
+        }
+        let connection = connect(&path)?;
+        // SQLite answers with the mode it could take; any is durable, the log is only the faster
+        // one.
+        connection.query_row("PRAGMA journal_mode = wal", [], |_| Ok(()))?;
+        connection.execute_batch(
+            "CREATE TABLE IF NOT EXISTS spin_key_value (
+                 store TEXT NOT NULL,
+                 key   TEXT NOT NULL,
+                 value BLOB NOT NULL,
+
+                 PRIMARY KEY (store, key)
+             )",
+        )?;
+        Ok(Self {
+            readers: Arc::new(Readers {
+                path,
+                idle: Mutex::default(),
+            }),
+            writer: Arc::new(Writer::start(connection)?),
+        })
+    }
+
+    /// The value of a key.
+    pub async fn get(&self, store: &str, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        let (store, key) = (store.to_owned(), key.to_owned());
+        self.read(move |connection| {
+            connection
+                .prepare_cached("SELECT value FROM spin_key_value WHERE store = ?1 AND key = ?2")?
+                .query_row([store, key], |row| row.get(0))
+                .optional()
+        })
+        .await
+    }
+
+    /// Whether a key has a value.
+    pub async fn exists(&self, store: &str, key: &str) -> Result<bool, Error> {
+        let (store, key) = (store.to_owned(), key.to_owned());
+        self.read(move |connection| {
+            connection
+                .prepare_cached("SELECT 1 FROM spin_key_value WHERE store = ?1 AND key = ?2")?
+                .exists([store, key])
+        })
+        .await
+    }
+
+    /// All keys of a store, in no order.
+    pub async fn keys(&self, store: &str) -> Result<Vec<String>, Error> {
+        let store = store.to_owned();
+        self.read(move |connection| {
+            connection
+                .prepare_cached("SELECT key FROM spin_key_value WHERE store = ?1")?
+                .query_map([store], |row| row.get(0))?
+                .collect()
+        })
+        .await
+    }
+
+    /// The values of those keys that have one, in no order, each key once.
+    pub async fn get_many(
+        &self,
+        store: &str,
+        keys: Vec<String>,
+    ) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        let store = store.to_owned();
+        self.read(move |connection| {
+            let keys: Vec<Value> = keys.into_iter().map(Value::from).collect();
+            connection
+                .prepare_cached(
+                    "SELECT key, value FROM spin_key_value WHERE store = ?1 AND key IN rarray(?2)",
+                )?
+                .query_map(params![store, Rc::new(keys)], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?
+                .collect()
+        })
+        .await
+    }
+
+    /// Sets values, all or none of them.
+    pub async fn set(&self, store: &str, pairs: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
+        self.write(store, Change::Set(pairs)).await.map(drop)
+    }
+
+    /// Deletes keys, all or none of them; those that are absent do not matter.
+    pub async fn delete(&self, store: &str, keys: Vec<String>) -> Result<(), Error> {
+        self.write(store, Change::Delete(keys)).await.map(drop)
+    }
+
+    /// Adds to a counter, which is 0 while absent, and gives its new value. Counters are 8 bytes,
+    /// little-endian, signed.
+    pub async fn increment(&self, store: &str, key: String, delta: i64) -> Result<i64, Error> {
+        self.write(store, Change::Increment { key, delta }).await
+    }
+
+    async fn write(&self, store: &str, change: Change) -> Result<i64, Error> {
+        let (answer, answered) = oneshot::channel();
+        let write = Write {
+            store: store.to_owned(),
+            change,
+            answer,
+        };
+        self.writer.send(write)?;
+        answered.await.map_err(|_| Error::Closed)?
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let readers = self.readers.clone();
+        tokio::task::spawn_blocking(move || readers.read(query))
+            .await
+            .map_err(|_| Error::Closed)?
+    }
+}
+
+/// Connections that only read.
+struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = idle().pop();
+        let connection = match kept {
+            Some(connection) => connection,
+            None => {
+                let connection = connect(&self.path)?;
+                connection.pragma_update(None, "query_only", true)?;
+                rusqlite::vtab::array::load_module(&connection)?;
+                connection
+            }
+        };
+        let result = query(&connection)?;
+        let mut idle = idle();
+        if idle.len() < IDLE_READERS {
+            idle.push(connection);
+        }
+        Ok(result)
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, Error> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const STORE: &str = "default";
+
+    fn temporary() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".spin").join("sqlite_key_value.db");
+        (folder, path)
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()))
+            .collect()
+    }
+
+    fn owned(keys: &[&str]) -> Vec<String> {
+        keys.iter().map(|&key| key.to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_set_is_read_until_it_is_deleted() {
+        let (_folder, path) = temporary();
+        let database = Database::open(path).unwrap();
+        assert_eq!(database.get(STORE, "a").await.unwrap(), None);
+        database.set(STORE, pairs(&[("a", "1")])).await.unwrap();
+        database
+            .set(STORE, pairs(&[("a", "2"), ("b", "")]))
+            .await
+            .unwrap();
+        assert_eq!(database.get(STORE, "a").await.unwrap(), Some(b"2".to_vec()));
+        assert!(database.exists(STORE, "b").await.unwrap());
+        database
+            .delete(STORE, owned(&["a", "absent"]))
+            .await
+            .unwrap();
+        assert!(!database.exists(STORE, "a").await.unwrap());
+        assert_eq!(database.keys(STORE).await.unwrap(), ["b"]);
+    }
+
+    #[tokio::test]
+    async fn stores_of_one_file_do_not_see_each_other() {
+        let (_folder, path) = temporary();
+        let database = Database::open(path).unwrap();
+        database.set("a", pairs(&[("key", "of a")])).await.unwrap();
+        database.set("b", pairs(&[("key", "of b")])).await.unwrap();
+        database.delete("b", owned(&["key"])).await.unwrap();
+        assert_eq!(
+            database.get("a", "key").await.unwrap(),
+            Some(b"of a".to_vec())
+        );
+        assert_eq!(database.get("b", "key").await.unwrap(), None);
+        assert!(database.keys("b").await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn many_values_are_read_at_once_and_absent_keys_left_out() {
+        let (_folder, path) = temporary();
+        let database = Database::open(path).unwrap();
+        database
+            .set(STORE, pairs(&[("a", "1"), ("b", "2"), ("c", "3")]))
+            .await
+            .unwrap();
+        let mut found = database
+            .get_many(STORE, owned(&["c", "absent", "a", "a"]))
+            .await
+            .unwrap();
+        found.sort();
+        assert_eq!(found, pairs(&[("a", "1"), ("c", "3")]));
+    }
+
+    #[tokio::test]
+    async fn a_counter_starts_at_zero_and_is_eight_bytes_little_endian() {
+        let (_folder, path) = temporary();
+        let database = Database::open(path).unwrap();
+        let key = || "n".to_owned();
+        assert_eq!(database.increment(STORE, key(), 258).await.unwrap(), 258);
+        assert_eq!(database.increment(STORE, key(), -1).await.unwrap(), 257);
+        assert_eq!(
+            database.get(STORE, "n").await.unwrap(),
+            Some(vec![1, 1, 0, 0, 0, 0, 0, 0])
+        );
+    }
+
+    #[tokio::test]
+    async fn a_value_that_is_no_counter_and_an_overflow_are_errors_and_change_nothing() {
+        let (_folder, path) = temporary();
+        let database = Database::open(path).unwrap();
+        database.set(STORE, pairs(&[("text", "12")])).await.unwrap();
+        assert!(matches!(
+            database.increment(STORE, "text".to_owned(), 1).await,
+            Err(Error::NotACounter { length: 2, .. })
+        ));
+        assert_eq!(
+            database.get(STORE, "text").await.unwrap(),
+            Some(b"12".to_vec())
+        );
+        database
+            .increment(STORE, "n".to_owned(), i64::MAX)
+            .await
+            .unwrap();
+        assert!(matches!(
+            database.increment(STORE, "n".to_owned(), 1).await,
+            Err(Error::CounterOverflow { .. })
+        ));
+        assert_eq!(
+            database.increment(STORE, "n".to_owned(), -1).await.unwrap(),
+            i64::MAX - 1
+        );
+    }
+
+    #[tokio::test]
+    async fn one_bad_write_does_not_spoil_those_committed_with_it() {
+        let (_folder, path) = temporary();
+        let database = Database::open(path).unwrap();
+        database.set(STORE, pairs(&[("text", "12")])).await.unwrap();
+        let tasks: Vec<_> = (0..40)
+            .map(|n| {
+                let database = database.clone();
+                let key = if n % 2 == 0 { "text" } else { "n" };
+                tokio::spawn(
+                    async move { database.increment(STORE, key.to_owned(), 1).await.is_ok() },
+                )
+            })
+            .collect();
+        let mut succeeded = 0;
+        for task in tasks {
+            succeeded += i64::from(task.await.unwrap());
+        }
+        assert_eq!(succeeded, 20);
+        assert_eq!(
+            database.increment(STORE, "n".to_owned(), 0).await.unwrap(),
+            20
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn two_hosts_on_one_file_lose_no_increment() {
+        const EACH: i64 = 60;
+        let (_folder, path) = temporary();
+        let hosts = [
+            Database::open(path.clone()).unwrap(),
+            Database::open(path).unwrap(),
+        ];
+        let tasks: Vec<_> = (0..4 * EACH)
+            .map(|n| {
+                let database = hosts[usize::from(n % 2 == 0)].clone();
+                tokio::spawn(async move {
+                    let index = database.increment(STORE, "n".to_owned(), 1).await.unwrap();
+                    database
+                        .set(STORE, pairs(&[(&format!("n/{index}"), "x")]))
+                        .await
+                        .unwrap();
+                    index
+                })
+            })
+            .collect();
+        let mut indices = BTreeSet::new();
+        for task in tasks {
+            indices.insert(task.await.unwrap());
+        }
+        assert_eq!(indices, (1..=4 * EACH).collect());
+        let keys = hosts[0].keys(STORE).await.unwrap();
+        assert_eq!(keys.len(), 4 * 60 + 1);
+    }
+
+    #[tokio::test]
+    async fn everything_acknowledged_is_there_after_opening_again() {
+        let (_folder, path) = temporary();
+        for round in 0..3 {
+            let database = Database::open(path.clone()).unwrap();
+            assert_eq!(database.keys(STORE).await.unwrap().len(), round);
+            database
+                .set(STORE, pairs(&[(&round.to_string(), "x")]))
+                .await
+                .unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn the_last_handle_to_a_file_leaves_no_log_behind() {
+        let (_folder, path) = temporary();
+        let database = Database::open(path.clone()).unwrap();
+        database.set(STORE, pairs(&[("a", "1")])).await.unwrap();
+        database.get(STORE, "a").await.unwrap();
+        let log = path.with_extension("db-wal");
+        assert!(log.exists());
+        drop(database);
+        assert!(!log.exists());
+    }
+
+    #[tokio::test]
+    async fn a_file_made_by_spin_is_taken_over() {
+        let (_folder, path) = temporary();
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let spin = Connection::open(&path).unwrap();
+        spin.execute_batch(
+            "CREATE TABLE spin_key_value (store TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (store, key));
+             INSERT INTO spin_key_value VALUES ('default', 'a', x'01');",
+        )
+        .unwrap();
+        let database = Database::open(path).unwrap();
+        assert_eq!(database.get(STORE, "a").await.unwrap(), Some(vec![1]));
+        database.set(STORE, pairs(&[("b", "2")])).await.unwrap();
+        let count: i64 = spin
+            .query_row("SELECT count(*) FROM spin_key_value", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(count, 2);
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_an_error() {
+        let (_folder, path) = temporary();
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(
+            &path,
+            "certainly not a database, but long enough to look at".repeat(20),
+        )
+        .unwrap();
+        assert!(matches!(Database::open(path), Err(Error::Sqlite(_))));
+    }
+}

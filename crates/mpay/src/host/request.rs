@@ -1,0 +1,184 @@
+//! A request on its way from the connection to the component.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use http::uri::{Authority, Scheme, Uri};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use wasmtime_wasi_http::{Error, WasiBody};
+
+use super::routes::Match;
+
+/// The authority a request is for, by its target or its one `Host` header, as Spin reads it: one of
+/// them, or both alike.
+pub(super) fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => Some(host.to_str().ok()?.parse::<Authority>().ok()?),
+        (None, _) => None,
+        (Some(_), Some(_)) => return None,
+    };
+    match (uri.authority(), host) {
+        (Some(target), Some(host)) => (*target == host).then_some(host),
+        (Some(target), None) => Some(target.clone()),
+        (None, host) => host,
+    }
+}
+
+/// The absolute form of a request's target.
+pub(super) fn absolute(uri: Uri, authority: Authority) -> Result<Uri, http::uri::InvalidUriParts> {
+    let mut parts = uri.into_parts();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(authority);
+    parts
+        .path_and_query
+        .get_or_insert(http::uri::PathAndQuery::from_static("/"));
+    Uri::from_parts(parts)
+}
+
+/// Appends the headers that Spin gives to a component. A client's own header of such a name stays
+/// and comes first.
+pub(super) fn append_spin_headers(
+    headers: &mut HeaderMap,
+    uri: &Uri,
+    route: Match<'_>,
+    client: SocketAddr,
+) {
+    let matched_route = route.matched_route();
+    let full_url = uri.to_string();
+    let client = client.to_string();
+    for (name, value) in [
+        ("spin-path-info", route.path_info()),
+        ("spin-full-url", &full_url),
+        ("spin-matched-route", &matched_route),
+        ("spin-base-path", "/"),
+        ("spin-raw-component-route", route.raw_route()),
+        ("spin-component-route", route.component_route()),
+        ("spin-client-addr", &client),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.append(HeaderName::from_static(name), value);
+        }
+    }
+}
+
+/// Takes in the body, up to about `limit` bytes, before an instance is asked for: a client that
+/// sends slowly then costs some memory, and not an instance. What is beyond the limit is streamed.
+pub(super) async fn read_ahead(mut body: Incoming, limit: usize) -> Result<WasiBody, hyper::Error> {
+    let mut start = Vec::new();
+    while start.len() < limit {
+        match body.frame().await {
+            None => {
+                let whole = http_body_util::Full::from(start);
+                return Ok(whole.map_err(|never| match never {}).boxed_unsync());
+            }
+            // Trailers carry nothing for this product.
+            Some(frame) => start.extend(frame?.into_data().unwrap_or_default()),
+        }
+    }
+    let start = Some(Bytes::from(start));
+    Ok(Resumed { start, rest: body }.boxed_unsync())
+}
+
+/// A body whose start has been read already.
+struct Resumed {
+    start: Option<Bytes>,
+    rest: Incoming,
+}
+
+impl Body for Resumed {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        match self.start.take() {
+            Some(start) => Poll::Ready(Some(Ok(Frame::data(start)))),
+            None => Pin::new(&mut self.rest).poll_frame(cx).map_err(Error::from),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let rest = self.rest.size_hint();
+        let start = self.start.as_ref().map_or(0, |start| start.len() as u64);
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(start));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper.saturating_add(start));
+        }
+        hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::routes::{Route, Router};
+    use super::*;
+
+    fn headers(host: Option<&str>) -> HeaderMap {
+        let host = host.map(|host| (HOST, HeaderValue::from_str(host).unwrap()));
+        host.into_iter().collect()
+    }
+
+    #[test]
+    fn the_authority_comes_from_the_host_header_or_the_target_and_they_must_agree() {
+        let find = |uri: &'static str, host| {
+            authority(&Uri::from_static(uri), &headers(host)).map(|found| found.to_string())
+        };
+        assert_eq!(
+            find("/a", Some("pay.example:81")),
+            Some("pay.example:81".to_owned())
+        );
+        assert_eq!(
+            find("http://pay.example/a", None),
+            Some("pay.example".to_owned())
+        );
+        assert_eq!(
+            find("http://pay.example/a", Some("pay.example")),
+            Some("pay.example".to_owned())
+        );
+        assert_eq!(find("http://pay.example/a", Some("other.example")), None);
+        assert_eq!(find("/a", None), None);
+        assert_eq!(find("/a", Some("two words")), None);
+    }
+
+    #[test]
+    fn the_headers_are_those_of_spin_and_come_last() {
+        let router = Router::new(vec![Route::parse("/api/...").unwrap()]);
+        let mut headers = HeaderMap::new();
+        headers.insert("spin-client-addr", HeaderValue::from_static("10.0.0.1:1"));
+        let uri = absolute(
+            Uri::from_static("/api/orders?x=1"),
+            Authority::from_static("pay.example"),
+        )
+        .unwrap();
+        append_spin_headers(
+            &mut headers,
+            &uri,
+            router.find("/api/orders").unwrap(),
+            "127.0.0.1:8777".parse().unwrap(),
+        );
+        for (name, value) in [
+            ("spin-path-info", "/orders"),
+            ("spin-full-url", "http://pay.example/api/orders?x=1"),
+            ("spin-matched-route", "/api/..."),
+            ("spin-base-path", "/"),
+            ("spin-raw-component-route", "/api/..."),
+            ("spin-component-route", "/api"),
+            ("spin-client-addr", "127.0.0.1:8777"),
+        ] {
+            assert_eq!(
+                headers.get_all(name).iter().next_back().unwrap(),
+                value,
+                "{name}"
+            );
+        }
+        assert_eq!(headers["spin-client-addr"], "10.0.0.1:1");
+    }
+}

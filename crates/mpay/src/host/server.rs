@@ -1,0 +1,455 @@
+//! The HTTP server in front of the component.
+
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+use wasmtime::component::Component;
+use wasmtime_wasi_http::WasiBody;
+use wasmtime_wasi_http::handler::{ProxyHandler, TrapOrPanicError};
+
+use super::guest::{self, Instances, Ticket};
+use super::key_value::{Database, KeyValue, Observer};
+use super::log::Log;
+use super::manifest::Manifest;
+use super::request;
+use super::routes::Router;
+use super::variables::Variables;
+
+/// The folder of Spin for what belongs to its runtime.
+const RESERVED: &str = "/.well-known/spin/";
+
+/// The file of the key-value stores within the state folder, by Spin's name for it.
+const KEY_VALUE_FILE: &str = "sqlite_key_value.db";
+
+/// What to serve and how.
+#[derive(Clone)]
+pub struct Options {
+    /// The `spin.toml`.
+    pub manifest: PathBuf,
+    /// The folder of the application's data; by default `.spin` beside the manifest.
+    pub state_dir: Option<PathBuf>,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Values of variables, before those of the environment.
+    pub variables: Vec<(String, String)>,
+    /// A component to serve instead of the manifest's `source`.
+    pub component: Option<PathBuf>,
+    /// Where the component's output and the host's notices go.
+    pub log: Log,
+    /// Sees, and may spoil, the calls to the store.
+    pub observer: Option<Observer>,
+    /// Bounds on memory, time and concurrency.
+    pub limits: Limits,
+}
+
+impl Options {
+    /// Serves a manifest on 127.0.0.1:3000, as Spin would.
+    pub fn new(manifest: impl Into<PathBuf>) -> Self {
+        Self {
+            manifest: manifest.into(),
+            state_dir: None,
+            listen: (Ipv4Addr::LOCALHOST, 3000).into(),
+            variables: Vec::new(),
+            component: None,
+            log: Log::stderr(),
+            observer: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Bounds within which the component is run.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of a memory of an instance. Default 128 MiB, what Akamai Functions gives.
+    pub memory: usize,
+    /// Requests that are at the component at once; more wait. Default 32.
+    pub requests: usize,
+    /// Connections that are open at once; more wait to be accepted. Default 1,024.
+    pub connections: usize,
+    /// Bytes of a request's body that are taken in before an instance is asked for. Default 256
+    /// KiB.
+    pub read_ahead: usize,
+    /// Requests an instance serves in its life. Default 128, as Spin.
+    pub requests_per_instance: usize,
+    /// How long an instance waits for the next request. Default 1 s, as Spin.
+    pub idle_time: Duration,
+    /// How long a client may take to send a request, how long a request may wait for its turn, and
+    /// how long the component may take from then to begin its answer, computing or waiting. Default
+    /// 30 s each.
+    pub request_time: Duration,
+    /// How long the rest of the answer may take from then. Default 60 s.
+    pub answer_time: Duration,
+    /// How long [`Server::stop`] waits for requests under way. Default 10 s.
+    pub stop_time: Duration,
+}
+
+impl Limits {
+    /// Instances that live at once: one may be made before another that has ended is quite gone.
+    fn instances(&self) -> usize {
+        2 * self.requests
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: 128 << 20,
+            requests: 32,
+            connections: 1024,
+            read_ahead: 256 << 10,
+            requests_per_instance: 128,
+            idle_time: Duration::from_secs(1),
+            request_time: Duration::from_secs(30),
+            answer_time: Duration::from_secs(60),
+            stop_time: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A running server. Dropping it cuts off what is under way; [`stop`](Self::stop) does not.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Reads the manifest, settles the variables, opens the store, compiles the component and
+    /// listens. Returns when requests are answered.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let manifest = Manifest::load(&options.manifest)?;
+        let variables =
+            Variables::resolve(&manifest, &options.variables, |name| std::env::var_os(name))?;
+        let listen = options.listen;
+        let (stop, stopping) = watch::channel(false);
+        let for_instances = stopping.clone();
+        let application = tokio::task::spawn_blocking(move || {
+            Application::load(&manifest, variables, options, for_instances)
+        })
+        .await
+        .context("the application could not be loaded")??;
+
+        let listener = TcpListener::bind(listen).await.with_context(|| {
+            format!("cannot listen on {listen}: choose another address with `--listen`")
+        })?;
+        let address = listener.local_addr()?;
+        let accepting = tokio::spawn(accept(listener, Arc::new(application), stopping));
+        Ok(Self {
+            address,
+            stop,
+            accepting: Some(accepting),
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its address as a URL, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Takes no more requests, lets those under way finish within [`Limits::stop_time`], then cuts
+    /// off the rest.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        self.stop.send_replace(true);
+        match self.accepting.take() {
+            Some(accepting) => accepting.await.context("the server failed"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(accepting) = &self.accepting {
+            accepting.abort();
+        }
+    }
+}
+
+/// What is served: routes and the component behind them.
+struct Application {
+    router: Router,
+    component: ProxyHandler<Instances>,
+    /// One permit for each request that may be at the component.
+    turns: Arc<Semaphore>,
+    /// One permit for each instance that may live.
+    places: Arc<Semaphore>,
+    limits: Limits,
+    log: Log,
+}
+
+impl Application {
+    fn load(
+        manifest: &Manifest,
+        variables: Variables,
+        options: Options,
+        stopping: watch::Receiver<bool>,
+    ) -> anyhow::Result<Self> {
+        let source = options
+            .component
+            .unwrap_or_else(|| manifest.component_path());
+        if !source.is_file() {
+            bail!(
+                "there is no component at {}: build it first, as `mpay up` does by itself",
+                source.display()
+            );
+        }
+        let state_dir = options
+            .state_dir
+            .unwrap_or_else(|| manifest.default_state_dir());
+        let file = state_dir.join(KEY_VALUE_FILE);
+        let database = Database::open(&file)
+            .with_context(|| format!("cannot open the key-value store {}", file.display()))?;
+
+        let engine = guest::engine().map_err(into_anyhow)?;
+        let component = Component::from_file(&engine, &source)
+            .and_then(|component| guest::link(&engine, &component))
+            .map_err(into_anyhow)
+            .with_context(|| format!("cannot use the component {}", source.display()))?;
+        let limits = options.limits;
+        let places = Arc::new(Semaphore::new(limits.instances()));
+        Ok(Self {
+            router: manifest.router.clone(),
+            component: ProxyHandler::new(Instances {
+                engine,
+                component,
+                environment: manifest.component.environment.clone().into_iter().collect(),
+                variables: Arc::new(variables),
+                key_value: KeyValue {
+                    database,
+                    granted: Arc::new(manifest.component.key_value_stores.clone()),
+                    observer: options.observer,
+                },
+                limits: limits.clone(),
+                log: options.log.clone(),
+                places: places.clone(),
+                stopping,
+            }),
+            places,
+            turns: Arc::new(Semaphore::new(limits.requests)),
+            limits,
+            log: options.log,
+        })
+    }
+
+    /// Waits a moment for idle instances to end, so that nothing of the application is left when
+    /// the server has stopped.
+    async fn wait_for_instances(&self) {
+        let all = u32::try_from(self.limits.instances()).unwrap_or(u32::MAX);
+        let _ = timeout(self.limits.idle_time, self.places.acquire_many(all)).await;
+    }
+
+    async fn answer(&self, request: Request<Incoming>, client: SocketAddr) -> Response<WasiBody> {
+        match self.try_answer(request, client).await {
+            Ok(response) => response,
+            Err(Refusal(status, text)) => plain(status, text),
+        }
+    }
+
+    async fn try_answer(
+        &self,
+        request: Request<Incoming>,
+        client: SocketAddr,
+    ) -> Result<Response<WasiBody>, Refusal> {
+        let path = request.uri().path().to_owned();
+        match path.strip_prefix(RESERVED) {
+            Some("health") => return Ok(plain(StatusCode::OK, "OK")),
+            Some(_) => return Err(NOT_FOUND),
+            None => {}
+        }
+        let route = self.router.find(&path).ok_or(NOT_FOUND)?;
+
+        let (mut parts, body) = request.into_parts();
+        let authority = request::authority(&parts.uri, &parts.headers).ok_or(BAD_HOST)?;
+        parts.uri = request::absolute(parts.uri, authority).map_err(|_| BAD_HOST)?;
+        request::append_spin_headers(&mut parts.headers, &parts.uri, route, client);
+
+        let time = self.limits.request_time;
+        let body = timeout(time, request::read_ahead(body, self.limits.read_ahead))
+            .await
+            .map_err(|_| SLOW_REQUEST)?
+            .map_err(|_| BROKEN_REQUEST)?;
+        let permit = timeout(time, self.turns.clone().acquire_owned())
+            .await
+            .map_err(|_| BUSY)?
+            .map_err(|_| BUSY)?;
+        self.ask(Request::from_parts(parts, body), permit).await
+    }
+
+    /// Hands a request to an instance.
+    async fn ask(
+        &self,
+        request: Request<WasiBody>,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Response<WasiBody>, Refusal> {
+        let (under_way, answered) = oneshot::channel::<()>();
+        let ticket = Ticket {
+            answered,
+            _permit: permit,
+        };
+        let asked = Instant::now();
+        match self.component.handle(ticket, request).await {
+            Ok(response) => Ok(response.map(|body| {
+                // It ends with the body, once that has been sent or the client is gone.
+                let held_until_dropped = move |frame| {
+                    let _ = &under_way;
+                    frame
+                };
+                body.map_frame(held_until_dropped).boxed_unsync()
+            })),
+            Err(_) if asked.elapsed() >= self.limits.request_time => Err(SLOW_COMPONENT),
+            // The instance's end is in the log already.
+            Err(error) if error.is::<TrapOrPanicError>() => Err(BROKEN_COMPONENT),
+            Err(error) => {
+                self.log
+                    .line(format_args!("the component failed to answer: {error:#}"));
+                Err(BROKEN_COMPONENT)
+            }
+        }
+    }
+}
+
+/// wasmtime's own conversion would be a feature of the whole of it.
+fn into_anyhow(error: wasmtime::Error) -> anyhow::Error {
+    anyhow::Error::from_boxed(error.into_boxed_dyn_error())
+}
+
+/// An answer that the host gives by itself.
+struct Refusal(StatusCode, &'static str);
+
+const NOT_FOUND: Refusal = Refusal(StatusCode::NOT_FOUND, "There is nothing at this path.\n");
+const BAD_HOST: Refusal = Refusal(
+    StatusCode::BAD_REQUEST,
+    "The request must have one valid Host header.\n",
+);
+const BROKEN_REQUEST: Refusal = Refusal(
+    StatusCode::BAD_REQUEST,
+    "The request's body could not be read.\n",
+);
+const SLOW_REQUEST: Refusal = Refusal(
+    StatusCode::REQUEST_TIMEOUT,
+    "The request took too long to arrive.\n",
+);
+const BUSY: Refusal = Refusal(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "Too many requests are waiting. Try again later.\n",
+);
+const BROKEN_COMPONENT: Refusal = Refusal(
+    StatusCode::INTERNAL_SERVER_ERROR,
+    "The component failed to answer.\n",
+);
+const SLOW_COMPONENT: Refusal = Refusal(
+    StatusCode::GATEWAY_TIMEOUT,
+    "The component took too long to answer.\n",
+);
+
+fn plain(status: StatusCode, text: &'static str) -> Response<WasiBody> {
+    let body = Full::new(Bytes::from_static(text.as_bytes()));
+    let mut response = Response::new(body.map_err(|never| match never {}).boxed_unsync());
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        http::HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+}
+
+/// Accepts connections until told to stop, then waits for those that are at work.
+async fn accept(
+    listener: TcpListener,
+    application: Arc<Application>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let free = Arc::new(Semaphore::new(application.limits.connections));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = async {
+            let permit = free.clone().acquire_owned().await;
+            (listener.accept().await, permit)
+        };
+        let (accepted, permit) = tokio::select! {
+            _ = stopping.wait_for(|stop| *stop) => break,
+            accepted = accepted => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, client)) => {
+                let serving = serve(stream, client, application.clone(), stopping.clone());
+                connections.spawn(async move {
+                    let _permit = permit;
+                    serving.await;
+                });
+            }
+            // Most of these pass: a connection that was reset, or no file descriptor left.
+            Err(error) => {
+                application
+                    .log
+                    .line(format_args!("cannot accept a connection: {error}"));
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    drop(listener);
+    let finished = timeout(application.limits.stop_time, async {
+        while connections.join_next().await.is_some() {}
+    });
+    if finished.await.is_err() {
+        application.log.line(format_args!(
+            "{} connections were still at work and are cut off",
+            connections.len()
+        ));
+        connections.shutdown().await;
+    }
+    application.wait_for_instances().await;
+}
+
+/// Serves a connection until the client, an error or the end of the server closes it.
+async fn serve(
+    stream: TcpStream,
+    client: SocketAddr,
+    application: Arc<Application>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    // With Nagle's algorithm a kept connection waits 40 ms for each answer.
+    let _ = stream.set_nodelay(true);
+    let request_time = application.limits.request_time;
+    let service = service_fn(move |request| {
+        let application = application.clone();
+        async move { Ok::<_, Infallible>(application.answer(request, client).await) }
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(request_time)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    // What goes wrong here is the client's: a reset, a malformed request. Nobody is left to be
+    // told.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = stopping.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}

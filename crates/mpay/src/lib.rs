@@ -1,0 +1,8 @@
+//! The native command `mpay`: hosts the component on a bare machine, and plays MPay against any
+//! provider.
+
+pub mod client;
+pub mod component;
+pub mod development;
+pub mod host;
+pub mod up;

@@ -1,0 +1,196 @@
+//! `mpay up`: a provider on this machine, ready for a first payment.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use anyhow::{Context, bail};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    component,
+    development::{Credentials, SERVICE_ID, read},
+    host::{Options, Server},
+};
+
+/// What `mpay up` is asked for.
+#[derive(Debug, Clone)]
+pub struct Up {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Folder of the data; by default `.spin` beside the manifest.
+    pub state_dir: Option<PathBuf>,
+    /// Values of variables.
+    pub variables: Vec<(String, String)>,
+}
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// If there is no workspace, the component cannot be built, or the host does not start.
+pub async fn run(up: Up) -> anyhow::Result<()> {
+    let Some(workspace) = component::workspace_root() else {
+        bail!("there is no spin.toml here or above: run this in the project's folder");
+    };
+    let mut options = Options::new(workspace.join("spin.toml"));
+    options.listen = up.listen;
+    options.state_dir = up.state_dir;
+    options.variables = up.variables;
+
+    let credentials = developing(&options.variables).then(|| Credentials::of_workspace(&workspace));
+    if let Some(credentials) = &credentials {
+        if !credentials.service_key().exists() {
+            eprintln!("Making development certificates …");
+        }
+        if credentials.ensure()? {
+            eprintln!("Made them in {}.", credentials.folder().display());
+        }
+        for (name, value) in credentials.variables()? {
+            if !is_set(&options.variables, name) {
+                options.variables.push((name.to_owned(), value));
+            }
+        }
+    }
+    let root = workspace.clone();
+    tokio::task::spawn_blocking(move || component::build(&root, false)).await??;
+
+    // Before the first request can come, or a signal in between would end the process at once.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let server = Server::start(options).await?;
+    let url = server.url();
+    let greeting = tokio::task::spawn_blocking(move || greet(&url, credentials.as_ref()));
+    tokio::select! {
+        greeted = greeting => {
+            greeted??;
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    eprintln!("Stopping …");
+    server.stop().await
+}
+
+/// Whether nothing says that this is another environment than development.
+fn developing(variables: &[(String, String)]) -> bool {
+    let given = variables
+        .iter()
+        .rev()
+        .find(|(name, _)| name == "environment");
+    let environment = given
+        .map(|(_, value)| value.clone())
+        .or_else(|| std::env::var("SPIN_VARIABLE_ENVIRONMENT").ok());
+    environment.is_none_or(|environment| environment == "development")
+}
+
+fn is_set(variables: &[(String, String)], name: &str) -> bool {
+    let environment_name = format!("SPIN_VARIABLE_{}", name.to_ascii_uppercase());
+    variables.iter().any(|(given, _)| given == name) || std::env::var_os(environment_name).is_some()
+}
+
+/// Says where the provider is, what is wrong with it, and what to try next.
+fn greet(url: &str, credentials: Option<&Credentials>) -> anyhow::Result<()> {
+    let url = url.trim_end_matches('/');
+    let agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(30)))
+        .build()
+        .new_agent();
+    let mut health = agent
+        .get(format!("{url}/health"))
+        .call()
+        .context("the provider does not answer")?;
+    let healthy = health.status().is_success();
+    let report: serde_json::Value = health.body_mut().read_json().unwrap_or_default();
+    println!("MPay calls     {url}/");
+    println!("WSDL           {url}/?wsdl");
+    println!("Order API      {url}/api/orders/SERVICE/KEY");
+    println!("Health         {url}/health");
+    if !healthy {
+        println!("\nThe provider is not ready:");
+        for error in report["errors"].as_array().into_iter().flatten() {
+            println!("  {}", error.as_str().unwrap_or_default());
+        }
+        return Ok(());
+    }
+    let Some(credentials) = credentials else {
+        return Ok(());
+    };
+    let token = read(&credentials.api_token())?;
+    println!("API token      {}", credentials.api_token().display());
+    for (key, order) in sample_orders() {
+        let response = agent
+            .put(format!("{url}/api/orders/{SERVICE_ID}/{key}"))
+            .header("Authorization", format!("Bearer {}", token.trim()))
+            .header("If-None-Match", "*")
+            .send_json(order)
+            .context("the order API does not answer")?;
+        match response.status().as_u16() {
+            201 => println!("Sample order   {key}"),
+            // There from an earlier start.
+            412 => {}
+            // The institution's own configuration: it has other services or tokens.
+            status => {
+                println!("Sample order   {key} was not registered (HTTP {status})");
+            }
+        }
+    }
+    println!("\nTry, in another terminal:\n  cargo run -- call details DEMO-1");
+    Ok(())
+}
+
+fn sample_orders() -> [(&'static str, serde_json::Value); 3] {
+    use serde_json::json;
+    [
+        (
+            "DEMO-1",
+            json!({
+                "reason": {"ro": "Taxă de studii", "ru": "Плата за обучение", "en": "Tuition fee"},
+                "customer_type": "Person",
+                "customer_name": "Ion Exemplu",
+                "lines": [{
+                    "line_id": "1",
+                    "reason": {"ro": "Semestrul I", "ru": "Первый семестр", "en": "First semester"},
+                    "amount_due": "1250.00"
+                }]
+            }),
+        ),
+        (
+            "DEMO-2",
+            json!({
+                "reason": {"ro": "Bilete la muzeu", "ru": "Билеты в музей", "en": "Museum tickets"},
+                "allow_partial_payments": true,
+                "lines": [
+                    {
+                        "line_id": "adult",
+                        "reason": {"ro": "Adulți", "ru": "Взрослые", "en": "Adults"},
+                        "amount_due": "100.00"
+                    },
+                    {
+                        "line_id": "child",
+                        "reason": {"ro": "Copii", "ru": "Дети", "en": "Children"},
+                        "amount_due": "45.50"
+                    }
+                ],
+                "properties": [{
+                    "name": "Data vizitei",
+                    "display_name": {"ro": "Data vizitei", "ru": "Дата посещения", "en": "Date of visit"},
+                    "value": "31.12.2026"
+                }]
+            }),
+        ),
+        (
+            "DEMO-3",
+            json!({
+                "reason": {"ro": "Donație", "ru": "Пожертвование", "en": "Donation"},
+                "allow_advance_payments": true,
+                "lines": [{
+                    "line_id": "1",
+                    "reason": {"ro": "Donație", "ru": "Пожертвование", "en": "Donation"}
+                }]
+            }),
+        ),
+    ]
+}
