@@ -1,0 +1,291 @@
+use serde_json::json;
+
+use crate::harness::*;
+
+#[test]
+fn the_api_is_for_callers_with_a_token() {
+    let provider = Provider::start();
+    for headers in [
+        &[][..],
+        &[(
+            "Authorization",
+            "Bearer wrong-token-0123456789-0123456789-01234",
+        )],
+        &[("Authorization", TOKEN)],
+        &[("Authorization", "Basic dGVzdA==")],
+        &[("Authorization", "Bearer ")],
+    ] {
+        let answer = provider.api_with("GET", "payments", None, headers);
+        assert_eq!(answer.status, 401, "{headers:?}");
+        assert_eq!(answer.headers["www-authenticate"], "Bearer");
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
+    }
+    let lower = format!("bearer {TOKEN}");
+    assert_eq!(
+        provider
+            .api_with("GET", "payments", None, &[("Authorization", &lower)])
+            .status,
+        200
+    );
+}
+
+#[test]
+fn without_a_token_configured_the_api_is_closed() {
+    let provider = Provider::start_with(&[("api_token", "")], None);
+    for headers in [
+        &[][..],
+        &[("Authorization", "Bearer ")],
+        &[("Authorization", "Bearer x")],
+    ] {
+        let answer = provider.api_with("GET", "payments", None, headers);
+        assert_eq!(answer.status, 401);
+        assert!(
+            answer.body["detail"]
+                .as_str()
+                .unwrap()
+                .contains("api_token")
+        );
+    }
+}
+
+#[test]
+fn several_tokens_serve_their_exchange() {
+    let new = "another-token-0123456789-0123456789";
+    let provider = Provider::start_with(&[("api_token", &format!("{TOKEN}, {new}"))], None);
+    for token in [TOKEN, new] {
+        let authorization = format!("Bearer {token}");
+        let answer = provider.api_with(
+            "GET",
+            "payments",
+            None,
+            &[("Authorization", &authorization)],
+        );
+        assert_eq!(answer.status, 200);
+    }
+}
+
+#[test]
+fn an_order_is_created_read_and_amended() {
+    let provider = Provider::start();
+    let path = "orders/TAX/2026%2F01%20A";
+    assert_eq!(provider.api("GET", path, None).status, 404);
+    let created = provider.api("PUT", path, Some(&order("10")));
+    assert_eq!(created.status, 201);
+    assert_eq!(created.body["order_key"], "2026/01 A");
+    assert_eq!(created.body["status"], "Active");
+    assert_eq!(created.body["total_amount_due"], "10.00");
+    assert_eq!(created.body["amount_due"], "10.00");
+    let again = provider.api("PUT", path, Some(&order("10.00")));
+    assert_eq!(
+        (again.status, &again.headers["etag"]),
+        (200, &created.headers["etag"])
+    );
+    let amended = provider.api("PUT", path, Some(&order("12")));
+    assert_eq!(amended.status, 200);
+    assert_ne!(amended.headers["etag"], created.headers["etag"]);
+    let read = provider.api("GET", path, None);
+    assert_eq!(read.body, amended.body);
+    assert_eq!(read.body["amount_due"], "12.00");
+}
+
+#[test]
+fn no_update_is_lost_with_if_match() {
+    let provider = Provider::start();
+    let authorization = format!("Bearer {TOKEN}");
+    let put = |amount: &str, header: (&str, &str)| {
+        provider.api_with(
+            "PUT",
+            "orders/TAX/1",
+            Some(&order(amount)),
+            &[("Authorization", &authorization), header],
+        )
+    };
+    assert_eq!(
+        put("10", ("If-Match", "\"1\"")).status,
+        412,
+        "there is none yet"
+    );
+    let created = put("10", ("If-None-Match", "*"));
+    assert_eq!(created.status, 201);
+    assert_eq!(put("11", ("If-None-Match", "*")).status, 412);
+    let etag = created.headers["etag"].to_str().unwrap().to_owned();
+    assert_eq!(put("12", ("If-Match", &etag)).status, 200);
+    assert_eq!(put("13", ("If-Match", &etag)).status, 412);
+    assert_eq!(put("13", ("If-Match", "W/x")).status, 412);
+    assert_eq!(provider.order("1")["amount_due"], "12.00");
+}
+
+#[test]
+fn wrong_members_are_named_all_at_once() {
+    let provider = Provider::start();
+    let answer = provider.api(
+        "PUT",
+        "orders/TAX/1",
+        Some(&json!({
+            "order_key": "2", "reason": "r".repeat(51), "currency": "lei", "due_date": "soon",
+            "lines": [{"line_id": "", "reason": "x", "amount_due": "1.234"}]
+        })),
+    );
+    assert_eq!(answer.status, 422);
+    assert_eq!(answer.headers["content-type"], "application/problem+json");
+    let fields: Vec<_> = answer.body["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["field"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        fields,
+        [
+            "order_key",
+            "currency",
+            "reason",
+            "due_date",
+            "lines[0].line_id",
+            "lines[0].amount_due"
+        ]
+    );
+    assert_eq!(provider.api("GET", "orders/TAX/1", None).status, 404);
+}
+
+#[test]
+fn documents_of_another_shape_are_named_too() {
+    let provider = Provider::start();
+    let put = |text: &str| {
+        let authorization = format!("Bearer {TOKEN}");
+        let mut response = provider.http(
+            "PUT",
+            "api/orders/TAX/1",
+            &[("Authorization", &authorization)],
+            text.as_bytes(),
+        );
+        (
+            response.status().as_u16(),
+            response.body_mut().read_to_string().unwrap(),
+        )
+    };
+    for (text, status, named) in [
+        ("", 400, "no order in JSON"),
+        ("{", 400, "no order in JSON"),
+        ("[]", 400, "no order in JSON"),
+        ("{} {}", 400, "one JSON document"),
+        (r#"{"reasn": "x"}"#, 422, "reasn"),
+        (
+            r#"{"lines": [{"amount_due": 12.5}]}"#,
+            422,
+            "lines[0].amount_due",
+        ),
+        (r#"{"reason": {"en": "x"}}"#, 422, "reason"),
+        ("{}", 422, "reason"),
+    ] {
+        let (found, body) = put(text);
+        assert!(
+            found == status && body.contains(named),
+            "{text}: {found} {body}"
+        );
+    }
+    assert_eq!(
+        put(&format!("{{\"reason\": \"{}\"}}", "x".repeat(1_000_000))).0,
+        413
+    );
+}
+
+#[test]
+fn services_that_are_not_served_have_no_orders() {
+    let provider = Provider::start();
+    assert_eq!(
+        provider
+            .api("PUT", "orders/OTHER/1", Some(&order("10")))
+            .status,
+        404
+    );
+    assert_eq!(
+        provider
+            .api(
+                "PUT",
+                &format!("orders/TAX/{}", "k".repeat(37)),
+                Some(&order("10"))
+            )
+            .status,
+        400
+    );
+}
+
+#[test]
+fn keys_that_payers_would_confuse_are_refused() {
+    let provider = Provider::start();
+    provider.register("AB-1", order("10"));
+    for key in ["ab-1", "A%20B-1"] {
+        let answer = provider.api("PUT", &format!("orders/TAX/{key}"), Some(&order("10")));
+        assert_eq!(answer.status, 409);
+        assert!(
+            answer.body["detail"].as_str().unwrap().contains("AB-1"),
+            "{answer:?}"
+        );
+    }
+}
+
+#[test]
+fn without_a_default_account_every_line_needs_its_own() {
+    let empty = [
+        "bank_account",
+        "bank_code",
+        "bank_fiscal_code",
+        "beneficiary_name",
+    ]
+    .map(|name| (name, ""));
+    let provider = Provider::start_with(&empty, None);
+    let answer = provider.api("PUT", "orders/TAX/1", Some(&order("10")));
+    assert_eq!(answer.status, 422);
+    assert_eq!(
+        answer.body["errors"][0]["field"],
+        "lines[0].destination_account"
+    );
+}
+
+#[test]
+fn the_ledger_is_read_in_pages() {
+    let provider = Provider::start();
+    for n in 0..5 {
+        provider.register(&n.to_string(), order("10"));
+        provider
+            .mpay()
+            .confirm(&confirmation(&n.to_string(), &format!("P{n}"), "10"))
+            .unwrap();
+    }
+    let mut after = 0;
+    let mut ids = Vec::new();
+    loop {
+        let page = provider
+            .api("GET", &format!("payments?after={after}&limit=2"), None)
+            .body;
+        let payments = page["payments"].as_array().unwrap();
+        if payments.is_empty() {
+            break;
+        }
+        assert!(payments.len() <= 2);
+        ids.extend(
+            payments
+                .iter()
+                .map(|p| p["payment_id"].as_str().unwrap().to_owned()),
+        );
+        after = page["next"].as_u64().unwrap();
+    }
+    assert_eq!(ids, ["P0", "P1", "P2", "P3", "P4"]);
+    for query in [
+        "limit=0",
+        "limit=201",
+        "limit=x",
+        "after=-1",
+        "before=1",
+        "after=99999999999999999999",
+    ] {
+        assert_eq!(
+            provider
+                .api("GET", &format!("payments?{query}"), None)
+                .status,
+            400,
+            "{query}"
+        );
+    }
+}

@@ -1,0 +1,139 @@
+use std::collections::BTreeSet;
+
+use mpay::host::Manifest;
+use mpay_provider::config::VARIABLES;
+use serde_json::Value;
+
+use crate::harness::*;
+
+#[test]
+fn the_manifest_gives_the_component_every_variable_it_reads_and_no_other() {
+    let manifest = Manifest::load(workspace().join("spin.toml")).unwrap();
+    let read: BTreeSet<_> = VARIABLES.into_iter().collect();
+    let given: BTreeSet<_> = manifest
+        .component
+        .variables
+        .keys()
+        .map(|name| name.as_str())
+        .collect();
+    let declared: BTreeSet<_> = manifest
+        .variables
+        .keys()
+        .map(|name| name.as_str())
+        .collect();
+    assert_eq!(given, read);
+    assert_eq!(declared, read);
+    for (name, variable) in &manifest.variables {
+        let secret = matches!(name.as_str(), "service_key" | "api_token");
+        assert_eq!(variable.secret, secret, "{}", name.as_str());
+        assert!(
+            variable.default.is_some(),
+            "{}: without a value Spin would not start",
+            name.as_str()
+        );
+    }
+    assert_eq!(
+        manifest.component_path(),
+        mpay::component::build(workspace(), true).unwrap()
+    );
+}
+
+#[test]
+fn the_readme_explains_every_variable() {
+    let readme = std::fs::read_to_string(workspace().join("README.md")).unwrap();
+    for name in VARIABLES {
+        assert!(readme.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
+#[test]
+fn health_is_ok_when_everything_is_configured() {
+    let provider = Provider::start();
+    let mut response = provider.http("GET", "health", &[], b"");
+    assert_eq!(response.status(), 200);
+    let health: Value = response.body_mut().read_json().unwrap();
+    assert_eq!(health["status"], "ok");
+    assert_eq!(health["environment"], "test");
+}
+
+#[test]
+fn a_mistake_is_one_line_in_health_and_log_and_soap_answers_a_signed_internal_error() {
+    let provider = Provider::start_with(&[("accept_sha1", "maybe")], None);
+    let mut response = provider.http("GET", "health", &[], b"");
+    assert_eq!(response.status(), 503);
+    let health: Value = response.body_mut().read_json().unwrap();
+    assert_eq!(health["errors"].as_array().unwrap().len(), 1);
+    let line = health["errors"][0].as_str().unwrap();
+    assert!(
+        line.starts_with("variable accept_sha1: is \"maybe\""),
+        "{line}"
+    );
+    assert!(provider.log().contains(line));
+
+    let exchange = provider
+        .mpay()
+        .send(
+            "GetOrderDetails",
+            &mpay::client::encode_query(SERVICE, "1", "ro"),
+        )
+        .unwrap();
+    assert_eq!(provider.fault(&exchange).code, "InternalError");
+    assert_eq!(provider.api("GET", "payments", None).status, 503);
+}
+
+#[test]
+fn without_a_key_soap_answers_internal_error_all_the_same() {
+    let provider = Provider::start_with(&[("service_key", ""), ("service_certificate", "")], None);
+    let exchange = provider.post("<a/>");
+    assert_eq!(exchange.status, 500);
+    assert!(
+        String::from_utf8(exchange.body)
+            .unwrap()
+            .contains("<faultcode>InternalError</faultcode>")
+    );
+}
+
+#[test]
+fn development_credentials_are_refused_in_production() {
+    let workspace = tempfile::tempdir().unwrap();
+    let credentials = mpay::development::Credentials::of_workspace(workspace.path());
+    credentials.ensure().unwrap();
+    let mut variables = credentials.variables().unwrap();
+    variables.retain(|(name, _)| *name != "environment");
+    let variables: Vec<_> = variables
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let provider = Provider::start_with(
+        &[&variables[..], &[("environment", "production")]].concat(),
+        None,
+    );
+    let mut response = provider.http("GET", "health", &[], b"");
+    let health: Value = response.body_mut().read_json().unwrap();
+    let errors = health["errors"].to_string();
+    for variable in ["service_certificate", "mpay_certificates", "api_token"] {
+        assert!(
+            errors.contains(&format!("variable {variable}: ")),
+            "{errors}"
+        );
+    }
+}
+
+#[test]
+fn secrets_stay_out_of_health_and_log() {
+    let secret = "a-token-with-a-comma,0123456789";
+    let provider = Provider::start_with(
+        &[
+            ("api_token", secret),
+            ("service_key", "-----BEGIN NONSENSE-----"),
+        ],
+        None,
+    );
+    let mut response = provider.http("GET", "health", &[], b"");
+    let seen = response.body_mut().read_to_string().unwrap() + &provider.log();
+    assert!(seen.contains("variable api_token"), "{seen}");
+    assert!(
+        !seen.contains("a-token-with") && !seen.contains("NONSENSE"),
+        "{seen}"
+    );
+}

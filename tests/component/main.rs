@@ -1,0 +1,9 @@
+//! The component itself, built for Wasm and served by the embedded host, over HTTP.
+
+mod api;
+mod configuration;
+mod details;
+mod harness;
+mod payments;
+mod security;
+mod transport;

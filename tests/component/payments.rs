@@ -1,0 +1,462 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use mpay::{
+    client::{Answer, Confirmation},
+    host::{Fault, Observer, Operation},
+};
+use serde_json::json;
+
+use crate::harness::*;
+
+fn confirm(provider: &Provider, confirmation: &Confirmation) -> String {
+    code(provider.mpay().confirm(confirmation).unwrap())
+}
+
+#[test]
+fn a_payment_is_recorded_once_however_often_it_is_confirmed() {
+    let mut provider = Provider::start();
+    provider.register("1", order("150.50"));
+    let payment = confirmation("1", "P-1", "150.50");
+    assert_eq!(confirm(&provider, &payment), "ok");
+    assert_eq!(confirm(&provider, &payment), "ok");
+    provider.restart();
+    let mut rewritten = payment.clone();
+    rewritten.total = "150.5000".into();
+    rewritten.lines[0].1 = "+150.5".into();
+    rewritten.paid_at = "2026-01-01T00:00:00Z".into();
+    assert_eq!(confirm(&provider, &rewritten), "ok");
+
+    let ledger = provider.ledger();
+    assert_eq!(ledger.len(), 1);
+    assert_eq!(ledger[0]["payment_id"], "P-1");
+    assert_eq!(ledger[0]["amount"], "150.50");
+    let order = provider.order("1");
+    assert_eq!(order["status"], "Paid");
+    assert_eq!(order["amount_paid"], "150.50");
+    assert_eq!(order["payments"].as_array().unwrap().len(), 1);
+    assert_eq!(order["payments"][0]["review"], json!([]));
+    assert_eq!(provider.keys("evidence/").len(), 1);
+}
+
+#[test]
+fn thirty_two_confirmations_at_once_are_one_payment() {
+    let provider = Provider::start();
+    provider.register("1", order("10"));
+    let payment = confirmation("1", "P", "10");
+    let answers: Vec<String> = std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..32)
+            .map(|_| scope.spawn(|| confirm(&provider, &payment)))
+            .collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    });
+    // Whoever could not wait for the one that records is told to come again, as MPay does.
+    assert!(
+        answers
+            .iter()
+            .all(|code| code == "ok" || code == "InternalError"),
+        "{answers:?}"
+    );
+    assert!(answers.contains(&"ok".to_owned()));
+    assert_eq!(confirm(&provider, &payment), "ok");
+    assert_eq!(provider.ledger().len(), 1);
+    assert_eq!(provider.order("1")["amount_paid"], "10.00");
+}
+
+#[test]
+fn different_payments_at_once_are_all_recorded() {
+    let provider = Provider::start();
+    provider.register(
+        "1",
+        json!({
+            "reason": "Donații", "allow_partial_payments": true,
+            "lines": [{"line_id": "1", "reason": "Donații", "amount_due": "1000"}]
+        }),
+    );
+    std::thread::scope(|scope| {
+        for n in 0..16 {
+            let provider = &provider;
+            scope.spawn(move || {
+                assert_eq!(
+                    confirm(provider, &confirmation("1", &format!("P-{n}"), "3")),
+                    "ok"
+                );
+            });
+        }
+    });
+    assert_eq!(provider.order("1")["amount_paid"], "48.00");
+    assert_eq!(
+        provider.order("1")["payments"].as_array().unwrap().len(),
+        16
+    );
+    assert_eq!(provider.ledger().len(), 16);
+}
+
+#[test]
+fn a_payment_id_with_other_content_is_refused_and_kept() {
+    let provider = Provider::start();
+    provider.register("1", order("10"));
+    provider.register("2", order("10"));
+    assert_eq!(confirm(&provider, &confirmation("1", "P", "10")), "ok");
+    assert_eq!(
+        confirm(&provider, &confirmation("1", "P", "9")),
+        "InvalidParameter"
+    );
+    assert_eq!(
+        confirm(&provider, &confirmation("2", "P", "10")),
+        "InvalidParameter"
+    );
+    assert_eq!(provider.order("1")["amount_paid"], "10.00");
+    assert_eq!(provider.order("2")["amount_paid"], "0.00");
+    assert_eq!(provider.ledger().len(), 1);
+    assert_eq!(provider.refusals().len(), 2);
+}
+
+#[test]
+fn what_does_not_fit_is_refused_without_effect_and_kept_once() {
+    let provider = Provider::start();
+    provider.register("1", order("10"));
+    let base = confirmation("1", "P", "10");
+    let cases: [(&str, &str, &dyn Fn(&mut Confirmation)); 17] = [
+        ("another currency", "InvalidParameter", &|c| {
+            c.currency = "EUR".into()
+        }),
+        ("no currency", "InvalidParameter", &|c| {
+            c.currency = "lei".into()
+        }),
+        ("a sum that is not the total", "InvalidParameter", &|c| {
+            c.total = "10.01".into()
+        }),
+        ("a line that is not the order's", "InvalidParameter", &|c| {
+            c.lines[0].0 = "2".into()
+        }),
+        ("no lines", "InvalidParameter", &|c| c.lines.clear()),
+        ("zero", "InvalidParameter", &|c| {
+            c.total = "0".into();
+            c.lines[0].1 = "0.00".into();
+        }),
+        ("negative", "InvalidParameter", &|c| {
+            c.total = "-10".into();
+            c.lines[0].1 = "-10".into();
+        }),
+        ("a part of a hundredth", "InvalidParameter", &|c| {
+            c.total = "10.001".into();
+            c.lines[0].1 = "10.001".into();
+        }),
+        ("no number", "InvalidParameter", &|c| c.total = "ten".into()),
+        ("no time", "InvalidParameter", &|c| {
+            c.paid_at = "yesterday".into()
+        }),
+        ("no payment id", "InvalidParameter", &|c| {
+            c.payment_id = " ".into()
+        }),
+        ("a payment id that is too long", "InvalidParameter", &|c| {
+            c.payment_id = "p".repeat(37)
+        }),
+        ("a line id that is too long", "InvalidParameter", &|c| {
+            c.lines[0].0 = "l".repeat(37)
+        }),
+        ("an unknown order", "UnknownOrder", &|c| {
+            c.order_key = "none".into()
+        }),
+        ("an unknown service", "UnknownService", &|c| {
+            c.service_id = "OTHER".into()
+        }),
+        // Of several mistakes the first in the order of the contract counts.
+        ("an unknown order and a wrong sum", "UnknownOrder", &|c| {
+            c.order_key = "none".into();
+            c.total = "-1".into();
+        }),
+        (
+            "an unknown service and a wrong shape",
+            "InvalidParameter",
+            &|c| {
+                c.service_id = "OTHER".into();
+                c.paid_at = "".into();
+            },
+        ),
+    ];
+    for (what, expected, change) in &cases {
+        let mut wrong = base.clone();
+        change(&mut wrong);
+        assert_eq!(confirm(&provider, &wrong), *expected, "{what}");
+        assert_eq!(confirm(&provider, &wrong), *expected, "{what}, again");
+    }
+    assert_eq!(provider.ledger().len(), 0);
+    assert_eq!(provider.order("1")["amount_paid"], "0.00");
+    let refusals = provider.refusals();
+    assert_eq!(refusals.len(), cases.len());
+    for refusal in &refusals {
+        let key = format!("evidence/{}", refusal["evidence"].as_str().unwrap());
+        assert!(provider.stored(&key).is_some(), "{key}");
+    }
+    // After all that the right one works.
+    assert_eq!(confirm(&provider, &base), "ok");
+}
+
+#[test]
+fn money_that_should_not_have_come_is_taken_and_flagged() {
+    let provider = Provider::start();
+    let mut late = order("10");
+    late["due_date"] = "2026-01-01".into();
+    provider.register("late", late);
+    let mut cancelled = order("10");
+    cancelled["status"] = "Cancelled".into();
+    provider.register("cancelled", cancelled);
+    for key in ["double", "over", "under"] {
+        provider.register(key, order("10"));
+    }
+    for (key, payments) in [
+        ("late", &[("10", &["late"][..])][..]),
+        ("cancelled", &[("10", &["late"])]),
+        ("double", &[("10", &[]), ("10", &["double"])]),
+        ("over", &[("12", &["over-paid"])]),
+        ("under", &[("8", &["under-paid"]), ("2", &[])]),
+    ] {
+        for (n, (amount, _)) in payments.iter().enumerate() {
+            assert_eq!(
+                confirm(&provider, &confirmation(key, &format!("{key}-{n}"), amount)),
+                "ok"
+            );
+        }
+        let order = provider.order(key);
+        let reviews: Vec<_> = order["payments"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|p| &p["review"])
+            .collect();
+        let expected: Vec<_> = payments.iter().map(|(_, review)| json!(review)).collect();
+        assert_eq!(reviews, expected.iter().collect::<Vec<_>>(), "{key}");
+    }
+}
+
+#[test]
+fn a_payment_for_an_older_version_is_taken_and_flagged() {
+    let provider = Provider::start();
+    provider.register("1", order("10"));
+    let mut amended = order("20");
+    amended["lines"][0]["line_id"] = "other".into();
+    provider.register("1", amended);
+    assert_eq!(confirm(&provider, &confirmation("1", "P", "10")), "ok");
+    assert_eq!(
+        provider.order("1")["payments"][0]["review"],
+        json!(["under-paid", "amended"])
+    );
+    assert_eq!(provider.order("1")["amount_due"], "10.00");
+}
+
+#[test]
+fn the_signed_message_is_kept_byte_for_byte() {
+    let provider = Provider::start();
+    provider.register("1", order("10"));
+    let client = provider.mpay();
+    let exchange = client
+        .send(
+            "ConfirmOrderPayment",
+            &confirmation("1", "P", "10").encode(),
+        )
+        .unwrap();
+    assert_eq!(exchange.status, 200);
+    let payment = &provider.ledger()[0];
+    let key = format!("evidence/{}", payment["evidence"].as_str().unwrap());
+    assert_eq!(provider.stored(&key).unwrap(), exchange.request.as_bytes());
+    assert_eq!(payment["signer"]["algorithm"], "rsa-sha1");
+    assert_eq!(
+        payment["signer"]["fingerprint"],
+        wsse::Certificate::from_pem(MPAY).unwrap().fingerprint()
+    );
+}
+
+#[test]
+fn empty_optional_members_are_absent() {
+    let provider = Provider::start();
+    provider.register("1", order("10"));
+    let content = confirmation("1", "P", "10").encode();
+    let mut xml = wsse::Writer::new();
+    xml.start_in("ConfirmOrderPayment", "https://mpay.gov.md");
+    xml.start("confirmation");
+    for (name, value) in [("Currency", "MDL"), ("InvoiceID", "")] {
+        xml.element(name, value);
+    }
+    xml.start("Lines");
+    xml.start("PaymentConfirmationLine");
+    xml.element("Amount", "10.00");
+    xml.element("DestinationAccount", "");
+    xml.element("LineID", "1");
+    xml.element("Properties", "");
+    xml.end();
+    xml.end();
+    xml.element("OrderKey", "1");
+    xml.element("PaidAt", "2026-05-05T10:11:12.1234567");
+    xml.element("PaymentID", "P");
+    xml.start("Properties");
+    xml.start("PaymentProperty");
+    xml.element("Name", "HO:Telephone");
+    xml.element("Value", "+373 22 000000");
+    xml.end();
+    xml.end();
+    xml.element("ServiceID", SERVICE);
+    xml.element("TotalAmount", "10.00");
+    let exchange = provider
+        .mpay()
+        .send("ConfirmOrderPayment", &xml.finish())
+        .unwrap();
+    assert_eq!(exchange.status, 200);
+    let payment = &provider.ledger()[0];
+    assert_eq!(payment["invoice_id"], json!(null));
+    assert_eq!(payment["properties"][0]["name"], "HO:Telephone");
+    assert_eq!(payment["paid_at"], "2026-05-05T10:11:12+03:00");
+    // The same payment as the plain one.
+    assert_eq!(
+        provider
+            .mpay()
+            .send("ConfirmOrderPayment", &content)
+            .unwrap()
+            .status,
+        200
+    );
+    assert_eq!(provider.ledger().len(), 1);
+}
+
+fn writes(count: &Arc<AtomicUsize>) -> Observer {
+    let count = Arc::clone(count);
+    Arc::new(move |call| {
+        if call.operation.writes() {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        Fault::None
+    })
+}
+
+#[test]
+fn details_and_repetitions_write_nothing() {
+    let count = Arc::default();
+    let provider = Provider::start_with(&[], Some(writes(&count)));
+    provider.register("1", order("10"));
+    let before = count.load(Ordering::Relaxed);
+    provider.details("1");
+    assert_eq!(count.load(Ordering::Relaxed), before);
+    assert_eq!(confirm(&provider, &confirmation("1", "P", "10")), "ok");
+    let recorded = count.load(Ordering::Relaxed);
+    assert_eq!(
+        recorded - before,
+        6,
+        "three indices, two batches and the marker"
+    );
+    assert_eq!(confirm(&provider, &confirmation("1", "P", "10")), "ok");
+    assert_eq!(count.load(Ordering::Relaxed), recorded);
+}
+
+#[test]
+fn a_store_that_fails_is_an_internal_error_and_repetition_finishes_the_work() {
+    // The marker cannot be written, five times: one call gives up, the next gets through.
+    let failures = AtomicUsize::new(0);
+    let observer: Observer = Arc::new(move |call| {
+        let marker = call.operation == Operation::SetMany
+            && call.keys.iter().any(|key| key.starts_with("done/"));
+        if marker && failures.fetch_add(1, Ordering::Relaxed) < 5 {
+            Fault::Refuse
+        } else {
+            Fault::None
+        }
+    });
+    let provider = Provider::start_with(&[], Some(observer));
+    provider.register("1", order("10"));
+    let payment = confirmation("1", "P", "10");
+    assert_eq!(confirm(&provider, &payment), "InternalError");
+    assert_eq!(
+        provider.ledger().len(),
+        0,
+        "what is not acknowledged is not in the ledger"
+    );
+    let log = provider.log();
+    assert!(log.contains("the store failed"), "{log}");
+    // The attempt that failed is believed to be at work for a minute; until then MPay is told to
+    // come again.
+    assert_eq!(confirm(&provider, &payment), "InternalError");
+    assert_eq!(provider.order("1")["payments"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_reader_of_the_ledger_passes_no_slow_writer_by() {
+    let observer: Observer = Arc::new(|call| {
+        let slow = call.operation == Operation::SetMany && call.keys.contains(&"ledger/1");
+        if slow {
+            Fault::Delay(Duration::from_secs(3))
+        } else {
+            Fault::None
+        }
+    });
+    let provider = Provider::start_with(&[], Some(observer));
+    provider.register("1", order("10"));
+    provider.register("2", order("10"));
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| confirm(&provider, &confirmation("1", "slow", "10")));
+        while provider.stored("ledger").is_none() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(confirm(&provider, &confirmation("2", "fast", "10")), "ok");
+        assert_eq!(provider.ledger().len(), 0, "fast is not shown before slow");
+        assert_eq!(slow.join().unwrap(), "ok");
+    });
+    let ids: Vec<_> = provider
+        .ledger()
+        .iter()
+        .map(|p| p["payment_id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(ids, ["slow", "fast"]);
+}
+
+#[test]
+fn a_payment_stays_confirmed_whatever_becomes_of_its_service() {
+    let mut provider = Provider::start();
+    provider.register("1", order("10"));
+    let payment = confirmation("1", "P", "10");
+    assert_eq!(confirm(&provider, &payment), "ok");
+    provider.set_variable("service_ids", "SCHOOL");
+    provider.restart();
+    assert_eq!(confirm(&provider, &payment), "ok");
+    assert_eq!(
+        confirm(&provider, &confirmation("1", "Q", "10")),
+        "UnknownService"
+    );
+}
+
+#[test]
+fn the_store_of_the_host_keeps_the_contract_of_the_platform() {
+    let component = mpay::component::Build::new(workspace())
+        .quiet(true)
+        .feature("store-contract")
+        .target_dir(workspace().join("target/store-contract"))
+        .run()
+        .unwrap();
+    let provider = Provider::start_component(component);
+    let mut response = provider.http("GET", "", &[], b"");
+    let text = response.body_mut().read_to_string().unwrap();
+    assert_eq!(
+        (response.status().as_u16(), text.as_str()),
+        (200, "kept"),
+        "{}",
+        provider.log()
+    );
+}
+
+#[test]
+fn an_answer_is_only_read_when_it_is_the_providers() {
+    let provider = Provider::start();
+    provider.register("1", order("10"));
+    let signer = wsse::Signer::from_pem(MPAY_KEY, MPAY).unwrap();
+    let other = wsse::Certificate::from_pem(STRANGER).unwrap();
+    let client = mpay::client::Client::new(&provider.url, signer, other);
+    assert!(client.details(SERVICE, "1", "ro").is_err());
+    assert!(matches!(
+        provider.mpay().details(SERVICE, "1", "ro").unwrap(),
+        Answer::Result(_)
+    ));
+}
