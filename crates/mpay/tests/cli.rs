@@ -1,0 +1,391 @@
+//! The command itself, as a person runs it.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use mpay::{
+    client::{Answer, Client, Confirmation},
+    development::{Credentials, SERVICE_ID, read},
+};
+use serde_json::{Value, json};
+use wsse::{Certificate, Signer};
+
+fn workspace() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+fn mpay() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mpay"));
+    command.current_dir(workspace());
+    command
+}
+
+/// `mpay up`, from the moment it says that it is ready.
+struct Up {
+    process: Child,
+    url: String,
+    greeting: String,
+}
+
+impl Up {
+    fn start(state: &Path, listen: &str) -> Self {
+        let mut process = mpay()
+            .args(["up", "--listen", listen, "--state-dir"])
+            .arg(state)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut greeting = String::new();
+        loop {
+            let line = lines
+                .next()
+                .expect("mpay up ended before it was ready")
+                .unwrap();
+            greeting.push_str(&line);
+            greeting.push('\n');
+            if line.contains("cargo run -- call") {
+                break;
+            }
+        }
+        let url = greeting
+            .lines()
+            .find_map(|line| line.strip_prefix("MPay calls"))
+            .unwrap()
+            .trim()
+            .to_owned();
+        Self {
+            process,
+            url,
+            greeting,
+        }
+    }
+
+    fn call(&self, arguments: &[&str]) -> Output {
+        mpay()
+            .arg("call")
+            .args(arguments)
+            .args(["--url", &self.url])
+            .output()
+            .unwrap()
+    }
+
+    fn order(&self, key: &str) -> Value {
+        let token = read(&Credentials::of_workspace(workspace()).api_token()).unwrap();
+        ureq::get(format!("{}api/orders/{SERVICE_ID}/{key}", self.url))
+            .header("Authorization", format!("Bearer {}", token.trim()))
+            .call()
+            .unwrap()
+            .body_mut()
+            .read_json()
+            .unwrap()
+    }
+
+    fn register(&self, key: &str, order: Value) {
+        let token = read(&Credentials::of_workspace(workspace()).api_token()).unwrap();
+        ureq::put(format!("{}api/orders/{SERVICE_ID}/{key}", self.url))
+            .header("Authorization", format!("Bearer {}", token.trim()))
+            .send_json(order)
+            .unwrap();
+    }
+
+    fn client(&self) -> Client {
+        let credentials = Credentials::of_workspace(workspace());
+        let signer = Signer::from_pem(
+            &read(&credentials.mpay_key()).unwrap(),
+            &read(&credentials.mpay_certificate()).unwrap(),
+        )
+        .unwrap();
+        let provider =
+            Certificate::from_pem(&read(&credentials.service_certificate()).unwrap()).unwrap();
+        Client::new(&self.url, signer, provider)
+    }
+
+    /// SIGKILL: nothing is finished or tidied up.
+    fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn a_first_payment_and_a_kill() {
+    let state = tempfile::tempdir().unwrap();
+    let up = Up::start(state.path(), "127.0.0.1:0");
+    for text in ["?wsdl", "/api/orders/", "/health", "Sample order   DEMO-1"] {
+        assert!(up.greeting.contains(text), "{text}: {}", up.greeting);
+    }
+
+    let details = up.call(&["details", "DEMO-2", "--language", "en"]);
+    assert_eq!(details.status.code(), Some(0));
+    for text in [
+        "Museum tickets",
+        "Active",
+        "Adults",
+        "100.00 MDL",
+        "145.50 MDL",
+        "31.12.2026",
+    ] {
+        assert!(
+            stdout(&details).contains(text),
+            "{text}: {}",
+            stdout(&details)
+        );
+    }
+
+    let confirm = [
+        "confirm",
+        "DEMO-2",
+        "--line",
+        "adult=100",
+        "--payment-id",
+        "P-1",
+    ];
+    for _ in 0..2 {
+        let confirmed = up.call(&confirm);
+        assert_eq!(confirmed.status.code(), Some(0), "{confirmed:?}");
+        assert_eq!(
+            stdout(&confirmed),
+            "Confirmed: 100.00 MDL for order DEMO-2, payment P-1\n"
+        );
+    }
+    let rest = up.call(&["confirm", "DEMO-2", "--hash", "sha256"]);
+    assert!(
+        stdout(&rest).starts_with("Confirmed: 45.50 MDL for order DEMO-2"),
+        "{rest:?}"
+    );
+
+    let unknown = up.call(&["details", "NOPE"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(
+        stdout(&unknown).starts_with("Fault UnknownOrder: "),
+        "{unknown:?}"
+    );
+    let other = up.call(&["confirm", "DEMO-2", "--amount", "1", "--payment-id", "P-1"]);
+    assert!(
+        stdout(&other).starts_with("Fault InvalidParameter: "),
+        "{other:?}"
+    );
+
+    up.kill();
+    let up = Up::start(state.path(), "127.0.0.1:0");
+    assert!(
+        !up.greeting.contains("Sample order"),
+        "they are there already: {}",
+        up.greeting
+    );
+    let order = up.order("DEMO-2");
+    assert_eq!(
+        (&order["status"], &order["amount_paid"]),
+        (&json!("Paid"), &json!("145.50"))
+    );
+    assert_eq!(order["payments"].as_array().unwrap().len(), 2);
+}
+
+/// Every payment that was acknowledged before the kill is there after it, and once.
+#[test]
+fn no_acknowledged_payment_is_lost_by_kills_under_load() {
+    let state = tempfile::tempdir().unwrap();
+    let acknowledged = Mutex::new(Vec::new());
+    let rounds = 4;
+    for round in 0..rounds {
+        let up = Up::start(state.path(), "127.0.0.1:0");
+        up.register(
+            "LOAD",
+            json!({
+                "reason": "Donații", "allow_partial_payments": true,
+                "lines": [{"line_id": "1", "reason": "Donații", "amount_due": "1000000"}]
+            }),
+        );
+        let running = AtomicBool::new(true);
+        std::thread::scope(|scope| {
+            for client in 0..6 {
+                let (up, acknowledged, running) = (&up, &acknowledged, &running);
+                scope.spawn(move || {
+                    let mpay = up.client();
+                    for n in 0.. {
+                        let id = format!("{round}-{client}-{n}");
+                        let confirmation = Confirmation {
+                            service_id: SERVICE_ID.into(),
+                            order_key: "LOAD".into(),
+                            payment_id: id.clone(),
+                            currency: "MDL".into(),
+                            total: "1.00".into(),
+                            paid_at: Confirmation::paid_now(),
+                            lines: vec![("1".into(), "1.00".into())],
+                        };
+                        match mpay.confirm(&confirmation) {
+                            Ok(Answer::Result(())) => acknowledged.lock().unwrap().push(id),
+                            Ok(Answer::Fault(fault)) => panic!("{fault}"),
+                            // Killed in between.
+                            Err(_) => break,
+                        }
+                        if !running.load(Ordering::Relaxed) {
+                            break;
+                        }
+                    }
+                });
+            }
+            let before = acknowledged.lock().unwrap().len();
+            let patience = Instant::now();
+            while acknowledged.lock().unwrap().len() < before + 20 + 7 * round {
+                assert!(
+                    patience.elapsed() < Duration::from_secs(120),
+                    "no payments get through"
+                );
+                std::thread::sleep(Duration::from_millis(3));
+            }
+            let killed = Command::new("kill")
+                .args(["-KILL", &up.process.id().to_string()])
+                .status();
+            assert!(killed.unwrap().success());
+            running.store(false, Ordering::Relaxed);
+        });
+    }
+    let up = Up::start(state.path(), "127.0.0.1:0");
+    let order = up.order("LOAD");
+    let recorded: Vec<_> = order["payments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|payment| payment["payment_id"].as_str().unwrap().to_owned())
+        .collect();
+    let acknowledged = acknowledged.into_inner().unwrap();
+    assert!(acknowledged.len() >= 20 * rounds);
+    for id in &acknowledged {
+        let times = recorded.iter().filter(|recorded| *recorded == id).count();
+        assert_eq!(times, 1, "acknowledged payment {id}");
+    }
+    println!(
+        "{} acknowledged, {} recorded",
+        acknowledged.len(),
+        recorded.len()
+    );
+}
+
+#[test]
+fn sigterm_ends_it_cleanly() {
+    let state = tempfile::tempdir().unwrap();
+    let mut up = Up::start(state.path(), "127.0.0.1:0");
+    let told = Command::new("kill")
+        .args(["-TERM", &up.process.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(told.success());
+    assert_eq!(up.process.wait().unwrap().code(), Some(0));
+    let files: Vec<_> = std::fs::read_dir(state.path())
+        .unwrap()
+        .map(|file| file.unwrap().file_name())
+        .collect();
+    assert_eq!(
+        files,
+        ["sqlite_key_value.db"],
+        "nothing is left to be recovered"
+    );
+}
+
+#[test]
+fn what_cannot_work_says_why_and_what_to_do() {
+    let failed = |command: &mut Command| {
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let elsewhere = tempfile::tempdir().unwrap();
+    let error = failed(mpay().arg("up").current_dir(elsewhere.path()));
+    assert!(
+        error.contains("run this in the project's folder"),
+        "{error}"
+    );
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let error = failed(
+        mpay()
+            .args(["up", "--listen", &address, "--state-dir"])
+            .arg(elsewhere.path()),
+    );
+    assert!(
+        error.contains("choose another address with `--listen`"),
+        "{error}"
+    );
+
+    let error = failed(
+        mpay()
+            .args(["up", "--variable", "no_such=1", "--state-dir"])
+            .arg(elsewhere.path()),
+    );
+    assert!(error.contains("no_such"), "{error}");
+
+    drop(taken);
+    let error = failed(mpay().args([
+        "call",
+        "details",
+        "X",
+        "--url",
+        &format!("http://{address}/"),
+    ]));
+    assert!(error.contains("is the provider running?"), "{error}");
+
+    let error = failed(mpay().args([
+        "call",
+        "details",
+        "X",
+        "--key",
+        "/nonexistent",
+        "--certificate",
+        "/nonexistent",
+    ]));
+    assert!(error.contains("/nonexistent"), "{error}");
+}
+
+#[test]
+fn a_wrong_configuration_is_told_at_start() {
+    let state = tempfile::tempdir().unwrap();
+    let mut process = mpay()
+        .args([
+            "up",
+            "--listen",
+            "127.0.0.1:0",
+            "--variable",
+            "clock_skew=soon",
+            "--state-dir",
+        ])
+        .arg(state.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut greeting = String::new();
+    let mut lines = BufReader::new(process.stdout.take().unwrap());
+    while !greeting.contains("clock_skew") {
+        assert_ne!(lines.read_line(&mut greeting).unwrap(), 0, "{greeting}");
+    }
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert!(
+        greeting.contains("The provider is not ready:"),
+        "{greeting}"
+    );
+}
