@@ -122,7 +122,8 @@ fn what_does_not_fit_is_refused_without_effect_and_kept_once() {
     let provider = Provider::start();
     provider.register("1", order("10"));
     let base = confirmation("1", "P", "10");
-    let cases: [(&str, &str, &dyn Fn(&mut Confirmation)); 17] = [
+    type Change = dyn Fn(&mut Confirmation);
+    let cases: [(&str, &str, &Change); 17] = [
         ("another currency", "InvalidParameter", &|c| {
             c.currency = "EUR".into()
         }),

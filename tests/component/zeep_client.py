@@ -51,7 +51,9 @@ client = zeep.Client(
 
 
 # The schema of the WSDL, which every body that is sent or received must be valid against.
-schema = etree.XMLSchema(next(etree.parse(url + "?wsdl").iter("{http://www.w3.org/2001/XMLSchema}schema")))
+wsdl = etree.fromstring(client.transport.load(url + "?wsdl"))
+schema = wsdl.find(".//{http://www.w3.org/2001/XMLSchema}schema")
+schema = etree.XMLSchema(etree.fromstring(etree.tostring(schema)))
 
 
 def valid(result):

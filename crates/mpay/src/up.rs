@@ -119,7 +119,12 @@ fn greet(url: &str, credentials: Option<&Credentials>) -> anyhow::Result<()> {
         return Ok(());
     };
     let token = read(&credentials.api_token())?;
-    println!("API token      {}", credentials.api_token().display());
+    let file = credentials.api_token();
+    let here = std::env::current_dir().unwrap_or_default();
+    println!(
+        "API token      {}",
+        file.strip_prefix(&here).unwrap_or(&file).display()
+    );
     for (key, order) in sample_orders() {
         let response = agent
             .put(format!("{url}/api/orders/{SERVICE_ID}/{key}"))
