@@ -10,7 +10,7 @@ use spin_sdk::{
     http_service,
 };
 
-use crate::{api::Problem, store::spin::Spin};
+use crate::{api::Problem, log::log, store::spin::Spin};
 #[cfg(not(feature = "store-contract"))]
 use crate::{
     app::App,
@@ -55,7 +55,7 @@ async fn app() -> Rc<App> {
     for name in VARIABLES {
         match spin_sdk::variables::get(name).await {
             Ok(value) => current.set(name, value),
-            Err(error) => eprintln!("variable {name}: {error}"),
+            Err(error) => log!("variable {name}: {error}"),
         }
     }
     if let Some(app) = APP.with_borrow(Clone::clone)
@@ -66,7 +66,7 @@ async fn app() -> Rc<App> {
     let app = Rc::new(App::new(current));
     if let Err(wrong) = &app.config {
         for error in &wrong.errors {
-            eprintln!("configuration: {error}");
+            log!("configuration: {error}");
         }
     }
     APP.set(Some(Rc::clone(&app)));

@@ -7,6 +7,7 @@ pub mod app;
 pub mod config;
 pub mod domain;
 pub mod json;
+mod log;
 pub mod service;
 pub mod soap;
 pub mod store;

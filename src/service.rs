@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::{
     api::{self, Problem},
     app::App,
+    log::log,
     soap,
     store::{Platform, Store},
 };
@@ -246,7 +247,7 @@ where
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(error) => {
-            eprintln!("a body broke off: {error}");
+            log!("a body broke off: {error}");
             Err(Problem::new(StatusCode::BAD_REQUEST, "The body broke off."))
         }
     }

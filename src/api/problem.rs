@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
-use crate::{json::FieldError, store::StoreError};
+use crate::{json::FieldError, log::log, store::StoreError};
 
 /// A failed call: its status, what is wrong, and which members are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Problem {
 
     /// A failure of the provider; the cause is for the log.
     pub fn internal(cause: impl ToString) -> Self {
-        eprintln!("internal error: {}", cause.to_string());
+        log!("internal error: {}", cause.to_string());
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "The provider failed; its log says why.",
@@ -110,7 +110,7 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        eprintln!("store: {error}");
+        log!("store: {error}");
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "The store does not answer now; try again.",

@@ -9,6 +9,7 @@ use crate::{
         Money, MoneyError, OrderKey, PaymentId, ServiceId, time,
     },
     json::PaymentJson,
+    log::log,
     store::{Evidence, Platform, Recorded, Refusal},
 };
 
@@ -16,35 +17,36 @@ pub async fn answer<P: Platform>(
     call: &Call<'_, P>,
     operation: Element<'_>,
 ) -> Result<Content, Fault> {
-    let result = match Claim::decode(operation) {
-        Ok(claim) => confirm(call, operation, claim).await,
+    let content = wsse::exclusive_c14n(operation, false, &[]);
+    let verdict = match Claim::decode(operation) {
+        Ok(claim) => confirm(call, &content, claim).await,
         Err(fault) => Err(fault),
     };
-    match result {
-        Ok(()) => {
-            let mut xml = Writer::new();
-            xml.start_in("ConfirmOrderPaymentResponse", NAMESPACE);
-            Ok(xml.finish())
+    if let Err(fault) = verdict {
+        if fault.is_verdict() {
+            keep_refused(call, operation, &content, &fault).await?;
         }
-        Err(fault) if fault.is_verdict() => {
-            keep_refused(call, operation, &fault).await?;
-            Err(fault)
-        }
-        Err(fault) => Err(fault),
+        return Err(fault);
     }
+    let mut xml = Writer::new();
+    xml.start_in("ConfirmOrderPaymentResponse", NAMESPACE);
+    Ok(xml.finish())
 }
 
 /// Judges a confirmation, in the order of the contract: ServiceID, OrderKey, amounts. Only then is
 /// it recorded; whatever the order's state is, for the money has moved.
 async fn confirm<P: Platform>(
     call: &Call<'_, P>,
-    operation: Element<'_>,
+    content: &[u8],
     claim: Claim,
 ) -> Result<(), Fault> {
+    let evidence = Evidence::new(call.message, claim.payment_id.as_str(), content, "accepted");
     // A payment that is recorded stays confirmed, whatever has become of order or configuration.
     if let Ok(confirmation) = &claim.confirmation
-        && let Some(Recorded::Done { .. }) = call.store.recorded(confirmation).await?
+        && let Some(Recorded::Repeated { alike }) =
+            call.store.recorded(confirmation, &evidence).await?
     {
+        note_repetition(confirmation, alike);
         return Ok(());
     }
     if !call.config.service_ids.contains(&claim.service_id) {
@@ -58,41 +60,32 @@ async fn confirm<P: Platform>(
     let confirmation = claim.confirmation?;
     confirmation.check_amounts().map_err(misfit)?;
     // MPay may have shown an older version: one that fits is enough.
-    if !order
-        .state
-        .versions()
-        .iter()
-        .any(|version| confirmation.check_against(version).is_ok())
-    {
+    let fits = |version| confirmation.check_against(version).is_ok();
+    if !order.state.versions().iter().any(fits) {
         let latest = order.state.order().ok_or_else(Fault::unknown_order)?;
         confirmation.check_against(latest).map_err(misfit)?;
     }
 
-    let content = wsse::exclusive_c14n(operation, false, &[]);
-    let evidence = Evidence::new(
-        call.message,
-        confirmation.payment_id.as_str(),
-        &content,
-        "accepted",
-    );
-    let payment = PaymentJson::new(
-        &confirmation,
-        call.store.now(),
-        call.signer(),
-        evidence.id().to_owned(),
-    );
+    let received_at = call.store.now();
+    let evidence_id = evidence.id().to_owned();
+    let payment = PaymentJson::new(&confirmation, received_at, call.signer(), evidence_id);
     match call
         .store
         .record(&confirmation, &payment, &evidence)
         .await?
     {
-        Recorded::Done { before } => {
-            if !before {
-                eprintln!(
-                    "payment {:?} of {} {} for order {:?} recorded",
-                    payment.payment_id, payment.amount, payment.currency, payment.order_key
-                );
-            }
+        Recorded::New => {
+            log!(
+                "payment {} of {} {} for order {} recorded",
+                payment.payment_id,
+                payment.amount,
+                payment.currency,
+                payment.order_key
+            );
+            Ok(())
+        }
+        Recorded::Repeated { alike } => {
+            note_repetition(&confirmation, alike);
             Ok(())
         }
         Recorded::Conflict => Err(Fault::invalid_parameter(
@@ -101,21 +94,29 @@ async fn confirm<P: Platform>(
     }
 }
 
+/// What does not decide whether two confirmations are one payment may differ; people may want to
+/// know.
+fn note_repetition(confirmation: &Confirmation, alike: bool) {
+    if !alike {
+        log!(
+            "payment {} is confirmed again with other details (paid at {})",
+            confirmation.payment_id,
+            time::format(confirmation.paid_at)
+        );
+    }
+}
+
 /// Keeps a signed message that is refused, so that people can sort it out with MPay.
 async fn keep_refused<P: Platform>(
     call: &Call<'_, P>,
     operation: Element<'_>,
+    content: &[u8],
     fault: &Fault,
 ) -> Result<(), Fault> {
     let (payment_id, service_id, order_key) = mentioned(operation);
-    let content = wsse::exclusive_c14n(operation, false, &[]);
     let verdict = format!("{} {}", fault.code.as_str(), fault.reason());
-    let evidence = Evidence::new(
-        call.message,
-        payment_id.as_deref().unwrap_or(""),
-        &content,
-        &verdict,
-    );
+    let about = payment_id.as_deref().unwrap_or_default();
+    let evidence = Evidence::new(call.message, about, content, &verdict);
     let refusal = Refusal {
         payment_id,
         service_id,
@@ -127,12 +128,12 @@ async fn keep_refused<P: Platform>(
         evidence: evidence.id().to_owned(),
     };
     if call.store.refuse(&refusal, &evidence).await? {
-        eprintln!(
+        log!(
             "a refused confirmation is kept as evidence {}",
             evidence.id()
         );
     } else {
-        eprintln!("refused again: sha256={}", super::sha256(call.message));
+        log!("refused again: sha256={}", super::sha256(call.message));
     }
     Ok(())
 }
@@ -159,6 +160,7 @@ fn misfit(misfit: Misfit) -> Fault {
 struct Claim {
     service_id: ServiceId,
     order_key: OrderKey,
+    payment_id: PaymentId,
     confirmation: Result<Confirmation, Fault>,
 }
 
@@ -203,6 +205,7 @@ impl Claim {
         Ok(Self {
             service_id: decoded.service_id.clone(),
             order_key: decoded.order_key.clone(),
+            payment_id: decoded.payment_id.clone(),
             confirmation: wrong_amount.map_or(Ok(decoded), Err),
         })
     }

@@ -117,13 +117,19 @@ impl Fault {
         };
         let reason = match error {
             EnvelopeError::Xml { reason, .. } => {
-                format!("the message is not acceptable XML: {reason}").into()
+                format!("the message is not acceptable XML: {reason}")
             }
-            EnvelopeError::NotUtf8 { .. } => Cow::from("the message is not UTF-8"),
+            EnvelopeError::NotUtf8 { .. } => "the message is not UTF-8".to_owned(),
             // The other texts have no part that comes from the message.
-            other => other.to_string().into(),
+            other => other.to_string(),
         };
-        Self::new(code, reason)
+        let mut letters = reason.chars();
+        let first: String = letters
+            .next()
+            .into_iter()
+            .flat_map(char::to_uppercase)
+            .collect();
+        Self::new(code, format!("{first}{}.", letters.as_str()))
     }
 
     /// Whether this judges the message, rather than tell of a failure that may pass.

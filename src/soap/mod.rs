@@ -16,6 +16,7 @@ use crate::{
     app::App,
     config::Config,
     json::SignerJson,
+    log::log,
     store::{Platform, Store},
 };
 pub use fault::{Fault, FaultCode};
@@ -59,12 +60,12 @@ pub async fn handle<P: Platform>(
     };
     let verified = match Envelope::parse(message) {
         Err(error) => {
-            eprintln!("refused: sha256={} {error}", sha256(message));
+            log!("refused: sha256={} {error}", sha256(message));
             return anonymous(app, Some(&config.signer), store, Fault::of_envelope(&error));
         }
         Ok(envelope) => match envelope.verify(&config.policy, store.now()) {
             Err(error) => {
-                eprintln!("not authenticated: sha256={} {error}", sha256(message));
+                log!("not authenticated: sha256={} {error}", sha256(message));
                 return anonymous(
                     app,
                     Some(&config.signer),
@@ -84,15 +85,15 @@ pub async fn handle<P: Platform>(
     let (status, content) = match dispatch(&call, headers).await {
         Ok(content) => (StatusCode::OK, content),
         Err(fault) => {
-            eprintln!("fault {}: {:?}", fault.code.as_str(), fault.log());
+            log!("fault {}: {}", fault.code.as_str(), fault.log());
             (StatusCode::INTERNAL_SERVER_ERROR, fault.encode())
         }
     };
     match answer::sign(&config.signer, &content, verified.algorithms(), store.now()) {
         Ok(envelope) => respond(status, envelope),
         Err(error) => {
-            eprintln!("an answer could not be signed: {error}");
-            let fault = Fault::internal("the answer could not be signed");
+            log!("an answer could not be signed: {error}");
+            let fault = Fault::internal("The answer could not be signed.");
             respond(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 answer::unsigned(&fault.encode()),
@@ -112,7 +113,7 @@ async fn dispatch<P: Platform>(call: &Call<'_, P>, headers: &HeaderMap) -> Resul
         (Some(operation), None) if !body.has_mixed_content() => operation,
         _ => {
             return Err(Fault::client(
-                "the Body must hold one operation and nothing else",
+                "The Body must hold one operation and nothing else.",
             ));
         }
     };
@@ -120,7 +121,7 @@ async fn dispatch<P: Platform>(call: &Call<'_, P>, headers: &HeaderMap) -> Resul
         .into_iter()
         .find(|name| operation.is(NAMESPACE, name))
         .ok_or_else(|| {
-            Fault::client("the Body holds neither GetOrderDetails nor ConfirmOrderPayment")
+            Fault::client("The Body holds neither GetOrderDetails nor ConfirmOrderPayment.")
         })?;
     check_action(headers, known)?;
     match known {
@@ -143,7 +144,7 @@ fn check_action(headers: &HeaderMap, operation: &str) -> Result<(), Fault> {
             .and_then(|rest| rest.strip_prefix("/IServiceProvider/"));
         if !action.is_empty() && expected != Some(operation) {
             return Err(Fault::client(
-                "the SOAPAction names another operation than the Body",
+                "The SOAPAction names another operation than the Body.",
             ));
         }
     }
@@ -175,7 +176,7 @@ fn anonymous<P: Platform>(
             envelope
         }
         Some(Err(error)) => {
-            eprintln!("a fault could not be signed: {error}");
+            log!("a fault could not be signed: {error}");
             answer::unsigned(&content)
         }
         None => answer::unsigned(&content),

@@ -17,12 +17,14 @@ use crate::{
 };
 
 /// How the recording of a payment ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
-    /// The payment is recorded, now or before.
-    Done {
-        /// Whether it was there before this call.
-        before: bool,
+    /// The payment is recorded now.
+    New,
+    /// It was recorded before.
+    Repeated {
+        /// Whether what does not decide is the same too, such as the time of payment.
+        alike: bool,
     },
     /// Another payment has this id.
     Conflict,
@@ -52,6 +54,8 @@ struct Marker {
     v: u32,
     /// Digest of what makes it this payment.
     content: String,
+    /// Name of the message that was recorded, among the evidence.
+    evidence: String,
     /// Its place in the ledger.
     ledger: u64,
 }
@@ -64,12 +68,13 @@ impl<P: Platform> Store<P> {
     pub async fn recorded(
         &self,
         confirmation: &Confirmation,
+        evidence: &Evidence<'_>,
     ) -> Result<Option<Recorded>, StoreError> {
         let marker = self.marker(&confirmation.payment_id).await?;
-        Ok(marker.map(|marker| marker.compare(confirmation)))
+        Ok(marker.map(|marker| marker.compare(confirmation, evidence)))
     }
 
-    /// Records a payment: when this gives [`Recorded::Done`] it is there for good, and once.
+    /// Records a payment: unless this gives [`Recorded::Conflict`] it is there for good, and once.
     ///
     /// Every call that finds nobody at work appends an attempt. Of the attempts younger than
     /// [`DEAD_AFTER`] the lowest has the work to itself for [`WRITE_WINDOW`]; the others wait a
@@ -84,7 +89,7 @@ impl<P: Platform> Store<P> {
         evidence: &Evidence<'_>,
     ) -> Result<Recorded, StoreError> {
         let id = &confirmation.payment_id;
-        if let Some(recorded) = self.recorded(confirmation).await? {
+        if let Some(recorded) = self.recorded(confirmation, evidence).await? {
             return Ok(recorded);
         }
         let list = keys::payment(id);
@@ -95,7 +100,7 @@ impl<P: Platform> Store<P> {
             .iter()
             .any(|attempt| age(attempt.at, now) <= DEAD_AFTER)
         {
-            return self.await_marker(confirmation).await;
+            return self.await_marker(confirmation, evidence).await;
         }
         let started = self.now();
         let slot = self.take(&list).await?;
@@ -114,7 +119,7 @@ impl<P: Platform> Store<P> {
                 .first_pending(now)
                 .is_some_and(|index| index < slot.index);
             if pending || at_work.is_none_or(|attempt| attempt.index != slot.index) {
-                return self.await_marker(confirmation).await;
+                return self.await_marker(confirmation, evidence).await;
             }
             attempts
                 .entries
@@ -125,7 +130,7 @@ impl<P: Platform> Store<P> {
         match first {
             None => {
                 self.complete(confirmation, payment, started).await?;
-                Ok(Recorded::Done { before: false })
+                Ok(Recorded::New)
             }
             Some(first) => {
                 let corrupt = |errors: Vec<_>| StoreError::Corrupt {
@@ -135,7 +140,7 @@ impl<P: Platform> Store<P> {
                 let earlier = first.to_confirmation().map_err(corrupt)?;
                 self.complete(&earlier, &first, started).await?;
                 Ok(if earlier.content() == confirmation.content() {
-                    Recorded::Done { before: false }
+                    Recorded::New
                 } else {
                     Recorded::Conflict
                 })
@@ -174,6 +179,7 @@ impl<P: Platform> Store<P> {
         let marker = Marker {
             v: 1,
             content: confirmation.content().to_string(),
+            evidence: payment.evidence.clone(),
             ledger: ledger.index,
         };
         let key = keys::done(&confirmation.payment_id);
@@ -182,10 +188,14 @@ impl<P: Platform> Store<P> {
     }
 
     /// Waits for whoever records the same payment.
-    async fn await_marker(&self, confirmation: &Confirmation) -> Result<Recorded, StoreError> {
+    async fn await_marker(
+        &self,
+        confirmation: &Confirmation,
+        evidence: &Evidence<'_>,
+    ) -> Result<Recorded, StoreError> {
         for pause in [25, 50, 100, 200, 400, 800, 1600] {
             self.platform.sleep(Duration::from_millis(pause)).await;
-            if let Some(recorded) = self.recorded(confirmation).await? {
+            if let Some(recorded) = self.recorded(confirmation, evidence).await? {
                 return Ok(recorded);
             }
         }
@@ -255,9 +265,11 @@ impl<P: Platform> Store<P> {
 }
 
 impl Marker {
-    fn compare(&self, confirmation: &Confirmation) -> Recorded {
+    fn compare(&self, confirmation: &Confirmation, evidence: &Evidence<'_>) -> Recorded {
         if self.content == confirmation.content().to_string() {
-            Recorded::Done { before: true }
+            Recorded::Repeated {
+                alike: self.evidence == evidence.id(),
+            }
         } else {
             Recorded::Conflict
         }

@@ -41,7 +41,11 @@ async fn record(
     amount: &str,
 ) -> Result<Recorded, StoreError> {
     let (confirmation, json) = payment(id, key, amount);
-    let evidence = Evidence::new(b"<message/>", id, amount.as_bytes(), "accepted");
+    let evidence = Evidence::new(b"<message/>", id, json.evidence.as_bytes(), "accepted");
+    let json = PaymentJson {
+        evidence: evidence.id().to_owned(),
+        ..json
+    };
     Store::new(memory.clone())
         .record(&confirmation, &json, &evidence)
         .await
@@ -79,8 +83,10 @@ async fn ledger(memory: &Memory) -> Vec<String> {
     }
 }
 
-const RECORDED: Recorded = Recorded::Done { before: false };
-const REPEATED: Recorded = Recorded::Done { before: true };
+/// Whether a call says that the payment is recorded, by it or before.
+fn is_recorded(result: &Result<Recorded, StoreError>) -> bool {
+    matches!(result, Ok(Recorded::New | Recorded::Repeated { .. }))
+}
 
 #[tokio::test(start_paused = true)]
 async fn memory_keeps_the_platform_contract() {
@@ -91,10 +97,25 @@ async fn memory_keeps_the_platform_contract() {
 async fn a_payment_is_recorded_once_and_its_repetition_writes_nothing() {
     let memory = Memory::new();
     register(&memory, "1", "100").await.unwrap();
-    assert_eq!(record(&memory, "P", "1", "100").await.unwrap(), RECORDED);
+    assert_eq!(
+        record(&memory, "P", "1", "100").await.unwrap(),
+        Recorded::New
+    );
     memory.take_calls();
-    assert_eq!(record(&memory, "P", "1", "100.0").await.unwrap(), REPEATED);
+    assert_eq!(
+        record(&memory, "P", "1", "100.0").await.unwrap(),
+        Recorded::Repeated { alike: true }
+    );
     assert_eq!(memory.take_calls(), ["get done/P"]);
+    let (confirmation, _) = payment("P", "1", "100");
+    let differs = Evidence::new(b"<message/>", "P", b"paid at another time", "accepted");
+    assert_eq!(
+        Store::new(memory.clone())
+            .recorded(&confirmation, &differs)
+            .await
+            .unwrap(),
+        Some(Recorded::Repeated { alike: false })
+    );
     assert_eq!(ledger(&memory).await, ["P"]);
     assert_eq!(stored(&memory, "1").await.unwrap().payments.len(), 1);
     assert_eq!(memory.count("evidence/"), 1);
@@ -124,16 +145,11 @@ async fn many_calls_at_once_record_one_payment() {
     register(&memory, "1", "100").await.unwrap();
     let calls = (0..32).map(|_| record(&memory, "P", "1", "100"));
     let results = futures::future::join_all(calls).await;
-    assert!(
-        results
-            .iter()
-            .all(|result| matches!(result, Ok(Recorded::Done { .. }))),
-        "{results:?}"
-    );
+    assert!(results.iter().all(is_recorded), "{results:?}");
     assert_eq!(
         results
             .iter()
-            .filter(|result| matches!(result, Ok(RECORDED)))
+            .filter(|result| matches!(result, Ok(Recorded::New)))
             .count(),
         1
     );
@@ -151,7 +167,7 @@ async fn of_two_contents_at_once_one_is_the_payment() {
     );
     let outcomes = [a.unwrap(), b.unwrap()];
     assert!(
-        outcomes.contains(&RECORDED) && outcomes.contains(&Recorded::Conflict),
+        outcomes.contains(&Recorded::New) && outcomes.contains(&Recorded::Conflict),
         "{outcomes:?}"
     );
     assert_eq!(ledger(&memory).await.len(), 1);
@@ -165,7 +181,7 @@ async fn two_payments_of_sixty_for_a_hundred_give_one_overpayment() {
         record(&memory, "P", "1", "60"),
         record(&memory, "Q", "1", "60")
     );
-    assert_eq!((a.unwrap(), b.unwrap()), (RECORDED, RECORDED));
+    assert_eq!((a.unwrap(), b.unwrap()), (Recorded::New, Recorded::New));
     let state = stored(&memory, "1").await.unwrap().state;
     let over: Vec<_> = state
         .payments()
@@ -197,10 +213,7 @@ async fn a_recording_stopped_between_any_two_calls_is_finished_by_repetition() {
                 .await;
             memory.script([]);
             let mut tries = 0;
-            while !matches!(
-                record(&memory, "P", "1", "100").await,
-                Ok(Recorded::Done { .. })
-            ) {
+            while !is_recorded(&record(&memory, "P", "1", "100").await) {
                 tries += 1;
                 assert!(tries < 30, "{fault:?} at {position}");
                 tokio::time::sleep(Duration::from_secs(7)).await;
@@ -233,7 +246,7 @@ async fn a_reader_of_the_ledger_passes_nobody_by() {
         store.ledger(0, 10).await.unwrap()
     };
     let (slow, page) = tokio::join!(record(&memory, "B", "1", "10"), meanwhile);
-    assert_eq!(slow.unwrap(), RECORDED);
+    assert_eq!(slow.unwrap(), Recorded::New);
     assert_eq!(page.payments.len(), 1, "C is not shown before B");
     let rest = store.ledger(page.next, 10).await.unwrap();
     let ids: Vec<_> = rest

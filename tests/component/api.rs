@@ -260,16 +260,17 @@ fn the_ledger_is_read_in_pages() {
             .api("GET", &format!("payments?after={after}&limit=2"), None)
             .body;
         let payments = page["payments"].as_array().unwrap();
-        if payments.is_empty() {
-            break;
-        }
         assert!(payments.len() <= 2);
         ids.extend(
             payments
                 .iter()
                 .map(|p| p["payment_id"].as_str().unwrap().to_owned()),
         );
-        after = page["next"].as_u64().unwrap();
+        let next = page["next"].as_u64().unwrap();
+        if next == after {
+            break;
+        }
+        after = next;
     }
     assert_eq!(ids, ["P0", "P1", "P2", "P3", "P4"]);
     for query in [

@@ -25,12 +25,15 @@ fn a_payment_is_recorded_once_however_often_it_is_confirmed() {
     let payment = confirmation("1", "P-1", "150.50");
     assert_eq!(confirm(&provider, &payment), "ok");
     assert_eq!(confirm(&provider, &payment), "ok");
+    let noted = "payment P-1 is confirmed again with other details";
+    assert!(!provider.log().contains(noted));
     provider.restart();
     let mut rewritten = payment.clone();
     rewritten.total = "150.5000".into();
     rewritten.lines[0].1 = "+150.5".into();
     rewritten.paid_at = "2026-01-01T00:00:00Z".into();
     assert_eq!(confirm(&provider, &rewritten), "ok");
+    assert!(provider.log().contains(noted), "{}", provider.log());
 
     let ledger = provider.ledger();
     assert_eq!(ledger.len(), 1);

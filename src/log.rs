@@ -1,0 +1,49 @@
+//! The log: lines on the standard error, which every Spin host keeps.
+
+use std::{fmt, io::Write};
+
+/// Longest line, in characters.
+const MAX: usize = 2000;
+
+/// Writes a line. What comes from outside can neither begin a line of its own nor steer a
+/// terminal: control characters are written as escapes. A log that fails is no reason to fail a
+/// payment, so unlike `eprintln!` this never panics.
+pub fn line(message: fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{}", escaped(&message.to_string()));
+}
+
+fn escaped(message: &str) -> String {
+    let mut line = String::with_capacity(message.len());
+    for c in message.chars().take(MAX) {
+        if c.is_control()
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+        {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+/// Writes a line to the log, with the arguments of `format!`.
+macro_rules! log {
+    ($($argument:tt)*) => {
+        $crate::log::line(format_args!($($argument)*))
+    };
+}
+pub(crate) use log;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_stays_one_line() {
+        assert_eq!(
+            escaped("a\nfault: \u{1b}[31m\u{202e}ș"),
+            "a\\nfault: \\u{1b}[31m\\u{202e}ș"
+        );
+        assert_eq!(escaped(&"x".repeat(5000)).len(), MAX);
+    }
+}
