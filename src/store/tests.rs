@@ -203,12 +203,10 @@ async fn a_recording_stopped_between_any_two_calls_is_finished_by_repetition() {
         Fault::Drop,
         Fault::Delay(Duration::from_secs(30)),
     ] {
-        for position in 0..12 {
+        for position in 0..=WRITE_MARKER {
             let memory = Memory::new();
             register(&memory, "1", "100").await.unwrap();
-            let mut script = vec![Fault::None; position];
-            script.push(fault);
-            memory.script(script);
+            spoil(&memory, position, fault);
             let _ = tokio::time::timeout(Duration::from_secs(45), record(&memory, "P", "1", "100"))
                 .await;
             memory.script([]);
@@ -229,16 +227,154 @@ async fn a_recording_stopped_between_any_two_calls_is_finished_by_repetition() {
     }
 }
 
+/// The calls of a recording, in their order, for scripts of faults.
+const TAKE_ATTEMPT: usize = 2;
+const WRITE_ATTEMPT: usize = 3;
+const LOOK_FOR_MARKER: usize = 4;
+const WRITE_ENTRIES: usize = 7;
+const WRITE_MARKER: usize = 8;
+
+/// Lets one call of the next recording go wrong.
+fn spoil(memory: &Memory, position: usize, fault: Fault) {
+    memory.script(std::iter::repeat_n(Fault::None, position).chain([fault]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_calls_of_a_recording_are_these() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    memory.take_calls();
+    record(&memory, "P", "1", "100").await.unwrap();
+    let calls = memory.take_calls();
+    assert_eq!(calls.len(), WRITE_MARKER + 1);
+    for (position, call) in [
+        (TAKE_ATTEMPT, "increment payment/P"),
+        (WRITE_ATTEMPT, "set evidence/"),
+        (LOOK_FOR_MARKER, "get done/P"),
+        (WRITE_ENTRIES, "set order/TAX/1/2 ledger/1"),
+        (WRITE_MARKER, "set done/P"),
+    ] {
+        assert!(calls[position].starts_with(call), "{position}: {calls:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_passing_failure_is_not_noticed() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    memory.script([
+        Fault::Fail,
+        Fault::None,
+        Fault::Drop,
+        Fault::None,
+        Fault::Fail,
+    ]);
+    assert_eq!(
+        record(&memory, "P", "1", "100").await.unwrap(),
+        Recorded::New
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_while_an_attempt_is_being_written_leaves_it_the_work() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    spoil(&memory, WRITE_ATTEMPT, Fault::Delay(Duration::from_secs(5)));
+    let second = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        record(&memory, "P", "1", "100").await
+    };
+    let (first, second) = tokio::join!(record(&memory, "P", "1", "100"), second);
+    assert_eq!(first.unwrap(), Recorded::New);
+    assert!(
+        matches!(second, Err(StoreError::InProgress(_))),
+        "{second:?}"
+    );
+    assert_eq!(memory.count("ledger/"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_too_late_writes_nothing_or_finishes_nothing() {
+    for (position, seconds, attempts) in [
+        (TAKE_ATTEMPT, 25, 0),
+        (WRITE_ATTEMPT, 45, 1),
+        (WRITE_ENTRIES, 25, 1),
+    ] {
+        let memory = Memory::new();
+        register(&memory, "1", "100").await.unwrap();
+        spoil(
+            &memory,
+            position,
+            Fault::Delay(Duration::from_secs(seconds)),
+        );
+        let late = record(&memory, "P", "1", "100").await;
+        assert!(
+            matches!(late, Err(StoreError::TooSlow)),
+            "{position}: {late:?}"
+        );
+        assert_eq!(memory.count("payment/P/"), attempts, "{position}");
+        assert_eq!(memory.count("done/"), 0, "{position}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_wakes_up_after_another_has_finished_the_work_does_nothing() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    spoil(
+        &memory,
+        LOOK_FOR_MARKER,
+        Fault::Delay(Duration::from_secs(70)),
+    );
+    let second = async {
+        tokio::time::sleep(Duration::from_secs(62)).await;
+        record(&memory, "P", "1", "100").await
+    };
+    let (first, second) = tokio::join!(record(&memory, "P", "1", "100"), second);
+    assert_eq!(
+        (first.unwrap(), second.unwrap()),
+        (Recorded::New, Recorded::New)
+    );
+    assert_eq!(memory.count("ledger/"), 1);
+    assert_eq!(ledger(&memory).await, ["P"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_acknowledged_is_in_the_ledger_once_it_is() {
+    let memory = Memory::new();
+    let store = Store::new(memory.clone());
+    register(&memory, "1", "100").await.unwrap();
+    spoil(&memory, WRITE_MARKER, Fault::Cut);
+    let cut = tokio::time::timeout(Duration::from_secs(1), record(&memory, "A", "1", "10")).await;
+    assert!(cut.is_err());
+    memory.script([]);
+    let page = store.ledger(0, 10).await.unwrap();
+    assert_eq!(
+        (page.payments.len(), page.next),
+        (0, 0),
+        "readers wait for it"
+    );
+    tokio::time::sleep(Duration::from_secs(62)).await;
+    record(&memory, "B", "1", "10").await.unwrap();
+    assert_eq!(ledger(&memory).await, ["B"], "nobody waits for ever");
+    assert_eq!(
+        record(&memory, "A", "1", "10").await.unwrap(),
+        Recorded::New
+    );
+    assert_eq!(ledger(&memory).await, ["B", "A"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_reader_of_the_ledger_passes_nobody_by() {
     let memory = Memory::new();
     register(&memory, "1", "100").await.unwrap();
     record(&memory, "A", "1", "10").await.unwrap();
     // B takes its place in the ledger, but writes it only ten seconds later.
-    let faults = [Fault::None; 7]
-        .into_iter()
-        .chain([Fault::Delay(Duration::from_secs(10))]);
-    memory.script(faults);
+    spoil(
+        &memory,
+        WRITE_ENTRIES,
+        Fault::Delay(Duration::from_secs(10)),
+    );
     let store = Store::new(memory.clone());
     let meanwhile = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
