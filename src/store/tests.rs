@@ -451,6 +451,22 @@ async fn a_key_that_differs_only_in_case_or_spaces_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_registration_that_readers_may_have_passed_by_is_not_called_done() {
+    let memory = Memory::new();
+    // Its calls: read the list, take an index in it and one in the list of orders, write both.
+    spoil(&memory, 3, Fault::Delay(Duration::from_secs(45)));
+    let late = register(&memory, "1", "100").await;
+    assert!(
+        matches!(late, Err(RegisterError::Store(StoreError::TooSlow))),
+        "{late:?}"
+    );
+    assert!(matches!(
+        register(&memory, "1", "100").await,
+        Ok(Registered::Unchanged)
+    ));
+}
+
+#[tokio::test(start_paused = true)]
 async fn preconditions_hold_or_nothing_changes() {
     let memory = Memory::new();
     let store = Store::new(memory.clone());
