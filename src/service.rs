@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
 
@@ -13,16 +14,17 @@ use crate::{
     store::{Platform, Store},
 };
 
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// The longest body that is read, in bytes.
 pub const MAX_BODY: usize = 1_000_000;
 
 /// Answers a request.
-pub async fn handle<B, P>(app: &App, store: &Store<P>, request: Request<B>) -> Response<Bytes>
-where
-    B: http_body::Body,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    P: Platform,
-{
+pub async fn handle<P: Platform>(
+    app: &App,
+    store: &Store<P>,
+    request: Request<impl Body<Error: Into<BoxError>>>,
+) -> Response<Bytes> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let result = match path.as_str() {
@@ -50,17 +52,12 @@ where
     response
 }
 
-async fn soap<B, P>(
+async fn soap<P: Platform>(
     app: &App,
     store: &Store<P>,
     parts: &Parts,
-    body: B,
-) -> Result<Response<Bytes>, Problem>
-where
-    B: http_body::Body,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    P: Platform,
-{
+    body: impl Body<Error: Into<BoxError>>,
+) -> Result<Response<Bytes>, Problem> {
     match parts.method {
         Method::POST => {
             check_media_type(&parts.headers)?;
@@ -143,18 +140,13 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn api<B, P>(
+async fn api<P: Platform>(
     app: &App,
     store: &Store<P>,
     parts: &Parts,
     path: &str,
-    body: B,
-) -> Result<Response<Bytes>, Problem>
-where
-    B: http_body::Body,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    P: Platform,
-{
+    body: impl Body<Error: Into<BoxError>>,
+) -> Result<Response<Bytes>, Problem> {
     let Ok(config) = &app.config else {
         return Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -225,11 +217,7 @@ fn health(app: &App, parts: &Parts) -> Result<Response<Bytes>, Problem> {
 }
 
 /// Reads a body, up to [`MAX_BODY`]: hosts have no limit of their own.
-async fn read<B>(parts: &Parts, body: B) -> Result<Bytes, Problem>
-where
-    B: http_body::Body,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+async fn read(parts: &Parts, body: impl Body<Error: Into<BoxError>>) -> Result<Bytes, Problem> {
     let too_large = || {
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,

@@ -2,73 +2,34 @@
 
 use std::fmt;
 
-/// Why a text is not an identifier.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum IdentifierError {
-    /// Nothing but white space.
-    #[error("must not be empty")]
-    Empty,
-    /// Longer than the contract allows.
-    #[error("has {length} characters, at most {max} are allowed")]
-    TooLong {
-        /// Length found, in characters.
-        length: usize,
-        /// Longest allowed, in characters.
-        max: usize,
-    },
-    /// A control character, which no wire format carries safely.
-    #[error("contains a control character")]
-    ControlCharacter,
-    /// Not three capital letters of the Latin alphabet.
-    #[error("must be a currency code of ISO 4217, such as MDL")]
-    NotACurrency,
-}
-
-fn identifier(text: &str, max: usize) -> Result<String, IdentifierError> {
-    let text = text.trim();
-    let length = text.chars().count();
-    if length == 0 {
-        return Err(IdentifierError::Empty);
-    }
-    if length > max {
-        return Err(IdentifierError::TooLong { length, max });
-    }
-    if text.chars().any(char::is_control) {
-        return Err(IdentifierError::ControlCharacter);
-    }
-    Ok(text.to_owned())
-}
+use super::{Text, TextError};
 
 macro_rules! identifier {
-    ($(#[$doc:meta])* $name:ident, $max:literal) => {
+    ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         ///
-        /// Trimmed, not empty, without control characters; compared exactly.
+        /// At most 36 characters on one line, trimmed; compared exactly.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
+        pub struct $name(Text<36>);
 
         impl $name {
-            /// The longest value, in characters (MPay contract, "Structures").
-            pub const MAX: usize = $max;
-
             /// Trims and checks `text`.
             ///
             /// # Errors
-            /// [`IdentifierError`] when it is empty, too long or holds control characters.
-            pub fn parse(text: &str) -> Result<Self, IdentifierError> {
-                identifier(text, Self::MAX).map(Self)
+            /// [`TextError`] when it is empty, too long or holds control characters.
+            pub fn parse(text: &str) -> Result<Self, TextError> {
+                Text::parse(text).map(Self)
             }
 
             /// The identifier as text.
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_str()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
 
@@ -82,28 +43,23 @@ macro_rules! identifier {
 
 identifier!(
     /// `ServiceID`: a service of the institution, as MPay registered it.
-    ServiceId,
-    36
+    ServiceId
 );
 identifier!(
     /// `OrderKey`: an order within its service, chosen by the institution and typed by payers.
-    OrderKey,
-    36
+    OrderKey
 );
 identifier!(
     /// `LineID`: a line within its order.
-    LineId,
-    36
+    LineId
 );
 identifier!(
     /// `PaymentID`: a payment, unique within MPay.
-    PaymentId,
-    36
+    PaymentId
 );
 identifier!(
     /// `InvoiceID`: MPay's own number for what it showed to the payer.
-    InvoiceId,
-    36
+    InvoiceId
 );
 
 impl OrderKey {
@@ -111,13 +67,18 @@ impl OrderKey {
     ///
     /// Payers type keys at terminals, so keys that differ only in this way would be confused.
     pub fn folded(&self) -> String {
-        self.0
+        self.as_str()
             .chars()
             .filter(|c| !c.is_whitespace())
             .flat_map(char::to_lowercase)
             .collect()
     }
 }
+
+/// A text that is not three capital letters of the Latin alphabet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a currency code of ISO 4217, such as MDL")]
+pub struct CurrencyError;
 
 /// A currency code of ISO 4217, such as `MDL`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,11 +91,11 @@ impl Currency {
     /// Reads three capital letters.
     ///
     /// # Errors
-    /// [`IdentifierError::NotACurrency`] for anything else.
-    pub fn parse(text: &str) -> Result<Self, IdentifierError> {
+    /// [`CurrencyError`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, CurrencyError> {
         match <[u8; 3]>::try_from(text.trim().as_bytes()) {
             Ok(code) if code.iter().all(u8::is_ascii_uppercase) => Ok(Self(code)),
-            _ => Err(IdentifierError::NotACurrency),
+            _ => Err(CurrencyError),
         }
     }
 
@@ -154,7 +115,7 @@ mod tests {
         assert!(OrderKey::parse(&"ș".repeat(36)).is_ok());
         assert_eq!(
             OrderKey::parse(&"ș".repeat(37)),
-            Err(IdentifierError::TooLong {
+            Err(TextError::TooLong {
                 length: 37,
                 max: 36
             })
@@ -163,15 +124,9 @@ mod tests {
 
     #[test]
     fn blanks_and_control_characters_are_refused() {
-        assert_eq!(LineId::parse("  "), Err(IdentifierError::Empty));
-        assert_eq!(
-            LineId::parse("a\u{0}b"),
-            Err(IdentifierError::ControlCharacter)
-        );
-        assert_eq!(
-            LineId::parse("a\nb"),
-            Err(IdentifierError::ControlCharacter)
-        );
+        assert_eq!(LineId::parse("  "), Err(TextError::Empty));
+        assert_eq!(LineId::parse("a\u{0}b"), Err(TextError::ControlCharacter));
+        assert_eq!(LineId::parse("a\nb"), Err(TextError::ControlCharacter));
     }
 
     #[test]

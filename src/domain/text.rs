@@ -23,7 +23,7 @@ pub enum TextError {
 }
 
 /// A text of 1 to `MAX` characters on one line, trimmed.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text<const MAX: usize>(String);
 
 impl<const MAX: usize> Text<MAX> {
