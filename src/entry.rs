@@ -21,12 +21,7 @@ use crate::{
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
-    // Opened anew: a handle of the store must not outlive its request.
-    let response = match Spin::open() {
-        Ok(platform) => answer(platform, request).await,
-        Err(error) => Problem::internal(error).into_response(),
-    };
-    response.map(FullBody::new)
+    answer(Spin::open(), request).await.map(FullBody::new)
 }
 
 #[cfg(not(feature = "store-contract"))]
@@ -40,7 +35,7 @@ async fn answer(platform: Spin, request: Request) -> Response<Bytes> {
 async fn answer(platform: Spin, _: Request) -> Response<Bytes> {
     match crate::store::contract::check(&platform, "contract").await {
         Ok(()) => Response::new(Bytes::from_static(b"kept")),
-        Err(broken) => Problem::internal(broken).into_response(),
+        Err(broken) => crate::api::Problem::internal(broken).into_response(),
     }
 }
 

@@ -57,10 +57,6 @@ identifier!(
     /// `PaymentID`: a payment, unique within MPay.
     PaymentId
 );
-identifier!(
-    /// `InvoiceID`: MPay's own number for what it showed to the payer.
-    InvoiceId
-);
 
 impl OrderKey {
     /// What two keys must not have in common: the key without white space, in lower case.

@@ -10,7 +10,7 @@ mod text;
 pub mod time;
 
 pub use account::PaymentAccount;
-pub use identifiers::{Currency, CurrencyError, InvoiceId, LineId, OrderKey, PaymentId, ServiceId};
+pub use identifiers::{Currency, CurrencyError, LineId, OrderKey, PaymentId, ServiceId};
 pub use money::{Money, MoneyError};
 pub use order::{
     CustomerType, Line, Order, OrderError, OrderFields, PROPERTY_TYPES, Property, SetStatus,

@@ -5,9 +5,10 @@ use std::fmt;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::{Currency, InvoiceId, LineId, Money, Order, OrderKey, PaymentId, ServiceId};
+use super::{Currency, LineId, Money, Order, OrderKey, PaymentId, ServiceId};
 
-/// `PaymentProperty`: what the payer filled in, and what the instrument adds.
+/// `PaymentProperty`: what the payer filled in, and what the instrument adds. Nothing depends on
+/// it, so it is kept as it comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfirmationProperty {
     /// `Name`.
@@ -36,8 +37,8 @@ pub struct Confirmation {
     pub order_key: OrderKey,
     /// `PaymentID`.
     pub payment_id: PaymentId,
-    /// `InvoiceID`.
-    pub invoice_id: Option<InvoiceId>,
+    /// `InvoiceID`: MPay's own number for what it showed to the payer; nothing depends on it.
+    pub invoice_id: Option<String>,
     /// `Currency`.
     pub currency: Currency,
     /// `TotalAmount`.

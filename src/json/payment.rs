@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{FieldError, Reader};
 use crate::domain::{
-    Confirmation, ConfirmationLine, ConfirmationProperty, Currency, InvoiceId, LineId, Money,
-    OrderKey, PaymentId, ServiceId, time,
+    Confirmation, ConfirmationLine, ConfirmationProperty, Currency, LineId, Money, OrderKey,
+    PaymentId, ServiceId, time,
 };
 
 /// A payment as MPay confirmed it, with who signed it and where the signed message is.
@@ -65,7 +65,7 @@ impl PaymentJson {
             payment_id: confirmation.payment_id.to_string(),
             service_id: confirmation.service_id.to_string(),
             order_key: confirmation.order_key.to_string(),
-            invoice_id: confirmation.invoice_id.as_ref().map(ToString::to_string),
+            invoice_id: confirmation.invoice_id.clone(),
             amount: confirmation.total.to_string(),
             currency: confirmation.currency.as_str().to_owned(),
             paid_at: time::format(confirmation.paid_at),
@@ -94,7 +94,6 @@ impl PaymentJson {
         let payment_id = reader.check("payment_id", PaymentId::parse(&self.payment_id));
         let service_id = reader.check("service_id", ServiceId::parse(&self.service_id));
         let order_key = reader.check("order_key", OrderKey::parse(&self.order_key));
-        let invoice_id = reader.optional("invoice_id", self.invoice_id.as_ref(), InvoiceId::parse);
         let currency = reader.check("currency", Currency::parse(&self.currency));
         let total = reader.check("amount", Money::parse(&self.amount));
         let paid_at = reader.check("paid_at", time::parse(&self.paid_at));
@@ -119,7 +118,7 @@ impl PaymentJson {
                 service_id: service_id?,
                 order_key: order_key?,
                 payment_id: payment_id?,
-                invoice_id,
+                invoice_id: self.invoice_id.clone(),
                 currency: currency?,
                 total: total?,
                 paid_at: paid_at?,

@@ -5,8 +5,8 @@ use wsse::{Content, Element, Writer};
 use super::{Call, Fault, NAMESPACE, member::Structure};
 use crate::{
     domain::{
-        Confirmation, ConfirmationLine, ConfirmationProperty, Currency, InvoiceId, LineId, Misfit,
-        Money, MoneyError, OrderKey, PaymentId, ServiceId, time,
+        Confirmation, ConfirmationLine, ConfirmationProperty, Currency, LineId, Misfit, Money,
+        MoneyError, OrderKey, PaymentId, ServiceId, time,
     },
     json::PaymentJson,
     log::log,
@@ -186,7 +186,7 @@ impl Claim {
             service_id: confirmation.required("ServiceID", ServiceId::parse)?,
             order_key: confirmation.required("OrderKey", OrderKey::parse)?,
             payment_id: confirmation.required("PaymentID", PaymentId::parse)?,
-            invoice_id: confirmation.optional("InvoiceID", InvoiceId::parse)?,
+            invoice_id: text(&confirmation, "InvoiceID")?,
             currency: confirmation.required("Currency", Currency::parse)?,
             total: amount(&confirmation, "TotalAmount")?,
             paid_at: confirmation.required("PaidAt", time::parse)?,
@@ -211,23 +211,19 @@ impl Claim {
     }
 }
 
+/// A member that nothing depends on: a payment is not refused for its length.
+fn text(structure: &Structure<'_>, name: &str) -> Result<Option<String>, Fault> {
+    Ok(structure.text(name)?.map(|text| text.trim().to_owned()))
+}
+
 fn properties(structure: &Structure<'_>) -> Result<Vec<ConfirmationProperty>, Fault> {
     structure
         .items("Properties", "PaymentProperty")?
         .iter()
         .map(|property| {
-            let at_most = |max: usize| {
-                move |text: &str| {
-                    if text.chars().count() > max {
-                        Err(format!("has more than {max} characters"))
-                    } else {
-                        Ok(text.to_owned())
-                    }
-                }
-            };
             Ok(ConfirmationProperty {
-                name: property.required("Name", at_most(36))?,
-                value: property.optional("Value", at_most(255))?,
+                name: text(property, "Name")?.unwrap_or_default(),
+                value: text(property, "Value")?,
             })
         })
         .collect()

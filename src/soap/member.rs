@@ -69,19 +69,10 @@ impl<'a> Structure<'a> {
         name: &str,
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Result<T, Fault> {
-        self.optional(name, parse)?
-            .ok_or_else(|| self.wrong(name, "is missing"))
-    }
-
-    /// The member `name`, where it is there.
-    pub fn optional<T, E: ToString>(
-        &self,
-        name: &str,
-        parse: impl Fn(&str) -> Result<T, E>,
-    ) -> Result<Option<T>, Fault> {
-        self.text(name)?
-            .map(|text| parse(&text).map_err(|error| self.wrong(name, error)))
-            .transpose()
+        let text = self
+            .text(name)?
+            .ok_or_else(|| self.wrong(name, "is missing"))?;
+        parse(&text).map_err(|error| self.wrong(name, error))
     }
 
     /// A fault that names the member `name`.

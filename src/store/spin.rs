@@ -13,27 +13,30 @@ use super::{Platform, PlatformError};
 /// The store named in the manifest's `key_value_stores`.
 const STORE: &str = "default";
 
-/// A Spin host. Opened for each request: a handle must not outlive it.
+/// A Spin host. Made for each request: a handle of the store must not outlive it.
 #[derive(Debug)]
 pub struct Spin {
-    bucket: store::Bucket,
+    /// A store that is not to be had is an error of each call, so that there is one way to fail.
+    bucket: Result<store::Bucket, PlatformError>,
 }
 
 impl Spin {
     /// Opens the store.
-    ///
-    /// # Errors
-    /// [`PlatformError`] where the manifest does not grant it, or it does not answer.
-    pub fn open() -> Result<Self, PlatformError> {
-        let bucket = store::open(STORE).map_err(error)?;
-        Ok(Self { bucket })
+    pub fn open() -> Self {
+        Self {
+            bucket: store::open(STORE).map_err(error),
+        }
+    }
+
+    fn bucket(&self) -> Result<&store::Bucket, PlatformError> {
+        self.bucket.as_ref().map_err(Clone::clone)
     }
 }
 
 impl Platform for Spin {
     async fn get_many(&self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, PlatformError> {
         // The answer may leave out absent keys, and keeps no order.
-        let values = batch::get_many(&self.bucket, keys).map_err(error)?;
+        let values = batch::get_many(self.bucket()?, keys).map_err(error)?;
         Ok(values
             .into_iter()
             .filter_map(|(key, value)| Some((key, value?)))
@@ -41,11 +44,11 @@ impl Platform for Spin {
     }
 
     async fn set_many(&self, entries: &[(String, Vec<u8>)]) -> Result<(), PlatformError> {
-        batch::set_many(&self.bucket, entries).map_err(error)
+        batch::set_many(self.bucket()?, entries).map_err(error)
     }
 
     async fn increment(&self, key: &str) -> Result<u64, PlatformError> {
-        let count = atomics::increment(&self.bucket, key, 1).map_err(error)?;
+        let count = atomics::increment(self.bucket()?, key, 1).map_err(error)?;
         u64::try_from(count)
             .map_err(|_| PlatformError::Denied(format!("the counter {key} is negative: {count}")))
     }

@@ -137,3 +137,20 @@ fn secrets_stay_out_of_health_and_log() {
         "{seen}"
     );
 }
+
+#[test]
+fn without_its_store_the_provider_answers_that_it_failed() {
+    let manifest = std::fs::read_to_string(workspace().join("spin.toml")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("spin.toml");
+    std::fs::write(
+        &file,
+        manifest.replace("key_value_stores = [\"default\"]", ""),
+    )
+    .unwrap();
+    let provider = Provider::start_manifest(file);
+    assert_eq!(provider.details_fault(SERVICE, "1").code, "InternalError");
+    assert_eq!(provider.api("GET", "payments", None).status, 503);
+    let log = provider.log();
+    assert!(log.contains("key_value_stores"), "{log}");
+}

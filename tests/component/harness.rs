@@ -77,18 +77,33 @@ impl Provider {
 
     /// A provider with other values of variables.
     pub fn start_with(variables: &[(&str, &str)], observer: Option<Observer>) -> Self {
-        Self::launch(component().to_owned(), variables, observer)
+        Self::launch(
+            workspace().join("spin.toml"),
+            component().to_owned(),
+            variables,
+            observer,
+        )
     }
 
     /// Another component in the same place.
     pub fn start_component(component: PathBuf) -> Self {
-        Self::launch(component, &[], None)
+        Self::launch(workspace().join("spin.toml"), component, &[], None)
     }
 
-    fn launch(component: PathBuf, variables: &[(&str, &str)], observer: Option<Observer>) -> Self {
+    /// The component under another manifest.
+    pub fn start_manifest(manifest: PathBuf) -> Self {
+        Self::launch(manifest, component().to_owned(), &[], None)
+    }
+
+    fn launch(
+        manifest: PathBuf,
+        component: PathBuf,
+        variables: &[(&str, &str)],
+        observer: Option<Observer>,
+    ) -> Self {
         let state = Arc::new(tempfile::tempdir().unwrap());
         let log = Arc::default();
-        let mut options = Options::new(workspace().join("spin.toml"));
+        let mut options = Options::new(manifest);
         options.listen = ([127, 0, 0, 1], 0).into();
         options.state_dir = Some(state.path().to_owned());
         options.component = Some(component);

@@ -328,6 +328,46 @@ fn empty_optional_members_are_absent() {
     assert_eq!(provider.ledger().len(), 1);
 }
 
+#[test]
+fn a_payment_is_not_refused_for_members_that_nothing_depends_on() {
+    let provider = Provider::start();
+    provider.register("1", order("10"));
+    let long = "x".repeat(300);
+    let content = confirmation("1", "P", "10").encode();
+    let operation = content
+        .as_str()
+        .replace("<Lines>", &format!("<InvoiceID>{long}</InvoiceID><Lines>"))
+        .replace(
+            "<ServiceID>",
+            &format!("<Properties><PaymentProperty><Name>{long}</Name><Value>{long}</Value></PaymentProperty></Properties><ServiceID>"),
+        );
+    let mut xml = wsse::Writer::new();
+    copy(
+        wsse::Document::parse(operation.as_bytes()).unwrap().root(),
+        &mut xml,
+    );
+    let exchange = provider
+        .mpay()
+        .send("ConfirmOrderPayment", &xml.finish())
+        .unwrap();
+    assert_eq!(
+        exchange.status,
+        200,
+        "{}",
+        String::from_utf8_lossy(&exchange.body)
+    );
+    assert_eq!(provider.ledger()[0]["invoice_id"], long);
+}
+
+fn copy(element: wsse::Element<'_>, xml: &mut wsse::Writer) {
+    xml.start_in(element.local_name(), element.namespace());
+    match element.text() {
+        Some(text) => xml.text(&text),
+        None => element.children().for_each(|child| copy(child, xml)),
+    }
+    xml.end();
+}
+
 fn writes(count: &Arc<AtomicUsize>) -> Observer {
     let count = Arc::clone(count);
     Arc::new(move |call| {
