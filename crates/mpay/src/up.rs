@@ -49,8 +49,11 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
             }
         }
     }
-    let root = workspace.clone();
-    tokio::task::spawn_blocking(move || component::build(&root, false)).await??;
+    // Without the sources this is a deployment: spin.toml and the component, built elsewhere.
+    if workspace.join("Cargo.toml").is_file() {
+        let root = workspace.clone();
+        tokio::task::spawn_blocking(move || component::build(&root, false)).await??;
+    }
 
     // Before the first request can come, or a signal in between would end the process at once.
     let mut terminate = signal(SignalKind::terminate())?;

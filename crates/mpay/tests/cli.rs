@@ -306,6 +306,79 @@ fn sigterm_ends_it_cleanly() {
 }
 
 #[test]
+fn a_manifest_and_a_component_are_all_that_a_deployment_needs() {
+    let component = mpay::component::build(workspace(), true).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    std::fs::copy(
+        workspace().join("spin.toml"),
+        place.path().join("spin.toml"),
+    )
+    .unwrap();
+    let source = component.strip_prefix(workspace()).unwrap();
+    std::fs::create_dir_all(place.path().join(source).parent().unwrap()).unwrap();
+    std::fs::copy(&component, place.path().join(source)).unwrap();
+
+    let data = workspace()
+        .canonicalize()
+        .unwrap()
+        .join("crates/wsse/tests/data");
+    let mut command = mpay();
+    command
+        .current_dir(place.path())
+        .args(["up", "--listen", "127.0.0.1:0"]);
+    for (name, file) in [
+        ("service_key", "service.key.pem"),
+        ("service_certificate", "service.pem"),
+        ("mpay_certificates", "mpay.pem"),
+    ] {
+        command
+            .arg("--variable")
+            .arg(format!("{name}=@{}", data.join(file).display()));
+    }
+    command.args([
+        "--variable",
+        "environment=production",
+        "--variable",
+        "service_ids=S",
+    ]);
+    let process = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut up = Up {
+        process,
+        url: String::new(),
+        greeting: String::new(),
+    };
+    let mut lines = BufReader::new(up.process.stdout.take().unwrap()).lines();
+    let health = loop {
+        let line = lines
+            .next()
+            .expect("mpay up ended before it was ready")
+            .unwrap();
+        if let Some(url) = line.strip_prefix("Health") {
+            break url.trim().to_owned();
+        }
+    };
+    let health: Value = ureq::get(health)
+        .call()
+        .unwrap()
+        .body_mut()
+        .read_json()
+        .unwrap();
+    assert_eq!(
+        (&health["status"], &health["environment"]),
+        (&json!("ok"), &json!("production"))
+    );
+    assert!(
+        !place.path().join("certs").exists(),
+        "no development certificates are made"
+    );
+    assert!(place.path().join(".spin/sqlite_key_value.db").exists());
+}
+
+#[test]
 fn what_cannot_work_says_why_and_what_to_do() {
     let failed = |command: &mut Command| {
         let output = command.output().unwrap();
