@@ -10,11 +10,12 @@ use spin_sdk::{
     http_service,
 };
 
-use crate::{api::Problem, log::log, store::spin::Spin};
+use crate::store::spin::Spin;
 #[cfg(not(feature = "store-contract"))]
 use crate::{
     app::App,
     config::{VARIABLES, Variables},
+    log::log,
     service,
     store::Store,
 };
