@@ -1,7 +1,7 @@
 //! Orders and payments in the platform's key-value store: nothing lost, nothing twice, although
 //! the store offers no more than reading, writing and counting.
 //!
-//! Everything is built of one primitive, the append-only list of [`list`]. No value that two
+//! Everything is built of one primitive, the append-only list of `list.rs`. No value that two
 //! writers can meet at is ever read, changed and written back.
 
 #[cfg(any(test, feature = "store-contract"))]

@@ -77,7 +77,7 @@ impl<P: Platform> Store<P> {
     /// Records a payment: unless this gives [`Recorded::Conflict`] it is there for good, and once.
     ///
     /// Every call that finds nobody at work appends an attempt. Of the attempts younger than
-    /// [`DEAD_AFTER`] the lowest has the work to itself for [`WRITE_WINDOW`]; the others wait a
+    /// a minute the lowest has the work to itself for 20 s; the others wait a
     /// moment for it to finish. The lowest attempt of all is the payment.
     ///
     /// # Errors
