@@ -9,10 +9,12 @@ use rsa::RsaPublicKey;
 use rsa::traits::PublicKeyParts;
 use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::der::{Decode, Encode};
+use x509_cert::ext::pkix::SubjectKeyIdentifier;
 use x509_cert::ext::pkix::name::DirectoryString;
 use x509_cert::time::Time;
 
 use crate::algorithms::Hash;
+use crate::distinguished_name::DistinguishedName;
 
 /// The shortest RSA key, in bits.
 pub(crate) const MIN_KEY_BITS: usize = 2048;
@@ -33,6 +35,10 @@ struct Parsed {
     issuer: String,
     serial_number: String,
     common_name: Option<String>,
+    subject_name: DistinguishedName,
+    issuer_name: DistinguishedName,
+    serial: Vec<u8>,
+    key_identifier: Vec<u8>,
     not_before: Timestamp,
     not_after: Timestamp,
 }
@@ -133,13 +139,18 @@ impl Certificate {
             .find(|attribute| attribute.oid == COMMON_NAME)
             .and_then(|attribute| DirectoryString::try_from(&attribute.value).ok())
             .map(String::from);
+        let serial = certificate.serial_number().as_bytes();
         Ok(Certificate(Arc::new(Parsed {
             der: der.to_vec(),
             key,
             subject: certificate.subject().to_string(),
             issuer: certificate.issuer().to_string(),
-            serial_number: hex(certificate.serial_number().as_bytes()),
+            serial_number: hex(serial),
             common_name,
+            subject_name: DistinguishedName::of(certificate.subject()),
+            issuer_name: DistinguishedName::of(certificate.issuer()),
+            serial: without_leading_zeros(serial).to_vec(),
+            key_identifier: key_identifier(certificate),
             not_before: timestamp(&validity.not_before),
             not_after: timestamp(&validity.not_after),
         })))
@@ -193,6 +204,25 @@ impl Certificate {
     pub(crate) fn key(&self) -> &RsaPublicKey {
         &self.0.key
     }
+
+    pub(crate) fn subject_name(&self) -> &DistinguishedName {
+        &self.0.subject_name
+    }
+
+    pub(crate) fn issuer_name(&self) -> &DistinguishedName {
+        &self.0.issuer_name
+    }
+
+    /// The serial number, big-endian, without leading zeros.
+    pub(crate) fn serial(&self) -> &[u8] {
+        &self.0.serial
+    }
+
+    /// The `SubjectKeyIdentifier`; where there is none, what it would be by the first method of
+    /// RFC 5280 section 4.2.1.2, which is what WSS4J takes then.
+    pub(crate) fn key_identifier(&self) -> &[u8] {
+        &self.0.key_identifier
+    }
 }
 
 impl fmt::Debug for Certificate {
@@ -202,6 +232,30 @@ impl fmt::Debug for Certificate {
             .field("fingerprint", &self.fingerprint())
             .finish_non_exhaustive()
     }
+}
+
+fn key_identifier(certificate: &x509_cert::TbsCertificate) -> Vec<u8> {
+    let key = &certificate.subject_public_key_info().subject_public_key;
+    match certificate.get_extension::<SubjectKeyIdentifier>() {
+        Ok(Some((_, identifier))) => identifier.0.into_bytes().into(),
+        _ => Hash::Sha1.of(key.raw_bytes()),
+    }
+}
+
+/// A number, big-endian, in its shortest form; zero is empty.
+pub(crate) fn without_leading_zeros(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|&&byte| byte == 0).count();
+    number.get(zeros..).unwrap_or_default()
+}
+
+/// Subject and issuer of a certificate, whatever its key is.
+pub(crate) fn subject_and_issuer(der: &[u8]) -> Option<(DistinguishedName, DistinguishedName)> {
+    let parsed = x509_cert::Certificate::from_der(der).ok()?;
+    let certificate = parsed.tbs_certificate();
+    Some((
+        DistinguishedName::of(certificate.subject()),
+        DistinguishedName::of(certificate.issuer()),
+    ))
 }
 
 /// The SHA-256 of a certificate, in lower-case hexadecimal.
@@ -222,6 +276,6 @@ fn timestamp(time: &Time) -> Timestamp {
         .unwrap_or(Timestamp::MAX)
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -39,6 +39,7 @@ mod algorithms;
 mod c14n;
 mod certificate;
 mod datetime;
+mod distinguished_name;
 mod envelope;
 mod names;
 mod policy;

@@ -4,10 +4,14 @@ mod common;
 
 use std::time::Duration;
 
-use common::{certificate, fill, message, now, policy, signer, template, time};
+use common::{certificate, fill, key, message, now, policy, signer, template, time};
+use rsa::pkcs1::EncodeRsaPublicKey;
+use rsa::traits::PublicKeyParts;
+use sha1::{Digest, Sha1};
 use wsse::{Algorithms, Content, Envelope, Hash, Policy, Verified, Writer};
 
 const RSA_SHA1: &str = "http://www.w3.org/2000/09/xmldsig#rsa-sha1";
+const REFERENCE: &str = r##"<o:SecurityTokenReference><o:Reference ValueType="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3" URI="#Token"/></o:SecurityTokenReference>"##;
 const SHA1: &str = "http://www.w3.org/2000/09/xmldsig#sha1";
 
 fn verify_at(message: &str, policy: &Policy, now: &str) -> Verified {
@@ -58,7 +62,6 @@ fn the_ways_of_other_stacks_are_accepted() {
     let transform =
         r##"<Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></Transform>"##;
     let canonicalization = r##"<CanonicalizationMethod Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></CanonicalizationMethod>"##;
-    let reference = r##"<o:SecurityTokenReference><o:Reference ValueType="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3" URI="#Token"/></o:SecurityTokenReference>"##;
     let token = token();
     let x509_data = format!(
         "<X509Data><X509Certificate>\n{}\n</X509Certificate></X509Data>",
@@ -100,11 +103,11 @@ fn the_ways_of_other_stacks_are_accepted() {
         ),
         (
             "an embedded certificate",
-            &[(reference, x509_data.as_str())],
+            &[(REFERENCE, x509_data.as_str())],
         ),
         (
             "an embedded certificate in a SecurityTokenReference",
-            &[(reference, str_data.as_str())],
+            &[(REFERENCE, str_data.as_str())],
         ),
         ("line breaks in base64", &[(token.as_str(), lines.as_str())]),
         (
@@ -112,6 +115,13 @@ fn the_ways_of_other_stacks_are_accepted() {
             &[(
                 r##"" EncodingType="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary">"##,
                 r#"">"#,
+            )],
+        ),
+        (
+            "a token without ValueType",
+            &[(
+                r##"ValueType="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3" EncodingType"##,
+                "EncodingType",
             )],
         ),
         (
@@ -256,9 +266,174 @@ fn the_ways_of_other_stacks_are_accepted() {
     }
 }
 
-fn token() -> String {
+/// Every way to name the signer that stacks write, for a certificate with extensions.
+#[test]
+fn the_signer_is_found_however_it_is_named() {
+    let signer = certificate("chain/mpay");
+    let certificate_of = |name: &str| base64(certificate(name).der());
+    let (own, issuing) = (
+        certificate_of("chain/mpay"),
+        certificate_of("chain/issuing"),
+    );
+    let key_identifier = |value_type: &str, more: &str, value: &str| {
+        format!(
+            "<o:SecurityTokenReference><o:KeyIdentifier ValueType='http://docs.oasis-open.org/wss/{value_type}'{more}>{value}</o:KeyIdentifier></o:SecurityTokenReference>"
+        )
+    };
+    let profile = "2004/01/oasis-200401-wss-x509-token-profile-1.0";
+    let encoding = " EncodingType='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary'";
+    let ski = base64(&SKI);
+    let thumbprint = base64(&Sha1::digest(signer.der()));
+    let serial = openssl_decimal(&signer.serial_number());
+    let data = |content: &str| format!("<X509Data>{content}</X509Data>");
+    let issuer_serial = |issuer: &str| {
+        data(&format!(
+            "<X509IssuerSerial><X509IssuerName>{issuer}</X509IssuerName><X509SerialNumber> {serial} </X509SerialNumber></X509IssuerSerial>"
+        ))
+    };
+    let in_reference =
+        |content: String| format!("<o:SecurityTokenReference>{content}</o:SecurityTokenReference>");
+    let one = |certificate: &str| format!("<X509Certificate>{certificate}</X509Certificate>");
+    let key = key("mpay");
+    let key_value = format!(
+        "<KeyValue><RSAKeyValue><Modulus>AAAA{}</Modulus><Exponent>{}</Exponent></RSAKeyValue></KeyValue>",
+        base64(&key.n_bytes()),
+        base64(&key.e_bytes())
+    );
+    let cases = [
+        (
+            "SKI",
+            key_identifier(
+                &format!("{profile}#X509SubjectKeyIdentifier"),
+                encoding,
+                &ski,
+            ),
+        ),
+        (
+            "SKI of the field",
+            key_identifier(&format!("{profile}#X509v3SubjectKeyIdentifier"), "", &ski),
+        ),
+        (
+            "thumbprint",
+            key_identifier(
+                "oasis-wss-soap-message-security-1.1#ThumbprintSHA1",
+                encoding,
+                &thumbprint,
+            ),
+        ),
+        (
+            "whole, as WSS4J",
+            key_identifier(&format!("{profile}#X509v3"), encoding, &own),
+        ),
+        (
+            "RFC 2253",
+            in_reference(issuer_serial("CN=Example Issuing,O=Example Authority,C=MD")),
+        ),
+        (
+            ".NET",
+            in_reference(issuer_serial(
+                "CN=Example Issuing, O=Example Authority, C=MD",
+            )),
+        ),
+        (
+            "directly",
+            issuer_serial("CN=Example Issuing, O=&quot;Example Authority&quot;, C=MD"),
+        ),
+        (
+            "OpenSSL",
+            issuer_serial("C = MD, O = Example Authority, CN = Example Issuing"),
+        ),
+        ("X509SKI", data(&format!("<X509SKI>{ski}</X509SKI>"))),
+        (
+            "subject",
+            data(
+                r#"<X509SubjectName>CN=mpay.example,2.5.4.5=#130d31303033363030303030303031,O=MPay\, \"the\" Payment\\Service,C=MD</X509SubjectName>"#,
+            ),
+        ),
+        (
+            "chain",
+            data(&format!(
+                "{}{}{}",
+                one(&own),
+                one(&issuing),
+                one(&certificate_of("chain/root"))
+            )),
+        ),
+        (
+            "chain in another order",
+            data(&format!("{}{}", one(&issuing), one(&own))),
+        ),
+        (
+            "all at once",
+            format!(
+                "{key_value}{}",
+                data(&format!("<X509SKI>{ski}</X509SKI>{}", one(&own)))
+            ),
+        ),
+        ("key value", key_value.clone()),
+        ("nothing", String::new()),
+    ];
+    for (name, key_info) in cases {
+        let key_info = match name {
+            "nothing" => String::new(),
+            _ => format!("<KeyInfo>{key_info}</KeyInfo>"),
+        };
+        let message = signed(&[(&format!("<KeyInfo>{REFERENCE}</KeyInfo>"), &key_info)]);
+        let envelope = Envelope::parse(message.as_bytes()).expect(name);
+        let verified = envelope.verify(&policy(&["service", "chain/mpay"]), now());
+        let verified = verified.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(verified.signer(), &signer, "{name}");
+    }
+}
+
+const SKI: [u8; 20] = [
+    0xCE, 0x95, 0x2B, 0xB4, 0xD6, 0xFA, 0x21, 0x4E, 0x91, 0xEE, 0x1F, 0x38, 0x7E, 0xB0, 0xC0, 0x16,
+    0x4C, 0x0B, 0x00, 0xEB,
+];
+
+fn openssl_decimal(hexadecimal: &str) -> String {
+    let mut digits = vec![0];
+    for nibble in hexadecimal.chars().filter_map(|c| c.to_digit(16)) {
+        let mut carry = nibble;
+        for digit in &mut digits {
+            carry += *digit * 16;
+            *digit = carry % 10;
+            carry /= 10;
+        }
+        while carry > 0 {
+            digits.push(carry % 10);
+            carry /= 10;
+        }
+    }
+    digits.iter().rev().map(u32::to_string).collect()
+}
+
+/// A certificate without the extension is named by the hash of its key.
+#[test]
+fn a_key_identifier_may_be_made_of_the_key() {
+    let key = key("mpay").to_public_key().to_pkcs1_der().expect("a key");
+    let ski = base64(&Sha1::digest(key.as_bytes()));
+    let key_info = format!("<X509Data><X509SKI>{ski}</X509SKI></X509Data>");
+    let message = signed(&[(REFERENCE, &key_info)]);
+    assert_eq!(verify(&message).signer(), &certificate("mpay"));
+}
+
+#[test]
+fn of_several_certificates_with_one_key_a_valid_one_is_the_signer() {
+    let key_info = "<X509Data><X509SubjectName>CN=mpay.example,serialNumber=1003600000001,O=Example Authority,C=MD</X509SubjectName></X509Data>";
+    let message = signed(&[(REFERENCE, key_info)]);
+    let policy = policy(&["expired", "future", "stranger", "renewed", "mpay"]);
+    let verified = verify_at(&message, &policy, common::NOW);
+    assert_eq!(verified.signer(), &certificate("renewed"));
+}
+
+fn base64(bytes: &[u8]) -> String {
     use base64ct::Encoding;
-    base64ct::Base64::encode_string(certificate("mpay").der())
+    base64ct::Base64::encode_string(bytes)
+}
+
+fn token() -> String {
+    base64(certificate("mpay").der())
 }
 
 fn wrapped(base64: &str) -> String {

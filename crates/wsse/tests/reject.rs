@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{certificate, fill, message, now, policy, template, time, variant};
+use common::{certificate, fill, key, message, now, policy, template, time, variant};
+use rsa::traits::PublicKeyParts;
 use wsse::{Envelope, Policy, exclusive_c14n};
 
 struct Case {
@@ -109,12 +110,6 @@ const CASES: &[Case] = &[
             ("</SignatureValue>", "-->"),
         ],
         error: "SignatureLength",
-    },
-    Case {
-        name: "no KeyInfo",
-        signed: &[],
-        then: &[("<KeyInfo>", "<!--"), ("</KeyInfo>", "-->")],
-        error: "MissingElement",
     },
     Case {
         name: "no references",
@@ -762,6 +757,186 @@ const CASES: &[Case] = &[
         error: "NotBase64",
     },
     Case {
+        name: "a reference that calls the token a PKIPath",
+        signed: &[],
+        then: &[("X509v3\" URI", "X509PKIPathv1\" URI")],
+        error: "UnsupportedToken",
+    },
+    Case {
+        name: "the right token, and the key that signed as a key value",
+        signed: &[],
+        then: &[(
+            KEY,
+            "KEY<KeyValue><RSAKeyValue><Modulus>STRANGER_MODULUS</Modulus><Exponent>AQAB</Exponent></RSAKeyValue></KeyValue>",
+        )],
+        error: "ContradictoryKeyInfo",
+    },
+    Case {
+        name: "the right token, and another certificate",
+        signed: &[],
+        then: &[(
+            KEY,
+            "KEY<X509Data><X509Certificate>STRANGER_TOKEN</X509Certificate></X509Data>",
+        )],
+        error: "ContradictoryKeyInfo",
+    },
+    Case {
+        name: "the right token, and another trusted certificate",
+        signed: &[],
+        then: &[(
+            KEY,
+            "KEY<X509Data><X509Certificate>SERVICE_TOKEN</X509Certificate></X509Data>",
+        )],
+        error: "ContradictoryKeyInfo",
+    },
+    Case {
+        name: "the right certificate beside another that did not issue it",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<X509Data><X509Certificate>TRUSTED_TOKEN</X509Certificate><X509Certificate>SERVICE_TOKEN</X509Certificate></X509Data>",
+        )],
+        error: "UntrustedSigner",
+    },
+    Case {
+        name: "the right certificate beside what is none",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<X509Data><X509Certificate>TRUSTED_TOKEN</X509Certificate><X509Certificate>AAAA</X509Certificate></X509Data>",
+        )],
+        error: "UntrustedSigner",
+    },
+    Case {
+        name: "a certificate beside the subject key identifier of another",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<X509Data><X509Certificate>TRUSTED_TOKEN</X509Certificate><X509SKI>AAAA</X509SKI></X509Data>",
+        )],
+        error: "ContradictoryKeyInfo",
+    },
+    Case {
+        name: "a certificate beside the subject of another",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<X509Data><X509Certificate>TRUSTED_TOKEN</X509Certificate><X509SubjectName>CN=service.example</X509SubjectName></X509Data>",
+        )],
+        error: "ContradictoryKeyInfo",
+    },
+    Case {
+        name: "a certificate list beside the certificate",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<X509Data><X509Certificate>TRUSTED_TOKEN</X509Certificate><X509CRL>AAAA</X509CRL></X509Data>",
+        )],
+        error: "UnsupportedKeyInfo",
+    },
+    Case {
+        name: "seven certificates",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<X509Data><X509Certificate/><X509Certificate/><X509Certificate/><X509Certificate/><X509Certificate/><X509Certificate/><X509Certificate/></X509Data>",
+        )],
+        error: "UnsupportedKeyInfo",
+    },
+    Case {
+        name: "a subject key identifier that nobody has",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<o:SecurityTokenReference><o:KeyIdentifier ValueType='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509SubjectKeyIdentifier'>AAAA</o:KeyIdentifier></o:SecurityTokenReference>",
+        )],
+        error: "UnknownSigner",
+    },
+    Case {
+        name: "a key identifier of no type",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<o:SecurityTokenReference><o:KeyIdentifier>AAAA</o:KeyIdentifier></o:SecurityTokenReference>",
+        )],
+        error: "MissingAttribute",
+    },
+    Case {
+        name: "a key identifier of another type",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<o:SecurityTokenReference><o:KeyIdentifier ValueType='urn:other'>AAAA</o:KeyIdentifier></o:SecurityTokenReference>",
+        )],
+        error: "UnsupportedToken",
+    },
+    Case {
+        name: "a key identifier in hexadecimal",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<o:SecurityTokenReference><o:KeyIdentifier EncodingType='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#HexBinary' ValueType='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509SubjectKeyIdentifier'>00</o:KeyIdentifier></o:SecurityTokenReference>",
+        )],
+        error: "UnsupportedToken",
+    },
+    Case {
+        name: "an issuer and serial number that nobody has",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<X509Data><X509IssuerSerial><X509IssuerName>CN=mpay.example</X509IssuerName><X509SerialNumber>1</X509SerialNumber></X509IssuerSerial></X509Data>",
+        )],
+        error: "UnknownSigner",
+    },
+    Case {
+        name: "an issuer that is no name",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<X509Data><X509IssuerSerial><X509IssuerName>mpay.example</X509IssuerName><X509SerialNumber>1</X509SerialNumber></X509IssuerSerial></X509Data>",
+        )],
+        error: "BadName",
+    },
+    Case {
+        name: "a negative serial number",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<X509Data><X509IssuerSerial><X509IssuerName>CN=mpay.example</X509IssuerName><X509SerialNumber>-1</X509SerialNumber></X509IssuerSerial></X509Data>",
+        )],
+        error: "BadSerialNumber",
+    },
+    Case {
+        name: "a serial number of fifty digits",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<X509Data><X509IssuerSerial><X509IssuerName>CN=mpay.example</X509IssuerName><X509SerialNumber>10000000000000000000000000000000000000000000000000</X509SerialNumber></X509IssuerSerial></X509Data>",
+        )],
+        error: "BadSerialNumber",
+    },
+    Case {
+        name: "a DSA key value",
+        signed: &[],
+        then: &[(KEY, "<KeyValue><DSAKeyValue/></KeyValue>")],
+        error: "UnsupportedKeyInfo",
+    },
+    Case {
+        name: "an embedded token in the reference",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<o:SecurityTokenReference><o:Embedded/></o:SecurityTokenReference>",
+        )],
+        error: "UnsupportedKeyInfo",
+    },
+    Case {
+        name: "two things in the reference",
+        signed: &[],
+        then: &[("URI=\"#Token\"/>", "URI=\"#Token\"/><o:KeyIdentifier/>")],
+        error: "UnexpectedElement",
+    },
+    Case {
         name: "a token of another type",
         signed: &[],
         then: &[(
@@ -769,12 +944,6 @@ const CASES: &[Case] = &[
             "ValueType='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509PKIPathv1' EncodingType",
         )],
         error: "UnsupportedToken",
-    },
-    Case {
-        name: "a token without a type",
-        signed: &[],
-        then: &[(X509_TYPE, "EncodingType")],
-        error: "MissingAttribute",
     },
     Case {
         name: "a token in hexadecimal",
@@ -822,13 +991,13 @@ const CASES: &[Case] = &[
         name: "a key value",
         signed: &[],
         then: &[(KEY, "<KeyValue><RSAKeyValue/></KeyValue>")],
-        error: "UnsupportedKeyInfo",
+        error: "MissingElement",
     },
     Case {
         name: "a key value beside the token",
         signed: &[],
         then: &[(KEY, "KEY<KeyValue/>")],
-        error: "UnexpectedElement",
+        error: "MissingElement",
     },
     Case {
         name: "a key name",
@@ -861,7 +1030,7 @@ const CASES: &[Case] = &[
             KEY,
             "<X509Data><X509Certificate/><X509Certificate/></X509Data>",
         )],
-        error: "UnexpectedElement",
+        error: "UntrustedSigner",
     },
     // Time.
     Case {
@@ -1008,6 +1177,10 @@ fn expand(text: &str) -> String {
         TWICE => format!("{TIME_REFERENCE}{BODY_REFERENCE}"),
         _ => text
             .replace("BODY", BODY)
+            .replace("TRUSTED_TOKEN", &token("mpay"))
+            .replace("SERVICE_TOKEN", &token("service"))
+            .replace("STRANGER_TOKEN", &token("stranger"))
+            .replace("STRANGER_MODULUS", &base64(&key("stranger").n_bytes()))
             .replace("KEY<", &format!("{KEY}<")),
     }
 }
@@ -1057,6 +1230,24 @@ fn a_message_signed_with_another_key_is_refused() {
         let error = refusal(&message, &policy(&["mpay"]), now());
         assert_eq!(error.as_deref(), Some("SignatureMismatch"), "{key}");
     }
+}
+
+#[test]
+fn a_message_without_key_info_is_checked_against_every_trusted_key_alone() {
+    let message = template().replace(&format!("<KeyInfo>{KEY}</KeyInfo>"), "");
+    let refusal = |message: &str, pinned: &[&str]| refusal(message, &policy(pinned), now());
+    let message_of = |key: &str| fill(&message, key);
+    assert_eq!(refusal(&message_of("mpay"), &["service", "mpay"]), None);
+    let mismatch = Some("SignatureMismatch".to_owned());
+    assert_eq!(
+        refusal(&message_of("stranger"), &["service", "mpay"]),
+        mismatch
+    );
+    assert_eq!(refusal(&message_of("stranger"), &["mpay"]), mismatch);
+    let unknown = Some("UnknownSigner".to_owned());
+    assert_eq!(refusal(&message_of("mpay"), &[]), unknown);
+    let expired = Some("SignerExpired".to_owned());
+    assert_eq!(refusal(&message_of("mpay"), &["expired"]), expired);
 }
 
 #[test]

@@ -189,6 +189,32 @@ pub enum SecurityError {
         /// The SHA-256 of the certificate in the message.
         fingerprint: String,
     },
+    /// The key of the message is not that of a trusted certificate.
+    #[error("no trusted certificate is named by {}", shown(named_by))]
+    UnknownSigner {
+        /// What `KeyInfo` says, in the words of its elements; that it is absent, if it is.
+        named_by: String,
+    },
+    /// `KeyInfo` names its signer more than once, and one is a trusted certificate that another
+    /// does not fit.
+    #[error("the key is given by {} and by something else", shown(named_by))]
+    ContradictoryKeyInfo {
+        /// What does not fit.
+        named_by: String,
+    },
+    /// The text in the place of a distinguished name is none (RFC 4514).
+    #[error("the name {}", shown(value))]
+    BadName {
+        /// The text.
+        value: String,
+    },
+    /// The text in the place of a certificate's serial number is no decimal number of at most 20
+    /// bytes.
+    #[error("the serial number {}", shown(value))]
+    BadSerialNumber {
+        /// The text.
+        value: String,
+    },
     /// The signer's certificate is not valid yet.
     #[error("the signer's certificate is valid only from {not_before}")]
     SignerNotYetValid {

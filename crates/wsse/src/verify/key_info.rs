@@ -1,50 +1,156 @@
 //! `ds:KeyInfo`: how a message names its signer.
 
+use std::fmt;
+
+use rsa::traits::PublicKeyParts;
+
 use super::SecurityError;
 use super::parts::Parts;
-use super::structure::{Children, attribute, base64};
-use crate::names::{BASE64_BINARY, DS, WSSE, X509_V3};
-use crate::xml::Element;
+use super::structure::{Children, attribute, base64, text};
+use crate::algorithms::Hash;
+use crate::certificate::{
+    Certificate, fingerprint, hex, subject_and_issuer, without_leading_zeros,
+};
+use crate::distinguished_name::DistinguishedName;
+use crate::names::{
+    BASE64_BINARY, DS, THUMBPRINT_SHA1, WSSE, X509_SUBJECT_KEY_IDENTIFIER, X509_V3,
+    X509_V3_SUBJECT_KEY_IDENTIFIER,
+};
+use crate::xml::{Element, collapse};
 
-/// The DER of the certificate that a message sends: in a `BinarySecurityToken` of the Security
-/// header that a `SecurityTokenReference` names (WSS X.509 Certificate Token Profile 1.1, section
-/// 3.2.1), or in `X509Data` (XML Signature 1.1, section 4.5.4), with or without a
-/// `SecurityTokenReference` around it. It only chooses among trusted ones.
-pub(super) fn certificate(
+/// The most certificates in one `X509Data`: longer chains are not met.
+const MAX_CERTIFICATES: usize = 6;
+/// The most digits in a serial number: 20 bytes (RFC 5280 section 4.1.2.2).
+const MAX_SERIAL_DIGITS: usize = 49;
+
+/// What a message says of its signer's certificate. It only chooses among trusted ones.
+pub(super) enum Hint {
+    /// The certificate itself, in DER; with it, perhaps, those of its issuers.
+    Certificates(Vec<Vec<u8>>),
+    /// Its `SubjectKeyIdentifier`.
+    KeyIdentifier(Vec<u8>),
+    /// Its SHA-1.
+    Thumbprint(Vec<u8>),
+    /// Its issuer's name, and the serial number without leading zeros.
+    IssuerSerial(DistinguishedName, Vec<u8>),
+    /// Its subject's name.
+    SubjectName(DistinguishedName),
+    /// Its key: modulus and exponent without leading zeros.
+    Key(Vec<u8>, Vec<u8>),
+}
+
+impl Hint {
+    pub(super) fn fits(&self, certificate: &Certificate) -> bool {
+        match self {
+            Hint::Certificates(certificates) => are_chain_of(certificate, certificates),
+            Hint::KeyIdentifier(identifier) => certificate.key_identifier() == identifier,
+            Hint::Thumbprint(thumbprint) => Hash::Sha1.of(certificate.der()) == *thumbprint,
+            Hint::IssuerSerial(issuer, serial) => {
+                certificate.serial() == serial && certificate.issuer_name().is_meant_by(issuer)
+            }
+            Hint::SubjectName(subject) => certificate.subject_name().is_meant_by(subject),
+            Hint::Key(modulus, exponent) => {
+                let key = certificate.key();
+                *key.n_bytes() == **modulus && *key.e_bytes() == **exponent
+            }
+        }
+    }
+}
+
+/// For the log.
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Hint::Certificates(certificates) => {
+                let first = certificates.first().map(|c| fingerprint(c));
+                write!(f, "a certificate of SHA-256 {}", first.unwrap_or_default())
+            }
+            Hint::KeyIdentifier(identifier) => {
+                write!(f, "the subject key identifier {}", hex(identifier))
+            }
+            Hint::Thumbprint(thumbprint) => write!(f, "the SHA-1 thumbprint {}", hex(thumbprint)),
+            Hint::IssuerSerial(_, serial) => {
+                write!(f, "an issuer and the serial number {}", hex(serial))
+            }
+            Hint::SubjectName(_) => f.write_str("a subject name"),
+            Hint::Key(..) => f.write_str("a key value"),
+        }
+    }
+}
+
+/// Whether this certificate is among these, and all others are its issuer, that one's issuer, and
+/// so on (XML Signature 1.1, section 4.5.4), in any order.
+fn are_chain_of(certificate: &Certificate, certificates: &[Vec<u8>]) -> bool {
+    let mut others: Vec<&[u8]> = certificates.iter().map(Vec::as_slice).collect();
+    let Some(own) = others.iter().position(|der| *der == certificate.der()) else {
+        return false;
+    };
+    others.swap_remove(own);
+    let mut others: Vec<_> = others.into_iter().map(subject_and_issuer).collect();
+    let mut issuer = certificate.issuer_name().clone();
+    while let Some(next) = others.iter().position(|names| {
+        names
+            .as_ref()
+            .is_some_and(|(subject, _)| *subject == issuer)
+    }) {
+        if let Some((_, above)) = others.swap_remove(next) {
+            issuer = above;
+        }
+    }
+    others.is_empty()
+}
+
+/// Reads how the signer is named: by `SecurityTokenReference` (WSS X.509 Certificate Token
+/// Profile 1.1, section 3.2), `X509Data` and `RSAKeyValue` (XML Signature 1.1, section 4.5).
+/// Several are allowed, and must all fit. At least one is returned.
+pub(super) fn read(
     key_info: Element<'_>,
     parts: &Parts<'_>,
     security: Element<'_>,
-) -> Result<Vec<u8>, SecurityError> {
-    let key = only_child(key_info, "SecurityTokenReference")?;
-    if key.is(DS, "X509Data") {
-        return embedded(key);
+) -> Result<Vec<Hint>, SecurityError> {
+    let mut children = Children::of(key_info)?;
+    let mut hints = Vec::new();
+    let mut next = Some(children.any("SecurityTokenReference")?);
+    while let Some(child) = next {
+        if child.is(WSSE, "SecurityTokenReference") {
+            hints.append(&mut token_reference(child, parts, security)?);
+        } else if child.is(DS, "X509Data") {
+            hints.append(&mut x509_data(child)?);
+        } else if child.is(DS, "KeyValue") {
+            hints.push(key_value(child)?);
+        } else {
+            return Err(unsupported(child));
+        }
+        next = children.next();
     }
-    if !key.is(WSSE, "SecurityTokenReference") {
-        return Err(unsupported(key));
-    }
-    let reference = only_child(key, "Reference")?;
-    if reference.is(DS, "X509Data") {
-        embedded(reference)
-    } else if reference.is(WSSE, "Reference") {
-        referenced(reference, parts, security)
-    } else {
-        Err(unsupported(reference))
-    }
+    Ok(hints)
 }
 
-fn embedded(data: Element<'_>) -> Result<Vec<u8>, SecurityError> {
-    let certificate = only_child(data, "X509Certificate")?;
-    if !certificate.is(DS, "X509Certificate") {
-        return Err(unsupported(certificate));
-    }
-    base64(certificate)
-}
-
-fn referenced(
+fn token_reference(
     reference: Element<'_>,
     parts: &Parts<'_>,
     security: Element<'_>,
-) -> Result<Vec<u8>, SecurityError> {
+) -> Result<Vec<Hint>, SecurityError> {
+    let child = only_child(reference, "Reference")?;
+    if child.is(DS, "X509Data") {
+        x509_data(child)
+    } else if child.is(WSSE, "KeyIdentifier") {
+        Ok(vec![key_identifier(child)?])
+    } else if child.is(WSSE, "Reference") {
+        let token = token(child, parts, security)?;
+        Ok(vec![Hint::Certificates(vec![base64(token)?])])
+    } else {
+        Err(unsupported(child))
+    }
+}
+
+/// The `BinarySecurityToken` in the Security header that a `wsse:Reference` names. Without a
+/// `ValueType` it is taken for the one type that there is here.
+pub(super) fn token<'a>(
+    reference: Element<'a>,
+    parts: &Parts<'a>,
+    security: Element<'a>,
+) -> Result<Element<'a>, SecurityError> {
     Children::of(reference)?.finish()?;
     let uri = attribute(reference, "URI")?;
     let in_header = |part: &Element<'_>| {
@@ -58,29 +164,114 @@ fn referenced(
             .ok_or_else(|| SecurityError::UnresolvedToken {
                 uri: uri.to_owned(),
             })?;
-    let value_type = attribute(token, "ValueType")?;
-    check_type(value_type, X509_V3)?;
-    check_type(
-        reference.attribute("", "ValueType").unwrap_or(X509_V3),
-        value_type,
-    )?;
-    check_type(
-        token.attribute("", "EncodingType").unwrap_or(BASE64_BINARY),
-        BASE64_BINARY,
-    )?;
-    base64(token)
+    check_type(token, "ValueType", X509_V3)?;
+    check_type(reference, "ValueType", X509_V3)?;
+    check_type(token, "EncodingType", BASE64_BINARY)?;
+    Ok(token)
 }
 
-fn check_type(found: &str, expected: &str) -> Result<(), SecurityError> {
-    if found == expected {
-        return Ok(());
+/// WSS X.509 Certificate Token Profile 1.1, section 3.2.2; SOAP Message Security 1.1, section
+/// 7.3. WSS4J also sends whole certificates in this way.
+fn key_identifier(identifier: Element<'_>) -> Result<Hint, SecurityError> {
+    check_type(identifier, "EncodingType", BASE64_BINARY)?;
+    let bytes = base64(identifier)?;
+    match attribute(identifier, "ValueType")? {
+        X509_SUBJECT_KEY_IDENTIFIER | X509_V3_SUBJECT_KEY_IDENTIFIER => {
+            Ok(Hint::KeyIdentifier(bytes))
+        }
+        THUMBPRINT_SHA1 => Ok(Hint::Thumbprint(bytes)),
+        X509_V3 => Ok(Hint::Certificates(vec![bytes])),
+        other => Err(SecurityError::UnsupportedToken {
+            token_type: other.to_owned(),
+        }),
     }
-    Err(SecurityError::UnsupportedToken {
-        token_type: found.to_owned(),
+}
+
+fn x509_data(data: Element<'_>) -> Result<Vec<Hint>, SecurityError> {
+    let mut children = Children::of(data)?;
+    let mut certificates = Vec::new();
+    let mut hints = Vec::new();
+    let mut next = Some(children.any("X509Certificate")?);
+    while let Some(child) = next {
+        if child.is(DS, "X509Certificate") && certificates.len() < MAX_CERTIFICATES {
+            certificates.push(base64(child)?);
+        } else if child.is(DS, "X509IssuerSerial") {
+            hints.push(issuer_serial(child)?);
+        } else if child.is(DS, "X509SKI") {
+            hints.push(Hint::KeyIdentifier(base64(child)?));
+        } else if child.is(DS, "X509SubjectName") {
+            hints.push(Hint::SubjectName(name(child)?));
+        } else {
+            return Err(unsupported(child));
+        }
+        next = children.next();
+    }
+    if !certificates.is_empty() {
+        hints.insert(0, Hint::Certificates(certificates));
+    }
+    Ok(hints)
+}
+
+fn issuer_serial(element: Element<'_>) -> Result<Hint, SecurityError> {
+    let mut children = Children::of(element)?;
+    let issuer = name(children.expect(DS, "X509IssuerName")?)?;
+    let number = text(children.expect(DS, "X509SerialNumber")?)?;
+    children.finish()?;
+    let serial = decimal(collapse(&number)).ok_or_else(|| SecurityError::BadSerialNumber {
+        value: number.into_owned(),
+    })?;
+    Ok(Hint::IssuerSerial(issuer, serial))
+}
+
+fn name(element: Element<'_>) -> Result<DistinguishedName, SecurityError> {
+    let text = text(element)?;
+    DistinguishedName::parse(collapse(&text)).ok_or_else(|| SecurityError::BadName {
+        value: text.into_owned(),
     })
 }
 
-fn only_child<'a>(
+/// The bytes of a number, big-endian, without leading zeros.
+fn decimal(digits: &str) -> Option<Vec<u8>> {
+    let digits = digits.trim_start_matches('0');
+    if digits.len() > MAX_SERIAL_DIGITS {
+        return None;
+    }
+    let mut number = [0; 21];
+    for digit in digits.chars() {
+        let mut carry = digit.to_digit(10)?;
+        for byte in number.iter_mut().rev() {
+            carry += u32::from(*byte) * 10;
+            [.., *byte] = carry.to_be_bytes();
+            carry >>= 8;
+        }
+    }
+    Some(without_leading_zeros(&number).to_vec())
+}
+
+fn key_value(value: Element<'_>) -> Result<Hint, SecurityError> {
+    let key = only_child(value, "RSAKeyValue")?;
+    if !key.is(DS, "RSAKeyValue") {
+        return Err(unsupported(key));
+    }
+    let mut children = Children::of(key)?;
+    let modulus = base64(children.expect(DS, "Modulus")?)?;
+    let exponent = base64(children.expect(DS, "Exponent")?)?;
+    children.finish()?;
+    let short = |number: &[u8]| without_leading_zeros(number).to_vec();
+    Ok(Hint::Key(short(&modulus), short(&exponent)))
+}
+
+/// Refuses an attribute that gives another type than the expected one.
+fn check_type(element: Element<'_>, attribute: &str, expected: &str) -> Result<(), SecurityError> {
+    match element.attribute("", attribute) {
+        Some(found) if found != expected => Err(SecurityError::UnsupportedToken {
+            token_type: found.to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn only_child<'a>(
     parent: Element<'a>,
     expected: &'static str,
 ) -> Result<Element<'a>, SecurityError> {

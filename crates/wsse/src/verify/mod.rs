@@ -4,6 +4,7 @@ mod error;
 mod key_info;
 mod parts;
 mod signature;
+mod signer;
 mod structure;
 mod validity;
 
@@ -14,10 +15,10 @@ pub use error::SecurityError;
 
 use crate::algorithms::{Algorithms, Hash};
 use crate::c14n::{Exclusive, canonicalize};
-use crate::certificate::{Certificate, fingerprint};
+use crate::certificate::Certificate;
 use crate::envelope::Envelope;
 use crate::names::{DS, SOAP, WSSE, WSU};
-use crate::policy::{Policy, Trust};
+use crate::policy::Policy;
 use crate::xml::{Element, NodeId, collapse};
 use parts::Parts;
 use signature::Signature;
@@ -125,11 +126,14 @@ fn check(envelope: &Envelope, policy: &Policy, now: Timestamp) -> Result<Facts, 
     let digest = digest_of(envelope.body(), &covered).ok_or(SecurityError::BodyNotSigned)?;
     digest_of(timestamp, &covered).ok_or(SecurityError::TimestampNotSigned)?;
 
-    let certificate = key_info::certificate(signature.key_info, &parts, security)?;
-    let signer = trusted(&policy.trust, &certificate, now)?;
+    let hints = match signature.key_info {
+        Some(key_info) => key_info::read(key_info, &parts, security)?,
+        None => Vec::new(),
+    };
+    let candidates = signer::candidates(&policy.trust, &hints, now)?;
 
     let mut budget = canonical_budget(envelope.tree.bytes());
-    check_signature(&signature, signer, &mut budget)?;
+    let signer = check_signature(&signature, candidates, &mut budget)?;
     for (part, reference) in &covered {
         let method = &reference.canonicalization;
         if hash(*part, method, reference.hash, &mut budget)? != reference.digest {
@@ -140,7 +144,7 @@ fn check(envelope: &Envelope, policy: &Policy, now: Timestamp) -> Result<Facts, 
     }
     Ok(Facts {
         security: security.node(),
-        signer: signer.clone(),
+        signer,
         algorithms: Algorithms {
             signature: signature.hash,
             digest,
@@ -220,48 +224,29 @@ fn digest_of(part: Element<'_>, covered: &Covered<'_, '_>) -> Option<Hash> {
         .map(|(_, reference)| reference.hash)
 }
 
-fn trusted<'t>(
-    trust: &'t Trust,
-    der: &[u8],
-    now: Timestamp,
-) -> Result<&'t Certificate, SecurityError> {
-    let signer = trust
-        .find(der)
-        .ok_or_else(|| SecurityError::UntrustedSigner {
-            fingerprint: fingerprint(der),
-        })?;
-    if now < signer.not_before() {
-        return Err(SecurityError::SignerNotYetValid {
-            not_before: signer.not_before(),
-        });
-    }
-    if now > signer.not_after() {
-        return Err(SecurityError::SignerExpired {
-            not_after: signer.not_after(),
-        });
-    }
-    Ok(signer)
-}
-
+/// The candidate whose key made the signature.
 fn check_signature(
     signature: &Signature<'_>,
-    signer: &Certificate,
+    candidates: Vec<Certificate>,
     budget: &mut usize,
-) -> Result<(), SecurityError> {
-    let expected = signer.key().size();
+) -> Result<Certificate, SecurityError> {
     let found = signature.value.len();
-    if found != expected {
+    if let [signer] = candidates.as_slice()
+        && signer.key().size() != found
+    {
+        let expected = signer.key().size();
         return Err(SecurityError::SignatureLength { expected, found });
     }
     let method = &signature.canonicalization;
     let digest = hash(signature.signed_info, method, signature.hash, budget)?;
-    if !signature
-        .hash
-        .verify(signer.key(), &digest, &signature.value)
-    {
-        return Err(SecurityError::SignatureMismatch);
-    }
-    Ok(())
+    let made = |signer: &Certificate| {
+        let key = signer.key();
+        key.size() == found && signature.hash.verify(key, &digest, &signature.value)
+    };
+    candidates
+        .into_iter()
+        .find(made)
+        .ok_or(SecurityError::SignatureMismatch)
 }
 
 fn hash(

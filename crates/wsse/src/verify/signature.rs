@@ -20,7 +20,7 @@ pub(super) struct Signature<'a> {
     pub(super) hash: Hash,
     pub(super) references: Vec<Reference<'a>>,
     pub(super) value: Vec<u8>,
-    pub(super) key_info: Element<'a>,
+    pub(super) key_info: Option<Element<'a>>,
 }
 
 /// A part's digest.
@@ -37,7 +37,7 @@ impl<'a> Signature<'a> {
         let mut children = Children::of(signature)?;
         let signed_info = children.expect(DS, "SignedInfo")?;
         let value = children.expect(DS, "SignatureValue")?;
-        let key_info = children.expect(DS, "KeyInfo")?;
+        let key_info = children.accept(DS, "KeyInfo");
         children.finish()?;
 
         let mut children = Children::of(signed_info)?;

@@ -60,6 +60,11 @@ impl<'a, I: Iterator<Item = Element<'a>>> Children<'a, I> {
             })
     }
 
+    /// Takes the next child, if there is one.
+    pub(super) fn next(&mut self) -> Option<Element<'a>> {
+        self.rest.next()
+    }
+
     /// Refuses further children.
     pub(super) fn finish(mut self) -> Result<(), SecurityError> {
         match self.rest.next() {
