@@ -1,6 +1,12 @@
-//! Exclusive XML Canonicalization 1.0 (W3C Recommendation, 18 July 2002) of subtrees.
+//! Canonical forms of subtrees: Canonical XML 1.0 (W3C Recommendation, 15 March 2001) and 1.1 (2 May
+//! 2008), and Exclusive XML Canonicalization 1.0 (18 July 2002).
 
-use crate::xml::{Element, Kind, Namespace, NodeId, Prefix, Tag, Tree};
+mod base;
+
+use std::borrow::Cow;
+
+use crate::names;
+use crate::xml::{Declaration, Element, Kind, Namespace, NodeId, Prefix, Tag, Tree};
 
 /// Where canonical bytes go: a digest, or a vector to look at.
 pub(crate) trait Sink {
@@ -14,12 +20,35 @@ impl Sink for Vec<u8> {
 }
 
 /// A canonicalization method with its parameters.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Exclusive<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct Method<'a> {
+    pub(crate) form: Form<'a>,
     pub(crate) with_comments: bool,
-    /// The `PrefixList`: prefixes that are treated as inclusive canonicalization treats them.
-    /// Empty stands for the default namespace.
-    pub(crate) inclusive: Vec<&'a str>,
+    /// Whether the apex says `xmlns=""` where no default namespace is declared for it, as the
+    /// STR-Transform wants it.
+    pub(crate) declares_default: bool,
+}
+
+/// What an element takes over of those around it, which are not written.
+#[derive(Clone, Debug)]
+pub(crate) enum Form<'a> {
+    /// Namespaces that it uses, and those of the `PrefixList`: prefixes that are treated as the
+    /// inclusive forms treat all. Empty stands for the default namespace.
+    Exclusive { inclusive: Vec<&'a str> },
+    /// All namespaces, and the attributes of the prefix `xml`.
+    Inclusive10,
+    /// All namespaces, `xml:lang`, `xml:space`, and `xml:base`, resolved.
+    Inclusive11,
+}
+
+impl<'a> Method<'a> {
+    pub(crate) fn new(form: Form<'a>, with_comments: bool) -> Method<'a> {
+        Method {
+            form,
+            with_comments,
+            declares_default: false,
+        }
+    }
 }
 
 /// The canonical form is over the budget: a namespace declared once is written again in every
@@ -36,48 +65,88 @@ pub fn exclusive_c14n(
     with_comments: bool,
     inclusive_prefixes: &[&str],
 ) -> Vec<u8> {
-    let method = Exclusive {
-        with_comments,
-        inclusive: inclusive_prefixes
-            .iter()
-            .map(|&prefix| if prefix == "#default" { "" } else { prefix })
-            .collect(),
-    };
+    let inclusive = inclusive_prefixes
+        .iter()
+        .map(|&prefix| if prefix == "#default" { "" } else { prefix })
+        .collect();
+    whole(element, Form::Exclusive { inclusive }, with_comments)
+}
+
+/// The canonical form of an element and all below it by Canonical XML 1.0.
+///
+/// All namespaces in scope are written, and the attributes of the prefix `xml` of the elements
+/// around it are written at the element (section 2.4).
+pub fn inclusive_c14n(element: Element<'_>, with_comments: bool) -> Vec<u8> {
+    whole(element, Form::Inclusive10, with_comments)
+}
+
+/// The canonical form of an element and all below it by Canonical XML 1.1.
+///
+/// It differs from [`inclusive_c14n`] in what is taken over of the elements around: of the
+/// attributes of the prefix `xml` only `xml:lang`, `xml:space` and `xml:base`, the last one
+/// resolved (section 2.4).
+pub fn inclusive_c14n11(element: Element<'_>, with_comments: bool) -> Vec<u8> {
+    whole(element, Form::Inclusive11, with_comments)
+}
+
+fn whole(element: Element<'_>, form: Form<'_>, with_comments: bool) -> Vec<u8> {
+    let method = Method::new(form, with_comments);
     let mut canonical = Vec::new();
     // A budget of all bytes that can be counted is not overrun.
     let _ = canonicalize(element, &method, &mut { usize::MAX }, &mut canonical);
     canonical
 }
 
-/// Writes the exclusive canonical form of an element into a sink and takes its length off the
-/// budget, beyond which it gives up.
+/// Writes the canonical form of an element into a sink and takes its length off the budget,
+/// beyond which it gives up.
 pub(crate) fn canonicalize(
     apex: Element<'_>,
-    method: &Exclusive<'_>,
+    method: &Method<'_>,
     budget: &mut usize,
     sink: &mut impl Sink,
 ) -> Result<(), OverBudget> {
     let tree = apex.tree();
-    let inclusive = method
-        .inclusive
-        .iter()
-        .filter_map(|prefix| tree.find_prefix(prefix))
-        .filter(|&prefix| prefix != Prefix::XML)
-        .collect();
+    let inclusive = match &method.form {
+        Form::Exclusive { inclusive } => Inclusive::Listed(
+            inclusive
+                .iter()
+                .filter_map(|prefix| tree.find_prefix(prefix))
+                .filter(|&prefix| prefix != Prefix::XML)
+                .collect(),
+        ),
+        Form::Inclusive10 | Form::Inclusive11 => Inclusive::All,
+    };
     let mut canonicalizer = Canonicalizer {
         tree,
+        method,
         inclusive,
         rendered: vec![Namespace::NONE; tree.prefix_count()],
         replaced: Vec::new(),
         open: Vec::new(),
         out: Counted { sink, budget },
     };
-    canonicalizer.subtree(apex.node(), method.with_comments)
+    canonicalizer.subtree(apex.node())
+}
+
+/// Prefixes whose declarations are written where they come into scope, used or not.
+enum Inclusive {
+    Listed(Vec<Prefix>),
+    All,
+}
+
+impl Inclusive {
+    fn has(&self, declaration: &Declaration) -> bool {
+        match self {
+            Inclusive::Listed(prefixes) => prefixes.contains(&declaration.prefix),
+            Inclusive::All => declaration.prefix != Prefix::XML,
+        }
+    }
 }
 
 struct Canonicalizer<'a, S> {
     tree: &'a Tree,
-    inclusive: Vec<Prefix>,
+    method: &'a Method<'a>,
+    inclusive: Inclusive,
     /// The namespace each prefix has in the output here, by the prefix's number; none for one
     /// that was not written, which for the default namespace is the same as `xmlns=""`.
     rendered: Vec<Namespace>,
@@ -95,7 +164,7 @@ struct Open<'a> {
 }
 
 impl<'a, S: Sink> Canonicalizer<'a, S> {
-    fn subtree(&mut self, apex: NodeId, with_comments: bool) -> Result<(), OverBudget> {
+    fn subtree(&mut self, apex: NodeId) -> Result<(), OverBudget> {
         let tree = self.tree;
         for node in (apex.0..tree.end(apex).0).map(NodeId) {
             self.close_before(node)?;
@@ -104,7 +173,7 @@ impl<'a, S: Sink> Canonicalizer<'a, S> {
                     self.start(node, tag, node == apex)?;
                 }
                 Kind::Text(span) => self.out.escaped(tree.str(*span), text_escape)?,
-                Kind::Comment(span) if with_comments => {
+                Kind::Comment(span) if self.method.with_comments => {
                     self.out.write("<!--")?;
                     self.out.write(tree.str(*span))?;
                     self.out.write("-->")?;
@@ -134,12 +203,19 @@ impl<'a, S: Sink> Canonicalizer<'a, S> {
                 .escaped(tree.namespace(namespace), attribute_escape)?;
             self.out.write("\"")?;
         }
-        for attribute in tree.attributes(tag) {
-            self.out.write(" ")?;
-            self.out.write(tree.qualified(&attribute.name))?;
-            self.out.write("=\"")?;
-            self.out.escaped(tree.value(attribute), attribute_escape)?;
-            self.out.write("\"")?;
+        let inherited = if is_apex {
+            self.inherited(node)
+        } else {
+            Vec::new()
+        };
+        if inherited.is_empty() {
+            for attribute in tree.attributes(tag) {
+                self.attribute(tree.qualified(&attribute.name), tree.value(attribute))?;
+            }
+        } else {
+            for (name, value) in merged(tree, tag, inherited) {
+                self.attribute(&name, &value)?;
+            }
         }
         self.out.write(">")?;
         let end = tree.end(node);
@@ -149,6 +225,59 @@ impl<'a, S: Sink> Canonicalizer<'a, S> {
             replaced,
         });
         Ok(())
+    }
+
+    fn attribute(&mut self, name: &str, value: &str) -> Result<(), OverBudget> {
+        self.out.write(" ")?;
+        self.out.write(name)?;
+        self.out.write("=\"")?;
+        self.out.escaped(value, attribute_escape)?;
+        self.out.write("\"")
+    }
+
+    /// The attributes of the prefix `xml`, by local name, that the apex has in the output because
+    /// of the elements around it (section 2.4 of both versions of Canonical XML).
+    fn inherited(&self, apex: NodeId) -> Vec<(&'a str, Cow<'a, str>)> {
+        let is_inherited: fn(&str) -> bool = match self.method.form {
+            Form::Exclusive { .. } => return Vec::new(),
+            Form::Inclusive10 => |_| true,
+            Form::Inclusive11 => |local| matches!(local, "lang" | "space"),
+        };
+        let mut own: Vec<&str> = self
+            .tree
+            .xml_attributes(apex)
+            .map(|(local, _)| local)
+            .collect();
+        let mut inherited = Vec::new();
+        for ancestor in self.tree.ancestors(apex) {
+            for (local, value) in self.tree.xml_attributes(ancestor) {
+                if is_inherited(local) && !own.contains(&local) {
+                    own.push(local);
+                    inherited.push((local, Cow::Borrowed(value)));
+                }
+            }
+        }
+        if matches!(self.method.form, Form::Inclusive11) {
+            inherited.extend(self.base(apex).map(|base| ("base", Cow::Owned(base))));
+        }
+        inherited
+    }
+
+    /// The `xml:base` of the apex, resolved against those around it; none without any of those.
+    fn base(&self, apex: NodeId) -> Option<String> {
+        let base = |node| {
+            let mut attributes = self.tree.xml_attributes(node);
+            attributes
+                .find(|&(local, _)| local == "base")
+                .map(|(_, value)| value)
+        };
+        let around = self.tree.ancestors(apex).filter_map(base);
+        let mut bases = base(apex).into_iter().chain(around);
+        let mut joined = bases.next()?.to_owned();
+        for outer in bases {
+            joined = base::join(outer, &joined);
+        }
+        Some(joined)
     }
 
     /// The namespace declarations that a start tag has in the output, in canonical order: those
@@ -175,16 +304,26 @@ impl<'a, S: Sink> Canonicalizer<'a, S> {
         }
         // Below the apex all that was in scope is written, and only an own declaration can
         // change it.
-        if is_apex {
-            for &prefix in &self.inclusive {
-                render(prefix, tree.binding(node, prefix));
+        match &self.inclusive {
+            Inclusive::Listed(prefixes) if is_apex => {
+                for &prefix in prefixes {
+                    render(prefix, tree.binding(node, prefix));
+                }
             }
-        } else if !self.inclusive.is_empty() {
-            for declaration in tree.declarations(tag) {
-                if self.inclusive.contains(&declaration.prefix) {
+            Inclusive::All if is_apex => {
+                for declaration in tree.scope(node) {
                     render(declaration.prefix, declaration.namespace);
                 }
             }
+            inclusive => {
+                let own = tree.declarations(tag).iter();
+                for declaration in own.filter(|declaration| inclusive.has(declaration)) {
+                    render(declaration.prefix, declaration.namespace);
+                }
+            }
+        }
+        if is_apex && self.method.declares_default && !new.iter().any(|(p, _)| *p == Prefix::NONE) {
+            new.push((Prefix::NONE, Namespace::NONE));
         }
         new.sort_unstable_by_key(|&(prefix, _)| tree.prefix(prefix));
         new
@@ -202,6 +341,34 @@ impl<'a, S: Sink> Canonicalizer<'a, S> {
         }
         Ok(())
     }
+}
+
+/// The attributes of a start tag and inherited ones, which replace own ones, in canonical order.
+fn merged<'a>(
+    tree: &'a Tree,
+    tag: &'a Tag,
+    inherited: Vec<(&'a str, Cow<'a, str>)>,
+) -> Vec<(String, Cow<'a, str>)> {
+    let is_replaced = |namespace: &str, local: &str| {
+        namespace == names::XML && inherited.iter().any(|(name, _)| *name == local)
+    };
+    let own = tree.attributes(tag).iter().filter_map(|attribute| {
+        let namespace = tree.namespace(attribute.name.namespace);
+        let local = tree.local(&attribute.name);
+        let name = tree.qualified(&attribute.name).to_owned();
+        let value = Cow::Borrowed(tree.value(attribute));
+        (!is_replaced(namespace, local)).then_some((namespace, local, name, value))
+    });
+    let mut all: Vec<_> = own.collect();
+    // An `xml:base` that came to nothing says nothing.
+    let inherited = inherited
+        .into_iter()
+        .filter(|(local, value)| *local != "base" || !value.is_empty());
+    all.extend(inherited.map(|(local, value)| (names::XML, local, format!("xml:{local}"), value)));
+    all.sort_unstable_by_key(|&(namespace, local, ..)| (namespace, local));
+    all.into_iter()
+        .map(|(_, _, name, value)| (name, value))
+        .collect()
 }
 
 struct Counted<'a, S> {
@@ -348,6 +515,64 @@ mod tests {
         );
     }
 
+    fn inclusive(document: &str, version: fn(Element<'_>, bool) -> Vec<u8>) -> String {
+        let document = Document::parse(document.as_bytes()).unwrap();
+        let child = document.root().children().next().unwrap();
+        String::from_utf8(version(child, false)).unwrap()
+    }
+
+    #[test]
+    fn inclusive_forms_write_all_namespaces_in_scope_at_the_apex() {
+        let document = "<a xmlns='d' xmlns:p='u' xmlns:q='v' xmlns:xml='http://www.w3.org/XML/1998/namespace'>\
+            <p:b xmlns:q='w'><c xmlns='' xmlns:q='w' xmlns:p='x'/><d/></p:b></a>";
+        let expected =
+            r#"<p:b xmlns="d" xmlns:p="u" xmlns:q="w"><c xmlns="" xmlns:p="x"></c><d></d></p:b>"#;
+        assert_eq!(inclusive(document, inclusive_c14n), expected);
+        assert_eq!(inclusive(document, inclusive_c14n11), expected);
+        let undone = "<a xmlns='d'><b xmlns=''><c/></b></a>";
+        assert_eq!(inclusive(undone, inclusive_c14n), "<b><c></c></b>");
+    }
+
+    #[test]
+    fn attributes_of_the_prefix_xml_are_inherited_as_each_version_says() {
+        let document = "<a xml:lang='ro' xml:space='preserve' xml:id='i' xml:base='b/' xml:x='y'>\
+            <p:b xmlns:p='z' xml:lang='en' p:a='1' z='2'><c/></p:b></a>";
+        assert_eq!(
+            inclusive(document, inclusive_c14n),
+            r#"<p:b xmlns:p="z" z="2" xml:base="b/" xml:id="i" xml:lang="en" xml:space="preserve" xml:x="y" p:a="1"><c></c></p:b>"#
+        );
+        assert_eq!(
+            inclusive(document, inclusive_c14n11),
+            r#"<p:b xmlns:p="z" z="2" xml:base="b/" xml:lang="en" xml:space="preserve" p:a="1"><c></c></p:b>"#
+        );
+    }
+
+    #[test]
+    fn a_base_is_resolved_in_version_1_1() {
+        let document = "<a xml:base='http://h/x/y'><b xml:base='../z'/></a>";
+        assert_eq!(
+            inclusive(document, inclusive_c14n),
+            r#"<b xml:base="../z"></b>"#
+        );
+        assert_eq!(
+            inclusive(document, inclusive_c14n11),
+            r#"<b xml:base="http://h/z"></b>"#
+        );
+        let nothing = "<a xml:base=''><b/></a>";
+        assert_eq!(inclusive(nothing, inclusive_c14n11), "<b></b>");
+    }
+
+    #[test]
+    fn the_default_namespace_may_be_declared_at_the_apex_whatever_it_is() {
+        let document = Document::parse(b"<a xmlns:p='u'><p:b><c/></p:b></a>").unwrap();
+        let mut method = Method::new(Form::Exclusive { inclusive: vec![] }, false);
+        method.declares_default = true;
+        let mut canonical = Vec::new();
+        let child = document.root().children().next().unwrap();
+        canonicalize(child, &method, &mut { usize::MAX }, &mut canonical).unwrap();
+        assert_eq!(canonical, br#"<p:b xmlns="" xmlns:p="u"><c></c></p:b>"#);
+    }
+
     #[test]
     fn characters_are_escaped_as_the_specification_says() {
         assert_eq!(
@@ -383,7 +608,7 @@ mod tests {
         let run = |mut budget| {
             canonicalize(
                 document.root(),
-                &Exclusive::default(),
+                &Method::new(Form::Exclusive { inclusive: vec![] }, false),
                 &mut budget,
                 &mut Vec::new(),
             )

@@ -49,7 +49,7 @@ mod write;
 mod xml;
 
 pub use algorithms::{Algorithms, Hash};
-pub use c14n::exclusive_c14n;
+pub use c14n::{exclusive_c14n, inclusive_c14n, inclusive_c14n11};
 pub use certificate::{Certificate, CertificateError};
 pub use envelope::{Envelope, EnvelopeError};
 pub use policy::{Policy, Trust};

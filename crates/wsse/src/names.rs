@@ -21,6 +21,14 @@ pub(crate) const BASE64_BINARY: &str = "http://docs.oasis-open.org/wss/2004/01/o
 pub(crate) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
 pub(crate) const DS_MANIFEST: &str = "http://www.w3.org/2000/09/xmldsig#Manifest";
 
+/// The transform of WSS: SOAP Message Security 1.1, section 8.3.
+pub(crate) const STR_TRANSFORM: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#STR-Transform";
+
+pub(crate) const C14N_10: &str = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315";
+pub(crate) const C14N_10_WITH_COMMENTS: &str =
+    "http://www.w3.org/TR/2001/REC-xml-c14n-20010315#WithComments";
+pub(crate) const C14N_11: &str = "http://www.w3.org/2006/12/xml-c14n11";
+pub(crate) const C14N_11_WITH_COMMENTS: &str = "http://www.w3.org/2006/12/xml-c14n11#WithComments";
 pub(crate) const EXC_C14N: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
 pub(crate) const EXC_C14N_WITH_COMMENTS: &str =
     "http://www.w3.org/2001/10/xml-exc-c14n#WithComments";

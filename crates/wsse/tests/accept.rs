@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{certificate, fill, key, message, now, policy, signer, template, time};
+use common::{certificate, decimal, fill, key, message, now, policy, signer, template, time};
 use rsa::pkcs1::EncodeRsaPublicKey;
 use rsa::traits::PublicKeyParts;
 use sha1::{Digest, Sha1};
@@ -70,6 +70,26 @@ fn the_ways_of_other_stacks_are_accepted() {
     let str_data = format!("<o:SecurityTokenReference>{x509_data}</o:SecurityTokenReference>");
     let trace = r##"<Reference URI="#Trace"><Transforms><Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></Transform></Transforms><DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha512"></DigestMethod><DigestValue></DigestValue></Reference></SignedInfo>"##;
     let signs_token = trace.replace("#Trace", "#Token");
+    let signs_reference = trace.replace("#Trace", "#Str").replace(
+        transform,
+        &format!("<Transform Algorithm='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#STR-Transform'><o:TransformationParameters>{canonicalization}</o:TransformationParameters></Transform>"),
+    );
+    let signs_reference_inclusively = signs_reference.replace(
+        common::EXC,
+        "http://www.w3.org/TR/2001/REC-xml-c14n-20010315",
+    );
+    let in_header = format!(
+        "{}<Signature ",
+        REFERENCE.replacen("Reference>", "Reference u:Id='Str'>", 1)
+    );
+    let transforms = r##"<Transforms><Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></Transform></Transforms>"##;
+    let around = (
+        (
+            "<s:Envelope ",
+            "<s:Envelope xmlns='urn:d' xmlns:p='urn:p' xml:lang='ro' xml:space='preserve' xml:id='env' xml:base='http://h/x/y' ",
+        ),
+        ("<s:Body ", "<s:Body xml:base='../z' "),
+    );
     let lists = inclusive("#default s xsi absent");
     let comments = transform.replace("c14n#", "c14n#WithComments");
     let comments_in_info = canonicalization.replace("c14n#", "c14n#WithComments");
@@ -146,6 +166,88 @@ fn the_ways_of_other_stacks_are_accepted() {
                 (transform, comments.as_str()),
                 (canonicalization, comments_in_info.as_str()),
                 ("<Amount>", "<!-- c --><Amount>"),
+            ],
+        ),
+        (
+            "no Transforms, which is Canonical XML 1.0",
+            &[(transforms, "")],
+        ),
+        (
+            "Canonical XML 1.0",
+            &[
+                (
+                    common::EXC,
+                    "http://www.w3.org/TR/2001/REC-xml-c14n-20010315",
+                ),
+                around.0,
+            ],
+        ),
+        (
+            "Canonical XML 1.0 with comments",
+            &[
+                (
+                    common::EXC,
+                    "http://www.w3.org/TR/2001/REC-xml-c14n-20010315#WithComments",
+                ),
+                ("<SignedInfo>", "<SignedInfo><!-- c -->"),
+                around.0,
+            ],
+        ),
+        (
+            "Canonical XML 1.1",
+            &[
+                (common::EXC, "http://www.w3.org/2006/12/xml-c14n11"),
+                around.0,
+                around.1,
+            ],
+        ),
+        (
+            "Canonical XML 1.1 with comments",
+            &[
+                (
+                    common::EXC,
+                    "http://www.w3.org/2006/12/xml-c14n11#WithComments",
+                ),
+                ("<SignedInfo>", "<SignedInfo><!-- c -->"),
+                around.0,
+            ],
+        ),
+        (
+            "a token signed through its reference",
+            &[
+                ("</SignedInfo>", signs_reference.as_str()),
+                (
+                    "<o:SecurityTokenReference>",
+                    "<o:SecurityTokenReference u:Id='Str'>",
+                ),
+            ],
+        ),
+        (
+            "a token signed through its reference, with a default namespace in scope",
+            &[
+                ("</SignedInfo>", signs_reference.as_str()),
+                (
+                    "<o:SecurityTokenReference>",
+                    "<o:SecurityTokenReference u:Id='Str'>",
+                ),
+                ("<o:Security ", "<o:Security xmlns='urn:d' "),
+            ],
+        ),
+        (
+            "a token signed through its reference by Canonical XML 1.0",
+            &[
+                ("</SignedInfo>", signs_reference_inclusively.as_str()),
+                (
+                    "<o:SecurityTokenReference>",
+                    "<o:SecurityTokenReference u:Id='Str'>",
+                ),
+            ],
+        ),
+        (
+            "a token signed through another reference to it",
+            &[
+                ("</SignedInfo>", signs_reference.as_str()),
+                ("<Signature ", in_header.as_str()),
             ],
         ),
         (
@@ -284,7 +386,7 @@ fn the_signer_is_found_however_it_is_named() {
     let encoding = " EncodingType='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary'";
     let ski = base64(&SKI);
     let thumbprint = base64(&Sha1::digest(signer.der()));
-    let serial = openssl_decimal(&signer.serial_number());
+    let serial = decimal(&signer.serial_number());
     let data = |content: &str| format!("<X509Data>{content}</X509Data>");
     let issuer_serial = |issuer: &str| {
         data(&format!(
@@ -390,23 +492,6 @@ const SKI: [u8; 20] = [
     0xCE, 0x95, 0x2B, 0xB4, 0xD6, 0xFA, 0x21, 0x4E, 0x91, 0xEE, 0x1F, 0x38, 0x7E, 0xB0, 0xC0, 0x16,
     0x4C, 0x0B, 0x00, 0xEB,
 ];
-
-fn openssl_decimal(hexadecimal: &str) -> String {
-    let mut digits = vec![0];
-    for nibble in hexadecimal.chars().filter_map(|c| c.to_digit(16)) {
-        let mut carry = nibble;
-        for digit in &mut digits {
-            carry += *digit * 16;
-            *digit = carry % 10;
-            carry /= 10;
-        }
-        while carry > 0 {
-            digits.push(carry % 10);
-            carry /= 10;
-        }
-    }
-    digits.iter().rev().map(u32::to_string).collect()
-}
 
 /// A certificate without the extension is named by the hash of its key.
 #[test]

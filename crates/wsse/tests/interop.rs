@@ -157,45 +157,70 @@ fn we_verify_what_xmlsec1_signs_with_every_parameter_of_c14n() {
         "<![CDATA[<&]]>",
         "<b xmlns=''>",
     ];
-    let check = |list: Vec<&str>, comments: bool, in_info: bool, pieces: Vec<&str>| {
-        let algorithm = if comments { "#WithComments" } else { "#" };
-        let algorithm = format!("http://www.w3.org/2001/10/xml-exc-c14n{algorithm}");
-        let parameter = format!(
-            "<c:InclusiveNamespaces xmlns:c='{}' PrefixList='{}'/>",
-            common::EXC,
-            list.join(" ")
-        );
-        let mut template = template()
+    let methods = [
+        "http://www.w3.org/2001/10/xml-exc-c14n#",
+        "http://www.w3.org/TR/2001/REC-xml-c14n-20010315",
+        "http://www.w3.org/2006/12/xml-c14n11",
+    ];
+    let check = |list: Vec<&str>,
+                 methods: [(&str, bool); 2],
+                 around: [Vec<&str>; 2],
+                 pieces: Vec<&str>| {
+        let method = |(method, comments): (&str, bool)| {
+            let mark = if method.ends_with('#') { "" } else { "#" };
+            let algorithm = match comments {
+                true => format!("{method}{mark}WithComments"),
+                false => method.to_owned(),
+            };
+            let parameter = match method {
+                common::EXC => format!(
+                    "<c:InclusiveNamespaces xmlns:c='{method}' PrefixList='{}'/>",
+                    list.join(" ")
+                ),
+                _ => String::new(),
+            };
+            format!("Algorithm=\"{algorithm}\">{parameter}</")
+        };
+        let [in_info, in_references] = methods.map(method);
+        let [envelope, body] = around.map(|attributes| attributes.join(" "));
+        let template = template()
             .replace(
                 "<s:Envelope ",
-                "<s:Envelope xmlns='urn:d' xmlns:p='urn:p' xmlns:q='urn:q' ",
+                &format!("<s:Envelope xmlns='urn:d' xmlns:p='urn:p' xmlns:q='urn:q' {envelope} "),
             )
+            .replace("<s:Body ", &format!("<s:Body {body} "))
             .replace("</Pay>", &format!("{}</Pay>", balanced(&pieces)))
             .replace("<SignedInfo>", "<SignedInfo><!-- c -->")
             .replace(
                 &format!("<Transform Algorithm=\"{}\"></", common::EXC),
-                &format!("<Transform Algorithm=\"{algorithm}\">{parameter}</"),
-            );
-        if in_info {
-            template = template.replace(
+                &format!("<Transform {in_references}"),
+            )
+            .replace(
                 &format!("<CanonicalizationMethod Algorithm=\"{}\"></", common::EXC),
-                &format!("<CanonicalizationMethod Algorithm=\"{algorithm}\">{parameter}</"),
+                &format!("<CanonicalizationMethod {in_info}"),
             );
-        }
-        let what = format!("{list:?} {comments} {in_info} {}", balanced(&pieces));
-        assert_verified(&their_message(folder.path(), &template), &what);
+        assert_verified(&their_message(folder.path(), &template), &template);
     };
+    let attributes = [
+        "xml:lang='ro'",
+        "xml:space='preserve'",
+        "xml:base='http://h/a/b?q#f'",
+        "xml:x='&lt;&#9;'",
+    ];
+    let attributes_of_body = ["xml:lang=''", "xml:space='default'", "xml:base='../c/./d/'"];
     let config = ProptestConfig {
-        cases: 100,
+        cases: 150,
         failure_persistence: None,
         ..ProptestConfig::default()
     };
     proptest!(config, |(
         list in prop::sample::subsequence(names.to_vec(), 0..=names.len()),
-        comments: bool,
-        in_info: bool,
+        in_info in (prop::sample::select(methods.to_vec()), any::<bool>()),
+        in_references in (prop::sample::select(methods.to_vec()), any::<bool>()),
+        envelope in prop::sample::subsequence(attributes.to_vec(), 0..=attributes.len()),
+        body in prop::sample::subsequence(attributes_of_body.to_vec(), 0..=3),
         pieces in prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..16),
-    )| check(list, comments, in_info, pieces));
+    )| check(list, [in_info, in_references], [envelope, body], pieces));
 }
 
 /// Joins pieces of XML; `</>` closes what is open, if anything is.

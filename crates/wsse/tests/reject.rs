@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{certificate, fill, key, message, now, policy, template, time, variant};
+use common::{certificate, decimal, fill, key, message, now, policy, template, time, variant};
 use rsa::traits::PublicKeyParts;
 use wsse::{Envelope, Policy, exclusive_c14n};
 
@@ -24,6 +24,8 @@ const TWICE: &str = "TIME AND BODY REFERENCE";
 const TRACE_REFERENCE_END: &str = r##"<Reference URI="#Trace"><Transforms><Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></Transform></Transforms><DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"></DigestMethod><DigestValue></DigestValue></Reference></SignedInfo>"##;
 const REMOTE_TRANSFORM: &str =
     r##"<Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></Transform></Transforms>"##;
+const STR_TRANSFORM: &str = r##"<Transform Algorithm='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#STR-Transform'><o:TransformationParameters><CanonicalizationMethod Algorithm='http://www.w3.org/2001/10/xml-exc-c14n#'/></o:TransformationParameters></Transform></Transforms>"##;
+const STR_REFERENCE_END: &str = r##"<Reference URI="#Str"><Transforms><Transform Algorithm='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#STR-Transform'><o:TransformationParameters><CanonicalizationMethod Algorithm='http://www.w3.org/2001/10/xml-exc-c14n#'/></o:TransformationParameters></Transform></Transforms><DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"></DigestMethod><DigestValue></DigestValue></Reference></SignedInfo>"##;
 const CREATED: &str = "<u:Created>2026-06-01T10:00:00.000Z</u:Created>";
 const EXPIRES: &str = "<u:Expires>2026-06-01T10:05:00.000Z</u:Expires>";
 const TIMESTAMP: &str = r##"<u:Timestamp u:Id="Time"><u:Created>2026-06-01T10:00:00.000Z</u:Created><u:Expires>2026-06-01T10:05:00.000Z</u:Expires></u:Timestamp>"##;
@@ -542,12 +544,6 @@ const CASES: &[Case] = &[
     },
     // Transforms.
     Case {
-        name: "no Transforms",
-        signed: &[("<Transforms>", "<!--"), ("</Transforms>", "-->")],
-        then: &[],
-        error: "UnexpectedElement",
-    },
-    Case {
         name: "empty Transforms",
         signed: &[
             ("<Transforms>", "<Transforms/><!--"),
@@ -609,6 +605,106 @@ const CASES: &[Case] = &[
         )],
         then: &[],
         error: "UnsupportedTransform",
+    },
+    Case {
+        name: "an STR-Transform without parameters",
+        signed: &[],
+        then: &[(
+            REMOTE_TRANSFORM,
+            "<Transform Algorithm='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#STR-Transform'/></Transforms>",
+        )],
+        error: "MissingElement",
+    },
+    Case {
+        name: "an STR-Transform of the Body",
+        signed: &[],
+        then: &[(REMOTE_TRANSFORM, STR_TRANSFORM)],
+        error: "UnresolvedReference",
+    },
+    Case {
+        name: "an STR-Transform of a reference that is not there",
+        signed: &[],
+        then: &[(REMOTE_TRANSFORM, STR_TRANSFORM), ("#Body", "#Absent")],
+        error: "UnresolvedReference",
+    },
+    Case {
+        name: "an STR-Transform of a reference that names the Body",
+        signed: &[],
+        then: &[
+            (REMOTE_TRANSFORM, STR_TRANSFORM),
+            ("#Body", "#Str"),
+            (
+                "<o:SecurityTokenReference>",
+                "<o:SecurityTokenReference Id='Str'>",
+            ),
+            ("#Token", "#Body"),
+        ],
+        error: "UnresolvedToken",
+    },
+    Case {
+        name: "an STR-Transform of a reference in the Body",
+        signed: &[],
+        then: &[
+            (REMOTE_TRANSFORM, STR_TRANSFORM),
+            ("URI=\"#Body\"", "URI=\"#Str\""),
+            (
+                "<Amount>",
+                "<o:SecurityTokenReference xmlns:o='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd' Id='Str'/><Amount>",
+            ),
+        ],
+        error: "UnresolvedReference",
+    },
+    Case {
+        name: "an STR-Transform of a key identifier",
+        signed: &[],
+        then: &[
+            (REMOTE_TRANSFORM, STR_TRANSFORM),
+            ("#Body", "#Str"),
+            (
+                KEY,
+                "<o:SecurityTokenReference Id='Str'><o:KeyIdentifier/></o:SecurityTokenReference>",
+            ),
+        ],
+        error: "UnsupportedKeyInfo",
+    },
+    Case {
+        name: "a token that was altered though it is signed through its reference",
+        signed: &[
+            ("</SignedInfo>", STR_REFERENCE_END),
+            (
+                "<o:SecurityTokenReference>",
+                "<o:SecurityTokenReference Id='Str'>",
+            ),
+        ],
+        then: &[("<o:BinarySecurityToken ", "<o:BinarySecurityToken a='1' ")],
+        error: "DigestMismatch",
+    },
+    Case {
+        name: "a PrefixList for Canonical XML 1.0",
+        signed: &[],
+        then: &[(
+            METHOD,
+            "<CanonicalizationMethod Algorithm='http://www.w3.org/TR/2001/REC-xml-c14n-20010315'><InclusiveNamespaces xmlns='http://www.w3.org/2001/10/xml-exc-c14n#' PrefixList='s'/></CanonicalizationMethod>",
+        )],
+        error: "UnexpectedElement",
+    },
+    Case {
+        name: "a namespace added around a Body that is signed inclusively",
+        signed: &[(
+            "http://www.w3.org/2001/10/xml-exc-c14n#",
+            "http://www.w3.org/2006/12/xml-c14n11",
+        )],
+        then: &[("<s:Envelope ", "<s:Envelope xmlns:new='urn:new' ")],
+        error: "SignatureMismatch",
+    },
+    Case {
+        name: "a language added around a Body that is signed inclusively",
+        signed: &[(
+            REMOTE_TRANSFORM,
+            "<Transform Algorithm='http://www.w3.org/TR/2001/REC-xml-c14n-20010315'/></Transforms>",
+        )],
+        then: &[("<s:Envelope ", "<s:Envelope xml:lang='en' ")],
+        error: "DigestMismatch",
     },
     Case {
         name: "a transform with an unknown parameter",
@@ -885,6 +981,42 @@ const CASES: &[Case] = &[
         then: &[(
             KEY,
             "<X509Data><X509IssuerSerial><X509IssuerName>CN=mpay.example</X509IssuerName><X509SerialNumber>1</X509SerialNumber></X509IssuerSerial></X509Data>",
+        )],
+        error: "UnknownSigner",
+    },
+    Case {
+        name: "the right issuer with another serial number",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<X509Data><X509IssuerSerial><X509IssuerName>CN=mpay.example,serialNumber=1003600000001,O=Example Authority,C=MD</X509IssuerName><X509SerialNumber>1</X509SerialNumber></X509IssuerSerial></X509Data>",
+        )],
+        error: "UnknownSigner",
+    },
+    Case {
+        name: "the right serial number with another issuer",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<X509Data><X509IssuerSerial><X509IssuerName>CN=mpay.example</X509IssuerName><X509SerialNumber>SERIAL</X509SerialNumber></X509IssuerSerial></X509Data>",
+        )],
+        error: "UnknownSigner",
+    },
+    Case {
+        name: "a thumbprint that nobody has",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<o:SecurityTokenReference><o:KeyIdentifier ValueType='http://docs.oasis-open.org/wss/oasis-wss-soap-message-security-1.1#ThumbprintSHA1'>AAAA</o:KeyIdentifier></o:SecurityTokenReference>",
+        )],
+        error: "UnknownSigner",
+    },
+    Case {
+        name: "the right modulus with another exponent",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<KeyValue><RSAKeyValue><Modulus>MPAY_MODULUS</Modulus><Exponent>Aw==</Exponent></RSAKeyValue></KeyValue>",
         )],
         error: "UnknownSigner",
     },
@@ -1180,6 +1312,8 @@ fn expand(text: &str) -> String {
             .replace("TRUSTED_TOKEN", &token("mpay"))
             .replace("SERVICE_TOKEN", &token("service"))
             .replace("STRANGER_TOKEN", &token("stranger"))
+            .replace("SERIAL", &decimal(&certificate("mpay").serial_number()))
+            .replace("MPAY_MODULUS", &base64(&key("mpay").n_bytes()))
             .replace("STRANGER_MODULUS", &base64(&key("stranger").n_bytes()))
             .replace("KEY<", &format!("{KEY}<")),
     }

@@ -107,13 +107,13 @@ pub enum SecurityError {
         /// The time of the check.
         now: Timestamp,
     },
-    /// A canonicalization method other than exclusive C14N 1.0.
+    /// A canonicalization method other than C14N 1.0, C14N 1.1 and exclusive C14N 1.0.
     #[error("the canonicalization method {}", shown(algorithm))]
     UnsupportedCanonicalization {
         /// Its identifier.
         algorithm: String,
     },
-    /// A transform other than exclusive C14N 1.0, or more than one.
+    /// A transform other than these and the STR-Transform, or more than one.
     #[error("the transform {}", shown(algorithm))]
     UnsupportedTransform {
         /// Its identifier.

@@ -144,9 +144,22 @@ fn token_reference(
     }
 }
 
+/// The token that a `SecurityTokenReference` names by a `wsse:Reference`, to be signed itself.
+pub(super) fn referenced_token<'a>(
+    token_reference: Element<'a>,
+    parts: &Parts<'a>,
+    security: Element<'a>,
+) -> Result<Element<'a>, SecurityError> {
+    let reference = only_child(token_reference, "Reference")?;
+    if !reference.is(WSSE, "Reference") {
+        return Err(unsupported(reference));
+    }
+    token(reference, parts, security)
+}
+
 /// The `BinarySecurityToken` in the Security header that a `wsse:Reference` names. Without a
 /// `ValueType` it is taken for the one type that there is here.
-pub(super) fn token<'a>(
+fn token<'a>(
     reference: Element<'a>,
     parts: &Parts<'a>,
     security: Element<'a>,
@@ -271,7 +284,7 @@ fn check_type(element: Element<'_>, attribute: &str, expected: &str) -> Result<(
     }
 }
 
-pub(super) fn only_child<'a>(
+fn only_child<'a>(
     parent: Element<'a>,
     expected: &'static str,
 ) -> Result<Element<'a>, SecurityError> {

@@ -14,7 +14,7 @@ use rsa::traits::PublicKeyParts;
 pub use error::SecurityError;
 
 use crate::algorithms::{Algorithms, Hash};
-use crate::c14n::{Exclusive, canonicalize};
+use crate::c14n::{Method, canonicalize};
 use crate::certificate::Certificate;
 use crate::envelope::Envelope;
 use crate::names::{DS, SOAP, WSSE, WSU};
@@ -122,7 +122,7 @@ fn check(envelope: &Envelope, policy: &Policy, now: Timestamp) -> Result<Facts, 
     if signature.uses_sha1() && !policy.accept_sha1 {
         return Err(SecurityError::Sha1Refused);
     }
-    let covered = covered(&signature, &parts)?;
+    let covered = covered(&signature, &parts, security)?;
     let digest = digest_of(envelope.body(), &covered).ok_or(SecurityError::BodyNotSigned)?;
     digest_of(timestamp, &covered).ok_or(SecurityError::TimestampNotSigned)?;
 
@@ -197,6 +197,7 @@ type Covered<'r, 'a> = Vec<(Element<'a>, &'r signature::Reference<'a>)>;
 fn covered<'r, 'a>(
     signature: &'r Signature<'a>,
     parts: &Parts<'a>,
+    security: Element<'a>,
 ) -> Result<Covered<'r, 'a>, SecurityError> {
     let mut covered: Covered<'r, 'a> = Vec::new();
     for reference in &signature.references {
@@ -205,9 +206,15 @@ fn covered<'r, 'a>(
         if !reference.uri.strip_prefix('#').is_some_and(is_id) {
             return Err(SecurityError::UnsupportedReference { uri: uri() });
         }
-        let part = parts
-            .find(reference.uri)
-            .ok_or_else(|| SecurityError::UnresolvedReference { uri: uri() })?;
+        let unresolved = || SecurityError::UnresolvedReference { uri: uri() };
+        let part = if reference.of_token {
+            let key_info = signature.key_info;
+            let token_reference = parts.find_token_reference(reference.uri, key_info);
+            let token_reference = token_reference.ok_or_else(unresolved)?;
+            key_info::referenced_token(token_reference, parts, security)?
+        } else {
+            parts.find(reference.uri).ok_or_else(unresolved)?
+        };
         if digest_of(part, &covered).is_some() {
             return Err(SecurityError::RepeatedReference { uri: uri() });
         }
@@ -239,19 +246,16 @@ fn check_signature(
     }
     let method = &signature.canonicalization;
     let digest = hash(signature.signed_info, method, signature.hash, budget)?;
-    let made = |signer: &Certificate| {
-        let key = signer.key();
-        key.size() == found && signature.hash.verify(key, &digest, &signature.value)
-    };
+    let hash = signature.hash;
     candidates
         .into_iter()
-        .find(made)
+        .find(|signer| hash.verify(signer.key(), &digest, &signature.value))
         .ok_or(SecurityError::SignatureMismatch)
 }
 
 fn hash(
     element: Element<'_>,
-    method: &Exclusive<'_>,
+    method: &Method<'_>,
     hash: Hash,
     budget: &mut usize,
 ) -> Result<Vec<u8>, SecurityError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::SecurityError;
 use crate::envelope::Envelope;
-use crate::names::{DS, WSU, XML};
+use crate::names::{DS, WSSE, WSU, XML};
 use crate::xml::{Element, collapse};
 
 /// The parts that a reference may name, by their ids: the Body, and the children of the Header
@@ -48,6 +48,23 @@ impl<'a> Parts<'a> {
     /// The part that a URI of the form `#id` names.
     pub(super) fn find(&self, uri: &str) -> Option<Element<'a>> {
         self.by_id.get(uri.strip_prefix('#')?).copied()
+    }
+
+    /// The `SecurityTokenReference` that a URI of the form `#id` names: one of these parts, or a
+    /// child of `KeyInfo`.
+    pub(super) fn find_token_reference(
+        &self,
+        uri: &str,
+        key_info: Option<Element<'a>>,
+    ) -> Option<Element<'a>> {
+        let id = uri.strip_prefix('#')?;
+        let in_key_info = || {
+            let mut children = key_info?.children();
+            children.find(|&child| ids(child).any(|found| found == id))
+        };
+        self.find(uri)
+            .or_else(in_key_info)
+            .filter(|part| part.is(WSSE, "SecurityTokenReference"))
     }
 }
 

@@ -4,8 +4,11 @@
 use super::SecurityError;
 use super::structure::{Children, attribute, base64};
 use crate::algorithms::Hash;
-use crate::c14n::Exclusive;
-use crate::names::{DS, DS_MANIFEST, EXC_C14N, EXC_C14N_WITH_COMMENTS};
+use crate::c14n::{Form, Method};
+use crate::names::{
+    C14N_10, C14N_10_WITH_COMMENTS, C14N_11, C14N_11_WITH_COMMENTS, DS, DS_MANIFEST, EXC_C14N,
+    EXC_C14N_WITH_COMMENTS, STR_TRANSFORM, WSSE,
+};
 use crate::xml::Element;
 
 /// More than any signer of headers makes.
@@ -16,7 +19,7 @@ const MAX_LISTED_PREFIXES: usize = 64;
 /// A signature that says nothing unknown. Its parts are read, nothing is checked.
 pub(super) struct Signature<'a> {
     pub(super) signed_info: Element<'a>,
-    pub(super) canonicalization: Exclusive<'a>,
+    pub(super) canonicalization: Method<'a>,
     pub(super) hash: Hash,
     pub(super) references: Vec<Reference<'a>>,
     pub(super) value: Vec<u8>,
@@ -26,7 +29,9 @@ pub(super) struct Signature<'a> {
 /// A part's digest.
 pub(super) struct Reference<'a> {
     pub(super) uri: &'a str,
-    pub(super) canonicalization: Exclusive<'a>,
+    /// Whether what is signed is the token that a `SecurityTokenReference` names.
+    pub(super) of_token: bool,
+    pub(super) canonicalization: Method<'a>,
     pub(super) hash: Hash,
     pub(super) digest: Vec<u8>,
 }
@@ -54,7 +59,7 @@ impl<'a> Signature<'a> {
 
         Ok(Signature {
             signed_info,
-            canonicalization: exclusive(canonicalization, |algorithm| {
+            canonicalization: read_method(canonicalization, |algorithm| {
                 SecurityError::UnsupportedCanonicalization { algorithm }
             })?,
             hash: signature_method(method)?,
@@ -72,8 +77,8 @@ impl<'a> Signature<'a> {
 }
 
 impl<'a> Reference<'a> {
-    /// XML Signature 1.1, section 4.4.3, with one transform, exclusive C14N. Without one, the
-    /// canonical form would be that of inclusive C14N.
+    /// XML Signature 1.1, section 4.4.3, with one transform, which makes the octets that are
+    /// digested. Without one, Canonical XML 1.0 makes them (section 4.4.3.2).
     fn read(reference: Element<'a>) -> Result<Reference<'a>, SecurityError> {
         let uri = attribute(reference, "URI")?;
         if reference.attribute("", "Type") == Some(DS_MANIFEST) {
@@ -82,27 +87,25 @@ impl<'a> Reference<'a> {
             });
         }
         let mut children = Children::of(reference)?;
-        let transforms = children.expect(DS, "Transforms")?;
+        let transforms = children.accept(DS, "Transforms");
         let method = children.expect(DS, "DigestMethod")?;
         let digest = children.expect(DS, "DigestValue")?;
         children.finish()?;
 
-        let unsupported = |algorithm| SecurityError::UnsupportedTransform { algorithm };
-        let mut transforms = Children::of(transforms)?;
-        let transform = transforms.expect(DS, "Transform")?;
-        if let Some(second) = transforms.accept(DS, "Transform") {
-            return Err(unsupported(attribute(second, "Algorithm")?.to_owned()));
-        }
-        transforms.finish()?;
-
-        let canonicalization = Exclusive {
-            // A reference by `#id` is to a node set without comments (section 4.4.3.3), so that a
-            // transform that would keep them finds none.
-            with_comments: false,
-            ..exclusive(transform, unsupported)?
+        let transform = transforms.map(only_transform).transpose()?;
+        let of_token =
+            transform.is_some_and(|t| t.attribute("", "Algorithm") == Some(STR_TRANSFORM));
+        let mut canonicalization = match transform {
+            None => Method::new(Form::Inclusive10, false),
+            Some(transform) if of_token => token_method(transform)?,
+            Some(transform) => read_method(transform, unsupported_transform)?,
         };
+        // A reference by `#id` is to a node set without comments (section 4.4.3.3), so that a
+        // transform that would keep them finds none.
+        canonicalization.with_comments = false;
         Ok(Reference {
             uri,
+            of_token,
             canonicalization,
             hash: digest_method(method)?,
             digest: base64(digest)?,
@@ -110,33 +113,77 @@ impl<'a> Reference<'a> {
     }
 }
 
-/// A `CanonicalizationMethod` or `Transform` that is exclusive C14N 1.0, with its parameters
+fn only_transform(transforms: Element<'_>) -> Result<Element<'_>, SecurityError> {
+    let mut transforms = Children::of(transforms)?;
+    let transform = transforms.expect(DS, "Transform")?;
+    if let Some(second) = transforms.accept(DS, "Transform") {
+        let algorithm = attribute(second, "Algorithm")?;
+        return Err(unsupported_transform(algorithm.to_owned()));
+    }
+    transforms.finish()?;
+    Ok(transform)
+}
+
+fn unsupported_transform(algorithm: String) -> SecurityError {
+    SecurityError::UnsupportedTransform { algorithm }
+}
+
+/// The canonicalization that an STR-Transform names (WSS: SOAP Message Security 1.1, section 8.3),
+/// which gives its output a default namespace in any case. WSS4J counts that one as listed.
+fn token_method(transform: Element<'_>) -> Result<Method<'_>, SecurityError> {
+    let mut children = Children::of(transform)?;
+    let parameters = children.expect(WSSE, "TransformationParameters")?;
+    children.finish()?;
+    let mut children = Children::of(parameters)?;
+    let method = children.expect(DS, "CanonicalizationMethod")?;
+    children.finish()?;
+    let mut method = read_method(method, |algorithm| {
+        SecurityError::UnsupportedCanonicalization { algorithm }
+    })?;
+    if let Form::Exclusive { inclusive } = &mut method.form {
+        inclusive.push("");
+    }
+    method.declares_default = true;
+    Ok(method)
+}
+
+/// A `CanonicalizationMethod` or `Transform` with its parameters, which exclusive C14N alone has
 /// (Exclusive XML Canonicalization 1.0, section 4).
-fn exclusive<'a>(
+fn read_method<'a>(
     method: Element<'a>,
     unsupported: impl Fn(String) -> SecurityError,
-) -> Result<Exclusive<'a>, SecurityError> {
-    let with_comments = match attribute(method, "Algorithm")? {
-        EXC_C14N => false,
-        EXC_C14N_WITH_COMMENTS => true,
+) -> Result<Method<'a>, SecurityError> {
+    let mut children = Children::of(method)?;
+    let (form, with_comments) = match attribute(method, "Algorithm")? {
+        C14N_10 => (Form::Inclusive10, false),
+        C14N_10_WITH_COMMENTS => (Form::Inclusive10, true),
+        C14N_11 => (Form::Inclusive11, false),
+        C14N_11_WITH_COMMENTS => (Form::Inclusive11, true),
+        algorithm @ (EXC_C14N | EXC_C14N_WITH_COMMENTS) => {
+            let parameter = children.accept(EXC_C14N, "InclusiveNamespaces");
+            let inclusive = parameter.map(prefix_list).transpose()?.unwrap_or_default();
+            (
+                Form::Exclusive { inclusive },
+                algorithm == EXC_C14N_WITH_COMMENTS,
+            )
+        }
         other => return Err(unsupported(other.to_owned())),
     };
-    let mut children = Children::of(method)?;
-    let mut inclusive = Vec::new();
-    if let Some(parameter) = children.accept(EXC_C14N, "InclusiveNamespaces") {
-        Children::of(parameter)?.finish()?;
-        for prefix in attribute(parameter, "PrefixList")?.split_ascii_whitespace() {
-            if inclusive.len() == MAX_LISTED_PREFIXES {
-                return Err(SecurityError::TooManyPrefixes);
-            }
-            inclusive.push(if prefix == "#default" { "" } else { prefix });
-        }
-    }
     children.finish()?;
-    Ok(Exclusive {
-        with_comments,
-        inclusive,
-    })
+    Ok(Method::new(form, with_comments))
+}
+
+fn prefix_list(parameter: Element<'_>) -> Result<Vec<&str>, SecurityError> {
+    Children::of(parameter)?.finish()?;
+    let list = attribute(parameter, "PrefixList")?.split_ascii_whitespace();
+    let prefixes: Vec<&str> = list
+        .map(|prefix| if prefix == "#default" { "" } else { prefix })
+        .take(MAX_LISTED_PREFIXES + 1)
+        .collect();
+    if prefixes.len() > MAX_LISTED_PREFIXES {
+        return Err(SecurityError::TooManyPrefixes);
+    }
+    Ok(prefixes)
 }
 
 fn signature_method(method: Element<'_>) -> Result<Hash, SecurityError> {

@@ -184,6 +184,41 @@ impl Tree {
         &self.declarations[tag.declarations.0 as usize..tag.declarations.1 as usize]
     }
 
+    /// The elements around an element, the nearest first.
+    pub(crate) fn ancestors(&self, element: NodeId) -> impl Iterator<Item = NodeId> {
+        std::iter::successors(self.parent(element), |&node| self.parent(node))
+    }
+
+    /// Local name and value of every attribute of the prefix `xml`.
+    pub(crate) fn xml_attributes(&self, element: NodeId) -> impl Iterator<Item = (&str, &str)> {
+        let attributes = match self.kind(element) {
+            Kind::Element(tag) => self.attributes(tag),
+            Kind::Text(_) | Kind::Comment(_) => &[],
+        };
+        attributes
+            .iter()
+            .filter(|attribute| attribute.name.prefix == Prefix::XML)
+            .map(|attribute| (self.local(&attribute.name), self.value(attribute)))
+    }
+
+    /// What every prefix other than `xml` is bound to at an element.
+    pub(crate) fn scope(&self, element: NodeId) -> Vec<Declaration> {
+        let mut seen = vec![false; self.prefix_count()];
+        seen[Prefix::XML.index()] = true;
+        let mut scope = Vec::new();
+        for node in std::iter::once(element).chain(self.ancestors(element)) {
+            let Kind::Element(tag) = self.kind(node) else {
+                continue;
+            };
+            for declaration in self.declarations(tag) {
+                if !std::mem::replace(&mut seen[declaration.prefix.index()], true) {
+                    scope.push(*declaration);
+                }
+            }
+        }
+        scope
+    }
+
     /// What a prefix is bound to at an element, by the nearest declaration above it.
     pub(crate) fn binding(&self, element: NodeId, prefix: Prefix) -> Namespace {
         let mut at = Some(element);

@@ -13,7 +13,10 @@ use rsa::pkcs8::DecodePrivateKey;
 use rsa::{Pkcs1v15Sign, RsaPrivateKey};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
-use wsse::{Certificate, Document, Element, Policy, Signer, Trust, exclusive_c14n};
+use wsse::{
+    Certificate, Document, Element, Policy, Signer, Trust, exclusive_c14n, inclusive_c14n,
+    inclusive_c14n11,
+};
 
 pub const NOW: &str = "2026-06-01T10:00:30Z";
 
@@ -109,7 +112,14 @@ pub fn fill(message: &str, key_name: &str) -> String {
             Some(part) => {
                 let method = all(reference, "DigestMethod").pop();
                 // A reference by `#id` is to a node set without comments.
-                let canonical = canonical(part, all(reference, "Transform").pop(), false);
+                let canonical = match all(reference, "Transform").pop() {
+                    Some(transform)
+                        if attribute(transform, "Algorithm").ends_with("#STR-Transform") =>
+                    {
+                        token(root, part, all(transform, "CanonicalizationMethod").pop())
+                    }
+                    transform => canonical(part, transform, false),
+                };
                 hash(method.map_or("", |m| attribute(m, "Algorithm")), &canonical)
             }
             None => vec![0; 20],
@@ -123,11 +133,7 @@ pub fn fill(message: &str, key_name: &str) -> String {
 
     let document = Document::parse(filled.as_bytes()).expect("a document");
     let signed_info = find(document.root(), &|e| e.is(DS, "SignedInfo")).expect("SignedInfo");
-    let canonical = canonical(
-        signed_info,
-        all(signed_info, "CanonicalizationMethod").pop(),
-        true,
-    );
+    let canonical = canonical(signed_info, signed_info.children().next(), true);
     let method = all(signed_info, "SignatureMethod").pop();
     let value = sign(
         method.map_or("", |m| attribute(m, "Algorithm")),
@@ -146,12 +152,38 @@ fn canonical(
     method: Option<Element<'_>>,
     may_have_comments: bool,
 ) -> Vec<u8> {
-    let comments = method.is_some_and(|m| attribute(m, "Algorithm").ends_with("#WithComments"));
+    let algorithm = method.map_or("", |m| attribute(m, "Algorithm"));
+    let comments = algorithm.ends_with("#WithComments") && may_have_comments;
     let list = method
         .and_then(|m| m.children().next())
         .map_or("", |parameter| attribute(parameter, "PrefixList"));
     let prefixes: Vec<&str> = list.split_ascii_whitespace().collect();
-    exclusive_c14n(element, comments && may_have_comments, &prefixes)
+    if algorithm.contains("xml-c14n11") {
+        inclusive_c14n11(element, comments)
+    } else if method.is_none() || algorithm.contains("xml-c14n-20010315") {
+        inclusive_c14n(element, comments)
+    } else {
+        exclusive_c14n(element, comments, &prefixes)
+    }
+}
+
+/// What the STR-Transform makes of a `SecurityTokenReference`, in the way of WSS4J.
+fn token(root: Element<'_>, reference: Element<'_>, method: Option<Element<'_>>) -> Vec<u8> {
+    let reference = reference.children().next().expect("a reference");
+    let id = attribute(reference, "URI").trim_start_matches('#');
+    let token = find(root, &|e| has_id(e, id)).expect("a token");
+    let algorithm = method.map_or("", |m| attribute(m, "Algorithm"));
+    let canonical = if algorithm.contains("exc-c14n") {
+        exclusive_c14n(token, false, &["#default"])
+    } else {
+        canonical(token, method, false)
+    };
+    let mut text = String::from_utf8(canonical).expect("UTF-8");
+    let tag = &text[..text.find('>').expect("a start tag")];
+    if !tag.contains(" xmlns=") {
+        text.insert_str(tag.find(' ').expect("attributes"), " xmlns=\"\"");
+    }
+    text.into_bytes()
 }
 
 fn hash(algorithm: &str, bytes: &[u8]) -> Vec<u8> {
@@ -205,6 +237,24 @@ fn has_id(element: Element<'_>, id: &str) -> bool {
     names
         .into_iter()
         .any(|(namespace, local)| element.attribute(namespace, local) == Some(id))
+}
+
+/// A number in decimal digits.
+pub fn decimal(hexadecimal: &str) -> String {
+    let mut digits = vec![0];
+    for nibble in hexadecimal.chars().filter_map(|c| c.to_digit(16)) {
+        let mut carry = nibble;
+        for digit in &mut digits {
+            carry += *digit * 16;
+            *digit = carry % 10;
+            carry /= 10;
+        }
+        while carry > 0 {
+            digits.push(carry % 10);
+            carry /= 10;
+        }
+    }
+    digits.iter().rev().map(u32::to_string).collect()
 }
 
 /// The name of the variant of an error.
