@@ -14,6 +14,7 @@ use x509_cert::ext::pkix::name::DirectoryString;
 use x509_cert::time::Time;
 
 use crate::algorithms::Hash;
+use crate::chain::Link;
 use crate::distinguished_name::DistinguishedName;
 
 /// The shortest RSA key, in bits.
@@ -41,6 +42,7 @@ struct Parsed {
     key_identifier: Vec<u8>,
     not_before: Timestamp,
     not_after: Timestamp,
+    link: Link,
 }
 
 /// Why a certificate cannot be used.
@@ -153,6 +155,7 @@ impl Certificate {
             key_identifier: key_identifier(certificate),
             not_before: timestamp(&validity.not_before),
             not_after: timestamp(&validity.not_after),
+            link: Link::of(der, &parsed)?,
         })))
     }
 
@@ -203,6 +206,10 @@ impl Certificate {
 
     pub(crate) fn key(&self) -> &RsaPublicKey {
         &self.0.key
+    }
+
+    pub(crate) fn link(&self) -> &Link {
+        &self.0.link
     }
 
     pub(crate) fn subject_name(&self) -> &DistinguishedName {

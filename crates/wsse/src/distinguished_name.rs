@@ -43,6 +43,8 @@ const KEYWORDS: &[(&str, &str)] = &[
     ("EMAILADDRESS", "1.2.840.113549.1.9.1"),
 ];
 
+const SERIAL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.5");
+
 /// A distinguished name, its relative ones in the order of the certificate: the least specific
 /// first. Values are compared as RFC 5280 section 7.1 says: without regard to case, to the amount
 /// of white space, and to the kind of string.
@@ -100,6 +102,13 @@ impl DistinguishedName {
     /// first as RFC 4514 has it, or last as OpenSSL shows names.
     pub(crate) fn is_meant_by(&self, written: &DistinguishedName) -> bool {
         self == written || self.0.iter().eq(written.0.iter().rev())
+    }
+
+    /// Whether there is a `serialNumber` attribute, once, and it has this value.
+    pub(crate) fn has_serial_number(&self, value: &str) -> bool {
+        let mut found = self.0.iter().flatten().filter(|(t, _)| *t == SERIAL_NUMBER);
+        let (first, second) = (found.next(), found.next());
+        second.is_none() && first.is_some_and(|(_, found)| *found == Value::text(value))
     }
 }
 
@@ -296,5 +305,16 @@ mod tests {
             assert_eq!(DistinguishedName::parse(text), None, "{text}");
         }
         assert!(DistinguishedName::parse("CN=,O=").is_some());
+    }
+
+    #[test]
+    fn a_serial_number_is_the_whole_of_the_one_attribute() {
+        let subject = name("CN=a,2.5.4.5=1003600000001");
+        assert!(subject.has_serial_number("1003600000001"));
+        assert!(!subject.has_serial_number("003600000001"));
+        assert!(!subject.has_serial_number("a"));
+        assert!(!name("CN=1003600000001").has_serial_number("1003600000001"));
+        let two = name("2.5.4.5=1,2.5.4.5=2");
+        assert!(!two.has_serial_number("1") && !two.has_serial_number("2"));
     }
 }

@@ -38,6 +38,7 @@
 mod algorithms;
 mod c14n;
 mod certificate;
+mod chain;
 mod datetime;
 mod distinguished_name;
 mod envelope;
@@ -51,8 +52,9 @@ mod xml;
 pub use algorithms::{Algorithms, Hash};
 pub use c14n::{exclusive_c14n, inclusive_c14n, inclusive_c14n11};
 pub use certificate::{Certificate, CertificateError};
+pub use chain::ChainError;
 pub use envelope::{Envelope, EnvelopeError};
-pub use policy::{Policy, Trust};
+pub use policy::{Policy, Trust, TrustError};
 pub use sign::{Signer, SignerError};
 pub use verify::{SecurityError, Verified};
 pub use write::{Content, Writer};

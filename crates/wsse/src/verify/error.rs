@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::chain::ChainError;
+
 /// Why a message was not verified. For the log: a caller who is not authenticated gets one
 /// constant answer whatever the reason.
 ///
@@ -189,6 +191,15 @@ pub enum SecurityError {
         /// The SHA-256 of the certificate in the message.
         fingerprint: String,
     },
+    /// The certificate in the message is not one, or its key is not RSA of at least 2048 bits.
+    #[error("the signer's certificate cannot be used: {reason}")]
+    UnusableCertificate {
+        /// Why, as [`CertificateError`](crate::CertificateError) says it.
+        reason: String,
+    },
+    /// The certificate in the message does not chain up to a trusted authority.
+    #[error("the signer's certificate is not trusted: {0}")]
+    UntrustedChain(#[from] ChainError),
     /// The key of the message is not that of a trusted certificate.
     #[error("no trusted certificate is named by {}", shown(named_by))]
     UnknownSigner {

@@ -1,9 +1,12 @@
 //! Who may have signed: the trusted certificates that a message names.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::SecurityError;
 use super::key_info::Hint;
+use super::validity::signed;
 use crate::certificate::{Certificate, fingerprint};
 use crate::policy::Trust;
 
@@ -21,27 +24,63 @@ pub(super) fn candidates(
     let fitting = |certificate: &&Certificate| hints.iter().all(|hint| hint.fits(certificate));
     let mut candidates: Vec<Certificate> = Vec::new();
     let mut refusal = None;
-    for certificate in trust.certificates().iter().filter(fitting) {
+    for certificate in trust.pinned_certificates().iter().filter(fitting) {
         let is_new = candidates.iter().all(|c| c.key() != certificate.key());
-        match check_validity(certificate, now) {
+        match check_validity(certificate, trust.grace(), now) {
             Ok(()) if is_new => candidates.push(certificate.clone()),
             Ok(()) => {}
             Err(error) => refusal = refusal.or(Some(error)),
         }
     }
     candidates.truncate(MAX_KEYS);
-    if candidates.is_empty() {
-        return Err(refusal.unwrap_or_else(|| unknown(trust, hints)));
+    match (candidates.is_empty(), refusal) {
+        (false, _) => Ok(candidates),
+        (true, Some(refusal)) => Err(refusal),
+        (true, None) => Ok(vec![certified(trust, hints, now)?]),
     }
-    Ok(candidates)
 }
 
-fn check_validity(certificate: &Certificate, now: Timestamp) -> Result<(), SecurityError> {
+/// The certificate that the message sends, if an authority stands for it.
+fn certified(trust: &Trust, hints: &[Hint], now: Timestamp) -> Result<Certificate, SecurityError> {
+    let sent = hints.iter().find_map(|hint| match hint {
+        Hint::Certificates(certificates) => Some(certificates),
+        _ => None,
+    });
+    let (Some(authorities), Some(sent)) = (trust.authorities(), sent) else {
+        return Err(unknown(trust, hints));
+    };
+    let mut refusal = None;
+    for der in sent {
+        let misfit = match Certificate::from_der(der) {
+            Ok(certificate) => match hints.iter().find(|hint| !hint.fits(&certificate)) {
+                Some(misfit) => SecurityError::ContradictoryKeyInfo {
+                    named_by: misfit.to_string(),
+                },
+                None => {
+                    authorities.check(&certificate, now)?;
+                    return Ok(certificate);
+                }
+            },
+            Err(error) => SecurityError::UnusableCertificate {
+                reason: error.to_string(),
+            },
+        };
+        refusal = refusal.or(Some(misfit));
+    }
+    Err(refusal.unwrap_or_else(|| unknown(trust, hints)))
+}
+
+fn check_validity(
+    certificate: &Certificate,
+    grace: Duration,
+    now: Timestamp,
+) -> Result<(), SecurityError> {
     let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
     if now < not_before {
         return Err(SecurityError::SignerNotYetValid { not_before });
     }
-    if now > not_after {
+    let last = not_after.checked_add(signed(grace));
+    if now > last.unwrap_or(Timestamp::MAX) {
         return Err(SecurityError::SignerExpired { not_after });
     }
     Ok(())
@@ -49,7 +88,7 @@ fn check_validity(certificate: &Certificate, now: Timestamp) -> Result<(), Secur
 
 /// Why no trusted certificate fits all hints.
 fn unknown(trust: &Trust, hints: &[Hint]) -> SecurityError {
-    let fits_one = |hint: &&Hint| trust.certificates().iter().any(|c| hint.fits(c));
+    let fits_one = |hint: &&Hint| trust.pinned_certificates().iter().any(|c| hint.fits(c));
     let known = hints.iter().find(fits_one);
     let misfit = hints.iter().find(|hint| !fits_one(hint)).or(hints.last());
     match (known, misfit) {

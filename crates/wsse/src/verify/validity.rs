@@ -58,6 +58,6 @@ fn time(element: Element<'_>) -> Result<Timestamp, SecurityError> {
     })
 }
 
-fn signed(duration: Duration) -> SignedDuration {
+pub(super) fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
