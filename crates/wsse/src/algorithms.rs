@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rsa::{Pkcs1v15Sign, RsaPrivateKey, RsaPublicKey};
+use rsa::{Pkcs1v15Sign, Pss, RsaPrivateKey, RsaPublicKey};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
@@ -34,23 +34,8 @@ impl Hash {
         }
     }
 
-    /// The `SignatureMethod` (XML Signature 1.1 section 6.4.2; RFC 6931 section 2.3).
-    pub(crate) fn signature_uri(self) -> &'static str {
-        match self {
-            Hash::Sha1 => "http://www.w3.org/2000/09/xmldsig#rsa-sha1",
-            Hash::Sha256 => "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
-            Hash::Sha384 => "http://www.w3.org/2001/04/xmldsig-more#rsa-sha384",
-            Hash::Sha512 => "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512",
-        }
-    }
-
     pub(crate) fn from_digest_uri(uri: &str) -> Option<Hash> {
         Hash::ALL.into_iter().find(|hash| hash.digest_uri() == uri)
-    }
-
-    pub(crate) fn from_signature_uri(uri: &str) -> Option<Hash> {
-        let mut all = Hash::ALL.into_iter();
-        all.find(|hash| hash.signature_uri() == uri)
     }
 
     pub(crate) fn of(self, bytes: &[u8]) -> Vec<u8> {
@@ -84,6 +69,84 @@ impl Hash {
             Hash::Sha256 => Pkcs1v15Sign::new::<Sha256>(),
             Hash::Sha384 => Pkcs1v15Sign::new::<Sha384>(),
             Hash::Sha512 => Pkcs1v15Sign::new::<Sha512>(),
+        }
+    }
+}
+
+/// How a signature value is made of a digest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SignatureMethod {
+    /// RSASSA-PKCS1-v1_5.
+    Pkcs1(Hash),
+    /// RSASSA-PSS with MGF1 of the same hash and a salt of its length; not with SHA-1.
+    Pss(Hash),
+}
+
+impl SignatureMethod {
+    const ALL: [SignatureMethod; 7] = [
+        SignatureMethod::Pkcs1(Hash::Sha1),
+        SignatureMethod::Pkcs1(Hash::Sha256),
+        SignatureMethod::Pkcs1(Hash::Sha384),
+        SignatureMethod::Pkcs1(Hash::Sha512),
+        SignatureMethod::Pss(Hash::Sha256),
+        SignatureMethod::Pss(Hash::Sha384),
+        SignatureMethod::Pss(Hash::Sha512),
+    ];
+
+    pub(crate) fn from_uri(uri: &str) -> Option<SignatureMethod> {
+        let mut all = SignatureMethod::ALL.into_iter();
+        all.find(|method| method.uri() == uri)
+    }
+
+    /// The identifier (XML Signature 1.1 section 6.4.2; RFC 9231 sections 2.3.2 to 2.3.4 and
+    /// 2.3.10).
+    pub(crate) fn uri(self) -> &'static str {
+        match self {
+            SignatureMethod::Pkcs1(Hash::Sha1) => "http://www.w3.org/2000/09/xmldsig#rsa-sha1",
+            SignatureMethod::Pkcs1(Hash::Sha256) => {
+                "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
+            }
+            SignatureMethod::Pkcs1(Hash::Sha384) => {
+                "http://www.w3.org/2001/04/xmldsig-more#rsa-sha384"
+            }
+            SignatureMethod::Pkcs1(Hash::Sha512) => {
+                "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512"
+            }
+            SignatureMethod::Pss(Hash::Sha1) => {
+                "http://www.w3.org/2007/05/xmldsig-more#sha1-rsa-MGF1"
+            }
+            SignatureMethod::Pss(Hash::Sha256) => {
+                "http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1"
+            }
+            SignatureMethod::Pss(Hash::Sha384) => {
+                "http://www.w3.org/2007/05/xmldsig-more#sha384-rsa-MGF1"
+            }
+            SignatureMethod::Pss(Hash::Sha512) => {
+                "http://www.w3.org/2007/05/xmldsig-more#sha512-rsa-MGF1"
+            }
+        }
+    }
+
+    pub(crate) fn hash(self) -> Hash {
+        match self {
+            SignatureMethod::Pkcs1(hash) | SignatureMethod::Pss(hash) => hash,
+        }
+    }
+
+    /// RFC 8017 sections 8.2.2 and 8.1.2, over a digest that this method's hash made.
+    pub(crate) fn verify(self, key: &RsaPublicKey, digest: &[u8], signature: &[u8]) -> bool {
+        match self {
+            SignatureMethod::Pkcs1(hash) => hash.verify(key, digest, signature),
+            SignatureMethod::Pss(Hash::Sha1) => false,
+            SignatureMethod::Pss(Hash::Sha256) => {
+                key.verify(Pss::<Sha256>::new(), digest, signature).is_ok()
+            }
+            SignatureMethod::Pss(Hash::Sha384) => {
+                key.verify(Pss::<Sha384>::new(), digest, signature).is_ok()
+            }
+            SignatureMethod::Pss(Hash::Sha512) => {
+                key.verify(Pss::<Sha512>::new(), digest, signature).is_ok()
+            }
         }
     }
 }
@@ -129,7 +192,7 @@ impl Sink for Hasher {
     }
 }
 
-/// The hashes of a signature: the one that RSA PKCS#1 v1.5 signs, and the one of the Body's
+/// The hashes of a signature: the one that RSA signs, and the one of the Body's
 /// digest. Displayed as `rsa-sha256`, or `rsa-sha256 with sha1` where they differ.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Algorithms {
@@ -172,10 +235,14 @@ mod tests {
     fn identifiers_are_read_back() {
         for hash in Hash::ALL {
             assert_eq!(Hash::from_digest_uri(hash.digest_uri()), Some(hash));
-            assert_eq!(Hash::from_signature_uri(hash.signature_uri()), Some(hash));
         }
-        assert_eq!(Hash::from_digest_uri(Hash::Sha1.signature_uri()), None);
-        assert_eq!(Hash::from_signature_uri(""), None);
+        for method in SignatureMethod::ALL {
+            assert_eq!(SignatureMethod::from_uri(method.uri()), Some(method));
+            assert_eq!(Hash::from_digest_uri(method.uri()), None);
+        }
+        assert_eq!(SignatureMethod::from_uri(""), None);
+        let sha1 = SignatureMethod::Pss(Hash::Sha1);
+        assert_eq!(SignatureMethod::from_uri(sha1.uri()), None);
     }
 
     #[test]

@@ -524,7 +524,7 @@ mod tests {
     #[test]
     fn inclusive_forms_write_all_namespaces_in_scope_at_the_apex() {
         let document = "<a xmlns='d' xmlns:p='u' xmlns:q='v' xmlns:xml='http://www.w3.org/XML/1998/namespace'>\
-            <p:b xmlns:q='w'><c xmlns='' xmlns:q='w' xmlns:p='x'/><d/></p:b></a>";
+            <p:b xmlns:q='w'><c xmlns='' xmlns:q='w' xmlns:p='x'/><d xmlns:xml='http://www.w3.org/XML/1998/namespace'/></p:b></a>";
         let expected =
             r#"<p:b xmlns="d" xmlns:p="u" xmlns:q="w"><c xmlns="" xmlns:p="x"></c><d></d></p:b>"#;
         assert_eq!(inclusive(document, inclusive_c14n), expected);

@@ -317,7 +317,7 @@ pub(crate) fn is_self_issued(certificate: &Certificate) -> bool {
     certificate.link().subject == certificate.link().issuer
 }
 
-/// Whether an authority issued a certificate that has `below` authorities below itself.
+/// Whether an authority, one that [`check_authority`] let pass, issued a certificate that has `below` authorities below itself.
 fn check_issuer(
     certificate: &Certificate,
     issuer: &Certificate,
@@ -325,7 +325,6 @@ fn check_issuer(
     now: Timestamp,
     signatures: &mut usize,
 ) -> Result<(), ChainError> {
-    check_authority(issuer)?;
     check_validity(issuer, now)?;
     let constraints = read_extensions(issuer)?.constraints.as_ref();
     let longest = constraints.and_then(|constraints| constraints.path_len_constraint);

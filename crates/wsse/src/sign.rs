@@ -9,7 +9,7 @@ use rsa::RsaPrivateKey;
 use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::pkcs8::DecodePrivateKey;
 
-use crate::algorithms::{Algorithms, Hash};
+use crate::algorithms::{Algorithms, Hash, SignatureMethod};
 use crate::certificate::{Certificate, CertificateError};
 use crate::datetime;
 use crate::names::{BASE64_BINARY, DS, EXC_C14N, SOAP, WSSE, WSU, X509_V3};
@@ -189,7 +189,7 @@ fn signed_info(timestamp: &str, body: &str, algorithms: Algorithms) -> String {
         ),
         DS,
         EXC_C14N,
-        algorithms.signature.signature_uri(),
+        SignatureMethod::Pkcs1(algorithms.signature).uri(),
         reference(TIMESTAMP_ID, timestamp),
         reference(BODY_ID, body),
     )

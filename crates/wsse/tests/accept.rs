@@ -170,7 +170,7 @@ fn the_ways_of_other_stacks_are_accepted() {
         ),
         (
             "no Transforms, which is Canonical XML 1.0",
-            &[(transforms, "")],
+            &[(transforms, ""), around.0],
         ),
         (
             "Canonical XML 1.0",
@@ -560,6 +560,17 @@ fn the_algorithms_told_are_those_of_signature_and_body() {
         (algorithms.signature, algorithms.digest),
         (Hash::Sha256, Hash::Sha1)
     );
+}
+
+#[test]
+fn rsa_pss_is_accepted_and_told() {
+    for hash in ["sha256", "sha384", "sha512"] {
+        let method = format!("http://www.w3.org/2007/05/xmldsig-more#{hash}-rsa-MGF1");
+        let verified = verify(&signed(&[(RSA_SHA1, &method)]));
+        assert_eq!(verified.signature_method(), method);
+        assert_eq!(verified.algorithms().signature.to_string(), hash);
+    }
+    assert_eq!(verify(&message()).signature_method(), RSA_SHA1);
 }
 
 #[test]

@@ -282,6 +282,50 @@ fn openssl_verifies_our_signature_value_over_our_signed_info() {
     }
 }
 
+/// `xmlsec1` knows RSA-PSS only from version 1.3 on.
+#[test]
+fn we_verify_the_rsa_pss_of_openssl() {
+    if !has_tool("openssl") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    for hash in ["sha256", "sha384", "sha512"] {
+        let template = template().replace(
+            "http://www.w3.org/2000/09/xmldsig#rsa-sha1",
+            &format!("http://www.w3.org/2007/05/xmldsig-more#{hash}-rsa-MGF1"),
+        );
+        let message = common::fill(&template, "mpay");
+        let document = Document::parse(message.as_bytes()).expect("a document");
+        let part = |name| common::find(document.root(), &|e| e.is(common::DS, name)).expect(name);
+        let signed_info = exclusive_c14n(part("SignedInfo"), false, &[]);
+        let signed_info = write(folder.path(), "signed-info", &signed_info);
+        let sign = |salt: &str| {
+            let key = path("mpay.key.pem");
+            let salt = format!("rsa_pss_saltlen:{salt}");
+            let hash = format!("-{hash}");
+            let options = [
+                "dgst",
+                &hash,
+                "-sign",
+                &key,
+                "-sigopt",
+                "rsa_padding_mode:pss",
+                "-sigopt",
+                &salt,
+            ];
+            let output = run("openssl", &[&options[..], &[&signed_info]].concat());
+            let ours = part("SignatureValue").text().expect("base64");
+            message.replace(&*ours, &Base64::encode_string(&output.stdout))
+        };
+        assert_verified(&sign("digest"), hash);
+        let envelope = Envelope::parse(sign("20").as_bytes()).expect("an envelope");
+        assert!(
+            envelope.verify(&policy(&["mpay"]), now()).is_err(),
+            "{hash}"
+        );
+    }
+}
+
 #[test]
 fn openssl_makes_the_same_digests() {
     if !has_tool("openssl") {

@@ -783,6 +783,36 @@ const CASES: &[Case] = &[
         error: "UnsupportedSignatureMethod",
     },
     Case {
+        name: "RSA-PSS with SHA-1",
+        signed: &[(
+            RSA_SHA1,
+            "<SignatureMethod Algorithm='http://www.w3.org/2007/05/xmldsig-more#sha1-rsa-MGF1'/>",
+        )],
+        then: &[],
+        error: "UnsupportedSignatureMethod",
+    },
+    Case {
+        name: "RSA-PSS with parameters",
+        signed: &[(
+            RSA_SHA1,
+            "<SignatureMethod Algorithm='http://www.w3.org/2007/05/xmldsig-more#rsa-pss'/>",
+        )],
+        then: &[],
+        error: "UnsupportedSignatureMethod",
+    },
+    Case {
+        name: "a signature of PKCS#1 called RSA-PSS",
+        signed: &[(
+            RSA_SHA1,
+            "<SignatureMethod Algorithm='http://www.w3.org/2001/04/xmldsig-more#rsa-sha256'/>",
+        )],
+        then: &[(
+            "2001/04/xmldsig-more#rsa-sha256",
+            "2007/05/xmldsig-more#sha256-rsa-MGF1",
+        )],
+        error: "SignatureMismatch",
+    },
+    Case {
         name: "no signature method",
         signed: &[(RSA_SHA1, "<SignatureMethod Algorithm=''/>")],
         then: &[],

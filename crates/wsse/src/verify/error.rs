@@ -121,7 +121,8 @@ pub enum SecurityError {
         /// Its identifier.
         algorithm: String,
     },
-    /// A signature method other than RSA PKCS#1 v1.5 with SHA-1, 256, 384 or 512.
+    /// A signature method other than RSA PKCS#1 v1.5 with SHA-1, 256, 384 or 512, and RSA-PSS with
+    /// SHA-256, 384 or 512.
     #[error("the signature method {}", shown(algorithm))]
     UnsupportedSignatureMethod {
         /// Its identifier.

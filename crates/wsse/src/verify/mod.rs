@@ -13,7 +13,7 @@ use rsa::traits::PublicKeyParts;
 
 pub use error::SecurityError;
 
-use crate::algorithms::{Algorithms, Hash};
+use crate::algorithms::{Algorithms, Hash, SignatureMethod};
 use crate::c14n::{Method, canonicalize};
 use crate::certificate::Certificate;
 use crate::envelope::Envelope;
@@ -53,6 +53,7 @@ struct Facts {
     security: NodeId,
     signer: Certificate,
     algorithms: Algorithms,
+    method: SignatureMethod,
     validity: Validity,
 }
 
@@ -70,6 +71,11 @@ impl Verified {
     /// The hashes of the signature and of the Body's digest, to answer alike.
     pub fn algorithms(&self) -> Algorithms {
         self.facts.algorithms
+    }
+
+    /// The identifier of the `SignatureMethod`, which also tells RSA-PSS from PKCS#1 v1.5.
+    pub fn signature_method(&self) -> &'static str {
+        self.facts.method.uri()
     }
 
     /// When the signer says the message was made: `wsu:Created`.
@@ -146,9 +152,10 @@ fn check(envelope: &Envelope, policy: &Policy, now: Timestamp) -> Result<Facts, 
         security: security.node(),
         signer,
         algorithms: Algorithms {
-            signature: signature.hash,
+            signature: signature.method.hash(),
             digest,
         },
+        method: signature.method,
         validity,
     })
 }
@@ -245,11 +252,18 @@ fn check_signature(
         return Err(SecurityError::SignatureLength { expected, found });
     }
     let method = &signature.canonicalization;
-    let digest = hash(signature.signed_info, method, signature.hash, budget)?;
-    let hash = signature.hash;
+    let digest = hash(
+        signature.signed_info,
+        method,
+        signature.method.hash(),
+        budget,
+    )?;
     candidates
         .into_iter()
-        .find(|signer| hash.verify(signer.key(), &digest, &signature.value))
+        .find(|signer| {
+            let method = signature.method;
+            method.verify(signer.key(), &digest, &signature.value)
+        })
         .ok_or(SecurityError::SignatureMismatch)
 }
 

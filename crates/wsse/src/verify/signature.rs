@@ -3,7 +3,7 @@
 
 use super::SecurityError;
 use super::structure::{Children, attribute, base64};
-use crate::algorithms::Hash;
+use crate::algorithms::{Hash, SignatureMethod};
 use crate::c14n::{Form, Method};
 use crate::names::{
     C14N_10, C14N_10_WITH_COMMENTS, C14N_11, C14N_11_WITH_COMMENTS, DS, DS_MANIFEST, EXC_C14N,
@@ -20,7 +20,7 @@ const MAX_LISTED_PREFIXES: usize = 64;
 pub(super) struct Signature<'a> {
     pub(super) signed_info: Element<'a>,
     pub(super) canonicalization: Method<'a>,
-    pub(super) hash: Hash,
+    pub(super) method: SignatureMethod,
     pub(super) references: Vec<Reference<'a>>,
     pub(super) value: Vec<u8>,
     pub(super) key_info: Option<Element<'a>>,
@@ -62,7 +62,7 @@ impl<'a> Signature<'a> {
             canonicalization: read_method(canonicalization, |algorithm| {
                 SecurityError::UnsupportedCanonicalization { algorithm }
             })?,
-            hash: signature_method(method)?,
+            method: signature_method(method)?,
             references,
             value: base64(value)?,
             key_info,
@@ -72,7 +72,7 @@ impl<'a> Signature<'a> {
     /// Whether SHA-1 is used anywhere.
     pub(super) fn uses_sha1(&self) -> bool {
         let mut digests = self.references.iter().map(|reference| reference.hash);
-        self.hash == Hash::Sha1 || digests.any(|hash| hash == Hash::Sha1)
+        self.method.hash() == Hash::Sha1 || digests.any(|hash| hash == Hash::Sha1)
     }
 }
 
@@ -186,10 +186,10 @@ fn prefix_list(parameter: Element<'_>) -> Result<Vec<&str>, SecurityError> {
     Ok(prefixes)
 }
 
-fn signature_method(method: Element<'_>) -> Result<Hash, SecurityError> {
+fn signature_method(method: Element<'_>) -> Result<SignatureMethod, SecurityError> {
     let algorithm = attribute(method, "Algorithm")?;
     Children::of(method)?.finish()?;
-    Hash::from_signature_uri(algorithm).ok_or_else(|| SecurityError::UnsupportedSignatureMethod {
+    SignatureMethod::from_uri(algorithm).ok_or_else(|| SecurityError::UnsupportedSignatureMethod {
         algorithm: algorithm.to_owned(),
     })
 }

@@ -2,6 +2,7 @@
 //! arbitrary messages.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+use std::convert::Infallible;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -10,7 +11,8 @@ use std::time::Duration;
 use base64ct::{Base64, Encoding};
 use jiff::Timestamp;
 use rsa::pkcs8::DecodePrivateKey;
-use rsa::{Pkcs1v15Sign, RsaPrivateKey};
+use rsa::rand_core::{TryCryptoRng, TryRng};
+use rsa::{Pkcs1v15Sign, Pss, RsaPrivateKey};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use wsse::{
@@ -196,6 +198,9 @@ fn hash(algorithm: &str, bytes: &[u8]) -> Vec<u8> {
 }
 
 fn sign(algorithm: &str, bytes: &[u8], key_name: &str) -> Vec<u8> {
+    if let Some(algorithm) = algorithm.strip_suffix("-rsa-MGF1") {
+        return sign_pss(algorithm, bytes, key_name);
+    }
     let scheme = match algorithm.rsplit(['#', '-']).next() {
         Some("sha256") => Pkcs1v15Sign::new::<Sha256>(),
         Some("sha384") => Pkcs1v15Sign::new::<Sha384>(),
@@ -205,6 +210,50 @@ fn sign(algorithm: &str, bytes: &[u8], key_name: &str) -> Vec<u8> {
     let digest = hash(algorithm, bytes);
     key(key_name).sign(scheme, &digest).expect("a signature")
 }
+
+fn sign_pss(algorithm: &str, bytes: &[u8], key_name: &str) -> Vec<u8> {
+    fn scheme<D: Digest>() -> Pss<D> {
+        Pss {
+            blinded: false,
+            digest: D::new(),
+            salt_len: Some(<D as Digest>::output_size()),
+        }
+    }
+    let (digest, key, rng) = (hash(algorithm, bytes), key(key_name), &mut Counter(0));
+    match algorithm.rsplit('#').next() {
+        Some("sha256") => key.sign_with_rng(rng, scheme::<Sha256>(), &digest),
+        Some("sha384") => key.sign_with_rng(rng, scheme::<Sha384>(), &digest),
+        Some("sha512") => key.sign_with_rng(rng, scheme::<Sha512>(), &digest),
+        _ => key.sign_with_rng(rng, scheme::<Sha1>(), &digest),
+    }
+    .expect("a signature")
+}
+
+/// Salts need not be secret.
+struct Counter(u8);
+
+impl TryRng for Counter {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.0 = self.0.wrapping_add(1);
+        Ok(self.0.into())
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.try_next_u32().map(u64::from)
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        for byte in bytes {
+            self.0 = self.0.wrapping_add(1);
+            *byte = self.0;
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Counter {}
 
 /// The first element, in document order, that satisfies a condition.
 pub fn find<'a>(
