@@ -184,6 +184,11 @@ impl Certificate {
         fingerprint(&self.0.der)
     }
 
+    /// Whether subject and issuer are the same, as in the certificate of a root authority.
+    pub fn is_self_issued(&self) -> bool {
+        self.0.subject_name == self.0.issuer_name
+    }
+
     /// The first instant of validity.
     pub fn not_before(&self) -> Timestamp {
         self.0.not_before

@@ -12,9 +12,8 @@ use crate::algorithms::Hash;
 use crate::certificate::Certificate;
 use crate::distinguished_name::DistinguishedName;
 
-/// The most authorities between a configured one and the signer.
-const MAX_INTERMEDIATES: usize = 4;
-/// The most signatures of certificates that are checked for one message.
+/// The most signatures of certificates that are checked for one message, which also ends a search
+/// among intermediates that certify each other.
 const MAX_SIGNATURES: usize = 16;
 
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
@@ -89,8 +88,8 @@ pub enum ChainError {
         /// Subject of the certificate.
         subject: String,
     },
-    /// More authorities below this one than its `pathLenConstraint` allows, or than this crate
-    /// follows: 4.
+    /// More authorities below this one than its `pathLenConstraint` allows, self-issued ones
+    /// counted too, or more than this crate follows.
     #[error("too many authorities below {subject:?}")]
     PathTooLong {
         /// Subject of the certificate.
@@ -269,10 +268,6 @@ impl Authorities {
         now: Timestamp,
         signatures: &mut usize,
     ) -> Result<(), ChainError> {
-        if below > MAX_INTERMEDIATES {
-            let subject = certificate.subject();
-            return Err(ChainError::PathTooLong { subject });
-        }
         let is_issuer = |issuer: &&Certificate| issuer.link().subject == certificate.link().issuer;
         let mut refusal = None;
         for authority in self.authorities.iter().filter(is_issuer) {
@@ -282,9 +277,8 @@ impl Authorities {
             }
         }
         for intermediate in self.intermediates.iter().filter(is_issuer) {
-            let above = below + usize::from(!is_self_issued(intermediate));
             let way = check_issuer(certificate, intermediate, below, now, signatures)
-                .and_then(|()| self.climb(intermediate, above, now, signatures));
+                .and_then(|()| self.climb(intermediate, below + 1, now, signatures));
             match way {
                 Ok(()) => return Ok(()),
                 Err(error) => refusal = refusal.or(Some(error)),
@@ -311,10 +305,6 @@ pub(crate) fn check_authority(authority: &Certificate) -> Result<(), ChainError>
         return Err(ChainError::KeyUsage { subject: subject() });
     }
     Ok(())
-}
-
-pub(crate) fn is_self_issued(certificate: &Certificate) -> bool {
-    certificate.link().subject == certificate.link().issuer
 }
 
 /// Whether an authority, one that [`check_authority`] let pass, issued a certificate that has `below` authorities below itself.
@@ -372,4 +362,58 @@ fn check_validity(certificate: &Certificate, now: Timestamp) -> Result<(), Chain
         return Err(ChainError::Expired { subject, not_after });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use x509_cert::der::asn1::Any;
+
+    use super::*;
+
+    const SIGNER: &str = include_str!("../tests/data/chain/mpay.pem");
+    const SHA256_WITH_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 0x0b];
+
+    /// The link of the signer's certificate with some bytes replaced, the last ones that are so.
+    fn altered(from: &[u8], to: &[u8]) -> Link {
+        let mut der = Certificate::from_pem(SIGNER).unwrap().der().to_vec();
+        let at = der.windows(from.len()).rposition(|window| window == from);
+        der[at.unwrap()..][..to.len()].copy_from_slice(to);
+        Link::of(&der, &x509_cert::Certificate::from_der(&der).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_algorithm_must_be_the_one_that_was_signed() {
+        let sha384_with_rsa = [&SHA256_WITH_RSA[..8], &[0x0c]].concat();
+        let certificate = Certificate::from_pem(SIGNER).unwrap();
+        assert_eq!(certificate.link().algorithm, Ok(Hash::Sha256));
+        assert!(
+            altered(SHA256_WITH_RSA, &sha384_with_rsa)
+                .algorithm
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn the_algorithm_has_no_parameters() {
+        let algorithm = |parameters| AlgorithmIdentifierOwned {
+            oid: ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11"),
+            parameters,
+        };
+        assert_eq!(accepted(&algorithm(None)), Some(Hash::Sha256));
+        assert_eq!(accepted(&algorithm(Some(Any::null()))), Some(Hash::Sha256));
+        let octets = Any::from_der(&[4, 0]).unwrap();
+        assert_eq!(accepted(&algorithm(Some(octets))), None);
+    }
+
+    #[test]
+    fn an_extension_is_there_once_and_can_be_read() {
+        let certificate = Certificate::from_pem(SIGNER).unwrap();
+        assert!(certificate.link().extensions.is_ok());
+        let (identifier, usage, constraints) =
+            ([0x55, 0x1d, 0x0e], [0x55, 0x1d, 0x0f], [0x55, 0x1d, 0x13]);
+        assert!(altered(&identifier, &usage).extensions == Err(KEY_USAGE));
+        // A key usage in the place of constraints, then the reverse.
+        assert!(altered(&usage, &constraints).extensions.is_err());
+        assert!(altered(&constraints, &[0x55, 0x1d, 0x1e]).extensions == Err(NAME_CONSTRAINTS));
+    }
 }

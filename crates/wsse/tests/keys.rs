@@ -17,6 +17,8 @@ fn a_certificate_tells_its_fields() {
         name
     );
     assert_eq!(certificate.issuer(), certificate.subject());
+    assert!(certificate.is_self_issued());
+    assert!(!common::certificate("chain/mpay").is_self_issued());
     assert_eq!(certificate.common_name().as_deref(), Some("mpay.example"));
     assert_eq!(certificate.key_bits(), 2048);
     assert_eq!(certificate.not_before(), time("2020-01-01T00:00:00Z"));

@@ -98,6 +98,7 @@ fn a_signer_without_a_sound_chain_is_refused() {
         ("mpay", &["root"], &["issuing-expired"], "Expired"),
         ("mpay", &["issuing-expired"], &[], "Expired"),
         ("deep", &["root"], &["issuing", "below"], "PathTooLong"),
+        ("direct", &["issuing"], &["root"], "PathTooLong"),
         ("encipher", &["root"], &[], "KeyUsage"),
         ("unknown", &["root"], &[], "Extension"),
         ("web-server", &["root"], &[], "Extension"),
