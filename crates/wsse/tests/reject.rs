@@ -1,7 +1,9 @@
 //! Messages that must be refused. Each is the good message of `data/template.xml` with one thing
-//! wrong: changed before it is signed with the key of `mpay`, or after.
+//! wrong: changed before it is signed with the key of `mpay`, or after. They are also kept as files
+//! in `tests/corpus`, which the test `corpus` reads; `write_the_corpus` here writes them.
 
 mod common;
+mod generate;
 
 use common::{certificate, decimal, fill, key, message, now, policy, template, time, variant};
 use rsa::traits::PublicKeyParts;
@@ -395,7 +397,7 @@ const CASES: &[Case] = &[
         error: "DuplicateId",
     },
     Case {
-        name: "an id as wsu:Id and as ID",
+        name: "an id as wsu:Id and as upper-case ID",
         signed: &[],
         then: &[(r#"u:Id="Trace""#, r#"ID="Body""#)],
         error: "DuplicateId",
@@ -407,7 +409,7 @@ const CASES: &[Case] = &[
         error: "DuplicateId",
     },
     Case {
-        name: "an id as Id and as ID",
+        name: "an id as Id and as upper-case ID",
         signed: &[],
         then: &[(r#"u:Id="Trace""#, r#"Id="x""#), ("<Pay ", "<Pay ID='x' ")],
         error: "DuplicateId",
@@ -422,7 +424,7 @@ const CASES: &[Case] = &[
         error: "DuplicateId",
     },
     Case {
-        name: "an id as ID and as xml:id",
+        name: "an id as upper-case ID and as xml:id",
         signed: &[],
         then: &[
             (r#"u:Id="Trace""#, r#"ID="x""#),
@@ -1385,6 +1387,17 @@ fn every_message_of_the_table_is_refused_for_its_reason() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(CASES.len() >= 100);
+}
+
+#[test]
+#[ignore = "writes tests/corpus anew"]
+fn write_the_corpus() {
+    let of_table = |case: &Case| {
+        let message = replace(template(), case.signed, case.name);
+        let message = replace(fill(&message, "mpay"), case.then, case.name);
+        (case.name, case.error, message)
+    };
+    generate::write(CASES.iter().map(of_table).collect());
 }
 
 #[test]
