@@ -412,6 +412,11 @@ mod tests {
         let (identifier, usage, constraints) =
             ([0x55, 0x1d, 0x0e], [0x55, 0x1d, 0x0f], [0x55, 0x1d, 0x13]);
         assert!(altered(&identifier, &usage).extensions == Err(KEY_USAGE));
+        let (authority, twice) = (
+            [0x55, 0x1d, 0x23],
+            ObjectIdentifier::new_unwrap("2.5.29.14"),
+        );
+        assert!(altered(&authority, &identifier).extensions == Err(twice));
         // A key usage in the place of constraints, then the reverse.
         assert!(altered(&usage, &constraints).extensions.is_err());
         assert!(altered(&constraints, &[0x55, 0x1d, 0x1e]).extensions == Err(NAME_CONSTRAINTS));

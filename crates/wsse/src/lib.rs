@@ -32,6 +32,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Whom to trust is configuration: [`Trust`] pins certificates, or names authorities and the signers
+//! that they are trusted for. What is accepted of WS-Security and XML Signature, and what is not,
+//! the README lists; [`SecurityError`] has a variant for each refusal.
+//!
 //! The crate has no clock, no randomness, no I/O and no state: time and keys are arguments.
 #![forbid(unsafe_code)]
 
@@ -59,3 +63,8 @@ pub use sign::{Signer, SignerError};
 pub use verify::{SecurityError, Verified};
 pub use write::{Content, Writer};
 pub use xml::{Document, Element, Malformed, XmlError};
+
+/// The README's example is run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
