@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use wsse::{Certificate, Policy, Signer, Trust};
+use wsse::{Certificate, Policy, Signer, Trust, TrustError};
 
 use crate::domain::{PaymentAccount, ServiceId, Text};
 
 /// The names of all variables. The manifest gives each to the component.
-pub const VARIABLES: [&str; 15] = [
+pub const VARIABLES: [&str; 18] = [
     "accept_sha1",
     "api_token",
     "bank_account",
@@ -18,8 +18,11 @@ pub const VARIABLES: [&str; 15] = [
     "beneficiary_name",
     "clock_skew",
     "environment",
+    "expired_signer_grace",
     "max_message_age",
+    "mpay_authorities",
     "mpay_certificates",
+    "mpay_signer_names",
     "public_url",
     "service_certificate",
     "service_ids",
@@ -171,7 +174,7 @@ impl Config {
         let service_ids = reader.service_ids();
         let default_account = reader.default_account();
         let signer = reader.signer(environment);
-        let pinned = reader.mpay_certificates(environment);
+        let trust = reader.trust(environment);
         let accept_sha1 = reader.word("accept_sha1", true, &[("true", true), ("false", false)]);
         let clock_skew = reader.seconds("clock_skew", 120, 600);
         let max_age = reader.seconds("max_message_age", 1800, 86_400);
@@ -185,14 +188,14 @@ impl Config {
             ],
         );
         let public_url = reader.public_url();
-        match (signer.map(Box::new), pinned) {
-            (Some(signer), Some(pinned)) if reader.errors.is_empty() => Ok(Self {
+        match (signer.map(Box::new), trust) {
+            (Some(signer), Some(trust)) if reader.errors.is_empty() => Ok(Self {
                 environment,
                 service_ids,
                 default_account,
                 signer: *signer,
                 policy: Policy {
-                    trust: Trust::pinned(pinned),
+                    trust,
                     accept_sha1,
                     clock_skew,
                     max_age,
@@ -336,16 +339,58 @@ impl<'a> Reader<'a> {
         Some(signer)
     }
 
-    fn mpay_certificates(&mut self, environment: Environment) -> Option<Vec<Certificate>> {
-        let bundle = self.required(
-            "mpay_certificates",
-            "the certificates that MPay signs with, PEM, one after the other",
-        )?;
+    /// Pinned certificates, authorities with the names they are trusted for, or both.
+    fn trust(&mut self, environment: Environment) -> Option<Trust> {
+        let with_authorities = self.variables.get("mpay_authorities").is_some();
+        let pinned = if with_authorities && self.variables.get("mpay_certificates").is_none() {
+            Vec::new()
+        } else {
+            self.required(
+                "mpay_certificates",
+                "the certificates that MPay signs with, PEM, one after the other; \
+                 or set mpay_authorities and mpay_signer_names",
+            )?;
+            self.certificates("mpay_certificates", environment)?
+        };
+        let grace = self.seconds("expired_signer_grace", 0, 30 * 86_400);
+        let trust = Trust::pinned(pinned).with_grace(grace);
+        let names = self.variables.get("mpay_signer_names").unwrap_or_default();
+        let names: Vec<&str> = names
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
+        if !with_authorities {
+            if !names.is_empty() {
+                self.error("mpay_signer_names", "is set, but mpay_authorities is not");
+            }
+            return Some(trust);
+        }
+        let (authorities, intermediates) = self
+            .certificates("mpay_authorities", environment)?
+            .into_iter()
+            .partition(Certificate::is_self_issued);
+        trust
+            .with_authorities(authorities, intermediates, &names)
+            .map_err(|error| match error {
+                TrustError::NoNames | TrustError::BadName { .. } => {
+                    self.error("mpay_signer_names", error);
+                }
+                _ => self.error("mpay_authorities", error),
+            })
+            .ok()
+    }
+
+    fn certificates(
+        &mut self,
+        variable: &'static str,
+        environment: Environment,
+    ) -> Option<Vec<Certificate>> {
+        let bundle = self.variables.get(variable).unwrap_or_default();
         let certificates = Certificate::bundle_from_pem(bundle)
-            .map_err(|error| self.error("mpay_certificates", error))
+            .map_err(|error| self.error(variable, error))
             .ok()?;
         for certificate in &certificates {
-            self.refuse_development("mpay_certificates", certificate, environment);
+            self.refuse_development(variable, certificate, environment);
         }
         Some(certificates)
     }
@@ -425,6 +470,9 @@ pub(crate) mod tests {
     const CERTIFICATE: &str = include_str!("../crates/wsse/tests/data/service.pem");
     const MPAY: &str = include_str!("../crates/wsse/tests/data/mpay.pem");
 
+    const ROOT: &str = include_str!("../crates/wsse/tests/data/chain/root.pem");
+    const ISSUING: &str = include_str!("../crates/wsse/tests/data/chain/issuing.pem");
+
     pub(crate) fn variables() -> Variables {
         let mut variables = Variables::default();
         for (name, value) in [
@@ -482,6 +530,9 @@ pub(crate) mod tests {
             ("accept_sha1", "yes"),
             ("clock_skew", "-1"),
             ("max_message_age", "999999"),
+            ("expired_signer_grace", "9999999"),
+            ("mpay_authorities", "nonsense"),
+            ("mpay_signer_names", "1003600000001"),
             ("api_token", "short"),
             ("api_token", "development-only-0123456789012345"),
             ("bank_code", ""),
@@ -494,6 +545,27 @@ pub(crate) mod tests {
             assert_eq!(errors.len(), 1, "{name}={value:?}: {errors:?}");
             assert_eq!(errors[0].variable, name);
         }
+    }
+
+    #[test]
+    fn authorities_need_the_names_of_signers() {
+        let errors = |authorities: &str, names: &str| {
+            let mut variables = variables();
+            variables.set("mpay_certificates", String::new());
+            variables.set("mpay_authorities", authorities.to_owned());
+            variables.set("mpay_signer_names", names.to_owned());
+            let errors = Config::read(&variables).err().map(|wrong| wrong.errors);
+            let errors = errors.unwrap_or_default().into_iter();
+            errors.map(|error| error.variable).collect::<Vec<_>>()
+        };
+        let both = format!("{ROOT}{ISSUING}");
+        assert!(errors(&both, "1003600000001").is_empty());
+        assert!(errors(&both, "1003600000001\nCN=mpay.example, C=MD\n").is_empty());
+        assert_eq!(errors(&both, ""), ["mpay_signer_names"]);
+        assert_eq!(errors(&both, "XX=1"), ["mpay_signer_names"]);
+        assert_eq!(errors(ISSUING, "1003600000001"), ["mpay_authorities"]);
+        assert_eq!(errors(MPAY, "1003600000001"), ["mpay_authorities"]);
+        assert_eq!(errors("", "1003600000001"), ["mpay_certificates"]);
     }
 
     #[test]
