@@ -4,6 +4,7 @@
 mod base;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use crate::names;
 use crate::xml::{Declaration, Element, Kind, Namespace, NodeId, Prefix, Tag, Tree};
@@ -243,16 +244,12 @@ impl<'a, S: Sink> Canonicalizer<'a, S> {
             Form::Inclusive10 => |_| true,
             Form::Inclusive11 => |local| matches!(local, "lang" | "space"),
         };
-        let mut own: Vec<&str> = self
-            .tree
-            .xml_attributes(apex)
-            .map(|(local, _)| local)
-            .collect();
+        let own = self.tree.xml_attributes(apex);
+        let mut seen: BTreeSet<&str> = own.map(|(local, _)| local).collect();
         let mut inherited = Vec::new();
         for ancestor in self.tree.ancestors(apex) {
             for (local, value) in self.tree.xml_attributes(ancestor) {
-                if is_inherited(local) && !own.contains(&local) {
-                    own.push(local);
+                if is_inherited(local) && seen.insert(local) {
                     inherited.push((local, Cow::Borrowed(value)));
                 }
             }
@@ -343,15 +340,16 @@ impl<'a, S: Sink> Canonicalizer<'a, S> {
     }
 }
 
-/// The attributes of a start tag and inherited ones, which replace own ones, in canonical order.
+/// The attributes of a start tag and inherited ones in canonical order. Of these only `xml:base`
+/// can be there already, and replaces it.
 fn merged<'a>(
     tree: &'a Tree,
     tag: &'a Tag,
     inherited: Vec<(&'a str, Cow<'a, str>)>,
 ) -> Vec<(String, Cow<'a, str>)> {
-    let is_replaced = |namespace: &str, local: &str| {
-        namespace == names::XML && inherited.iter().any(|(name, _)| *name == local)
-    };
+    let has_base = inherited.iter().any(|(local, _)| *local == "base");
+    let is_replaced =
+        |namespace: &str, local: &str| has_base && local == "base" && namespace == names::XML;
     let own = tree.attributes(tag).iter().filter_map(|attribute| {
         let namespace = tree.namespace(attribute.name.namespace);
         let local = tree.local(&attribute.name);

@@ -1,6 +1,8 @@
 //! Chains of certificates up to a configured authority: RFC 5280 section 6, less what a
 //! hierarchy that certifies institutions has no use for, which is refused where it matters.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use x509_cert::TbsCertificate;
 use x509_cert::der::asn1::ObjectIdentifier;
@@ -175,14 +177,11 @@ fn accepted(algorithm: &AlgorithmIdentifierOwned) -> Option<Hash> {
 fn extensions(certificate: &TbsCertificate) -> Result<Extensions, ObjectIdentifier> {
     let all = certificate.extensions().map_or(&[][..], Vec::as_slice);
     let mut found = Extensions::default();
-    for (index, extension) in all.iter().enumerate() {
+    let mut seen = BTreeSet::new();
+    for extension in all {
         let kind = extension.extn_id;
         let value = extension.extn_value.as_bytes();
-        if all
-            .iter()
-            .skip(index + 1)
-            .any(|other| other.extn_id == kind)
-        {
+        if !seen.insert(kind) {
             return Err(kind);
         }
         match kind {

@@ -972,6 +972,18 @@ const CASES: &[Case] = &[
         error: "UnsupportedKeyInfo",
     },
     Case {
+        name: "a certificate of more than 16 KiB",
+        signed: &[],
+        then: &[("TRUSTED", "LARGE")],
+        error: "UnusableCertificate",
+    },
+    Case {
+        name: "seventeen key identifiers",
+        signed: &[],
+        then: &[(KEY, "<X509Data>SKIS</X509Data>")],
+        error: "TooManyHints",
+    },
+    Case {
         name: "a subject key identifier that nobody has",
         signed: &[],
         then: &[(
@@ -1337,6 +1349,7 @@ fn expand(text: &str) -> String {
         "STRANGER" => token("stranger"),
         "RENEWED" => token("renewed"),
         "SERVICE" => token("service"),
+        "LARGE" => base64(&[0x30; (16 << 10) + 1]),
         "TRAILING" => base64(&[certificate("mpay").der(), &[0]].concat()),
         TWICE => format!("{TIME_REFERENCE}{BODY_REFERENCE}"),
         _ => text
@@ -1344,6 +1357,7 @@ fn expand(text: &str) -> String {
             .replace("TRUSTED_TOKEN", &token("mpay"))
             .replace("SERVICE_TOKEN", &token("service"))
             .replace("STRANGER_TOKEN", &token("stranger"))
+            .replace("SKIS", &"<X509SKI>AAAA</X509SKI>".repeat(17))
             .replace("SERIAL", &decimal(&certificate("mpay").serial_number()))
             .replace("MPAY_MODULUS", &base64(&key("mpay").n_bytes()))
             .replace("STRANGER_MODULUS", &base64(&key("stranger").n_bytes()))

@@ -174,6 +174,9 @@ pub enum SecurityError {
         /// The expanded name of the element that gives it.
         element: String,
     },
+    /// More ways of naming the signer than this crate reads: 16.
+    #[error("the key is given in too many ways")]
+    TooManyHints,
     /// A token that is not an X.509 version 3 certificate in base64.
     #[error("a token of type {}", shown(token_type))]
     UnsupportedToken {
@@ -192,7 +195,8 @@ pub enum SecurityError {
         /// The SHA-256 of the certificate in the message.
         fingerprint: String,
     },
-    /// The certificate in the message is not one, or its key is not RSA of at least 2048 bits.
+    /// The certificate in the message is not one, is longer than 16 KiB, or its key is not RSA of at
+    /// least 2048 bits.
     #[error("the signer's certificate cannot be used: {reason}")]
     UnusableCertificate {
         /// Why, as [`CertificateError`](crate::CertificateError) says it.

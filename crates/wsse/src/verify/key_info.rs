@@ -20,6 +20,11 @@ use crate::xml::{Element, collapse};
 
 /// The most certificates in one `X509Data`: longer chains are not met.
 const MAX_CERTIFICATES: usize = 6;
+/// The longest certificate that a message may send, in bytes: reading one costs more than its
+/// length where its names have many parts.
+const MAX_CERTIFICATE_BYTES: usize = 16 << 10;
+/// The most things that may be said of one signer.
+const MAX_HINTS: usize = 16;
 /// The most digits in a serial number: 20 bytes (RFC 5280 section 4.1.2.2).
 const MAX_SERIAL_DIGITS: usize = 49;
 
@@ -121,6 +126,9 @@ pub(super) fn read(
         } else {
             return Err(unsupported(child));
         }
+        if hints.len() > MAX_HINTS {
+            return Err(SecurityError::TooManyHints);
+        }
         next = children.next();
     }
     Ok(hints)
@@ -138,7 +146,7 @@ fn token_reference(
         Ok(vec![key_identifier(child)?])
     } else if child.is(WSSE, "Reference") {
         let token = token(child, parts, security)?;
-        Ok(vec![Hint::Certificates(vec![base64(token)?])])
+        Ok(vec![Hint::Certificates(vec![certificate(token)?])])
     } else {
         Err(unsupported(child))
     }
@@ -187,13 +195,16 @@ fn token<'a>(
 /// 7.3. WSS4J also sends whole certificates in this way.
 fn key_identifier(identifier: Element<'_>) -> Result<Hint, SecurityError> {
     check_type(identifier, "EncodingType", BASE64_BINARY)?;
+    let value_type = attribute(identifier, "ValueType")?;
+    if value_type == X509_V3 {
+        return Ok(Hint::Certificates(vec![certificate(identifier)?]));
+    }
     let bytes = base64(identifier)?;
-    match attribute(identifier, "ValueType")? {
+    match value_type {
         X509_SUBJECT_KEY_IDENTIFIER | X509_V3_SUBJECT_KEY_IDENTIFIER => {
             Ok(Hint::KeyIdentifier(bytes))
         }
         THUMBPRINT_SHA1 => Ok(Hint::Thumbprint(bytes)),
-        X509_V3 => Ok(Hint::Certificates(vec![bytes])),
         other => Err(SecurityError::UnsupportedToken {
             token_type: other.to_owned(),
         }),
@@ -207,7 +218,7 @@ fn x509_data(data: Element<'_>) -> Result<Vec<Hint>, SecurityError> {
     let mut next = Some(children.any("X509Certificate")?);
     while let Some(child) = next {
         if child.is(DS, "X509Certificate") && certificates.len() < MAX_CERTIFICATES {
-            certificates.push(base64(child)?);
+            certificates.push(certificate(child)?);
         } else if child.is(DS, "X509IssuerSerial") {
             hints.push(issuer_serial(child)?);
         } else if child.is(DS, "X509SKI") {
@@ -223,6 +234,17 @@ fn x509_data(data: Element<'_>) -> Result<Vec<Hint>, SecurityError> {
         hints.insert(0, Hint::Certificates(certificates));
     }
     Ok(hints)
+}
+
+/// The DER of a certificate in base64.
+fn certificate(element: Element<'_>) -> Result<Vec<u8>, SecurityError> {
+    let der = base64(element)?;
+    if der.len() > MAX_CERTIFICATE_BYTES {
+        return Err(SecurityError::UnusableCertificate {
+            reason: format!("it has {} bytes", der.len()),
+        });
+    }
+    Ok(der)
 }
 
 fn issuer_serial(element: Element<'_>) -> Result<Hint, SecurityError> {

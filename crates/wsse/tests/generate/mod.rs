@@ -82,6 +82,7 @@ fn why(error: &str) -> &'static str {
         "UntrustedSigner" | "UnknownSigner" | "UntrustedChain" | "UnusableCertificate" => {
             "nobody who is trusted signed it"
         }
+        "TooManyHints" => "nobody says more of a signer, and each costs work",
         "ContradictoryKeyInfo" => "it shows one signer and names another",
         "SignatureLength" => "a signature is as long as the modulus (RFC 8017 section 8.2.2)",
         "SignatureMismatch" => "the trusted key did not sign this SignedInfo",
