@@ -547,14 +547,14 @@ mod tests {
 
     #[test]
     fn a_base_is_resolved_in_version_1_1() {
-        let document = "<a xml:base='http://h/x/y'><b xml:base='../z'/></a>";
+        let document = "<a xml:base='http://h/x/y'><b xml:base='../z' base='b'/></a>";
         assert_eq!(
             inclusive(document, inclusive_c14n),
-            r#"<b xml:base="../z"></b>"#
+            r#"<b base="b" xml:base="../z"></b>"#
         );
         assert_eq!(
             inclusive(document, inclusive_c14n11),
-            r#"<b xml:base="http://h/z"></b>"#
+            r#"<b base="b" xml:base="http://h/z"></b>"#
         );
         let nothing = "<a xml:base=''><b/></a>";
         assert_eq!(inclusive(nothing, inclusive_c14n11), "<b></b>");
