@@ -60,9 +60,16 @@ async fn app() -> Rc<App> {
         return app;
     }
     let app = Rc::new(App::new(current));
-    if let Err(wrong) = &app.config {
-        for error in &wrong.errors {
-            log!("configuration: {error}");
+    match &app.config {
+        Ok(config) => {
+            for warning in config.warnings(jiff::Timestamp::now()) {
+                log!("warning: {warning}");
+            }
+        }
+        Err(wrong) => {
+            for error in &wrong.errors {
+                log!("configuration: {error}");
+            }
         }
     }
     APP.set(Some(Rc::clone(&app)));

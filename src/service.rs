@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
@@ -29,7 +30,7 @@ pub async fn handle<P: Platform>(
     let path = parts.uri.path().to_owned();
     let result = match path.as_str() {
         "/" | "/ServiceProvider.svc" => soap(app, store, &parts, body).await,
-        "/health" => health(app, &parts),
+        "/health" => health(app, store.now(), &parts),
         path => match path.strip_prefix("/api/") {
             Some(path) => api(app, store, &parts, path, body).await,
             None => Err(Problem::new(
@@ -175,12 +176,16 @@ struct Health<'a> {
     version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     environment: Option<&'a str>,
+    /// What is wrong, and must be mended.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<String>,
+    /// What will be wrong soon.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 /// Whether the configuration is whole. It names variables and what is wrong, never their values.
-fn health(app: &App, parts: &Parts) -> Result<Response<Bytes>, Problem> {
+fn health(app: &App, now: Timestamp, parts: &Parts) -> Result<Response<Bytes>, Problem> {
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         return Err(Problem::method_not_allowed("GET, HEAD"));
     }
@@ -193,6 +198,7 @@ fn health(app: &App, parts: &Parts) -> Result<Response<Bytes>, Problem> {
                 version,
                 environment: Some(config.environment.as_str()),
                 errors: Vec::new(),
+                warnings: config.warnings(now),
             },
         ),
         Err(wrong) => (
@@ -202,6 +208,7 @@ fn health(app: &App, parts: &Parts) -> Result<Response<Bytes>, Problem> {
                 version,
                 environment: None,
                 errors: wrong.errors.iter().map(ToString::to_string).collect(),
+                warnings: Vec::new(),
             },
         ),
     };

@@ -34,7 +34,7 @@ pub struct SignerJson {
     pub subject: String,
     /// SHA-256 of the certificate's DER, in hexadecimal.
     pub fingerprint: String,
-    /// Signature algorithm, such as `rsa-sha256`.
+    /// `SignatureMethod` of the message (XML Signature 1.1, section 6.4).
     pub algorithm: String,
 }
 

@@ -39,7 +39,7 @@ impl<P> Call<'_, P> {
         SignerJson {
             subject: signer.subject(),
             fingerprint: signer.fingerprint(),
-            algorithm: self.verified.algorithms().to_string(),
+            algorithm: self.verified.signature_method().to_owned(),
         }
     }
 }
@@ -199,4 +199,40 @@ fn sha256(message: &[u8]) -> String {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{config::tests::variables, store::memory::Memory};
+
+    #[tokio::test(start_paused = true)]
+    async fn anonymous_callers_share_one_signature_a_minute() {
+        let app = App::new(variables());
+        let memory = Memory::new();
+        let store = Store::new(memory.clone());
+        let ask = async |message: &'static str| {
+            let message = Bytes::from_static(message.as_bytes());
+            handle(&app, &store, &HeaderMap::new(), &message)
+                .await
+                .into_body()
+        };
+        let first = ask("<a/>").await;
+        assert_eq!(ask("<b>another</b>").await, first);
+        assert_ne!(ask("<b").await, first, "another fault has its own");
+        tokio::time::sleep(Duration::from_secs(59)).await;
+        assert_eq!(ask("<a/>").await, first);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let later = ask("<a/>").await;
+        assert_ne!(later, first);
+        assert!(String::from_utf8_lossy(&later).contains("rsa-sha256"));
+        assert_eq!(
+            memory.take_calls(),
+            [""; 0],
+            "strangers do not reach the store"
+        );
+        assert_eq!(app.faults.borrow().len(), 2);
+    }
 }

@@ -57,6 +57,28 @@ fn health_is_ok_when_everything_is_configured() {
 }
 
 #[test]
+fn health_warns_of_certificates_that_expire() {
+    let expired =
+        std::fs::read_to_string(workspace().join("crates/wsse/tests/data/expired.pem")).unwrap();
+    let provider =
+        Provider::start_with(&[("mpay_certificates", &format!("{MPAY}{expired}"))], None);
+    let mut response = provider.http("GET", "health", &[], b"");
+    assert_eq!(response.status(), 200);
+    let health: Value = response.body_mut().read_json().unwrap();
+    let warnings = health["warnings"].as_array().unwrap();
+    assert_eq!(warnings.len(), 1);
+    assert!(
+        warnings[0].as_str().unwrap().contains("expired at 2021-"),
+        "{warnings:?}"
+    );
+    assert!(
+        provider
+            .log()
+            .contains("warning: variable mpay_certificates")
+    );
+}
+
+#[test]
 fn a_mistake_is_one_line_in_health_and_log_and_soap_answers_a_signed_internal_error() {
     let provider = Provider::start_with(&[("accept_sha1", "maybe")], None);
     let mut response = provider.http("GET", "health", &[], b"");

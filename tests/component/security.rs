@@ -88,17 +88,21 @@ fn nobody_but_mpay_is_believed() {
         "MPay's certificate with another key",
         &with_mpays_token,
     );
-    let wrapped = {
-        // The signed Body goes into the header, another takes its place.
-        let start = right.find("<soap:Body").unwrap();
-        let end = right.find("</soap:Body>").unwrap() + "</soap:Body>".len();
-        let body = &right[start..end];
-        let evil = body.replace("wsu:Id=\"Body\"", "").replace(">10<", ">1<");
-        right
-            .replace(body, &evil)
-            .replace("</soap:Header>", &format!("<x>{body}</x></soap:Header>"))
-    };
-    refused(&provider, "wrapped", &wrapped);
+    // The signed Body goes elsewhere, another takes its place.
+    let start = right.find("<soap:Body").unwrap();
+    let end = right.find("</soap:Body>").unwrap() + "</soap:Body>".len();
+    let body = &right[start..end];
+    let evil = right.replace(
+        body,
+        &body.replace(" wsu:Id=\"Body\"", "").replace(">10<", ">1<"),
+    );
+    for (place, moved) in [
+        ("into a header", body.to_owned()),
+        ("into a wrapper in a header", format!("<x>{body}</x>")),
+    ] {
+        let wrapped = evil.replace("</soap:Header>", &format!("{moved}</soap:Header>"));
+        refused(&provider, place, &wrapped);
+    }
 
     assert_eq!(provider.ledger().len(), 0);
     assert!(provider.keys("evidence/").is_empty() && provider.keys("refusals").is_empty());
@@ -138,7 +142,7 @@ fn messages_are_believed_for_their_time_only() {
     refused(
         &strict,
         "from the future",
-        &signed_at(now + 30.seconds(), 5 * minute),
+        &signed_at(Timestamp::now() + 50.seconds(), 5 * minute),
     );
     refused(
         &strict,
@@ -176,13 +180,41 @@ fn a_certificate_can_be_exchanged_without_a_gap() {
 }
 
 #[test]
-fn anonymous_callers_share_one_signature_a_minute() {
-    let provider = Provider::start();
-    let body = |message: &str| provider.post(message).body;
-    let (first, second) = (body("<a/>"), body("<b/>"));
-    // An instance has its own; the requests came one after the other, so it is the same one.
-    assert_eq!(first, second);
-    assert!(String::from_utf8(first).unwrap().contains("rsa-sha256"));
+fn a_signer_may_be_certified_by_an_authority_and_must_have_the_name() {
+    let chain = |name: &str| {
+        let file = workspace().join("crates/wsse/tests/data/chain").join(name);
+        std::fs::read_to_string(file).unwrap()
+    };
+    let provider = Provider::start_with(
+        &[
+            ("mpay_certificates", ""),
+            (
+                "mpay_authorities",
+                &format!("{}{}", chain("root.pem"), chain("issuing.pem")),
+            ),
+            ("mpay_signer_names", "1003600000001"),
+        ],
+        None,
+    );
+    provider.register("1", order("10"));
+    let sign = |key: &str, certificate: &str| {
+        let client = provider.client(key, certificate);
+        client.sign(&encode_query(SERVICE, "1", "ro")).unwrap()
+    };
+    assert_eq!(
+        provider.post(sign(MPAY_KEY, &chain("mpay.pem"))).status,
+        200
+    );
+    refused(
+        &provider,
+        "somebody else of the same authority",
+        &sign(STRANGER_KEY, &chain("neighbour.pem")),
+    );
+    refused(
+        &provider,
+        "the same name without the authority",
+        &sign(MPAY_KEY, MPAY),
+    );
 }
 
 #[test]

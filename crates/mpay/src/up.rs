@@ -118,6 +118,9 @@ fn greet(url: &str, credentials: Option<&Credentials>) -> anyhow::Result<()> {
         }
         return Ok(());
     }
+    for warning in report["warnings"].as_array().into_iter().flatten() {
+        println!("Warning        {}", warning.as_str().unwrap_or_default());
+    }
     let Some(credentials) = credentials else {
         return Ok(());
     };
