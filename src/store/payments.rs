@@ -76,9 +76,9 @@ impl<P: Platform> Store<P> {
 
     /// Records a payment: unless this gives [`Recorded::Conflict`] it is there for good, and once.
     ///
-    /// Every call that finds nobody at work appends an attempt. Of the attempts younger than
-    /// a minute the lowest has the work to itself for 20 s; the others wait a
-    /// moment for it to finish. The lowest attempt of all is the payment.
+    /// Every call that finds nobody at work appends an attempt. Of the attempts younger than a
+    /// minute the lowest has the work to itself for 20 s; the others wait a moment for it to
+    /// finish. The lowest attempt of all is the payment.
     ///
     /// # Errors
     /// [`StoreError`]; the payment then may be recorded in part, and the next call finishes it.
