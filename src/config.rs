@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use wsse::{Certificate, Policy, Signer, Trust};
 
-use crate::domain::{PaymentAccount, ServiceId, Text};
+use crate::domain::{Iban, PaymentAccount, ServiceId, Text};
 
 /// The names of all variables. The manifest gives each to the component.
 pub const VARIABLES: [&str; 15] = [
@@ -292,10 +292,10 @@ impl<'a> Reader<'a> {
         {
             return None;
         }
-        let bank_account = self.text("bank_account");
-        let bank_code = self.text("bank_code");
-        let bank_fiscal_code = self.text("bank_fiscal_code");
-        let beneficiary_name = self.text("beneficiary_name");
+        let bank_account = self.account_member("bank_account", Iban::parse);
+        let bank_code = self.account_member("bank_code", Text::parse);
+        let bank_fiscal_code = self.account_member("bank_fiscal_code", Text::parse);
+        let beneficiary_name = self.account_member("beneficiary_name", Text::parse);
         Some(PaymentAccount {
             bank_account: bank_account?,
             bank_code: bank_code?,
@@ -305,13 +305,17 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn text<const MAX: usize>(&mut self, variable: &'static str) -> Option<Text<MAX>> {
+    fn account_member<T, E: ToString>(
+        &mut self,
+        variable: &'static str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
         let value = self.required(
             variable,
             "a value, or leave bank_account, bank_code, bank_fiscal_code and beneficiary_name all empty",
         )?;
-        Text::parse(value)
-            .map_err(|error| self.error(variable, error))
+        parse(value)
+            .map_err(|error| self.error(variable, error.to_string()))
             .ok()
     }
 
@@ -436,7 +440,7 @@ pub(crate) mod tests {
             ("api_token", "0123456789012345678901234567890123456789"),
             ("bank_account", "MD24AG000225100013104168"),
             ("bank_code", "AGRNMD2X"),
-            ("bank_fiscal_code", "1000000000000"),
+            ("bank_fiscal_code", "1000000000007"),
             ("beneficiary_name", "Primăria"),
         ] {
             variables.set(name, value.to_owned());
@@ -486,6 +490,7 @@ pub(crate) mod tests {
             ("api_token", "development-only-0123456789012345"),
             ("bank_code", ""),
             ("bank_account", "MD24AG0002251000131041689"),
+            ("bank_account", "MD24AG000225100013104186"),
             ("unknown_order", "null"),
             ("public_url", "pay.example.md"),
             ("public_url", "ftp://pay.example.md"),

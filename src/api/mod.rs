@@ -1,5 +1,6 @@
 //! The order API: JSON for the institution's own system, for callers with a token.
 
+mod checks;
 mod orders;
 mod payments;
 mod problem;

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
-use super::{Call, Problem, json};
+use super::{Call, Problem, checks, json};
 use crate::{
-    domain::{OrderKey, ServiceId},
+    domain::{Order, OrderKey, ServiceId},
     json::{FieldError, OrderJson, PaymentJson},
     store::{Platform, Precondition, RegisterError, Registered, StoredOrder},
 };
@@ -20,6 +20,8 @@ struct OrderAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     amount_due: Option<String>,
     payments: Vec<PaymentAnswer<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<FieldError>,
 }
 
 #[derive(Serialize)]
@@ -67,27 +69,7 @@ pub async fn put<P: Platform>(
         service.as_str(),
     );
     same(&mut errors, "order_key", &mut json.order_key, key.as_str());
-    let order = match json.to_order() {
-        Ok(order) => order,
-        Err(more) => {
-            errors.extend(more);
-            return Err(Problem::fields(errors));
-        }
-    };
-    if call.config.default_account.is_none() {
-        let missing = order
-            .lines
-            .iter()
-            .enumerate()
-            .filter(|(_, line)| line.destination_account.is_none());
-        errors.extend(missing.map(|(i, _)| FieldError {
-            field: format!("lines[{i}].destination_account"),
-            detail: "is missing, and the variable bank_account gives no default".to_owned(),
-        }));
-    }
-    if !errors.is_empty() {
-        return Err(Problem::fields(errors));
-    }
+    let order = accept(call, &json, errors)?;
     let registered =
         call.store
             .register(&order, precondition)
@@ -116,6 +98,40 @@ pub async fn put<P: Platform>(
     }
 }
 
+/// The order that a document describes, if nothing at all speaks against registering it: all that
+/// does is said at once.
+fn accept<P: Platform>(
+    call: &Call<'_, P>,
+    json: &OrderJson,
+    mut errors: Vec<FieldError>,
+) -> Result<Order, Problem> {
+    let strict = strict(call.query)?;
+    let order = json.to_order();
+    if let Err(wrong) = &order {
+        errors.extend(wrong.iter().cloned());
+    }
+    errors.extend(checks::errors(json, call.config.default_account.is_some()));
+    if strict {
+        errors.extend(checks::warnings(json));
+    }
+    order
+        .ok()
+        .filter(|_| errors.is_empty())
+        .ok_or_else(|| Problem::fields(errors))
+}
+
+/// `?strict=true`: what would be a warning is an error.
+fn strict(query: &str) -> Result<bool, Problem> {
+    match query {
+        "" | "strict=false" => Ok(false),
+        "strict=true" => Ok(true),
+        _ => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "Of parameters there is strict, which is true or false.",
+        )),
+    }
+}
+
 fn describe<P: Platform>(
     call: &Call<'_, P>,
     status: StatusCode,
@@ -126,6 +142,7 @@ fn describe<P: Platform>(
         .order()
         .ok_or_else(|| Problem::internal("an order without versions"))?;
     let mut json_order = OrderJson::from(order);
+    let warnings = checks::warnings(&json_order);
     json_order.status = Some(stored.state.status(call.store.now()).as_str().to_owned());
     let payments = stored
         .payments
@@ -141,6 +158,7 @@ fn describe<P: Platform>(
         amount_paid: stored.state.amount_paid().to_string(),
         amount_due: stored.state.amount_due().map(|due| due.to_string()),
         payments,
+        warnings,
     };
     let mut response = json(status, &answer)?;
     let etag =

@@ -149,6 +149,51 @@ fn wrong_members_are_named_all_at_once() {
 }
 
 #[test]
+fn accounts_and_currencies_are_checked_and_numbers_of_the_state_doubted() {
+    let provider = Provider::start();
+    let mut order = order("10");
+    order["currency"] = "HRK".into();
+    order["customer_id"] = "2000000000003".into();
+    order["lines"][0]["destination_account"] = json!({
+        "bank_account": "MD24AG000225100013104186", "bank_code": "AGRNMD2X",
+        "bank_fiscal_code": "100", "beneficiary_name": "Primăria"
+    });
+    let put = |order: &serde_json::Value, query: &str| {
+        let answer = provider.api("PUT", &format!("orders/TAX/1{query}"), Some(order));
+        let named = |list: &str| -> Vec<String> {
+            let list = answer.body[list].as_array().cloned().unwrap_or_default();
+            list.iter()
+                .map(|e| e["field"].as_str().unwrap().to_owned())
+                .collect()
+        };
+        (answer.status, named("errors"), named("warnings"))
+    };
+    let account = |member: &str| format!("lines[0].destination_account.{member}");
+    let doubtful = vec!["customer_id".to_owned(), account("bank_fiscal_code")];
+    assert_eq!(
+        put(&order, ""),
+        (
+            422,
+            vec![account("bank_account"), "currency".into()],
+            vec![]
+        )
+    );
+    assert_eq!(put(&order, "?strict=true").1.len(), 4);
+    assert_eq!(put(&order, "?strict=yes").0, 400);
+
+    order["currency"] = "EUR".into();
+    order["lines"][0]["destination_account"]["bank_account"] =
+        "md24 ag00 0225 1000 1310 4168".into();
+    assert_eq!(put(&order, "?strict=true"), (422, doubtful.clone(), vec![]));
+    assert_eq!(provider.api("GET", "orders/TAX/1", None).status, 404);
+    assert_eq!(put(&order, ""), (201, vec![], doubtful));
+    assert_eq!(
+        provider.order("1")["lines"][0]["destination_account"]["bank_account"],
+        "MD24AG000225100013104168"
+    );
+}
+
+#[test]
 fn documents_of_another_shape_are_named_too() {
     let provider = Provider::start();
     let put = |text: &str| {
