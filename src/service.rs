@@ -155,10 +155,9 @@ async fn api<P: Platform>(
     };
     api::authorize(config, &parts.headers)?;
     let route = api::Route::of(path)?;
-    let body = if parts.method == Method::PUT {
-        read(parts, body).await?
-    } else {
-        Bytes::new()
+    let body = match parts.method {
+        Method::PUT | Method::PATCH => read(parts, body).await?,
+        _ => Bytes::new(),
     };
     let call = api::Call {
         config,

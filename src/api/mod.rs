@@ -1,6 +1,7 @@
 //! The order API: JSON for the institution's own system, for callers with a token.
 
 mod checks;
+mod merge_patch;
 mod orders;
 mod payments;
 mod problem;
@@ -65,7 +66,7 @@ impl Route {
     /// The methods that it takes.
     pub fn methods(&self) -> &'static str {
         match self {
-            Self::Order(..) => "GET, HEAD, PUT",
+            Self::Order(..) => "GET, HEAD, PUT, PATCH, DELETE",
             Self::Payments | Self::Refusals => "GET, HEAD",
         }
     }
@@ -116,6 +117,12 @@ pub async fn handle<P: Platform>(
         Route::Order(service, key) if reads => orders::get(call, &service, &key).await,
         Route::Order(service, key) if *method == Method::PUT => {
             orders::put(call, &service, &key, body).await
+        }
+        Route::Order(service, key) if *method == Method::PATCH => {
+            orders::patch(call, &service, &key, body).await
+        }
+        Route::Order(service, key) if *method == Method::DELETE => {
+            orders::delete(call, &service, &key).await
         }
         Route::Payments if reads => payments::ledger(call).await,
         Route::Refusals if reads => payments::refusals(call).await,

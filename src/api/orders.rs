@@ -2,14 +2,18 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
-use super::{Call, Problem, checks, json};
+use super::{Call, Problem, checks, json, merge_patch};
 use crate::{
-    domain::{Order, OrderKey, ServiceId},
+    domain::{Order, OrderKey, OrderState, ServiceId, SetStatus},
     json::{FieldError, OrderJson, PaymentJson},
     store::{Platform, Precondition, RegisterError, Registered, StoredOrder},
 };
+
+/// The media type of JSON merge patches (RFC 7396).
+const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// An order as the API answers it.
 #[derive(Serialize)]
@@ -39,19 +43,78 @@ pub async fn get<P: Platform>(
 ) -> Result<Response<Bytes>, Problem> {
     match call.store.order(service, key).await? {
         Some(stored) => describe(call, StatusCode::OK, &stored),
-        None => Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            "The service has no order with this key.",
-        )),
+        None => Err(no_such_order()),
     }
 }
 
-/// Registers an order, or a new version of it. The same order again changes nothing.
+/// Registers an order, or a new version of it. The same order again changes nothing. A status
+/// that was set stays unless the document has another: whoever sends the order again must not
+/// revive by accident what was cancelled.
 pub async fn put<P: Platform>(
     call: &Call<'_, P>,
     service: &ServiceId,
     key: &OrderKey,
     body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    let json = read(body)?;
+    change(call, service, key, |state| {
+        let mut json = json.clone();
+        if json.status.is_none() {
+            let set = state.order().and_then(|order| order.set_status);
+            json.status = set.map(|status| status.as_str().to_owned());
+        }
+        accept(call, service, key, json)
+    })
+    .await
+}
+
+/// Changes members of an order, by a JSON merge patch.
+pub async fn patch<P: Platform>(
+    call: &Call<'_, P>,
+    service: &ServiceId,
+    key: &OrderKey,
+    body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    let media_type = call.headers.get(header::CONTENT_TYPE);
+    let media_type = media_type.and_then(|value| value.to_str().ok());
+    let media_type = media_type.and_then(|value| value.split(';').next());
+    if !media_type.is_some_and(|text| text.trim().eq_ignore_ascii_case(MERGE_PATCH)) {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!("A change is sent as `Content-Type: {MERGE_PATCH}`."),
+        ));
+    }
+    let patch: Value = read_object(body)?;
+    change(call, service, key, |state| {
+        let mut json = OrderJson::from(existing(state, key)?);
+        // It follows from the lines, which the patch may change.
+        json.total_amount_due = None;
+        let mut merged = serde_json::to_value(json).map_err(Problem::internal)?;
+        merge_patch::apply(&mut merged, &patch);
+        let json = serde_path_to_error::deserialize(merged).map_err(not_an_order)?;
+        accept(call, service, key, json)
+    })
+    .await
+}
+
+/// Cancels an order. One that is cancelled stays so.
+pub async fn delete<P: Platform>(
+    call: &Call<'_, P>,
+    service: &ServiceId,
+    key: &OrderKey,
+) -> Result<Response<Bytes>, Problem> {
+    change(call, service, key, |state| {
+        Ok(existing(state, key)?.with_status(SetStatus::Cancelled))
+    })
+    .await
+}
+
+/// Changes an order, and answers it as it is then.
+async fn change<P: Platform>(
+    call: &Call<'_, P>,
+    service: &ServiceId,
+    key: &OrderKey,
+    change: impl Fn(&OrderState) -> Result<Order, Problem>,
 ) -> Result<Response<Bytes>, Problem> {
     if !call.config.service_ids.contains(service) {
         return Err(Problem::new(
@@ -60,34 +123,10 @@ pub async fn put<P: Platform>(
         ));
     }
     let precondition = precondition(call.headers)?;
-    let mut json = read(body)?;
-    let mut errors = Vec::new();
-    same(
-        &mut errors,
-        "service_id",
-        &mut json.service_id,
-        service.as_str(),
-    );
-    same(&mut errors, "order_key", &mut json.order_key, key.as_str());
-    let order = accept(call, &json, errors)?;
-    let registered =
-        call.store
-            .register(&order, precondition)
-            .await
-            .map_err(|error| match error {
-                RegisterError::KeyTaken(_) => Problem::new(
-                    StatusCode::CONFLICT,
-                    format!("{error}: payers would confuse the two. Choose another key."),
-                ),
-                RegisterError::PreconditionFailed => Problem::new(
-                    StatusCode::PRECONDITION_FAILED,
-                    "The order is not as If-Match or If-None-Match says. Read it again.",
-                ),
-                RegisterError::Busy => {
-                    Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
-                }
-                RegisterError::Store(error) => error.into(),
-            })?;
+    let registered = call
+        .store
+        .change(service, key, precondition, change)
+        .await?;
     let status = match registered {
         Registered::Created => StatusCode::CREATED,
         Registered::Amended | Registered::Unchanged => StatusCode::OK,
@@ -98,21 +137,69 @@ pub async fn put<P: Platform>(
     }
 }
 
+fn existing<'a>(state: &'a OrderState, key: &OrderKey) -> Result<&'a Order, Problem> {
+    state
+        .order()
+        .filter(|order| order.order_key == *key)
+        .ok_or_else(no_such_order)
+}
+
+fn no_such_order() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "The service has no order with this key.",
+    )
+}
+
+impl From<RegisterError<Problem>> for Problem {
+    fn from(error: RegisterError<Problem>) -> Self {
+        match error {
+            RegisterError::Unfit(problem) => problem,
+            RegisterError::Refused(refused) => Problem::new(
+                StatusCode::CONFLICT,
+                format!("The order is not changed: {refused}."),
+            ),
+            RegisterError::KeyTaken(_) => Problem::new(
+                StatusCode::CONFLICT,
+                format!("{error}: payers would confuse the two. Choose another key."),
+            ),
+            RegisterError::PreconditionFailed => Problem::new(
+                StatusCode::PRECONDITION_FAILED,
+                "The order is not as If-Match or If-None-Match says. Read it again.",
+            ),
+            RegisterError::Busy => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Another call is changing this order; try again.",
+            ),
+            RegisterError::Store(error) => error.into(),
+        }
+    }
+}
+
 /// The order that a document describes, if nothing at all speaks against registering it: all that
 /// does is said at once.
 fn accept<P: Platform>(
     call: &Call<'_, P>,
-    json: &OrderJson,
-    mut errors: Vec<FieldError>,
+    service: &ServiceId,
+    key: &OrderKey,
+    mut json: OrderJson,
 ) -> Result<Order, Problem> {
     let strict = strict(call.query)?;
+    let mut errors = Vec::new();
+    same(
+        &mut errors,
+        "service_id",
+        &mut json.service_id,
+        service.as_str(),
+    );
+    same(&mut errors, "order_key", &mut json.order_key, key.as_str());
     let order = json.to_order();
     if let Err(wrong) = &order {
         errors.extend(wrong.iter().cloned());
     }
-    errors.extend(checks::errors(json, call.config.default_account.is_some()));
+    errors.extend(checks::errors(&json, call.config.default_account.is_some()));
     if strict {
-        errors.extend(checks::warnings(json));
+        errors.extend(checks::warnings(&json));
     }
     order
         .ok()
@@ -168,6 +255,10 @@ fn describe<P: Platform>(
 }
 
 fn read(body: &[u8]) -> Result<OrderJson, Problem> {
+    read_object(body)
+}
+
+fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     // An array would be read as an order without names.
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(Problem::new(
@@ -176,20 +267,7 @@ fn read(body: &[u8]) -> Result<OrderJson, Problem> {
         ));
     }
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let json = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let (path, cause) = (error.path().to_string(), error.inner().to_string());
-        if error.inner().is_data() && path != "." {
-            Problem::fields(vec![FieldError {
-                field: path,
-                detail: cause,
-            }])
-        } else {
-            Problem::new(
-                StatusCode::BAD_REQUEST,
-                format!("The body is no order in JSON: {cause}."),
-            )
-        }
-    })?;
+    let json = serde_path_to_error::deserialize(&mut reader).map_err(not_an_order)?;
     reader.end().map_err(|error| {
         Problem::new(
             StatusCode::BAD_REQUEST,
@@ -197,6 +275,21 @@ fn read(body: &[u8]) -> Result<OrderJson, Problem> {
         )
     })?;
     Ok(json)
+}
+
+fn not_an_order(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let (path, cause) = (error.path().to_string(), error.inner().to_string());
+    if error.inner().is_data() && path != "." {
+        Problem::fields(vec![FieldError {
+            field: path,
+            detail: cause,
+        }])
+    } else {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            format!("The body is no order in JSON: {cause}."),
+        )
+    }
 }
 
 /// A member that the path gives too: the same, or left out.

@@ -4,6 +4,7 @@ mod account;
 mod currency;
 mod iban;
 mod identifiers;
+mod life;
 mod money;
 mod order;
 mod payment;
@@ -16,6 +17,7 @@ pub use account::PaymentAccount;
 pub use currency::{Currency, CurrencyError};
 pub use iban::{Iban, IbanError};
 pub use identifiers::{InvoiceId, LineId, OrderKey, PaymentId, ServiceId};
+pub use life::ChangeRefused;
 pub use money::{Money, MoneyError};
 pub use order::{
     CustomerType, Line, Order, OrderError, OrderFields, PROPERTY_TYPES, Property, SetStatus,

@@ -52,8 +52,18 @@ async fn record(
 }
 
 async fn register(memory: &Memory, key: &str, amount: &str) -> Result<Registered, RegisterError> {
+    put(memory, &order(key, amount), Precondition::None).await
+}
+
+async fn put(
+    memory: &Memory,
+    order: &Order,
+    precondition: Precondition,
+) -> Result<Registered, RegisterError> {
     Store::new(memory.clone())
-        .register(&order(key, amount), Precondition::None)
+        .change(&order.service_id, &order.order_key, precondition, |_| {
+            Ok(order.clone())
+        })
         .await
 }
 
@@ -469,29 +479,22 @@ async fn a_registration_that_readers_may_have_passed_by_is_not_called_done() {
 #[tokio::test(start_paused = true)]
 async fn preconditions_hold_or_nothing_changes() {
     let memory = Memory::new();
-    let store = Store::new(memory.clone());
     register(&memory, "1", "100").await.unwrap();
     let failed = |result| matches!(result, Err(RegisterError::PreconditionFailed));
     assert!(failed(
-        store
-            .register(&order("1", "90"), Precondition::Absent)
-            .await
+        put(&memory, &order("1", "90"), Precondition::Absent).await
     ));
     assert!(failed(
-        store
-            .register(&order("1", "90"), Precondition::Version(7))
-            .await
+        put(&memory, &order("1", "90"), Precondition::Version(7)).await
     ));
     assert!(failed(
-        store
-            .register(&order("2", "90"), Precondition::Version(0))
-            .await
+        put(&memory, &order("2", "90"), Precondition::Version(0)).await
     ));
     // Two editors of the same version: one loses, and is told.
     let (nineties, eighties) = (order("1", "90"), order("1", "80"));
     let (a, b) = tokio::join!(
-        store.register(&nineties, Precondition::Version(1)),
-        store.register(&eighties, Precondition::Version(1)),
+        put(&memory, &nineties, Precondition::Version(1)),
+        put(&memory, &eighties, Precondition::Version(1)),
     );
     assert_eq!(a.is_ok() as u8 + b.is_ok() as u8, 1);
     assert_eq!(
@@ -507,10 +510,7 @@ async fn a_payment_for_an_older_version_is_flagged() {
     let mut amended = order_json("1", "100");
     amended.lines[0].line_id = Some("other".into());
     let amended = amended.to_order().unwrap();
-    Store::new(memory.clone())
-        .register(&amended, Precondition::None)
-        .await
-        .unwrap();
+    put(&memory, &amended, Precondition::None).await.unwrap();
     record(&memory, "P", "1", "100").await.unwrap();
     let state = stored(&memory, "1").await.unwrap().state;
     assert_eq!(state.payments()[0].review, [Review::Amended]);
@@ -581,4 +581,142 @@ async fn an_order_of_hundreds_of_payments_is_read_whole() {
     assert_eq!(stored.state.amount_paid(), Money::parse("300").unwrap());
     assert_eq!(memory.take_calls().len(), 3);
     assert_eq!(ledger(&memory).await.len(), 300);
+}
+
+/// Sets a status, or takes it back, on the order as it is.
+async fn set(
+    memory: &Memory,
+    key: &str,
+    status: Option<&str>,
+) -> Result<Registered, RegisterError> {
+    let first = order(key, "1");
+    Store::new(memory.clone())
+        .change(
+            &first.service_id,
+            &first.order_key,
+            Precondition::None,
+            |state| {
+                let mut json = OrderJson::from(state.order().unwrap());
+                json.status = status.map(str::to_owned);
+                Ok(json.to_order().unwrap())
+            },
+        )
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_amendment_is_judged_by_the_payment_that_came_before_it() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    // The amendment has read an order that is not paid, and takes its index after the payment.
+    memory.script([Fault::None, Fault::Delay(Duration::from_secs(5))]);
+    let payment = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        record(&memory, "P", "1", "100").await
+    };
+    let (amended, paid) = tokio::join!(register(&memory, "1", "120"), payment);
+    assert_eq!(paid.unwrap(), Recorded::New);
+    assert!(
+        matches!(amended, Err(RegisterError::Refused(_))),
+        "{amended:?}"
+    );
+    let stored = stored(&memory, "1").await.unwrap();
+    assert_eq!((stored.version, stored.state.versions().len()), (3, 1));
+    assert_eq!(stored.state.status(memory.now()), OrderStatus::Paid);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_waits_for_the_payment_before_it_or_gives_way() {
+    for (seconds, expected) in [(0.5, "refused"), (10.0, "busy")] {
+        let memory = Memory::new();
+        register(&memory, "1", "100").await.unwrap();
+        spoil(
+            &memory,
+            WRITE_ENTRIES,
+            Fault::Delay(Duration::from_secs_f64(seconds)),
+        );
+        let change = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            set(&memory, "1", Some("Cancelled")).await
+        };
+        let (paid, cancelled) = tokio::join!(record(&memory, "P", "1", "100"), change);
+        assert_eq!(paid.unwrap(), Recorded::New);
+        match expected {
+            "refused" => assert!(matches!(cancelled, Err(RegisterError::Refused(_)))),
+            _ => assert!(matches!(cancelled, Err(RegisterError::Busy))),
+        }
+        let stored = stored(&memory, "1").await.unwrap();
+        assert_eq!(stored.state.status(memory.now()), OrderStatus::Paid);
+        assert_eq!(stored.state.versions().len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_transitions_at_once_only_a_way_through_the_table_is_taken() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    record(&memory, "P", "1", "100").await.unwrap();
+    let wanted = ["Completed", "Refunding", "Refunded", "Cancelled"];
+    let calls = (0..32).map(|n| set(&memory, "1", Some(wanted[n % wanted.len()])));
+    let results = futures::future::join_all(calls).await;
+    for result in &results {
+        assert!(
+            matches!(
+                result,
+                Ok(Registered::Amended | Registered::Unchanged)
+                    | Err(RegisterError::Refused(_) | RegisterError::Busy)
+            ),
+            "{result:?}"
+        );
+    }
+    let stored = stored(&memory, "1").await.unwrap();
+    let way: Vec<_> = stored
+        .state
+        .versions()
+        .iter()
+        .map(|order| order.set_status.map_or("Paid", |status| status.as_str()))
+        .collect();
+    let whole = ["Paid", "Completed", "Refunding", "Refunded"];
+    assert!(
+        way.len() > 1 && way.is_sorted_by_key(|word| whole.iter().position(|w| w == word)),
+        "{way:?}"
+    );
+    assert_eq!(
+        results
+            .iter()
+            .filter(|result| matches!(result, Ok(Registered::Amended)))
+            .count(),
+        way.len() - 1,
+        "whoever was told that it worked has a version"
+    );
+}
+
+/// Wherever a cancellation is cut off, fails or loses its answer, repeating it cancels once.
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_stopped_between_any_two_calls_is_finished_by_repetition() {
+    for fault in [
+        Fault::Cut,
+        Fault::CutAfter,
+        Fault::Fail,
+        Fault::Drop,
+        Fault::Delay(Duration::from_secs(45)),
+    ] {
+        for position in 0..3 {
+            let memory = Memory::new();
+            register(&memory, "1", "100").await.unwrap();
+            spoil(&memory, position, fault);
+            let cancel = set(&memory, "1", Some("Cancelled"));
+            let _ = tokio::time::timeout(Duration::from_secs(50), cancel).await;
+            memory.script([]);
+            let mut tries = 0;
+            while set(&memory, "1", Some("Cancelled")).await.is_err() {
+                tries += 1;
+                assert!(tries < 20, "{fault:?} at {position}");
+                tokio::time::sleep(Duration::from_secs(7)).await;
+            }
+            let stored = stored(&memory, "1").await.unwrap();
+            assert_eq!(stored.state.versions().len(), 2, "{fault:?} at {position}");
+            assert_eq!(stored.state.status(memory.now()).as_str(), "Cancelled");
+        }
+    }
 }

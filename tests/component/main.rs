@@ -5,6 +5,7 @@ mod clients;
 mod configuration;
 mod details;
 mod harness;
+mod life;
 mod payments;
 mod security;
 mod transport;
