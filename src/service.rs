@@ -156,7 +156,7 @@ async fn api<P: Platform>(
     api::authorize(config, &parts.headers)?;
     let route = api::Route::of(path)?;
     let body = match parts.method {
-        Method::PUT | Method::PATCH => read(parts, body).await?,
+        Method::POST | Method::PUT | Method::PATCH => read(parts, body).await?,
         _ => Bytes::new(),
     };
     let call = api::Call {

@@ -8,7 +8,7 @@ mod problem;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, header};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::{
     config::Config,
@@ -31,6 +31,8 @@ pub struct Call<'a, P> {
 
 /// What a path below `/api/` names.
 pub enum Route {
+    /// `/api/orders`.
+    Orders,
     /// `/api/orders/{service}/{key}`.
     Order(ServiceId, OrderKey),
     /// `/api/payments`.
@@ -54,6 +56,7 @@ impl Route {
                     OrderKey::parse(&decode(key)?).map_err(|error| Problem::field("key", error))?;
                 Ok(Self::Order(service, key))
             }
+            ["orders"] => Ok(Self::Orders),
             ["payments"] => Ok(Self::Payments),
             ["refusals"] => Ok(Self::Refusals),
             _ => Err(Problem::new(
@@ -66,6 +69,7 @@ impl Route {
     /// The methods that it takes.
     pub fn methods(&self) -> &'static str {
         match self {
+            Self::Orders => "POST",
             Self::Order(..) => "GET, HEAD, PUT, PATCH, DELETE",
             Self::Payments | Self::Refusals => "GET, HEAD",
         }
@@ -114,6 +118,7 @@ pub async fn handle<P: Platform>(
 ) -> Result<Response<Bytes>, Problem> {
     let reads = matches!(*method, Method::GET | Method::HEAD);
     match route {
+        Route::Orders if *method == Method::POST => orders::post(call, body).await,
         Route::Order(service, key) if reads => orders::get(call, &service, &key).await,
         Route::Order(service, key) if *method == Method::PUT => {
             orders::put(call, &service, &key, body).await
@@ -135,6 +140,10 @@ fn decode(segment: &str) -> Result<String, Problem> {
         .decode_utf8()
         .map(Into::into)
         .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "The path is not UTF-8."))
+}
+
+fn encode(segment: &str) -> String {
+    utf8_percent_encode(segment, NON_ALPHANUMERIC).to_string()
 }
 
 fn json(status: StatusCode, value: &impl serde::Serialize) -> Result<Response<Bytes>, Problem> {

@@ -5,11 +5,11 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Call, Problem, checks, json, merge_patch};
+use super::{Call, Problem, checks, encode, json, merge_patch};
 use crate::{
     domain::{Order, OrderKey, OrderState, ServiceId, SetStatus},
     json::{FieldError, OrderJson, PaymentJson},
-    store::{Platform, Precondition, RegisterError, Registered, StoredOrder},
+    store::{CreateError, Platform, Precondition, RegisterError, Registered, StoredOrder},
 };
 
 /// The media type of JSON merge patches (RFC 7396).
@@ -66,6 +66,101 @@ pub async fn put<P: Platform>(
         accept(call, service, key, json)
     })
     .await
+}
+
+/// Registers an order under a key that this provider chooses: once, however often the request of
+/// one `Idempotency-Key` comes.
+pub async fn post<P: Platform>(
+    call: &Call<'_, P>,
+    body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    let request = idempotency_key(call.headers)?;
+    let json = read(body)?;
+    if json.order_key.is_some() {
+        return Err(Problem::fields(vec![FieldError {
+            field: "order_key".to_owned(),
+            detail: "is chosen by this provider; leave it out, or choose one with PUT".to_owned(),
+        }]));
+    }
+    let service = match json.service_id.as_deref().map(ServiceId::parse) {
+        Some(Ok(service)) if call.config.service_ids.contains(&service) => service,
+        given => {
+            let detail = match given {
+                None => "is missing".to_owned(),
+                Some(Err(error)) => error.to_string(),
+                Some(Ok(_)) => "is not among those of the variable service_ids".to_owned(),
+            };
+            return Err(Problem::fields(vec![FieldError {
+                field: "service_id".to_owned(),
+                detail,
+            }]));
+        }
+    };
+    // White space and the order of members make no other order.
+    let content = serde_json::to_vec(&json).map_err(Problem::internal)?;
+    let key = call
+        .store
+        .create(&service, request, &content, |key| {
+            accept(call, &service, key, json.clone())
+        })
+        .await?;
+    match call.store.order(&service, &key).await? {
+        Some(stored) => {
+            let mut response = describe(call, StatusCode::CREATED, &stored)?;
+            let address = format!("/api/orders/{}/{key}", encode(service.as_str()));
+            let address = HeaderValue::from_str(&address).map_err(Problem::internal)?;
+            response.headers_mut().insert(header::LOCATION, address);
+            Ok(response)
+        }
+        None => Err(Problem::internal("a registered order is not there")),
+    }
+}
+
+/// The `Idempotency-Key` of a request (draft-ietf-httpapi-idempotency-key-header): a string in
+/// quotation marks; many clients send it without.
+fn idempotency_key(headers: &HeaderMap) -> Result<&str, Problem> {
+    const MAX: usize = 128;
+    let wrong = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail);
+    let mut values = headers.get_all("idempotency-key").iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(wrong(
+            "Send one Idempotency-Key, such as a new UUID, and the same again if you repeat the request: then it makes one order, however often it comes.",
+        ));
+    };
+    let text = value.to_str().unwrap_or_default().trim();
+    let name = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or(text);
+    let plain = name
+        .bytes()
+        .all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
+    if name.is_empty() || name.len() > MAX || !plain {
+        return Err(wrong(
+            "The Idempotency-Key must have 1 to 128 letters, digits or signs of ASCII, without spaces, quotation marks inside and backslashes.",
+        ));
+    }
+    Ok(name)
+}
+
+impl From<CreateError<Problem>> for Problem {
+    fn from(error: CreateError<Problem>) -> Self {
+        match error {
+            CreateError::OtherContent => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The Idempotency-Key was used for another order. Use a new one.",
+            ),
+            CreateError::Busy => Problem::new(
+                StatusCode::CONFLICT,
+                "A request with this Idempotency-Key is being worked on; try again.",
+            ),
+            CreateError::KeyLost => Problem::new(
+                StatusCode::CONFLICT,
+                "The order key was taken meanwhile. Use a new Idempotency-Key.",
+            ),
+            CreateError::Register(error) => error.into(),
+        }
+    }
 }
 
 /// Changes members of an order, by a JSON merge patch.

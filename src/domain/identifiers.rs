@@ -63,6 +63,11 @@ identifier!(
 );
 
 impl OrderKey {
+    /// A key of digits that this program wrote.
+    pub(super) fn of_digits(digits: String) -> Self {
+        Self(Text::of_digits(digits))
+    }
+
     /// What two keys must not have in common: the key without white space, in lower case.
     ///
     /// Payers type keys at terminals, so keys that differ only in this way would be confused.

@@ -2,6 +2,7 @@
 
 mod account;
 mod currency;
+mod generated_key;
 mod iban;
 mod identifiers;
 mod life;

@@ -22,6 +22,11 @@ pub fn order(service: &ServiceId, key: &OrderKey) -> String {
     )
 }
 
+/// List of the claims of a request that may be repeated.
+pub fn request(name: &str) -> String {
+    format!("request/{}", encode(name))
+}
+
 /// List of the attempts to record a payment.
 pub fn payment(id: &PaymentId) -> String {
     format!("payment/{}", encode(id.as_str()))

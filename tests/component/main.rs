@@ -7,5 +7,6 @@ mod details;
 mod harness;
 mod life;
 mod payments;
+mod requests;
 mod security;
 mod transport;

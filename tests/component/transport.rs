@@ -47,7 +47,7 @@ fn unknown_addresses_are_404() {
         "ServiceProvider.svc/x",
         "api",
         "api/",
-        "api/orders",
+        "api/nothing",
     ] {
         let authorization = format!("Bearer {TOKEN}");
         let response = provider.http("GET", path, &[("Authorization", &authorization)], b"");
