@@ -9,8 +9,9 @@ use wsse::{Certificate, Policy, Signer, Trust};
 use crate::domain::{Iban, PaymentAccount, ServiceId, Text};
 
 /// The names of all variables. The manifest gives each to the component.
-pub const VARIABLES: [&str; 15] = [
+pub const VARIABLES: [&str; 16] = [
     "accept_sha1",
+    "api_read_token",
     "api_token",
     "bank_account",
     "bank_code",
@@ -121,8 +122,10 @@ pub struct Config {
     pub signer: Signer,
     /// Whose messages are believed.
     pub policy: Policy,
-    /// Tokens of the order API; without any it is closed.
+    /// Tokens of the order API; without any of either kind it is closed.
     pub api_tokens: Vec<Token>,
+    /// Tokens of the order API that may only read.
+    pub api_read_tokens: Vec<Token>,
     /// What GetOrderDetails answers for an order that does not exist.
     pub unknown_order: UnknownOrder,
     /// Address of this provider for the WSDL.
@@ -175,7 +178,9 @@ impl Config {
         let accept_sha1 = reader.word("accept_sha1", true, &[("true", true), ("false", false)]);
         let clock_skew = reader.seconds("clock_skew", 120, 600);
         let max_age = reader.seconds("max_message_age", 1800, 86_400);
-        let api_tokens = reader.api_tokens(environment);
+        let api_tokens = reader.api_tokens("api_token", environment);
+        let api_read_tokens = reader.api_tokens("api_read_token", environment);
+        reader.refuse_shared_tokens(&api_tokens);
         let unknown_order = reader.word(
             "unknown_order",
             UnknownOrder::Fault,
@@ -198,6 +203,7 @@ impl Config {
                     max_age,
                 },
                 api_tokens,
+                api_read_tokens,
                 unknown_order,
                 public_url,
             }),
@@ -374,21 +380,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn api_tokens(&mut self, environment: Environment) -> Vec<Token> {
+    fn api_tokens(&mut self, variable: &'static str, environment: Environment) -> Vec<Token> {
         let mut tokens = Vec::new();
-        let value = self.variables.get("api_token").unwrap_or_default();
-        for token in value
-            .split(',')
-            .map(str::trim)
-            .filter(|token| !token.is_empty())
-        {
+        for token in self.listed(variable) {
             if token.chars().count() < 32 {
-                self.error("api_token", "has a token of less than 32 characters");
+                self.error(variable, "has a token of less than 32 characters");
             } else if token.starts_with(DEVELOPMENT_TOKEN)
                 && environment != Environment::Development
             {
                 self.error(
-                    "api_token",
+                    variable,
                     format!(
                         "has a development token; it is refused where environment is {}",
                         environment.as_str()
@@ -399,6 +400,25 @@ impl<'a> Reader<'a> {
             }
         }
         tokens
+    }
+
+    /// Whoever got a token to read with must not be able to write by an oversight.
+    fn refuse_shared_tokens(&mut self, full: &[Token]) {
+        let mut read_only = self.listed("api_read_token");
+        if read_only.any(|token| full.iter().any(|other| other.matches(token))) {
+            self.error(
+                "api_read_token",
+                "has a token that is in api_token too; make one of its own",
+            );
+        }
+    }
+
+    fn listed(&self, variable: &'static str) -> impl Iterator<Item = &'a str> + use<'a> {
+        let value = self.variables.get(variable).unwrap_or_default();
+        value
+            .split(',')
+            .map(str::trim)
+            .filter(|token| !token.is_empty())
     }
 
     fn public_url(&mut self) -> Option<String> {
@@ -488,6 +508,8 @@ pub(crate) mod tests {
             ("max_message_age", "999999"),
             ("api_token", "short"),
             ("api_token", "development-only-0123456789012345"),
+            ("api_read_token", "short"),
+            ("api_read_token", "0123456789012345678901234567890123456789"),
             ("bank_code", ""),
             ("bank_account", "MD24AG0002251000131041689"),
             ("bank_account", "MD24AG000225100013104186"),

@@ -153,7 +153,7 @@ async fn api<P: Platform>(
             "The provider is not configured; GET /health says what is missing.",
         ));
     };
-    api::authorize(config, &parts.headers)?;
+    api::authorize(config, &parts.method, &parts.headers)?;
     let route = api::Route::of(path)?;
     let body = match parts.method {
         Method::POST | Method::PUT | Method::PATCH => read(parts, body).await?,

@@ -11,7 +11,7 @@ use http::{HeaderMap, Method, Response, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::{
-    config::Config,
+    config::{Config, Token},
     domain::{OrderKey, ServiceId},
     store::{Platform, Store},
 };
@@ -76,14 +76,17 @@ impl Route {
     }
 }
 
-/// Refuses callers without a token of the configuration.
+/// Refuses callers without a token of the configuration, and those with a token to read who do
+/// something else.
 ///
 /// # Errors
-/// A 401 [`Problem`].
-pub fn authorize(config: &Config, headers: &HeaderMap) -> Result<(), Problem> {
+/// A 401 or 403 [`Problem`].
+pub fn authorize(config: &Config, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
     let denied = |detail| Err(Problem::new(StatusCode::UNAUTHORIZED, detail));
-    if config.api_tokens.is_empty() {
-        return denied("The API is closed: the variable api_token is not set.");
+    if config.api_tokens.is_empty() && config.api_read_tokens.is_empty() {
+        return denied(
+            "The API is closed: neither the variable api_token nor api_read_token is set.",
+        );
     }
     let token = headers
         .get(header::AUTHORIZATION)
@@ -92,18 +95,33 @@ pub fn authorize(config: &Config, headers: &HeaderMap) -> Result<(), Problem> {
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim());
     let Some(token) = token else {
-        return denied("Send a token of the variable api_token: `Authorization: Bearer …`.");
+        return denied(
+            "Send a token of the variable api_token or api_read_token: `Authorization: Bearer …`.",
+        );
     };
-    // Every token is compared, so that time does not tell which.
-    let mut known = false;
-    for candidate in &config.api_tokens {
-        known |= candidate.matches(token);
-    }
-    if known {
+    let full = is_among(&config.api_tokens, token);
+    let read_only = is_among(&config.api_read_tokens, token);
+    if full || (read_only && reads(method)) {
         Ok(())
+    } else if read_only {
+        Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "The token is one of the variable api_read_token, which may only read (GET). Changes need one of api_token.",
+        ))
     } else {
-        denied("The token is not one of the variable api_token.")
+        denied("The token is none of the variables api_token and api_read_token.")
     }
+}
+
+/// Compares every token, so that time does not tell which it is.
+fn is_among(tokens: &[Token], token: &str) -> bool {
+    tokens
+        .iter()
+        .fold(false, |known, candidate| known | candidate.matches(token))
+}
+
+fn reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// Answers a call whose caller is authorized.
@@ -116,7 +134,7 @@ pub async fn handle<P: Platform>(
     route: Route,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
-    let reads = matches!(*method, Method::GET | Method::HEAD);
+    let reads = reads(method);
     match route {
         Route::Orders if *method == Method::POST => orders::post(call, body).await,
         Route::Order(service, key) if reads => orders::get(call, &service, &key).await,

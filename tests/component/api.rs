@@ -65,6 +65,45 @@ fn several_tokens_serve_their_exchange() {
 }
 
 #[test]
+fn a_token_to_read_with_changes_nothing() {
+    let reader = "read-only-token-0123456789-0123456789";
+    let provider = Provider::start_with(&[("api_read_token", reader)], None);
+    provider.register("1", order("10"));
+    let authorization = format!("Bearer {reader}");
+    let call = |method: &str, path: &str| {
+        let headers = [
+            ("Authorization", authorization.as_str()),
+            ("Idempotency-Key", "a"),
+        ];
+        let body = order("20");
+        let body = (!matches!(method, "GET" | "HEAD")).then_some(&body);
+        provider.api_with(method, path, body, &headers).status
+    };
+    for path in ["orders/TAX/1", "payments", "refusals"] {
+        assert_eq!(call("GET", path), 200, "{path}");
+        assert_eq!(call("HEAD", path), 200, "{path}");
+    }
+    for (method, path) in [
+        ("PUT", "orders/TAX/1"),
+        ("PATCH", "orders/TAX/1"),
+        ("DELETE", "orders/TAX/1"),
+        ("POST", "orders"),
+        ("POST", "payments"),
+        ("OPTIONS", "orders"),
+    ] {
+        assert_eq!(call(method, path), 403, "{method} {path}");
+    }
+    assert_eq!(provider.order("1")["amount_due"], "10.00");
+
+    // Alone it opens the API for reading.
+    let provider = Provider::start_with(&[("api_token", ""), ("api_read_token", reader)], None);
+    let headers = [("Authorization", authorization.as_str())];
+    let answer = provider.api_with("GET", "payments", None, &headers);
+    assert_eq!(answer.status, 200);
+    assert_eq!(provider.api("GET", "payments", None).status, 401);
+}
+
+#[test]
 fn an_order_is_created_read_and_amended() {
     let provider = Provider::start();
     let path = "orders/TAX/2026%2F01%20A";
