@@ -1,10 +1,12 @@
 //! The order API: JSON for the institution's own system, for callers with a token.
 
 mod checks;
+mod evidence;
 mod merge_patch;
 mod orders;
 mod payments;
 mod problem;
+mod zip;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, header};
@@ -12,7 +14,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 
 use crate::{
     config::{Config, Token},
-    domain::{OrderKey, ServiceId},
+    domain::{OrderKey, PaymentId, ServiceId},
     store::{Platform, Store},
 };
 pub use problem::Problem;
@@ -37,6 +39,10 @@ pub enum Route {
     Order(ServiceId, OrderKey),
     /// `/api/payments`.
     Payments,
+    /// `/api/payments/{id}`.
+    Payment(PaymentId),
+    /// `/api/payments/{id}/evidence`.
+    Evidence(PaymentId),
     /// `/api/refusals`.
     Refusals,
 }
@@ -58,6 +64,8 @@ impl Route {
             }
             ["orders"] => Ok(Self::Orders),
             ["payments"] => Ok(Self::Payments),
+            ["payments", id] => payment_id(id).map(Self::Payment),
+            ["payments", id, "evidence"] => payment_id(id).map(Self::Evidence),
             ["refusals"] => Ok(Self::Refusals),
             _ => Err(Problem::new(
                 StatusCode::NOT_FOUND,
@@ -71,7 +79,7 @@ impl Route {
         match self {
             Self::Orders => "POST",
             Self::Order(..) => "GET, HEAD, PUT, PATCH, DELETE",
-            Self::Payments | Self::Refusals => "GET, HEAD",
+            Self::Payments | Self::Payment(_) | Self::Evidence(_) | Self::Refusals => "GET, HEAD",
         }
     }
 }
@@ -148,9 +156,15 @@ pub async fn handle<P: Platform>(
             orders::delete(call, &service, &key).await
         }
         Route::Payments if reads => payments::ledger(call).await,
+        Route::Payment(id) if reads => evidence::payment(call, &id).await,
+        Route::Evidence(id) if reads => evidence::evidence(call, &id).await,
         Route::Refusals if reads => payments::refusals(call).await,
         other => Err(Problem::method_not_allowed(other.methods())),
     }
+}
+
+fn payment_id(segment: &str) -> Result<PaymentId, Problem> {
+    PaymentId::parse(&decode(segment)?).map_err(|error| Problem::field("id", error))
 }
 
 fn decode(segment: &str) -> Result<String, Problem> {

@@ -37,6 +37,17 @@ pub fn done(id: &PaymentId) -> String {
     format!("done/{}", encode(id.as_str()))
 }
 
+/// The signed answer to a payment, by its place in the ledger: who finishes an abandoned recording
+/// has another place and another answer, and the marker says which counts.
+pub fn answer(id: &PaymentId, ledger: u64) -> String {
+    format!("answer/{}/{ledger}", encode(id.as_str()))
+}
+
+/// A place in the ledger.
+pub fn ledger(index: u64) -> String {
+    format!("{LEDGER}/{index}")
+}
+
 /// A signed message.
 pub fn evidence(id: &str) -> String {
     format!("evidence/{id}")

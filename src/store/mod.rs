@@ -26,7 +26,7 @@ use jiff::Timestamp;
 
 pub use evidence::{Evidence, Refusal};
 pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
-pub use payments::{LedgerEntry, LedgerPage, Recorded};
+pub use payments::{LedgerEntry, LedgerPage, Recorded, StoredPayment};
 pub use platform::{Platform, PlatformError};
 pub use requests::CreateError;
 

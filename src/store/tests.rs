@@ -47,7 +47,7 @@ async fn record(
         ..json
     };
     Store::new(memory.clone())
-        .record(&confirmation, &json, &evidence)
+        .record(&confirmation, &json, &evidence, Some(b"<answer/>"))
         .await
 }
 
@@ -233,8 +233,41 @@ async fn a_recording_stopped_between_any_two_calls_is_finished_by_repetition() {
             assert_eq!(stored.state.amount_paid(), Money::parse("100").unwrap());
             assert_eq!(stored.state.status(memory.now()), OrderStatus::Paid);
             assert_eq!(memory.count("evidence/"), 1);
+            let kept = payment_of(&memory, "P").await.unwrap();
+            assert_eq!(
+                kept.answer.unwrap(),
+                b"<answer/>",
+                "{fault:?} at {position}"
+            );
+            assert_eq!(kept.request, b"<message/>");
         }
     }
+}
+
+async fn payment_of(memory: &Memory, id: &str) -> Option<StoredPayment> {
+    let id = crate::domain::PaymentId::parse(id).unwrap();
+    Store::new(memory.clone()).payment(&id).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_is_shown_once_it_is_recorded_with_the_answer_that_says_so() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    spoil(&memory, WRITE_MARKER, Fault::Cut);
+    let cut = tokio::time::timeout(Duration::from_secs(1), record(&memory, "P", "1", "60")).await;
+    assert!(cut.is_err());
+    memory.script([]);
+    assert_eq!(payment_of(&memory, "P").await, None);
+    // Another content finishes the recording of the first, and is refused: its answer is no
+    // answer to this payment.
+    tokio::time::sleep(Duration::from_secs(62)).await;
+    assert_eq!(
+        record(&memory, "P", "1", "70").await.unwrap(),
+        Recorded::Conflict
+    );
+    let kept = payment_of(&memory, "P").await.unwrap();
+    assert_eq!((kept.entry.index, kept.answer), (2, None));
+    assert_eq!(kept.entry.payment.amount, "60");
 }
 
 /// The calls of a recording, in their order, for scripts of faults.
@@ -261,7 +294,7 @@ async fn the_calls_of_a_recording_are_these() {
         (TAKE_ATTEMPT, "increment payment/P"),
         (WRITE_ATTEMPT, "set evidence/"),
         (LOOK_FOR_MARKER, "get done/P"),
-        (WRITE_ENTRIES, "set order/TAX/1/2 ledger/1"),
+        (WRITE_ENTRIES, "set answer/P/1 order/TAX/1/2 ledger/1"),
         (WRITE_MARKER, "set done/P"),
     ] {
         assert!(calls[position].starts_with(call), "{position}: {calls:?}");
