@@ -7,11 +7,12 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use wsse::{Certificate, Policy, Signer, Trust, TrustError};
 
-use crate::domain::{PaymentAccount, ServiceId, Text};
+use crate::domain::{Iban, PaymentAccount, ServiceId, Text};
 
 /// The names of all variables. The manifest gives each to the component.
-pub const VARIABLES: [&str; 18] = [
+pub const VARIABLES: [&str; 19] = [
     "accept_sha1",
+    "api_read_token",
     "api_token",
     "bank_account",
     "bank_code",
@@ -125,8 +126,10 @@ pub struct Config {
     pub signer: Signer,
     /// Whose messages are believed.
     pub policy: Policy,
-    /// Tokens of the order API; without any it is closed.
+    /// Tokens of the order API; without any of either kind it is closed.
     pub api_tokens: Vec<Token>,
+    /// Tokens of the order API that may only read.
+    pub api_read_tokens: Vec<Token>,
     /// What GetOrderDetails answers for an order that does not exist.
     pub unknown_order: UnknownOrder,
     /// Address of this provider for the WSDL.
@@ -179,7 +182,9 @@ impl Config {
         let accept_sha1 = reader.word("accept_sha1", true, &[("true", true), ("false", false)]);
         let clock_skew = reader.seconds("clock_skew", 120, 600);
         let max_age = reader.seconds("max_message_age", 1800, 86_400);
-        let api_tokens = reader.api_tokens(environment);
+        let api_tokens = reader.api_tokens("api_token", environment);
+        let api_read_tokens = reader.api_tokens("api_read_token", environment);
+        reader.refuse_shared_tokens(&api_tokens);
         let unknown_order = reader.word(
             "unknown_order",
             UnknownOrder::Fault,
@@ -202,6 +207,7 @@ impl Config {
                     max_age,
                 },
                 api_tokens,
+                api_read_tokens,
                 unknown_order,
                 public_url,
             }),
@@ -323,10 +329,10 @@ impl<'a> Reader<'a> {
         {
             return None;
         }
-        let bank_account = self.text("bank_account");
-        let bank_code = self.text("bank_code");
-        let bank_fiscal_code = self.text("bank_fiscal_code");
-        let beneficiary_name = self.text("beneficiary_name");
+        let bank_account = self.account_member("bank_account", Iban::parse);
+        let bank_code = self.account_member("bank_code", Text::parse);
+        let bank_fiscal_code = self.account_member("bank_fiscal_code", Text::parse);
+        let beneficiary_name = self.account_member("beneficiary_name", Text::parse);
         Some(PaymentAccount {
             bank_account: bank_account?,
             bank_code: bank_code?,
@@ -336,13 +342,17 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn text<const MAX: usize>(&mut self, variable: &'static str) -> Option<Text<MAX>> {
+    fn account_member<T, E: ToString>(
+        &mut self,
+        variable: &'static str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
         let value = self.required(
             variable,
             "a value, or leave bank_account, bank_code, bank_fiscal_code and beneficiary_name all empty",
         )?;
-        Text::parse(value)
-            .map_err(|error| self.error(variable, error))
+        parse(value)
+            .map_err(|error| self.error(variable, error.to_string()))
             .ok()
     }
 
@@ -443,21 +453,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn api_tokens(&mut self, environment: Environment) -> Vec<Token> {
+    fn api_tokens(&mut self, variable: &'static str, environment: Environment) -> Vec<Token> {
         let mut tokens = Vec::new();
-        let value = self.variables.get("api_token").unwrap_or_default();
-        for token in value
-            .split(',')
-            .map(str::trim)
-            .filter(|token| !token.is_empty())
-        {
+        for token in self.listed(variable) {
             if token.chars().count() < 32 {
-                self.error("api_token", "has a token of less than 32 characters");
+                self.error(variable, "has a token of less than 32 characters");
             } else if token.starts_with(DEVELOPMENT_TOKEN)
                 && environment != Environment::Development
             {
                 self.error(
-                    "api_token",
+                    variable,
                     format!(
                         "has a development token; it is refused where environment is {}",
                         environment.as_str()
@@ -468,6 +473,25 @@ impl<'a> Reader<'a> {
             }
         }
         tokens
+    }
+
+    /// Whoever got a token to read with must not be able to write by an oversight.
+    fn refuse_shared_tokens(&mut self, full: &[Token]) {
+        let mut read_only = self.listed("api_read_token");
+        if read_only.any(|token| full.iter().any(|other| other.matches(token))) {
+            self.error(
+                "api_read_token",
+                "has a token that is in api_token too; make one of its own",
+            );
+        }
+    }
+
+    fn listed(&self, variable: &'static str) -> impl Iterator<Item = &'a str> + use<'a> {
+        let value = self.variables.get(variable).unwrap_or_default();
+        value
+            .split(',')
+            .map(str::trim)
+            .filter(|token| !token.is_empty())
     }
 
     fn public_url(&mut self) -> Option<String> {
@@ -512,7 +536,7 @@ pub(crate) mod tests {
             ("api_token", "0123456789012345678901234567890123456789"),
             ("bank_account", "MD24AG000225100013104168"),
             ("bank_code", "AGRNMD2X"),
-            ("bank_fiscal_code", "1000000000000"),
+            ("bank_fiscal_code", "1000000000007"),
             ("beneficiary_name", "Primăria"),
         ] {
             variables.set(name, value.to_owned());
@@ -563,8 +587,11 @@ pub(crate) mod tests {
             ("mpay_signer_names", "1003600000001"),
             ("api_token", "short"),
             ("api_token", "development-only-0123456789012345"),
+            ("api_read_token", "short"),
+            ("api_read_token", "0123456789012345678901234567890123456789"),
             ("bank_code", ""),
             ("bank_account", "MD24AG0002251000131041689"),
+            ("bank_account", "MD24AG000225100013104186"),
             ("unknown_order", "null"),
             ("public_url", "pay.example.md"),
             ("public_url", "ftp://pay.example.md"),

@@ -154,12 +154,11 @@ async fn api<P: Platform>(
             "The provider is not configured; GET /health says what is missing.",
         ));
     };
-    api::authorize(config, &parts.headers)?;
+    api::authorize(config, &parts.method, &parts.headers)?;
     let route = api::Route::of(path)?;
-    let body = if parts.method == Method::PUT {
-        read(parts, body).await?
-    } else {
-        Bytes::new()
+    let body = match parts.method {
+        Method::POST | Method::PUT | Method::PATCH => read(parts, body).await?,
+        _ => Bytes::new(),
     };
     let call = api::Call {
         config,

@@ -1,16 +1,20 @@
 //! The order API: JSON for the institution's own system, for callers with a token.
 
+mod checks;
+mod evidence;
+mod merge_patch;
 mod orders;
 mod payments;
 mod problem;
+mod zip;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, header};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::{
-    config::Config,
-    domain::{OrderKey, ServiceId},
+    config::{Config, Token},
+    domain::{OrderKey, PaymentId, ServiceId},
     store::{Platform, Store},
 };
 pub use problem::Problem;
@@ -29,10 +33,16 @@ pub struct Call<'a, P> {
 
 /// What a path below `/api/` names.
 pub enum Route {
+    /// `/api/orders`.
+    Orders,
     /// `/api/orders/{service}/{key}`.
     Order(ServiceId, OrderKey),
     /// `/api/payments`.
     Payments,
+    /// `/api/payments/{id}`.
+    Payment(PaymentId),
+    /// `/api/payments/{id}/evidence`.
+    Evidence(PaymentId),
     /// `/api/refusals`.
     Refusals,
 }
@@ -52,7 +62,10 @@ impl Route {
                     OrderKey::parse(&decode(key)?).map_err(|error| Problem::field("key", error))?;
                 Ok(Self::Order(service, key))
             }
+            ["orders"] => Ok(Self::Orders),
             ["payments"] => Ok(Self::Payments),
+            ["payments", id] => payment_id(id).map(Self::Payment),
+            ["payments", id, "evidence"] => payment_id(id).map(Self::Evidence),
             ["refusals"] => Ok(Self::Refusals),
             _ => Err(Problem::new(
                 StatusCode::NOT_FOUND,
@@ -64,20 +77,24 @@ impl Route {
     /// The methods that it takes.
     pub fn methods(&self) -> &'static str {
         match self {
-            Self::Order(..) => "GET, HEAD, PUT",
-            Self::Payments | Self::Refusals => "GET, HEAD",
+            Self::Orders => "POST",
+            Self::Order(..) => "GET, HEAD, PUT, PATCH, DELETE",
+            Self::Payments | Self::Payment(_) | Self::Evidence(_) | Self::Refusals => "GET, HEAD",
         }
     }
 }
 
-/// Refuses callers without a token of the configuration.
+/// Refuses callers without a token of the configuration, and those with a token to read who do
+/// something else.
 ///
 /// # Errors
-/// A 401 [`Problem`].
-pub fn authorize(config: &Config, headers: &HeaderMap) -> Result<(), Problem> {
+/// A 401 or 403 [`Problem`].
+pub fn authorize(config: &Config, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
     let denied = |detail| Err(Problem::new(StatusCode::UNAUTHORIZED, detail));
-    if config.api_tokens.is_empty() {
-        return denied("The API is closed: the variable api_token is not set.");
+    if config.api_tokens.is_empty() && config.api_read_tokens.is_empty() {
+        return denied(
+            "The API is closed: neither the variable api_token nor api_read_token is set.",
+        );
     }
     let token = headers
         .get(header::AUTHORIZATION)
@@ -86,18 +103,33 @@ pub fn authorize(config: &Config, headers: &HeaderMap) -> Result<(), Problem> {
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim());
     let Some(token) = token else {
-        return denied("Send a token of the variable api_token: `Authorization: Bearer …`.");
+        return denied(
+            "Send a token of the variable api_token or api_read_token: `Authorization: Bearer …`.",
+        );
     };
-    // Every token is compared, so that time does not tell which.
-    let mut known = false;
-    for candidate in &config.api_tokens {
-        known |= candidate.matches(token);
-    }
-    if known {
+    let full = is_among(&config.api_tokens, token);
+    let read_only = is_among(&config.api_read_tokens, token);
+    if full || (read_only && reads(method)) {
         Ok(())
+    } else if read_only {
+        Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "The token is one of the variable api_read_token, which may only read (GET). Changes need one of api_token.",
+        ))
     } else {
-        denied("The token is not one of the variable api_token.")
+        denied("The token is none of the variables api_token and api_read_token.")
     }
+}
+
+/// Compares every token, so that time does not tell which it is.
+fn is_among(tokens: &[Token], token: &str) -> bool {
+    tokens
+        .iter()
+        .fold(false, |known, candidate| known | candidate.matches(token))
+}
+
+fn reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// Answers a call whose caller is authorized.
@@ -110,16 +142,29 @@ pub async fn handle<P: Platform>(
     route: Route,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
-    let reads = matches!(*method, Method::GET | Method::HEAD);
+    let reads = reads(method);
     match route {
+        Route::Orders if *method == Method::POST => orders::post(call, body).await,
         Route::Order(service, key) if reads => orders::get(call, &service, &key).await,
         Route::Order(service, key) if *method == Method::PUT => {
             orders::put(call, &service, &key, body).await
         }
+        Route::Order(service, key) if *method == Method::PATCH => {
+            orders::patch(call, &service, &key, body).await
+        }
+        Route::Order(service, key) if *method == Method::DELETE => {
+            orders::delete(call, &service, &key).await
+        }
         Route::Payments if reads => payments::ledger(call).await,
+        Route::Payment(id) if reads => evidence::payment(call, &id).await,
+        Route::Evidence(id) if reads => evidence::evidence(call, &id).await,
         Route::Refusals if reads => payments::refusals(call).await,
         other => Err(Problem::method_not_allowed(other.methods())),
     }
+}
+
+fn payment_id(segment: &str) -> Result<PaymentId, Problem> {
+    PaymentId::parse(&decode(segment)?).map_err(|error| Problem::field("id", error))
 }
 
 fn decode(segment: &str) -> Result<String, Problem> {
@@ -127,6 +172,10 @@ fn decode(segment: &str) -> Result<String, Problem> {
         .decode_utf8()
         .map(Into::into)
         .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "The path is not UTF-8."))
+}
+
+fn encode(segment: &str) -> String {
+    utf8_percent_encode(segment, NON_ALPHANUMERIC).to_string()
 }
 
 fn json(status: StatusCode, value: &impl serde::Serialize) -> Result<Response<Bytes>, Problem> {

@@ -2,14 +2,18 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
-use super::{Call, Problem, json};
+use super::{Call, Problem, checks, encode, json, merge_patch};
 use crate::{
-    domain::{OrderKey, ServiceId},
+    domain::{Order, OrderKey, OrderState, ServiceId, SetStatus},
     json::{FieldError, OrderJson, PaymentJson},
-    store::{Platform, Precondition, RegisterError, Registered, StoredOrder},
+    store::{CreateError, Platform, Precondition, RegisterError, Registered, StoredOrder},
 };
+
+/// The media type of JSON merge patches (RFC 7396).
+const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// An order as the API answers it.
 #[derive(Serialize)]
@@ -20,6 +24,8 @@ struct OrderAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     amount_due: Option<String>,
     payments: Vec<PaymentAnswer<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<FieldError>,
 }
 
 #[derive(Serialize)]
@@ -37,19 +43,173 @@ pub async fn get<P: Platform>(
 ) -> Result<Response<Bytes>, Problem> {
     match call.store.order(service, key).await? {
         Some(stored) => describe(call, StatusCode::OK, &stored),
-        None => Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            "The service has no order with this key.",
-        )),
+        None => Err(no_such_order()),
     }
 }
 
-/// Registers an order, or a new version of it. The same order again changes nothing.
+/// Registers an order, or a new version of it. The same order again changes nothing. A status
+/// that was set stays unless the document has another: whoever sends the order again must not
+/// revive by accident what was cancelled.
 pub async fn put<P: Platform>(
     call: &Call<'_, P>,
     service: &ServiceId,
     key: &OrderKey,
     body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    let json = read(body)?;
+    change(call, service, key, |state| {
+        let mut json = json.clone();
+        if json.status.is_none() {
+            let set = state.order().and_then(|order| order.set_status);
+            json.status = set.map(|status| status.as_str().to_owned());
+        }
+        accept(call, service, key, json)
+    })
+    .await
+}
+
+/// Registers an order under a key that this provider chooses: once, however often the request of
+/// one `Idempotency-Key` comes.
+pub async fn post<P: Platform>(
+    call: &Call<'_, P>,
+    body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    let request = idempotency_key(call.headers)?;
+    let json = read(body)?;
+    if json.order_key.is_some() {
+        return Err(Problem::fields(vec![FieldError {
+            field: "order_key".to_owned(),
+            detail: "is chosen by this provider; leave it out, or choose one with PUT".to_owned(),
+        }]));
+    }
+    let service = match json.service_id.as_deref().map(ServiceId::parse) {
+        Some(Ok(service)) if call.config.service_ids.contains(&service) => service,
+        given => {
+            let detail = match given {
+                None => "is missing".to_owned(),
+                Some(Err(error)) => error.to_string(),
+                Some(Ok(_)) => "is not among those of the variable service_ids".to_owned(),
+            };
+            return Err(Problem::fields(vec![FieldError {
+                field: "service_id".to_owned(),
+                detail,
+            }]));
+        }
+    };
+    // White space and the order of members make no other order.
+    let content = serde_json::to_vec(&json).map_err(Problem::internal)?;
+    let key = call
+        .store
+        .create(&service, request, &content, |key| {
+            accept(call, &service, key, json.clone())
+        })
+        .await?;
+    match call.store.order(&service, &key).await? {
+        Some(stored) => {
+            let mut response = describe(call, StatusCode::CREATED, &stored)?;
+            let address = format!("/api/orders/{}/{key}", encode(service.as_str()));
+            let address = HeaderValue::from_str(&address).map_err(Problem::internal)?;
+            response.headers_mut().insert(header::LOCATION, address);
+            Ok(response)
+        }
+        None => Err(Problem::internal("a registered order is not there")),
+    }
+}
+
+/// The `Idempotency-Key` of a request (draft-ietf-httpapi-idempotency-key-header): a string in
+/// quotation marks; many clients send it without.
+fn idempotency_key(headers: &HeaderMap) -> Result<&str, Problem> {
+    const MAX: usize = 128;
+    let wrong = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail);
+    let mut values = headers.get_all("idempotency-key").iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(wrong(
+            "Send one Idempotency-Key, such as a new UUID, and the same again if you repeat the request: then it makes one order, however often it comes.",
+        ));
+    };
+    let text = value.to_str().unwrap_or_default().trim();
+    let name = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or(text);
+    let plain = name
+        .bytes()
+        .all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
+    if name.is_empty() || name.len() > MAX || !plain {
+        return Err(wrong(
+            "The Idempotency-Key must have 1 to 128 letters, digits or signs of ASCII, without spaces, quotation marks inside and backslashes.",
+        ));
+    }
+    Ok(name)
+}
+
+impl From<CreateError<Problem>> for Problem {
+    fn from(error: CreateError<Problem>) -> Self {
+        match error {
+            CreateError::OtherContent => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The Idempotency-Key was used for another order. Use a new one.",
+            ),
+            CreateError::Busy => Problem::new(
+                StatusCode::CONFLICT,
+                "A request with this Idempotency-Key is being worked on; try again.",
+            ),
+            CreateError::KeyLost => Problem::new(
+                StatusCode::CONFLICT,
+                "The order key was taken meanwhile. Use a new Idempotency-Key.",
+            ),
+            CreateError::Register(error) => error.into(),
+        }
+    }
+}
+
+/// Changes members of an order, by a JSON merge patch.
+pub async fn patch<P: Platform>(
+    call: &Call<'_, P>,
+    service: &ServiceId,
+    key: &OrderKey,
+    body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    let media_type = call.headers.get(header::CONTENT_TYPE);
+    let media_type = media_type.and_then(|value| value.to_str().ok());
+    let media_type = media_type.and_then(|value| value.split(';').next());
+    if !media_type.is_some_and(|text| text.trim().eq_ignore_ascii_case(MERGE_PATCH)) {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!("A change is sent as `Content-Type: {MERGE_PATCH}`."),
+        ));
+    }
+    let patch: Value = read_object(body)?;
+    change(call, service, key, |state| {
+        let mut json = OrderJson::from(existing(state, key)?);
+        // It follows from the lines, which the patch may change.
+        json.total_amount_due = None;
+        let mut merged = serde_json::to_value(json).map_err(Problem::internal)?;
+        merge_patch::apply(&mut merged, &patch);
+        let json = serde_path_to_error::deserialize(merged).map_err(not_an_order)?;
+        accept(call, service, key, json)
+    })
+    .await
+}
+
+/// Cancels an order. One that is cancelled stays so.
+pub async fn delete<P: Platform>(
+    call: &Call<'_, P>,
+    service: &ServiceId,
+    key: &OrderKey,
+) -> Result<Response<Bytes>, Problem> {
+    change(call, service, key, |state| {
+        Ok(existing(state, key)?.with_status(SetStatus::Cancelled))
+    })
+    .await
+}
+
+/// Changes an order, and answers it as it is then.
+async fn change<P: Platform>(
+    call: &Call<'_, P>,
+    service: &ServiceId,
+    key: &OrderKey,
+    change: impl Fn(&OrderState) -> Result<Order, Problem>,
 ) -> Result<Response<Bytes>, Problem> {
     if !call.config.service_ids.contains(service) {
         return Err(Problem::new(
@@ -58,7 +218,68 @@ pub async fn put<P: Platform>(
         ));
     }
     let precondition = precondition(call.headers)?;
-    let mut json = read(body)?;
+    let registered = call
+        .store
+        .change(service, key, precondition, change)
+        .await?;
+    let status = match registered {
+        Registered::Created => StatusCode::CREATED,
+        Registered::Amended | Registered::Unchanged => StatusCode::OK,
+    };
+    match call.store.order(service, key).await? {
+        Some(stored) => describe(call, status, &stored),
+        None => Err(Problem::internal("a registered order is not there")),
+    }
+}
+
+fn existing<'a>(state: &'a OrderState, key: &OrderKey) -> Result<&'a Order, Problem> {
+    state
+        .order()
+        .filter(|order| order.order_key == *key)
+        .ok_or_else(no_such_order)
+}
+
+fn no_such_order() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "The service has no order with this key.",
+    )
+}
+
+impl From<RegisterError<Problem>> for Problem {
+    fn from(error: RegisterError<Problem>) -> Self {
+        match error {
+            RegisterError::Unfit(problem) => problem,
+            RegisterError::Refused(refused) => Problem::new(
+                StatusCode::CONFLICT,
+                format!("The order is not changed: {refused}."),
+            ),
+            RegisterError::KeyTaken(_) => Problem::new(
+                StatusCode::CONFLICT,
+                format!("{error}: payers would confuse the two. Choose another key."),
+            ),
+            RegisterError::PreconditionFailed => Problem::new(
+                StatusCode::PRECONDITION_FAILED,
+                "The order is not as If-Match or If-None-Match says. Read it again.",
+            ),
+            RegisterError::Busy => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Another call is changing this order; try again.",
+            ),
+            RegisterError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// The order that a document describes, if nothing at all speaks against registering it: all that
+/// does is said at once.
+fn accept<P: Platform>(
+    call: &Call<'_, P>,
+    service: &ServiceId,
+    key: &OrderKey,
+    mut json: OrderJson,
+) -> Result<Order, Problem> {
+    let strict = strict(call.query)?;
     let mut errors = Vec::new();
     same(
         &mut errors,
@@ -67,52 +288,29 @@ pub async fn put<P: Platform>(
         service.as_str(),
     );
     same(&mut errors, "order_key", &mut json.order_key, key.as_str());
-    let order = match json.to_order() {
-        Ok(order) => order,
-        Err(more) => {
-            errors.extend(more);
-            return Err(Problem::fields(errors));
-        }
-    };
-    if call.config.default_account.is_none() {
-        let missing = order
-            .lines
-            .iter()
-            .enumerate()
-            .filter(|(_, line)| line.destination_account.is_none());
-        errors.extend(missing.map(|(i, _)| FieldError {
-            field: format!("lines[{i}].destination_account"),
-            detail: "is missing, and the variable bank_account gives no default".to_owned(),
-        }));
+    let order = json.to_order();
+    if let Err(wrong) = &order {
+        errors.extend(wrong.iter().cloned());
     }
-    if !errors.is_empty() {
-        return Err(Problem::fields(errors));
+    errors.extend(checks::errors(&json, call.config.default_account.is_some()));
+    if strict {
+        errors.extend(checks::warnings(&json));
     }
-    let registered =
-        call.store
-            .register(&order, precondition)
-            .await
-            .map_err(|error| match error {
-                RegisterError::KeyTaken(_) => Problem::new(
-                    StatusCode::CONFLICT,
-                    format!("{error}: payers would confuse the two. Choose another key."),
-                ),
-                RegisterError::PreconditionFailed => Problem::new(
-                    StatusCode::PRECONDITION_FAILED,
-                    "The order is not as If-Match or If-None-Match says. Read it again.",
-                ),
-                RegisterError::Busy => {
-                    Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
-                }
-                RegisterError::Store(error) => error.into(),
-            })?;
-    let status = match registered {
-        Registered::Created => StatusCode::CREATED,
-        Registered::Amended | Registered::Unchanged => StatusCode::OK,
-    };
-    match call.store.order(service, key).await? {
-        Some(stored) => describe(call, status, &stored),
-        None => Err(Problem::internal("a registered order is not there")),
+    order
+        .ok()
+        .filter(|_| errors.is_empty())
+        .ok_or_else(|| Problem::fields(errors))
+}
+
+/// `?strict=true`: what would be a warning is an error.
+fn strict(query: &str) -> Result<bool, Problem> {
+    match query {
+        "" | "strict=false" => Ok(false),
+        "strict=true" => Ok(true),
+        _ => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "Of parameters there is strict, which is true or false.",
+        )),
     }
 }
 
@@ -126,6 +324,7 @@ fn describe<P: Platform>(
         .order()
         .ok_or_else(|| Problem::internal("an order without versions"))?;
     let mut json_order = OrderJson::from(order);
+    let warnings = checks::warnings(&json_order);
     json_order.status = Some(stored.state.status(call.store.now()).as_str().to_owned());
     let payments = stored
         .payments
@@ -141,6 +340,7 @@ fn describe<P: Platform>(
         amount_paid: stored.state.amount_paid().to_string(),
         amount_due: stored.state.amount_due().map(|due| due.to_string()),
         payments,
+        warnings,
     };
     let mut response = json(status, &answer)?;
     let etag =
@@ -150,6 +350,10 @@ fn describe<P: Platform>(
 }
 
 fn read(body: &[u8]) -> Result<OrderJson, Problem> {
+    read_object(body)
+}
+
+fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     // An array would be read as an order without names.
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(Problem::new(
@@ -158,20 +362,7 @@ fn read(body: &[u8]) -> Result<OrderJson, Problem> {
         ));
     }
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let json = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let (path, cause) = (error.path().to_string(), error.inner().to_string());
-        if error.inner().is_data() && path != "." {
-            Problem::fields(vec![FieldError {
-                field: path,
-                detail: cause,
-            }])
-        } else {
-            Problem::new(
-                StatusCode::BAD_REQUEST,
-                format!("The body is no order in JSON: {cause}."),
-            )
-        }
-    })?;
+    let json = serde_path_to_error::deserialize(&mut reader).map_err(not_an_order)?;
     reader.end().map_err(|error| {
         Problem::new(
             StatusCode::BAD_REQUEST,
@@ -179,6 +370,21 @@ fn read(body: &[u8]) -> Result<OrderJson, Problem> {
         )
     })?;
     Ok(json)
+}
+
+fn not_an_order(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let (path, cause) = (error.path().to_string(), error.inner().to_string());
+    if error.inner().is_data() && path != "." {
+        Problem::fields(vec![FieldError {
+            field: path,
+            detail: cause,
+        }])
+    } else {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            format!("The body is no order in JSON: {cause}."),
+        )
+    }
 }
 
 /// A member that the path gives too: the same, or left out.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Call, Problem, json};
 use crate::{
     json::PaymentJson,
-    store::{Platform, Refusal},
+    store::{LedgerEntry, Platform, Refusal},
 };
 
 /// How many entries are looked at where the caller does not say.
@@ -22,12 +22,22 @@ struct LedgerAnswer {
     next: u64,
 }
 
+/// A payment as the API answers it.
 #[derive(Serialize)]
-struct LedgerPayment {
+pub(super) struct LedgerPayment {
     /// Its place in the ledger.
     index: u64,
     #[serde(flatten)]
     payment: PaymentJson,
+}
+
+impl From<LedgerEntry> for LedgerPayment {
+    fn from(entry: LedgerEntry) -> Self {
+        Self {
+            index: entry.index,
+            payment: entry.payment,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -40,14 +50,7 @@ struct RefusalsAnswer {
 pub async fn ledger<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let (after, limit) = page(call.query)?;
     let page = call.store.ledger(after, limit).await?;
-    let payments = page
-        .payments
-        .into_iter()
-        .map(|entry| LedgerPayment {
-            index: entry.index,
-            payment: entry.payment,
-        })
-        .collect();
+    let payments = page.payments.into_iter().map(LedgerPayment::from).collect();
     json(
         StatusCode::OK,
         &LedgerAnswer {

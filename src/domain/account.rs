@@ -1,12 +1,12 @@
 //! Where the money goes.
 
-use super::Text;
+use super::{Iban, Text};
 
 /// `PaymentAccount`: the account that a line is paid to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentAccount {
-    /// `BankAccount`: IBAN.
-    pub bank_account: Text<24>,
+    /// `BankAccount`.
+    pub bank_account: Iban,
     /// `BankCode`: BIC of the bank, such as `TREZMD2X`.
     pub bank_code: Text<20>,
     /// `BankFiscalCode`: fiscal code (IDNO) of the beneficiary.

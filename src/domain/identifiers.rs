@@ -59,6 +59,11 @@ identifier!(
 );
 
 impl OrderKey {
+    /// A key of digits that this program wrote.
+    pub(super) fn of_digits(digits: String) -> Self {
+        Self(Text::of_digits(digits))
+    }
+
     /// What two keys must not have in common: the key without white space, in lower case.
     ///
     /// Payers type keys at terminals, so keys that differ only in this way would be confused.
@@ -68,37 +73,6 @@ impl OrderKey {
             .filter(|c| !c.is_whitespace())
             .flat_map(char::to_lowercase)
             .collect()
-    }
-}
-
-/// A text that is not three capital letters of the Latin alphabet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be a currency code of ISO 4217, such as MDL")]
-pub struct CurrencyError;
-
-/// A currency code of ISO 4217, such as `MDL`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Currency([u8; 3]);
-
-impl Currency {
-    /// The Moldovan leu.
-    pub const MDL: Self = Self(*b"MDL");
-
-    /// Reads three capital letters.
-    ///
-    /// # Errors
-    /// [`CurrencyError`] for anything else.
-    pub fn parse(text: &str) -> Result<Self, CurrencyError> {
-        match <[u8; 3]>::try_from(text.trim().as_bytes()) {
-            Ok(code) if code.iter().all(u8::is_ascii_uppercase) => Ok(Self(code)),
-            _ => Err(CurrencyError),
-        }
-    }
-
-    /// The code as text.
-    pub fn as_str(&self) -> &str {
-        // The constructors admit ASCII letters only.
-        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
@@ -130,13 +104,5 @@ mod tests {
         let key = OrderKey::parse(" Ab 1-2 ").unwrap();
         assert_eq!(key.as_str(), "Ab 1-2");
         assert_eq!(key.folded(), "ab1-2");
-    }
-
-    #[test]
-    fn currencies_are_three_capital_letters() {
-        assert_eq!(Currency::parse("MDL"), Ok(Currency::MDL));
-        for wrong in ["mdl", "MD", "MDLL", "M1L", ""] {
-            assert!(Currency::parse(wrong).is_err(), "{wrong}");
-        }
     }
 }

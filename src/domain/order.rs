@@ -246,6 +246,14 @@ impl Order {
         }
     }
 
+    /// The order with a status that the institution sets.
+    pub fn with_status(&self, status: SetStatus) -> Self {
+        Self(OrderFields {
+            set_status: Some(status),
+            ..self.0.clone()
+        })
+    }
+
     /// The sum of the lines before any payment; `None` while it is unknown.
     pub fn total(&self) -> Option<Money> {
         self.lines.iter().map(|line| line.amount_due).sum()

@@ -85,12 +85,15 @@ pub struct LineDue {
 pub struct OrderState {
     versions: Vec<Order>,
     payments: Vec<RecordedPayment>,
+    /// How many payments there were when the latest version came.
+    paid_before: usize,
 }
 
 impl OrderState {
     /// Adds a version of the order.
     pub fn amend(&mut self, order: Order) {
         self.versions.push(order);
+        self.paid_before = self.payments.len();
     }
 
     /// Adds a payment, and finds what a person should look at. One that is there already counts
@@ -122,6 +125,11 @@ impl OrderState {
     /// The payments in the order of their recording.
     pub fn payments(&self) -> &[RecordedPayment] {
         &self.payments
+    }
+
+    /// Whether a payment came after the latest version.
+    pub fn paid_since_amended(&self) -> bool {
+        self.payments.len() > self.paid_before
     }
 
     /// The sum of the payments.

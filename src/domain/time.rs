@@ -85,6 +85,14 @@ pub fn parse(text: &str) -> Result<Timestamp, TimeError> {
     }
 }
 
+/// As [`parse`], without fractions of a second, so that [`format()`] gives back the same.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_seconds(text: &str) -> Result<Timestamp, TimeError> {
+    Timestamp::from_second(parse(text)?.as_second()).map_err(|_| TimeError::OutOfRange)
+}
+
 /// Writes `time` as Chişinău time with offset and whole seconds: `2026-12-31T23:59:59+02:00`.
 pub fn format(time: Timestamp) -> String {
     time.to_zoned(CHISINAU.clone())

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FieldError, Reader};
 use crate::domain::{
-    Currency, CustomerType, Line, LineId, Localized, Money, Order, OrderError, OrderFields,
+    Currency, CustomerType, Iban, Line, LineId, Localized, Money, Order, OrderError, OrderFields,
     OrderKey, PROPERTY_TYPES, PaymentAccount, Property, ServiceId, SetStatus, Text, TextError,
     time,
 };
@@ -133,8 +133,8 @@ impl OrderJson {
         let order_key = reader.required("order_key", self.order_key.as_ref(), OrderKey::parse);
         let currency = reader.optional("currency", self.currency.as_ref(), Currency::parse);
         let reason = localized(&mut reader, "reason", self.reason.as_ref());
-        let issued_at = reader.optional("issued_at", self.issued_at.as_ref(), time::parse);
-        let due_date = reader.optional("due_date", self.due_date.as_ref(), time::parse);
+        let issued_at = reader.optional("issued_at", self.issued_at.as_ref(), time::parse_seconds);
+        let due_date = reader.optional("due_date", self.due_date.as_ref(), time::parse_seconds);
         let customer_type = reader.optional("customer_type", self.customer_type.as_ref(), |text| {
             CustomerType::parse(text).ok_or("must be Unspecified, Person or Organization")
         });
@@ -276,7 +276,7 @@ impl AccountJson {
         let bank_account = reader.required(
             &format!("{path}.bank_account"),
             self.bank_account.as_ref(),
-            Text::parse,
+            Iban::parse,
         );
         let bank_code = reader.required(
             &format!("{path}.bank_code"),
@@ -311,7 +311,7 @@ impl AccountJson {
 impl From<&PaymentAccount> for AccountJson {
     fn from(account: &PaymentAccount) -> Self {
         Self {
-            bank_account: Some(text(&account.bank_account)),
+            bank_account: Some(account.bank_account.as_str().to_owned()),
             bank_code: Some(text(&account.bank_code)),
             bank_fiscal_code: Some(text(&account.bank_fiscal_code)),
             beneficiary_name: Some(text(&account.beneficiary_name)),
@@ -472,13 +472,13 @@ mod tests {
             "reason": {"ro": "Taxă", "ru": "Сбор", "en": "Fee"},
             "total_amount_due": "150.50",
             "issued_at": "2026-11-01T09:00:00+02:00", "due_date": "2026-12-31",
-            "customer_type": "Person", "customer_id": "2000000000000", "customer_name": "Ana",
+            "customer_type": "Person", "customer_id": "2000000000004", "customer_name": "Ana",
             "allow_partial_payments": true,
             "lines": [
                 {"line_id": "a", "reason": "Unu", "amount_due": "100",
                  "destination_account": {
                     "bank_account": "MD24AG000225100013104168", "bank_code": "AGRNMD2X",
-                    "bank_fiscal_code": "1000000000000", "beneficiary_name": "Primăria"}},
+                    "bank_fiscal_code": "1000000000007", "beneficiary_name": "Primăria"}},
                 {"line_id": "b", "reason": "Doi", "amount_due": "50.5"}
             ],
             "properties": [{"name": "Adresa", "display_name": "Adresa", "type": "string",

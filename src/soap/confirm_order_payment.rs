@@ -2,7 +2,7 @@
 
 use wsse::{Content, Element, Writer};
 
-use super::{Call, Fault, NAMESPACE, member::Structure};
+use super::{Answer, Call, Fault, NAMESPACE, member::Structure};
 use crate::{
     domain::{
         Confirmation, ConfirmationLine, ConfirmationProperty, Currency, LineId, Misfit, Money,
@@ -16,21 +16,24 @@ use crate::{
 pub async fn answer<P: Platform>(
     call: &Call<'_, P>,
     operation: Element<'_>,
-) -> Result<Content, Fault> {
+) -> Result<Answer, Fault> {
     let content = wsse::exclusive_c14n(operation, false, &[]);
     let verdict = match Claim::decode(operation) {
         Ok(claim) => confirm(call, &content, claim).await,
         Err(fault) => Err(fault),
     };
-    if let Err(fault) = verdict {
-        if fault.is_verdict() {
-            keep_refused(call, operation, &content, &fault).await?;
-        }
-        return Err(fault);
+    if let Err(fault) = &verdict
+        && fault.is_verdict()
+    {
+        keep_refused(call, operation, &content, fault).await?;
     }
+    verdict
+}
+
+fn confirmed() -> Content {
     let mut xml = Writer::new();
     xml.start_in("ConfirmOrderPaymentResponse", NAMESPACE);
-    Ok(xml.finish())
+    xml.finish()
 }
 
 /// Judges a confirmation, in the order of the contract: ServiceID, OrderKey, amounts. Only then is
@@ -39,7 +42,7 @@ async fn confirm<P: Platform>(
     call: &Call<'_, P>,
     content: &[u8],
     claim: Claim,
-) -> Result<(), Fault> {
+) -> Result<Answer, Fault> {
     let evidence = Evidence::new(call.message, claim.payment_id.as_str(), content, "accepted");
     // A payment that is recorded stays confirmed, whatever has become of order or configuration.
     if let Ok(confirmation) = &claim.confirmation
@@ -47,7 +50,7 @@ async fn confirm<P: Platform>(
             call.store.recorded(confirmation, &evidence).await?
     {
         note_repetition(confirmation, alike);
-        return Ok(());
+        return Ok(Answer::Content(confirmed()));
     }
     if !call.config.service_ids.contains(&claim.service_id) {
         return Err(Fault::unknown_service());
@@ -69,11 +72,14 @@ async fn confirm<P: Platform>(
     let received_at = call.store.now();
     let evidence_id = evidence.id().to_owned();
     let payment = PaymentJson::new(&confirmation, received_at, call.signer(), evidence_id);
-    match call
+    // Signed before it is true, so that it can be kept with the payment; sent only once it is.
+    let signed = call.sign(&confirmed());
+    let answer = signed.as_ref().map(String::as_bytes);
+    let recorded = call
         .store
-        .record(&confirmation, &payment, &evidence)
-        .await?
-    {
+        .record(&confirmation, &payment, &evidence, answer)
+        .await?;
+    match recorded {
         Recorded::New => {
             log!(
                 "payment {} of {} {} for order {} recorded",
@@ -82,16 +88,17 @@ async fn confirm<P: Platform>(
                 payment.currency,
                 payment.order_key
             );
-            Ok(())
         }
         Recorded::Repeated { alike } => {
             note_repetition(&confirmation, alike);
-            Ok(())
         }
-        Recorded::Conflict => Err(Fault::invalid_parameter(
-            "PaymentID is that of another payment, with another content.",
-        )),
+        Recorded::Conflict => {
+            return Err(Fault::invalid_parameter(
+                "PaymentID is that of another payment, with another content.",
+            ));
+        }
     }
+    Ok(signed.map_or_else(|| Answer::Content(confirmed()), Answer::Signed))
 }
 
 /// What does not decide whether two confirmations are one payment may differ; people may want to

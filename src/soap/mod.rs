@@ -34,6 +34,22 @@ struct Call<'a, P> {
 }
 
 impl<P> Call<'_, P> {
+    /// Signs an answer as the request was; `None`, and a line in the log, if that cannot be done.
+    fn sign(&self, content: &Content) -> Option<String>
+    where
+        P: Platform,
+    {
+        let now = self.store.now();
+        answer::sign(
+            &self.config.signer,
+            content,
+            self.verified.algorithms(),
+            now,
+        )
+        .map_err(|error| log!("an answer could not be signed: {error}"))
+        .ok()
+    }
+
     fn signer(&self) -> SignerJson {
         let signer = self.verified.signer();
         SignerJson {
@@ -42,6 +58,14 @@ impl<P> Call<'_, P> {
             algorithm: self.verified.signature_method().to_owned(),
         }
     }
+}
+
+/// What an operation answers.
+enum Answer {
+    /// What is to be signed.
+    Content(Content),
+    /// The envelope, signed before it was sent because it is kept.
+    Signed(String),
 }
 
 /// Answers a message: always with SOAP, and signed wherever there is a key to sign with.
@@ -83,16 +107,16 @@ pub async fn handle<P: Platform>(
         verified: &verified,
     };
     let (status, content) = match dispatch(&call, headers).await {
-        Ok(content) => (StatusCode::OK, content),
+        Ok(Answer::Signed(envelope)) => return respond(StatusCode::OK, envelope),
+        Ok(Answer::Content(content)) => (StatusCode::OK, content),
         Err(fault) => {
             log!("fault {}: {}", fault.code.as_str(), fault.log());
             (StatusCode::INTERNAL_SERVER_ERROR, fault.encode())
         }
     };
-    match answer::sign(&config.signer, &content, verified.algorithms(), store.now()) {
-        Ok(envelope) => respond(status, envelope),
-        Err(error) => {
-            log!("an answer could not be signed: {error}");
+    match call.sign(&content) {
+        Some(envelope) => respond(status, envelope),
+        None => {
             let fault = Fault::internal("The answer could not be signed.");
             respond(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -103,7 +127,7 @@ pub async fn handle<P: Platform>(
 }
 
 /// Finds the operation in the verified Body, and lets it answer.
-async fn dispatch<P: Platform>(call: &Call<'_, P>, headers: &HeaderMap) -> Result<Content, Fault> {
+async fn dispatch<P: Platform>(call: &Call<'_, P>, headers: &HeaderMap) -> Result<Answer, Fault> {
     if let Some(header) = call.verified.not_understood().first() {
         return Err(Fault::must_understand(header));
     }
@@ -125,7 +149,9 @@ async fn dispatch<P: Platform>(call: &Call<'_, P>, headers: &HeaderMap) -> Resul
         })?;
     check_action(headers, known)?;
     match known {
-        "GetOrderDetails" => get_order_details::answer(call, operation).await,
+        "GetOrderDetails" => get_order_details::answer(call, operation)
+            .await
+            .map(Answer::Content),
         _ => confirm_order_payment::answer(call, operation).await,
     }
 }

@@ -67,6 +67,11 @@ pub async fn check<P: Platform>(platform: &P, prefix: &str) -> Result<(), String
         "a counter is eight bytes little-endian or decimal",
     )?;
 
+    expect(
+        platform.random() != platform.random(),
+        "random numbers differ",
+    )?;
+
     let before = platform.now();
     platform.sleep(Duration::from_millis(20)).await;
     let slept = platform.now().duration_since(before);

@@ -22,6 +22,11 @@ pub fn order(service: &ServiceId, key: &OrderKey) -> String {
     )
 }
 
+/// List of the claims of a request that may be repeated.
+pub fn request(name: &str) -> String {
+    format!("request/{}", encode(name))
+}
+
 /// List of the attempts to record a payment.
 pub fn payment(id: &PaymentId) -> String {
     format!("payment/{}", encode(id.as_str()))
@@ -30,6 +35,17 @@ pub fn payment(id: &PaymentId) -> String {
 /// Marker of a payment that is recorded.
 pub fn done(id: &PaymentId) -> String {
     format!("done/{}", encode(id.as_str()))
+}
+
+/// The signed answer to a payment, by its place in the ledger: who finishes an abandoned recording
+/// has another place and another answer, and the marker says which counts.
+pub fn answer(id: &PaymentId, ledger: u64) -> String {
+    format!("answer/{}/{ledger}", encode(id.as_str()))
+}
+
+/// A place in the ledger.
+pub fn ledger(index: u64) -> String {
+    format!("{LEDGER}/{index}")
 }
 
 /// A signed message.

@@ -236,7 +236,7 @@ impl<P: Platform> Store<P> {
     }
 }
 
-fn read_entry<T: DeserializeOwned>(
+pub(super) fn read_entry<T: DeserializeOwned>(
     key: &str,
     index: u64,
     bytes: &[u8],

@@ -40,6 +40,8 @@ struct Shared {
     counters: HashMap<String, u64>,
     faults: VecDeque<Fault>,
     calls: Vec<String>,
+    random: VecDeque<u64>,
+    randoms: u64,
 }
 
 impl Memory {
@@ -56,6 +58,11 @@ impl Memory {
     /// What happens to the next calls, one each; later ones work.
     pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
         self.lock().faults = faults.into_iter().collect();
+    }
+
+    /// The next random numbers; later ones count up.
+    pub fn script_random(&self, numbers: impl IntoIterator<Item = u64>) {
+        self.lock().random = numbers.into_iter().collect();
     }
 
     /// The calls since the last time this was asked.
@@ -144,6 +151,13 @@ impl Platform for Memory {
     fn now(&self) -> Timestamp {
         let start: Timestamp = "2026-06-01T09:00:00Z".parse().unwrap();
         start + self.epoch.elapsed()
+    }
+
+    fn random(&self) -> u64 {
+        let mut shared = self.lock();
+        shared.randoms += 1;
+        let next = shared.randoms;
+        shared.random.pop_front().unwrap_or(next)
     }
 
     async fn sleep(&self, duration: Duration) {

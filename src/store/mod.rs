@@ -14,6 +14,7 @@ pub mod memory;
 mod orders;
 mod payments;
 mod platform;
+mod requests;
 #[cfg(target_arch = "wasm32")]
 pub mod spin;
 #[cfg(test)]
@@ -25,8 +26,9 @@ use jiff::Timestamp;
 
 pub use evidence::{Evidence, Refusal};
 pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
-pub use payments::{LedgerEntry, LedgerPage, Recorded};
+pub use payments::{LedgerEntry, LedgerPage, Recorded, StoredPayment};
 pub use platform::{Platform, PlatformError};
+pub use requests::CreateError;
 
 /// Why the store could not do what was asked. MPay asks again; so may any caller.
 #[derive(Debug, thiserror::Error)]

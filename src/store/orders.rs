@@ -1,6 +1,6 @@
 //! Orders: lists of versions and payments.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use super::{
     list::{Listing, Slot},
 };
 use crate::{
-    domain::{Order, OrderKey, OrderState, ServiceId},
+    domain::{ChangeRefused, Order, OrderKey, OrderState, ServiceId},
     json::{OrderJson, PaymentJson},
 };
 
@@ -60,18 +60,24 @@ pub enum Registered {
     Unchanged,
 }
 
-/// Why an order was not registered.
+/// Why an order was not registered or changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RegisterError {
+pub enum RegisterError<E = Infallible> {
+    /// What the order was to become is none.
+    #[error("it would not be an order")]
+    Unfit(E),
+    /// An order in its state is not changed like this.
+    #[error(transparent)]
+    Refused(#[from] ChangeRefused),
     /// Another order has a key that payers would confuse with this one.
     #[error("the order key {0} exists already and differs only in case or spaces")]
     KeyTaken(OrderKey),
     /// The precondition does not hold.
     #[error("the order has changed, or exists already")]
     PreconditionFailed,
-    /// Somebody else is registering the same order.
-    #[error("another call is registering this order; try again")]
+    /// Somebody else is changing the same order.
+    #[error("another call is changing this order; try again")]
     Busy,
     /// The store failed.
     #[error(transparent)]
@@ -97,35 +103,38 @@ impl<P: Platform> Store<P> {
         Ok(exists.then_some(stored))
     }
 
-    /// Registers an order, or a new version of it.
+    /// Changes an order, or makes it: `change` gives what it shall be, of what it is.
+    ///
+    /// The change is judged by what stands before its own place in the order's list: where
+    /// somebody came in between, `change` is asked again.
     ///
     /// # Errors
     /// [`RegisterError`]; the order then is as it was.
-    pub async fn register(
+    pub async fn change<E>(
         &self,
-        order: &Order,
+        service: &ServiceId,
+        key: &OrderKey,
         precondition: Precondition,
-    ) -> Result<Registered, RegisterError> {
-        let list = keys::order(&order.service_id, &order.order_key);
+        change: impl Fn(&OrderState) -> Result<Order, E>,
+    ) -> Result<Registered, RegisterError<E>> {
+        let list = keys::order(service, key);
         let seen = self.fold(&list, self.read_all(&list).await?)?;
-        let known = match seen.state.order() {
-            Some(known) if known.order_key != order.order_key => {
-                return Err(RegisterError::KeyTaken(known.order_key.clone()));
-            }
-            known => known,
-        };
+        let exists = seen.state.order().is_some();
         let holds = match precondition {
             Precondition::None => true,
-            Precondition::Version(version) => known.is_some() && version == seen.version,
-            Precondition::Absent => known.is_none(),
+            Precondition::Version(version) => exists && version == seen.version,
+            Precondition::Absent => !exists,
         };
+        if let Some(known) = confused(&seen.state, key) {
+            return Err(RegisterError::KeyTaken(known));
+        }
         if !holds {
             return Err(RegisterError::PreconditionFailed);
         }
-        if known == Some(order) {
+        let Some(mut order) = self.judge(&seen.state, &change)? else {
             return Ok(Registered::Unchanged);
-        }
-        let mut creating = known.is_none();
+        };
+        let mut creating = !exists;
         let slot = self.take(&list).await?;
         if slot.index != seen.version + 1 {
             // Somebody else came in between.
@@ -133,24 +142,29 @@ impl<P: Platform> Store<P> {
                 self.void(&slot).await?;
                 return Err(RegisterError::PreconditionFailed);
             }
-            if creating {
-                match self.settled_before(&list, &slot).await? {
+            let judged = match self.settled_before(&list, &slot).await? {
+                None => Err(RegisterError::Busy),
+                Some(earlier) => match confused(&earlier.state, key) {
+                    Some(known) => Err(RegisterError::KeyTaken(known)),
                     None => {
-                        self.void(&slot).await?;
-                        return Err(RegisterError::Busy);
+                        creating = earlier.state.order().is_none();
+                        self.judge(&earlier.state, &change)
                     }
-                    Some(earlier) => match earlier.state.order() {
-                        Some(known) if known.order_key != order.order_key => {
-                            let taken = known.order_key.clone();
-                            self.void(&slot).await?;
-                            return Err(RegisterError::KeyTaken(taken));
-                        }
-                        known => creating = known.is_none(),
-                    },
+                },
+            };
+            match judged {
+                Ok(Some(judged)) => order = judged,
+                Ok(None) => {
+                    self.void(&slot).await?;
+                    return Ok(Registered::Unchanged);
+                }
+                Err(error) => {
+                    self.void(&slot).await?;
+                    return Err(error);
                 }
             }
         }
-        let version = to_json(&OrderEntry::Version(Box::new(order.into())))?;
+        let version = to_json(&OrderEntry::Version(Box::new((&order).into())))?;
         if creating {
             let summary = to_json(&OrderSummary {
                 service_id: order.service_id.as_str(),
@@ -166,6 +180,20 @@ impl<P: Platform> Store<P> {
         }
     }
 
+    /// What an order in `state` becomes; `None` if it is like that already.
+    fn judge<E>(
+        &self,
+        state: &OrderState,
+        change: impl Fn(&OrderState) -> Result<Order, E>,
+    ) -> Result<Option<Order>, RegisterError<E>> {
+        let order = change(state).map_err(RegisterError::Unfit)?;
+        if state.order() == Some(&order) {
+            return Ok(None);
+        }
+        state.check_change(&order, self.now())?;
+        Ok(Some(order))
+    }
+
     async fn void(&self, slot: &Slot) -> Result<(), StoreError> {
         self.fill(&[(slot, &to_json(&OrderEntry::Void)?)], Vec::new())
             .await
@@ -179,10 +207,13 @@ impl<P: Platform> Store<P> {
     ) -> Result<Option<StoredOrder>, StoreError> {
         for pause in [0, 50, 200, 800] {
             self.platform.sleep(Duration::from_millis(pause)).await;
-            let listing = self.read_all::<OrderEntry>(list).await?;
+            let mut listing = self.read_all::<OrderEntry>(list).await?;
             match listing.first_pending(self.now()) {
                 Some(pending) if pending < slot.index => {}
-                _ => return self.fold(list, listing).map(Some),
+                _ => {
+                    listing.entries.retain(|entry| entry.index < slot.index);
+                    return self.fold(list, listing).map(Some);
+                }
             }
         }
         Ok(None)
@@ -218,6 +249,12 @@ impl<P: Platform> Store<P> {
         }
         Ok(stored)
     }
+}
+
+/// The key of the order that is there, if payers would confuse it with `key`.
+fn confused(state: &OrderState, key: &OrderKey) -> Option<OrderKey> {
+    let known = &state.order()?.order_key;
+    (known != key).then(|| known.clone())
 }
 
 /// An entry of the list of orders.

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Evidence, Platform, Store, StoreError,
     evidence::to_json,
     keys,
-    list::{DEAD_AFTER, WRITE_WINDOW, age},
+    list::{DEAD_AFTER, WRITE_WINDOW, age, read_entry},
     orders::OrderEntry,
 };
 use crate::{
@@ -37,6 +38,20 @@ pub struct LedgerEntry {
     pub index: u64,
     /// The payment.
     pub payment: PaymentJson,
+}
+
+/// A payment with the messages that prove it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredPayment {
+    /// Its entry in the ledger.
+    pub entry: LedgerEntry,
+    /// When it was entered.
+    pub recorded_at: Timestamp,
+    /// The signed confirmation, as it came in.
+    pub request: Vec<u8>,
+    /// The signed answer to it. `None` where a call with another content finished the recording,
+    /// or no answer could be signed.
+    pub answer: Option<Vec<u8>>,
 }
 
 /// A part of the ledger.
@@ -78,7 +93,8 @@ impl<P: Platform> Store<P> {
     ///
     /// Every call that finds nobody at work appends an attempt. Of the attempts younger than a
     /// minute the lowest has the work to itself for 20 s; the others wait a moment for it to
-    /// finish. The lowest attempt of all is the payment.
+    /// finish. The lowest attempt of all is the payment. `answer` is the signed message that says
+    /// so to MPay; it is kept with the payment.
     ///
     /// # Errors
     /// [`StoreError`]; the payment then may be recorded in part, and the next call finishes it.
@@ -87,6 +103,7 @@ impl<P: Platform> Store<P> {
         confirmation: &Confirmation,
         payment: &PaymentJson,
         evidence: &Evidence<'_>,
+        answer: Option<&[u8]>,
     ) -> Result<Recorded, StoreError> {
         let id = &confirmation.payment_id;
         if let Some(recorded) = self.recorded(confirmation, evidence).await? {
@@ -129,7 +146,8 @@ impl<P: Platform> Store<P> {
         };
         match first {
             None => {
-                self.complete(confirmation, payment, started).await?;
+                self.complete(confirmation, payment, answer, started)
+                    .await?;
                 Ok(Recorded::New)
             }
             Some(first) => {
@@ -138,8 +156,11 @@ impl<P: Platform> Store<P> {
                     reason: format!("{errors:?}"),
                 };
                 let earlier = first.to_confirmation().map_err(corrupt)?;
-                self.complete(&earlier, &first, started).await?;
-                Ok(if earlier.content() == confirmation.content() {
+                let same = earlier.content() == confirmation.content();
+                // Who asked for something else is answered something else.
+                let answer = answer.filter(|_| same);
+                self.complete(&earlier, &first, answer, started).await?;
+                Ok(if same {
                     Recorded::New
                 } else {
                     Recorded::Conflict
@@ -153,7 +174,8 @@ impl<P: Platform> Store<P> {
         &self,
         confirmation: &Confirmation,
         payment: &PaymentJson,
-        started: jiff::Timestamp,
+        answer: Option<&[u8]>,
+        started: Timestamp,
     ) -> Result<(), StoreError> {
         // Whoever began this work before may have come to any point of it, even to its end.
         if self.marker(&confirmation.payment_id).await?.is_some() {
@@ -168,9 +190,13 @@ impl<P: Platform> Store<P> {
         let ledger = self.take(keys::LEDGER).await?;
         let order_entry = to_json(&OrderEntry::Payment(Box::new(payment.clone())))?;
         let ledger_entry = to_json(payment)?;
+        let answer = answer.map(|answer| {
+            let key = keys::answer(&confirmation.payment_id, ledger.index);
+            (key, answer.to_vec())
+        });
         self.fill(
             &[(&order, &order_entry), (&ledger, &ledger_entry)],
-            Vec::new(),
+            answer.into_iter().collect(),
         )
         .await?;
         if age(started, self.now()) > WRITE_WINDOW {
@@ -209,6 +235,36 @@ impl<P: Platform> Store<P> {
             .get(&key)
             .map(|bytes| read_marker(&key, bytes))
             .transpose()
+    }
+
+    /// A payment that is recorded, with its messages; `None` if there is none of this id.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails, or has lost what the marker promises.
+    pub async fn payment(&self, id: &PaymentId) -> Result<Option<StoredPayment>, StoreError> {
+        let Some(marker) = self.marker(id).await? else {
+            return Ok(None);
+        };
+        let ledger = keys::ledger(marker.ledger);
+        let request = keys::evidence(&marker.evidence);
+        let answer = keys::answer(id, marker.ledger);
+        let keys = [ledger.clone(), request.clone(), answer.clone()];
+        let mut values = self.get_many(&keys).await?;
+        let lost = |key: String| StoreError::Corrupt {
+            key,
+            reason: "it is missing, though the payment is recorded".to_owned(),
+        };
+        let entry = values.remove(&ledger).ok_or_else(|| lost(ledger.clone()))?;
+        let entry = read_entry::<PaymentJson>(&ledger, marker.ledger, &entry)?;
+        Ok(Some(StoredPayment {
+            entry: LedgerEntry {
+                index: entry.index,
+                payment: entry.value,
+            },
+            recorded_at: entry.at,
+            request: values.remove(&request).ok_or_else(|| lost(request))?,
+            answer: values.remove(&answer),
+        }))
     }
 
     /// Payments after the cursor `after`, in the order of their recording, and the cursor to go

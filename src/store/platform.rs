@@ -29,6 +29,9 @@ pub trait Platform {
     /// The time now.
     fn now(&self) -> Timestamp;
 
+    /// A number that nobody can guess.
+    fn random(&self) -> u64;
+
     /// Waits.
     async fn sleep(&self, duration: Duration);
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use jiff::Timestamp;
 use spin_sdk::{
     experimental::wasi::keyvalue::{atomics, batch, store},
-    wasip3::clocks::monotonic_clock,
+    wasip3::{clocks::monotonic_clock, random::random},
 };
 
 use super::{Platform, PlatformError};
@@ -55,6 +55,10 @@ impl Platform for Spin {
 
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    fn random(&self) -> u64 {
+        random::get_random_u64()
     }
 
     async fn sleep(&self, duration: Duration) {

@@ -47,13 +47,23 @@ async fn record(
         ..json
     };
     Store::new(memory.clone())
-        .record(&confirmation, &json, &evidence)
+        .record(&confirmation, &json, &evidence, Some(b"<answer/>"))
         .await
 }
 
 async fn register(memory: &Memory, key: &str, amount: &str) -> Result<Registered, RegisterError> {
+    put(memory, &order(key, amount), Precondition::None).await
+}
+
+async fn put(
+    memory: &Memory,
+    order: &Order,
+    precondition: Precondition,
+) -> Result<Registered, RegisterError> {
     Store::new(memory.clone())
-        .register(&order(key, amount), Precondition::None)
+        .change(&order.service_id, &order.order_key, precondition, |_| {
+            Ok(order.clone())
+        })
         .await
 }
 
@@ -223,8 +233,41 @@ async fn a_recording_stopped_between_any_two_calls_is_finished_by_repetition() {
             assert_eq!(stored.state.amount_paid(), Money::parse("100").unwrap());
             assert_eq!(stored.state.status(memory.now()), OrderStatus::Paid);
             assert_eq!(memory.count("evidence/"), 1);
+            let kept = payment_of(&memory, "P").await.unwrap();
+            assert_eq!(
+                kept.answer.unwrap(),
+                b"<answer/>",
+                "{fault:?} at {position}"
+            );
+            assert_eq!(kept.request, b"<message/>");
         }
     }
+}
+
+async fn payment_of(memory: &Memory, id: &str) -> Option<StoredPayment> {
+    let id = crate::domain::PaymentId::parse(id).unwrap();
+    Store::new(memory.clone()).payment(&id).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_is_shown_once_it_is_recorded_with_the_answer_that_says_so() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    spoil(&memory, WRITE_MARKER, Fault::Cut);
+    let cut = tokio::time::timeout(Duration::from_secs(1), record(&memory, "P", "1", "60")).await;
+    assert!(cut.is_err());
+    memory.script([]);
+    assert_eq!(payment_of(&memory, "P").await, None);
+    // Another content finishes the recording of the first, and is refused: its answer is no
+    // answer to this payment.
+    tokio::time::sleep(Duration::from_secs(62)).await;
+    assert_eq!(
+        record(&memory, "P", "1", "70").await.unwrap(),
+        Recorded::Conflict
+    );
+    let kept = payment_of(&memory, "P").await.unwrap();
+    assert_eq!((kept.entry.index, kept.answer), (2, None));
+    assert_eq!(kept.entry.payment.amount, "60");
 }
 
 /// The calls of a recording, in their order, for scripts of faults.
@@ -251,7 +294,7 @@ async fn the_calls_of_a_recording_are_these() {
         (TAKE_ATTEMPT, "increment payment/P"),
         (WRITE_ATTEMPT, "set evidence/"),
         (LOOK_FOR_MARKER, "get done/P"),
-        (WRITE_ENTRIES, "set order/TAX/1/2 ledger/1"),
+        (WRITE_ENTRIES, "set answer/P/1 order/TAX/1/2 ledger/1"),
         (WRITE_MARKER, "set done/P"),
     ] {
         assert!(calls[position].starts_with(call), "{position}: {calls:?}");
@@ -469,29 +512,22 @@ async fn a_registration_that_readers_may_have_passed_by_is_not_called_done() {
 #[tokio::test(start_paused = true)]
 async fn preconditions_hold_or_nothing_changes() {
     let memory = Memory::new();
-    let store = Store::new(memory.clone());
     register(&memory, "1", "100").await.unwrap();
     let failed = |result| matches!(result, Err(RegisterError::PreconditionFailed));
     assert!(failed(
-        store
-            .register(&order("1", "90"), Precondition::Absent)
-            .await
+        put(&memory, &order("1", "90"), Precondition::Absent).await
     ));
     assert!(failed(
-        store
-            .register(&order("1", "90"), Precondition::Version(7))
-            .await
+        put(&memory, &order("1", "90"), Precondition::Version(7)).await
     ));
     assert!(failed(
-        store
-            .register(&order("2", "90"), Precondition::Version(0))
-            .await
+        put(&memory, &order("2", "90"), Precondition::Version(0)).await
     ));
     // Two editors of the same version: one loses, and is told.
     let (nineties, eighties) = (order("1", "90"), order("1", "80"));
     let (a, b) = tokio::join!(
-        store.register(&nineties, Precondition::Version(1)),
-        store.register(&eighties, Precondition::Version(1)),
+        put(&memory, &nineties, Precondition::Version(1)),
+        put(&memory, &eighties, Precondition::Version(1)),
     );
     assert_eq!(a.is_ok() as u8 + b.is_ok() as u8, 1);
     assert_eq!(
@@ -507,10 +543,7 @@ async fn a_payment_for_an_older_version_is_flagged() {
     let mut amended = order_json("1", "100");
     amended.lines[0].line_id = Some("other".into());
     let amended = amended.to_order().unwrap();
-    Store::new(memory.clone())
-        .register(&amended, Precondition::None)
-        .await
-        .unwrap();
+    put(&memory, &amended, Precondition::None).await.unwrap();
     record(&memory, "P", "1", "100").await.unwrap();
     let state = stored(&memory, "1").await.unwrap().state;
     assert_eq!(state.payments()[0].review, [Review::Amended]);
@@ -562,6 +595,9 @@ async fn a_store_that_denies_is_not_asked_again() {
         fn now(&self) -> Timestamp {
             Timestamp::UNIX_EPOCH
         }
+        fn random(&self) -> u64 {
+            0
+        }
         async fn sleep(&self, _: Duration) {}
     }
     let store = Store::new(Denied(Default::default()));
@@ -581,4 +617,254 @@ async fn an_order_of_hundreds_of_payments_is_read_whole() {
     assert_eq!(stored.state.amount_paid(), Money::parse("300").unwrap());
     assert_eq!(memory.take_calls().len(), 3);
     assert_eq!(ledger(&memory).await.len(), 300);
+}
+
+/// Sets a status, or takes it back, on the order as it is.
+async fn set(
+    memory: &Memory,
+    key: &str,
+    status: Option<&str>,
+) -> Result<Registered, RegisterError> {
+    let first = order(key, "1");
+    Store::new(memory.clone())
+        .change(
+            &first.service_id,
+            &first.order_key,
+            Precondition::None,
+            |state| {
+                let mut json = OrderJson::from(state.order().unwrap());
+                json.status = status.map(str::to_owned);
+                Ok(json.to_order().unwrap())
+            },
+        )
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_amendment_is_judged_by_the_payment_that_came_before_it() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    // The amendment has read an order that is not paid, and takes its index after the payment.
+    memory.script([Fault::None, Fault::Delay(Duration::from_secs(5))]);
+    let payment = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        record(&memory, "P", "1", "100").await
+    };
+    let (amended, paid) = tokio::join!(register(&memory, "1", "120"), payment);
+    assert_eq!(paid.unwrap(), Recorded::New);
+    assert!(
+        matches!(amended, Err(RegisterError::Refused(_))),
+        "{amended:?}"
+    );
+    let stored = stored(&memory, "1").await.unwrap();
+    assert_eq!((stored.version, stored.state.versions().len()), (3, 1));
+    assert_eq!(stored.state.status(memory.now()), OrderStatus::Paid);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_waits_for_the_payment_before_it_or_gives_way() {
+    for (seconds, expected) in [(0.5, "refused"), (10.0, "busy")] {
+        let memory = Memory::new();
+        register(&memory, "1", "100").await.unwrap();
+        spoil(
+            &memory,
+            WRITE_ENTRIES,
+            Fault::Delay(Duration::from_secs_f64(seconds)),
+        );
+        let change = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            set(&memory, "1", Some("Cancelled")).await
+        };
+        let (paid, cancelled) = tokio::join!(record(&memory, "P", "1", "100"), change);
+        assert_eq!(paid.unwrap(), Recorded::New);
+        match expected {
+            "refused" => assert!(matches!(cancelled, Err(RegisterError::Refused(_)))),
+            _ => assert!(matches!(cancelled, Err(RegisterError::Busy))),
+        }
+        let stored = stored(&memory, "1").await.unwrap();
+        assert_eq!(stored.state.status(memory.now()), OrderStatus::Paid);
+        assert_eq!(stored.state.versions().len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_transitions_at_once_only_a_way_through_the_table_is_taken() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    record(&memory, "P", "1", "100").await.unwrap();
+    let wanted = ["Completed", "Refunding", "Refunded", "Cancelled"];
+    let calls = (0..32).map(|n| set(&memory, "1", Some(wanted[n % wanted.len()])));
+    let results = futures::future::join_all(calls).await;
+    for result in &results {
+        assert!(
+            matches!(
+                result,
+                Ok(Registered::Amended | Registered::Unchanged)
+                    | Err(RegisterError::Refused(_) | RegisterError::Busy)
+            ),
+            "{result:?}"
+        );
+    }
+    let stored = stored(&memory, "1").await.unwrap();
+    let way: Vec<_> = stored
+        .state
+        .versions()
+        .iter()
+        .map(|order| order.set_status.map_or("Paid", |status| status.as_str()))
+        .collect();
+    let whole = ["Paid", "Completed", "Refunding", "Refunded"];
+    assert!(
+        way.len() > 1 && way.is_sorted_by_key(|word| whole.iter().position(|w| w == word)),
+        "{way:?}"
+    );
+    assert_eq!(
+        results
+            .iter()
+            .filter(|result| matches!(result, Ok(Registered::Amended)))
+            .count(),
+        way.len() - 1,
+        "whoever was told that it worked has a version"
+    );
+}
+
+/// Wherever a cancellation is cut off, fails or loses its answer, repeating it cancels once.
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_stopped_between_any_two_calls_is_finished_by_repetition() {
+    for fault in [
+        Fault::Cut,
+        Fault::CutAfter,
+        Fault::Fail,
+        Fault::Drop,
+        Fault::Delay(Duration::from_secs(45)),
+    ] {
+        for position in 0..3 {
+            let memory = Memory::new();
+            register(&memory, "1", "100").await.unwrap();
+            spoil(&memory, position, fault);
+            let cancel = set(&memory, "1", Some("Cancelled"));
+            let _ = tokio::time::timeout(Duration::from_secs(50), cancel).await;
+            memory.script([]);
+            let mut tries = 0;
+            while set(&memory, "1", Some("Cancelled")).await.is_err() {
+                tries += 1;
+                assert!(tries < 20, "{fault:?} at {position}");
+                tokio::time::sleep(Duration::from_secs(7)).await;
+            }
+            let stored = stored(&memory, "1").await.unwrap();
+            assert_eq!(stored.state.versions().len(), 2, "{fault:?} at {position}");
+            assert_eq!(stored.state.status(memory.now()).as_str(), "Cancelled");
+        }
+    }
+}
+
+/// Asks for an order under a generated key; its key, if it worked.
+async fn create(
+    memory: &Memory,
+    request: &str,
+    amount: &str,
+) -> Result<String, CreateError<std::convert::Infallible>> {
+    Store::new(memory.clone())
+        .create(
+            &ServiceId::parse("TAX").unwrap(),
+            request,
+            amount.as_bytes(),
+            |key| Ok(order(key.as_str(), amount)),
+        )
+        .await
+        .map(|key| key.to_string())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_makes_one_order_however_often_it_comes() {
+    let memory = Memory::new();
+    let key = create(&memory, "a", "10").await.unwrap();
+    assert_eq!(create(&memory, "a", "10").await.unwrap(), key);
+    assert!(matches!(
+        create(&memory, "a", "11").await,
+        Err(CreateError::OtherContent)
+    ));
+    assert_ne!(create(&memory, "b", "10").await.unwrap(), key);
+    assert_eq!(memory.count("orders/"), 2);
+    // Also after it was amended.
+    register(&memory, &key, "20").await.unwrap();
+    assert_eq!(create(&memory, "a", "10").await.unwrap(), key);
+    let stored = stored(&memory, &key).await.unwrap();
+    assert_eq!(stored.state.versions().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_many_times_at_once_makes_one_order() {
+    let memory = Memory::new();
+    let calls = (0..16).map(|_| create(&memory, "a", "10"));
+    let results = futures::future::join_all(calls).await;
+    let keys: Vec<_> = results.iter().flatten().collect();
+    assert!(!keys.is_empty());
+    assert!(keys.iter().all(|key| *key == keys[0]), "{results:?}");
+    let key = create(&memory, "a", "10").await.unwrap();
+    assert_eq!(key, *keys[0]);
+    assert_eq!(
+        stored(&memory, &key).await.unwrap().state.versions().len(),
+        1
+    );
+    let others = memory.count("order/TAX/");
+    let voids = stored(&memory, &key).await.unwrap().version;
+    assert_eq!(others as u64, voids, "no other order was begun");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_stopped_between_any_two_calls_is_finished_by_repetition() {
+    const CALLS: usize = 9;
+    let memory = Memory::new();
+    create(&memory, "a", "10").await.unwrap();
+    assert_eq!(memory.take_calls().len(), CALLS);
+    for fault in [
+        Fault::Cut,
+        Fault::CutAfter,
+        Fault::Fail,
+        Fault::Drop,
+        Fault::Delay(Duration::from_secs(45)),
+    ] {
+        for position in 0..CALLS {
+            let memory = Memory::new();
+            spoil(&memory, position, fault);
+            let first = create(&memory, "a", "10");
+            let first = tokio::time::timeout(Duration::from_secs(50), first).await;
+            memory.script([]);
+            let mut tries = 0;
+            let key = loop {
+                match create(&memory, "a", "10").await {
+                    Ok(key) => break key,
+                    Err(_) => tries += 1,
+                }
+                assert!(tries < 20, "{fault:?} at {position}");
+                tokio::time::sleep(Duration::from_secs(7)).await;
+            };
+            if let Ok(Ok(first)) = first {
+                assert_eq!(first, key, "{fault:?} at {position}");
+            }
+            let stored = stored(&memory, &key).await.unwrap();
+            assert_eq!(stored.state.versions().len(), 1, "{fault:?} at {position}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_generated_key_is_not_one_that_is_taken() {
+    let memory = Memory::new();
+    memory.script_random([1]);
+    let first = create(&memory, "a", "10").await.unwrap();
+    memory.script_random([1, 1, 2]);
+    let second = create(&memory, "b", "10").await.unwrap();
+    assert_ne!(first, second);
+    // Somebody registers an order under the key between the claim and the registration.
+    let taken = OrderKey::generated(3);
+    memory.script_random([3]);
+    spoil(&memory, 4, Fault::Delay(Duration::from_secs(5)));
+    let other = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        register(&memory, taken.as_str(), "99").await
+    };
+    let (lost, other) = tokio::join!(create(&memory, "c", "10"), other);
+    assert_eq!(other.unwrap(), Registered::Created);
+    assert!(matches!(lost, Err(CreateError::KeyLost)), "{lost:?}");
 }

@@ -65,6 +65,45 @@ fn several_tokens_serve_their_exchange() {
 }
 
 #[test]
+fn a_token_to_read_with_changes_nothing() {
+    let reader = "read-only-token-0123456789-0123456789";
+    let provider = Provider::start_with(&[("api_read_token", reader)], None);
+    provider.register("1", order("10"));
+    let authorization = format!("Bearer {reader}");
+    let call = |method: &str, path: &str| {
+        let headers = [
+            ("Authorization", authorization.as_str()),
+            ("Idempotency-Key", "a"),
+        ];
+        let body = order("20");
+        let body = (!matches!(method, "GET" | "HEAD")).then_some(&body);
+        provider.api_with(method, path, body, &headers).status
+    };
+    for path in ["orders/TAX/1", "payments", "refusals"] {
+        assert_eq!(call("GET", path), 200, "{path}");
+        assert_eq!(call("HEAD", path), 200, "{path}");
+    }
+    for (method, path) in [
+        ("PUT", "orders/TAX/1"),
+        ("PATCH", "orders/TAX/1"),
+        ("DELETE", "orders/TAX/1"),
+        ("POST", "orders"),
+        ("POST", "payments"),
+        ("OPTIONS", "orders"),
+    ] {
+        assert_eq!(call(method, path), 403, "{method} {path}");
+    }
+    assert_eq!(provider.order("1")["amount_due"], "10.00");
+
+    // Alone it opens the API for reading.
+    let provider = Provider::start_with(&[("api_token", ""), ("api_read_token", reader)], None);
+    let headers = [("Authorization", authorization.as_str())];
+    let answer = provider.api_with("GET", "payments", None, &headers);
+    assert_eq!(answer.status, 200);
+    assert_eq!(provider.api("GET", "payments", None).status, 401);
+}
+
+#[test]
 fn an_order_is_created_read_and_amended() {
     let provider = Provider::start();
     let path = "orders/TAX/2026%2F01%20A";
@@ -146,6 +185,51 @@ fn wrong_members_are_named_all_at_once() {
         ]
     );
     assert_eq!(provider.api("GET", "orders/TAX/1", None).status, 404);
+}
+
+#[test]
+fn accounts_and_currencies_are_checked_and_numbers_of_the_state_doubted() {
+    let provider = Provider::start();
+    let mut order = order("10");
+    order["currency"] = "HRK".into();
+    order["customer_id"] = "2000000000003".into();
+    order["lines"][0]["destination_account"] = json!({
+        "bank_account": "MD24AG000225100013104186", "bank_code": "AGRNMD2X",
+        "bank_fiscal_code": "100", "beneficiary_name": "Primăria"
+    });
+    let put = |order: &serde_json::Value, query: &str| {
+        let answer = provider.api("PUT", &format!("orders/TAX/1{query}"), Some(order));
+        let named = |list: &str| -> Vec<String> {
+            let list = answer.body[list].as_array().cloned().unwrap_or_default();
+            list.iter()
+                .map(|e| e["field"].as_str().unwrap().to_owned())
+                .collect()
+        };
+        (answer.status, named("errors"), named("warnings"))
+    };
+    let account = |member: &str| format!("lines[0].destination_account.{member}");
+    let doubtful = vec!["customer_id".to_owned(), account("bank_fiscal_code")];
+    assert_eq!(
+        put(&order, ""),
+        (
+            422,
+            vec![account("bank_account"), "currency".into()],
+            vec![]
+        )
+    );
+    assert_eq!(put(&order, "?strict=true").1.len(), 4);
+    assert_eq!(put(&order, "?strict=yes").0, 400);
+
+    order["currency"] = "EUR".into();
+    order["lines"][0]["destination_account"]["bank_account"] =
+        "md24 ag00 0225 1000 1310 4168".into();
+    assert_eq!(put(&order, "?strict=true"), (422, doubtful.clone(), vec![]));
+    assert_eq!(provider.api("GET", "orders/TAX/1", None).status, 404);
+    assert_eq!(put(&order, ""), (201, vec![], doubtful));
+    assert_eq!(
+        provider.order("1")["lines"][0]["destination_account"]["bank_account"],
+        "MD24AG000225100013104168"
+    );
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn pay_with(python: &Path, hash: &str) {
                 {"line_id": "a", "reason": "Unu", "amount_due": "100"},
                 {"line_id": "b", "reason": "Doi", "amount_due": "50.50"}
             ],
-            "customer_type": "Person", "customer_id": "2000000000000", "issued_at": "2026-01-01",
+            "customer_type": "Person", "customer_id": "2000000000004", "issued_at": "2026-01-01",
             "properties": [{
                 "name": "Adresa", "display_name": "Adresa", "value": "Ștefan cel Mare 1", "type": "string",
                 "is_visible": true, "modifiable": true, "required": true, "id": "1"

@@ -24,7 +24,10 @@ fn the_manifest_gives_the_component_every_variable_it_reads_and_no_other() {
     assert_eq!(given, read);
     assert_eq!(declared, read);
     for (name, variable) in &manifest.variables {
-        let secret = matches!(name.as_str(), "service_key" | "api_token");
+        let secret = matches!(
+            name.as_str(),
+            "service_key" | "api_token" | "api_read_token"
+        );
         assert_eq!(variable.secret, secret, "{}", name.as_str());
         assert!(
             variable.default.is_some(),

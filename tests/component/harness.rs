@@ -118,7 +118,7 @@ impl Provider {
             ("api_token", TOKEN),
             ("bank_account", "MD24AG000225100013104168"),
             ("bank_code", "AGRNMD2X"),
-            ("bank_fiscal_code", "1000000000000"),
+            ("bank_fiscal_code", "1000000000007"),
             ("beneficiary_name", "Primăria Exemplu"),
         ];
         let given = |name: &str| variables.iter().any(|(given, _)| *given == name);

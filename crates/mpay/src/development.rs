@@ -121,7 +121,7 @@ impl Credentials {
             ("api_token", read(&self.api_token())?),
             ("bank_account", "MD24AG000225100013104168".to_owned()),
             ("bank_code", "AGRNMD2X".to_owned()),
-            ("bank_fiscal_code", "1000000000000".to_owned()),
+            ("bank_fiscal_code", "1000000000007".to_owned()),
             ("beneficiary_name", "Development only".to_owned()),
         ])
     }

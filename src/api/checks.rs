@@ -1,0 +1,66 @@
+//! What registration asks of an order beyond being one: rules that change with the years and the
+//! deployment, so that what is stored must not depend on them.
+
+use crate::{
+    domain::{Currency, check_state_identifier},
+    json::{FieldError, OrderJson},
+};
+
+/// What makes an order unfit to be registered here.
+pub fn errors(order: &OrderJson, has_default_account: bool) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let retired = |text: &str| Currency::parse(text).is_ok_and(|currency| !currency.is_active());
+    if let Some(currency) = order.currency.as_deref()
+        && retired(currency)
+    {
+        errors.push(error(
+            "currency",
+            "is not among the currencies in use of ISO 4217",
+        ));
+    }
+    if !has_default_account {
+        let missing = order
+            .lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| line.destination_account.is_none());
+        errors.extend(missing.map(|(i, _)| {
+            error(
+                &format!("lines[{i}].destination_account"),
+                "is missing, and the variable bank_account gives no default",
+            )
+        }));
+    }
+    errors
+}
+
+/// What is probably a mistake: IDNP and IDNO whose check digit does not fit.
+pub fn warnings(order: &OrderJson) -> Vec<FieldError> {
+    let mut numbers = Vec::new();
+    if let Some(number) = &order.customer_id {
+        numbers.push(("customer_id".to_owned(), number));
+    }
+    for (i, line) in order.lines.iter().enumerate() {
+        let account = line.destination_account.as_ref();
+        if let Some(number) = account.and_then(|account| account.bank_fiscal_code.as_ref()) {
+            numbers.push((
+                format!("lines[{i}].destination_account.bank_fiscal_code"),
+                number,
+            ));
+        }
+    }
+    numbers
+        .into_iter()
+        .filter_map(|(field, number)| {
+            let doubt = check_state_identifier(number.trim()).err()?;
+            Some(error(&field, doubt))
+        })
+        .collect()
+}
+
+fn error(field: &str, detail: impl ToString) -> FieldError {
+    FieldError {
+        field: field.to_owned(),
+        detail: detail.to_string(),
+    }
+}
