@@ -868,3 +868,23 @@ async fn a_generated_key_is_not_one_that_is_taken() {
     assert_eq!(other.unwrap(), Registered::Created);
     assert!(matches!(lost, Err(CreateError::KeyLost)), "{lost:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_waits_for_the_claim_before_its_own() {
+    let memory = Memory::new();
+    // Its calls: read the claims, look whether the key is free, take an index, write the claim.
+    spoil(&memory, 3, Fault::Delay(Duration::from_secs(5)));
+    let later = |seconds| {
+        let memory = &memory;
+        async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            create(memory, "a", "10").await
+        }
+    };
+    let (first, second, third) = tokio::join!(create(&memory, "a", "10"), later(1), later(2));
+    for waiting in [second, third] {
+        assert!(matches!(waiting, Err(CreateError::Busy)), "{waiting:?}");
+    }
+    assert_eq!(create(&memory, "a", "10").await.unwrap(), first.unwrap());
+    assert_eq!(memory.count("orders/"), 1);
+}
