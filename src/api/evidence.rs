@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::{Call, Problem, json, payments::LedgerPayment, zip};
 use crate::{
+    digest::sha256,
     domain::{PaymentId, time},
     json::PaymentJson,
     store::{Platform, StoredPayment},
@@ -96,9 +96,4 @@ fn archive(stored: StoredPayment) -> Result<Vec<u8>, Problem> {
     }
     files.push(("meta.json", &meta));
     zip::archive(&files).ok_or_else(|| Problem::internal("evidence too large for a ZIP"))
-}
-
-fn sha256(message: &[u8]) -> String {
-    let digest = Sha256::digest(message);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -56,7 +56,7 @@ pub async fn put<P: Platform>(
     key: &OrderKey,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
-    let json = read(body)?;
+    let json: OrderJson = read_object(body)?;
     change(call, service, key, |state| {
         let mut json = json.clone();
         if json.status.is_none() {
@@ -75,7 +75,7 @@ pub async fn post<P: Platform>(
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
     let request = idempotency_key(call.headers)?;
-    let json = read(body)?;
+    let json: OrderJson = read_object(body)?;
     if json.order_key.is_some() {
         return Err(Problem::fields(vec![FieldError {
             field: "order_key".to_owned(),
@@ -347,10 +347,6 @@ fn describe<P: Platform>(
         HeaderValue::from_str(&format!("\"{}\"", stored.version)).map_err(Problem::internal)?;
     response.headers_mut().insert(header::ETAG, etag);
     Ok(response)
-}
-
-fn read(body: &[u8]) -> Result<OrderJson, Problem> {
-    read_object(body)
 }
 
 fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {

@@ -1,10 +1,10 @@
 //! What follows from an order's versions and payments: computed when read, never stored.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::{Confirmation, LineId, Money, Order, SetStatus};
+use super::{Confirmation, LineId, Money, Order, PaymentId, SetStatus};
 
 /// `OrderStatus`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +85,10 @@ pub struct LineDue {
 pub struct OrderState {
     versions: Vec<Order>,
     payments: Vec<RecordedPayment>,
+    /// Of `payments`, kept while folding: an order may have thousands.
+    payment_ids: HashSet<PaymentId>,
+    /// Of `payments`, likewise.
+    amount_paid: Money,
     /// How many payments there were when the latest version came.
     paid_before: usize,
 }
@@ -99,12 +103,11 @@ impl OrderState {
     /// Adds a payment, and finds what a person should look at. One that is there already counts
     /// once, and gives `false`.
     pub fn pay(&mut self, confirmation: Confirmation) -> bool {
-        let known =
-            |payment: &RecordedPayment| payment.confirmation.payment_id == confirmation.payment_id;
-        if self.payments.iter().any(known) {
+        if !self.payment_ids.insert(confirmation.payment_id.clone()) {
             return false;
         }
         let review = self.review(&confirmation);
+        self.amount_paid = self.amount_paid + confirmation.total;
         self.payments.push(RecordedPayment {
             confirmation,
             review,
@@ -134,10 +137,7 @@ impl OrderState {
 
     /// The sum of the payments.
     pub fn amount_paid(&self) -> Money {
-        self.payments
-            .iter()
-            .map(|payment| payment.confirmation.total)
-            .sum()
+        self.amount_paid
     }
 
     /// What is still due; `None` while the order's amount is unknown.

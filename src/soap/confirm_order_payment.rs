@@ -4,6 +4,7 @@ use wsse::{Content, Element, Writer};
 
 use super::{Answer, Call, Fault, NAMESPACE, member::Structure};
 use crate::{
+    digest::sha256,
     domain::{
         Confirmation, ConfirmationLine, ConfirmationProperty, Currency, LineId, Misfit, Money,
         MoneyError, OrderKey, PaymentId, ServiceId, time,
@@ -140,7 +141,7 @@ async fn keep_refused<P: Platform>(
             evidence.id()
         );
     } else {
-        log!("refused again: sha256={}", super::sha256(call.message));
+        log!("refused again: sha256={}", sha256(call.message));
     }
     Ok(())
 }

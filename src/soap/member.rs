@@ -52,7 +52,7 @@ impl<'a> Structure<'a> {
             .collect())
     }
 
-    /// The text of the member `name`, trimmed; `None` if it is absent or empty.
+    /// The text of the member `name`; `None` if it is absent or empty.
     pub fn text(&self, name: &str) -> Result<Option<Cow<'a, str>>, Fault> {
         let Some(member) = self.member(name)? else {
             return Ok(None);

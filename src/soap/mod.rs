@@ -9,12 +9,12 @@ pub mod wsdl;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
-use sha2::{Digest, Sha256};
 use wsse::{Algorithms, Content, Envelope, Signer, Verified};
 
 use crate::{
     app::App,
     config::Config,
+    digest::sha256,
     json::SignerJson,
     log::log,
     store::{Platform, Store},
@@ -218,13 +218,6 @@ fn respond(status: StatusCode, envelope: String) -> Response<Bytes> {
         header::HeaderValue::from_static("text/xml; charset=utf-8"),
     );
     response
-}
-
-fn sha256(message: &[u8]) -> String {
-    Sha256::digest(message)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 #[cfg(test)]

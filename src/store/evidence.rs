@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Platform, Store, StoreError, keys};
-use crate::json::SignerJson;
+use crate::{digest::hex, json::SignerJson};
 
 /// A signed message to be kept: once for each payment, content and verdict, since MPay repeats a
 /// refused call for ever, with new bytes each time.
@@ -23,11 +23,7 @@ impl<'a> Evidence<'a> {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        let id = hash
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let id = hex(&hash.finalize());
         Self { id, message }
     }
 

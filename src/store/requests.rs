@@ -1,10 +1,12 @@
 //! Requests that may be repeated: an `Idempotency-Key` names one order, however often it comes.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{Platform, Precondition, RegisterError, Store, StoreError, evidence::to_json, keys};
-use crate::domain::{Order, OrderKey, ServiceId};
+use crate::{
+    digest::sha256,
+    domain::{Order, OrderKey, ServiceId},
+};
 
 /// How many keys are tried until one is free. One of a hundred billion is taken seldom.
 const TRIES: u32 = 5;
@@ -139,9 +141,4 @@ impl<P: Platform> Store<P> {
         }
         Err(CreateError::Busy)
     }
-}
-
-fn sha256(content: &[u8]) -> String {
-    let digest = Sha256::digest(content);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
