@@ -10,6 +10,8 @@ mod error;
 mod parse;
 mod tag;
 
+use std::collections::BTreeMap;
+
 pub use element::{Document, Element};
 pub use error::{Malformed, XmlError};
 
@@ -41,6 +43,7 @@ pub(crate) struct Tree {
     attributes: Vec<Attribute>,
     declarations: Vec<Declaration>,
     prefixes: Vec<Span>,
+    prefix_numbers: BTreeMap<String, Prefix>,
     namespaces: Vec<Span>,
 }
 
@@ -69,7 +72,7 @@ impl Prefix {
 }
 
 /// A namespace name by its number.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Namespace(u32);
 
 impl Namespace {
@@ -160,8 +163,7 @@ impl Tree {
 
     /// The number of a prefix that occurs in the document.
     pub(crate) fn find_prefix(&self, prefix: &str) -> Option<Prefix> {
-        let position = self.prefixes.iter().position(|&p| self.str(p) == prefix)?;
-        u32::try_from(position).ok().map(Prefix)
+        self.prefix_numbers.get(prefix).copied()
     }
 
     pub(crate) fn qualified(&self, name: &Name) -> &str {

@@ -100,7 +100,6 @@ struct Builder {
     scope: Vec<Binding>,
     /// The bindings that declarations of open elements hid, to be restored at their ends.
     hidden: Vec<(Prefix, Binding)>,
-    prefixes: BTreeMap<String, Prefix>,
     namespaces: BTreeMap<String, Namespace>,
 }
 
@@ -132,12 +131,12 @@ impl Builder {
                 attributes: Vec::new(),
                 declarations: Vec::new(),
                 prefixes: Vec::new(),
+                prefix_numbers: BTreeMap::new(),
                 namespaces: Vec::new(),
             },
             open: Vec::new(),
             scope: Vec::new(),
             hidden: Vec::new(),
-            prefixes: BTreeMap::new(),
             namespaces: BTreeMap::new(),
         };
         builder.add_prefix("");
@@ -148,14 +147,32 @@ impl Builder {
         builder
     }
 
-    fn finish(self) -> Result<Tree, Malformed> {
+    fn finish(mut self) -> Result<Tree, Malformed> {
         if !self.open.is_empty() {
             return Err(Malformed::Unclosed);
         }
         if self.tree.nodes.is_empty() {
             return Err(Malformed::NoRoot);
         }
+        self.sort_attributes();
         Ok(self.tree)
+    }
+
+    /// Brings the attributes of each element into canonical order: by namespace name, then by
+    /// local name (Canonical XML 1.0 section 2.2). The long names of namespaces are compared
+    /// once for the document, and not for each pair of attributes.
+    fn sort_attributes(&mut self) {
+        let mut ranks = vec![0; self.tree.namespaces.len()];
+        for (rank, namespace) in self.namespaces.values().enumerate() {
+            ranks[namespace.0 as usize] = rank;
+        }
+        for node in &self.tree.nodes {
+            if let Kind::Element(tag) = &node.kind {
+                let (first, end) = tag.attributes;
+                self.tree.attributes[first as usize..end as usize]
+                    .sort_by_key(|attribute| ranks[attribute.name.namespace.0 as usize]);
+            }
+        }
     }
 
     fn start(&mut self, content: &str) -> Result<(), Malformed> {
@@ -315,8 +332,8 @@ impl Builder {
         self.name(name, prefix, namespace)
     }
 
-    /// Adds the attributes that are no declarations, in canonical order: by namespace name, then
-    /// by local name (Canonical XML 1.0 section 2.2).
+    /// Adds the attributes that are no declarations, those of one namespace together and by local
+    /// name.
     fn attributes(&mut self, attributes: &[(QName<'_>, &str)]) -> Result<(u32, u32), Malformed> {
         let first = self.tree.attributes.len();
         for (name, value) in attributes.iter().filter(|(n, _)| n.declares().is_none()) {
@@ -333,11 +350,13 @@ impl Builder {
             self.tree.attributes.push(Attribute { name, value });
         }
         let mut these = self.tree.attributes.split_off(first);
-        these.sort_unstable_by(|a, b| self.tree.canonical_order(&a.name, &b.name));
-        let twice = these.windows(2).any(
-            |pair| matches!(pair, [a, b] if self.tree.canonical_order(&a.name, &b.name).is_eq()),
-        );
-        if twice {
+        let name =
+            |attribute: &Attribute| (attribute.name.namespace, self.tree.local(&attribute.name));
+        these.sort_unstable_by(|a, b| name(a).cmp(&name(b)));
+        if these
+            .windows(2)
+            .any(|pair| matches!(pair, [a, b] if name(a) == name(b)))
+        {
             return Err(Malformed::DuplicateAttribute);
         }
         self.tree.attributes.append(&mut these);
@@ -370,7 +389,7 @@ impl Builder {
     }
 
     fn prefix(&mut self, prefix: &str) -> Result<Prefix, Malformed> {
-        match self.prefixes.get(prefix) {
+        match self.tree.prefix_numbers.get(prefix) {
             Some(&known) => Ok(known),
             None if self.tree.prefixes.len() >= MAX_PREFIXES => Err(Malformed::TooManyPrefixes),
             None => Ok(self.add_prefix(prefix)),
@@ -389,7 +408,7 @@ impl Builder {
         let number = Prefix(number(self.tree.prefixes.len()));
         let span = self.tree.add(prefix);
         self.tree.prefixes.push(span);
-        self.prefixes.insert(prefix.to_owned(), number);
+        self.tree.prefix_numbers.insert(prefix.to_owned(), number);
         self.scope.push(UNBOUND);
         number
     }
@@ -409,16 +428,6 @@ impl Tree {
         self.text.push_str(text);
         let end = number(self.text.len());
         Span { start, end }
-    }
-
-    fn canonical_order(&self, a: &Name, b: &Name) -> std::cmp::Ordering {
-        let locals = || self.local(a).cmp(self.local(b));
-        if a.namespace == b.namespace {
-            return locals();
-        }
-        self.namespace(a.namespace)
-            .cmp(self.namespace(b.namespace))
-            .then_with(locals)
     }
 }
 
