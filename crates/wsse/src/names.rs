@@ -17,6 +17,15 @@ pub(crate) const X509_V3_SUBJECT_KEY_IDENTIFIER: &str = "http://docs.oasis-open.
 pub(crate) const THUMBPRINT_SHA1: &str =
     "http://docs.oasis-open.org/wss/oasis-wss-soap-message-security-1.1#ThumbprintSHA1";
 pub(crate) const BASE64_BINARY: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary";
+/// In no specification, but read and written by .NET.
+pub(crate) const HEX_BINARY: &str =
+    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#HexBinary";
+
+/// WS-Addressing of August 2004 and 1.0.
+pub(crate) const ADDRESSING: [&str; 2] = [
+    "http://schemas.xmlsoap.org/ws/2004/08/addressing",
+    "http://www.w3.org/2005/08/addressing",
+];
 
 pub(crate) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
 pub(crate) const DS_MANIFEST: &str = "http://www.w3.org/2000/09/xmldsig#Manifest";

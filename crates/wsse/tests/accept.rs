@@ -78,6 +78,22 @@ fn the_ways_of_other_stacks_are_accepted() {
         common::EXC,
         "http://www.w3.org/TR/2001/REC-xml-c14n-20010315",
     );
+    let own = certificate("mpay");
+    let by_thumbprint = format!(
+        "<o:SecurityTokenReference u:Id='Str'><o:KeyIdentifier ValueType='http://docs.oasis-open.org/wss/oasis-wss-soap-message-security-1.1#ThumbprintSHA1'>{}</o:KeyIdentifier></o:SecurityTokenReference>",
+        base64(&Sha1::digest(own.der()))
+    );
+    let by_thumbprint_in_header = format!("{by_thumbprint}<Signature ");
+    let by_serial = format!(
+        "<o:SecurityTokenReference u:Id='Str'><X509Data><X509IssuerSerial><X509IssuerName>{}</X509IssuerName><X509SerialNumber>{}</X509SerialNumber></X509IssuerSerial></X509Data></o:SecurityTokenReference>",
+        own.issuer(),
+        decimal(&own.serial_number())
+    );
+    let hexadecimal: String = own
+        .der()
+        .iter()
+        .map(|byte| format!("{byte:02X}\n"))
+        .collect();
     let in_header = format!(
         "{}<Signature ",
         REFERENCE.replacen("Reference>", "Reference u:Id='Str'>", 1)
@@ -241,6 +257,34 @@ fn the_ways_of_other_stacks_are_accepted() {
                     "<o:SecurityTokenReference>",
                     "<o:SecurityTokenReference u:Id='Str'>",
                 ),
+            ],
+        ),
+        (
+            "a certificate signed through its thumbprint",
+            &[
+                ("</SignedInfo>", signs_reference.as_str()),
+                (REFERENCE, by_thumbprint.as_str()),
+            ],
+        ),
+        (
+            "a certificate signed through issuer and serial number, by Canonical XML 1.0",
+            &[
+                ("</SignedInfo>", signs_reference_inclusively.as_str()),
+                (REFERENCE, by_serial.as_str()),
+            ],
+        ),
+        (
+            "a certificate signed through another reference than that to the key",
+            &[
+                ("</SignedInfo>", signs_reference.as_str()),
+                ("<Signature ", by_thumbprint_in_header.as_str()),
+            ],
+        ),
+        (
+            "a token in hexadecimal",
+            &[
+                ("#Base64Binary", "#HexBinary"),
+                (token.as_str(), hexadecimal.as_str()),
             ],
         ),
         (
@@ -421,6 +465,17 @@ fn the_signer_is_found_however_it_is_named() {
                 "oasis-wss-soap-message-security-1.1#ThumbprintSHA1",
                 encoding,
                 &thumbprint,
+            ),
+        ),
+        (
+            "thumbprint in hexadecimal, as .NET reads it",
+            key_identifier(
+                "oasis-wss-soap-message-security-1.1#ThumbprintSHA1",
+                &encoding.replace("Base64", "Hex"),
+                &Sha1::digest(signer.der())
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect::<String>(),
             ),
         ),
         (

@@ -657,17 +657,42 @@ const CASES: &[Case] = &[
         error: "UnresolvedReference",
     },
     Case {
-        name: "an STR-Transform of a key identifier",
+        name: "an STR-Transform of an embedded token",
         signed: &[],
         then: &[
             (REMOTE_TRANSFORM, STR_TRANSFORM),
             ("#Body", "#Str"),
             (
                 KEY,
-                "<o:SecurityTokenReference Id='Str'><o:KeyIdentifier/></o:SecurityTokenReference>",
+                "<o:SecurityTokenReference Id='Str'><o:Embedded/></o:SecurityTokenReference>",
             ),
         ],
         error: "UnsupportedKeyInfo",
+    },
+    Case {
+        name: "an STR-Transform of a key identifier of somebody else",
+        signed: &[
+            ("</SignedInfo>", STR_REFERENCE_END),
+            (
+                "<Signature ",
+                "<o:SecurityTokenReference Id='Str'><o:KeyIdentifier ValueType='http://docs.oasis-open.org/wss/oasis-wss-soap-message-security-1.1#ThumbprintSHA1'>AAAA</o:KeyIdentifier></o:SecurityTokenReference><Signature ",
+            ),
+        ],
+        then: &[],
+        error: "ContradictoryKeyInfo",
+    },
+    Case {
+        name: "two STR-Transforms of one key identifier",
+        signed: &[
+            ("</SignedInfo>", STR_REFERENCE_END),
+            ("</SignedInfo>", STR_REFERENCE_END),
+            (
+                KEY,
+                "<o:SecurityTokenReference Id='Str'><o:KeyIdentifier ValueType='http://docs.oasis-open.org/wss/oasis-wss-soap-message-security-1.1#ThumbprintSHA1'>AAAA</o:KeyIdentifier></o:SecurityTokenReference>",
+            ),
+        ],
+        then: &[],
+        error: "RepeatedReference",
     },
     Case {
         name: "a token that was altered though it is signed through its reference",
@@ -1011,11 +1036,20 @@ const CASES: &[Case] = &[
         error: "UnsupportedToken",
     },
     Case {
-        name: "a key identifier in hexadecimal",
+        name: "a key identifier of an odd number of hexadecimal digits",
         signed: &[],
         then: &[(
             KEY,
-            "<o:SecurityTokenReference><o:KeyIdentifier EncodingType='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#HexBinary' ValueType='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509SubjectKeyIdentifier'>00</o:KeyIdentifier></o:SecurityTokenReference>",
+            "<o:SecurityTokenReference><o:KeyIdentifier EncodingType='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#HexBinary' ValueType='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509SubjectKeyIdentifier'>000</o:KeyIdentifier></o:SecurityTokenReference>",
+        )],
+        error: "NotHexadecimal",
+    },
+    Case {
+        name: "a key identifier in an unknown encoding",
+        signed: &[],
+        then: &[(
+            KEY,
+            "<o:SecurityTokenReference><o:KeyIdentifier EncodingType='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Text' ValueType='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509SubjectKeyIdentifier'>00</o:KeyIdentifier></o:SecurityTokenReference>",
         )],
         error: "UnsupportedToken",
     },
@@ -1122,10 +1156,16 @@ const CASES: &[Case] = &[
         error: "UnsupportedToken",
     },
     Case {
-        name: "a token in hexadecimal",
+        name: "a token in an unknown encoding",
+        signed: &[],
+        then: &[("#Base64Binary", "#Text")],
+        error: "UnsupportedToken",
+    },
+    Case {
+        name: "a token in base64 that says it is hexadecimal",
         signed: &[],
         then: &[("#Base64Binary", "#HexBinary")],
-        error: "UnsupportedToken",
+        error: "NotHexadecimal",
     },
     Case {
         name: "a reference to no token",
@@ -1435,6 +1475,11 @@ fn a_message_without_key_info_is_checked_against_every_trusted_key_alone() {
         mismatch
     );
     assert_eq!(refusal(&message_of("stranger"), &["mpay"]), mismatch);
+    // Keys may differ in length: only where one is in question a length can be wrong.
+    let longer = message_of("mpay").replace("<SignatureValue>", "<SignatureValue>AAAA");
+    assert_eq!(refusal(&longer, &["service", "mpay"]), mismatch);
+    let length = Some("SignatureLength".to_owned());
+    assert_eq!(refusal(&longer, &["mpay"]), length);
     let unknown = Some("UnknownSigner".to_owned());
     assert_eq!(refusal(&message_of("mpay"), &[]), unknown);
     let expired = Some("SignerExpired".to_owned());

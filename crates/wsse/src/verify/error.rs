@@ -71,6 +71,12 @@ pub enum SecurityError {
         /// The local name of the element.
         element: String,
     },
+    /// The text of an element is not hexadecimal, though its `EncodingType` says so.
+    #[error("{element} is not hexadecimal")]
+    NotHexadecimal {
+        /// The local name of the element.
+        element: String,
+    },
     /// A time is not an `xsd:dateTime`.
     #[error("the time {}", shown(value))]
     BadTime {

@@ -2,18 +2,19 @@
 
 use std::fmt;
 
+use base64ct::{Base64, Encoding};
 use rsa::traits::PublicKeyParts;
 
 use super::SecurityError;
 use super::parts::Parts;
-use super::structure::{Children, attribute, base64, text};
+use super::structure::{Children, attribute, base64, hexadecimal, text};
 use crate::algorithms::Hash;
 use crate::certificate::{
     Certificate, fingerprint, hex, subject_and_issuer, without_leading_zeros,
 };
 use crate::distinguished_name::DistinguishedName;
 use crate::names::{
-    BASE64_BINARY, DS, THUMBPRINT_SHA1, WSSE, X509_SUBJECT_KEY_IDENTIFIER, X509_V3,
+    BASE64_BINARY, DS, HEX_BINARY, THUMBPRINT_SHA1, WSSE, X509_SUBJECT_KEY_IDENTIFIER, X509_V3,
     X509_V3_SUBJECT_KEY_IDENTIFIER,
 };
 use crate::xml::{Element, collapse};
@@ -134,7 +135,8 @@ pub(super) fn read(
     Ok(hints)
 }
 
-fn token_reference(
+/// How one `SecurityTokenReference` names the signer.
+pub(super) fn token_reference(
     reference: Element<'_>,
     parts: &Parts<'_>,
     security: Element<'_>,
@@ -152,17 +154,39 @@ fn token_reference(
     }
 }
 
-/// The token that a `SecurityTokenReference` names by a `wsse:Reference`, to be signed itself.
+/// The token that a `SecurityTokenReference` names by a `wsse:Reference`, to be signed itself;
+/// none if it names it in another way.
 pub(super) fn referenced_token<'a>(
     token_reference: Element<'a>,
     parts: &Parts<'a>,
     security: Element<'a>,
-) -> Result<Element<'a>, SecurityError> {
-    let reference = only_child(token_reference, "Reference")?;
-    if !reference.is(WSSE, "Reference") {
-        return Err(unsupported(reference));
+) -> Result<Option<Element<'a>>, SecurityError> {
+    let child = only_child(token_reference, "Reference")?;
+    if child.is(WSSE, "Reference") {
+        return token(child, parts, security).map(Some);
     }
-    token(reference, parts, security)
+    if child.is(WSSE, "KeyIdentifier") || child.is(DS, "X509Data") {
+        return Ok(None);
+    }
+    Err(unsupported(child))
+}
+
+/// What an STR-Transform makes of a reference to a certificate by its identifier or by issuer and
+/// serial number (WSS: SOAP Message Security 1.1, section 8.3): a `BinarySecurityToken` with the
+/// reference's own prefix, a default namespace in any case, and neither id nor `EncodingType`.
+pub(super) fn made_token(token_reference: Element<'_>, certificate: &Certificate) -> String {
+    let value = Base64::encode_string(certificate.der());
+    let (name, declared) = match token_reference.prefix() {
+        "" => (
+            "BinarySecurityToken".to_owned(),
+            format!("xmlns=\"{WSSE}\""),
+        ),
+        prefix => (
+            format!("{prefix}:BinarySecurityToken"),
+            format!("xmlns=\"\" xmlns:{prefix}=\"{WSSE}\""),
+        ),
+    };
+    format!("<{name} {declared} ValueType=\"{X509_V3}\">{value}</{name}>")
 }
 
 /// The `BinarySecurityToken` in the Security header that a `wsse:Reference` names. Without a
@@ -187,19 +211,17 @@ fn token<'a>(
             })?;
     check_type(token, "ValueType", X509_V3)?;
     check_type(reference, "ValueType", X509_V3)?;
-    check_type(token, "EncodingType", BASE64_BINARY)?;
     Ok(token)
 }
 
 /// WSS X.509 Certificate Token Profile 1.1, section 3.2.2; SOAP Message Security 1.1, section
 /// 7.3. WSS4J also sends whole certificates in this way.
 fn key_identifier(identifier: Element<'_>) -> Result<Hint, SecurityError> {
-    check_type(identifier, "EncodingType", BASE64_BINARY)?;
     let value_type = attribute(identifier, "ValueType")?;
     if value_type == X509_V3 {
         return Ok(Hint::Certificates(vec![certificate(identifier)?]));
     }
-    let bytes = base64(identifier)?;
+    let bytes = binary(identifier)?;
     match value_type {
         X509_SUBJECT_KEY_IDENTIFIER | X509_V3_SUBJECT_KEY_IDENTIFIER => {
             Ok(Hint::KeyIdentifier(bytes))
@@ -236,15 +258,27 @@ fn x509_data(data: Element<'_>) -> Result<Vec<Hint>, SecurityError> {
     Ok(hints)
 }
 
-/// The DER of a certificate in base64.
+/// The DER of a certificate.
 fn certificate(element: Element<'_>) -> Result<Vec<u8>, SecurityError> {
-    let der = base64(element)?;
+    let der = binary(element)?;
     if der.len() > MAX_CERTIFICATE_BYTES {
         return Err(SecurityError::UnusableCertificate {
             reason: format!("it has {} bytes", der.len()),
         });
     }
     Ok(der)
+}
+
+/// The bytes of a token or identifier in its `EncodingType`: base64 where none is given (WSS: SOAP
+/// Message Security 1.1, sections 6.3 and 7.3), or hexadecimal, which is .NET's addition.
+fn binary(element: Element<'_>) -> Result<Vec<u8>, SecurityError> {
+    match element.attribute("", "EncodingType") {
+        None | Some(BASE64_BINARY) => base64(element),
+        Some(HEX_BINARY) => hexadecimal(element),
+        Some(other) => Err(SecurityError::UnsupportedToken {
+            token_type: other.to_owned(),
+        }),
+    }
 }
 
 fn issuer_serial(element: Element<'_>) -> Result<Hint, SecurityError> {

@@ -8,6 +8,8 @@ mod signer;
 mod structure;
 mod validity;
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use rsa::traits::PublicKeyParts;
 
@@ -17,7 +19,7 @@ use crate::algorithms::{Algorithms, Hash, SignatureMethod};
 use crate::c14n::{Method, canonicalize};
 use crate::certificate::Certificate;
 use crate::envelope::Envelope;
-use crate::names::{DS, SOAP, WSSE, WSU};
+use crate::names::{ADDRESSING, DS, SOAP, WSSE, WSU};
 use crate::policy::Policy;
 use crate::xml::{Element, NodeId, collapse};
 use parts::Parts;
@@ -102,6 +104,21 @@ impl Verified {
             .map(Element::expanded_name)
             .collect()
     }
+
+    /// What the WS-Addressing headers that are for us name as the message's `Action` (of 2004/08
+    /// and of 1.0), without white space around it: one that contradicts the Body is a reason to
+    /// refuse the message.
+    ///
+    /// Headers need not be signed: never a reason to do something.
+    pub fn actions(&self) -> Vec<String> {
+        let headers = self.envelope.header().into_iter();
+        headers
+            .flat_map(|header| header.children())
+            .filter(|block| block.local_name() == "Action")
+            .filter(|block| ADDRESSING.contains(&block.namespace()) && is_for_us(*block))
+            .map(|block| collapse(&block.text().unwrap_or(Cow::Borrowed("?"))).to_owned())
+            .collect()
+    }
 }
 
 pub(crate) fn verify(
@@ -129,8 +146,9 @@ fn check(envelope: &Envelope, policy: &Policy, now: Timestamp) -> Result<Facts, 
         return Err(SecurityError::Sha1Refused);
     }
     let covered = covered(&signature, &parts, security)?;
-    let digest = digest_of(envelope.body(), &covered).ok_or(SecurityError::BodyNotSigned)?;
-    digest_of(timestamp, &covered).ok_or(SecurityError::TimestampNotSigned)?;
+    let digest = digest_of(Part::Element(envelope.body()), &covered);
+    let digest = digest.ok_or(SecurityError::BodyNotSigned)?;
+    digest_of(Part::Element(timestamp), &covered).ok_or(SecurityError::TimestampNotSigned)?;
 
     let hints = match signature.key_info {
         Some(key_info) => key_info::read(key_info, &parts, security)?,
@@ -141,8 +159,19 @@ fn check(envelope: &Envelope, policy: &Policy, now: Timestamp) -> Result<Facts, 
     let mut budget = canonical_budget(envelope.tree.bytes());
     let signer = check_signature(&signature, candidates, &mut budget)?;
     for (part, reference) in &covered {
-        let method = &reference.canonicalization;
-        if hash(*part, method, reference.hash, &mut budget)? != reference.digest {
+        let found = match *part {
+            Part::Element(element) => {
+                let method = &reference.canonicalization;
+                hash(element, method, reference.hash, &mut budget)?
+            }
+            Part::Certificate(token_reference) => {
+                let hints = key_info::token_reference(token_reference, &parts, security)?;
+                signer::check_hints(&hints, &signer)?;
+                let token = key_info::made_token(token_reference, &signer);
+                reference.hash.of(token.as_bytes())
+            }
+        };
+        if found != reference.digest {
             return Err(SecurityError::DigestMismatch {
                 uri: reference.uri.to_owned(),
             });
@@ -198,7 +227,27 @@ fn only<'a>(
     elements.next().map_or(Ok(element), |_| Err(several))
 }
 
-type Covered<'r, 'a> = Vec<(Element<'a>, &'r signature::Reference<'a>)>;
+type Covered<'r, 'a> = Vec<(Part<'a>, &'r signature::Reference<'a>)>;
+
+/// What a reference covers.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    /// An element of the message.
+    Element(Element<'a>),
+    /// The signer's certificate, which this `SecurityTokenReference` names without a token.
+    Certificate(Element<'a>),
+}
+
+impl Part<'_> {
+    fn is(self, other: Part<'_>) -> bool {
+        match (self, other) {
+            (Part::Element(a), Part::Element(b)) | (Part::Certificate(a), Part::Certificate(b)) => {
+                a.node() == b.node()
+            }
+            _ => false,
+        }
+    }
+}
 
 /// The part that each reference names; no part is named twice.
 fn covered<'r, 'a>(
@@ -219,8 +268,9 @@ fn covered<'r, 'a>(
             let token_reference = parts.find_token_reference(reference.uri, key_info);
             let token_reference = token_reference.ok_or_else(unresolved)?;
             key_info::referenced_token(token_reference, parts, security)?
+                .map_or(Part::Certificate(token_reference), Part::Element)
         } else {
-            parts.find(reference.uri).ok_or_else(unresolved)?
+            Part::Element(parts.find(reference.uri).ok_or_else(unresolved)?)
         };
         if digest_of(part, &covered).is_some() {
             return Err(SecurityError::RepeatedReference { uri: uri() });
@@ -231,10 +281,10 @@ fn covered<'r, 'a>(
 }
 
 /// The hash of the digest that covers a part, if one does.
-fn digest_of(part: Element<'_>, covered: &Covered<'_, '_>) -> Option<Hash> {
+fn digest_of(part: Part<'_>, covered: &Covered<'_, '_>) -> Option<Hash> {
     covered
         .iter()
-        .find(|(element, _)| element.node() == part.node())
+        .find(|(other, _)| other.is(part))
         .map(|(_, reference)| reference.hash)
 }
 

@@ -40,6 +40,16 @@ pub(super) fn candidates(
     }
 }
 
+/// Refuses what is said of another certificate.
+pub(super) fn check_hints(hints: &[Hint], certificate: &Certificate) -> Result<(), SecurityError> {
+    match hints.iter().find(|hint| !hint.fits(certificate)) {
+        Some(misfit) => Err(SecurityError::ContradictoryKeyInfo {
+            named_by: misfit.to_string(),
+        }),
+        None => Ok(()),
+    }
+}
+
 /// The certificate that the message sends, if an authority stands for it.
 fn certified(trust: &Trust, hints: &[Hint], now: Timestamp) -> Result<Certificate, SecurityError> {
     let sent = hints.iter().find_map(|hint| match hint {
@@ -52,11 +62,9 @@ fn certified(trust: &Trust, hints: &[Hint], now: Timestamp) -> Result<Certificat
     let mut refusal = None;
     for der in sent {
         let misfit = match Certificate::from_der(der) {
-            Ok(certificate) => match hints.iter().find(|hint| !hint.fits(&certificate)) {
-                Some(misfit) => SecurityError::ContradictoryKeyInfo {
-                    named_by: misfit.to_string(),
-                },
-                None => {
+            Ok(certificate) => match check_hints(hints, &certificate) {
+                Err(misfit) => misfit,
+                Ok(()) => {
                     authorities.check(&certificate, now)?;
                     return Ok(certificate);
                 }

@@ -68,6 +68,11 @@ impl<'a> Element<'a> {
         self.tree.local(&self.tag.name)
     }
 
+    /// The prefix as written, empty without one.
+    pub(crate) fn prefix(self) -> &'a str {
+        self.tree.prefix(self.tag.name.prefix)
+    }
+
     /// Whether the element has this expanded name.
     pub fn is(&self, namespace: &str, local: &str) -> bool {
         self.local_name() == local && self.namespace() == namespace

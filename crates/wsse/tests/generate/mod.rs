@@ -61,7 +61,9 @@ fn why(error: &str) -> &'static str {
         }
         "MissingElement" | "MissingAttribute" => "the specification demands it",
         "UnexpectedElement" | "UnexpectedContent" => "what is not known may change the meaning",
-        "NotBase64" | "BadTime" | "BadName" | "BadSerialNumber" => "the value is not of its type",
+        "NotBase64" | "NotHexadecimal" | "BadTime" | "BadName" | "BadSerialNumber" => {
+            "the value is not of its type"
+        }
         "ExpiresBeforeCreated" | "Expired" | "TooOld" | "CreatedInFuture" => {
             "the time window is closed"
         }
