@@ -147,7 +147,7 @@ async fn dispatch<P: Platform>(call: &Call<'_, P>, headers: &HeaderMap) -> Resul
         .ok_or_else(|| {
             Fault::client("The Body holds neither GetOrderDetails nor ConfirmOrderPayment.")
         })?;
-    check_action(headers, known)?;
+    check_action(call.verified, headers, known)?;
     match known {
         "GetOrderDetails" => get_order_details::answer(call, operation)
             .await
@@ -156,25 +156,36 @@ async fn dispatch<P: Platform>(call: &Call<'_, P>, headers: &HeaderMap) -> Resul
     }
 }
 
-/// Refuses a SOAPAction that names something else than the operation. A missing, empty or
-/// unquoted one is fine.
-fn check_action(headers: &HeaderMap, operation: &str) -> Result<(), Fault> {
+/// Refuses a SOAPAction, or an `Action` of WS-Addressing, that names something else than the
+/// operation. A missing, empty or unquoted one is fine.
+///
+/// Neither need be signed, so neither is believed: a message that says two things is not acted on.
+fn check_action(verified: &Verified, headers: &HeaderMap, operation: &str) -> Result<(), Fault> {
     for action in headers.get_all("soapaction") {
         let action = action.to_str().unwrap_or("?").trim();
         let action = action
             .strip_prefix('"')
             .and_then(|a| a.strip_suffix('"'))
             .unwrap_or(action);
-        let expected = action
-            .strip_prefix(NAMESPACE)
-            .and_then(|rest| rest.strip_prefix("/IServiceProvider/"));
-        if !action.is_empty() && expected != Some(operation) {
+        if !may_name(action, operation) {
             return Err(Fault::client(
                 "The SOAPAction names another operation than the Body.",
             ));
         }
     }
+    if !verified.actions().iter().all(|a| may_name(a, operation)) {
+        return Err(Fault::client(
+            "The Action of WS-Addressing names another operation than the Body.",
+        ));
+    }
     Ok(())
+}
+
+fn may_name(action: &str, operation: &str) -> bool {
+    let named = action
+        .strip_prefix(NAMESPACE)
+        .and_then(|rest| rest.strip_prefix("/IServiceProvider/"));
+    action.is_empty() || named == Some(operation)
 }
 
 /// Answers a caller who was not authenticated: nothing of the request is repeated, and one

@@ -253,6 +253,50 @@ fn a_header_that_must_be_understood_and_is_not_gets_its_fault() {
 }
 
 #[test]
+fn an_action_of_ws_addressing_must_not_contradict_the_body() {
+    let provider = Provider::start();
+    provider.register("1", order("10"));
+    let right = provider
+        .mpay()
+        .sign(&encode_query(SERVICE, "1", "ro"))
+        .unwrap();
+    let answer = |attribute: &str, namespace: &str, action: &str| {
+        let header = format!("<a:Action xmlns:a='{namespace}'{attribute}>{action}</a:Action>");
+        let message = right.replace("</soap:Header>", &format!("{header}</soap:Header>"));
+        let exchange = provider.post(message);
+        (exchange.status != 200).then(|| {
+            let fault = provider.fault(&exchange);
+            assert!(fault.reason.contains("WS-Addressing"), "{}", fault.reason);
+            fault.code
+        })
+    };
+    let refused = Some("soap:Client".to_owned());
+    let of = |operation: &str| format!("https://mpay.gov.md/IServiceProvider/{operation}");
+    for namespace in [
+        "http://schemas.xmlsoap.org/ws/2004/08/addressing",
+        "http://www.w3.org/2005/08/addressing",
+    ] {
+        let answer = |action: &str| answer("", namespace, action);
+        assert_eq!(answer(&of("GetOrderDetails")), None, "{namespace}");
+        assert_eq!(answer(&format!("\n{} ", of("GetOrderDetails"))), None);
+        assert_eq!(answer(""), None);
+        assert_eq!(answer(&of("ConfirmOrderPayment")), refused, "{namespace}");
+        assert_eq!(answer("urn:other"), refused);
+        assert_eq!(answer("<x/>"), refused);
+    }
+    let other = of("ConfirmOrderPayment");
+    assert_eq!(answer("", "urn:other", &other), None);
+    assert_eq!(
+        answer(
+            " soap:actor='urn:other'",
+            "http://www.w3.org/2005/08/addressing",
+            &other
+        ),
+        None
+    );
+}
+
+#[test]
 fn a_signed_body_without_a_known_operation_is_a_client_fault() {
     let provider = Provider::start();
     let fault = |name: &str, namespace: &str, twice: bool| {
