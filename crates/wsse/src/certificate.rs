@@ -7,6 +7,7 @@ use base64ct::{Base64, Encoding};
 use jiff::Timestamp;
 use rsa::RsaPublicKey;
 use rsa::traits::PublicKeyParts;
+use x509_cert::TbsCertificate;
 use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::der::{Decode, Encode};
 use x509_cert::ext::pkix::SubjectKeyIdentifier;
@@ -20,6 +21,8 @@ use crate::distinguished_name::DistinguishedName;
 /// The shortest RSA key, in bits.
 pub(crate) const MIN_KEY_BITS: usize = 2048;
 
+/// The most parts in a name: one costs ten times what other text of its length does.
+const MAX_NAME_PARTS: usize = 64;
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
@@ -67,6 +70,9 @@ pub enum CertificateError {
     /// The certificate is not DER as RFC 5280 defines it.
     #[error("not an X.509 certificate: {0}")]
     Der(#[from] x509_cert::der::Error),
+    /// A name of more parts than this crate reads: 64.
+    #[error("the certificate has a name of too many parts")]
+    NameTooLong,
     /// The public key is not RSA, or not one that can be used.
     #[error("the certificate's key is not a usable RSA key")]
     NotRsa,
@@ -127,6 +133,9 @@ impl Certificate {
     pub fn from_der(der: &[u8]) -> Result<Certificate, CertificateError> {
         let parsed = x509_cert::Certificate::from_der(der)?;
         let certificate = parsed.tbs_certificate();
+        if !has_short_names(certificate) {
+            return Err(CertificateError::NameTooLong);
+        }
         let key_info = certificate.subject_public_key_info().to_der()?;
         let key = x509_cert::spki::SubjectPublicKeyInfoRef::from_der(&key_info)?;
         let key = RsaPublicKey::try_from(key).map_err(|_| CertificateError::NotRsa)?;
@@ -264,10 +273,19 @@ pub(crate) fn without_leading_zeros(number: &[u8]) -> &[u8] {
 pub(crate) fn subject_and_issuer(der: &[u8]) -> Option<(DistinguishedName, DistinguishedName)> {
     let parsed = x509_cert::Certificate::from_der(der).ok()?;
     let certificate = parsed.tbs_certificate();
-    Some((
-        DistinguishedName::of(certificate.subject()),
-        DistinguishedName::of(certificate.issuer()),
-    ))
+    has_short_names(certificate).then(|| {
+        (
+            DistinguishedName::of(certificate.subject()),
+            DistinguishedName::of(certificate.issuer()),
+        )
+    })
+}
+
+/// Whether both names have so few parts that reading them costs little.
+fn has_short_names(certificate: &TbsCertificate) -> bool {
+    [certificate.subject(), certificate.issuer()]
+        .into_iter()
+        .all(|name| name.iter().count() <= MAX_NAME_PARTS)
 }
 
 /// The SHA-256 of a certificate, in lower-case hexadecimal.
