@@ -39,6 +39,7 @@ pub struct Build {
     workspace: PathBuf,
     target_dir: PathBuf,
     features: Vec<String>,
+    example: Option<(String, String)>,
     quiet: bool,
 }
 
@@ -50,6 +51,7 @@ impl Build {
             target_dir: workspace.join("target"),
             workspace,
             features: Vec::new(),
+            example: None,
             quiet: false,
         }
     }
@@ -67,6 +69,12 @@ impl Build {
         self
     }
 
+    /// Builds an example program of a package instead, in the same way as the component.
+    pub fn example(mut self, package: impl Into<String>, name: impl Into<String>) -> Self {
+        self.example = Some((package.into(), name.into()));
+        self
+    }
+
     /// Builds into another folder.
     pub fn target_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.target_dir = folder.into();
@@ -78,18 +86,19 @@ impl Build {
         self.ensure_target()?;
         let mut cargo = self.command(cargo());
         cargo
-            .args([
-                "build",
-                "--lib",
-                "-p",
-                PACKAGE,
-                "--target",
-                TARGET,
-                "--profile",
-                PROFILE,
-            ])
+            .args(["build", "--target", TARGET, "--profile", PROFILE])
             .arg("--target-dir")
             .arg(&self.target_dir);
+        let file = match &self.example {
+            Some((package, name)) => {
+                cargo.args(["-p", package, "--example", name]);
+                Path::new("examples").join(format!("{name}.wasm"))
+            }
+            None => {
+                cargo.args(["-p", PACKAGE, "--lib"]);
+                FILE.into()
+            }
+        };
         if !self.features.is_empty() {
             cargo.arg("--features").arg(self.features.join(","));
         }
@@ -105,7 +114,7 @@ impl Build {
             let status = cargo.stdin(Stdio::null()).status().context(NO_CARGO)?;
             ensure!(status.success(), "{described} failed, see above");
         }
-        let component = self.target_dir.join(TARGET).join(PROFILE).join(FILE);
+        let component = self.target_dir.join(TARGET).join(PROFILE).join(file);
         ensure!(
             component.is_file(),
             "{described} succeeded, but there is no {}",
