@@ -682,6 +682,15 @@ const CASES: &[Case] = &[
         error: "ContradictoryKeyInfo",
     },
     Case {
+        name: "a reference by a child sequence that is also an id",
+        signed: &[
+            ("u:Id=\"Body\"", "u:Id=\"/1/2\""),
+            ("URI=\"#Body\"", "URI=\"#/1/2\""),
+        ],
+        then: &[],
+        error: "UnsupportedReference",
+    },
+    Case {
         name: "two STR-Transforms of one key identifier",
         signed: &[
             ("</SignedInfo>", STR_REFERENCE_END),

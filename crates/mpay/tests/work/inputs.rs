@@ -291,7 +291,7 @@ pub fn worst(bytes: usize) -> Vec<(&'static str, String)> {
             sha(repeated(times), "http://www.w3.org/2001/04/xmlenc#sha512"),
         ));
     }
-    let quoted = format!("{}", "&quot;".repeat(170));
+    let quoted = "&quot;".repeat(170);
     inputs.push((
         "a namespace of quotes that is written again and again",
         body(
