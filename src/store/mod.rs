@@ -7,6 +7,7 @@
 #[cfg(any(test, feature = "store-contract"))]
 pub mod contract;
 mod evidence;
+mod journal;
 mod keys;
 mod list;
 #[cfg(test)]
@@ -24,9 +25,10 @@ use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 
-pub use evidence::{Evidence, Refusal};
+pub use evidence::Evidence;
+pub use journal::{JournalEntry, JournalPage};
 pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
-pub use payments::{LedgerEntry, LedgerPage, Recorded, StoredPayment};
+pub use payments::{Recorded, StoredPayment};
 pub use platform::{Platform, PlatformError};
 pub use requests::CreateError;
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     domain::{Confirmation, Money, Order, OrderKey, OrderStatus, Review, ServiceId},
-    json::{OrderJson, PaymentJson, SignerJson},
+    json::{Event, OrderJson, PaymentJson, RefusalJson, SignerJson},
 };
 
 fn order_json(key: &str, amount: &str) -> OrderJson {
@@ -75,22 +75,47 @@ async fn stored(memory: &Memory, key: &str) -> Option<StoredOrder> {
         .unwrap()
 }
 
-async fn ledger(memory: &Memory) -> Vec<String> {
+/// Payments of the journal after a cursor, and the cursor to go on from.
+async fn payments(memory: &Memory, after: u64, limit: usize) -> (Vec<String>, u64) {
+    let wanted = |event: &Event| matches!(event, Event::PaymentRecorded(_));
     let store = Store::new(memory.clone());
-    let mut ids = Vec::new();
-    let mut after = 0;
+    let page = store.journal(after, limit, wanted).await.unwrap();
+    let ids = page.entries.into_iter().map(|entry| match entry.event {
+        Event::PaymentRecorded(payment) => payment.payment_id,
+        other => panic!("{other:?}"),
+    });
+    (ids.collect(), page.next)
+}
+
+/// All payments of the journal, as far as it can be read.
+async fn ledger(memory: &Memory) -> Vec<String> {
+    let (mut ids, mut after) = (Vec::new(), 0);
     loop {
-        let page = store.ledger(after, 3).await.unwrap();
-        ids.extend(
-            page.payments
-                .into_iter()
-                .map(|entry| entry.payment.payment_id),
-        );
-        if page.next == after {
+        let (page, next) = payments(memory, after, 3).await;
+        ids.extend(page);
+        if next == after {
             return ids;
         }
-        after = page.next;
+        after = next;
     }
+}
+
+/// The journal's types of events, and for those of orders the version.
+async fn events(memory: &Memory) -> Vec<(&'static str, u64)> {
+    let store = Store::new(memory.clone());
+    let page = store.journal(0, usize::MAX, |_| true).await.unwrap();
+    let events = page.entries.into_iter().map(|entry| match entry.event {
+        Event::OrderRegistered(order) => ("order.registered", order.version),
+        Event::OrderAmended(order) => ("order.amended", order.version),
+        Event::OrderCompleted(order) => ("order.completed", order.version),
+        Event::OrderCancelled(order) => ("order.cancelled", order.version),
+        Event::OrderRefunding(order) => ("order.refunding", order.version),
+        Event::OrderRefunded(order) => ("order.refunded", order.version),
+        Event::OrderReopened(order) => ("order.reopened", order.version),
+        Event::PaymentRecorded(_) => ("payment.recorded", 0),
+        Event::PaymentRefused(_) => ("payment.refused", 0),
+    });
+    events.collect()
 }
 
 /// Whether a call says that the payment is recorded, by it or before.
@@ -266,8 +291,8 @@ async fn a_payment_is_shown_once_it_is_recorded_with_the_answer_that_says_so() {
         Recorded::Conflict
     );
     let kept = payment_of(&memory, "P").await.unwrap();
-    assert_eq!((kept.entry.index, kept.answer), (2, None));
-    assert_eq!(kept.entry.payment.amount, "60");
+    assert_eq!((kept.index, kept.answer), (3, None));
+    assert_eq!(kept.payment.amount, "60");
 }
 
 /// The calls of a recording, in their order, for scripts of faults.
@@ -294,7 +319,7 @@ async fn the_calls_of_a_recording_are_these() {
         (TAKE_ATTEMPT, "increment payment/P"),
         (WRITE_ATTEMPT, "set evidence/"),
         (LOOK_FOR_MARKER, "get done/P"),
-        (WRITE_ENTRIES, "set answer/P/1 order/TAX/1/2 ledger/1"),
+        (WRITE_ENTRIES, "set answer/P/2 order/TAX/1/2 journal/2"),
         (WRITE_MARKER, "set done/P"),
     ] {
         assert!(calls[position].starts_with(call), "{position}: {calls:?}");
@@ -333,7 +358,7 @@ async fn whoever_comes_while_an_attempt_is_being_written_leaves_it_the_work() {
         matches!(second, Err(StoreError::InProgress(_))),
         "{second:?}"
     );
-    assert_eq!(memory.count("ledger/"), 1);
+    assert_eq!(memory.count("journal/"), 2, "the order and the payment");
 }
 
 #[tokio::test(start_paused = true)]
@@ -378,23 +403,21 @@ async fn who_wakes_up_after_another_has_finished_the_work_does_nothing() {
         (first.unwrap(), second.unwrap()),
         (Recorded::New, Recorded::New)
     );
-    assert_eq!(memory.count("ledger/"), 1);
+    assert_eq!(memory.count("journal/"), 2, "the order and the payment");
     assert_eq!(ledger(&memory).await, ["P"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_not_acknowledged_is_in_the_ledger_once_it_is() {
     let memory = Memory::new();
-    let store = Store::new(memory.clone());
     register(&memory, "1", "100").await.unwrap();
     spoil(&memory, WRITE_MARKER, Fault::Cut);
     let cut = tokio::time::timeout(Duration::from_secs(1), record(&memory, "A", "1", "10")).await;
     assert!(cut.is_err());
     memory.script([]);
-    let page = store.ledger(0, 10).await.unwrap();
     assert_eq!(
-        (page.payments.len(), page.next),
-        (0, 0),
+        payments(&memory, 0, 10).await,
+        (vec![], 1),
         "readers wait for it"
     );
     tokio::time::sleep(Duration::from_secs(62)).await;
@@ -412,42 +435,113 @@ async fn a_reader_of_the_ledger_passes_nobody_by() {
     let memory = Memory::new();
     register(&memory, "1", "100").await.unwrap();
     record(&memory, "A", "1", "10").await.unwrap();
-    // B takes its place in the ledger, but writes it only ten seconds later.
+    // B takes its place in the journal, but writes it only ten seconds later.
     spoil(
         &memory,
         WRITE_ENTRIES,
         Fault::Delay(Duration::from_secs(10)),
     );
-    let store = Store::new(memory.clone());
     let meanwhile = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         record(&memory, "C", "1", "10").await.unwrap();
-        store.ledger(0, 10).await.unwrap()
+        payments(&memory, 0, 10).await
     };
-    let (slow, page) = tokio::join!(record(&memory, "B", "1", "10"), meanwhile);
+    let (slow, (ids, next)) = tokio::join!(record(&memory, "B", "1", "10"), meanwhile);
     assert_eq!(slow.unwrap(), Recorded::New);
-    assert_eq!(page.payments.len(), 1, "C is not shown before B");
-    let rest = store.ledger(page.next, 10).await.unwrap();
-    let ids: Vec<_> = rest
-        .payments
-        .iter()
-        .map(|e| e.payment.payment_id.as_str())
-        .collect();
-    assert_eq!(ids, ["B", "C"]);
+    assert_eq!(ids, ["A"], "C is not shown before B");
+    assert_eq!(payments(&memory, next, 10).await.0, ["B", "C"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_of_the_journal_passes_no_change_and_no_refusal_by() {
+    let memory = Memory::new();
+    let wait = |seconds| tokio::time::sleep(Duration::from_secs(seconds));
+    // Each call takes its place, and writes it only ten seconds later; another comes meanwhile.
+    spoil(&memory, 3, Fault::Delay(Duration::from_secs(10)));
+    let meanwhile = async {
+        wait(1).await;
+        register(&memory, "2", "100").await.unwrap();
+        assert_eq!(events(&memory).await, []);
+    };
+    let (slow, ()) = tokio::join!(register(&memory, "1", "100"), meanwhile);
+    slow.unwrap();
+    spoil(&memory, 3, Fault::Delay(Duration::from_secs(10)));
+    let meanwhile = async {
+        wait(1).await;
+        assert!(refuse(&memory, "Q").await);
+        assert_eq!(events(&memory).await.len(), 2);
+    };
+    let (slow, ()) = tokio::join!(set(&memory, "1", Some("Cancelled")), meanwhile);
+    slow.unwrap();
+    spoil(&memory, 2, Fault::Delay(Duration::from_secs(10)));
+    let meanwhile = async {
+        wait(1).await;
+        set(&memory, "1", None).await.unwrap();
+        assert_eq!(events(&memory).await.len(), 4);
+    };
+    let (slow, ()) = tokio::join!(refuse(&memory, "R"), meanwhile);
+    assert!(slow);
+    assert_eq!(
+        events(&memory).await,
+        [
+            ("order.registered", 1),
+            ("order.registered", 1),
+            ("order.cancelled", 2),
+            ("payment.refused", 0),
+            ("payment.refused", 0),
+            ("order.reopened", 3),
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_is_being_recorded_holds_up_those_who_would_see_it_only() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    spoil(&memory, WRITE_MARKER, Fault::Cut);
+    let cut = tokio::time::timeout(Duration::from_secs(1), record(&memory, "P", "1", "100")).await;
+    assert!(cut.is_err());
+    memory.script([]);
+    refuse(&memory, "Q").await;
+    assert_eq!(events(&memory).await, [("order.registered", 1)]);
+    let store = Store::new(memory.clone());
+    let refused = |event: &Event| matches!(event, Event::PaymentRefused(_));
+    let page = store.journal(0, 10, refused).await.unwrap();
+    assert_eq!((page.entries.len(), page.next), (1, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_for_what_is_rare_reads_a_fixed_part_and_comes_on() {
+    let memory = Memory::new();
+    for n in 0..1100 {
+        register(&memory, &n.to_string(), "1").await.unwrap();
+    }
+    record(&memory, "P", "7", "1").await.unwrap();
+    record(&memory, "Q", "8", "1").await.unwrap();
+    memory.take_calls();
+    assert_eq!(payments(&memory, 0, 10).await, (vec![], 1024));
+    assert_eq!(memory.take_calls().len(), 4);
+    assert_eq!(
+        payments(&memory, 1024, 1).await,
+        (vec!["P".to_owned()], 1101)
+    );
+    assert_eq!(
+        payments(&memory, 1101, 1).await,
+        (vec!["Q".to_owned()], 1102)
+    );
+    assert_eq!(payments(&memory, 1102, 1).await, (vec![], 1102));
+    assert_eq!(payments(&memory, 5000, 1).await, (vec![], 5000));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_hole_stops_no_reader() {
     let memory = Memory::new();
     register(&memory, "1", "100").await.unwrap();
-    memory.increment("ledger").await.unwrap();
+    memory.increment("journal").await.unwrap();
     record(&memory, "A", "1", "10").await.unwrap();
-    let store = Store::new(memory.clone());
-    assert_eq!(store.ledger(0, 10).await.unwrap().payments.len(), 0);
+    assert_eq!(payments(&memory, 0, 10).await, (vec![], 1));
     tokio::time::sleep(Duration::from_secs(61)).await;
     assert_eq!(ledger(&memory).await, ["A"]);
-    // Also where the page ends at the hole.
-    assert_eq!(store.ledger(0, 1).await.unwrap().next, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -471,7 +565,10 @@ async fn orders_are_created_amended_and_left_alone() {
         stored.state.amount_due(),
         Some(Money::parse("120").unwrap())
     );
-    assert_eq!(memory.count("orders/"), 1);
+    assert_eq!(
+        events(&memory).await,
+        [("order.registered", 1), ("order.amended", 2)]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -496,7 +593,7 @@ async fn a_key_that_differs_only_in_case_or_spaces_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_registration_that_readers_may_have_passed_by_is_not_called_done() {
     let memory = Memory::new();
-    // Its calls: read the list, take an index in it and one in the list of orders, write both.
+    // Its calls: read the list, take an index in it and one in the journal, write both.
     spoil(&memory, 3, Fault::Delay(Duration::from_secs(45)));
     let late = register(&memory, "1", "100").await;
     assert!(
@@ -550,13 +647,11 @@ async fn a_payment_for_an_older_version_is_flagged() {
     assert_eq!(state.status(memory.now()), OrderStatus::Paid);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_refusal_is_kept_once() {
-    let memory = Memory::new();
-    let store = Store::new(memory.clone());
-    let evidence = Evidence::new(b"<message/>", "P", b"content", "InvalidParameter");
-    let refusal = Refusal {
-        payment_id: Some("P".into()),
+/// Refuses a confirmation; whether it was not refused before.
+async fn refuse(memory: &Memory, id: &str) -> bool {
+    let evidence = Evidence::new(b"<message/>", id, b"content", "InvalidParameter");
+    let refusal = RefusalJson {
+        payment_id: Some(id.to_owned()),
         service_id: None,
         order_key: None,
         code: "InvalidParameter".into(),
@@ -569,13 +664,21 @@ async fn a_refusal_is_kept_once() {
         },
         evidence: evidence.id().to_owned(),
     };
-    assert!(store.refuse(&refusal, &evidence).await.unwrap());
-    assert!(!store.refuse(&refusal, &evidence).await.unwrap());
-    assert_eq!(store.refusals(0, 10).await.unwrap().0, [refusal]);
+    let store = Store::new(memory.clone());
+    let new = store.refuse(&refusal, &evidence).await.unwrap();
     assert_eq!(
         store.evidence(evidence.id()).await.unwrap().unwrap(),
         b"<message/>"
     );
+    new
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_kept_once() {
+    let memory = Memory::new();
+    assert!(refuse(&memory, "P").await);
+    assert!(!refuse(&memory, "P").await);
+    assert_eq!(events(&memory).await, [("payment.refused", 0)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -737,7 +840,7 @@ async fn a_cancellation_stopped_between_any_two_calls_is_finished_by_repetition(
         Fault::Drop,
         Fault::Delay(Duration::from_secs(45)),
     ] {
-        for position in 0..3 {
+        for position in 0..4 {
             let memory = Memory::new();
             register(&memory, "1", "100").await.unwrap();
             spoil(&memory, position, fault);
@@ -753,6 +856,15 @@ async fn a_cancellation_stopped_between_any_two_calls_is_finished_by_repetition(
             let stored = stored(&memory, "1").await.unwrap();
             assert_eq!(stored.state.versions().len(), 2, "{fault:?} at {position}");
             assert_eq!(stored.state.status(memory.now()).as_str(), "Cancelled");
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            register(&memory, "2", "1").await.unwrap();
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            let events = events(&memory).await;
+            let [first, second, _] = events[..] else {
+                panic!("an event for each change: {events:?}, {fault:?} at {position}");
+            };
+            assert_eq!(first, ("order.registered", 1));
+            assert_eq!(second.0, "order.cancelled");
         }
     }
 }
@@ -784,7 +896,7 @@ async fn a_request_makes_one_order_however_often_it_comes() {
         Err(CreateError::OtherContent)
     ));
     assert_ne!(create(&memory, "b", "10").await.unwrap(), key);
-    assert_eq!(memory.count("orders/"), 2);
+    assert_eq!(events(&memory).await.len(), 2);
     // Also after it was amended.
     register(&memory, &key, "20").await.unwrap();
     assert_eq!(create(&memory, "a", "10").await.unwrap(), key);
@@ -886,5 +998,5 @@ async fn a_request_waits_for_the_claim_before_its_own() {
         assert!(matches!(waiting, Err(CreateError::Busy)), "{waiting:?}");
     }
     assert_eq!(create(&memory, "a", "10").await.unwrap(), first.unwrap());
-    assert_eq!(memory.count("orders/"), 1);
+    assert_eq!(events(&memory).await.len(), 1);
 }

@@ -4,6 +4,7 @@ mod api;
 mod clients;
 mod configuration;
 mod details;
+mod events;
 mod evidence;
 mod harness;
 mod life;

@@ -1,9 +1,6 @@
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use mpay::{
@@ -428,37 +425,6 @@ fn a_store_that_fails_is_an_internal_error_and_repetition_finishes_the_work() {
     // come again.
     assert_eq!(confirm(&provider, &payment), "InternalError");
     assert_eq!(provider.order("1")["payments"].as_array().unwrap().len(), 1);
-}
-
-#[test]
-fn a_reader_of_the_ledger_passes_no_slow_writer_by() {
-    let observer: Observer = Arc::new(|call| {
-        let slow = call.operation == Operation::SetMany && call.keys.contains(&"ledger/1");
-        if slow {
-            // Long enough for the other payment on a busy machine.
-            Fault::Delay(Duration::from_secs(10))
-        } else {
-            Fault::None
-        }
-    });
-    let provider = Provider::start_with(&[], Some(observer));
-    provider.register("1", order("10"));
-    provider.register("2", order("10"));
-    std::thread::scope(|scope| {
-        let slow = scope.spawn(|| confirm(&provider, &confirmation("1", "slow", "10")));
-        while provider.stored("ledger").is_none() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        assert_eq!(confirm(&provider, &confirmation("2", "fast", "10")), "ok");
-        assert_eq!(provider.ledger().len(), 0, "fast is not shown before slow");
-        assert_eq!(slow.join().unwrap(), "ok");
-    });
-    let ids: Vec<_> = provider
-        .ledger()
-        .iter()
-        .map(|p| p["payment_id"].as_str().unwrap().to_owned())
-        .collect();
-    assert_eq!(ids, ["slow", "fast"]);
 }
 
 #[test]
