@@ -4,7 +4,7 @@
 //! Everything is built of one primitive, the append-only list of `list.rs`. No value that two
 //! writers can meet at is ever read, changed and written back.
 
-#[cfg(any(test, feature = "store-contract"))]
+#[cfg(any(test, feature = "host-contract"))]
 pub mod contract;
 mod evidence;
 mod journal;

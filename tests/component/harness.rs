@@ -85,9 +85,9 @@ impl Provider {
         )
     }
 
-    /// Another component in the same place.
-    pub fn start_component(component: PathBuf) -> Self {
-        Self::launch(workspace().join("spin.toml"), component, &[], None)
+    /// Another component under another manifest.
+    pub fn start_component(component: PathBuf, manifest: PathBuf) -> Self {
+        Self::launch(manifest, component, &[], None)
     }
 
     /// The component under another manifest.

@@ -443,25 +443,6 @@ fn a_payment_stays_confirmed_whatever_becomes_of_its_service() {
 }
 
 #[test]
-fn the_store_of_the_host_keeps_the_contract_of_the_platform() {
-    let component = mpay::component::Build::new(workspace())
-        .quiet(true)
-        .feature("store-contract")
-        .target_dir(workspace().join("target/store-contract"))
-        .run()
-        .unwrap();
-    let provider = Provider::start_component(component);
-    let mut response = provider.http("GET", "", &[], b"");
-    let text = response.body_mut().read_to_string().unwrap();
-    assert_eq!(
-        (response.status().as_u16(), text.as_str()),
-        (200, "kept"),
-        "{}",
-        provider.log()
-    );
-}
-
-#[test]
 fn an_answer_is_only_read_when_it_is_the_providers() {
     let provider = Provider::start();
     provider.register("1", order("10"));
