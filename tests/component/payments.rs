@@ -45,12 +45,12 @@ fn a_payment_is_recorded_once_however_often_it_is_confirmed() {
 }
 
 #[test]
-fn thirty_two_confirmations_at_once_are_one_payment() {
+fn sixty_four_confirmations_at_once_are_one_payment() {
     let provider = Provider::start();
     provider.register("1", order("10"));
     let payment = confirmation("1", "P", "10");
     let answers: Vec<String> = std::thread::scope(|scope| {
-        let calls: Vec<_> = (0..32)
+        let calls: Vec<_> = (0..64)
             .map(|_| scope.spawn(|| confirm(&provider, &payment)))
             .collect();
         calls.into_iter().map(|call| call.join().unwrap()).collect()
@@ -79,7 +79,7 @@ fn different_payments_at_once_are_all_recorded() {
         }),
     );
     std::thread::scope(|scope| {
-        for n in 0..16 {
+        for n in 0..64 {
             let provider = &provider;
             scope.spawn(move || {
                 assert_eq!(
@@ -89,12 +89,12 @@ fn different_payments_at_once_are_all_recorded() {
             });
         }
     });
-    assert_eq!(provider.order("1")["amount_paid"], "48.00");
+    assert_eq!(provider.order("1")["amount_paid"], "192.00");
     assert_eq!(
         provider.order("1")["payments"].as_array().unwrap().len(),
-        16
+        64
     );
-    assert_eq!(provider.ledger().len(), 16);
+    assert_eq!(provider.ledger().len(), 64);
 }
 
 #[test]
