@@ -15,6 +15,8 @@ pub mod memory;
 mod orders;
 mod payments;
 mod platform;
+#[cfg(test)]
+mod properties;
 mod requests;
 #[cfg(target_arch = "wasm32")]
 pub mod spin;

@@ -9,7 +9,7 @@ use crate::{
     json::{Event, OrderJson, PaymentJson, RefusalJson, SignerJson},
 };
 
-fn order_json(key: &str, amount: &str) -> OrderJson {
+pub(super) fn order_json(key: &str, amount: &str) -> OrderJson {
     serde_json::from_value(serde_json::json!({
         "service_id": "TAX", "order_key": key, "reason": "Taxă",
         "lines": [{"line_id": "1", "reason": "Taxă", "amount_due": amount}]
@@ -34,7 +34,7 @@ fn payment(id: &str, key: &str, amount: &str) -> (Confirmation, PaymentJson) {
     (json.to_confirmation().unwrap(), json)
 }
 
-async fn record(
+pub(super) async fn record(
     memory: &Memory,
     id: &str,
     key: &str,
@@ -55,7 +55,7 @@ async fn register(memory: &Memory, key: &str, amount: &str) -> Result<Registered
     put(memory, &order(key, amount), Precondition::None).await
 }
 
-async fn put(
+pub(super) async fn put(
     memory: &Memory,
     order: &Order,
     precondition: Precondition,
@@ -67,7 +67,7 @@ async fn put(
         .await
 }
 
-async fn stored(memory: &Memory, key: &str) -> Option<StoredOrder> {
+pub(super) async fn stored(memory: &Memory, key: &str) -> Option<StoredOrder> {
     let service = ServiceId::parse("TAX").unwrap();
     Store::new(memory.clone())
         .order(&service, &OrderKey::parse(key).unwrap())
@@ -228,21 +228,26 @@ async fn two_payments_of_sixty_for_a_hundred_give_one_overpayment() {
     assert_eq!(state.amount_due(), Some(Money::ZERO));
 }
 
+/// What can happen to a call.
+const FAULTS: [Fault; 6] = [
+    Fault::Cut,
+    Fault::CutAfter,
+    Fault::Fail,
+    Fault::Drop,
+    // Past the time to write, and past the time to be read.
+    Fault::Delay(Duration::from_secs(30)),
+    Fault::Delay(Duration::from_secs(45)),
+];
+
 /// Wherever a call is cut off, fails or loses its answer, repeating it ends in one payment.
 #[tokio::test(start_paused = true)]
 async fn a_recording_stopped_between_any_two_calls_is_finished_by_repetition() {
-    for fault in [
-        Fault::Cut,
-        Fault::CutAfter,
-        Fault::Fail,
-        Fault::Drop,
-        Fault::Delay(Duration::from_secs(30)),
-    ] {
+    for fault in FAULTS {
         for position in 0..=WRITE_MARKER {
             let memory = Memory::new();
             register(&memory, "1", "100").await.unwrap();
             spoil(&memory, position, fault);
-            let _ = tokio::time::timeout(Duration::from_secs(45), record(&memory, "P", "1", "100"))
+            let _ = tokio::time::timeout(Duration::from_secs(50), record(&memory, "P", "1", "100"))
                 .await;
             memory.script([]);
             let mut tries = 0;
@@ -265,6 +270,52 @@ async fn a_recording_stopped_between_any_two_calls_is_finished_by_repetition() {
                 "{fault:?} at {position}"
             );
             assert_eq!(kept.request, b"<message/>");
+        }
+    }
+}
+
+/// The same for whoever finishes what another has begun.
+#[tokio::test(start_paused = true)]
+async fn the_end_of_an_abandoned_recording_can_be_abandoned_too() {
+    const CALLS: usize = 10;
+    let abandoned = async |position| {
+        let memory = Memory::new();
+        register(&memory, "1", "100").await.unwrap();
+        spoil(&memory, position, Fault::CutAfter);
+        let cut = record(&memory, "P", "1", "100");
+        let cut = tokio::time::timeout(Duration::from_secs(1), cut).await;
+        assert!(cut.is_err());
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        memory.script([]);
+        memory.take_calls();
+        memory
+    };
+    let memory = abandoned(WRITE_ENTRIES).await;
+    record(&memory, "P", "1", "100").await.unwrap();
+    assert_eq!(memory.take_calls().len(), CALLS);
+    for begun in [WRITE_ATTEMPT, WRITE_ENTRIES] {
+        for fault in FAULTS {
+            for position in 0..CALLS {
+                let memory = abandoned(begun).await;
+                spoil(&memory, position, fault);
+                let second = record(&memory, "P", "1", "100");
+                let _ = tokio::time::timeout(Duration::from_secs(50), second).await;
+                memory.script([]);
+                let mut tries = 0;
+                while !is_recorded(&record(&memory, "P", "1", "100").await) {
+                    tries += 1;
+                    assert!(tries < 30, "{fault:?} at {position} after {begun}");
+                    tokio::time::sleep(Duration::from_secs(7)).await;
+                }
+                tokio::time::sleep(Duration::from_secs(61)).await;
+                assert_eq!(
+                    ledger(&memory).await,
+                    ["P"],
+                    "{fault:?} at {position} after {begun}"
+                );
+                let stored = stored(&memory, "1").await.unwrap();
+                assert_eq!(stored.state.amount_paid(), Money::parse("100").unwrap());
+            }
         }
     }
 }
@@ -649,6 +700,10 @@ async fn a_payment_for_an_older_version_is_flagged() {
 
 /// Refuses a confirmation; whether it was not refused before.
 async fn refuse(memory: &Memory, id: &str) -> bool {
+    try_to_refuse(memory, id).await.unwrap()
+}
+
+async fn try_to_refuse(memory: &Memory, id: &str) -> Result<bool, StoreError> {
     let evidence = Evidence::new(b"<message/>", id, b"content", "InvalidParameter");
     let refusal = RefusalJson {
         payment_id: Some(id.to_owned()),
@@ -665,12 +720,71 @@ async fn refuse(memory: &Memory, id: &str) -> bool {
         evidence: evidence.id().to_owned(),
     };
     let store = Store::new(memory.clone());
-    let new = store.refuse(&refusal, &evidence).await.unwrap();
+    let new = store.refuse(&refusal, &evidence).await?;
     assert_eq!(
         store.evidence(evidence.id()).await.unwrap().unwrap(),
         b"<message/>"
     );
-    new
+    Ok(new)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registration_stopped_between_any_two_calls_is_finished_by_repetition() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    let calls = memory.take_calls().len();
+    for fault in FAULTS {
+        for position in 0..calls {
+            let memory = Memory::new();
+            spoil(&memory, position, fault);
+            let first = register(&memory, "1", "100");
+            let _ = tokio::time::timeout(Duration::from_secs(50), first).await;
+            memory.script([]);
+            let mut tries = 0;
+            while register(&memory, "1", "100").await.is_err() {
+                tries += 1;
+                assert!(tries < 20, "{fault:?} at {position}");
+                tokio::time::sleep(Duration::from_secs(7)).await;
+            }
+            let stored = stored(&memory, "1").await.unwrap();
+            assert_eq!(stored.state.versions().len(), 1, "{fault:?} at {position}");
+            let events = settled_events(&memory).await;
+            assert!(
+                matches!(events[..], [("order.registered", _)]),
+                "{events:?}, {fault:?} at {position}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_stopped_between_any_two_calls_is_kept_by_repetition() {
+    let memory = Memory::new();
+    refuse(&memory, "P").await;
+    let calls = memory.take_calls().len();
+    for fault in FAULTS {
+        for position in 0..calls {
+            let memory = Memory::new();
+            spoil(&memory, position, fault);
+            let first = try_to_refuse(&memory, "P");
+            let _ = tokio::time::timeout(Duration::from_secs(50), first).await;
+            memory.script([]);
+            refuse(&memory, "P").await;
+            assert_eq!(memory.count("evidence/"), 1, "{fault:?} at {position}");
+            let events = settled_events(&memory).await;
+            assert_eq!(events, [("payment.refused", 0)], "{fault:?} at {position}");
+        }
+    }
+}
+
+/// The events so far, read once all holes among them are known to be dead.
+async fn settled_events(memory: &Memory) -> Vec<(&'static str, u64)> {
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    register(memory, "later", "1").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    let mut events = events(memory).await;
+    assert_eq!(events.pop(), Some(("order.registered", 1)));
+    events
 }
 
 #[tokio::test(start_paused = true)]
@@ -833,13 +947,7 @@ async fn of_many_transitions_at_once_only_a_way_through_the_table_is_taken() {
 /// Wherever a cancellation is cut off, fails or loses its answer, repeating it cancels once.
 #[tokio::test(start_paused = true)]
 async fn a_cancellation_stopped_between_any_two_calls_is_finished_by_repetition() {
-    for fault in [
-        Fault::Cut,
-        Fault::CutAfter,
-        Fault::Fail,
-        Fault::Drop,
-        Fault::Delay(Duration::from_secs(45)),
-    ] {
+    for fault in FAULTS {
         for position in 0..4 {
             let memory = Memory::new();
             register(&memory, "1", "100").await.unwrap();
@@ -929,13 +1037,7 @@ async fn a_request_stopped_between_any_two_calls_is_finished_by_repetition() {
     let memory = Memory::new();
     create(&memory, "a", "10").await.unwrap();
     assert_eq!(memory.take_calls().len(), CALLS);
-    for fault in [
-        Fault::Cut,
-        Fault::CutAfter,
-        Fault::Fail,
-        Fault::Drop,
-        Fault::Delay(Duration::from_secs(45)),
-    ] {
+    for fault in FAULTS {
         for position in 0..CALLS {
             let memory = Memory::new();
             spoil(&memory, position, fault);
