@@ -12,5 +12,6 @@ mod life;
 mod payments;
 mod receiver;
 mod requests;
+mod scale;
 mod security;
 mod transport;
