@@ -1,6 +1,6 @@
 //! The Spin entry point. With [`crate::store::spin`] the only code that names the SDK.
 
-#[cfg(not(feature = "store-contract"))]
+#[cfg(not(feature = "host-contract"))]
 use std::{cell::RefCell, rc::Rc};
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use spin_sdk::{
 };
 
 use crate::store::spin::Spin;
-#[cfg(not(feature = "store-contract"))]
+#[cfg(not(feature = "host-contract"))]
 use crate::{
     app::App,
     config::{VARIABLES, Variables},
@@ -25,23 +25,40 @@ async fn handle(request: Request) -> impl IntoResponse {
     answer(Spin::open(), request).await.map(FullBody::new)
 }
 
-#[cfg(not(feature = "store-contract"))]
+#[cfg(not(feature = "host-contract"))]
 async fn answer(platform: Spin, request: Request) -> Response<Bytes> {
     let app = app().await;
     service::handle(&app, &Store::new(platform), request).await
 }
 
-/// In place of the service: the contract that the store needs its platform to keep.
-#[cfg(feature = "store-contract")]
-async fn answer(platform: Spin, _: Request) -> Response<Bytes> {
-    match crate::store::contract::check(&platform, "contract").await {
-        Ok(()) => Response::new(Bytes::from_static(b"kept")),
-        Err(broken) => crate::api::Problem::internal(broken).into_response(),
-    }
+/// In place of the service: what the provider needs of its host. A header `fetch` names an address
+/// to get; without it the platform's contract is checked.
+#[cfg(feature = "host-contract")]
+async fn answer(platform: Spin, request: Request) -> Response<Bytes> {
+    let checked = match request.headers().get("fetch") {
+        Some(address) => fetch(String::from_utf8_lossy(address.as_bytes()).as_ref()).await,
+        None => crate::store::contract::check(&platform, "contract")
+            .await
+            .map(|()| Bytes::from_static(b"kept")),
+    };
+    checked.map_or_else(
+        |broken| crate::api::Problem::internal(broken).into_response(),
+        Response::new,
+    )
+}
+
+#[cfg(feature = "host-contract")]
+async fn fetch(address: &str) -> Result<Bytes, String> {
+    let answer = spin_sdk::http::get(address)
+        .await
+        .map_err(|error| format!("{error:?}"))?;
+    let body = http_body_util::BodyExt::collect(answer.into_body()).await;
+    body.map(|body| body.to_bytes())
+        .map_err(|error| format!("{error:?}"))
 }
 
 /// The application of the variables as they are now.
-#[cfg(not(feature = "store-contract"))]
+#[cfg(not(feature = "host-contract"))]
 async fn app() -> Rc<App> {
     thread_local! {
         /// Keys and certificates are parsed once in an instance, not once a request.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
-use super::{Call, Problem, json, payments::LedgerPayment, zip};
+use super::{Call, Problem, events::PaymentAnswer, json, zip};
 use crate::{
     digest::sha256,
     domain::{PaymentId, time},
@@ -17,7 +17,7 @@ use crate::{
 struct Meta {
     #[serde(flatten)]
     payment: PaymentJson,
-    /// Its place in the ledger.
+    /// Its place in the journal.
     index: u64,
     recorded_at: String,
     verdict: &'static str,
@@ -32,7 +32,13 @@ pub async fn payment<P: Platform>(
     id: &PaymentId,
 ) -> Result<Response<Bytes>, Problem> {
     let stored = find(call, id).await?;
-    json(StatusCode::OK, &LedgerPayment::from(stored.entry))
+    json(
+        StatusCode::OK,
+        &PaymentAnswer {
+            index: stored.index,
+            payment: stored.payment,
+        },
+    )
 }
 
 /// Answers the messages of a payment: as a ZIP, or with `format=xml` the confirmation alone, byte
@@ -82,8 +88,8 @@ async fn find<P: Platform>(call: &Call<'_, P>, id: &PaymentId) -> Result<StoredP
 
 fn archive(stored: StoredPayment) -> Result<Vec<u8>, Problem> {
     let meta = Meta {
-        index: stored.entry.index,
-        payment: stored.entry.payment,
+        index: stored.index,
+        payment: stored.payment,
         recorded_at: time::format(stored.recorded_at),
         verdict: "accepted",
         request_sha256: sha256(&stored.request),

@@ -1,10 +1,10 @@
 //! The order API: JSON for the institution's own system, for callers with a token.
 
 mod checks;
+mod events;
 mod evidence;
 mod merge_patch;
 mod orders;
-mod payments;
 mod problem;
 mod zip;
 
@@ -45,6 +45,8 @@ pub enum Route {
     Evidence(PaymentId),
     /// `/api/refusals`.
     Refusals,
+    /// `/api/events`.
+    Events,
 }
 
 impl Route {
@@ -67,6 +69,7 @@ impl Route {
             ["payments", id] => payment_id(id).map(Self::Payment),
             ["payments", id, "evidence"] => payment_id(id).map(Self::Evidence),
             ["refusals"] => Ok(Self::Refusals),
+            ["events"] => Ok(Self::Events),
             _ => Err(Problem::new(
                 StatusCode::NOT_FOUND,
                 "There is no such resource in the API.",
@@ -79,7 +82,11 @@ impl Route {
         match self {
             Self::Orders => "POST",
             Self::Order(..) => "GET, HEAD, PUT, PATCH, DELETE",
-            Self::Payments | Self::Payment(_) | Self::Evidence(_) | Self::Refusals => "GET, HEAD",
+            Self::Payments
+            | Self::Payment(_)
+            | Self::Evidence(_)
+            | Self::Refusals
+            | Self::Events => "GET, HEAD",
         }
     }
 }
@@ -155,10 +162,11 @@ pub async fn handle<P: Platform>(
         Route::Order(service, key) if *method == Method::DELETE => {
             orders::delete(call, &service, &key).await
         }
-        Route::Payments if reads => payments::ledger(call).await,
+        Route::Payments if reads => events::payments(call).await,
         Route::Payment(id) if reads => evidence::payment(call, &id).await,
         Route::Evidence(id) if reads => evidence::evidence(call, &id).await,
-        Route::Refusals if reads => payments::refusals(call).await,
+        Route::Refusals if reads => events::refusals(call).await,
+        Route::Events if reads => events::events(call).await,
         other => Err(Problem::method_not_allowed(other.methods())),
     }
 }

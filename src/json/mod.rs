@@ -1,11 +1,14 @@
-//! The JSON shape of orders and payments: what the order API speaks, and what the store keeps.
+//! The JSON shape of orders, payments and events: what the order API speaks, and what the store keeps.
 
 // Members have the contract's names; `domain` says what they mean.
+#[allow(missing_docs)]
+mod event;
 #[allow(missing_docs)]
 mod order;
 #[allow(missing_docs)]
 mod payment;
 
+pub use event::{Event, OrderEvent, RefusalJson};
 pub use order::OrderJson;
 pub use payment::{PaymentJson, SignerJson};
 

@@ -9,9 +9,9 @@ use crate::{
         Confirmation, ConfirmationLine, ConfirmationProperty, Currency, LineId, Misfit, Money,
         MoneyError, OrderKey, PaymentId, ServiceId, time,
     },
-    json::PaymentJson,
+    json::{PaymentJson, RefusalJson},
     log::log,
-    store::{Evidence, Platform, Recorded, Refusal},
+    store::{Evidence, Platform, Recorded},
 };
 
 pub async fn answer<P: Platform>(
@@ -125,7 +125,7 @@ async fn keep_refused<P: Platform>(
     let verdict = format!("{} {}", fault.code.as_str(), fault.reason());
     let about = payment_id.as_deref().unwrap_or_default();
     let evidence = Evidence::new(call.message, about, content, &verdict);
-    let refusal = Refusal {
+    let refusal = RefusalJson {
         payment_id,
         service_id,
         order_key,

@@ -1,10 +1,13 @@
 //! Signed messages kept as evidence, and what was refused.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{Platform, Store, StoreError, keys};
-use crate::{digest::hex, json::SignerJson};
+use crate::{
+    digest::hex,
+    json::{Event, RefusalJson},
+};
 
 /// A signed message to be kept: once for each payment, content and verdict, since MPay repeats a
 /// refused call for ever, with new bytes each time.
@@ -37,30 +40,6 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// A confirmation that MPay signed and this provider refused, for people to sort out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
-    /// `PaymentID`, where the message has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub payment_id: Option<String>,
-    /// `ServiceID`, where the message has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_id: Option<String>,
-    /// `OrderKey`, where the message has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order_key: Option<String>,
-    /// Code of the fault that MPay got.
-    pub code: String,
-    /// Its text.
-    pub reason: String,
-    /// When the message came in.
-    pub received_at: String,
-    /// Who signed it.
-    pub signer: SignerJson,
-    /// Name of the signed message among the evidence.
-    pub evidence: String,
-}
-
 impl<P: Platform> Store<P> {
     /// Keeps a refused message, once. Gives `false` if it is there already.
     ///
@@ -68,14 +47,15 @@ impl<P: Platform> Store<P> {
     /// [`StoreError`] if it could not be kept.
     pub async fn refuse(
         &self,
-        refusal: &Refusal,
+        refusal: &RefusalJson,
         evidence: &Evidence<'_>,
     ) -> Result<bool, StoreError> {
         if self.evidence(evidence.id()).await?.is_some() {
             return Ok(false);
         }
-        let slot = self.take(keys::REFUSALS).await?;
-        self.fill(&[(&slot, &to_json(refusal)?)], vec![evidence.entry()])
+        let event = to_json(&Event::PaymentRefused(Box::new(refusal.clone())))?;
+        let slot = self.take(keys::JOURNAL).await?;
+        self.fill(&[(&slot, &event)], vec![evidence.entry()])
             .await?;
         Ok(true)
     }
@@ -90,30 +70,6 @@ impl<P: Platform> Store<P> {
             .get_many(std::slice::from_ref(&key))
             .await?
             .remove(&key))
-    }
-
-    /// Refused confirmations after the cursor `after`, and the cursor to go on from. One kept
-    /// twice by calls at the same time is given twice; `evidence` tells.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store fails.
-    pub async fn refusals(
-        &self,
-        after: u64,
-        limit: u64,
-    ) -> Result<(Vec<Refusal>, u64), StoreError> {
-        let listing = self
-            .read_after::<Refusal>(keys::REFUSALS, after, limit)
-            .await?;
-        let cursor = listing.cursor();
-        Ok((
-            listing
-                .entries
-                .into_iter()
-                .map(|entry| entry.value)
-                .collect(),
-            cursor,
-        ))
     }
 }
 

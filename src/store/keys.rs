@@ -6,12 +6,8 @@ use crate::domain::{OrderKey, PaymentId, ServiceId};
 
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
-/// List of payments in the order of their recording.
-pub const LEDGER: &str = "ledger";
-/// List of registered orders.
-pub const ORDERS: &str = "orders";
-/// List of confirmations that were refused.
-pub const REFUSALS: &str = "refusals";
+/// List of everything that happened, in the order of its recording.
+pub const JOURNAL: &str = "journal";
 
 /// List of an order's versions and payments. Keys that payers would confuse share one list.
 pub fn order(service: &ServiceId, key: &OrderKey) -> String {
@@ -37,15 +33,15 @@ pub fn done(id: &PaymentId) -> String {
     format!("done/{}", encode(id.as_str()))
 }
 
-/// The signed answer to a payment, by its place in the ledger: who finishes an abandoned recording
+/// The signed answer to a payment, by its place in the journal: who finishes an abandoned recording
 /// has another place and another answer, and the marker says which counts.
-pub fn answer(id: &PaymentId, ledger: u64) -> String {
-    format!("answer/{}/{ledger}", encode(id.as_str()))
+pub fn answer(id: &PaymentId, journal: u64) -> String {
+    format!("answer/{}/{journal}", encode(id.as_str()))
 }
 
-/// A place in the ledger.
-pub fn ledger(index: u64) -> String {
-    format!("{LEDGER}/{index}")
+/// A place in the journal.
+pub fn journal(index: u64) -> String {
+    format!("{JOURNAL}/{index}")
 }
 
 /// A signed message.

@@ -21,7 +21,7 @@ pub(super) const DEAD_AFTER: Duration = Duration::from_secs(60);
 /// between this and [`DEAD_AFTER`] makes up for clocks that differ.
 const LATEST_WRITE: Duration = Duration::from_secs(40);
 /// Entries read by one call.
-const BLOCK: u64 = 256;
+pub(super) const BLOCK: u64 = 256;
 /// Entries fetched together with the counter, so that most lists take one call.
 const FIRST_BLOCK: u64 = 8;
 

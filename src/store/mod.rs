@@ -4,9 +4,10 @@
 //! Everything is built of one primitive, the append-only list of `list.rs`. No value that two
 //! writers can meet at is ever read, changed and written back.
 
-#[cfg(any(test, feature = "store-contract"))]
+#[cfg(any(test, feature = "host-contract"))]
 pub mod contract;
 mod evidence;
+mod journal;
 mod keys;
 mod list;
 #[cfg(test)]
@@ -14,6 +15,8 @@ pub mod memory;
 mod orders;
 mod payments;
 mod platform;
+#[cfg(test)]
+mod properties;
 mod requests;
 #[cfg(target_arch = "wasm32")]
 pub mod spin;
@@ -24,9 +27,10 @@ use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 
-pub use evidence::{Evidence, Refusal};
+pub use evidence::Evidence;
+pub use journal::{JournalEntry, JournalPage};
 pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
-pub use payments::{LedgerEntry, LedgerPage, Recorded, StoredPayment};
+pub use payments::{Recorded, StoredPayment};
 pub use platform::{Platform, PlatformError};
 pub use requests::CreateError;
 

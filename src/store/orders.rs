@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{ChangeRefused, Order, OrderKey, OrderState, ServiceId},
-    json::{OrderJson, PaymentJson},
+    json::{Event, OrderJson, PaymentJson},
 };
 
 /// An entry of an order's list.
@@ -134,7 +134,7 @@ impl<P: Platform> Store<P> {
         let Some(mut order) = self.judge(&seen.state, &change)? else {
             return Ok(Registered::Unchanged);
         };
-        let mut creating = !exists;
+        let mut before = seen.state.order().cloned();
         let slot = self.take(&list).await?;
         if slot.index != seen.version + 1 {
             // Somebody else came in between.
@@ -147,7 +147,7 @@ impl<P: Platform> Store<P> {
                 Some(earlier) => match confused(&earlier.state, key) {
                     Some(known) => Err(RegisterError::KeyTaken(known)),
                     None => {
-                        creating = earlier.state.order().is_none();
+                        before = earlier.state.order().cloned();
                         self.judge(&earlier.state, &change)
                     }
                 },
@@ -165,19 +165,14 @@ impl<P: Platform> Store<P> {
             }
         }
         let version = to_json(&OrderEntry::Version(Box::new((&order).into())))?;
-        if creating {
-            let summary = to_json(&OrderSummary {
-                service_id: order.service_id.as_str(),
-                order_key: order.order_key.as_str(),
-            })?;
-            let orders = self.take(keys::ORDERS).await?;
-            self.fill(&[(&slot, &version), (&orders, &summary)], Vec::new())
-                .await?;
-            Ok(Registered::Created)
-        } else {
-            self.fill(&[(&slot, &version)], Vec::new()).await?;
-            Ok(Registered::Amended)
-        }
+        let event = to_json(&Event::of_order(before.as_ref(), &order, slot.index))?;
+        let journal = self.take(keys::JOURNAL).await?;
+        self.fill(&[(&slot, &version), (&journal, &event)], Vec::new())
+            .await?;
+        Ok(match before {
+            None => Registered::Created,
+            Some(_) => Registered::Amended,
+        })
     }
 
     /// What an order in `state` becomes; `None` if it is like that already.
@@ -255,11 +250,4 @@ impl<P: Platform> Store<P> {
 fn confused(state: &OrderState, key: &OrderKey) -> Option<OrderKey> {
     let known = &state.order()?.order_key;
     (known != key).then(|| known.clone())
-}
-
-/// An entry of the list of orders.
-#[derive(Serialize)]
-struct OrderSummary<'a> {
-    service_id: &'a str,
-    order_key: &'a str,
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     domain::{Confirmation, PaymentId},
-    json::PaymentJson,
+    json::{Event, PaymentJson},
 };
 
 /// How the recording of a payment ended.
@@ -31,22 +31,15 @@ pub enum Recorded {
     Conflict,
 }
 
-/// A payment in the ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LedgerEntry {
-    /// Its place: payments are numbered as they are recorded, with gaps.
-    pub index: u64,
-    /// The payment.
-    pub payment: PaymentJson,
-}
-
 /// A payment with the messages that prove it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredPayment {
-    /// Its entry in the ledger.
-    pub entry: LedgerEntry,
-    /// When it was entered.
+    /// Its place in the journal.
+    pub index: u64,
+    /// When it was entered there.
     pub recorded_at: Timestamp,
+    /// The payment.
+    pub payment: PaymentJson,
     /// The signed confirmation, as it came in.
     pub request: Vec<u8>,
     /// The signed answer to it. `None` where a call with another content finished the recording,
@@ -54,25 +47,16 @@ pub struct StoredPayment {
     pub answer: Option<Vec<u8>>,
 }
 
-/// A part of the ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LedgerPage {
-    /// Payments in the order of their recording.
-    pub payments: Vec<LedgerEntry>,
-    /// Where to go on.
-    pub next: u64,
-}
-
 /// Says that a payment is recorded: written last, and never changed.
 #[derive(Debug, Serialize, Deserialize)]
-struct Marker {
+pub(super) struct Marker {
     v: u32,
     /// Digest of what makes it this payment.
     content: String,
     /// Name of the message that was recorded, among the evidence.
     evidence: String,
-    /// Its place in the ledger.
-    ledger: u64,
+    /// Its place in the journal.
+    pub journal: u64,
 }
 
 impl<P: Platform> Store<P> {
@@ -169,7 +153,7 @@ impl<P: Platform> Store<P> {
         }
     }
 
-    /// Enters a payment into its order and the ledger, and then marks it as recorded.
+    /// Enters a payment into its order and the journal, and then marks it as recorded.
     async fn complete(
         &self,
         confirmation: &Confirmation,
@@ -187,15 +171,15 @@ impl<P: Platform> Store<P> {
                 &confirmation.order_key,
             ))
             .await?;
-        let ledger = self.take(keys::LEDGER).await?;
+        let journal = self.take(keys::JOURNAL).await?;
         let order_entry = to_json(&OrderEntry::Payment(Box::new(payment.clone())))?;
-        let ledger_entry = to_json(payment)?;
+        let event = to_json(&Event::PaymentRecorded(Box::new(payment.clone())))?;
         let answer = answer.map(|answer| {
-            let key = keys::answer(&confirmation.payment_id, ledger.index);
+            let key = keys::answer(&confirmation.payment_id, journal.index);
             (key, answer.to_vec())
         });
         self.fill(
-            &[(&order, &order_entry), (&ledger, &ledger_entry)],
+            &[(&order, &order_entry), (&journal, &event)],
             answer.into_iter().collect(),
         )
         .await?;
@@ -206,7 +190,7 @@ impl<P: Platform> Store<P> {
             v: 1,
             content: confirmation.content().to_string(),
             evidence: payment.evidence.clone(),
-            ledger: ledger.index,
+            journal: journal.index,
         };
         let key = keys::done(&confirmation.payment_id);
         self.set_many(&[(key, to_json(&marker)?.into_bytes())])
@@ -245,78 +229,31 @@ impl<P: Platform> Store<P> {
         let Some(marker) = self.marker(id).await? else {
             return Ok(None);
         };
-        let ledger = keys::ledger(marker.ledger);
+        let journal = keys::journal(marker.journal);
         let request = keys::evidence(&marker.evidence);
-        let answer = keys::answer(id, marker.ledger);
-        let keys = [ledger.clone(), request.clone(), answer.clone()];
+        let answer = keys::answer(id, marker.journal);
+        let keys = [journal.clone(), request.clone(), answer.clone()];
         let mut values = self.get_many(&keys).await?;
         let lost = |key: String| StoreError::Corrupt {
             key,
             reason: "it is missing, though the payment is recorded".to_owned(),
         };
-        let entry = values.remove(&ledger).ok_or_else(|| lost(ledger.clone()))?;
-        let entry = read_entry::<PaymentJson>(&ledger, marker.ledger, &entry)?;
+        let entry = values.remove(&journal);
+        let entry = entry.ok_or_else(|| lost(journal.clone()))?;
+        let entry = read_entry::<Event>(&journal, marker.journal, &entry)?;
+        let Event::PaymentRecorded(payment) = entry.value else {
+            return Err(StoreError::Corrupt {
+                key: journal,
+                reason: "it is no payment".to_owned(),
+            });
+        };
         Ok(Some(StoredPayment {
-            entry: LedgerEntry {
-                index: entry.index,
-                payment: entry.value,
-            },
+            index: entry.index,
             recorded_at: entry.at,
+            payment: *payment,
             request: values.remove(&request).ok_or_else(|| lost(request))?,
             answer: values.remove(&answer),
         }))
-    }
-
-    /// Payments after the cursor `after`, in the order of their recording, and the cursor to go
-    /// on from. Nothing that is still being recorded is passed by.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store fails.
-    pub async fn ledger(&self, after: u64, limit: u64) -> Result<LedgerPage, StoreError> {
-        let listing = self
-            .read_after::<PaymentJson>(keys::LEDGER, after, limit)
-            .await?;
-        let mut next = listing.cursor();
-        let mut entries = Vec::with_capacity(listing.entries.len());
-        for entry in listing.entries {
-            let id =
-                PaymentId::parse(&entry.value.payment_id).map_err(|error| StoreError::Corrupt {
-                    key: format!("{}/{}", keys::LEDGER, entry.index),
-                    reason: format!("payment_id: {error}"),
-                })?;
-            entries.push((keys::done(&id), entry));
-        }
-        let markers = if entries.is_empty() {
-            Default::default()
-        } else {
-            let keys: Vec<_> = entries.iter().map(|(key, _)| key.clone()).collect();
-            self.get_many(&keys).await?
-        };
-        let now = self.now();
-        let mut payments = Vec::new();
-        for (key, entry) in entries {
-            match markers
-                .get(&key)
-                .map(|bytes| read_marker(&key, bytes))
-                .transpose()?
-            {
-                Some(marker) if marker.ledger == entry.index => {
-                    payments.push(LedgerEntry {
-                        index: entry.index,
-                        payment: entry.value,
-                    });
-                }
-                // Entered again by who finished the work, further on.
-                Some(_) => {}
-                // Given up: who finishes the work will enter it again.
-                None if age(entry.at, now) > DEAD_AFTER => {}
-                None => {
-                    next = entry.index - 1;
-                    break;
-                }
-            }
-        }
-        Ok(LedgerPage { payments, next })
     }
 }
 
@@ -332,7 +269,7 @@ impl Marker {
     }
 }
 
-fn read_marker(key: &str, bytes: &[u8]) -> Result<Marker, StoreError> {
+pub(super) fn read_marker(key: &str, bytes: &[u8]) -> Result<Marker, StoreError> {
     serde_json::from_slice(bytes).map_err(|error| StoreError::Corrupt {
         key: key.to_owned(),
         reason: error.to_string(),

@@ -6,10 +6,10 @@ use super::{
 };
 use crate::{
     domain::{Confirmation, Money, Order, OrderKey, OrderStatus, Review, ServiceId},
-    json::{OrderJson, PaymentJson, SignerJson},
+    json::{Event, OrderJson, PaymentJson, RefusalJson, SignerJson},
 };
 
-fn order_json(key: &str, amount: &str) -> OrderJson {
+pub(super) fn order_json(key: &str, amount: &str) -> OrderJson {
     serde_json::from_value(serde_json::json!({
         "service_id": "TAX", "order_key": key, "reason": "Taxă",
         "lines": [{"line_id": "1", "reason": "Taxă", "amount_due": amount}]
@@ -34,7 +34,7 @@ fn payment(id: &str, key: &str, amount: &str) -> (Confirmation, PaymentJson) {
     (json.to_confirmation().unwrap(), json)
 }
 
-async fn record(
+pub(super) async fn record(
     memory: &Memory,
     id: &str,
     key: &str,
@@ -55,7 +55,7 @@ async fn register(memory: &Memory, key: &str, amount: &str) -> Result<Registered
     put(memory, &order(key, amount), Precondition::None).await
 }
 
-async fn put(
+pub(super) async fn put(
     memory: &Memory,
     order: &Order,
     precondition: Precondition,
@@ -67,7 +67,7 @@ async fn put(
         .await
 }
 
-async fn stored(memory: &Memory, key: &str) -> Option<StoredOrder> {
+pub(super) async fn stored(memory: &Memory, key: &str) -> Option<StoredOrder> {
     let service = ServiceId::parse("TAX").unwrap();
     Store::new(memory.clone())
         .order(&service, &OrderKey::parse(key).unwrap())
@@ -75,22 +75,47 @@ async fn stored(memory: &Memory, key: &str) -> Option<StoredOrder> {
         .unwrap()
 }
 
-async fn ledger(memory: &Memory) -> Vec<String> {
+/// Payments of the journal after a cursor, and the cursor to go on from.
+async fn payments(memory: &Memory, after: u64, limit: usize) -> (Vec<String>, u64) {
+    let wanted = |event: &Event| matches!(event, Event::PaymentRecorded(_));
     let store = Store::new(memory.clone());
-    let mut ids = Vec::new();
-    let mut after = 0;
+    let page = store.journal(after, limit, wanted).await.unwrap();
+    let ids = page.entries.into_iter().map(|entry| match entry.event {
+        Event::PaymentRecorded(payment) => payment.payment_id,
+        other => panic!("{other:?}"),
+    });
+    (ids.collect(), page.next)
+}
+
+/// All payments of the journal, as far as it can be read.
+async fn ledger(memory: &Memory) -> Vec<String> {
+    let (mut ids, mut after) = (Vec::new(), 0);
     loop {
-        let page = store.ledger(after, 3).await.unwrap();
-        ids.extend(
-            page.payments
-                .into_iter()
-                .map(|entry| entry.payment.payment_id),
-        );
-        if page.next == after {
+        let (page, next) = payments(memory, after, 3).await;
+        ids.extend(page);
+        if next == after {
             return ids;
         }
-        after = page.next;
+        after = next;
     }
+}
+
+/// The journal's types of events, and for those of orders the version.
+async fn events(memory: &Memory) -> Vec<(&'static str, u64)> {
+    let store = Store::new(memory.clone());
+    let page = store.journal(0, usize::MAX, |_| true).await.unwrap();
+    let events = page.entries.into_iter().map(|entry| match entry.event {
+        Event::OrderRegistered(order) => ("order.registered", order.version),
+        Event::OrderAmended(order) => ("order.amended", order.version),
+        Event::OrderCompleted(order) => ("order.completed", order.version),
+        Event::OrderCancelled(order) => ("order.cancelled", order.version),
+        Event::OrderRefunding(order) => ("order.refunding", order.version),
+        Event::OrderRefunded(order) => ("order.refunded", order.version),
+        Event::OrderReopened(order) => ("order.reopened", order.version),
+        Event::PaymentRecorded(_) => ("payment.recorded", 0),
+        Event::PaymentRefused(_) => ("payment.refused", 0),
+    });
+    events.collect()
 }
 
 /// Whether a call says that the payment is recorded, by it or before.
@@ -203,21 +228,26 @@ async fn two_payments_of_sixty_for_a_hundred_give_one_overpayment() {
     assert_eq!(state.amount_due(), Some(Money::ZERO));
 }
 
+/// What can happen to a call.
+const FAULTS: [Fault; 6] = [
+    Fault::Cut,
+    Fault::CutAfter,
+    Fault::Fail,
+    Fault::Drop,
+    // Past the time to write, and past the time to be read.
+    Fault::Delay(Duration::from_secs(30)),
+    Fault::Delay(Duration::from_secs(45)),
+];
+
 /// Wherever a call is cut off, fails or loses its answer, repeating it ends in one payment.
 #[tokio::test(start_paused = true)]
 async fn a_recording_stopped_between_any_two_calls_is_finished_by_repetition() {
-    for fault in [
-        Fault::Cut,
-        Fault::CutAfter,
-        Fault::Fail,
-        Fault::Drop,
-        Fault::Delay(Duration::from_secs(30)),
-    ] {
+    for fault in FAULTS {
         for position in 0..=WRITE_MARKER {
             let memory = Memory::new();
             register(&memory, "1", "100").await.unwrap();
             spoil(&memory, position, fault);
-            let _ = tokio::time::timeout(Duration::from_secs(45), record(&memory, "P", "1", "100"))
+            let _ = tokio::time::timeout(Duration::from_secs(50), record(&memory, "P", "1", "100"))
                 .await;
             memory.script([]);
             let mut tries = 0;
@@ -244,6 +274,52 @@ async fn a_recording_stopped_between_any_two_calls_is_finished_by_repetition() {
     }
 }
 
+/// The same for whoever finishes what another has begun.
+#[tokio::test(start_paused = true)]
+async fn the_end_of_an_abandoned_recording_can_be_abandoned_too() {
+    const CALLS: usize = 10;
+    let abandoned = async |position| {
+        let memory = Memory::new();
+        register(&memory, "1", "100").await.unwrap();
+        spoil(&memory, position, Fault::CutAfter);
+        let cut = record(&memory, "P", "1", "100");
+        let cut = tokio::time::timeout(Duration::from_secs(1), cut).await;
+        assert!(cut.is_err());
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        memory.script([]);
+        memory.take_calls();
+        memory
+    };
+    let memory = abandoned(WRITE_ENTRIES).await;
+    record(&memory, "P", "1", "100").await.unwrap();
+    assert_eq!(memory.take_calls().len(), CALLS);
+    for begun in [WRITE_ATTEMPT, WRITE_ENTRIES] {
+        for fault in FAULTS {
+            for position in 0..CALLS {
+                let memory = abandoned(begun).await;
+                spoil(&memory, position, fault);
+                let second = record(&memory, "P", "1", "100");
+                let _ = tokio::time::timeout(Duration::from_secs(50), second).await;
+                memory.script([]);
+                let mut tries = 0;
+                while !is_recorded(&record(&memory, "P", "1", "100").await) {
+                    tries += 1;
+                    assert!(tries < 30, "{fault:?} at {position} after {begun}");
+                    tokio::time::sleep(Duration::from_secs(7)).await;
+                }
+                tokio::time::sleep(Duration::from_secs(61)).await;
+                assert_eq!(
+                    ledger(&memory).await,
+                    ["P"],
+                    "{fault:?} at {position} after {begun}"
+                );
+                let stored = stored(&memory, "1").await.unwrap();
+                assert_eq!(stored.state.amount_paid(), Money::parse("100").unwrap());
+            }
+        }
+    }
+}
+
 async fn payment_of(memory: &Memory, id: &str) -> Option<StoredPayment> {
     let id = crate::domain::PaymentId::parse(id).unwrap();
     Store::new(memory.clone()).payment(&id).await.unwrap()
@@ -266,8 +342,8 @@ async fn a_payment_is_shown_once_it_is_recorded_with_the_answer_that_says_so() {
         Recorded::Conflict
     );
     let kept = payment_of(&memory, "P").await.unwrap();
-    assert_eq!((kept.entry.index, kept.answer), (2, None));
-    assert_eq!(kept.entry.payment.amount, "60");
+    assert_eq!((kept.index, kept.answer), (3, None));
+    assert_eq!(kept.payment.amount, "60");
 }
 
 /// The calls of a recording, in their order, for scripts of faults.
@@ -294,7 +370,7 @@ async fn the_calls_of_a_recording_are_these() {
         (TAKE_ATTEMPT, "increment payment/P"),
         (WRITE_ATTEMPT, "set evidence/"),
         (LOOK_FOR_MARKER, "get done/P"),
-        (WRITE_ENTRIES, "set answer/P/1 order/TAX/1/2 ledger/1"),
+        (WRITE_ENTRIES, "set answer/P/2 order/TAX/1/2 journal/2"),
         (WRITE_MARKER, "set done/P"),
     ] {
         assert!(calls[position].starts_with(call), "{position}: {calls:?}");
@@ -333,7 +409,7 @@ async fn whoever_comes_while_an_attempt_is_being_written_leaves_it_the_work() {
         matches!(second, Err(StoreError::InProgress(_))),
         "{second:?}"
     );
-    assert_eq!(memory.count("ledger/"), 1);
+    assert_eq!(memory.count("journal/"), 2, "the order and the payment");
 }
 
 #[tokio::test(start_paused = true)]
@@ -378,23 +454,21 @@ async fn who_wakes_up_after_another_has_finished_the_work_does_nothing() {
         (first.unwrap(), second.unwrap()),
         (Recorded::New, Recorded::New)
     );
-    assert_eq!(memory.count("ledger/"), 1);
+    assert_eq!(memory.count("journal/"), 2, "the order and the payment");
     assert_eq!(ledger(&memory).await, ["P"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_not_acknowledged_is_in_the_ledger_once_it_is() {
     let memory = Memory::new();
-    let store = Store::new(memory.clone());
     register(&memory, "1", "100").await.unwrap();
     spoil(&memory, WRITE_MARKER, Fault::Cut);
     let cut = tokio::time::timeout(Duration::from_secs(1), record(&memory, "A", "1", "10")).await;
     assert!(cut.is_err());
     memory.script([]);
-    let page = store.ledger(0, 10).await.unwrap();
     assert_eq!(
-        (page.payments.len(), page.next),
-        (0, 0),
+        payments(&memory, 0, 10).await,
+        (vec![], 1),
         "readers wait for it"
     );
     tokio::time::sleep(Duration::from_secs(62)).await;
@@ -412,42 +486,113 @@ async fn a_reader_of_the_ledger_passes_nobody_by() {
     let memory = Memory::new();
     register(&memory, "1", "100").await.unwrap();
     record(&memory, "A", "1", "10").await.unwrap();
-    // B takes its place in the ledger, but writes it only ten seconds later.
+    // B takes its place in the journal, but writes it only ten seconds later.
     spoil(
         &memory,
         WRITE_ENTRIES,
         Fault::Delay(Duration::from_secs(10)),
     );
-    let store = Store::new(memory.clone());
     let meanwhile = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         record(&memory, "C", "1", "10").await.unwrap();
-        store.ledger(0, 10).await.unwrap()
+        payments(&memory, 0, 10).await
     };
-    let (slow, page) = tokio::join!(record(&memory, "B", "1", "10"), meanwhile);
+    let (slow, (ids, next)) = tokio::join!(record(&memory, "B", "1", "10"), meanwhile);
     assert_eq!(slow.unwrap(), Recorded::New);
-    assert_eq!(page.payments.len(), 1, "C is not shown before B");
-    let rest = store.ledger(page.next, 10).await.unwrap();
-    let ids: Vec<_> = rest
-        .payments
-        .iter()
-        .map(|e| e.payment.payment_id.as_str())
-        .collect();
-    assert_eq!(ids, ["B", "C"]);
+    assert_eq!(ids, ["A"], "C is not shown before B");
+    assert_eq!(payments(&memory, next, 10).await.0, ["B", "C"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_of_the_journal_passes_no_change_and_no_refusal_by() {
+    let memory = Memory::new();
+    let wait = |seconds| tokio::time::sleep(Duration::from_secs(seconds));
+    // Each call takes its place, and writes it only ten seconds later; another comes meanwhile.
+    spoil(&memory, 3, Fault::Delay(Duration::from_secs(10)));
+    let meanwhile = async {
+        wait(1).await;
+        register(&memory, "2", "100").await.unwrap();
+        assert_eq!(events(&memory).await, []);
+    };
+    let (slow, ()) = tokio::join!(register(&memory, "1", "100"), meanwhile);
+    slow.unwrap();
+    spoil(&memory, 3, Fault::Delay(Duration::from_secs(10)));
+    let meanwhile = async {
+        wait(1).await;
+        assert!(refuse(&memory, "Q").await);
+        assert_eq!(events(&memory).await.len(), 2);
+    };
+    let (slow, ()) = tokio::join!(set(&memory, "1", Some("Cancelled")), meanwhile);
+    slow.unwrap();
+    spoil(&memory, 2, Fault::Delay(Duration::from_secs(10)));
+    let meanwhile = async {
+        wait(1).await;
+        set(&memory, "1", None).await.unwrap();
+        assert_eq!(events(&memory).await.len(), 4);
+    };
+    let (slow, ()) = tokio::join!(refuse(&memory, "R"), meanwhile);
+    assert!(slow);
+    assert_eq!(
+        events(&memory).await,
+        [
+            ("order.registered", 1),
+            ("order.registered", 1),
+            ("order.cancelled", 2),
+            ("payment.refused", 0),
+            ("payment.refused", 0),
+            ("order.reopened", 3),
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_is_being_recorded_holds_up_those_who_would_see_it_only() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    spoil(&memory, WRITE_MARKER, Fault::Cut);
+    let cut = tokio::time::timeout(Duration::from_secs(1), record(&memory, "P", "1", "100")).await;
+    assert!(cut.is_err());
+    memory.script([]);
+    refuse(&memory, "Q").await;
+    assert_eq!(events(&memory).await, [("order.registered", 1)]);
+    let store = Store::new(memory.clone());
+    let refused = |event: &Event| matches!(event, Event::PaymentRefused(_));
+    let page = store.journal(0, 10, refused).await.unwrap();
+    assert_eq!((page.entries.len(), page.next), (1, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_for_what_is_rare_reads_a_fixed_part_and_comes_on() {
+    let memory = Memory::new();
+    for n in 0..1100 {
+        register(&memory, &n.to_string(), "1").await.unwrap();
+    }
+    record(&memory, "P", "7", "1").await.unwrap();
+    record(&memory, "Q", "8", "1").await.unwrap();
+    memory.take_calls();
+    assert_eq!(payments(&memory, 0, 10).await, (vec![], 1024));
+    assert_eq!(memory.take_calls().len(), 4);
+    assert_eq!(
+        payments(&memory, 1024, 1).await,
+        (vec!["P".to_owned()], 1101)
+    );
+    assert_eq!(
+        payments(&memory, 1101, 1).await,
+        (vec!["Q".to_owned()], 1102)
+    );
+    assert_eq!(payments(&memory, 1102, 1).await, (vec![], 1102));
+    assert_eq!(payments(&memory, 5000, 1).await, (vec![], 5000));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_hole_stops_no_reader() {
     let memory = Memory::new();
     register(&memory, "1", "100").await.unwrap();
-    memory.increment("ledger").await.unwrap();
+    memory.increment("journal").await.unwrap();
     record(&memory, "A", "1", "10").await.unwrap();
-    let store = Store::new(memory.clone());
-    assert_eq!(store.ledger(0, 10).await.unwrap().payments.len(), 0);
+    assert_eq!(payments(&memory, 0, 10).await, (vec![], 1));
     tokio::time::sleep(Duration::from_secs(61)).await;
     assert_eq!(ledger(&memory).await, ["A"]);
-    // Also where the page ends at the hole.
-    assert_eq!(store.ledger(0, 1).await.unwrap().next, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -471,7 +616,10 @@ async fn orders_are_created_amended_and_left_alone() {
         stored.state.amount_due(),
         Some(Money::parse("120").unwrap())
     );
-    assert_eq!(memory.count("orders/"), 1);
+    assert_eq!(
+        events(&memory).await,
+        [("order.registered", 1), ("order.amended", 2)]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -496,7 +644,7 @@ async fn a_key_that_differs_only_in_case_or_spaces_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_registration_that_readers_may_have_passed_by_is_not_called_done() {
     let memory = Memory::new();
-    // Its calls: read the list, take an index in it and one in the list of orders, write both.
+    // Its calls: read the list, take an index in it and one in the journal, write both.
     spoil(&memory, 3, Fault::Delay(Duration::from_secs(45)));
     let late = register(&memory, "1", "100").await;
     assert!(
@@ -550,13 +698,15 @@ async fn a_payment_for_an_older_version_is_flagged() {
     assert_eq!(state.status(memory.now()), OrderStatus::Paid);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_refusal_is_kept_once() {
-    let memory = Memory::new();
-    let store = Store::new(memory.clone());
-    let evidence = Evidence::new(b"<message/>", "P", b"content", "InvalidParameter");
-    let refusal = Refusal {
-        payment_id: Some("P".into()),
+/// Refuses a confirmation; whether it was not refused before.
+async fn refuse(memory: &Memory, id: &str) -> bool {
+    try_to_refuse(memory, id).await.unwrap()
+}
+
+async fn try_to_refuse(memory: &Memory, id: &str) -> Result<bool, StoreError> {
+    let evidence = Evidence::new(b"<message/>", id, b"content", "InvalidParameter");
+    let refusal = RefusalJson {
+        payment_id: Some(id.to_owned()),
         service_id: None,
         order_key: None,
         code: "InvalidParameter".into(),
@@ -569,13 +719,80 @@ async fn a_refusal_is_kept_once() {
         },
         evidence: evidence.id().to_owned(),
     };
-    assert!(store.refuse(&refusal, &evidence).await.unwrap());
-    assert!(!store.refuse(&refusal, &evidence).await.unwrap());
-    assert_eq!(store.refusals(0, 10).await.unwrap().0, [refusal]);
+    let store = Store::new(memory.clone());
+    let new = store.refuse(&refusal, &evidence).await?;
     assert_eq!(
         store.evidence(evidence.id()).await.unwrap().unwrap(),
         b"<message/>"
     );
+    Ok(new)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registration_stopped_between_any_two_calls_is_finished_by_repetition() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    let calls = memory.take_calls().len();
+    for fault in FAULTS {
+        for position in 0..calls {
+            let memory = Memory::new();
+            spoil(&memory, position, fault);
+            let first = register(&memory, "1", "100");
+            let _ = tokio::time::timeout(Duration::from_secs(50), first).await;
+            memory.script([]);
+            let mut tries = 0;
+            while register(&memory, "1", "100").await.is_err() {
+                tries += 1;
+                assert!(tries < 20, "{fault:?} at {position}");
+                tokio::time::sleep(Duration::from_secs(7)).await;
+            }
+            let stored = stored(&memory, "1").await.unwrap();
+            assert_eq!(stored.state.versions().len(), 1, "{fault:?} at {position}");
+            let events = settled_events(&memory).await;
+            assert!(
+                matches!(events[..], [("order.registered", _)]),
+                "{events:?}, {fault:?} at {position}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_stopped_between_any_two_calls_is_kept_by_repetition() {
+    let memory = Memory::new();
+    refuse(&memory, "P").await;
+    let calls = memory.take_calls().len();
+    for fault in FAULTS {
+        for position in 0..calls {
+            let memory = Memory::new();
+            spoil(&memory, position, fault);
+            let first = try_to_refuse(&memory, "P");
+            let _ = tokio::time::timeout(Duration::from_secs(50), first).await;
+            memory.script([]);
+            refuse(&memory, "P").await;
+            assert_eq!(memory.count("evidence/"), 1, "{fault:?} at {position}");
+            let events = settled_events(&memory).await;
+            assert_eq!(events, [("payment.refused", 0)], "{fault:?} at {position}");
+        }
+    }
+}
+
+/// The events so far, read once all holes among them are known to be dead.
+async fn settled_events(memory: &Memory) -> Vec<(&'static str, u64)> {
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    register(memory, "later", "1").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    let mut events = events(memory).await;
+    assert_eq!(events.pop(), Some(("order.registered", 1)));
+    events
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_kept_once() {
+    let memory = Memory::new();
+    assert!(refuse(&memory, "P").await);
+    assert!(!refuse(&memory, "P").await);
+    assert_eq!(events(&memory).await, [("payment.refused", 0)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -730,14 +947,8 @@ async fn of_many_transitions_at_once_only_a_way_through_the_table_is_taken() {
 /// Wherever a cancellation is cut off, fails or loses its answer, repeating it cancels once.
 #[tokio::test(start_paused = true)]
 async fn a_cancellation_stopped_between_any_two_calls_is_finished_by_repetition() {
-    for fault in [
-        Fault::Cut,
-        Fault::CutAfter,
-        Fault::Fail,
-        Fault::Drop,
-        Fault::Delay(Duration::from_secs(45)),
-    ] {
-        for position in 0..3 {
+    for fault in FAULTS {
+        for position in 0..4 {
             let memory = Memory::new();
             register(&memory, "1", "100").await.unwrap();
             spoil(&memory, position, fault);
@@ -753,6 +964,15 @@ async fn a_cancellation_stopped_between_any_two_calls_is_finished_by_repetition(
             let stored = stored(&memory, "1").await.unwrap();
             assert_eq!(stored.state.versions().len(), 2, "{fault:?} at {position}");
             assert_eq!(stored.state.status(memory.now()).as_str(), "Cancelled");
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            register(&memory, "2", "1").await.unwrap();
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            let events = events(&memory).await;
+            let [first, second, _] = events[..] else {
+                panic!("an event for each change: {events:?}, {fault:?} at {position}");
+            };
+            assert_eq!(first, ("order.registered", 1));
+            assert_eq!(second.0, "order.cancelled");
         }
     }
 }
@@ -784,7 +1004,7 @@ async fn a_request_makes_one_order_however_often_it_comes() {
         Err(CreateError::OtherContent)
     ));
     assert_ne!(create(&memory, "b", "10").await.unwrap(), key);
-    assert_eq!(memory.count("orders/"), 2);
+    assert_eq!(events(&memory).await.len(), 2);
     // Also after it was amended.
     register(&memory, &key, "20").await.unwrap();
     assert_eq!(create(&memory, "a", "10").await.unwrap(), key);
@@ -817,13 +1037,7 @@ async fn a_request_stopped_between_any_two_calls_is_finished_by_repetition() {
     let memory = Memory::new();
     create(&memory, "a", "10").await.unwrap();
     assert_eq!(memory.take_calls().len(), CALLS);
-    for fault in [
-        Fault::Cut,
-        Fault::CutAfter,
-        Fault::Fail,
-        Fault::Drop,
-        Fault::Delay(Duration::from_secs(45)),
-    ] {
+    for fault in FAULTS {
         for position in 0..CALLS {
             let memory = Memory::new();
             spoil(&memory, position, fault);
@@ -886,5 +1100,5 @@ async fn a_request_waits_for_the_claim_before_its_own() {
         assert!(matches!(waiting, Err(CreateError::Busy)), "{waiting:?}");
     }
     assert_eq!(create(&memory, "a", "10").await.unwrap(), first.unwrap());
-    assert_eq!(memory.count("orders/"), 1);
+    assert_eq!(events(&memory).await.len(), 1);
 }

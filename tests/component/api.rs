@@ -79,7 +79,7 @@ fn a_token_to_read_with_changes_nothing() {
         let body = (!matches!(method, "GET" | "HEAD")).then_some(&body);
         provider.api_with(method, path, body, &headers).status
     };
-    for path in ["orders/TAX/1", "payments", "refusals"] {
+    for path in ["orders/TAX/1", "payments", "refusals", "events"] {
         assert_eq!(call("GET", path), 200, "{path}");
         assert_eq!(call("HEAD", path), 200, "{path}");
     }

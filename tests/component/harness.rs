@@ -85,9 +85,9 @@ impl Provider {
         )
     }
 
-    /// Another component in the same place.
-    pub fn start_component(component: PathBuf) -> Self {
-        Self::launch(workspace().join("spin.toml"), component, &[], None)
+    /// Another component under another manifest.
+    pub fn start_component(component: PathBuf, manifest: PathBuf) -> Self {
+        Self::launch(manifest, component, &[], None)
     }
 
     /// The component under another manifest.
@@ -216,9 +216,16 @@ impl Provider {
     }
 
     fn listing(&self, name: &str) -> Vec<Value> {
-        let answer = self.api("GET", &format!("{name}?limit=200"), None);
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.body[name].as_array().unwrap().clone()
+        let (mut entries, mut after) = (Vec::new(), json!(0));
+        loop {
+            let answer = self.api("GET", &format!("{name}?limit=200&after={after}"), None);
+            assert_eq!(answer.status, 200, "{answer:?}");
+            entries.extend(answer.body[name].as_array().unwrap().iter().cloned());
+            if answer.body["next"] == after {
+                return entries;
+            }
+            after = answer.body["next"].clone();
+        }
     }
 
     /// A call of the order API, with the token.
@@ -301,6 +308,15 @@ impl Provider {
         self.runtime
             .block_on(self.database().get("default", key))
             .unwrap()
+    }
+
+    /// Writes into the store's file.
+    pub fn load(&self, entries: &[(String, Vec<u8>)]) {
+        let database = self.database();
+        for part in entries.chunks(10_000) {
+            let write = database.set("default", part.to_vec());
+            self.runtime.block_on(write).unwrap();
+        }
     }
 
     /// The keys in the store's file that start with `prefix`.

@@ -46,7 +46,7 @@ fn a_key_is_generated_once_for_an_idempotency_key() {
 
     let other = provider.create("b", &of_service("10"));
     assert_ne!(other.body["order_key"], first.body["order_key"]);
-    assert_eq!(provider.keys("orders/").len(), 2);
+    assert_eq!(provider.keys("journal/").len(), 2);
     assert_eq!(provider.details(&key).get("Status"), Some("Active"));
     assert_eq!(
         code(

@@ -105,7 +105,7 @@ fn nobody_but_mpay_is_believed() {
     }
 
     assert_eq!(provider.ledger().len(), 0);
-    assert!(provider.keys("evidence/").is_empty() && provider.keys("refusals").is_empty());
+    assert!(provider.keys("evidence/").is_empty() && provider.refusals().is_empty());
     assert!(provider.log().contains("not authenticated: sha256="));
     assert_eq!(provider.post(right).status, 200);
 }

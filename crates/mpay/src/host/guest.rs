@@ -17,15 +17,13 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::handler::{
     HandlerState, Instance, ProxyPre, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
 };
-use wasmtime_wasi_http::{
-    Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
-    WasiHttpView,
-};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wasmtime_wasi_http::{p2, p3};
 
 use super::bindings;
 use super::key_value::{HasKeyValue, KeyValue, KeyValueView};
 use super::log::{GuestOutput, Log};
+use super::outbound::{AllowedHosts, Outbound};
 use super::server::Limits;
 use super::variables::{HasVariables, Variables, VariablesView};
 
@@ -36,7 +34,7 @@ const TICK: Duration = Duration::from_millis(10);
 pub(super) struct Guest {
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    outbound: RefuseOutbound,
+    outbound: Outbound,
     table: ResourceTable,
     limits: StoreLimits,
     variables: Arc<Variables>,
@@ -60,23 +58,6 @@ impl WasiHttpView for Guest {
             table: &mut self.table,
             hooks: &mut self.outbound,
         }
-    }
-}
-
-/// Lets no request of the component out: the manifest grants none (`allowed_outbound_hosts`).
-struct RefuseOutbound;
-
-type Completion = Box<dyn Future<Output = Result<(), HttpError>> + Send>;
-type Sent = Result<(http::Response<WasiBody>, Completion), HttpError>;
-
-impl WasiHttpHooks for RefuseOutbound {
-    fn send_request(
-        &mut self,
-        _request: http::Request<WasiBody>,
-        _options: Option<RequestOptions>,
-        _completion: Completion,
-    ) -> Box<dyn Future<Output = Sent> + Send> {
-        Box::new(async { Err(HttpError::HttpRequestDenied) })
     }
 }
 
@@ -135,6 +116,7 @@ pub(super) struct Instances {
     pub(super) environment: Vec<(String, String)>,
     pub(super) variables: Arc<Variables>,
     pub(super) key_value: KeyValue,
+    pub(super) allowed_hosts: Arc<AllowedHosts>,
     pub(super) limits: Limits,
     pub(super) log: Log,
     /// One permit for each instance that may live.
@@ -160,7 +142,11 @@ impl HandlerState for Instances {
                 .allow_udp(false)
                 .build(),
             http: WasiHttpCtx::new(),
-            outbound: RefuseOutbound,
+            outbound: Outbound {
+                allowed: self.allowed_hosts.clone(),
+                log: self.log.clone(),
+                time: self.limits.request_time,
+            },
             table: ResourceTable::new(),
             limits: StoreLimitsBuilder::new()
                 .memory_size(self.limits.memory)

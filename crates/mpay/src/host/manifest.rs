@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::outbound::AllowedHosts;
 use super::routes::{Route, Router};
 use super::template::Template;
 
@@ -99,6 +100,8 @@ pub struct Component {
     pub key_value_stores: BTreeSet<String>,
     /// The variables it sees.
     pub variables: BTreeMap<VariableName, Template>,
+    /// Where it may send requests, in the syntax of [`AllowedHosts`].
+    pub allowed_outbound_hosts: Vec<Template>,
 }
 
 impl Manifest {
@@ -435,11 +438,6 @@ impl ComponentTable {
                 "mounts files, which this host does not",
             ),
             (
-                "allowed_outbound_hosts",
-                self.allowed_outbound_hosts.is_empty(),
-                "names hosts, but this host sends no requests for the component yet",
-            ),
-            (
                 "sqlite_databases",
                 self.sqlite_databases.is_empty(),
                 "names databases, which this host does not offer",
@@ -458,24 +456,46 @@ impl ComponentTable {
         if let Some((name, _, reason)) = unsupported.iter().find(|(_, absent, _)| !absent) {
             return refuse(field(name), *reason);
         }
-        let mut variables = BTreeMap::new();
-        for (name, text) in self.variables {
-            let field = || field(&format!("variables.{name}"));
-            let template = Template::parse(&text)
-                .or_else(|error| refuse(field(), format!("is not a template: {error}")))?;
+        let template = |field: &str, text: &str| {
+            let template = Template::parse(text)
+                .or_else(|error| refuse(field, format!("is not a template: {error}")))?;
             if let Some(unknown) = template.variables().find(|used| !known.contains_key(used)) {
                 return refuse(
-                    field(),
+                    field,
                     format!("uses `{unknown}`, which `[variables]` does not have"),
                 );
             }
-            variables.insert(name, template);
-        }
+            Ok(template)
+        };
+        let variables = self
+            .variables
+            .into_iter()
+            .map(|(name, text)| {
+                let value = template(&field(&format!("variables.{name}")), &text)?;
+                Ok((name, value))
+            })
+            .collect::<Result<_, Refusal>>()?;
+        let hosts = field("allowed_outbound_hosts");
+        let allowed_outbound_hosts = self
+            .allowed_outbound_hosts
+            .iter()
+            .map(|text| {
+                let host = template(&hosts, text)?;
+                // What has variables in it is checked once they have values.
+                if host.variables().next().is_none()
+                    && let Err(reason) = AllowedHosts::parse([text.as_str()])
+                {
+                    return refuse(&hosts, format!("holds what is no host: {reason}"));
+                }
+                Ok(host)
+            })
+            .collect::<Result<_, Refusal>>()?;
         Ok(Component {
             source: self.source.into(),
             environment: self.environment,
             key_value_stores: self.key_value_stores,
             variables,
+            allowed_outbound_hosts,
             id,
         })
     }
@@ -595,8 +615,13 @@ mod tests {
             ("files = []", "files = [\"a\"]", "component.provider.files"),
             (
                 "allowed_outbound_hosts = []",
-                "allowed_outbound_hosts = [\"https://*:*\"]",
+                "allowed_outbound_hosts = [\"https://self\"]",
                 "component.provider.allowed_outbound_hosts",
+            ),
+            (
+                "allowed_outbound_hosts = []",
+                "allowed_outbound_hosts = [\"https://{{ port }}\"]",
+                "`component.provider.allowed_outbound_hosts` uses `port`",
             ),
             (
                 "files = []",

@@ -236,6 +236,7 @@ impl Application {
                 engine,
                 component,
                 environment: manifest.component.environment.clone().into_iter().collect(),
+                allowed_hosts: Arc::new(variables.allowed_hosts().clone()),
                 variables: Arc::new(variables),
                 key_value: KeyValue {
                     database,

@@ -13,6 +13,8 @@ use wasmtime::component::{Accessor, HasData};
 
 use super::bindings::spin::variables::variables as interface;
 use super::manifest::{Manifest, VariableName};
+use super::outbound::AllowedHosts;
+use super::template::Template;
 
 /// Why the variables of an application cannot be settled.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +46,9 @@ pub enum Error {
     /// An environment variable is not UTF-8.
     #[error("{0} is not valid UTF-8")]
     NotText(String),
+    /// With the variables filled in, `allowed_outbound_hosts` of the manifest holds what is no host.
+    #[error("allowed_outbound_hosts: {0}")]
+    AllowedHosts(String),
     /// Variables without a default got no value.
     #[error("{}", missing(.0))]
     Missing(Vec<VariableName>),
@@ -95,6 +100,7 @@ pub enum LookupError {
 pub struct Variables {
     component: String,
     values: BTreeMap<VariableName, String>,
+    allowed_hosts: AllowedHosts,
 }
 
 impl Variables {
@@ -134,20 +140,31 @@ impl Variables {
         if !missing.is_empty() {
             return Err(Error::Missing(missing));
         }
-        let values = manifest
-            .component
-            .variables
+        let render = |template: &Template| {
+            template.render(|used| application.get(used).map_or("", String::as_str))
+        };
+        let component = &manifest.component;
+        let hosts: Vec<_> = component
+            .allowed_outbound_hosts
             .iter()
-            .map(|(name, template)| {
-                let value =
-                    template.render(|used| application.get(used).map_or("", String::as_str));
-                (name.clone(), value)
-            })
+            .map(render)
             .collect();
         Ok(Self {
-            component: manifest.component.id.clone(),
-            values,
+            component: component.id.clone(),
+            values: component
+                .variables
+                .iter()
+                .map(|(name, template)| (name.clone(), render(template)))
+                .collect(),
+            allowed_hosts: AllowedHosts::parse(hosts.iter().map(String::as_str))
+                .map_err(Error::AllowedHosts)?,
         })
+    }
+
+    /// Where the component may send requests: its `allowed_outbound_hosts` with the variables
+    /// filled in.
+    pub fn allowed_hosts(&self) -> &AllowedHosts {
+        &self.allowed_hosts
     }
 
     /// The value the component sees under a name.
@@ -251,6 +268,7 @@ mod tests {
         component = "c"
         [component.c]
         source = "c.wasm"
+        allowed_outbound_hosts = ["https://{{ host }}"]
         [component.c.variables]
         url = "https://{{ host }}/"
         token = "{{ token }}"
@@ -324,6 +342,17 @@ mod tests {
             variables.get("Host!"),
             Err(LookupError::InvalidName(_))
         ));
+    }
+
+    #[test]
+    fn hosts_that_requests_may_go_to_are_named_by_variables() {
+        let given = [pair("token", "t"), pair("host", "erp.example:8443")];
+        let variables = Variables::resolve(&manifest(), &given, |_| None).unwrap();
+        let expected = AllowedHosts::parse(["https://erp.example:8443"]).unwrap();
+        assert_eq!(*variables.allowed_hosts(), expected);
+        let given = [pair("token", "t"), pair("host", "a/path")];
+        let error = Variables::resolve(&manifest(), &given, |_| None).unwrap_err();
+        assert!(matches!(error, Error::AllowedHosts(_)), "{error}");
     }
 
     #[test]

@@ -1,23 +1,20 @@
 //! The command itself, as a person runs it.
 
+mod crash;
+mod deployment;
+mod two_hosts;
+
 use std::{
     io::{BufRead, BufReader},
     net::TcpListener,
     path::Path,
     process::{Child, Command, Output, Stdio},
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
 };
 
-use mpay::{
-    client::{Answer, Client, Confirmation},
-    development::{Credentials, SERVICE_ID, read},
-};
+use mpay::development::{Credentials, SERVICE_ID, read};
 use serde_json::{Value, json};
-use wsse::{Certificate, Signer};
+
+use deployment::Place;
 
 fn workspace() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
@@ -89,26 +86,6 @@ impl Up {
             .body_mut()
             .read_json()
             .unwrap()
-    }
-
-    fn register(&self, key: &str, order: Value) {
-        let token = read(&Credentials::of_workspace(workspace()).api_token()).unwrap();
-        ureq::put(format!("{}api/orders/{SERVICE_ID}/{key}", self.url))
-            .header("Authorization", format!("Bearer {}", token.trim()))
-            .send_json(order)
-            .unwrap();
-    }
-
-    fn client(&self) -> Client {
-        let credentials = Credentials::of_workspace(workspace());
-        let signer = Signer::from_pem(
-            &read(&credentials.mpay_key()).unwrap(),
-            &read(&credentials.mpay_certificate()).unwrap(),
-        )
-        .unwrap();
-        let provider =
-            Certificate::from_pem(&read(&credentials.service_certificate()).unwrap()).unwrap();
-        Client::new(&self.url, signer, provider)
     }
 
     /// SIGKILL: nothing is finished or tidied up.
@@ -203,87 +180,6 @@ fn a_first_payment_and_a_kill() {
     assert_eq!(order["payments"].as_array().unwrap().len(), 2);
 }
 
-/// Every payment that was acknowledged before the kill is there after it, and once.
-#[test]
-fn no_acknowledged_payment_is_lost_by_kills_under_load() {
-    let state = tempfile::tempdir().unwrap();
-    let acknowledged = Mutex::new(Vec::new());
-    let rounds = 4;
-    for round in 0..rounds {
-        let up = Up::start(state.path(), "127.0.0.1:0");
-        up.register(
-            "LOAD",
-            json!({
-                "reason": "Donații", "allow_partial_payments": true,
-                "lines": [{"line_id": "1", "reason": "Donații", "amount_due": "1000000"}]
-            }),
-        );
-        let running = AtomicBool::new(true);
-        std::thread::scope(|scope| {
-            for client in 0..6 {
-                let (up, acknowledged, running) = (&up, &acknowledged, &running);
-                scope.spawn(move || {
-                    let mpay = up.client();
-                    for n in 0.. {
-                        let id = format!("{round}-{client}-{n}");
-                        let confirmation = Confirmation {
-                            service_id: SERVICE_ID.into(),
-                            order_key: "LOAD".into(),
-                            payment_id: id.clone(),
-                            currency: "MDL".into(),
-                            total: "1.00".into(),
-                            paid_at: Confirmation::paid_now(),
-                            lines: vec![("1".into(), "1.00".into())],
-                        };
-                        match mpay.confirm(&confirmation) {
-                            Ok(Answer::Result(())) => acknowledged.lock().unwrap().push(id),
-                            Ok(Answer::Fault(fault)) => panic!("{fault}"),
-                            // Killed in between.
-                            Err(_) => break,
-                        }
-                        if !running.load(Ordering::Relaxed) {
-                            break;
-                        }
-                    }
-                });
-            }
-            let before = acknowledged.lock().unwrap().len();
-            let patience = Instant::now();
-            while acknowledged.lock().unwrap().len() < before + 20 + 7 * round {
-                assert!(
-                    patience.elapsed() < Duration::from_secs(120),
-                    "no payments get through"
-                );
-                std::thread::sleep(Duration::from_millis(3));
-            }
-            let killed = Command::new("kill")
-                .args(["-KILL", &up.process.id().to_string()])
-                .status();
-            assert!(killed.unwrap().success());
-            running.store(false, Ordering::Relaxed);
-        });
-    }
-    let up = Up::start(state.path(), "127.0.0.1:0");
-    let order = up.order("LOAD");
-    let recorded: Vec<_> = order["payments"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|payment| payment["payment_id"].as_str().unwrap().to_owned())
-        .collect();
-    let acknowledged = acknowledged.into_inner().unwrap();
-    assert!(acknowledged.len() >= 20 * rounds);
-    for id in &acknowledged {
-        let times = recorded.iter().filter(|recorded| *recorded == id).count();
-        assert_eq!(times, 1, "acknowledged payment {id}");
-    }
-    println!(
-        "{} acknowledged, {} recorded",
-        acknowledged.len(),
-        recorded.len()
-    );
-}
-
 #[test]
 fn sigterm_ends_it_cleanly() {
     let state = tempfile::tempdir().unwrap();
@@ -307,75 +203,18 @@ fn sigterm_ends_it_cleanly() {
 
 #[test]
 fn a_manifest_and_a_component_are_all_that_a_deployment_needs() {
-    let component = mpay::component::build(workspace(), true).unwrap();
-    let place = tempfile::tempdir().unwrap();
-    std::fs::copy(
-        workspace().join("spin.toml"),
-        place.path().join("spin.toml"),
-    )
-    .unwrap();
-    let source = component.strip_prefix(workspace()).unwrap();
-    std::fs::create_dir_all(place.path().join(source).parent().unwrap()).unwrap();
-    std::fs::copy(&component, place.path().join(source)).unwrap();
-
-    let data = workspace()
-        .canonicalize()
-        .unwrap()
-        .join("crates/wsse/tests/data");
-    let mut command = mpay();
-    command
-        .current_dir(place.path())
-        .args(["up", "--listen", "127.0.0.1:0"]);
-    for (name, file) in [
-        ("service_key", "service.key.pem"),
-        ("service_certificate", "service.pem"),
-        ("mpay_certificates", "mpay.pem"),
-    ] {
-        command
-            .arg("--variable")
-            .arg(format!("{name}=@{}", data.join(file).display()));
-    }
-    command.args([
-        "--variable",
-        "environment=production",
-        "--variable",
-        "service_ids=S",
-    ]);
-    let process = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut up = Up {
-        process,
-        url: String::new(),
-        greeting: String::new(),
-    };
-    let mut lines = BufReader::new(up.process.stdout.take().unwrap()).lines();
-    let health = loop {
-        let line = lines
-            .next()
-            .expect("mpay up ended before it was ready")
-            .unwrap();
-        if let Some(url) = line.strip_prefix("Health") {
-            break url.trim().to_owned();
-        }
-    };
-    let health: Value = ureq::get(health)
-        .call()
-        .unwrap()
-        .body_mut()
-        .read_json()
-        .unwrap();
+    let place = Place::new();
+    let up = place.up();
+    let health = up.get("health");
     assert_eq!(
         (&health["status"], &health["environment"]),
         (&json!("ok"), &json!("production"))
     );
     assert!(
-        !place.path().join("certs").exists(),
+        !place.folder().join("certs").exists(),
         "no development certificates are made"
     );
-    assert!(place.path().join(".spin/sqlite_key_value.db").exists());
+    assert!(place.folder().join(".spin/sqlite_key_value.db").exists());
 }
 
 #[test]

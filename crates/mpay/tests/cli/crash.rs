@@ -1,0 +1,147 @@
+//! SIGKILL under load: what was acknowledged is there, nothing is there twice, and what was not
+//! acknowledged is finished by repetition.
+
+use std::{
+    collections::BTreeSet,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use mpay::client::Answer;
+use rand::RngExt;
+
+use crate::deployment::{Deployed, Place, confirm_until_recorded, payment};
+
+/// Clients that pay at once.
+const CLIENTS: u32 = 8;
+/// How long a recording by a process that was killed is believed to be at work.
+const AT_WORK: Duration = Duration::from_secs(61);
+
+/// What was sent in one life of the process, for an order of its own.
+struct Round {
+    order: String,
+    sent: BTreeSet<String>,
+    acknowledged: BTreeSet<String>,
+}
+
+impl Round {
+    /// Lets clients pay until the process is killed, at a moment that nobody chose.
+    fn run(number: u32, up: &mut Deployed) -> Self {
+        let order = format!("R-{number}");
+        up.register(&order);
+        let last = rand::rng().random_range(0..60);
+        let then = Duration::from_micros(rand::rng().random_range(0..50_000));
+        let sent = Mutex::<BTreeSet<String>>::default();
+        let acknowledged = Mutex::<BTreeSet<String>>::default();
+        let clients: Vec<_> = (0..CLIENTS).map(|_| up.client()).collect();
+        std::thread::scope(|scope| {
+            for (client, mpay) in clients.iter().enumerate() {
+                let (order, sent, acknowledged) = (&order, &sent, &acknowledged);
+                scope.spawn(move || {
+                    for n in 0_u32.. {
+                        // Every third payment comes from two clients, as repetitions do.
+                        let client = if n % 3 == 2 { client / 2 * 2 } else { client };
+                        let id = format!("{number}-{client}-{n}");
+                        insert(sent, &id);
+                        match mpay.confirm(&payment(order, &id)) {
+                            Ok(Answer::Result(())) => insert(acknowledged, &id),
+                            Ok(Answer::Fault(fault)) if fault.code == "InternalError" => {}
+                            Ok(Answer::Fault(fault)) => panic!("{fault}"),
+                            // Killed in between.
+                            Err(_) => break,
+                        }
+                    }
+                });
+            }
+            let started = Instant::now();
+            while acknowledged.lock().unwrap().len() < last {
+                assert!(
+                    started.elapsed() < Duration::from_secs(120),
+                    "no payment gets through"
+                );
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            std::thread::sleep(then);
+            up.kill();
+        });
+        Self {
+            order,
+            sent: sent.into_inner().unwrap(),
+            acknowledged: acknowledged.into_inner().unwrap(),
+        }
+    }
+
+    /// What must hold as soon as the next process runs.
+    fn check(&self, up: &Deployed) {
+        let (payments, _) = up.order(&self.order);
+        for (id, times) in &payments {
+            assert_eq!(*times, 1, "payment {id}");
+            assert!(self.sent.contains(id), "nobody sent payment {id}");
+        }
+        for id in &self.acknowledged {
+            assert!(payments.contains_key(id), "acknowledged payment {id}");
+            let payment = up.get(&format!("api/payments/{id}"));
+            assert_eq!(payment["payment_id"], **id);
+        }
+    }
+
+    /// What must hold once everything has been repeated.
+    fn check_finished(&self, up: &Deployed) {
+        let (payments, paid) = up.order(&self.order);
+        assert!(payments.keys().eq(&self.sent), "{}", self.order);
+        assert!(payments.values().all(|times| *times == 1));
+        assert_eq!(paid, format!("{}.00", self.sent.len()));
+    }
+}
+
+fn insert(set: &Mutex<BTreeSet<String>>, id: &str) {
+    set.lock().unwrap().insert(id.to_owned());
+}
+
+fn kill_and_repeat(rounds: u32) {
+    let place = Place::new();
+    let mut finished: Vec<Round> = Vec::new();
+    for number in 0..rounds {
+        let mut up = place.up();
+        if let Some(last) = finished.last() {
+            last.check(&up);
+        }
+        finished.push(Round::run(number, &mut up));
+    }
+    let up = place.up();
+    let client = up.client();
+    // Holes in the journal are known to be dead by what was recorded after them.
+    up.register("LAST");
+    let restarted = Instant::now();
+    for round in &finished {
+        round.check(&up);
+    }
+    // Those of the last round are taken up again only when nobody can be at work any more.
+    std::thread::sleep(AT_WORK.saturating_sub(restarted.elapsed()));
+    for round in &finished {
+        for id in round.sent.difference(&round.acknowledged) {
+            confirm_until_recorded(&client, &payment(&round.order, id));
+        }
+        round.check_finished(&up);
+    }
+    let sent: BTreeSet<_> = finished.iter().flat_map(|round| &round.sent).collect();
+    let acknowledged: usize = finished.iter().map(|round| round.acknowledged.len()).sum();
+    let ledger = up.ledger();
+    assert!(ledger.keys().eq(sent.iter().copied()));
+    assert!(ledger.values().all(|times| *times == 1));
+    println!(
+        "{rounds} kills: {} payments sent, {acknowledged} acknowledged before a kill",
+        sent.len()
+    );
+}
+
+#[test]
+fn kills_under_load_lose_nothing_and_double_nothing() {
+    kill_and_repeat(10);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn a_hundred_kills_under_load_lose_nothing_and_double_nothing() {
+    kill_and_repeat(100);
+}

@@ -1,0 +1,200 @@
+//! A deployment: `mpay up` in a folder that holds the manifest and the component, and no sources.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Stdio},
+    time::{Duration, Instant},
+};
+
+use mpay::client::{Answer, Client, Confirmation};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use wsse::{Certificate, Signer};
+
+use crate::{mpay, workspace};
+
+pub const SERVICE: &str = "S";
+const TOKEN: &str = "test-token-0123456789-0123456789-0123456789";
+const MPAY_KEY: &str = include_str!("../../../wsse/tests/data/mpay.key.pem");
+const MPAY: &str = include_str!("../../../wsse/tests/data/mpay.pem");
+const SERVICE_CERTIFICATE: &str = include_str!("../../../wsse/tests/data/service.pem");
+
+/// The folder. Every process started in it works on the same data.
+pub struct Place(TempDir);
+
+impl Place {
+    pub fn new() -> Self {
+        let component = mpay::component::build(workspace(), true).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let manifest = place.path().join("spin.toml");
+        std::fs::copy(workspace().join("spin.toml"), manifest).unwrap();
+        let source = place
+            .path()
+            .join(component.strip_prefix(workspace()).unwrap());
+        std::fs::create_dir_all(source.parent().unwrap()).unwrap();
+        std::fs::copy(&component, source).unwrap();
+        Self(place)
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Starts the command, and waits until it is ready.
+    pub fn up(&self) -> Deployed {
+        let data = workspace().canonicalize().unwrap();
+        let data = data.join("crates/wsse/tests/data");
+        let mut command = mpay();
+        command
+            .current_dir(self.folder())
+            .args(["up", "--listen", "127.0.0.1:0"]);
+        for (name, file) in [
+            ("service_key", "service.key.pem"),
+            ("service_certificate", "service.pem"),
+            ("mpay_certificates", "mpay.pem"),
+        ] {
+            let file = data.join(file);
+            command.args(["--variable", &format!("{name}=@{}", file.display())]);
+        }
+        for (name, value) in [
+            ("environment", "production"),
+            ("service_ids", SERVICE),
+            ("api_token", TOKEN),
+            ("bank_account", "MD24AG000225100013104168"),
+            ("bank_code", "AGRNMD2X"),
+            ("bank_fiscal_code", "1000000000007"),
+            ("beneficiary_name", "Primăria Exemplu"),
+        ] {
+            command.args(["--variable", &format!("{name}={value}")]);
+        }
+        let mut process = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let url = loop {
+            let line = lines
+                .next()
+                .expect("mpay up ended before it was ready")
+                .unwrap();
+            if let Some(health) = line.strip_prefix("Health") {
+                break health.trim().strip_suffix("health").unwrap().to_owned();
+            }
+        };
+        // What it says later must find somebody who listens.
+        std::thread::spawn(move || lines.for_each(drop));
+        Deployed { process, url }
+    }
+}
+
+/// A running `mpay up`, until it is dropped.
+pub struct Deployed {
+    process: Child,
+    url: String,
+}
+
+impl Deployed {
+    pub fn get(&self, path: &str) -> Value {
+        ureq::get(format!("{}{path}", self.url))
+            .header("Authorization", format!("Bearer {TOKEN}"))
+            .call()
+            .unwrap()
+            .body_mut()
+            .read_json()
+            .unwrap()
+    }
+
+    /// Registers an order that takes any number of payments up to a million.
+    pub fn register(&self, key: &str) {
+        ureq::put(format!("{}api/orders/{SERVICE}/{key}", self.url))
+            .header("Authorization", format!("Bearer {TOKEN}"))
+            .send_json(json!({
+                "reason": "Donații", "allow_partial_payments": true,
+                "lines": [{"line_id": "1", "reason": "Donații", "amount_due": "1000000"}]
+            }))
+            .unwrap();
+    }
+
+    pub fn client(&self) -> Client {
+        let signer = Signer::from_pem(MPAY_KEY, MPAY).unwrap();
+        let provider = Certificate::from_pem(SERVICE_CERTIFICATE).unwrap();
+        Client::new(&self.url, signer, provider)
+    }
+
+    /// How often each payment is in the order, and what is paid.
+    pub fn order(&self, key: &str) -> (BTreeMap<String, u32>, String) {
+        let order = self.get(&format!("api/orders/{SERVICE}/{key}"));
+        let payments = order["payments"].as_array().unwrap();
+        let paid = order["amount_paid"].as_str().unwrap().to_owned();
+        (count(payments), paid)
+    }
+
+    /// How often each payment is in the ledger, as far as it can be read.
+    pub fn ledger(&self) -> BTreeMap<String, u32> {
+        let (mut payments, mut after) = (Vec::new(), json!(0));
+        loop {
+            let page = self.get(&format!("api/payments?limit=200&after={after}"));
+            payments.extend(page["payments"].as_array().unwrap().iter().cloned());
+            if page["next"] == after {
+                return count(&payments);
+            }
+            after = page["next"].clone();
+        }
+    }
+
+    /// SIGKILL: nothing is finished or tidied up.
+    pub fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Deployed {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+fn count(payments: &[Value]) -> BTreeMap<String, u32> {
+    let mut counted = BTreeMap::new();
+    for payment in payments {
+        let id = payment["payment_id"].as_str().unwrap().to_owned();
+        *counted.entry(id).or_default() += 1;
+    }
+    counted
+}
+
+/// A payment of one leu.
+pub fn payment(key: &str, id: &str) -> Confirmation {
+    Confirmation {
+        service_id: SERVICE.into(),
+        order_key: key.into(),
+        payment_id: id.into(),
+        currency: "MDL".into(),
+        total: "1.00".into(),
+        paid_at: Confirmation::paid_now(),
+        lines: vec![("1".into(), "1.00".into())],
+    }
+}
+
+/// Confirms as MPay does: again and again, until it gets through.
+pub fn confirm_until_recorded(client: &Client, payment: &Confirmation) {
+    let started = Instant::now();
+    loop {
+        match client.confirm(payment).unwrap() {
+            Answer::Result(()) => return,
+            Answer::Fault(fault) if fault.code == "InternalError" => {}
+            Answer::Fault(fault) => panic!("{fault}"),
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(180),
+            "{} is not recorded",
+            payment.payment_id
+        );
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}

@@ -1,0 +1,98 @@
+use serde::{Deserialize, Serialize};
+
+use super::{PaymentJson, SignerJson};
+use crate::domain::{Order, SetStatus};
+
+/// What happened: an entry of the journal. Flat, with `type` beside the members of the record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Event {
+    /// A new order.
+    #[serde(rename = "order.registered")]
+    OrderRegistered(OrderEvent),
+    /// A new version of an order, with the status as it was.
+    #[serde(rename = "order.amended")]
+    OrderAmended(OrderEvent),
+    /// A status was set. Other members may have changed with it.
+    #[serde(rename = "order.completed")]
+    OrderCompleted(OrderEvent),
+    #[serde(rename = "order.cancelled")]
+    OrderCancelled(OrderEvent),
+    #[serde(rename = "order.refunding")]
+    OrderRefunding(OrderEvent),
+    #[serde(rename = "order.refunded")]
+    OrderRefunded(OrderEvent),
+    /// A status that was set is taken back.
+    #[serde(rename = "order.reopened")]
+    OrderReopened(OrderEvent),
+    /// A payment. It is one only if the payment's marker names this entry.
+    #[serde(rename = "payment.recorded")]
+    PaymentRecorded(Box<PaymentJson>),
+    /// A confirmation that MPay signed and this provider refused.
+    #[serde(rename = "payment.refused")]
+    PaymentRefused(Box<RefusalJson>),
+}
+
+/// Which order changed, and what it asks for now. Names nobody, so that it can be kept for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderEvent {
+    pub service_id: String,
+    pub order_key: String,
+    /// The version that the change made: the order's `ETag`, if nothing came after.
+    pub version: u64,
+    pub currency: String,
+    /// Absent while it is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_amount_due: Option<String>,
+    /// A status that the institution set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+}
+
+/// A confirmation that MPay signed and this provider refused, for people to sort out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusalJson {
+    /// `PaymentID`, where the message has one; the others likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_key: Option<String>,
+    /// Code of the fault that MPay got.
+    pub code: String,
+    /// Its text.
+    pub reason: String,
+    /// When the message came in.
+    pub received_at: String,
+    pub signer: SignerJson,
+    /// Name of the signed message among the evidence.
+    pub evidence: String,
+}
+
+impl Event {
+    /// What happened to an order that was `before` and is `after`, as version `version`.
+    pub fn of_order(before: Option<&Order>, after: &Order, version: u64) -> Self {
+        let event = OrderEvent {
+            service_id: after.service_id.to_string(),
+            order_key: after.order_key.to_string(),
+            version,
+            currency: after.currency.as_str().to_owned(),
+            total_amount_due: after.total().map(|total| total.to_string()),
+            status: after.set_status.map(|status| status.as_str().to_owned()),
+        };
+        let Some(before) = before else {
+            return Self::OrderRegistered(event);
+        };
+        if before.set_status == after.set_status {
+            return Self::OrderAmended(event);
+        }
+        match after.set_status {
+            Some(SetStatus::Completed) => Self::OrderCompleted(event),
+            Some(SetStatus::Cancelled) => Self::OrderCancelled(event),
+            Some(SetStatus::Refunding) => Self::OrderRefunding(event),
+            Some(SetStatus::Refunded) => Self::OrderRefunded(event),
+            None => Self::OrderReopened(event),
+        }
+    }
+}

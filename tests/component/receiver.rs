@@ -1,0 +1,118 @@
+//! An HTTP server that keeps what it is sent: the institution's side of notifications.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use http::{HeaderMap, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Bytes, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpListener, runtime::Runtime};
+
+/// A request as it came in.
+#[derive(Debug, Clone)]
+pub struct Received {
+    pub path: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// What is answered.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    pub status: u16,
+    pub after: Duration,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Bytes,
+}
+
+impl Default for Reply {
+    fn default() -> Self {
+        Self {
+            status: 204,
+            after: Duration::ZERO,
+            headers: Vec::new(),
+            body: Bytes::new(),
+        }
+    }
+}
+
+/// Runs until it is dropped.
+pub struct Receiver {
+    _runtime: Runtime,
+    address: SocketAddr,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    received: Vec<Received>,
+    reply: Reply,
+}
+
+impl Receiver {
+    pub fn start() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let listener = runtime
+            .block_on(TcpListener::bind(("127.0.0.1", 0)))
+            .unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::<Mutex<Shared>>::default();
+        let serving = Arc::clone(&shared);
+        runtime.spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let shared = Arc::clone(&serving);
+                let service = service_fn(move |request| answer(Arc::clone(&shared), request));
+                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        Self {
+            _runtime: runtime,
+            address,
+            shared,
+        }
+    }
+
+    /// Its address without a path, such as `http://127.0.0.1:8000`.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// From now on it answers this.
+    pub fn reply(&self, reply: Reply) {
+        self.shared.lock().unwrap().reply = reply;
+    }
+
+    /// What has come so far.
+    pub fn received(&self) -> Vec<Received> {
+        self.shared.lock().unwrap().received.clone()
+    }
+}
+
+async fn answer(
+    shared: Arc<Mutex<Shared>>,
+    request: hyper::Request<hyper::body::Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let reply = {
+        let mut shared = shared.lock().unwrap();
+        shared.received.push(Received {
+            path: parts.uri.path().to_owned(),
+            headers: parts.headers,
+            body,
+        });
+        shared.reply.clone()
+    };
+    tokio::time::sleep(reply.after).await;
+    let mut response = Response::builder().status(reply.status);
+    for (name, value) in &reply.headers {
+        response = response.header(*name, value);
+    }
+    Ok(response.body(Full::new(reply.body)).unwrap())
+}
