@@ -2,12 +2,18 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use serde_json::Value;
 
-use super::{Call, Problem, checks, encode, json, merge_patch};
+use super::{
+    Call, Problem, checks,
+    document::{not_a_document, read_object},
+    encode, json, merge_patch,
+    query::Query,
+    reviews::ReviewsAnswer,
+};
 use crate::{
-    domain::{Order, OrderKey, OrderState, ServiceId, SetStatus},
+    domain::{Order, OrderKey, OrderState, ServiceId},
     json::{FieldError, OrderJson, PaymentJson},
     store::{CreateError, Platform, Precondition, RegisterError, Registered, StoredOrder},
 };
@@ -32,7 +38,8 @@ struct OrderAnswer<'a> {
 struct PaymentAnswer<'a> {
     #[serde(flatten)]
     payment: &'a PaymentJson,
-    review: Vec<&'static str>,
+    #[serde(flatten)]
+    reviews: ReviewsAnswer,
 }
 
 /// Answers an order with its status, what is paid and due, and its payments.
@@ -60,8 +67,9 @@ pub async fn put<P: Platform>(
     change(call, service, key, |state| {
         let mut json = json.clone();
         if json.status.is_none() {
-            let set = state.order().and_then(|order| order.set_status);
-            json.status = set.map(|status| status.as_str().to_owned());
+            let set = state.order().map(OrderJson::from).unwrap_or_default();
+            json.status = set.status;
+            json.refund_reference = json.refund_reference.or(set.refund_reference);
         }
         accept(call, service, key, json)
     })
@@ -186,7 +194,12 @@ pub async fn patch<P: Platform>(
         json.total_amount_due = None;
         let mut merged = serde_json::to_value(json).map_err(Problem::internal)?;
         merge_patch::apply(&mut merged, &patch);
-        let json = serde_path_to_error::deserialize(merged).map_err(not_an_order)?;
+        let mut json: OrderJson =
+            serde_path_to_error::deserialize(merged).map_err(not_a_document)?;
+        if json.status.is_none() && patch.get("refund_reference").is_none() {
+            // Whoever takes the refund back takes back what it refers to.
+            json.refund_reference = None;
+        }
         accept(call, service, key, json)
     })
     .await
@@ -199,7 +212,7 @@ pub async fn delete<P: Platform>(
     key: &OrderKey,
 ) -> Result<Response<Bytes>, Problem> {
     change(call, service, key, |state| {
-        Ok(existing(state, key)?.with_status(SetStatus::Cancelled))
+        Ok(existing(state, key)?.cancelled())
     })
     .await
 }
@@ -304,14 +317,9 @@ fn accept<P: Platform>(
 
 /// `?strict=true`: what would be a warning is an error.
 fn strict(query: &str) -> Result<bool, Problem> {
-    match query {
-        "" | "strict=false" => Ok(false),
-        "strict=true" => Ok(true),
-        _ => Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "Of parameters there is strict, which is true or false.",
-        )),
-    }
+    let query = Query::read(query, &["strict"])?;
+    let strict = query.word("strict", &[("true", true), ("false", false)])?;
+    Ok(strict == Some(true))
 }
 
 fn describe<P: Platform>(
@@ -332,7 +340,7 @@ fn describe<P: Platform>(
         .zip(stored.state.payments())
         .map(|(payment, state)| PaymentAnswer {
             payment,
-            review: state.review.iter().map(|review| review.as_str()).collect(),
+            reviews: state.into(),
         })
         .collect();
     let answer = OrderAnswer {
@@ -347,40 +355,6 @@ fn describe<P: Platform>(
         HeaderValue::from_str(&format!("\"{}\"", stored.version)).map_err(Problem::internal)?;
     response.headers_mut().insert(header::ETAG, etag);
     Ok(response)
-}
-
-fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    // An array would be read as an order without names.
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "The body is no order in JSON: it must be an object.",
-        ));
-    }
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let json = serde_path_to_error::deserialize(&mut reader).map_err(not_an_order)?;
-    reader.end().map_err(|error| {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            format!("The body is not one JSON document: {error}."),
-        )
-    })?;
-    Ok(json)
-}
-
-fn not_an_order(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
-    let (path, cause) = (error.path().to_string(), error.inner().to_string());
-    if error.inner().is_data() && path != "." {
-        Problem::fields(vec![FieldError {
-            field: path,
-            detail: cause,
-        }])
-    } else {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            format!("The body is no order in JSON: {cause}."),
-        )
-    }
 }
 
 /// A member that the path gives too: the same, or left out.

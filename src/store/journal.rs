@@ -23,6 +23,16 @@ pub struct JournalEntry {
     pub event: Event,
 }
 
+impl From<Entry<Event>> for JournalEntry {
+    fn from(entry: Entry<Event>) -> Self {
+        Self {
+            index: entry.index,
+            at: entry.at,
+            event: entry.value,
+        }
+    }
+}
+
 /// A part of the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalPage {
@@ -66,20 +76,17 @@ impl<P: Platform> Store<P> {
             let cursor = listing.cursor();
             let entries = self.standing(listing.entries).await?;
             for (entry, standing) in entries {
+                let index = entry.index;
                 match standing {
-                    Standing::Valid => page.entries.push(JournalEntry {
-                        index: entry.index,
-                        at: entry.at,
-                        event: entry.value,
-                    }),
+                    Standing::Valid => page.entries.push(entry.into()),
                     Standing::Abandoned => {}
                     Standing::Pending => {
-                        page.next = entry.index - 1;
+                        page.next = index - 1;
                         return Ok(page);
                     }
                 }
                 if page.entries.len() >= limit {
-                    page.next = entry.index;
+                    page.next = index;
                     return Ok(page);
                 }
             }

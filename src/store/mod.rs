@@ -16,6 +16,7 @@ mod orders;
 mod payments;
 mod platform;
 mod requests;
+mod reviews;
 #[cfg(target_arch = "wasm32")]
 pub mod spin;
 #[cfg(test)]
@@ -28,9 +29,10 @@ use jiff::Timestamp;
 pub use evidence::Evidence;
 pub use journal::{JournalEntry, JournalPage};
 pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
-pub use payments::{Recorded, StoredPayment};
+pub use payments::{Proof, Recorded, StoredPayment};
 pub use platform::{Platform, PlatformError};
 pub use requests::CreateError;
+pub use reviews::{CloseError, ClosedRefusal, StoredRefusal};
 
 /// Why the store could not do what was asked. MPay asks again; so may any caller.
 #[derive(Debug, thiserror::Error)]

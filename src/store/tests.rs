@@ -5,7 +5,9 @@ use super::{
     *,
 };
 use crate::{
-    domain::{Confirmation, Money, Order, OrderKey, OrderStatus, Review, ServiceId},
+    domain::{
+        Confirmation, Money, Order, OrderKey, OrderStatus, PaymentId, Review, ServiceId, Text,
+    },
     json::{Event, OrderJson, PaymentJson, RefusalJson, SignerJson},
 };
 
@@ -114,6 +116,7 @@ async fn events(memory: &Memory) -> Vec<(&'static str, u64)> {
         Event::OrderReopened(order) => ("order.reopened", order.version),
         Event::PaymentRecorded(_) => ("payment.recorded", 0),
         Event::PaymentRefused(_) => ("payment.refused", 0),
+        Event::ReviewClosed(_) => ("review.closed", 0),
     });
     events.collect()
 }
@@ -269,9 +272,9 @@ async fn a_recording_stopped_between_any_two_calls_is_finished_by_repetition() {
     }
 }
 
-async fn payment_of(memory: &Memory, id: &str) -> Option<StoredPayment> {
-    let id = crate::domain::PaymentId::parse(id).unwrap();
-    Store::new(memory.clone()).payment(&id).await.unwrap()
+async fn payment_of(memory: &Memory, id: &str) -> Option<Proof> {
+    let id = PaymentId::parse(id).unwrap();
+    Store::new(memory.clone()).proof(&id).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -737,6 +740,7 @@ async fn set(
             |state| {
                 let mut json = OrderJson::from(state.order().unwrap());
                 json.status = status.map(str::to_owned);
+                json.refund_reference = (status == Some("Refunded")).then(|| "PO 7".to_owned());
                 Ok(json.to_order().unwrap())
             },
         )
@@ -999,4 +1003,98 @@ async fn a_request_waits_for_the_claim_before_its_own() {
     }
     assert_eq!(create(&memory, "a", "10").await.unwrap(), first.unwrap());
     assert_eq!(events(&memory).await.len(), 1);
+}
+
+async fn close(memory: &Memory, id: &str, review: Review) -> Result<(), CloseError> {
+    let id = PaymentId::parse(id).unwrap();
+    let note = Text::parse("looked at").unwrap();
+    Store::new(memory.clone())
+        .close_review(&id, review, &note, "me")
+        .await
+}
+
+async fn closed(memory: &Memory) -> usize {
+    let events = events(memory).await;
+    events
+        .iter()
+        .filter(|event| event.0 == "review.closed")
+        .count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_who_close_a_review_one_does() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    record(&memory, "P", "1", "120").await.unwrap();
+    assert!(matches!(
+        close(&memory, "P", Review::Late).await,
+        Err(CloseError::NotOpen { open }) if open == [Review::OverPaid]
+    ));
+    let closers = (0..16).map(|_| close(&memory, "P", Review::OverPaid));
+    let results = futures::future::join_all(closers).await;
+    assert!(results.iter().any(Result::is_ok), "{results:?}");
+    close(&memory, "P", Review::OverPaid).await.unwrap();
+    assert_eq!(closed(&memory).await, 1);
+    let state = stored(&memory, "1").await.unwrap().state;
+    assert_eq!(state.payments()[0].review, []);
+    assert_eq!(state.payments()[0].closed.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closing_stopped_between_any_two_calls_is_finished_by_repetition() {
+    const CALLS: usize = 7;
+    for fault in [Fault::Cut, Fault::CutAfter, Fault::Fail, Fault::Drop] {
+        for position in 0..CALLS {
+            let memory = Memory::new();
+            register(&memory, "1", "100").await.unwrap();
+            record(&memory, "P", "1", "120").await.unwrap();
+            memory.take_calls();
+            spoil(&memory, position, fault);
+            let first = close(&memory, "P", Review::OverPaid);
+            let _ = tokio::time::timeout(Duration::from_secs(50), first).await;
+            if position == CALLS - 1 && fault == Fault::Cut {
+                assert_eq!(memory.take_calls().len(), CALLS);
+            }
+            memory.script([]);
+            while close(&memory, "P", Review::OverPaid).await.is_err() {
+                tokio::time::sleep(Duration::from_secs(7)).await;
+            }
+            record(&memory, "Q", "1", "1").await.unwrap();
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            assert_eq!(closed(&memory).await, 1, "{fault:?} at {position}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_who_close_a_refusal_one_does() {
+    let memory = Memory::new();
+    refuse(&memory, "P").await;
+    let store = Store::new(memory.clone());
+    let note = Text::parse("looked at").unwrap();
+    let closers = (0..16).map(|_| store.close_refusal(1, &note, "me"));
+    let results = futures::future::join_all(closers).await;
+    let told = |result: &Result<_, _>| matches!(result, Ok(()) | Err(CloseError::Busy));
+    assert!(results.iter().all(told), "{results:?}");
+    while store.close_refusal(1, &note, "me").await.is_err() {
+        tokio::time::sleep(Duration::from_secs(7)).await;
+    }
+    store.close_refusal(1, &note, "you").await.unwrap();
+    assert_eq!(closed(&memory).await, 1);
+    let refusal = store.refusal(1).await.unwrap().unwrap();
+    assert_eq!(refusal.closed.unwrap().by, "me");
+    // Whoever was cut off holds others up for a minute, not for ever.
+    refuse(&memory, "Q").await;
+    spoil(&memory, 4, Fault::Cut);
+    let index = events(&memory).await.len() as u64;
+    let cut = store.close_refusal(index, &note, "me");
+    let cut = tokio::time::timeout(Duration::from_secs(1), cut).await;
+    assert!(cut.is_err(), "{cut:?}");
+    memory.script([]);
+    let mut tries = 0;
+    while store.close_refusal(index, &note, "me").await.is_err() {
+        tries += 1;
+        assert!(tries < 20);
+        tokio::time::sleep(Duration::from_secs(7)).await;
+    }
 }

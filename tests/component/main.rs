@@ -10,5 +10,6 @@ mod harness;
 mod life;
 mod payments;
 mod requests;
+mod reviews;
 mod security;
 mod transport;
