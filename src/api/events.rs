@@ -11,7 +11,7 @@ use super::{
 use crate::{
     domain::time,
     json::Event,
-    store::{JournalEntry, Platform},
+    store::{JournalEntry, Platform, Span},
 };
 
 #[derive(Serialize)]
@@ -32,7 +32,10 @@ struct EventAnswer {
 /// Answers a part of the journal.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let (after, limit) = page(&Query::read(call.query, &["after", "limit"])?)?;
-    let page = call.store.journal(after, limit, |_| true).await?;
+    let page = call
+        .store
+        .journal(after, limit, Span::ALWAYS, |_| true)
+        .await?;
     let events = page
         .entries
         .into_iter()

@@ -5,11 +5,13 @@ mod document;
 mod events;
 mod evidence;
 mod merge_patch;
+mod order_answer;
 mod orders;
 mod payments;
 mod problem;
 mod query;
 mod refusals;
+mod register;
 mod reviews;
 mod zip;
 
@@ -100,7 +102,8 @@ impl Route {
     /// The methods that it takes.
     pub fn methods(&self) -> &'static str {
         match self {
-            Self::Orders | Self::Review(..) | Self::RefusalReview(..) => "POST",
+            Self::Orders => "GET, HEAD, POST",
+            Self::Review(..) | Self::RefusalReview(..) => "POST",
             Self::Order(..) => "GET, HEAD, PUT, PATCH, DELETE",
             Self::Payments
             | Self::Payment(_)
@@ -172,6 +175,7 @@ pub async fn handle<P: Platform>(
 ) -> Result<Response<Bytes>, Problem> {
     let (reads, posts) = (reads(method), *method == Method::POST);
     match route {
+        Route::Orders if reads => register::list(call).await,
         Route::Orders if posts => orders::post(call, body).await,
         Route::Order(service, key) if reads => orders::get(call, &service, &key).await,
         Route::Order(service, key) if *method == Method::PUT => {

@@ -2,45 +2,23 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use serde::Serialize;
 use serde_json::Value;
 
 use super::{
     Call, Problem, checks,
     document::{not_a_document, read_object},
     encode, json, merge_patch,
+    order_answer::OrderAnswer,
     query::Query,
-    reviews::ReviewsAnswer,
 };
 use crate::{
     domain::{Order, OrderKey, OrderState, ServiceId},
-    json::{FieldError, OrderJson, PaymentJson},
+    json::{FieldError, OrderJson},
     store::{CreateError, Platform, Precondition, RegisterError, Registered, StoredOrder},
 };
 
 /// The media type of JSON merge patches (RFC 7396).
 const MERGE_PATCH: &str = "application/merge-patch+json";
-
-/// An order as the API answers it.
-#[derive(Serialize)]
-struct OrderAnswer<'a> {
-    #[serde(flatten)]
-    order: OrderJson,
-    amount_paid: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amount_due: Option<String>,
-    payments: Vec<PaymentAnswer<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<FieldError>,
-}
-
-#[derive(Serialize)]
-struct PaymentAnswer<'a> {
-    #[serde(flatten)]
-    payment: &'a PaymentJson,
-    #[serde(flatten)]
-    reviews: ReviewsAnswer,
-}
 
 /// Answers an order with its status, what is paid and due, and its payments.
 pub async fn get<P: Platform>(
@@ -327,29 +305,7 @@ fn describe<P: Platform>(
     status: StatusCode,
     stored: &StoredOrder,
 ) -> Result<Response<Bytes>, Problem> {
-    let order = stored
-        .state
-        .order()
-        .ok_or_else(|| Problem::internal("an order without versions"))?;
-    let mut json_order = OrderJson::from(order);
-    let warnings = checks::warnings(&json_order);
-    json_order.status = Some(stored.state.status(call.store.now()).as_str().to_owned());
-    let payments = stored
-        .payments
-        .iter()
-        .zip(stored.state.payments())
-        .map(|(payment, state)| PaymentAnswer {
-            payment,
-            reviews: state.into(),
-        })
-        .collect();
-    let answer = OrderAnswer {
-        order: json_order,
-        amount_paid: stored.state.amount_paid().to_string(),
-        amount_due: stored.state.amount_due().map(|due| due.to_string()),
-        payments,
-        warnings,
-    };
+    let answer = OrderAnswer::of(stored, call.store.now())?;
     let mut response = json(status, &answer)?;
     let etag =
         HeaderValue::from_str(&format!("\"{}\"", stored.version)).map_err(Problem::internal)?;

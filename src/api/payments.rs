@@ -6,14 +6,17 @@ use serde::Serialize;
 
 use super::{
     Call, Problem, json,
-    query::{Query, page},
+    query::{OpenReview, Query, page, span},
     reviews::ReviewsAnswer,
 };
 use crate::{
     domain::PaymentId,
     json::{Event, PaymentJson},
-    store::{Platform, StoredPayment},
+    store::{JournalPage, Platform, Span, StoredPayment},
 };
+
+/// How many payments one call looks at.
+const MOST: usize = 200;
 
 #[derive(Serialize)]
 struct PaymentsAnswer {
@@ -44,15 +47,34 @@ impl From<StoredPayment> for PaymentAnswer {
 
 /// Answers payments in the order of their recording.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let (after, limit) = page(&Query::read(call.query, &["after", "limit"])?)?;
+    let query = Query::read(call.query, &["after", "limit", "from", "to", "review"])?;
+    let (after, limit) = page(&query)?;
+    let span = span(&query, "from", "to")?;
+    let review = OpenReview::read(&query)?;
+    // Who wants only some is given them out of a whole page.
+    let looked_at = if review.is_some() { MOST } else { limit };
+    let JournalPage { entries, mut next } = recorded(call, after, looked_at, span).await?;
+    let mut payments = call.store.payments(entries).await?;
+    if let Some(review) = review {
+        payments.retain(|payment| review.is_of(&payment.state));
+        if let Some(beyond) = payments.get(limit) {
+            next = beyond.index - 1;
+            payments.truncate(limit);
+        }
+    }
+    let payments = payments.into_iter().map(PaymentAnswer::from).collect();
+    json(StatusCode::OK, &PaymentsAnswer { payments, next })
+}
+
+/// Payments that were recorded in `span`, after a place in the journal.
+pub(super) async fn recorded<P: Platform>(
+    call: &Call<'_, P>,
+    after: u64,
+    limit: usize,
+    span: Span,
+) -> Result<JournalPage, Problem> {
     let wanted = |event: &Event| matches!(event, Event::PaymentRecorded(_));
-    let page = call.store.journal(after, limit, wanted).await?;
-    let payments = call.store.payments(page.entries).await?;
-    let answer = PaymentsAnswer {
-        payments: payments.into_iter().map(PaymentAnswer::from).collect(),
-        next: page.next,
-    };
-    json(StatusCode::OK, &answer)
+    Ok(call.store.journal(after, limit, span, wanted).await?)
 }
 
 /// Answers one payment.

@@ -5,6 +5,10 @@ use std::{fmt::Display, ops::RangeInclusive};
 use http::StatusCode;
 
 use super::{Problem, decode};
+use crate::{
+    domain::{RecordedPayment, Review, time},
+    store::Span,
+};
 
 /// Parameters, each known and given once at most.
 pub(super) struct Query<'a>(Vec<(&'a str, String)>);
@@ -83,4 +87,39 @@ pub(super) fn page(query: &Query<'_>) -> Result<(u64, usize), Problem> {
     let after = query.number("after", 0, 0..=(1 << 53) - 1)?;
     let limit = query.number("limit", 100, 1..=200)?;
     Ok((after, usize::try_from(limit).unwrap_or(usize::MAX)))
+}
+
+/// A span of time by two parameters: dates, of which the last is part of the span, or times.
+pub(super) fn span(query: &Query<'_>, from: &str, to: &str) -> Result<Span, Problem> {
+    Ok(Span {
+        from: query.parsed(from, time::parse_start)?,
+        to: query.parsed(to, time::parse)?,
+    })
+}
+
+/// Which reviews must be open: any, or one of a reason.
+#[derive(Clone, Copy)]
+pub(super) enum OpenReview {
+    Any,
+    Of(Review),
+}
+
+impl OpenReview {
+    /// Reads the parameter `review`.
+    pub fn read(query: &Query<'_>) -> Result<Option<Self>, Problem> {
+        query.parsed("review", |text| match text {
+            "open" => Ok(Self::Any),
+            text => Review::parse(text)
+                .map(Self::Of)
+                .ok_or("must be open, or the reason of a review"),
+        })
+    }
+
+    /// Whether a payment has such a review.
+    pub fn is_of(self, payment: &RecordedPayment) -> bool {
+        match self {
+            Self::Any => !payment.review.is_empty(),
+            Self::Of(review) => payment.review.contains(&review),
+        }
+    }
 }

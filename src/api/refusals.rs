@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     json::{Event, RefusalJson},
-    store::{Platform, StoredRefusal},
+    store::{Platform, Span, StoredRefusal},
 };
 
 #[derive(Serialize)]
@@ -45,7 +45,10 @@ impl From<StoredRefusal> for RefusalAnswer {
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let (after, limit) = page(&Query::read(call.query, &["after", "limit"])?)?;
     let wanted = |event: &Event| matches!(event, Event::PaymentRefused(_));
-    let page = call.store.journal(after, limit, wanted).await?;
+    let page = call
+        .store
+        .journal(after, limit, Span::ALWAYS, wanted)
+        .await?;
     let refusals = call.store.refusals(page.entries).await?;
     let answer = RefusalsAnswer {
         refusals: refusals.into_iter().map(RefusalAnswer::from).collect(),

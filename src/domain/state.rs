@@ -32,6 +32,14 @@ impl OrderStatus {
             Self::Set(status) => status.as_str(),
         }
     }
+
+    /// Reads the contract's word.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Active, Self::PartiallyPaid, Self::Paid, Self::Expired]
+            .into_iter()
+            .find(|status| status.as_str() == text)
+            .or_else(|| SetStatus::parse(text).map(Self::Set))
+    }
 }
 
 /// Why a person should look at a payment.

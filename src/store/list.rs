@@ -249,6 +249,35 @@ impl<P: Platform> Store<P> {
         Ok(listing)
     }
 
+    /// The counter: the highest index handed out.
+    pub(super) async fn length(&self, list: &str) -> Result<u64, StoreError> {
+        let key = list.to_owned();
+        let values = self.get_many(std::slice::from_ref(&key)).await?;
+        match values.get(list) {
+            Some(counter) => read_counter(list, counter),
+            None => Ok(0),
+        }
+    }
+
+    /// The entries at some indices of a list.
+    pub(super) async fn read_range<T: DeserializeOwned>(
+        &self,
+        list: &str,
+        indices: RangeInclusive<u64>,
+    ) -> Result<Vec<Entry<T>>, StoreError> {
+        let keys: Vec<_> = indices
+            .clone()
+            .map(|index| format!("{list}/{index}"))
+            .collect();
+        let mut listing = Listing {
+            entries: Vec::new(),
+            next: indices.end() + 1,
+            length: 0,
+        };
+        listing.add(list, indices, &self.get_many(&keys).await?)?;
+        Ok(listing.entries)
+    }
+
     /// Whether an entry after index `until` is so old that all holes up to there are dead.
     async fn passed_by(&self, list: &str, until: u64, length: u64) -> Result<bool, StoreError> {
         let keys: Vec<_> = (until + 1..=length.min(until + BLOCK))

@@ -15,6 +15,7 @@ pub mod memory;
 mod orders;
 mod payments;
 mod platform;
+mod register;
 mod requests;
 mod reviews;
 #[cfg(target_arch = "wasm32")]
@@ -27,10 +28,11 @@ use std::{collections::HashMap, time::Duration};
 use jiff::Timestamp;
 
 pub use evidence::Evidence;
-pub use journal::{JournalEntry, JournalPage};
+pub use journal::{JournalEntry, JournalPage, Span};
 pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
 pub use payments::{Proof, Recorded, StoredPayment};
 pub use platform::{Platform, PlatformError};
+pub use register::{RegisterPage, RegisteredOrder};
 pub use requests::CreateError;
 pub use reviews::{CloseError, ClosedRefusal, StoredRefusal};
 

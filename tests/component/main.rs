@@ -9,6 +9,7 @@ mod evidence;
 mod harness;
 mod life;
 mod payments;
+mod register;
 mod requests;
 mod reviews;
 mod security;
