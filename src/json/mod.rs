@@ -8,8 +8,8 @@ mod order;
 #[allow(missing_docs)]
 mod payment;
 
-pub use event::{Event, OrderEvent, RefusalJson};
-pub use order::OrderJson;
+pub use event::{Event, OrderEvent, RefusalJson, ReviewClosedJson};
+pub use order::{AccountJson, EachLanguage, LineJson, LocalizedJson, OrderJson, PropertyJson};
 pub use payment::{PaymentJson, SignerJson};
 
 /// A member of a JSON document that is wrong, and why.

@@ -4,6 +4,7 @@
 //! Everything is built of one primitive, the append-only list of `list.rs`. No value that two
 //! writers can meet at is ever read, changed and written back.
 
+mod bulk;
 #[cfg(any(test, feature = "host-contract"))]
 pub mod contract;
 mod evidence;
@@ -17,7 +18,9 @@ mod payments;
 mod platform;
 #[cfg(test)]
 mod properties;
+mod register;
 mod requests;
+mod reviews;
 #[cfg(target_arch = "wasm32")]
 pub mod spin;
 #[cfg(test)]
@@ -28,11 +31,13 @@ use std::{collections::HashMap, time::Duration};
 use jiff::Timestamp;
 
 pub use evidence::Evidence;
-pub use journal::{JournalEntry, JournalPage};
+pub use journal::{JournalEntry, JournalPage, Span};
 pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
-pub use payments::{Recorded, StoredPayment};
+pub use payments::{Proof, Recorded, StoredPayment};
 pub use platform::{Platform, PlatformError};
+pub use register::{RegisterPage, RegisteredOrder};
 pub use requests::CreateError;
+pub use reviews::{CloseError, ClosedRefusal, StoredRefusal};
 
 /// Why the store could not do what was asked. MPay asks again; so may any caller.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +54,9 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
+    /// A batch failed for all that was in it.
+    #[error("{0}")]
+    Batch(String),
     /// The store took so long that the entry may come too late for its readers.
     #[error("the store took too long")]
     TooSlow,

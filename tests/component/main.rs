@@ -1,6 +1,7 @@
 //! The component itself, built for Wasm and served by the embedded host, over HTTP.
 
 mod api;
+mod bulk;
 mod clients;
 mod configuration;
 mod details;
@@ -11,7 +12,9 @@ mod host;
 mod life;
 mod payments;
 mod receiver;
+mod register;
 mod requests;
+mod reviews;
 mod scale;
 mod security;
 mod transport;

@@ -1,0 +1,124 @@
+//! `GET /api/orders`: the orders there are, the newest first.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+use super::{
+    Call, Problem, json,
+    order_answer::OrderAnswer,
+    query::{OpenReview, Query, span},
+};
+use crate::{
+    domain::{OrderStatus, ServiceId, time},
+    json::OrderEvent,
+    store::{Platform, RegisterPage, Span, StoredOrder},
+};
+
+/// The parameters that choose orders.
+pub(super) const FILTERS: [&str; 7] = [
+    "cursor",
+    "limit",
+    "status",
+    "review",
+    "registered_from",
+    "registered_to",
+    "service_id",
+];
+
+#[derive(Serialize)]
+struct RegisterAnswer<'a> {
+    orders: Vec<RegisteredAnswer<'a>>,
+    /// What `cursor` must be to go on; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct RegisteredAnswer<'a> {
+    /// The place of its registration in the journal.
+    index: u64,
+    registered_at: String,
+    #[serde(flatten)]
+    order: OrderAnswer<'a>,
+}
+
+/// Answers a part of the register.
+pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
+    let query = Query::read(call.query, &FILTERS)?;
+    let limit = query.number("limit", 100, 1..=200)?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let filter = Filter::read(&query)?;
+    let page = filter.page(call, filter.cursor, limit).await?;
+    let now = call.store.now();
+    let orders: Result<_, Problem> = page
+        .orders
+        .iter()
+        .map(|registered| {
+            Ok(RegisteredAnswer {
+                index: registered.index,
+                registered_at: time::format(registered.registered_at),
+                order: OrderAnswer::of(&registered.order, now)?,
+            })
+        })
+        .collect();
+    let answer = RegisterAnswer {
+        orders: orders?,
+        next: page.next,
+    };
+    json(StatusCode::OK, &answer)
+}
+
+/// Which orders are asked for.
+pub(super) struct Filter {
+    /// The place in the journal to look below.
+    pub cursor: Option<u64>,
+    status: Option<OrderStatus>,
+    review: Option<OpenReview>,
+    span: Span,
+    service: Option<ServiceId>,
+}
+
+impl Filter {
+    /// Reads the parameters.
+    pub fn read(query: &Query<'_>) -> Result<Self, Problem> {
+        let cursor = query.number("cursor", 0, 1..=(1 << 53) - 1)?;
+        Ok(Self {
+            cursor: (cursor > 0).then_some(cursor),
+            status: query.parsed("status", |text| {
+                OrderStatus::parse(text).ok_or(
+                    "must be Active, PartiallyPaid, Paid, Expired, Completed, Cancelled, Refunding or Refunded",
+                )
+            })?,
+            review: OpenReview::read(query)?,
+            span: span(query, "registered_from", "registered_to")?,
+            service: query.parsed("service_id", ServiceId::parse)?,
+        })
+    }
+
+    /// A part of the register below a place of the journal.
+    pub async fn page<P: Platform>(
+        &self,
+        call: &Call<'_, P>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<RegisterPage, Problem> {
+        let now = call.store.now();
+        let registered = |event: &OrderEvent| {
+            let service = self.service.as_ref();
+            service.is_none_or(|service| service.as_str() == event.service_id)
+        };
+        let wanted = |order: &StoredOrder| {
+            let state = &order.state;
+            self.status.is_none_or(|status| state.status(now) == status)
+                && self
+                    .review
+                    .is_none_or(|review| state.payments().iter().any(|p| review.is_of(p)))
+        };
+        let page = call
+            .store
+            .register(before, limit, self.span, registered, wanted)
+            .await?;
+        Ok(page)
+    }
+}
