@@ -38,12 +38,28 @@ pub struct Arguments {
     hash: Hash,
 }
 
+/// A hash function, as it is named on the command line.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Hash {
+pub enum Hash {
+    /// SHA-1.
     Sha1,
+    /// SHA-256.
     Sha256,
+    /// SHA-384.
     Sha384,
+    /// SHA-512.
     Sha512,
+}
+
+impl From<Hash> for wsse::Hash {
+    fn from(hash: Hash) -> wsse::Hash {
+        match hash {
+            Hash::Sha1 => wsse::Hash::Sha1,
+            Hash::Sha256 => wsse::Hash::Sha256,
+            Hash::Sha384 => wsse::Hash::Sha384,
+            Hash::Sha512 => wsse::Hash::Sha512,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -167,13 +183,8 @@ fn client(arguments: &Arguments) -> anyhow::Result<Client> {
         .with_context(|| format!("{} with {}", key.display(), certificate.display()))?;
     let provider =
         Certificate::from_pem(&read(&provider)?).with_context(|| provider.display().to_string())?;
-    let hash = match arguments.hash {
-        Hash::Sha1 => wsse::Hash::Sha1,
-        Hash::Sha256 => wsse::Hash::Sha256,
-        Hash::Sha384 => wsse::Hash::Sha384,
-        Hash::Sha512 => wsse::Hash::Sha512,
-    };
-    Ok(Client::new(&arguments.url, signer, provider).with_algorithms(Algorithms::new(hash)))
+    let algorithms = Algorithms::new(arguments.hash.into());
+    Ok(Client::new(&arguments.url, signer, provider).with_algorithms(algorithms))
 }
 
 /// Reads `--line`.

@@ -1,6 +1,15 @@
 //! The command `mpay`.
 
 mod call;
+mod files;
+mod inspect;
+mod keys;
+mod message;
+mod passphrase;
+mod sign;
+mod terminal;
+mod trust;
+mod verify;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -24,6 +33,14 @@ enum Command {
     Up(UpArguments),
     /// Play MPay: make one signed call, verify the answer and print it.
     Call(call::Arguments),
+    /// Make, look at and convert keys and certificates.
+    Keys(keys::Arguments),
+    /// Sign a message.
+    Sign(sign::Arguments),
+    /// Show what a signed message consists of, and whether it verifies.
+    Inspect(inspect::Arguments),
+    /// Judge kept evidence of a payment: who signed what, and when.
+    Verify(verify::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -44,9 +61,13 @@ fn main() -> ExitCode {
     let result = match cli.command.unwrap_or(Command::Up(cli.up)) {
         Command::Up(arguments) => serve(arguments).map(|()| ExitCode::SUCCESS),
         Command::Call(arguments) => call::run(&arguments),
+        Command::Keys(arguments) => keys::run(&arguments),
+        Command::Sign(arguments) => sign::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("mpay: {error:#}");
+        eprintln!("mpay: {}", terminal::clean_lines(&format!("{error:#}")));
         ExitCode::from(2)
     })
 }
