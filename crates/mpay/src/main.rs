@@ -1,6 +1,10 @@
 //! The command `mpay`.
 
+mod bench;
 mod call;
+mod completions;
+mod connect;
+mod doctor;
 mod files;
 mod inspect;
 mod keys;
@@ -41,6 +45,14 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Judge kept evidence of a payment: who signed what, and when.
     Verify(verify::Arguments),
+    /// Find what is wrong with a configuration or a running provider, and how to mend it.
+    Doctor(doctor::Arguments),
+    /// Gather what MPay's connection form asks.
+    Connect(connect::Arguments),
+    /// Load a provider with signed calls, and measure how fast it answers.
+    Bench(bench::Arguments),
+    /// Print a script that completes this command in a shell.
+    Completions(completions::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -65,6 +77,10 @@ fn main() -> ExitCode {
         Command::Sign(arguments) => sign::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Connect(arguments) => connect::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         eprintln!("mpay: {}", terminal::clean_lines(&format!("{error:#}")));

@@ -1,7 +1,7 @@
 //! `mpay sign`: a signed message around an operation.
 
 use std::time::Duration;
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
@@ -16,6 +16,7 @@ use crate::{
     keys::material,
     message::SOAP,
     passphrase::Passphrase,
+    terminal::print_raw,
 };
 
 /// What is signed, and by whom.
@@ -74,7 +75,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.out {
         Some(file) => write_public(file, message.as_bytes())?,
         // No line end after it: a message is its bytes.
-        None => std::io::stdout().lock().write_all(message.as_bytes())?,
+        None => print_raw(message.as_bytes())?,
     }
     Ok(ExitCode::SUCCESS)
 }

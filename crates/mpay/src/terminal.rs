@@ -168,10 +168,17 @@ impl Page {
 /// # Errors
 /// As [`Page::print`].
 pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    let text = json(value)?;
-    forgive_readers(out.write_all(text.as_bytes()).and_then(|()| out.flush()))?;
+    print_raw(json(value)?.as_bytes())?;
     Ok(())
+}
+
+/// Writes this program's own bytes, such as a script.
+///
+/// # Errors
+/// As [`Page::print`].
+pub fn print_raw(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    forgive_readers(out.write_all(bytes).and_then(|()| out.flush()))
 }
 
 fn json(value: &impl Serialize) -> serde_json::Result<String> {

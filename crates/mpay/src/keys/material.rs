@@ -13,7 +13,8 @@ use sha1::{Digest, Sha1};
 use sha2::Sha256;
 use x509_cert::{
     ext::pkix::{
-        BasicConstraints, ExtendedKeyUsage, SubjectAltName, SubjectKeyIdentifier, name::GeneralName,
+        BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName, SubjectKeyIdentifier,
+        name::GeneralName,
     },
     request::CertReq,
     spki::SubjectPublicKeyInfoOwned,
@@ -25,7 +26,6 @@ use super::pkcs12;
 use crate::passphrase::Passphrase;
 
 const SERVER_AUTHENTICATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
-const CLIENT_AUTHENTICATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
 
 /// What one file holds, in its order.
 #[derive(Default)]
@@ -242,12 +242,6 @@ impl Certificate {
         self.parsed.tbs_certificate().issuer().to_string()
     }
 
-    /// Whether it was issued under its own name.
-    pub fn is_self_issued(&self) -> bool {
-        let certificate = self.parsed.tbs_certificate();
-        certificate.subject() == certificate.issuer()
-    }
-
     /// Serial number in hexadecimal.
     pub fn serial_number(&self) -> String {
         hex(self.parsed.tbs_certificate().serial_number().as_bytes())
@@ -270,12 +264,18 @@ impl Certificate {
         {
             return Purpose::Authority;
         }
-        let usages = certificate.get_extension::<ExtendedKeyUsage>();
-        match usages {
-            Ok(Some((_, usages))) if usages.0.contains(&SERVER_AUTHENTICATION) => Purpose::Server,
-            // A system certificate may authenticate clients too, and may name a host.
-            Ok(Some((_, usages))) if usages.0.contains(&CLIENT_AUTHENTICATION) => Purpose::Other,
-            _ => Purpose::Other,
+        let serves = match certificate.get_extension::<ExtendedKeyUsage>() {
+            Ok(Some((_, usages))) => usages.0.contains(&SERVER_AUTHENTICATION),
+            _ => false,
+        };
+        // What signs messages cannot be denied; a web server's certificate never says so.
+        let undeniable = match certificate.get_extension::<KeyUsage>() {
+            Ok(Some((_, usage))) => usage.non_repudiation(),
+            _ => false,
+        };
+        match serves && !undeniable {
+            true => Purpose::Server,
+            false => Purpose::Other,
         }
     }
 

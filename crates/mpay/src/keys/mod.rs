@@ -11,6 +11,7 @@ mod variables;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+pub use show::check_system_certificate;
 
 /// What to do with keys.
 #[derive(Debug, Args)]
