@@ -34,8 +34,10 @@ struct Cli {
 enum Command {
     /// Serve the provider on this machine, with development certificates and sample orders
     /// unless told otherwise.
+    #[command(after_help = UP_EXAMPLES)]
     Up(UpArguments),
     /// Play MPay: make one signed call, verify the answer and print it.
+    #[command(after_help = CALL_EXAMPLES)]
     Call(call::Arguments),
     /// Make, look at and convert keys and certificates.
     Keys(keys::Arguments),
@@ -54,6 +56,23 @@ enum Command {
     /// Print a script that completes this command in a shell.
     Completions(completions::Arguments),
 }
+
+const UP_EXAMPLES: &str = "\
+Examples:
+  mpay up
+  mpay up --listen 127.0.0.1:8080 --state-dir /var/lib/mpay-provider \\
+      --variable environment=test --variable service_ids=TAX \\
+      --variable service_key=@service.key.pem --variable service_certificate=@service.pem \\
+      --variable mpay_certificates=@mpay.pem --variable api_token=@api-token";
+
+const CALL_EXAMPLES: &str = "\
+Examples:
+  mpay call details DEMO-1 --language ru
+  mpay call confirm DEMO-2 --line adult=100 --payment-id P-1
+  mpay call details 2026-0001 --service TAX --url https://test.exemplu.md/mpay --key mpay.key.pem \\
+      --certificate mpay.pem --provider-certificate service.pem
+
+Exit status: 0; 1 for a fault; 2 if there was no answer that could be believed.";
 
 #[derive(Debug, Args)]
 struct UpArguments {

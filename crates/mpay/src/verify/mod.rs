@@ -390,6 +390,12 @@ impl Report {
                     .to_owned(),
             );
         }
+        if evidence.answer.is_some() && with_provider {
+            limits.push(
+                "that the answer is to this request: MPay's contract has it name no payment"
+                    .to_owned(),
+            );
+        }
         if !evidence.ignored.is_empty() {
             limits.push(format!("anything of {}", evidence.ignored.join(", ")));
         }
