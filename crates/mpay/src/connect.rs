@@ -5,6 +5,7 @@ use std::{fs, net::IpAddr, path::PathBuf, process::ExitCode};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use jiff::Timestamp;
+use mpay_provider::config::DEVELOPMENT_CERTIFICATE;
 
 use crate::{
     files::{make_folder, refuse_existing, write_public},
@@ -243,6 +244,10 @@ fn doubt_address(address: IpAddr, doubts: &mut Vec<String>) {
 fn check_certificate(certificate: &Certificate, doubts: &mut Vec<String>) -> anyhow::Result<()> {
     check_system_certificate(certificate)?;
     let subject = certificate.subject();
+    ensure!(
+        !subject.contains(DEVELOPMENT_CERTIFICATE),
+        "the certificate of {subject} is a development one, whose key protects nothing: give the one of STISC"
+    );
     let (_, not_after) = certificate.validity();
     ensure!(
         not_after > Timestamp::now(),

@@ -28,8 +28,8 @@ const LARGE: usize = 64 << 10;
 const OTHER_PORT: &str = "Is the provider running, and is the address right? `mpay up` prints the address where it listens.";
 
 struct Examination<'a> {
-    url: &'a str,
-    base: String,
+    /// Where calls go.
+    url: String,
     http: Http,
     caller: &'a Caller,
     /// The certificate of TLS, in DER.
@@ -48,13 +48,7 @@ pub fn examine(
 ) -> anyhow::Result<()> {
     let (host, port, is_tls) = host_of(url)?;
     let mut examination = Examination {
-        url,
-        base: url
-            .split(['?', '#'])
-            .next()
-            .unwrap_or(url)
-            .trim_end_matches('/')
-            .to_owned(),
+        url: url.split(['?', '#']).next().unwrap_or(url).to_owned(),
         http: Http::new(timeout, false),
         caller,
         tls: None,
@@ -92,7 +86,9 @@ impl Examination<'_> {
 
     /// Asks for `/health`. Gives whether it makes sense to go on.
     fn reach(&mut self, timeout: Duration) -> bool {
-        let health = format!("{}/health", self.base);
+        let base = self.url.trim_end_matches('/');
+        let base = base.strip_suffix("/ServiceProvider.svc").unwrap_or(base);
+        let health = format!("{base}/health");
         let reply = match self.http.get(&health) {
             Ok(reply) => reply,
             Err(ureq::Error::Io(error)) if error.to_string().contains("certificate") => {
@@ -221,7 +217,7 @@ impl Examination<'_> {
 
     fn ask_for_the_wsdl(&mut self) {
         const ADVICE: &str = "MPay's team and client generators ask for it at the address of the service with ?wsdl: let GET through there.";
-        let reply = match self.http.get(&format!("{}/?wsdl", self.base)) {
+        let reply = match self.http.get(&format!("{}?wsdl", self.url)) {
             Ok(reply) => reply,
             Err(error) => {
                 self.findings
@@ -238,7 +234,7 @@ impl Examination<'_> {
             self.findings.wrong("wsdl", text, ADVICE);
             return;
         };
-        if address.trim_end_matches('/') == self.base {
+        if address.trim_end_matches('/') == self.url.trim_end_matches('/') {
             self.findings.ok("wsdl", "the WSDL names this address");
         } else {
             self.findings.warning(
@@ -250,8 +246,7 @@ impl Examination<'_> {
     }
 
     fn post(&self, message: &str) -> Result<Reply, ureq::Error> {
-        let url = format!("{}/", self.base);
-        self.http.post(&url, ACTION, message.as_bytes())
+        self.http.post(&self.url, ACTION, message.as_bytes())
     }
 
     /// Calls without a signature, which must not be answered with an order; the refusal shows the

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use ::pkcs12::pbe_params::EncryptedPrivateKeyInfo;
 use anyhow::{Context, bail, ensure};
 use base64ct::{Base64, Encoding};
 use der::{Decode, Encode, asn1::ObjectIdentifier};
 use jiff::Timestamp;
 use mpay_provider::digest::hex;
-use pkcs8::{DecodePrivateKey, EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
+use pkcs8::{DecodePrivateKey, PrivateKeyInfoRef};
 use rsa::{RsaPrivateKey, RsaPublicKey, pkcs1::DecodeRsaPrivateKey, traits::PublicKeyParts};
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
@@ -172,13 +173,9 @@ impl Material {
             self.certificates.push(certificate);
         } else if let Ok(request) = Request::from_der(der) {
             self.requests.push(request);
-        } else if let Ok(encrypted) = EncryptedPrivateKeyInfoRef::from_der(der) {
-            let plain = encrypted.decrypt(ask()?.as_str()).map_err(|_| {
-                anyhow::anyhow!(
-                    "the key cannot be decrypted: the passphrase is wrong, or the cipher is too old"
-                )
-            })?;
-            self.add_key(plain.as_bytes(), "PKCS#8, encrypted", true)?;
+        } else if let Ok(encrypted) = EncryptedPrivateKeyInfo::from_der(der) {
+            let plain = pkcs12::decrypt_key(&encrypted, &ask()?)?;
+            self.add_key(&plain, "PKCS#8, encrypted", true)?;
         } else if PrivateKeyInfoRef::from_der(der).is_ok() {
             self.add_key(der, "PKCS#8", false)?;
         } else if let Ok(key) = RsaPrivateKey::from_pkcs1_der(der) {

@@ -76,12 +76,7 @@ impl Contents {
                 }
                 PKCS_12_PKCS8_KEY_BAG_OID => {
                     let key = ContextSpecific::<EncryptedPrivateKeyInfo>::from_der(&bag.bag_value)?;
-                    let encrypted = key.value.encrypted_data.as_bytes();
-                    self.keys.push(decrypt(
-                        &key.value.encryption_algorithm,
-                        encrypted,
-                        passphrase,
-                    )?);
+                    self.keys.push(decrypt_key(&key.value, passphrase)?);
                 }
                 PKCS_12_CERT_BAG_OID => {
                     let certificate = ContextSpecific::<CertBag>::from_der(&bag.bag_value)?.value;
@@ -96,6 +91,16 @@ impl Contents {
         }
         Ok(())
     }
+}
+
+/// A private key that is encrypted on its own (RFC 5958 section 3), which old programs do in the
+/// ways of PKCS#12 too. Gives PKCS#8 in DER.
+pub fn decrypt_key(
+    key: &EncryptedPrivateKeyInfo,
+    passphrase: &str,
+) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    let encrypted = key.encrypted_data.as_bytes();
+    decrypt(&key.encryption_algorithm, encrypted, passphrase)
 }
 
 fn octets(content: &der::Any) -> anyhow::Result<OctetString> {

@@ -181,7 +181,11 @@ impl Report {
         match self.belong_together {
             Some(true) => {
                 page.gap();
-                page.finding(Mark::Ok, "key and certificate belong together", None);
+                page.finding(
+                    Mark::Ok,
+                    "key and certificate, or request, belong together",
+                    None,
+                );
             }
             Some(false) => {
                 page.gap();

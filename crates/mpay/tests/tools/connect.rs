@@ -89,6 +89,10 @@ fn what_mpay_could_not_use_is_refused_or_doubted() {
         connect(folder, &[(flag, value)]).expect(2, &[word]);
         assert!(!folder.join("form").exists(), "{flag} {value}");
     }
+    let development = mpay::development::Credentials::of_workspace(folder);
+    development.ensure().unwrap();
+    let file = development.service_certificate();
+    connect(folder, &[("--certificate", file.to_str().unwrap())]).expect(2, &["a development one"]);
     fs::write(folder.join("small.png"), logo(16, 16)).unwrap();
     for (n, (flag, value, word)) in [
         ("--url", "http://localhost:3000/", "without TLS"),

@@ -263,6 +263,27 @@ fn a_file_is_shown_in_every_form() {
     with("secret").expect(0, &["PKCS#8, encrypted", "belong together"]);
     with("wrong").expect(2, &["passphrase is wrong"]);
 
+    // As old programs encrypt keys.
+    let old = [
+        "pkcs8",
+        "-topk8",
+        "-v1",
+        "PBE-SHA1-3DES",
+        "-passout",
+        "pass:secret",
+        "-out",
+        "old.pem",
+        "-in",
+    ];
+    openssl(folder, &[&old[..], &[&key("service.key.pem")]].concat())
+        .unwrap()
+        .expect(0, &[]);
+    let old = mpay(folder)
+        .args(["keys", "show", "old.pem", pem])
+        .env("MPAY_PASSPHRASE", "secret")
+        .output();
+    Outcome::of(old.unwrap()).expect(0, &["belong together"]);
+
     run(folder, &["keys", "show", &key("stranger.key.pem"), pem])
         .expect(1, &["another certificate", "the request was made with"]);
     run(folder, &["keys", "show", &key("ec.pem")]).expect(0, &["not RSA"]);
