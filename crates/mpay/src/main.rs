@@ -22,7 +22,7 @@ use mpay::{host, up};
 
 /// Be paid through MPay: run a provider on this machine, and play MPay against any provider.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -56,6 +56,14 @@ enum Command {
     /// Print a script that completes this command in a shell.
     Completions(completions::Arguments),
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  mpay                                a provider with sample orders on this machine
+  mpay call details DEMO-1            and, in another terminal, MPay's side
+  mpay doctor . http://127.0.0.1:3000/
+
+`mpay COMMAND --help` has examples for each command.";
 
 const UP_EXAMPLES: &str = "\
 Examples:

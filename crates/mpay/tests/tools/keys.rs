@@ -1,5 +1,6 @@
 use std::{
     fs,
+    io::Write,
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Stdio},
@@ -151,6 +152,54 @@ fn without_a_passphrase_or_a_terminal_it_says_how_to_give_one() {
         .env("MPAY_PASSPHRASE", PASSPHRASE)
         .output();
     Outcome::of(given.unwrap()).expect(0, &["service.key.pem"]);
+}
+
+/// Types lines at a terminal, which util-linux's `script` makes. `None` where it is missing.
+fn at_a_terminal(folder: &Path, command: &str, typed: &str) -> Option<Outcome> {
+    let mut script = Command::new("script");
+    script
+        .args(["-qec", command, "/dev/null"])
+        .current_dir(folder);
+    script.env_remove("MPAY_PASSPHRASE").stdin(Stdio::piped());
+    script.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let Ok(mut process) = script.spawn() else {
+        eprintln!("left out: script");
+        return None;
+    };
+    process
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(typed.as_bytes())
+        .unwrap();
+    Some(Outcome::of(process.wait_with_output().unwrap()))
+}
+
+#[test]
+fn at_a_terminal_the_passphrase_is_asked_for_twice() {
+    let folder = folder();
+    let folder = folder.path();
+    let new = "keys new --common-name a --organization b --idno 1008600038413";
+    let new = format!("{} {new}", env!("CARGO_BIN_EXE_mpay"));
+    let Some(differ) = at_a_terminal(folder, &new, "correct horse\nincorrect horse\n") else {
+        return;
+    };
+    differ.expect(
+        2,
+        &[
+            "Passphrase for the new key",
+            "Once more",
+            "differ; nothing was made",
+        ],
+    );
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
+    at_a_terminal(folder, &new, "correct horse\ncorrect horse\n")
+        .unwrap()
+        .expect(0, &["service.csr"]);
+    let show = format!("{} keys show service.key.pem", env!("CARGO_BIN_EXE_mpay"));
+    at_a_terminal(folder, &show, "correct horse\n")
+        .unwrap()
+        .expect(0, &["Passphrase of service.key.pem", "RSA, 2048 bits"]);
 }
 
 #[test]
