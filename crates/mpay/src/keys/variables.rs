@@ -69,12 +69,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     page.field("Certificate of", certificate.subject());
     let chain = all.certificates.len() - 1;
     if chain > 0 {
-        page.field(
-            "Left out",
-            format!(
-                "{chain} certificates of authorities, which the provider needs no variable for"
-            ),
-        );
+        let left_out = "for an authority's certificate the provider needs no variable";
+        page.field("Left out", format!("{chain}: {left_out}"));
     }
     if arguments.env {
         let file = arguments.out.join(".env");
@@ -95,12 +91,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         refuse_existing([key_file.as_path(), certificate_file.as_path()])?;
         write_secret(&key_file, key_pem.as_bytes())?;
         write_public(&certificate_file, certificate_pem.as_bytes())?;
-        page.field("service_key", key_file.display().to_string());
-        page.field("", "NOT encrypted, readable by its owner alone");
         page.field(
-            "service_certificate",
-            certificate_file.display().to_string(),
+            "Key",
+            format!(
+                "{}\nNOT encrypted, readable by its owner alone",
+                key_file.display()
+            ),
         );
+        page.field("Certificate", certificate_file.display().to_string());
         page.gap();
         page.line("Start the provider with them:");
         page.line(format!(

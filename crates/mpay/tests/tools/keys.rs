@@ -427,7 +427,7 @@ fn pkcs12_files_old_and_new_become_variables() {
             &[
                 "service_key",
                 "--variable service_key=@",
-                "1 certificates of authorities",
+                "1: for an authority's certificate",
             ],
         );
         let written =

@@ -175,7 +175,7 @@ fn evidence_of_the_running_component_is_accepted_and_forgeries_are_not() {
         (
             "signer_certificate",
             &read("renewed.pem"),
-            "names this signer",
+            "NOT so: meta.json names this certificate",
         ),
         ("received_at", "2026-01-01T00:00:00+02:00", "not verified"),
         ("answer_sha256", "00", "NOT so: answer.xml"),
@@ -186,6 +186,18 @@ fn evidence_of_the_running_component_is_accepted_and_forgeries_are_not() {
         changed.insert("meta.json".into(), meta.to_string().into_bytes());
         check(changed.into_iter().collect(), 1, &[word]);
     }
+    // An answer that was signed long after the receipt is none to this request.
+    let mut late = files.clone();
+    let mut meta_late = meta(&files);
+    let received: jiff::Timestamp = meta_late["received_at"].as_str().unwrap().parse().unwrap();
+    let earlier = received - jiff::SignedDuration::from_mins(20);
+    meta_late["received_at"] = earlier.to_string().into();
+    late.insert("meta.json".into(), meta_late.to_string().into_bytes());
+    check(
+        late.into_iter().collect(),
+        1,
+        &["after the time of receipt"],
+    );
     let mut without = files.clone();
     without.remove("answer.xml");
     check(without.into_iter().collect(), 1, &["no answer.xml"]);
