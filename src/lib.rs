@@ -5,7 +5,7 @@
 pub mod api;
 pub mod app;
 pub mod config;
-mod digest;
+pub mod digest;
 pub mod domain;
 pub mod json;
 mod log;

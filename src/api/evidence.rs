@@ -6,11 +6,13 @@ use serde::Serialize;
 
 use super::{Call, Problem, file, payments, query::Query, zip};
 use crate::{
+    config::Config,
     digest::sha256,
     domain::{PaymentId, time},
     json::PaymentJson,
     store::{Platform, Proof},
 };
+use wsse::{Certificate, Document, Element};
 
 /// What stands beside the messages: how they were judged, and by what they are recognised.
 #[derive(Serialize)]
@@ -20,6 +22,10 @@ struct Meta {
     /// Its place in the journal.
     index: u64,
     recorded_at: String,
+    /// The signer's certificate, PEM; absent where neither the message nor the configuration has
+    /// it any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signer_certificate: Option<String>,
     verdict: &'static str,
     request_sha256: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,14 +46,17 @@ pub async fn evidence<P: Platform>(
         let request = stored.request;
         ("text/xml; charset=utf-8", "request.xml", request)
     } else {
-        let archive = archive(stored)?;
+        let archive = archive(call.config, stored)?;
         ("application/zip", "evidence.zip", archive)
     };
     file(media_type, name, body)
 }
 
-fn archive(stored: Proof) -> Result<Vec<u8>, Problem> {
+fn archive(config: &Config, stored: Proof) -> Result<Vec<u8>, Problem> {
+    let fingerprint = &stored.payment.signer.fingerprint;
+    let signer_certificate = signer_certificate(config, &stored.request, fingerprint);
     let meta = Meta {
+        signer_certificate,
         index: stored.index,
         payment: stored.payment,
         recorded_at: time::format(stored.recorded_at),
@@ -62,4 +71,32 @@ fn archive(stored: Proof) -> Result<Vec<u8>, Problem> {
     }
     files.push(("meta.json", &meta));
     zip::archive(&files).ok_or_else(|| Problem::internal("evidence too large for a ZIP"))
+}
+
+/// The certificate of this fingerprint, which the message sends or the configuration holds.
+fn signer_certificate(config: &Config, message: &[u8], fingerprint: &str) -> Option<String> {
+    let sent = Document::parse(message).ok();
+    let sent = sent.and_then(|document| sent_certificate(document.root(), fingerprint));
+    let mut configured = config.policy.trust.certificates();
+    let certificate = sent.or_else(|| {
+        configured
+            .find(|certificate| certificate.fingerprint() == fingerprint)
+            .cloned()
+    });
+    certificate.map(|certificate| certificate.to_pem())
+}
+
+fn sent_certificate(element: Element<'_>, fingerprint: &str) -> Option<Certificate> {
+    if matches!(
+        element.local_name(),
+        "BinarySecurityToken" | "X509Certificate" | "KeyIdentifier"
+    ) {
+        let base64 = element.text()?;
+        let pem = format!("-----BEGIN CERTIFICATE-----{base64}-----END CERTIFICATE-----");
+        let certificate = Certificate::from_pem(&pem).ok();
+        return certificate.filter(|certificate| certificate.fingerprint() == fingerprint);
+    }
+    element
+        .children()
+        .find_map(|child| sent_certificate(child, fingerprint))
 }

@@ -97,11 +97,41 @@ fn a_payment_is_given_with_the_messages_that_prove_it() {
     assert_eq!(meta["verdict"], "accepted");
     assert_eq!(meta["payment_id"], "P/1");
     assert_eq!(meta["signer"], payment.body["signer"]);
+    assert_eq!(meta["signer_certificate"], MPAY);
     assert_eq!(
         meta["request_sha256"],
         sha256(exchange.request.as_bytes()).as_str()
     );
     assert_eq!(meta["answer_sha256"], sha256(&exchange.body).as_str());
+}
+
+/// The message names its signer by an identifier alone: the certificate is the configured one.
+#[test]
+fn evidence_has_the_signers_certificate_though_the_message_has_not() {
+    let provider = Provider::start();
+    provider.register("1", order("10"));
+    let content = confirmation("1", "P", "10").encode();
+    let message = provider.mpay().sign(&content).unwrap();
+    let (start, end) = (
+        message.find("<ds:KeyInfo>").unwrap(),
+        message.find("</ds:KeyInfo>").unwrap(),
+    );
+    let message = format!(
+        "{}{}",
+        &message[..start],
+        &message[end + "</ds:KeyInfo>".len()..]
+    );
+    let (start, end) = (
+        message.find("<wsse:BinarySecurityToken").unwrap(),
+        message.find("<ds:Signature").unwrap(),
+    );
+    let message = format!("{}{}", &message[..start], &message[end..]);
+    assert_eq!(provider.post(message).status, 200);
+    let Some(files) = unzip(&provider.evidence("P/evidence").2) else {
+        return;
+    };
+    let meta: Value = serde_json::from_slice(&files["meta.json"]).unwrap();
+    assert_eq!(meta["signer_certificate"], MPAY);
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! `mpay call`: one call, as MPay makes it.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
@@ -12,6 +16,8 @@ use mpay::{
 use mpay_provider::domain::Money;
 use rand::RngExt;
 use wsse::{Algorithms, Certificate, Signer};
+
+use crate::terminal::{Page, clean, fit, width};
 
 /// What to call, and as whom.
 #[derive(Debug, Args)]
@@ -38,12 +44,28 @@ pub struct Arguments {
     hash: Hash,
 }
 
+/// A hash function, as it is named on the command line.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Hash {
+pub enum Hash {
+    /// SHA-1.
     Sha1,
+    /// SHA-256.
     Sha256,
+    /// SHA-384.
     Sha384,
+    /// SHA-512.
     Sha512,
+}
+
+impl From<Hash> for wsse::Hash {
+    fn from(hash: Hash) -> wsse::Hash {
+        match hash {
+            Hash::Sha1 => wsse::Hash::Sha1,
+            Hash::Sha256 => wsse::Hash::Sha256,
+            Hash::Sha384 => wsse::Hash::Sha384,
+            Hash::Sha512 => wsse::Hash::Sha512,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -89,9 +111,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             let answer = client.details(&arguments.service, order_key, language)?;
             report(answer, |orders| {
                 if orders.is_empty() {
-                    println!("No such order.");
+                    say("No such order.")?;
                 }
-                orders.iter().for_each(print_order);
+                orders.iter().try_for_each(print_order)
             })
         }
         Operation::Confirm {
@@ -102,7 +124,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             paid_at,
         } => {
             let order = match client.details(&arguments.service, order_key, "ro")? {
-                Answer::Fault(fault) => return report(Answer::<()>::Fault(fault), |()| {}),
+                Answer::Fault(fault) => return report(Answer::<()>::Fault(fault), |()| Ok(())),
                 Answer::Result(orders) => orders.into_iter().next().context("no such order")?,
             };
             let (total, lines) = match lines.as_slice() {
@@ -119,61 +141,89 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 lines,
             };
             report(client.confirm(&confirmation)?, |()| {
-                println!(
+                say(&format!(
                     "Confirmed: {} {} for order {order_key}, payment {}",
                     confirmation.total, confirmation.currency, confirmation.payment_id
-                );
+                ))
             })
         }
     }
 }
 
-fn report<T>(answer: Answer<T>, print: impl FnOnce(T)) -> anyhow::Result<ExitCode> {
+fn report<T>(
+    answer: Answer<T>,
+    print: impl FnOnce(T) -> io::Result<()>,
+) -> anyhow::Result<ExitCode> {
     match answer {
         Answer::Result(result) => {
-            print(result);
+            print(result)?;
             Ok(ExitCode::SUCCESS)
         }
         Answer::Fault(fault) => {
-            println!("Fault {}: {}", fault.code, fault.reason);
+            say(&format!("Fault {}: {}", fault.code, fault.reason))?;
             Ok(ExitCode::FAILURE)
         }
     }
 }
 
+fn say(line: &str) -> io::Result<()> {
+    let mut page = Page::new();
+    page.line(line);
+    page.print()
+}
+
 fn client(arguments: &Arguments) -> anyhow::Result<Client> {
-    let development = || {
-        let workspace = component::workspace_root().context(
-            "there is no spin.toml here or above: give --key, --certificate and --provider-certificate",
-        )?;
-        let credentials = Credentials::of_workspace(&workspace);
-        if !credentials.mpay_key().exists() {
-            bail!("there are no development certificates yet: start `mpay up` first");
-        }
-        Ok(credentials)
+    let identities = Identities {
+        key: arguments.key.as_deref(),
+        certificate: arguments.certificate.as_deref(),
+        provider_certificate: arguments.provider_certificate.as_deref(),
     };
-    let (key, certificate) = match (&arguments.key, &arguments.certificate) {
-        (Some(key), Some(certificate)) => (key.clone(), certificate.clone()),
-        _ => {
-            let credentials = development()?;
-            (credentials.mpay_key(), credentials.mpay_certificate())
-        }
-    };
-    let provider = match &arguments.provider_certificate {
-        Some(file) => file.clone(),
-        None => development()?.service_certificate(),
-    };
-    let signer = Signer::from_pem(&read(&key)?, &read(&certificate)?)
-        .with_context(|| format!("{} with {}", key.display(), certificate.display()))?;
-    let provider =
-        Certificate::from_pem(&read(&provider)?).with_context(|| provider.display().to_string())?;
-    let hash = match arguments.hash {
-        Hash::Sha1 => wsse::Hash::Sha1,
-        Hash::Sha256 => wsse::Hash::Sha256,
-        Hash::Sha384 => wsse::Hash::Sha384,
-        Hash::Sha512 => wsse::Hash::Sha512,
-    };
-    Ok(Client::new(&arguments.url, signer, provider).with_algorithms(Algorithms::new(hash)))
+    let (signer, provider) = identities.read()?;
+    let algorithms = Algorithms::new(arguments.hash.into());
+    Ok(Client::new(&arguments.url, signer, provider).with_algorithms(algorithms))
+}
+
+/// Who calls, and who must answer: files, or else the development credentials.
+#[derive(Clone, Copy)]
+pub struct Identities<'a> {
+    /// The caller's private key, PEM.
+    pub key: Option<&'a Path>,
+    /// The caller's certificate, PEM.
+    pub certificate: Option<&'a Path>,
+    /// The provider's certificate, PEM.
+    pub provider_certificate: Option<&'a Path>,
+}
+
+impl Identities<'_> {
+    /// Reads them.
+    pub fn read(self) -> anyhow::Result<(Signer, Certificate)> {
+        let development = || {
+            let workspace = component::workspace_root().context(
+                "there is no spin.toml here or above: give --key, --certificate and --provider-certificate",
+            )?;
+            let credentials = Credentials::of_workspace(&workspace);
+            if !credentials.mpay_key().exists() {
+                bail!("there are no development certificates yet: start `mpay up` first");
+            }
+            Ok(credentials)
+        };
+        let (key, certificate) = match (self.key, self.certificate) {
+            (Some(key), Some(certificate)) => (key.to_owned(), certificate.to_owned()),
+            _ => {
+                let credentials = development()?;
+                (credentials.mpay_key(), credentials.mpay_certificate())
+            }
+        };
+        let provider = match self.provider_certificate {
+            Some(file) => file.to_owned(),
+            None => development()?.service_certificate(),
+        };
+        let signer = Signer::from_pem(&read(&key)?, &read(&certificate)?)
+            .with_context(|| format!("{} with {}", key.display(), certificate.display()))?;
+        let provider = Certificate::from_pem(&read(&provider)?)
+            .with_context(|| provider.display().to_string())?;
+        Ok((signer, provider))
+    }
 }
 
 /// Reads `--line`.
@@ -239,15 +289,14 @@ fn new_payment_id() -> String {
     parts.join("-")
 }
 
-fn print_order(order: &OrderDetails) {
+fn print_order(order: &OrderDetails) -> io::Result<()> {
     let text = |name| order.get(name).unwrap_or("—");
-    println!(
-        "Order      {} of service {}",
-        text("OrderKey"),
-        text("ServiceID")
-    );
-    println!("Reason     {}", text("Reason"));
-    println!("Status     {}", text("Status"));
+    let mut page = Page::new();
+    let mut field = |label: &str, value: &str| page.line(format!("{label:<10} {value}"));
+    let key = format!("{} of service {}", text("OrderKey"), text("ServiceID"));
+    field("Order", &key);
+    field("Reason", text("Reason"));
+    field("Status", text("Status"));
     for (name, label) in [
         ("CustomerName", "Customer"),
         ("CustomerID", "IDNP/IDNO"),
@@ -255,7 +304,7 @@ fn print_order(order: &OrderDetails) {
         ("DueDate", "Due"),
     ] {
         if let Some(value) = order.get(name) {
-            println!("{label:<10} {value}");
+            field(label, value);
         }
     }
     for (flag, label) in [
@@ -263,27 +312,31 @@ fn print_order(order: &OrderDetails) {
         ("AllowAdvancePayments", "may be paid in advance"),
     ] {
         if order.get(flag) == Some("true") {
-            println!("           {label}");
+            field("", label);
         }
     }
     for (name, value) in &order.properties {
-        println!("           {name}: {value}");
+        field("", &format!("{name}: {value}"));
     }
     let currency = text("Currency");
-    let width = order
-        .lines
-        .iter()
-        .filter_map(|line| line.get("Reason"))
-        .map(|reason| reason.chars().count())
-        .chain(["Total due".len()])
+    let reasons = order.lines.iter().filter_map(|line| line.get("Reason"));
+    let columns = reasons
+        .map(|reason| width(&clean(reason)))
+        .chain([width("Total due")])
         .max()
         .unwrap_or_default();
-    println!();
+    page.gap();
+    let mut sum = |reason: &str, amount: &str| {
+        let reason = fit(reason, columns);
+        page.line(format!("  {reason}  {amount:>14} {currency}"));
+    };
     for line in &order.lines {
-        let reason = line.get("Reason").unwrap_or("—");
         let amount = line.get("AmountDue").unwrap_or("not known");
-        println!("  {reason:<width$}  {amount:>14} {currency}");
+        sum(line.get("Reason").unwrap_or("—"), amount);
     }
-    let total = order.get("TotalAmountDue").unwrap_or("not known");
-    println!("  {:<width$}  {total:>14} {currency}", "Total due");
+    sum(
+        "Total due",
+        order.get("TotalAmountDue").unwrap_or("not known"),
+    );
+    page.print()
 }

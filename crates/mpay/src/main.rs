@@ -1,6 +1,19 @@
 //! The command `mpay`.
 
+mod bench;
 mod call;
+mod completions;
+mod connect;
+mod doctor;
+mod files;
+mod inspect;
+mod keys;
+mod message;
+mod passphrase;
+mod sign;
+mod terminal;
+mod trust;
+mod verify;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -9,7 +22,7 @@ use mpay::{host, up};
 
 /// Be paid through MPay: run a provider on this machine, and play MPay against any provider.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -21,10 +34,53 @@ struct Cli {
 enum Command {
     /// Serve the provider on this machine, with development certificates and sample orders
     /// unless told otherwise.
+    #[command(after_help = UP_EXAMPLES)]
     Up(UpArguments),
     /// Play MPay: make one signed call, verify the answer and print it.
+    #[command(after_help = CALL_EXAMPLES)]
     Call(call::Arguments),
+    /// Make, look at and convert keys and certificates.
+    Keys(keys::Arguments),
+    /// Sign a message.
+    Sign(sign::Arguments),
+    /// Show what a signed message consists of, and whether it verifies.
+    Inspect(inspect::Arguments),
+    /// Judge kept evidence of a payment: who signed what, and when.
+    Verify(verify::Arguments),
+    /// Find what is wrong with a configuration or a running provider, and how to mend it.
+    Doctor(doctor::Arguments),
+    /// Gather what MPay's connection form asks.
+    Connect(connect::Arguments),
+    /// Load a provider with signed calls, and measure how fast it answers.
+    Bench(bench::Arguments),
+    /// Print a script that completes this command in a shell.
+    Completions(completions::Arguments),
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  mpay                                a provider with sample orders on this machine
+  mpay call details DEMO-1            and, in another terminal, MPay's side
+  mpay doctor . http://127.0.0.1:3000/
+
+`mpay COMMAND --help` has examples for each command.";
+
+const UP_EXAMPLES: &str = "\
+Examples:
+  mpay up
+  mpay up --listen 127.0.0.1:8080 --state-dir /var/lib/mpay-provider \\
+      --variable environment=test --variable service_ids=TAX \\
+      --variable service_key=@service.key.pem --variable service_certificate=@service.pem \\
+      --variable mpay_certificates=@mpay.pem --variable api_token=@api-token";
+
+const CALL_EXAMPLES: &str = "\
+Examples:
+  mpay call details DEMO-1 --language ru
+  mpay call confirm DEMO-2 --line adult=100 --payment-id P-1
+  mpay call details 2026-0001 --service TAX --url https://test.exemplu.md/mpay --key mpay.key.pem \\
+      --certificate mpay.pem --provider-certificate service.pem
+
+Exit status: 0; 1 for a fault; 2 if there was no answer that could be believed.";
 
 #[derive(Debug, Args)]
 struct UpArguments {
@@ -44,9 +100,17 @@ fn main() -> ExitCode {
     let result = match cli.command.unwrap_or(Command::Up(cli.up)) {
         Command::Up(arguments) => serve(arguments).map(|()| ExitCode::SUCCESS),
         Command::Call(arguments) => call::run(&arguments),
+        Command::Keys(arguments) => keys::run(&arguments),
+        Command::Sign(arguments) => sign::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Connect(arguments) => connect::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("mpay: {error:#}");
+        eprintln!("mpay: {}", terminal::clean_lines(&format!("{error:#}")));
         ExitCode::from(2)
     })
 }

@@ -173,6 +173,16 @@ impl Certificate {
         &self.0.der
     }
 
+    /// The certificate in PEM, in lines of 64 characters (RFC 7468).
+    pub fn to_pem(&self) -> String {
+        let base64 = Base64::encode_string(self.der());
+        let lines = base64.as_bytes().chunks(64);
+        let lines: String = lines
+            .map(|line| format!("{}\n", String::from_utf8_lossy(line)))
+            .collect();
+        format!("{BEGIN}\n{lines}{END}\n")
+    }
+
     /// The subject's distinguished name, as RFC 4514 writes it: the most specific part first.
     pub fn subject(&self) -> String {
         self.0.subject.clone()

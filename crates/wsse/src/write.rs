@@ -1,7 +1,8 @@
 //! Writing XML that is canonical as it is written.
 
-use crate::c14n::{attribute_escape, text_escape};
-use crate::xml::is_char;
+use crate::c14n::{attribute_escape, exclusive_c14n, text_escape};
+use crate::names::{SOAP, WSU};
+use crate::xml::{Document, Element, XmlError, is_char};
 
 /// Writes the content of a `soap:Body` so that its exclusive canonical form (Exclusive XML
 /// Canonicalization 1.0) is, byte for byte, what was written: it is digested without another pass.
@@ -144,6 +145,30 @@ impl Writer {
 pub struct Content(String);
 
 impl Content {
+    /// An element of some document, and all below it, as the content of a Body: its exclusive
+    /// canonical form there, without comments.
+    ///
+    /// Namespaces that only texts or attribute values use, as `xsi:type` does, are lost, since
+    /// exclusive C14N does not see them (Exclusive XML Canonicalization 1.0, section 1.3).
+    ///
+    /// # Errors
+    ///
+    /// If it is too large or too deep for a message.
+    pub fn of_element(element: Element<'_>) -> Result<Content, XmlError> {
+        // Within the Body the prefixes soap and wsu are declared already, so that the element may
+        // have another form there than on its own.
+        let (start, end) = (r#"<soap:Body xmlns:soap=""#, "</soap:Body>");
+        let start = format!(r#"{start}{SOAP}" xmlns:wsu="{WSU}" wsu:Id="Body">"#);
+        let alone = exclusive_c14n(element, false, &[]);
+        let body = [start.as_bytes(), &alone, end.as_bytes()].concat();
+        let document = Document::parse(&body)?;
+        let canonical = exclusive_c14n(document.root(), false, &[]);
+        let content = canonical
+            .get(start.len()..canonical.len() - end.len())
+            .unwrap_or_default();
+        Ok(Content(String::from_utf8_lossy(content).into_owned()))
+    }
+
     /// The XML.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -153,8 +178,6 @@ impl Content {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::c14n::exclusive_c14n;
-    use crate::xml::Document;
 
     #[test]
     fn what_is_written_is_canonical() {
@@ -191,6 +214,24 @@ mod tests {
             writer.finish().as_str(),
             "<soap:Fault><faultcode>soap:Client</faultcode></soap:Fault>"
         );
+    }
+
+    #[test]
+    fn an_element_becomes_canonical_where_it_stands() {
+        let content = |text: &str| {
+            let document = Document::parse(text.as_bytes()).unwrap();
+            Content::of_element(document.root()).unwrap()
+        };
+        assert_eq!(
+            content("<?xml version='1.0'?>\n<p:a xmlns:p='urn:p' xmlns:q='urn:q'>\r\n<p:b  c = 'd'/><!-- e --></p:a>").as_str(),
+            "<p:a xmlns:p=\"urn:p\">\n<p:b c=\"d\"></p:b></p:a>"
+        );
+        let fault = "<soap:Fault><faultcode>soap:Client</faultcode></soap:Fault>";
+        let declared = fault.replacen('>', &format!(" xmlns:soap='{SOAP}'>"), 1);
+        assert_eq!(content(&declared).as_str(), fault);
+        // The same prefix for something else.
+        let other = "<soap:a xmlns:soap=\"urn:a\"></soap:a>";
+        assert_eq!(content(other).as_str(), other);
     }
 
     #[test]

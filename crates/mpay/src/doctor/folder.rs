@@ -1,0 +1,259 @@
+//! A folder with a `spin.toml`.
+
+use std::{collections::BTreeMap, ffi::OsString, fs, os::unix::fs::PermissionsExt, path::Path};
+
+use anyhow::{Context, bail};
+use jiff::Timestamp;
+use mpay::{
+    development::Credentials,
+    host::{Manifest, Variables as Resolved},
+};
+use mpay_provider::config::{Config, Environment, VARIABLES, Variables};
+
+use super::{
+    Findings,
+    certificates::{self, Certificates, Texts},
+    component,
+};
+
+/// What a folder configures, for the questions to a running provider.
+#[derive(Default)]
+pub struct Setup {
+    /// Its key, certificate and so on, if they are right.
+    pub config: Option<Config>,
+    /// The certificates in its variables, right or wrong.
+    pub certificates: Certificates,
+    /// Development credentials, if it has some.
+    pub credentials: Option<Credentials>,
+}
+
+/// Reads a folder.
+pub fn examine(
+    folder: &Path,
+    given: &[(String, String)],
+    findings: &mut Findings,
+) -> anyhow::Result<Setup> {
+    if !folder.is_dir() {
+        bail!(
+            "{} is neither a folder nor an address such as https://plati.exemplu.md/",
+            folder.display()
+        );
+    }
+    let mut setup = Setup::default();
+    let credentials = Credentials::of_workspace(folder);
+    if credentials.mpay_key().is_file() {
+        setup.credentials = Some(credentials);
+    }
+    let manifest = match Manifest::load(folder.join("spin.toml")) {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            findings.wrong(
+                "manifest",
+                error.to_string(),
+                "A deployment needs the spin.toml of this version of the provider: copy it anew.",
+            );
+            return Ok(setup);
+        }
+    };
+    findings.ok(
+        "manifest",
+        format!("{} can be served", manifest.path.display()),
+    );
+    component::examine(&manifest.component_path(), findings);
+    examine_files(folder, findings);
+
+    let dotenv = read_dotenv(folder, findings)?;
+    let environment = |name: &str| {
+        let own = std::env::var_os(name);
+        own.or_else(|| dotenv.get(name).map(OsString::from))
+    };
+    let mut given = given.to_vec();
+    add_development(
+        &mut given,
+        environment,
+        setup.credentials.as_ref(),
+        findings,
+    )?;
+    let resolved = match Resolved::resolve(&manifest, &given, environment) {
+        Ok(resolved) => resolved,
+        Err(error) => {
+            findings.wrong(
+                "variables",
+                error.to_string(),
+                "Take the name from the README's table of variables.",
+            );
+            return Ok(setup);
+        }
+    };
+    let mut variables = Variables::default();
+    for name in VARIABLES {
+        if let Ok(value) = resolved.get(name) {
+            variables.set(name, value.to_owned());
+        }
+    }
+    let text = |name| resolved.get(name).unwrap_or_default();
+    let texts = Texts {
+        service_key: text("service_key"),
+        service_certificate: text("service_certificate"),
+        mpay_certificates: text("mpay_certificates"),
+        mpay_authorities: text("mpay_authorities"),
+    };
+    let explained = findings.findings.len();
+    setup.certificates = certificates::examine(&texts, Timestamp::now(), findings);
+    match Config::read(&variables) {
+        Ok(config) => {
+            examine_config(&config, findings);
+            setup.config = Some(config);
+        }
+        Err(wrong) => {
+            for error in wrong.errors {
+                // Some are explained above in more words.
+                let explained = findings.findings.iter().skip(explained);
+                let mut wrong = explained.filter(|f| f.mark == crate::terminal::Mark::Wrong);
+                if !wrong.any(|finding| finding.text.contains(error.variable)) {
+                    findings.wrong(
+                        "variables",
+                        error.to_string(),
+                        format!(
+                            "Set it by `--variable {0}=…`, `--variable {0}=@FILE`, or SPIN_VARIABLE_{1}.",
+                            error.variable,
+                            error.variable.to_ascii_uppercase()
+                        ),
+                    );
+                }
+            }
+        }
+    }
+    Ok(setup)
+}
+
+/// The lines of `.env`, which Spin reads where it is started.
+fn read_dotenv(folder: &Path, findings: &mut Findings) -> anyhow::Result<BTreeMap<String, String>> {
+    let file = folder.join(".env");
+    if !file.is_file() {
+        return Ok(BTreeMap::new());
+    }
+    let lines = dotenvy::from_path_iter(&file).context(".env")?;
+    let mut values = BTreeMap::new();
+    for line in lines {
+        match line {
+            Ok((name, value)) => {
+                values.insert(name, value);
+            }
+            // The error shows the line, which may be a secret.
+            Err(_) => {
+                findings.wrong(
+                    "dotenv",
+                    ".env has a line that cannot be read",
+                    "Each line is NAME=VALUE; a value of several lines stands in double quotes. `mpay keys variables --env` writes one.",
+                );
+                break;
+            }
+        }
+    }
+    if values.keys().any(|name| name.starts_with("SPIN_VARIABLE_")) {
+        findings.note(
+            "dotenv",
+            ".env sets variables: `spin up` reads it, `mpay up` does not",
+            "For `mpay up`, give them by --variable, or put them into its environment.",
+        );
+    }
+    Ok(values)
+}
+
+/// In a folder with development credentials `mpay up` takes these where nothing else is said.
+fn add_development(
+    given: &mut Vec<(String, String)>,
+    environment: impl Fn(&str) -> Option<OsString>,
+    credentials: Option<&Credentials>,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    let Some(credentials) = credentials else {
+        return Ok(());
+    };
+    let named = given.iter().rev().find(|(name, _)| name == "environment");
+    let named = named.map(|(_, value)| OsString::from(value));
+    let named = named.or_else(|| environment("SPIN_VARIABLE_ENVIRONMENT"));
+    if named.is_some_and(|named| named != "development") {
+        return Ok(());
+    }
+    let has_own = |name: &str| {
+        given.iter().any(|(given, _)| given == name)
+            || environment(&format!("SPIN_VARIABLE_{}", name.to_ascii_uppercase())).is_some()
+    };
+    let added: Vec<_> = credentials
+        .variables()?
+        .into_iter()
+        .filter(|(name, _)| !has_own(name))
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    given.extend(added);
+    findings.note(
+        "development",
+        format!("development credentials of {} are used, as by `mpay up`", credentials.folder().display()),
+        "Give `--variable environment=production` and the variables of the deployment to look at that instead.",
+    );
+    Ok(())
+}
+
+/// Keys in the folder that others may read.
+fn examine_files(folder: &Path, findings: &mut Findings) {
+    let Ok(files) = fs::read_dir(folder) else {
+        return;
+    };
+    for file in files.flatten() {
+        let name = file.file_name().to_string_lossy().into_owned();
+        let secret = name == ".env" || name.ends_with(".key.pem") || name.ends_with(".key");
+        let mode = file.metadata().map_or(0, |data| data.permissions().mode());
+        if secret && mode & 0o077 != 0 {
+            findings.warning(
+                "readable",
+                format!(
+                    "{name} can be read by others on this machine (mode {:o})",
+                    mode & 0o777
+                ),
+                format!("chmod 600 {name}"),
+            );
+        }
+    }
+}
+
+fn examine_config(config: &Config, findings: &mut Findings) {
+    findings.ok(
+        "variables",
+        format!(
+            "the variables are whole, for environment {}",
+            config.environment.as_str()
+        ),
+    );
+    if !config.policy.accept_sha1 {
+        findings.warning(
+            "sha1",
+            "accept_sha1 is false, and MPay signs with SHA-1 today",
+            "Leave it true until MPay's team says that it signs with SHA-256.",
+        );
+    }
+    if config.policy.clock_skew.as_secs() < 30 {
+        findings.warning(
+            "clock-skew",
+            "clock_skew is below 30 seconds, and MPay's clock has been seen ahead",
+            "120, the default, is right for most.",
+        );
+    }
+    if config.environment == Environment::Development {
+        return;
+    }
+    match &config.public_url {
+        Some(url) if url.starts_with("https://") => {}
+        Some(url) => findings.warning(
+            "public-url",
+            format!("public_url is {url}, without TLS"),
+            "MPay calls https:// only; put the address there that it calls.",
+        ),
+        None => findings.note(
+            "public-url",
+            "public_url is not set: the WSDL names whatever host it was asked at",
+            "Behind a proxy that is often the inner one: set it to the address that MPay calls.",
+        ),
+    }
+}

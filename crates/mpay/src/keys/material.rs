@@ -1,0 +1,373 @@
+//! Keys, certificates and requests in whatever form a file has them.
+
+use std::path::Path;
+
+use ::pkcs12::pbe_params::EncryptedPrivateKeyInfo;
+use anyhow::{Context, bail, ensure};
+use base64ct::{Base64, Encoding};
+use der::{Decode, Encode, asn1::ObjectIdentifier};
+use jiff::Timestamp;
+use mpay_provider::digest::hex;
+use pkcs8::{DecodePrivateKey, PrivateKeyInfoRef};
+use rsa::{RsaPrivateKey, RsaPublicKey, pkcs1::DecodeRsaPrivateKey, traits::PublicKeyParts};
+use sha1::{Digest, Sha1};
+use sha2::Sha256;
+use x509_cert::{
+    ext::pkix::{
+        BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName, SubjectKeyIdentifier,
+        name::GeneralName,
+    },
+    request::CertReq,
+    spki::SubjectPublicKeyInfoOwned,
+    time::Time,
+};
+use zeroize::Zeroizing;
+
+use super::pkcs12;
+use crate::passphrase::Passphrase;
+
+const SERVER_AUTHENTICATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
+
+/// What one file holds, in its order.
+#[derive(Default)]
+pub struct Material {
+    /// Private keys, with how the file keeps them.
+    pub keys: Vec<PrivateKey>,
+    /// Certificates.
+    pub certificates: Vec<Certificate>,
+    /// Requests for a certificate.
+    pub requests: Vec<Request>,
+}
+
+/// An RSA private key.
+pub struct PrivateKey {
+    /// The key.
+    pub key: RsaPrivateKey,
+    /// The format of its file.
+    pub format: &'static str,
+    /// Whether its file is encrypted.
+    pub encrypted: bool,
+}
+
+/// A certificate, whatever its key.
+#[derive(Clone)]
+pub struct Certificate {
+    /// In DER.
+    pub der: Vec<u8>,
+    parsed: x509_cert::Certificate,
+}
+
+/// A request for a certificate (PKCS#10).
+pub struct Request {
+    parsed: CertReq,
+}
+
+/// What a certificate is for, as far as it says itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It certifies others.
+    Authority,
+    /// A web server's: TLS.
+    Server,
+    /// Anything else, as a system certificate is.
+    Other,
+}
+
+/// Reads a file, and asks for its passphrase if it needs one.
+pub fn read(file: &Path, passphrase: &Passphrase) -> anyhow::Result<Material> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let bytes = Zeroizing::new(bytes);
+    let name = file.display().to_string();
+    parse(&bytes, &mut || passphrase.get(&name)).with_context(|| name.clone())
+}
+
+/// Reads what is not encrypted.
+pub fn parse_plain(bytes: &[u8]) -> anyhow::Result<Material> {
+    parse(bytes, &mut || bail!("encrypted"))
+}
+
+type Ask<'a> = dyn FnMut() -> anyhow::Result<Zeroizing<String>> + 'a;
+
+fn parse(bytes: &[u8], ask: &mut Ask<'_>) -> anyhow::Result<Material> {
+    let mut material = Material::default();
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.contains("-----BEGIN ") => material.add_pem(text, ask)?,
+        _ => material.add_der(bytes, ask)?,
+    }
+    Ok(material)
+}
+
+impl Material {
+    /// The one key.
+    pub fn key(&self) -> anyhow::Result<&PrivateKey> {
+        match self.keys.as_slice() {
+            [key] => Ok(key),
+            [] => bail!("there is no private key"),
+            keys => bail!(
+                "there are {} private keys where one was expected",
+                keys.len()
+            ),
+        }
+    }
+
+    /// The certificate of the key, or the only one where there is no key.
+    pub fn certificate(&self) -> anyhow::Result<&Certificate> {
+        if let [key] = self.keys.as_slice()
+            && let Some(own) = self.certificates.iter().find(|c| c.is_of(&key.key))
+        {
+            return Ok(own);
+        }
+        match self.certificates.as_slice() {
+            [certificate] => Ok(certificate),
+            [] => bail!("there is no certificate"),
+            several => bail!(
+                "there are {} certificates, and none belongs to the private key",
+                several.len()
+            ),
+        }
+    }
+
+    /// RFC 7468; text around the blocks, as OpenSSL writes it, is skipped.
+    fn add_pem(&mut self, text: &str, ask: &mut Ask<'_>) -> anyhow::Result<()> {
+        let mut rest = text;
+        while let Some((_, block)) = rest.split_once("-----BEGIN ") {
+            let (label, block) = block.split_once("-----").context("a broken PEM block")?;
+            let end = format!("-----END {label}-----");
+            let (content, after) = block
+                .split_once(end.as_str())
+                .with_context(|| format!("no `{end}`"))?;
+            rest = after;
+            ensure!(
+                !content.contains("Proc-Type:"),
+                "the key is encrypted in OpenSSL's old way; `openssl pkcs8 -topk8 -in OLD.pem -out NEW.pem` writes it as PKCS#8"
+            );
+            let base64: Zeroizing<String> =
+                Zeroizing::new(content.split_ascii_whitespace().collect());
+            let der = Base64::decode_vec(&base64)
+                .map(Zeroizing::new)
+                .map_err(|_| anyhow::anyhow!("the PEM block `{label}` is not base64"))?;
+            match label {
+                "CERTIFICATE" | "TRUSTED CERTIFICATE" | "X509 CERTIFICATE" => {
+                    self.certificates.push(Certificate::from_der(&der)?);
+                }
+                "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
+                    self.requests.push(Request::from_der(&der)?);
+                }
+                "PRIVATE KEY" | "RSA PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => {
+                    self.add_der(&der, ask)?;
+                }
+                "PKCS7" | "CMS" => bail!(PKCS7),
+                // Parameters of other algorithms, public keys.
+                _ => {}
+            }
+        }
+        ensure!(
+            !(self.keys.is_empty() && self.certificates.is_empty() && self.requests.is_empty()),
+            "there is neither a key nor a certificate nor a request in this PEM file"
+        );
+        Ok(())
+    }
+
+    fn add_der(&mut self, der: &[u8], ask: &mut Ask<'_>) -> anyhow::Result<()> {
+        if let Ok(certificate) = Certificate::from_der(der) {
+            self.certificates.push(certificate);
+        } else if let Ok(request) = Request::from_der(der) {
+            self.requests.push(request);
+        } else if let Ok(encrypted) = EncryptedPrivateKeyInfo::from_der(der) {
+            let plain = pkcs12::decrypt_key(&encrypted, &ask()?)?;
+            self.add_key(&plain, "PKCS#8, encrypted", true)?;
+        } else if PrivateKeyInfoRef::from_der(der).is_ok() {
+            self.add_key(der, "PKCS#8", false)?;
+        } else if let Ok(key) = RsaPrivateKey::from_pkcs1_der(der) {
+            self.keys.push(PrivateKey {
+                key,
+                format: "PKCS#1",
+                encrypted: false,
+            });
+        } else if pkcs12::is_pkcs12(der) {
+            let contents = pkcs12::open(der, &ask()?)?;
+            for key in &contents.keys {
+                self.add_key(key, "PKCS#12", true)?;
+            }
+            for certificate in &contents.certificates {
+                self.certificates.push(Certificate::from_der(certificate)?);
+            }
+        } else if cms::content_info::ContentInfo::from_der(der).is_ok() {
+            bail!(PKCS7);
+        } else {
+            bail!("neither PEM nor DER of a key, a certificate or a request, nor PKCS#12");
+        }
+        Ok(())
+    }
+
+    fn add_key(&mut self, der: &[u8], format: &'static str, encrypted: bool) -> anyhow::Result<()> {
+        let key = RsaPrivateKey::from_pkcs8_der(der)
+            .map_err(|_| anyhow::anyhow!("the private key is not RSA, which MPay asks for"))?;
+        self.keys.push(PrivateKey {
+            key,
+            format,
+            encrypted,
+        });
+        Ok(())
+    }
+}
+
+const PKCS7: &str = "PKCS#7 (.p7b) holds certificates in another form; `openssl pkcs7 -print_certs -in FILE -out certificates.pem` writes them as PEM (add `-inform der` if the file is binary)";
+
+impl Certificate {
+    /// Parses DER.
+    pub fn from_der(der: &[u8]) -> anyhow::Result<Certificate> {
+        let parsed = x509_cert::Certificate::from_der(der).context("not an X.509 certificate")?;
+        Ok(Certificate {
+            der: der.to_vec(),
+            parsed,
+        })
+    }
+
+    /// As PEM.
+    pub fn to_pem(&self) -> String {
+        pem("CERTIFICATE", &self.der)
+    }
+
+    /// Subject, the most specific part first (RFC 4514).
+    pub fn subject(&self) -> String {
+        self.parsed.tbs_certificate().subject().to_string()
+    }
+
+    /// Issuer, likewise.
+    pub fn issuer(&self) -> String {
+        self.parsed.tbs_certificate().issuer().to_string()
+    }
+
+    /// Serial number in hexadecimal.
+    pub fn serial_number(&self) -> String {
+        hex(self.parsed.tbs_certificate().serial_number().as_bytes())
+    }
+
+    /// First and last instant of validity.
+    pub fn validity(&self) -> (Timestamp, Timestamp) {
+        let validity = self.parsed.tbs_certificate().validity();
+        (
+            timestamp(&validity.not_before),
+            timestamp(&validity.not_after),
+        )
+    }
+
+    /// What it says that it is for.
+    pub fn purpose(&self) -> Purpose {
+        let certificate = self.parsed.tbs_certificate();
+        if let Ok(Some((_, constraints))) = certificate.get_extension::<BasicConstraints>()
+            && constraints.ca
+        {
+            return Purpose::Authority;
+        }
+        let serves = match certificate.get_extension::<ExtendedKeyUsage>() {
+            Ok(Some((_, usages))) => usages.0.contains(&SERVER_AUTHENTICATION),
+            _ => false,
+        };
+        // What signs messages cannot be denied; a web server's certificate never says so.
+        let undeniable = match certificate.get_extension::<KeyUsage>() {
+            Ok(Some((_, usage))) => usage.non_repudiation(),
+            _ => false,
+        };
+        match serves && !undeniable {
+            true => Purpose::Server,
+            false => Purpose::Other,
+        }
+    }
+
+    /// The host names that a TLS client takes it for.
+    pub fn host_names(&self) -> Vec<String> {
+        let names = self
+            .parsed
+            .tbs_certificate()
+            .get_extension::<SubjectAltName>();
+        let Ok(Some((_, names))) = names else {
+            return Vec::new();
+        };
+        names
+            .0
+            .iter()
+            .filter_map(|name| match name {
+                GeneralName::DnsName(name) => Some(name.to_string()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The key's identifier, and whether the certificate itself names it; else it is what WSS4J
+    /// and .NET make of the key (RFC 5280 section 4.2.1.2, method 1).
+    pub fn key_identifier(&self) -> (String, bool) {
+        let certificate = self.parsed.tbs_certificate();
+        match certificate.get_extension::<SubjectKeyIdentifier>() {
+            Ok(Some((_, identifier))) => (hex(identifier.0.as_bytes()), true),
+            _ => (key_identifier(certificate.subject_public_key_info()), false),
+        }
+    }
+
+    /// The RSA key; `None` where it is of another kind.
+    pub fn public_key(&self) -> Option<RsaPublicKey> {
+        public_key(self.parsed.tbs_certificate().subject_public_key_info())
+    }
+
+    /// Whether it certifies this key.
+    pub fn is_of(&self, key: &RsaPrivateKey) -> bool {
+        self.public_key()
+            .is_some_and(|public| public == *key.as_public_key())
+    }
+}
+
+impl Request {
+    fn from_der(der: &[u8]) -> anyhow::Result<Request> {
+        let parsed = CertReq::from_der(der).context("not a PKCS#10 request")?;
+        Ok(Request { parsed })
+    }
+
+    /// Subject, the most specific part first.
+    pub fn subject(&self) -> String {
+        self.parsed.info.subject.to_string()
+    }
+
+    /// The RSA key; `None` where it is of another kind.
+    pub fn public_key(&self) -> Option<RsaPublicKey> {
+        public_key(&self.parsed.info.public_key)
+    }
+}
+
+fn public_key(info: &SubjectPublicKeyInfoOwned) -> Option<RsaPublicKey> {
+    let der = info.to_der().ok()?;
+    let info = x509_cert::spki::SubjectPublicKeyInfoRef::from_der(&der).ok()?;
+    RsaPublicKey::try_from(info).ok()
+}
+
+fn key_identifier(info: &SubjectPublicKeyInfoOwned) -> String {
+    hex(&Sha1::digest(info.subject_public_key.raw_bytes()))
+}
+
+/// The length of a key, in bits.
+pub fn bits(key: &impl PublicKeyParts) -> u32 {
+    key.n().bits()
+}
+
+/// A PEM block of lines of 64 characters (RFC 7468).
+pub fn pem(label: &str, der: &[u8]) -> String {
+    let base64 = Base64::encode_string(der);
+    let mut pem = format!("-----BEGIN {label}-----\n");
+    for line in base64.as_bytes().chunks(64) {
+        pem.extend(line.iter().copied().map(char::from));
+        pem.push('\n');
+    }
+    pem + &format!("-----END {label}-----\n")
+}
+
+/// SHA-1 and SHA-256 in hexadecimal.
+pub fn fingerprints(der: &[u8]) -> (String, String) {
+    (hex(&Sha1::digest(der)), hex(&Sha256::digest(der)))
+}
+
+fn timestamp(time: &Time) -> Timestamp {
+    i64::try_from(time.to_unix_duration().as_secs())
+        .ok()
+        .and_then(|seconds| Timestamp::from_second(seconds).ok())
+        .unwrap_or(Timestamp::MAX)
+}

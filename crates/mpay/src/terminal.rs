@@ -1,0 +1,250 @@
+//! What the commands print: aligned by what a terminal shows, in colour where a person looks at
+//! it, and without a control character that came from elsewhere.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// A text with everything made visible that would move the cursor, change colours or turn the
+/// direction of what follows: control characters, and those of bidirectional formatting.
+///
+/// Received text could otherwise write what it likes on the terminal, a verdict for example.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut clean = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_unsafe(c) {
+            clean.extend(c.escape_unicode());
+        } else {
+            clean.push(c);
+        }
+    }
+    Cow::Owned(clean)
+}
+
+/// The same for a text of several lines, such as an error.
+pub fn clean_lines(text: &str) -> String {
+    text.lines().map(clean).collect::<Vec<_>>().join("\n")
+}
+
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+        || matches!(c, '\u{E0000}'..='\u{E007F}')
+}
+
+/// How many columns of a terminal a text takes.
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The text, cut or filled up to this many columns.
+pub fn fit(text: &str, columns: usize) -> String {
+    let clean = clean(text);
+    let whole = width(&clean);
+    if whole <= columns {
+        return format!("{clean}{}", " ".repeat(columns - whole));
+    }
+    let mut fitted = String::new();
+    let mut used = 0;
+    for c in clean.chars() {
+        let next = c.width().unwrap_or_default();
+        if used + next + 1 > columns {
+            break;
+        }
+        fitted.push(c);
+        used += next;
+    }
+    fitted.push('…');
+    fitted + &" ".repeat(columns.saturating_sub(used + 1))
+}
+
+/// How a finding stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mark {
+    /// As it should be.
+    Ok,
+    /// Neither right nor wrong: to be known.
+    Note,
+    /// Not wrong yet.
+    Warning,
+    /// Wrong.
+    Wrong,
+}
+
+impl Mark {
+    fn word(self) -> &'static str {
+        match self {
+            Mark::Ok => "ok",
+            Mark::Note => "note",
+            Mark::Warning => "warning",
+            Mark::Wrong => "WRONG",
+        }
+    }
+
+    fn style(self) -> Style {
+        match self {
+            Mark::Ok => AnsiColor::Green.on_default(),
+            Mark::Note => AnsiColor::Cyan.on_default(),
+            Mark::Warning => AnsiColor::Yellow.on_default(),
+            Mark::Wrong => AnsiColor::Red.on_default().bold(),
+        }
+    }
+}
+
+/// Text on its way to the terminal. Whatever is put into it is [`clean`]ed.
+#[derive(Debug, Default)]
+pub struct Page(String);
+
+impl Page {
+    /// An empty page.
+    pub fn new() -> Page {
+        Page::default()
+    }
+
+    /// A line.
+    pub fn line(&mut self, text: impl AsRef<str>) {
+        self.0.push_str(&clean(text.as_ref()));
+        self.0.push('\n');
+    }
+
+    /// An empty line, unless the page is empty or has one already.
+    pub fn gap(&mut self) {
+        if !self.0.is_empty() && !self.0.ends_with("\n\n") {
+            self.0.push('\n');
+        }
+    }
+
+    /// A line that stands out.
+    pub fn heading(&mut self, text: impl AsRef<str>) {
+        let style = Style::new().bold();
+        let text = clean(text.as_ref());
+        self.0.push_str(&format!("{style}{text}{style:#}\n"));
+    }
+
+    /// A name and what is to be said of it, in columns.
+    pub fn field(&mut self, name: &str, value: impl AsRef<str>) {
+        const COLUMNS: usize = 16;
+        let name = fit(name, COLUMNS);
+        let mut lines = value.as_ref().lines();
+        let first = clean(lines.next().unwrap_or_default());
+        self.0.push_str(&format!("  {name} {first}\n"));
+        for line in lines {
+            let indent = " ".repeat(COLUMNS + 3);
+            self.0.push_str(&format!("{indent}{}\n", clean(line)));
+        }
+    }
+
+    /// A finding, and below it what to do about it.
+    pub fn finding(&mut self, mark: Mark, text: impl AsRef<str>, advice: Option<&str>) {
+        let (style, word) = (mark.style(), format!("{:<8}", mark.word()));
+        let text = clean(text.as_ref());
+        self.0.push_str(&format!("{style}{word}{style:#}{text}\n"));
+        for line in advice.unwrap_or_default().lines() {
+            self.0.push_str(&format!("        → {}\n", clean(line)));
+        }
+    }
+
+    /// Writes the page to standard output: without colours where that is no terminal, or where
+    /// NO_COLOR is set.
+    ///
+    /// # Errors
+    /// If it cannot be written. A reader that has seen enough, such as `head`, is no error.
+    pub fn print(&self) -> io::Result<()> {
+        let mut out = anstream::stdout().lock();
+        forgive_readers(out.write_all(self.0.as_bytes()).and_then(|()| out.flush()))
+    }
+}
+
+/// Prints a value as JSON, for programs. Control characters are escaped in it too, those that JSON
+/// itself lets through among them.
+///
+/// # Errors
+/// As [`Page::print`].
+pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    print_raw(json(value)?.as_bytes())?;
+    Ok(())
+}
+
+/// Writes this program's own bytes, such as a script.
+///
+/// # Errors
+/// As [`Page::print`].
+pub fn print_raw(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    forgive_readers(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+fn json(value: &impl Serialize) -> serde_json::Result<String> {
+    let text = serde_json::to_string_pretty(value)?;
+    let mut clean = String::with_capacity(text.len() + 1);
+    for c in text.chars() {
+        if c != '\n' && is_unsafe(c) {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                clean.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            clean.push(c);
+        }
+    }
+    clean.push('\n');
+    Ok(clean)
+}
+
+fn forgive_readers(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_act_on_the_terminal_is_shown_instead() {
+        let hostile = "a\u{1b}[2Jb\u{9b}31m\r\n\u{202e}c\u{7}";
+        let cleaned = clean(hostile);
+        assert_eq!(
+            cleaned,
+            "a\\u{1b}[2Jb\\u{9b}31m\\u{d}\\u{a}\\u{202e}c\\u{7}"
+        );
+        let mut page = Page::new();
+        page.line(hostile);
+        page.field(hostile, hostile);
+        page.finding(Mark::Wrong, hostile, Some(hostile));
+        let colours_off = anstream::adapter::strip_str(&page.0).to_string();
+        assert!(
+            !colours_off.chars().any(|c| c != '\n' && is_unsafe(c)),
+            "{colours_off:?}"
+        );
+    }
+
+    #[test]
+    fn json_carries_the_same_text_without_control_characters() {
+        let hostile = "a\u{1b}\u{9b}\u{e0001}é\n";
+        let text = json(&[hostile]).unwrap();
+        assert!(!text.chars().any(|c| c != '\n' && is_unsafe(c)), "{text:?}");
+        let read: Vec<String> = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, [hostile]);
+    }
+
+    #[test]
+    fn columns_are_those_of_the_terminal() {
+        assert_eq!(fit("Taxă", 6), "Taxă  ");
+        // The same letter as a base and a combining breve.
+        assert_eq!(fit("Taxa\u{306}", 6), "Taxa\u{306}  ");
+        assert_eq!(fit("Плата за обучение", 8), "Плата з…");
+        assert_eq!(fit("漢字漢字", 6), "漢字… ");
+        assert_eq!(width(&fit("漢字漢字", 6)), 6);
+        assert_eq!(fit("", 2), "  ");
+    }
+}

@@ -1,0 +1,117 @@
+//! Kept evidence as a file: the ZIP of the API, or the bytes of a message.
+
+use std::io::Read;
+
+use anyhow::{Context, bail, ensure};
+use rawzip::{CompressionMethod, ZipArchive};
+use serde::Deserialize;
+
+/// The most that one file of an archive may unpack to: more than any message has.
+const MAX_UNPACKED: u64 = 4 << 20;
+/// The most files that are looked at.
+const MAX_FILES: usize = 64;
+
+/// What is kept of a payment.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    /// MPay's signed message.
+    pub request: Vec<u8>,
+    /// The provider's signed answer.
+    pub answer: Option<Vec<u8>>,
+    /// What the provider wrote beside them.
+    pub meta: Option<Meta>,
+    /// Other files in the archive, which nothing is said of.
+    pub ignored: Vec<String>,
+}
+
+/// `meta.json` of the API's archive. It is not signed: nothing is believed of it that the signed
+/// messages say too, and what only it says is named as such.
+#[derive(Debug, Deserialize)]
+pub struct Meta {
+    pub payment_id: String,
+    pub service_id: String,
+    pub order_key: String,
+    pub amount: String,
+    pub currency: String,
+    pub paid_at: String,
+    pub lines: Vec<MetaLine>,
+    pub received_at: String,
+    pub signer: MetaSigner,
+    /// PEM; absent in archives of earlier versions.
+    pub signer_certificate: Option<String>,
+    pub request_sha256: String,
+    pub answer_sha256: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct MetaLine {
+    pub line_id: String,
+    pub amount: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct MetaSigner {
+    pub subject: String,
+    pub fingerprint: String,
+    pub algorithm: String,
+}
+
+impl Evidence {
+    /// Reads an archive, or takes the bytes for a message.
+    pub fn read(bytes: Vec<u8>) -> anyhow::Result<Evidence> {
+        if bytes.starts_with(b"PK") {
+            return Evidence::unpack(&bytes).context("not a readable archive of evidence");
+        }
+        Ok(Evidence {
+            request: bytes,
+            ..Evidence::default()
+        })
+    }
+
+    fn unpack(bytes: &[u8]) -> anyhow::Result<Evidence> {
+        let archive = ZipArchive::from_slice(bytes)?;
+        let mut entries = archive.entries();
+        let (mut request, mut answer, mut meta) = (None, None, None);
+        let mut ignored = Vec::new();
+        let mut count = 0;
+        while let Some(entry) = entries.next_entry()? {
+            count += 1;
+            ensure!(count <= MAX_FILES, "more than {MAX_FILES} files");
+            let path = entry.file_path();
+            let path = String::from_utf8_lossy(path.as_ref()).into_owned();
+            // Whoever unpacked and packed it again may have put a folder around it.
+            let slot = match path.rsplit('/').next() {
+                Some("request.xml") => &mut request,
+                Some("answer.xml") => &mut answer,
+                Some("meta.json") => &mut meta,
+                Some("") => continue,
+                _ => {
+                    ignored.push(path);
+                    continue;
+                }
+            };
+            let local = archive.get_entry(entry.wayfinder())?;
+            let data = local.data();
+            let mut content = Vec::new();
+            let unpacked: Box<dyn Read> = match entry.compression_method() {
+                CompressionMethod::STORE => Box::new(data),
+                CompressionMethod::DEFLATE => Box::new(flate2::read::DeflateDecoder::new(data)),
+                other => bail!("{path} is compressed by {other:?}, which is not read"),
+            };
+            let read = local
+                .verifying_reader(unpacked)
+                .take(MAX_UNPACKED + 1)
+                .read_to_end(&mut content)
+                .with_context(|| path.clone())?;
+            ensure!(read as u64 <= MAX_UNPACKED, "{path} is too large");
+            ensure!(slot.replace(content).is_none(), "{path} is there twice");
+        }
+        let meta = meta.context("no meta.json")?;
+        Ok(Evidence {
+            request: request.context("no request.xml")?,
+            answer,
+            meta: Some(serde_json::from_slice(&meta).context("meta.json")?),
+            ignored,
+        })
+    }
+}

@@ -1,0 +1,390 @@
+//! Each fault of a configuration, found by its name.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+use rcgen::{
+    CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{provider::read, support::*};
+
+const COMPONENT: &str = "target/wasm32-wasip2/component/mpay_provider.wasm";
+
+/// A component in which nothing is.
+const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// A component whose one module uses an instruction of relaxed SIMD:
+/// `(func (param v128 v128 v128) (result v128) local.get 0 local.get 1 local.get 2 f32x4.relaxed_madd)`.
+fn relaxed() -> Vec<u8> {
+    let mut module = b"\0asm\x01\0\0\0".to_vec();
+    module.extend([1, 8, 1, 0x60, 3, 0x7b, 0x7b, 0x7b, 1, 0x7b]);
+    module.extend([3, 2, 1, 0]);
+    module.extend([
+        10, 13, 1, 11, 0, 0x20, 0, 0x20, 1, 0x20, 2, 0xfd, 0x85, 0x02, 0x0b,
+    ]);
+    let mut component = EMPTY.to_vec();
+    component.extend([1, u8::try_from(module.len()).unwrap()]);
+    component.extend(module);
+    component
+}
+
+/// A deployment that is right, until a variable is changed.
+struct Deployment {
+    folder: TempDir,
+    variables: Vec<(String, String)>,
+}
+
+impl Deployment {
+    fn new() -> Deployment {
+        let folder = tempfile::tempdir().unwrap();
+        fs::copy(
+            workspace().join("spin.toml"),
+            folder.path().join("spin.toml"),
+        )
+        .unwrap();
+        let component = folder.path().join(COMPONENT);
+        fs::create_dir_all(component.parent().unwrap()).unwrap();
+        fs::write(component, EMPTY).unwrap();
+        let variables = [
+            ("service_ids", "TAX".to_owned()),
+            ("service_key", read("service.key.pem")),
+            ("service_certificate", read("service.pem")),
+            ("mpay_certificates", read("mpay.pem")),
+            ("public_url", "https://plati.exemplu.md/mpay".to_owned()),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value));
+        Deployment {
+            folder,
+            variables: variables.into(),
+        }
+    }
+
+    fn with(name: &str, value: &str) -> Deployment {
+        Deployment::new().and(name, value)
+    }
+
+    fn and(mut self, name: &str, value: &str) -> Deployment {
+        self.variables.retain(|(given, _)| given != name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn doctor(&self, more: &[&str]) -> Outcome {
+        let mut command = mpay(self.path());
+        command.args(["doctor", "."]).args(more);
+        for (name, value) in &self.variables {
+            command.arg("--variable").arg(format!("{name}={value}"));
+        }
+        Outcome::of(command.output().unwrap())
+    }
+
+    /// Checks that this is found, with these words, and that nothing else is wrong.
+    #[track_caller]
+    fn finds(&self, mark: &str, id: &str, words: &[&str]) {
+        let code = i32::from(mark == "wrong");
+        let outcome = self.doctor(&["--json"]).expect(code, words);
+        let json = outcome.json();
+        let findings = json[0]["findings"].as_array().unwrap();
+        let worse =
+            |finding: &&Value| matches!(finding["mark"].as_str(), Some("wrong" | "warning"));
+        let found: Vec<_> = findings.iter().filter(worse).collect();
+        assert_eq!(found.len(), 1, "{outcome:#?}");
+        assert_eq!(
+            (found[0]["id"].as_str(), found[0]["mark"].as_str()),
+            (Some(id), Some(mark))
+        );
+        assert!(found[0]["advice"].is_string(), "{outcome:#?}");
+    }
+}
+
+/// A certificate of a key of the tests.
+fn certificate(key: &str, change: impl FnOnce(&mut CertificateParams)) -> String {
+    let pair = KeyPair::from_pkcs8_pem_and_sign_algo(&read(key), &PKCS_RSA_SHA256).unwrap();
+    let mut parameters = CertificateParams::default();
+    parameters
+        .distinguished_name
+        .push(DnType::CommonName, "exemplu");
+    parameters.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    parameters.not_after = rcgen::date_time_ymd(2120, 1, 1);
+    change(&mut parameters);
+    parameters.self_signed(&pair).unwrap().pem()
+}
+
+fn web_server(key: &str) -> String {
+    certificate(key, |parameters| {
+        parameters.subject_alt_names = vec![rcgen::SanType::DnsName(
+            "plati.exemplu.md".try_into().unwrap(),
+        )];
+        parameters.key_usages = vec![
+            KeyUsagePurpose::DigitalSignature,
+            KeyUsagePurpose::KeyEncipherment,
+        ];
+        parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    })
+}
+
+#[test]
+fn a_right_deployment_is_right() {
+    let deployment = Deployment::new();
+    let outcome = deployment.doctor(&[]).expect(
+        0,
+        &[
+            "can be served",
+            "service_key belongs to service_certificate",
+            "for environment production",
+            "Nothing is wrong.",
+        ],
+    );
+    assert!(!outcome.stdout.contains("WRONG") && !outcome.stdout.contains("warning"));
+    assert!(!outcome.stdout.contains("PRIVATE KEY"));
+}
+
+#[test]
+fn a_key_of_another_certificate_is_found() {
+    Deployment::with("service_key", &read("stranger.key.pem")).finds(
+        "wrong",
+        "key-and-certificate",
+        &["does not belong", "its request was made with"],
+    );
+}
+
+#[test]
+fn two_certificates_in_each_others_place_are_found() {
+    Deployment::with("service_certificate", &read("mpay.pem"))
+        .and("mpay_certificates", &read("service.pem"))
+        .finds("wrong", "certificates-mixed-up", &["swap them"]);
+}
+
+#[test]
+fn the_own_certificate_in_mpays_place_is_found() {
+    Deployment::with(
+        "mpay_certificates",
+        &(read("mpay.pem") + &read("service.pem")),
+    )
+    .finds(
+        "wrong",
+        "certificates-mixed-up",
+        &["whoever has your key could confirm payments"],
+    );
+}
+
+#[test]
+fn a_web_servers_certificate_in_the_own_place_is_found() {
+    Deployment::with("service_certificate", &web_server("service.key.pem")).finds(
+        "wrong",
+        "certificates-mixed-up",
+        &["for TLS", "plati.exemplu.md", "system certificate of STISC"],
+    );
+}
+
+#[test]
+fn the_certificate_of_mpays_web_site_is_found() {
+    Deployment::with("mpay_certificates", &web_server("mpay.key.pem")).finds(
+        "wrong",
+        "certificates-mixed-up",
+        &["web site", "suport.mpay@gov.md"],
+    );
+}
+
+#[test]
+fn a_system_certificate_that_names_a_host_is_no_web_servers() {
+    let system = certificate("service.key.pem", |parameters| {
+        parameters.subject_alt_names = vec![rcgen::SanType::DnsName(
+            "plati.exemplu.md".try_into().unwrap(),
+        )];
+        parameters.key_usages = vec![
+            KeyUsagePurpose::DigitalSignature,
+            KeyUsagePurpose::ContentCommitment,
+        ];
+        parameters.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+    });
+    Deployment::with("service_certificate", &system)
+        .doctor(&[])
+        .expect(0, &["Nothing is wrong."]);
+}
+
+#[test]
+fn an_authority_in_the_place_of_a_signer_is_found() {
+    Deployment::with("mpay_certificates", &read("chain/root.pem")).finds(
+        "wrong",
+        "certificates-mixed-up",
+        &["mpay_authorities", "mpay_signer_names"],
+    );
+}
+
+#[test]
+fn a_chain_in_the_own_place_is_found() {
+    Deployment::with(
+        "service_certificate",
+        &(read("service.pem") + &read("chain/root.pem")),
+    )
+    .finds(
+        "wrong",
+        "service-certificate",
+        &["holds 2 certificates", "Leave only the first"],
+    );
+}
+
+#[test]
+fn expired_certificates_are_found() {
+    Deployment::with("mpay_certificates", &read("expired.pem")).finds(
+        "wrong",
+        "expired",
+        &["mpay_certificates", "expired at 2021"],
+    );
+    let own = certificate("service.key.pem", |parameters| {
+        parameters.not_after = rcgen::date_time_ymd(2024, 1, 1)
+    });
+    Deployment::with("service_certificate", &own).finds(
+        "wrong",
+        "expired",
+        &["service_certificate", "mpay keys new"],
+    );
+    Deployment::with("mpay_certificates", &read("future.pem")).finds(
+        "wrong",
+        "not-yet-valid",
+        &["valid only from 2100"],
+    );
+}
+
+#[test]
+fn a_certificate_that_will_expire_soon_is_a_warning() {
+    let soon = jiff::Zoned::now()
+        .checked_add(jiff::Span::new().days(9))
+        .unwrap();
+    let (year, month, day) = (soon.year().into(), soon.month() as u8, soon.day() as u8);
+    let own = certificate("service.key.pem", |parameters| {
+        parameters.not_after = rcgen::date_time_ymd(year, month, day);
+    });
+    Deployment::with("service_certificate", &own).finds("warning", "expires-soon", &["expires at"]);
+}
+
+#[test]
+fn a_key_that_is_encrypted_or_none_is_found() {
+    Deployment::with("service_key", &read("service.encrypted.pem")).finds(
+        "wrong",
+        "service-key",
+        &["nobody to ask", "mpay keys variables"],
+    );
+    Deployment::with("service_key", &read("service.pem")).finds(
+        "wrong",
+        "service-key",
+        &["holds a certificate, not a private key"],
+    );
+}
+
+#[test]
+fn sha1_switched_off_too_early_is_a_warning() {
+    Deployment::with("accept_sha1", "false").finds(
+        "warning",
+        "sha1",
+        &["MPay signs with SHA-1 today"],
+    );
+}
+
+#[test]
+fn wrong_variables_are_found() {
+    Deployment::with("service_ids", "").finds(
+        "wrong",
+        "variables",
+        &["service_ids", "SPIN_VARIABLE_SERVICE_IDS"],
+    );
+    Deployment::with("clock_skew", "soon").finds("wrong", "variables", &["clock_skew"]);
+    Deployment::with("servic_ids", "TAX").finds(
+        "wrong",
+        "variables",
+        &["no variable `servic_ids`"],
+    );
+    Deployment::with("public_url", "http://plati.exemplu.md/").finds(
+        "warning",
+        "public-url",
+        &["without TLS"],
+    );
+    Deployment::with("clock_skew", "5").finds("warning", "clock-skew", &["MPay's clock"]);
+}
+
+#[test]
+fn a_folder_without_a_manifest_or_a_component_is_found() {
+    let deployment = Deployment::new();
+    fs::remove_file(deployment.path().join(COMPONENT)).unwrap();
+    deployment.finds("wrong", "component", &["there is no component"]);
+    fs::write(deployment.path().join(COMPONENT), "<html>").unwrap();
+    deployment.finds("wrong", "component", &["no WebAssembly component"]);
+    fs::write(deployment.path().join(COMPONENT), EMPTY).unwrap();
+    fs::write(
+        deployment.path().join("spin.toml"),
+        "spin_manifest_version = 1",
+    )
+    .unwrap();
+    deployment.finds("wrong", "manifest", &["copy it anew"]);
+    fs::remove_file(deployment.path().join("spin.toml")).unwrap();
+    deployment.finds("wrong", "manifest", &["spin.toml"]);
+    run(deployment.path(), &["doctor", "nowhere"]).expect(2, &["neither a folder nor an address"]);
+}
+
+#[test]
+fn what_a_component_needs_of_a_host_is_named_with_its_setting() {
+    let deployment = Deployment::new();
+    fs::write(deployment.path().join(COMPONENT), relaxed()).unwrap();
+    deployment.doctor(&[]).expect(
+        0,
+        &[
+            "relaxed SIMD",
+            "-W relaxed-simd=y",
+            "wasm_relaxed_simd(true)",
+            "--no-default-features",
+        ],
+    );
+    fs::write(deployment.path().join(COMPONENT), EMPTY).unwrap();
+    deployment.doctor(&[]).expect(0, &["runs on any host"]);
+}
+
+#[test]
+fn variables_of_an_env_file_are_read_and_never_shown() {
+    let mut deployment = Deployment::new();
+    let of = |name: &str| {
+        deployment
+            .variables
+            .iter()
+            .find(|(given, _)| given == name)
+            .unwrap()
+            .1
+            .clone()
+    };
+    let (key, certificate) = (of("service_key"), of("service_certificate"));
+    deployment
+        .variables
+        .retain(|(name, _)| !name.starts_with("service_k") && !name.starts_with("service_c"));
+    let env = deployment.path().join(".env");
+    let write = |text: &str, mode| {
+        fs::write(&env, text).unwrap();
+        fs::set_permissions(&env, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let right = format!(
+        "SPIN_VARIABLE_SERVICE_KEY=\"{key}\"\nSPIN_VARIABLE_SERVICE_CERTIFICATE=\"{certificate}\"\n"
+    );
+    write(&right, 0o600);
+    deployment
+        .doctor(&[])
+        .expect(0, &["`mpay up` does not", "service_key belongs to"]);
+    write(&right, 0o644);
+    deployment.finds(
+        "warning",
+        "readable",
+        &[".env can be read by others", "chmod 600 .env"],
+    );
+    write("SPIN_VARIABLE_API_TOKEN='top secret\n", 0o600);
+    let outcome = deployment
+        .doctor(&[])
+        .expect(1, &[".env has a line that cannot be read"]);
+    assert!(!outcome.stdout.contains("top secret") && !outcome.stderr.contains("top secret"));
+}

@@ -1,0 +1,12 @@
+//! The commands for those who build and run a provider, as a person runs them.
+
+mod bench;
+mod connect;
+mod doctor_folder;
+mod doctor_provider;
+mod keys;
+mod messages;
+mod provider;
+mod support;
+mod terminal;
+mod verify;

@@ -1,0 +1,371 @@
+use std::{collections::BTreeMap, fs, io::Write, path::Path};
+
+use serde_json::Value;
+
+use crate::{
+    provider::{Provider, confirmation, read},
+    support::*,
+};
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+fn unzip(archive: &[u8]) -> Files {
+    let archive = rawzip::ZipArchive::from_slice(archive).unwrap();
+    let mut entries = archive.entries();
+    let mut files = Files::new();
+    while let Some(entry) = entries.next_entry().unwrap() {
+        let name = String::from_utf8(entry.file_path().as_ref().to_vec()).unwrap();
+        let content = archive
+            .get_entry(entry.wayfinder())
+            .unwrap()
+            .data()
+            .to_vec();
+        files.insert(name, content);
+    }
+    files
+}
+
+/// Packs files as a person's tool does, compressed.
+fn zip(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut archive = rawzip::ZipArchiveWriter::new(Vec::new());
+    for (name, content) in files {
+        let (mut entry, config) = archive
+            .new_file(name)
+            .compression_method(rawzip::CompressionMethod::DEFLATE)
+            .start()
+            .unwrap();
+        let encoder =
+            flate2::write::DeflateEncoder::new(&mut entry, flate2::Compression::default());
+        let mut writer = config.wrap(encoder);
+        writer.write_all(content).unwrap();
+        let (encoder, descriptor) = writer.finish().unwrap();
+        encoder.finish().unwrap();
+        entry.finish(descriptor).unwrap();
+    }
+    archive.finish().unwrap()
+}
+
+fn pem(name: &str) -> String {
+    data(name).to_str().unwrap().to_owned()
+}
+
+fn verify(folder: &Path, file: &str, more: &[&str]) -> Outcome {
+    run(folder, &[&["verify", file][..], more].concat())
+}
+
+fn replace(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    assert!(text.contains(from), "{from}");
+    text.replacen(from, to, 1).into_bytes()
+}
+
+fn meta(files: &Files) -> Value {
+    serde_json::from_slice(&files["meta.json"]).unwrap()
+}
+
+/// A forger changes a file, and its hash in meta.json with it.
+fn forge(files: &Files, name: &str, content: Vec<u8>) -> Files {
+    let mut forged = files.clone();
+    let mut meta = meta(files);
+    let hash = mpay_provider::digest::sha256(&content);
+    meta[format!("{}_sha256", name.trim_end_matches(".xml"))] = hash.into();
+    forged.insert(name.to_owned(), content);
+    forged.insert("meta.json".to_owned(), meta.to_string().into_bytes());
+    forged
+}
+
+#[test]
+fn evidence_of_the_running_component_is_accepted_and_forgeries_are_not() {
+    let provider = Provider::start();
+    provider.pay("2026-1", "P-1");
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let archive = provider.evidence("P-1");
+    fs::write(folder.join("e.zip"), &archive).unwrap();
+    let (mpay, service) = (pem("mpay.pem"), pem("service.pem"));
+    let both = ["--certificate", &mpay, "--provider-certificate", &service];
+
+    let words = [
+        "Payment          P-1",
+        "2026-1 of service TAX",
+        "10.0 MDL",
+        "Example Authority",
+        "time of receipt",
+        "rsa-sha1",
+        "answered with success",
+        "not prove",
+        "not revoked",
+    ];
+    verify(folder, "e.zip", &both).expect(0, &words);
+    let json = verify(folder, "e.zip", &[&both[..], &["--json"]].concat());
+    let json = json.expect(0, &[]).json();
+    assert_eq!(json["holds"], true);
+    assert_eq!(json["judged_at_is"], "receipt");
+    assert_eq!(json["message"]["payment"]["lines"][1][1], "4");
+    // Without the provider's certificate the answer is not judged, and that is said.
+    verify(folder, "e.zip", &["--certificate", &mpay]).expect(0, &["who signed the answer"]);
+
+    // Nobody to trust; somebody else; the same key in another certificate.
+    verify(folder, "e.zip", &[]).expect(2, &["--certificate FILE", "Example Authority"]);
+    verify(folder, "e.zip", &["--certificate", &pem("stranger.pem")])
+        .expect(1, &["not verified", "does not hold"]);
+    verify(folder, "e.zip", &["--certificate", &pem("renewed.pem")]).expect(1, &["not verified"]);
+    verify(
+        folder,
+        "e.zip",
+        &["--certificate", &mpay, "--provider-certificate", &mpay],
+    )
+    .expect(1, &["the answer is not verified"]);
+    verify(
+        folder,
+        "e.zip",
+        &[&both[..], &["--at", "2026-01-01T00:00:00Z"]].concat(),
+    )
+    .expect(1, &["created at"]);
+
+    let files = unzip(&archive);
+    let packed: Vec<_> = files
+        .iter()
+        .map(|(name, content)| (format!("folder/{name}"), content.clone()))
+        .collect();
+    let check = |files: Vec<(String, Vec<u8>)>, code, words: &[&str]| {
+        fs::write(folder.join("f.zip"), zip(&files)).unwrap();
+        verify(folder, "f.zip", &both).expect(code, words);
+    };
+    // Packed again by a person: the same.
+    check(packed, 0, &["answered with success"]);
+
+    let forged = |name: &str, from: &str, to: &str| {
+        let content = replace(&files[name], from, to);
+        forge(&files, name, content).into_iter().collect::<Vec<_>>()
+    };
+    check(
+        forged("request.xml", "10.0<", "99.0<"),
+        1,
+        &["not verified", "digest"],
+    );
+    check(forged("request.xml", "P-1<", "P-2<"), 1, &["not verified"]);
+    check(
+        forged(
+            "answer.xml",
+            "></ConfirmOrderPaymentResponse>",
+            "> </ConfirmOrderPaymentResponse>",
+        ),
+        1,
+        &["the answer is not verified"],
+    );
+
+    // Changed without its hash, or only what stands beside the messages.
+    let mut changed = files.clone();
+    changed.insert(
+        "request.xml".into(),
+        replace(&files["request.xml"], "10.0<", "10.1<"),
+    );
+    check(
+        changed.into_iter().collect(),
+        1,
+        &["NOT so: request.xml has the SHA-256"],
+    );
+    for (member, value, word) in [
+        ("amount", "11.00", "amount"),
+        ("order_key", "2026-2", "order_key"),
+        ("payment_id", "P-2", "payment_id"),
+        ("paid_at", "2026-01-01T00:00:00+02:00", "paid_at"),
+        ("currency", "EUR", "currency"),
+        (
+            "signer_certificate",
+            &read("renewed.pem"),
+            "NOT so: meta.json names this certificate",
+        ),
+        ("received_at", "2026-01-01T00:00:00+02:00", "not verified"),
+        ("answer_sha256", "00", "NOT so: answer.xml"),
+    ] {
+        let mut changed = files.clone();
+        let mut meta = meta(&files);
+        meta[member] = value.into();
+        changed.insert("meta.json".into(), meta.to_string().into_bytes());
+        check(changed.into_iter().collect(), 1, &[word]);
+    }
+    // An answer that was signed long after the receipt is none to this request.
+    let mut late = files.clone();
+    let mut meta_late = meta(&files);
+    let received: jiff::Timestamp = meta_late["received_at"].as_str().unwrap().parse().unwrap();
+    let earlier = received - jiff::SignedDuration::from_mins(20);
+    meta_late["received_at"] = earlier.to_string().into();
+    late.insert("meta.json".into(), meta_late.to_string().into_bytes());
+    check(
+        late.into_iter().collect(),
+        1,
+        &["after the time of receipt"],
+    );
+    let mut without = files.clone();
+    without.remove("answer.xml");
+    check(without.into_iter().collect(), 1, &["no answer.xml"]);
+
+    // Every bit counts, of the archive too.
+    let position = archive.windows(4).position(|four| four == b"10.0").unwrap();
+    let mut flipped = archive.clone();
+    flipped[position] ^= 1;
+    fs::write(folder.join("f.zip"), flipped).unwrap();
+    verify(folder, "f.zip", &both).expect(2, &["not a readable archive", "request.xml"]);
+    let mut without: Vec<_> = files.clone().into_iter().collect();
+    without.retain(|(name, _)| name != "meta.json");
+    check(without, 2, &["no meta.json"]);
+}
+
+#[test]
+fn a_flipped_bit_of_a_bare_message_is_found_wherever_it_matters() {
+    let provider = Provider::start();
+    provider.pay("1", "P-1");
+    let files = unzip(&provider.evidence("P-1"));
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let request = &files["request.xml"];
+    let mpay = pem("mpay.pem");
+    fs::write(folder.join("m.xml"), request).unwrap();
+    verify(folder, "m.xml", &["--certificate", &mpay]).expect(
+        0,
+        &["the signed Created", "Created is the signer's own word"],
+    );
+    let text = String::from_utf8(request.clone()).unwrap();
+    for mark in [
+        "P-1<",
+        "<Amount>",
+        "Created>20",
+        "SignatureValue>",
+        "DigestValue>",
+        "X509\">MII",
+    ] {
+        let position = text.find(mark).unwrap() + mark.len() - 1;
+        let mut flipped = request.clone();
+        flipped[position] ^= 1;
+        fs::write(folder.join("f.xml"), &flipped).unwrap();
+        let outcome = verify(folder, "f.xml", &["--certificate", &mpay]);
+        assert_ne!(outcome.code, 0, "{mark}: {outcome:#?}");
+    }
+}
+
+/// Signs a confirmation as at a time, and gives the file's name.
+fn signed(folder: &Path, certificate: &str, created: &str) -> String {
+    let content = confirmation("1", "P-1").encode();
+    fs::write(folder.join("operation.xml"), content.as_str()).unwrap();
+    let name = format!("{}-{}.xml", certificate.replace('/', "-"), &created[..4]);
+    let (key, certificate) = (pem("mpay.key.pem"), pem(certificate));
+    run(
+        folder,
+        &[
+            "sign",
+            "operation.xml",
+            "--key",
+            &key,
+            "--certificate",
+            &certificate,
+            "--created",
+            created,
+            "--out",
+            &name,
+        ],
+    )
+    .expect(0, &[]);
+    name
+}
+
+#[test]
+fn a_certificate_must_have_been_valid_at_the_time_and_need_not_be_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    // Valid from 2020 to 2021.
+    let expired = pem("expired.pem");
+    let then = signed(folder, "expired.pem", "2020-06-01T10:00:00Z");
+    verify(folder, &then, &["--certificate", &expired]).expect(0, &["2020-06-01T13:00:00+03:00"]);
+    let later = signed(folder, "expired.pem", "2022-06-01T10:00:00Z");
+    verify(folder, &later, &["--certificate", &expired]).expect(1, &["was valid until"]);
+    let grace = [
+        "--certificate",
+        &expired,
+        "--expired-signer-grace",
+        "2592000",
+    ];
+    verify(folder, &later, &grace).expect(1, &["was valid until"]);
+    let soon = signed(folder, "expired.pem", "2021-01-02T10:00:00Z");
+    verify(folder, &soon, &grace).expect(0, &[]);
+    verify(
+        folder,
+        &then,
+        &["--certificate", &expired, "--at", "2020-06-01T13:04:00"],
+    )
+    .expect(0, &["--at"]);
+    verify(
+        folder,
+        &then,
+        &["--certificate", &expired, "--at", "2020-06-01T14:00:00"],
+    )
+    .expect(1, &[]);
+    verify(folder, &then, &["--certificate", &expired, "--at", "noon"])
+        .expect(2, &["--at", "like 2026"]);
+}
+
+#[test]
+fn an_authority_vouches_for_the_named_signer_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let message = signed(folder, "chain/mpay.pem", "2026-06-01T10:00:00Z");
+    let (root, issuing) = (pem("chain/root.pem"), pem("chain/issuing.pem"));
+    let chain = [
+        "--authority",
+        &root,
+        "--authority",
+        &issuing,
+        "--signer-name",
+    ];
+    let shown = run(folder, &["keys", "show", &pem("chain/mpay.pem"), "--json"]).json();
+    let subject = shown["items"][0]["subject"].as_str().unwrap().to_owned();
+    verify(folder, &message, &[&chain[..], &[&subject]].concat()).expect(0, &[]);
+    verify(folder, &message, &[&chain[..], &["1003600000009"]].concat())
+        .expect(1, &["required names"]);
+    let rogue = pem("chain/rogue.pem");
+    let rogue = [
+        "--authority",
+        &rogue,
+        "--authority",
+        &issuing,
+        "--signer-name",
+        &subject,
+    ];
+    verify(folder, &message, &rogue).expect(1, &["not signed with the key of its issuer"]);
+    verify(folder, &message, &["--authority", &root]).expect(2, &["--signer-name"]);
+}
+
+#[test]
+fn text_of_the_message_cannot_act_on_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut content = confirmation("1", "P-1");
+    content.order_key = "1\u{202e}DLM 99.9 \u{9b}31m".to_owned();
+    fs::write(folder.join("operation.xml"), content.encode().as_str()).unwrap();
+    let (key, certificate) = (pem("mpay.key.pem"), pem("mpay.pem"));
+    let sign = [
+        "sign",
+        "operation.xml",
+        "--key",
+        &key,
+        "--certificate",
+        &certificate,
+        "--out",
+        "m.xml",
+    ];
+    run(folder, &sign).expect(0, &[]);
+    for json in [&[][..], &["--json"]] {
+        let outcome = verify(
+            folder,
+            "m.xml",
+            &[&["--certificate", &certificate][..], json].concat(),
+        );
+        let outcome = outcome.expect(0, &[]);
+        assert!(
+            !outcome.stdout.contains(['\u{202e}', '\u{9b}', '\u{1b}']),
+            "{:?}",
+            outcome.stdout
+        );
+    }
+}
