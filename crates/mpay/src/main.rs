@@ -5,7 +5,7 @@ mod call;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use mpay::{host, up};
+use mpay::{host, offline, up};
 
 /// Be paid through MPay: run a provider on this machine, and play MPay against any provider.
 #[derive(Debug, Parser)]
@@ -24,6 +24,8 @@ enum Command {
     Up(UpArguments),
     /// Play MPay: make one signed call, verify the answer and print it.
     Call(call::Arguments),
+    /// Play MPay in the browser: show orders, confirm payments, rehearse what can go wrong.
+    Offline(offline::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -37,6 +39,12 @@ struct UpArguments {
     /// A variable's value, or a file that holds it; SPIN_VARIABLE_NAME does the same.
     #[arg(long = "variable", value_name = "NAME=VALUE|NAME=@FILE", value_parser = host::parse_argument)]
     variables: Vec<(String, String)>,
+    /// Address for MPay offline to listen at, in development [default: one port above, on loopback].
+    #[arg(long, value_name = "ADDRESS")]
+    offline_listen: Option<SocketAddr>,
+    /// How MPay offline sends confirmations unless the payer chooses otherwise.
+    #[arg(long, value_enum, value_name = "KIND")]
+    mischief: Option<offline::Mischief>,
 }
 
 fn main() -> ExitCode {
@@ -44,6 +52,10 @@ fn main() -> ExitCode {
     let result = match cli.command.unwrap_or(Command::Up(cli.up)) {
         Command::Up(arguments) => serve(arguments).map(|()| ExitCode::SUCCESS),
         Command::Call(arguments) => call::run(&arguments),
+        Command::Offline(arguments) => tokio::runtime::Runtime::new()
+            .map_err(Into::into)
+            .and_then(|runtime| runtime.block_on(offline::run(arguments)))
+            .map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
         eprintln!("mpay: {error:#}");
@@ -56,6 +68,8 @@ fn serve(arguments: UpArguments) -> anyhow::Result<()> {
         listen: arguments.listen,
         state_dir: arguments.state_dir,
         variables: arguments.variables,
+        offline_listen: arguments.offline_listen,
+        mischief: arguments.mischief,
     };
     tokio::runtime::Runtime::new()?.block_on(up::run(up))
 }
