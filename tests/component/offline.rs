@@ -477,7 +477,8 @@ fn a_provider_that_does_wrong_is_told_so() {
     assert!(page.contains("value=\"wcf\" selected"), "{page}");
     let path = offline.pay("1", &[("mischief", "wcf")]);
     let page = offline.get(&format!("{path}?lang=en")).text();
-    assert!(page.contains(">wrong<"), "{page}");
+    // The answer, what is due after it, and so the whole.
+    assert_eq!(page.matches(">wrong<").count(), 3, "{page}");
     assert!(page.contains("The payment is not confirmed"), "{page}");
     assert_eq!(strict.order("1")["amount_paid"], "0.00");
 }

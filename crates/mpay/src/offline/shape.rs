@@ -13,6 +13,8 @@ use wsse::{Certificate, Content, Document, Element, exclusive_c14n};
 use crate::client::LIFETIME;
 
 const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
+const WSU: &str =
+    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd";
 
 /// Whose form a message has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,8 +141,6 @@ fn canonical(element: Element<'_>, method: Option<Element<'_>>) -> Vec<u8> {
 
 /// The Body or the Timestamp with an id of this value: the payload cannot stand in for them.
 fn signed_part<'a>(root: Element<'a>, id: &str) -> Option<Element<'a>> {
-    const WSU: &str =
-        "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd";
     let body = root.children().filter(|child| child.local_name() == "Body");
     let timestamp = descendants(root, "Timestamp").take(1);
     body.chain(timestamp).find(|part| {
@@ -164,13 +164,14 @@ fn descendants<'a>(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{io::Write, process::Command, time::Duration};
 
     use wsse::{Envelope, Policy, Trust};
 
     use super::*;
     use crate::client::encode_query;
 
+    const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
     const KEY: &str = include_str!("../../../wsse/tests/data/mpay.key.pem");
     const CERTIFICATE: &str = include_str!("../../../wsse/tests/data/mpay.pem");
 
@@ -205,6 +206,37 @@ mod tests {
             let query = verified.body().children().next().unwrap();
             let key = descendants(query, "OrderKey").next().unwrap();
             assert_eq!(key.text().unwrap(), "{digest} & <K>", "{shape:?}");
+        }
+    }
+    #[test]
+    fn xmlsec1_verifies_every_shape() {
+        if Command::new("xmlsec1").arg("--version").output().is_err() {
+            assert!(std::env::var_os("CI").is_none(), "xmlsec1 is not installed");
+            // Not by `println`, which the test harness would swallow.
+            let _ = writeln!(std::io::stderr(), "left out for want of xmlsec1: shapes");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (file, certificate) = (folder.path().join("m.xml"), folder.path().join("c.pem"));
+        std::fs::write(&certificate, CERTIFICATE).unwrap();
+        let key = Key::from_pem(KEY, CERTIFICATE).unwrap();
+        let content = encode_query("S", "ăș & <K>", "ro");
+        for shape in [Shape::Wcf, Shape::Wss4j, Shape::DotNet] {
+            let message = sign(shape, &content, &key, Timestamp::now()).unwrap();
+            for (message, right) in [(message.replace("ăș", "as"), false), (message, true)] {
+                std::fs::write(&file, message).unwrap();
+                let output = Command::new("xmlsec1")
+                    .args(["--verify", "--id-attr:Id", &format!("{SOAP}:Body")])
+                    .args(["--id-attr:Id", &format!("{WSU}:Timestamp")])
+                    .arg("--pubkey-cert-pem")
+                    .arg(&certificate)
+                    .arg("--trusted-pem")
+                    .arg(&certificate)
+                    .arg(&file)
+                    .output()
+                    .unwrap();
+                assert_eq!(output.status.success(), right, "{shape:?}: {output:?}");
+            }
         }
     }
 }
