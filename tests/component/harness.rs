@@ -370,6 +370,7 @@ pub fn confirmation(key: &str, payment_id: &str, amount: &str) -> Confirmation {
         total: amount.into(),
         paid_at: Confirmation::paid_now(),
         lines: vec![("1".into(), amount.into())],
+        ..Confirmation::default()
     }
 }
 

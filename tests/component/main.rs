@@ -1,6 +1,7 @@
 //! The component itself, built for Wasm and served by the embedded host, over HTTP.
 
 mod api;
+mod browser;
 mod bulk;
 mod clients;
 mod configuration;
@@ -10,6 +11,7 @@ mod evidence;
 mod harness;
 mod host;
 mod life;
+mod offline;
 mod payments;
 mod receiver;
 mod register;

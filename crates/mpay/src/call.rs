@@ -1,21 +1,15 @@
 //! `mpay call`: one call, as MPay makes it.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{io, process::ExitCode};
 
 use anyhow::{Context, bail};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use mpay::{
     client::{Answer, Client, Confirmation, OrderDetails},
-    component,
-    development::{Credentials, SERVICE_ID, read},
+    development::SERVICE_ID,
+    roles::Roles,
 };
 use mpay_provider::domain::Money;
-use rand::RngExt;
-use wsse::{Algorithms, Certificate, Signer};
 
 use crate::terminal::{Page, clean, fit, width};
 
@@ -30,42 +24,8 @@ pub struct Arguments {
     /// ServiceID.
     #[arg(long, global = true, default_value = SERVICE_ID)]
     service: String,
-    /// MPay's private key, PEM [default: the development key].
-    #[arg(long, global = true, value_name = "FILE", requires = "certificate")]
-    key: Option<PathBuf>,
-    /// MPay's certificate, PEM [default: the development certificate].
-    #[arg(long, global = true, value_name = "FILE", requires = "key")]
-    certificate: Option<PathBuf>,
-    /// The certificate that the provider must sign with, PEM [default: the development one].
-    #[arg(long, global = true, value_name = "FILE")]
-    provider_certificate: Option<PathBuf>,
-    /// Hash of the signature and the digests; MPay uses sha1 today.
-    #[arg(long, global = true, value_enum, default_value_t = Hash::Sha1)]
-    hash: Hash,
-}
-
-/// A hash function, as it is named on the command line.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Hash {
-    /// SHA-1.
-    Sha1,
-    /// SHA-256.
-    Sha256,
-    /// SHA-384.
-    Sha384,
-    /// SHA-512.
-    Sha512,
-}
-
-impl From<Hash> for wsse::Hash {
-    fn from(hash: Hash) -> wsse::Hash {
-        match hash {
-            Hash::Sha1 => wsse::Hash::Sha1,
-            Hash::Sha256 => wsse::Hash::Sha256,
-            Hash::Sha384 => wsse::Hash::Sha384,
-            Hash::Sha512 => wsse::Hash::Sha512,
-        }
-    }
+    #[command(flatten)]
+    roles: Roles,
 }
 
 #[derive(Debug, Subcommand)]
@@ -102,7 +62,9 @@ enum Operation {
 
 /// Makes the call. Gives 0 for a result, 1 for a fault.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let client = client(arguments)?;
+    let cast = arguments.roles.cast()?;
+    let client = Client::new(&arguments.url, cast.signer()?, cast.provider()?)
+        .with_algorithms(arguments.roles.algorithms());
     match &arguments.operation {
         Operation::Details {
             order_key,
@@ -134,11 +96,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             let confirmation = Confirmation {
                 service_id: arguments.service.clone(),
                 order_key: order_key.clone(),
-                payment_id: payment_id.clone().unwrap_or_else(new_payment_id),
+                payment_id: payment_id
+                    .clone()
+                    .unwrap_or_else(Confirmation::new_payment_id),
                 currency: order.get("Currency").unwrap_or("MDL").to_owned(),
                 total,
                 paid_at: paid_at.clone().unwrap_or_else(Confirmation::paid_now),
                 lines,
+                ..Confirmation::default()
             };
             report(client.confirm(&confirmation)?, |()| {
                 say(&format!(
@@ -172,60 +137,6 @@ fn say(line: &str) -> io::Result<()> {
     page.print()
 }
 
-fn client(arguments: &Arguments) -> anyhow::Result<Client> {
-    let identities = Identities {
-        key: arguments.key.as_deref(),
-        certificate: arguments.certificate.as_deref(),
-        provider_certificate: arguments.provider_certificate.as_deref(),
-    };
-    let (signer, provider) = identities.read()?;
-    let algorithms = Algorithms::new(arguments.hash.into());
-    Ok(Client::new(&arguments.url, signer, provider).with_algorithms(algorithms))
-}
-
-/// Who calls, and who must answer: files, or else the development credentials.
-#[derive(Clone, Copy)]
-pub struct Identities<'a> {
-    /// The caller's private key, PEM.
-    pub key: Option<&'a Path>,
-    /// The caller's certificate, PEM.
-    pub certificate: Option<&'a Path>,
-    /// The provider's certificate, PEM.
-    pub provider_certificate: Option<&'a Path>,
-}
-
-impl Identities<'_> {
-    /// Reads them.
-    pub fn read(self) -> anyhow::Result<(Signer, Certificate)> {
-        let development = || {
-            let workspace = component::workspace_root().context(
-                "there is no spin.toml here or above: give --key, --certificate and --provider-certificate",
-            )?;
-            let credentials = Credentials::of_workspace(&workspace);
-            if !credentials.mpay_key().exists() {
-                bail!("there are no development certificates yet: start `mpay up` first");
-            }
-            Ok(credentials)
-        };
-        let (key, certificate) = match (self.key, self.certificate) {
-            (Some(key), Some(certificate)) => (key.to_owned(), certificate.to_owned()),
-            _ => {
-                let credentials = development()?;
-                (credentials.mpay_key(), credentials.mpay_certificate())
-            }
-        };
-        let provider = match self.provider_certificate {
-            Some(file) => file.to_owned(),
-            None => development()?.service_certificate(),
-        };
-        let signer = Signer::from_pem(&read(&key)?, &read(&certificate)?)
-            .with_context(|| format!("{} with {}", key.display(), certificate.display()))?;
-        let provider = Certificate::from_pem(&read(&provider)?)
-            .with_context(|| provider.display().to_string())?;
-        Ok((signer, provider))
-    }
-}
-
 /// Reads `--line`.
 fn line(argument: &str) -> Result<(String, String), String> {
     match argument.rsplit_once('=') {
@@ -244,8 +155,7 @@ fn sum(lines: &[(String, String)]) -> anyhow::Result<String> {
     Ok(total.to_string())
 }
 
-/// What is paid in all, and for which lines: in their order until the amount is used up, and what
-/// is more than is due for the last.
+/// What is paid in all, and for which lines.
 fn spread(
     order: &OrderDetails,
     amount: Option<&str>,
@@ -261,32 +171,11 @@ fn spread(
             None => bail!("the order's amount is not known: give --amount"),
         },
     };
-    let mut rest = total;
-    let mut lines = Vec::new();
-    for (i, line) in order.lines.iter().enumerate() {
-        let line_due = line.get("AmountDue").map(Money::parse).transpose()?;
-        let share = match line_due {
-            Some(due) if i + 1 < order.lines.len() => due.min(rest),
-            _ => rest,
-        };
-        if !share.is_zero() {
-            let id = line
-                .get("LineID")
-                .context("a line of the answer has no LineID")?;
-            lines.push((id.to_owned(), share.to_string()));
-            rest = rest.saturating_sub(share);
-        }
-    }
-    Ok((total.to_string(), lines))
-}
-
-/// A payment id of the form that MPay's have.
-fn new_payment_id() -> String {
-    let hex = format!("{:032x}", rand::rng().random::<u128>());
-    let parts: Vec<_> = [0..8, 8..12, 12..16, 16..20, 20..32]
-        .map(|part| &hex[part])
-        .into();
-    parts.join("-")
+    let lines = order.spread(total)?.into_iter();
+    Ok((
+        total.to_string(),
+        lines.map(|(id, share)| (id, share.to_string())).collect(),
+    ))
 }
 
 fn print_order(order: &OrderDetails) -> io::Result<()> {
@@ -315,8 +204,9 @@ fn print_order(order: &OrderDetails) -> io::Result<()> {
             field("", label);
         }
     }
-    for (name, value) in &order.properties {
-        field("", &format!("{name}: {value}"));
+    for property in &order.properties {
+        let text = |name| property.get(name).unwrap_or_default();
+        field("", &format!("{}: {}", text("DisplayName"), text("Value")));
     }
     let currency = text("Currency");
     let reasons = order.lines.iter().filter_map(|line| line.get("Reason"));

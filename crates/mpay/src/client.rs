@@ -4,10 +4,19 @@ use std::{fmt, time::Duration};
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
-use mpay_provider::{domain::time, soap::NAMESPACE};
-use wsse::{Algorithms, Certificate, Content, Element, Envelope, Policy, Signer, Trust, Writer};
+use mpay_provider::{
+    domain::{Money, time},
+    soap::NAMESPACE,
+};
+use rand::RngExt;
+use wsse::{
+    Algorithms, Certificate, Content, Element, Envelope, Policy, Signer, Trust, Verified, Writer,
+};
 
 const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
+
+/// How long MPay's messages are valid.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(300);
 
 /// Calls a provider as MPay does.
 #[derive(Debug)]
@@ -62,8 +71,8 @@ pub struct OrderDetails {
     members: Vec<(String, String)>,
     /// `Lines`.
     pub lines: Vec<OrderLine>,
-    /// `Properties`: display names and values.
-    pub properties: Vec<(String, String)>,
+    /// `Properties`.
+    pub properties: Vec<OrderProperty>,
 }
 
 /// `OrderLine` as it was answered.
@@ -72,9 +81,49 @@ pub struct OrderLine {
     members: Vec<(String, String)>,
     /// `DestinationAccount`.
     pub account: Vec<(String, String)>,
+    /// `Properties`.
+    pub properties: Vec<OrderProperty>,
+}
+
+/// `OrderProperty` as it was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OrderProperty {
+    members: Vec<(String, String)>,
 }
 
 impl OrderDetails {
+    /// The text of a member.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        find(&self.members, name)
+    }
+
+    /// An amount spread over the lines, as ids and amounts: in their order until it is used up, and
+    /// what is more than is due for the last.
+    ///
+    /// # Errors
+    /// If a line has no `LineID`, or an amount that is none.
+    pub fn spread(&self, amount: Money) -> anyhow::Result<Vec<(String, Money)>> {
+        let mut rest = amount;
+        let mut lines = Vec::new();
+        for (i, line) in self.lines.iter().enumerate() {
+            let due = line.get("AmountDue").map(Money::parse).transpose()?;
+            let share = match due {
+                Some(due) if i + 1 < self.lines.len() => due.min(rest),
+                _ => rest,
+            };
+            if !share.is_zero() {
+                let id = line
+                    .get("LineID")
+                    .context("a line of the answer has no LineID")?;
+                lines.push((id.to_owned(), share));
+                rest = rest.saturating_sub(share);
+            }
+        }
+        Ok(lines)
+    }
+}
+
+impl OrderProperty {
     /// The text of a member.
     pub fn get(&self, name: &str) -> Option<&str> {
         find(&self.members, name)
@@ -89,7 +138,7 @@ impl OrderLine {
 }
 
 /// A confirmation to send; its members are sent as they are, right or wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Confirmation {
     /// `ServiceID`.
     pub service_id: String,
@@ -105,14 +154,34 @@ pub struct Confirmation {
     pub paid_at: String,
     /// `Lines`: ids and amounts.
     pub lines: Vec<(String, String)>,
+    /// `InvoiceID`.
+    pub invoice_id: Option<String>,
+    /// `Properties`: names and values.
+    pub properties: Vec<(String, String)>,
+    /// `Properties` of lines: line ids, names and values.
+    pub line_properties: Vec<(String, String, String)>,
 }
 
 impl Confirmation {
     /// The time now as MPay writes `PaidAt`: local time without a zone.
     pub fn paid_now() -> String {
-        let mut time = time::format(Timestamp::now());
+        Self::paid_at(Timestamp::now())
+    }
+
+    /// A time as MPay writes `PaidAt`.
+    pub fn paid_at(time: Timestamp) -> String {
+        let mut time = time::format(time);
         time.truncate("2026-12-31T23:59:59".len());
         time
+    }
+
+    /// A new `PaymentID`, of the form that MPay's have.
+    pub fn new_payment_id() -> String {
+        let hex = format!("{:032x}", rand::rng().random::<u128>());
+        let parts: Vec<_> = [0..8, 8..12, 12..16, 16..20, 20..32]
+            .map(|part| &hex[part])
+            .into();
+        parts.join("-")
     }
 
     /// The operation `ConfirmOrderPayment`.
@@ -121,21 +190,50 @@ impl Confirmation {
         xml.start_in("ConfirmOrderPayment", NAMESPACE);
         xml.start("confirmation");
         xml.element("Currency", &self.currency);
+        if let Some(invoice_id) = &self.invoice_id {
+            xml.element("InvoiceID", invoice_id);
+        }
         xml.start("Lines");
         for (id, amount) in &self.lines {
             xml.start("PaymentConfirmationLine");
             xml.element("Amount", amount);
             xml.element("LineID", id);
+            let of_line = self.line_properties.iter().filter(|(line, ..)| line == id);
+            write_properties(
+                &mut xml,
+                of_line.map(|(_, name, value)| (name.as_str(), value.as_str())),
+            );
             xml.end();
         }
         xml.end();
         xml.element("OrderKey", &self.order_key);
         xml.element("PaidAt", &self.paid_at);
         xml.element("PaymentID", &self.payment_id);
+        let properties = self.properties.iter();
+        write_properties(
+            &mut xml,
+            properties.map(|(name, value)| (name.as_str(), value.as_str())),
+        );
         xml.element("ServiceID", &self.service_id);
         xml.element("TotalAmount", &self.total);
         xml.finish()
     }
+}
+
+/// `Properties`, unless there are none.
+fn write_properties<'a>(xml: &mut Writer, properties: impl Iterator<Item = (&'a str, &'a str)>) {
+    let mut properties = properties.peekable();
+    if properties.peek().is_none() {
+        return;
+    }
+    xml.start("Properties");
+    for (name, value) in properties {
+        xml.start("PaymentProperty");
+        xml.element("Name", name);
+        xml.element("Value", value);
+        xml.end();
+    }
+    xml.end();
 }
 
 /// The operation `GetOrderDetails`.
@@ -191,13 +289,7 @@ impl Client {
             "GetOrderDetails",
             &encode_query(service_id, order_key, language),
         )?;
-        self.read(&exchange, "GetOrderDetailsResponse", |response| {
-            let result = response
-                .children()
-                .find(|child| child.is(NAMESPACE, "GetOrderDetailsResult"));
-            let orders = result.map(|result| result.children().map(read_order).collect());
-            orders.unwrap_or_default()
-        })
+        self.read(&exchange, "GetOrderDetailsResponse", read_orders)
     }
 
     /// Calls `ConfirmOrderPayment`.
@@ -214,10 +306,25 @@ impl Client {
     /// # Errors
     /// If the key cannot sign.
     pub fn sign(&self, content: &Content) -> anyhow::Result<String> {
-        let lifetime = Duration::from_secs(300);
-        Ok(self
-            .signer
-            .sign(content, self.algorithms, Timestamp::now(), lifetime)?)
+        self.sign_as(content, self.algorithms, Timestamp::now())
+    }
+
+    /// Signs a message with other algorithms, or as if it were another time.
+    ///
+    /// # Errors
+    /// If the key cannot sign.
+    pub fn sign_as(
+        &self,
+        content: &Content,
+        algorithms: Algorithms,
+        created: Timestamp,
+    ) -> anyhow::Result<String> {
+        Ok(self.signer.sign(content, algorithms, created, LIFETIME)?)
+    }
+
+    /// The address of the provider.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Signs and sends an operation.
@@ -260,16 +367,11 @@ impl Client {
         })
     }
 
-    /// Verifies an answer, and reads it.
+    /// Verifies an answer.
     ///
     /// # Errors
-    /// If it is not signed by the provider, or not of the contract.
-    pub fn read<T>(
-        &self,
-        exchange: &Exchange,
-        response: &str,
-        read: impl FnOnce(Element<'_>) -> T,
-    ) -> anyhow::Result<Answer<T>> {
+    /// If it is no SOAP message that the provider signed.
+    pub fn verify(&self, exchange: &Exchange) -> anyhow::Result<Verified> {
         if !exchange
             .content_type
             .to_ascii_lowercase()
@@ -284,34 +386,66 @@ impl Client {
                 exchange.status
             );
         }
-        let envelope = Envelope::parse(&exchange.body).context("the answer is no SOAP message")?;
-        let verified = envelope
+        Envelope::parse(&exchange.body)
+            .context("the answer is no SOAP message")?
             .verify(&self.policy, Timestamp::now())
-            .context("the answer is not signed by the provider's certificate")?;
-        let Some(child) = verified.body().children().next() else {
-            bail!("the answer's Body is empty");
-        };
-        if child.is(SOAP, "Fault") {
-            let member = |name| find(&members(child), name).unwrap_or_default().to_owned();
-            if exchange.status != 500 {
-                bail!("a fault came with HTTP {} instead of 500", exchange.status);
-            }
-            return Ok(Answer::Fault(Fault {
-                code: member("faultcode"),
-                reason: member("faultstring"),
-            }));
-        }
-        if !child.is(NAMESPACE, response) {
-            bail!(
-                "the answer holds {} instead of {response}",
-                child.local_name()
-            );
-        }
-        if exchange.status != 200 {
-            bail!("a result came with HTTP {} instead of 200", exchange.status);
-        }
-        Ok(Answer::Result(read(child)))
+            .context("the answer is not signed by the provider's certificate")
     }
+
+    /// Verifies an answer, and reads it.
+    ///
+    /// # Errors
+    /// If it is not signed by the provider, or not of the contract.
+    pub fn read<T>(
+        &self,
+        exchange: &Exchange,
+        response: &str,
+        read: impl FnOnce(Element<'_>) -> T,
+    ) -> anyhow::Result<Answer<T>> {
+        read_verified(&self.verify(exchange)?, exchange.status, response, read)
+    }
+}
+
+/// Reads an answer that was verified, and came with this HTTP status.
+///
+/// # Errors
+/// If it is not of the contract.
+pub fn read_verified<T>(
+    verified: &Verified,
+    status: u16,
+    response: &str,
+    read: impl FnOnce(Element<'_>) -> T,
+) -> anyhow::Result<Answer<T>> {
+    let Some(child) = verified.body().children().next() else {
+        bail!("the answer's Body is empty");
+    };
+    if child.is(SOAP, "Fault") {
+        let member = |name| find(&members(child), name).unwrap_or_default().to_owned();
+        if status != 500 {
+            bail!("a fault came with HTTP {status} instead of 500");
+        }
+        return Ok(Answer::Fault(Fault {
+            code: member("faultcode"),
+            reason: member("faultstring"),
+        }));
+    }
+    if !child.is(NAMESPACE, response) {
+        bail!(
+            "the answer holds {} instead of {response}",
+            child.local_name()
+        );
+    }
+    if status != 200 {
+        bail!("a result came with HTTP {status} instead of 200");
+    }
+    Ok(Answer::Result(read(child)))
+}
+
+/// The orders in a `GetOrderDetailsResponse`.
+pub fn read_orders(response: Element<'_>) -> Vec<OrderDetails> {
+    children_of(response, "GetOrderDetailsResult")
+        .map(read_order)
+        .collect()
 }
 
 fn read_order(order: Element<'_>) -> OrderDetails {
@@ -325,16 +459,19 @@ fn read_order(order: Element<'_>) -> OrderDetails {
                     .find(|child| child.is(NAMESPACE, "DestinationAccount"))
                     .map(members)
                     .unwrap_or_default(),
+                properties: read_properties(line),
             })
             .collect(),
-        properties: children_of(order, "Properties")
-            .map(|property| {
-                let members = members(property);
-                let text = |name| find(&members, name).unwrap_or_default().to_owned();
-                (text("DisplayName"), text("Value"))
-            })
-            .collect(),
+        properties: read_properties(order),
     }
+}
+
+fn read_properties(structure: Element<'_>) -> Vec<OrderProperty> {
+    children_of(structure, "Properties")
+        .map(|property| OrderProperty {
+            members: members(property),
+        })
+        .collect()
 }
 
 fn children_of<'a>(order: Element<'a>, name: &'a str) -> impl Iterator<Item = Element<'a>> {

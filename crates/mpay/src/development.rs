@@ -167,6 +167,16 @@ fn make(folder: &Path) -> anyhow::Result<()> {
     write("api-token", format!("{DEVELOPMENT_TOKEN}{token}\n"))
 }
 
+/// A key and a certificate that no provider knows, both PEM.
+///
+/// # Errors
+/// If they cannot be made.
+pub fn stranger() -> anyhow::Result<(String, String)> {
+    let (pem, key) = new_key()?;
+    let certificate = parameters("stranger").self_signed(&key)?;
+    Ok((pem, certificate.pem()))
+}
+
 fn new_key() -> anyhow::Result<(String, KeyPair)> {
     let key = RsaPrivateKey::new(&mut rand::rng(), 2048).context("cannot make an RSA key")?;
     let pem = key

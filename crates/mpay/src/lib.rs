@@ -5,4 +5,6 @@ pub mod client;
 pub mod component;
 pub mod development;
 pub mod host;
+pub mod offline;
+pub mod roles;
 pub mod up;

@@ -18,7 +18,7 @@ mod verify;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use mpay::{host, up};
+use mpay::{host, offline, up};
 
 /// Be paid through MPay: run a provider on this machine, and play MPay against any provider.
 #[derive(Debug, Parser)]
@@ -55,6 +55,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Print a script that completes this command in a shell.
     Completions(completions::Arguments),
+    /// Play MPay in the browser: show orders, confirm payments, rehearse what can go wrong.
+    Offline(offline::Arguments),
 }
 
 const EXAMPLES: &str = "\
@@ -93,6 +95,12 @@ struct UpArguments {
     /// A variable's value, or a file that holds it; SPIN_VARIABLE_NAME does the same.
     #[arg(long = "variable", value_name = "NAME=VALUE|NAME=@FILE", value_parser = host::parse_argument)]
     variables: Vec<(String, String)>,
+    /// Address for MPay offline to listen at, in development [default: one port above, on loopback].
+    #[arg(long, value_name = "ADDRESS")]
+    offline_listen: Option<SocketAddr>,
+    /// How MPay offline sends confirmations unless the payer chooses otherwise.
+    #[arg(long, value_enum, value_name = "KIND")]
+    mischief: Option<offline::Mischief>,
 }
 
 fn main() -> ExitCode {
@@ -108,6 +116,10 @@ fn main() -> ExitCode {
         Command::Connect(arguments) => connect::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
+        Command::Offline(arguments) => tokio::runtime::Runtime::new()
+            .map_err(Into::into)
+            .and_then(|runtime| runtime.block_on(offline::run(arguments)))
+            .map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
         eprintln!("mpay: {}", terminal::clean_lines(&format!("{error:#}")));
@@ -120,6 +132,8 @@ fn serve(arguments: UpArguments) -> anyhow::Result<()> {
         listen: arguments.listen,
         state_dir: arguments.state_dir,
         variables: arguments.variables,
+        offline_listen: arguments.offline_listen,
+        mischief: arguments.mischief,
     };
     tokio::runtime::Runtime::new()?.block_on(up::run(up))
 }

@@ -6,11 +6,11 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use jiff::Timestamp;
+use mpay::roles::Hash;
 use pkcs8::{EncodePrivateKey, LineEnding};
 use wsse::{Algorithms, Content, Document, Signer};
 
 use crate::{
-    call::Hash,
     files::write_public,
     inspect::{parse_time, read_message},
     keys::material,

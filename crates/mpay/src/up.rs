@@ -1,6 +1,10 @@
 //! `mpay up`: a provider on this machine, ready for a first payment.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use tokio::signal::unix::{SignalKind, signal};
@@ -9,6 +13,7 @@ use crate::{
     component,
     development::{Credentials, SERVICE_ID, read},
     host::{Options, Server},
+    offline::{self, Mischief},
 };
 
 /// What `mpay up` is asked for.
@@ -20,6 +25,10 @@ pub struct Up {
     pub state_dir: Option<PathBuf>,
     /// Values of variables.
     pub variables: Vec<(String, String)>,
+    /// Where MPay offline listens, in development; by default one port above, on loopback.
+    pub offline_listen: Option<SocketAddr>,
+    /// How MPay offline sends confirmations unless the payer chooses.
+    pub mischief: Option<Mischief>,
 }
 
 /// Serves until it is told to stop.
@@ -58,9 +67,20 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
     // Before the first request can come, or a signal in between would end the process at once.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let services = services(&options.variables);
     let server = Server::start(options).await?;
+    let offline = match &credentials {
+        Some(credentials) => {
+            let mut options = offline_options(server.address(), credentials, services)?;
+            options.mischief = up.mischief;
+            Some(start_offline(options, up.offline_listen).await?)
+        }
+        None => None,
+    };
     let url = server.url();
-    let greeting = tokio::task::spawn_blocking(move || greet(&url, credentials.as_ref()));
+    let offline_url = offline.as_ref().map(offline::Server::url);
+    let greeting =
+        tokio::task::spawn_blocking(move || greet(&url, offline_url, credentials.as_ref()));
     tokio::select! {
         greeted = greeting => {
             greeted??;
@@ -73,7 +93,67 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         _ = interrupt.recv() => {}
     }
     eprintln!("Stopping …");
+    if let Some(offline) = offline {
+        offline.stop().await?;
+    }
     server.stop().await
+}
+
+/// The ServiceIDs that the provider is told to serve.
+fn services(variables: &[(String, String)]) -> Vec<String> {
+    let given = variables
+        .iter()
+        .rev()
+        .find(|(name, _)| name == "service_ids")
+        .map(|(_, value)| value.clone())
+        .or_else(|| std::env::var("SPIN_VARIABLE_SERVICE_IDS").ok());
+    given
+        .iter()
+        .flat_map(|services| services.split(','))
+        .map(|service| service.trim().to_owned())
+        .filter(|service| !service.is_empty())
+        .collect()
+}
+
+/// MPay offline for a provider on this machine, with the development key.
+fn offline_options(
+    provider: SocketAddr,
+    credentials: &Credentials,
+    services: Vec<String>,
+) -> anyhow::Result<offline::Options> {
+    let mut reached = provider;
+    if reached.ip().is_unspecified() {
+        reached.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    Ok(offline::Options {
+        listen: offline::beside(provider),
+        provider: format!("http://{reached}/"),
+        key: read(&credentials.mpay_key())?,
+        certificate: read(&credentials.mpay_certificate())?,
+        provider_certificate: read(&credentials.service_certificate())?,
+        algorithms: wsse::Algorithms::SHA1,
+        services,
+        mischief: None,
+        pause: offline::PAUSE,
+    })
+}
+
+/// Starts it at the address that was asked for, or at its usual one, or, if that is taken, at any.
+async fn start_offline(
+    mut options: offline::Options,
+    listen: Option<SocketAddr>,
+) -> anyhow::Result<offline::Server> {
+    if let Some(listen) = listen {
+        options.listen = listen;
+        return offline::Server::start(options).await;
+    }
+    match offline::Server::start(options.clone()).await {
+        Ok(server) => Ok(server),
+        Err(_) => {
+            options.listen.set_port(0);
+            offline::Server::start(options).await
+        }
+    }
 }
 
 /// Whether nothing says that this is another environment than development.
@@ -94,7 +174,11 @@ fn is_set(variables: &[(String, String)], name: &str) -> bool {
 }
 
 /// Says where the provider is, what is wrong with it, and what to try next.
-fn greet(url: &str, credentials: Option<&Credentials>) -> anyhow::Result<()> {
+fn greet(
+    url: &str,
+    offline_url: Option<String>,
+    credentials: Option<&Credentials>,
+) -> anyhow::Result<()> {
     let url = url.trim_end_matches('/');
     let agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -148,7 +232,13 @@ fn greet(url: &str, credentials: Option<&Credentials>) -> anyhow::Result<()> {
             }
         }
     }
-    println!("\nTry, in another terminal:\n  cargo run -- call details DEMO-1");
+    if let Some(offline) = offline_url {
+        println!("MPay offline   {offline}/");
+        println!(
+            "\nPay an order in the browser: {offline}/service/pay?ServiceID={SERVICE_ID}&OrderKey=DEMO-1"
+        );
+    }
+    println!("Or, in another terminal:\n  cargo run -- call details DEMO-1");
     Ok(())
 }
 

@@ -20,15 +20,13 @@ use mpay::{
     client::{Answer, Client, Confirmation, encode_query},
     component,
     development::{Credentials, SERVICE_ID, read},
+    roles::{Cast, Roles},
 };
 use rand::RngExt;
 use serde_json::json;
 use wsse::{Algorithms, Content, Signer};
 
-use crate::{
-    call::{Hash, Identities},
-    terminal::print_json,
-};
+use crate::terminal::print_json;
 use load::{Load, Prepared};
 
 /// Confirmations that are signed at most: each takes some kilobytes of memory.
@@ -80,18 +78,8 @@ pub struct Arguments {
     /// File with a token of the order API [default: the development token].
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// MPay's private key, PEM [default: the development key].
-    #[arg(long, value_name = "FILE", requires = "certificate")]
-    key: Option<PathBuf>,
-    /// MPay's certificate, PEM [default: the development certificate].
-    #[arg(long, value_name = "FILE", requires = "key")]
-    certificate: Option<PathBuf>,
-    /// The certificate that the provider must sign with, PEM [default: the development one].
-    #[arg(long, value_name = "FILE")]
-    provider_certificate: Option<PathBuf>,
-    /// Hash of the signature and the digests; MPay uses sha1 today.
-    #[arg(long, value_enum, default_value_t = Hash::Sha1)]
-    hash: Hash,
+    #[command(flatten)]
+    roles: Roles,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -136,20 +124,15 @@ fn mix(text: &str) -> Result<Mix, String> {
 /// Makes the load.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     refuse_production(&arguments.url)?;
-    let identities = Identities {
-        key: arguments.key.as_deref(),
-        certificate: arguments.certificate.as_deref(),
-        provider_certificate: arguments.provider_certificate.as_deref(),
-    };
-    let (signer, provider) = identities.read()?;
+    let cast = arguments.roles.cast()?;
     let bench = Bench {
         arguments,
-        algorithms: Algorithms::new(arguments.hash.into()),
-        signer,
+        algorithms: arguments.roles.algorithms(),
+        signer: cast.signer()?,
         run: format!("{:08X}", rand::rng().random::<u32>()),
     };
     let orders = match &arguments.order {
-        Some(key) => Orders::One(bench.known_order(key, identities)?),
+        Some(key) => Orders::One(bench.known_order(key, &cast)?),
         None => Orders::New(read_token(arguments)?),
     };
 
@@ -189,7 +172,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     eprintln!("Measuring for {} s …", arguments.duration);
     let duration = Duration::from_secs(arguments.duration);
     let measured = load.run(&prepared, arguments.mix, duration)?;
-    let report = report::Report::of(arguments, &prepared, signing, measured, provider);
+    let report = report::Report::of(arguments, &prepared, signing, measured, cast.provider()?);
     match arguments.json {
         true => print_json(&report)?,
         false => report.page().print()?,
@@ -259,9 +242,8 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn known_order(&self, key: &str, identities: Identities<'_>) -> anyhow::Result<Known> {
-        let (signer, provider) = identities.read()?;
-        let client = Client::new(&self.arguments.url, signer, provider);
+    fn known_order(&self, key: &str, cast: &Cast) -> anyhow::Result<Known> {
+        let client = Client::new(&self.arguments.url, cast.signer()?, cast.provider()?);
         let client = client.with_algorithms(self.algorithms);
         let order = match client.details(&self.arguments.service, key, "ro")? {
             Answer::Result(orders) => orders.into_iter().next(),
@@ -303,6 +285,7 @@ impl Bench<'_> {
                 total: "1.00".to_owned(),
                 paid_at: Confirmation::paid_now(),
                 lines: vec![("1".to_owned(), "1.00".to_owned())],
+                ..Confirmation::default()
             };
             match orders {
                 Orders::New(token) => self.register(agent, token, &confirmation.order_key)?,

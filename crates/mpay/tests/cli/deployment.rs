@@ -178,6 +178,7 @@ pub fn payment(key: &str, id: &str) -> Confirmation {
         total: "1.00".into(),
         paid_at: Confirmation::paid_now(),
         lines: vec![("1".into(), "1.00".into())],
+        ..Confirmation::default()
     }
 }
 

@@ -106,6 +106,22 @@ fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
+/// MPay offline at this address shows a sample order.
+fn assert_pay_page(url: &str, chosen: &str) {
+    let page = ureq::get(format!(
+        "{url}service/pay?ServiceID={SERVICE_ID}&OrderKey=DEMO-1"
+    ))
+    .call()
+    .unwrap()
+    .body_mut()
+    .read_to_string()
+    .unwrap();
+    assert!(
+        page.contains("Taxă de studii") && page.contains(chosen),
+        "{page}"
+    );
+}
+
 #[test]
 fn a_first_payment_and_a_kill() {
     let state = tempfile::tempdir().unwrap();
@@ -113,6 +129,34 @@ fn a_first_payment_and_a_kill() {
     for text in ["?wsdl", "/api/orders/", "/health", "Sample order   DEMO-1"] {
         assert!(up.greeting.contains(text), "{text}: {}", up.greeting);
     }
+
+    // MPay offline is part of it, and a command of its own.
+    let offline = up
+        .greeting
+        .lines()
+        .find_map(|line| line.strip_prefix("MPay offline"));
+    assert_pay_page(offline.unwrap().trim(), "value=\"\" selected");
+    let arguments = [
+        "--listen",
+        "127.0.0.1:0",
+        "--mischief",
+        "repeat",
+        "--provider",
+        &up.url,
+    ];
+    let mut alone = mpay()
+        .arg("offline")
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let url = BufReader::new(alone.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| Some(line.strip_prefix("MPay offline")?.trim().to_owned()));
+    assert_pay_page(&url.unwrap(), "value=\"repeat\" selected");
+    alone.kill().unwrap();
+    alone.wait().unwrap();
 
     let details = up.call(&["details", "DEMO-2", "--language", "en"]);
     assert_eq!(details.status.code(), Some(0));

@@ -121,5 +121,6 @@ pub fn confirmation(key: &str, payment_id: &str) -> Confirmation {
         total: "10.0".into(),
         paid_at: Confirmation::paid_now(),
         lines: vec![("1".into(), "6.00".into()), ("2".into(), "4".into())],
+        ..Confirmation::default()
     }
 }

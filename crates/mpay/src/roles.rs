@@ -1,0 +1,135 @@
+//! Who plays MPay, and whom it believes: keys and certificates by flags, or those of development.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use wsse::{Algorithms, Certificate, Signer};
+
+use crate::{
+    component,
+    development::{Credentials, read},
+};
+
+/// The flags of every command that plays MPay.
+#[derive(Debug, Clone, Args)]
+pub struct Roles {
+    /// MPay's private key, PEM [default: the development key].
+    #[arg(long, global = true, value_name = "FILE", requires = "certificate")]
+    key: Option<PathBuf>,
+    /// MPay's certificate, PEM [default: the development certificate].
+    #[arg(long, global = true, value_name = "FILE", requires = "key")]
+    certificate: Option<PathBuf>,
+    /// The certificate that the provider must sign with, PEM [default: the development one].
+    #[arg(long, global = true, value_name = "FILE")]
+    provider_certificate: Option<PathBuf>,
+    /// Hash of the signature and the digests; MPay uses sha1 today.
+    #[arg(long, global = true, value_enum, default_value_t = Hash::Sha1)]
+    hash: Hash,
+}
+
+/// A hash function, as it is named on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Hash {
+    /// SHA-1.
+    Sha1,
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+impl From<Hash> for wsse::Hash {
+    fn from(hash: Hash) -> wsse::Hash {
+        match hash {
+            Hash::Sha1 => wsse::Hash::Sha1,
+            Hash::Sha256 => wsse::Hash::Sha256,
+            Hash::Sha384 => wsse::Hash::Sha384,
+            Hash::Sha512 => wsse::Hash::Sha512,
+        }
+    }
+}
+
+/// Keys and certificates, PEM, as they were read.
+pub struct Cast {
+    /// MPay's private key.
+    pub key: String,
+    /// MPay's certificate.
+    pub certificate: String,
+    /// The certificate that the provider must sign with.
+    pub provider_certificate: String,
+    /// Where they are from, for errors.
+    names: [String; 3],
+}
+
+impl Roles {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// If one cannot be read, or none is given and there are no development credentials.
+    pub fn cast(&self) -> anyhow::Result<Cast> {
+        let development = || {
+            let workspace = component::workspace_root().context(
+                "there is no spin.toml here or above: give --key, --certificate and --provider-certificate",
+            )?;
+            let credentials = Credentials::of_workspace(&workspace);
+            if !credentials.mpay_key().exists() {
+                bail!("there are no development certificates yet: start `mpay up` first");
+            }
+            Ok(credentials)
+        };
+        let (key, certificate) = match (&self.key, &self.certificate) {
+            (Some(key), Some(certificate)) => (key.clone(), certificate.clone()),
+            _ => {
+                let credentials = development()?;
+                (credentials.mpay_key(), credentials.mpay_certificate())
+            }
+        };
+        let provider = match &self.provider_certificate {
+            Some(file) => file.clone(),
+            None => development()?.service_certificate(),
+        };
+        Ok(Cast {
+            key: read(&key)?,
+            certificate: read(&certificate)?,
+            provider_certificate: read(&provider)?,
+            names: [key, certificate, provider].map(|file| file.display().to_string()),
+        })
+    }
+
+    /// How MPay signs.
+    pub fn algorithms(&self) -> Algorithms {
+        Algorithms::new(self.hash.into())
+    }
+}
+
+impl Cast {
+    /// MPay's signer.
+    ///
+    /// # Errors
+    /// If key or certificate cannot be used, or do not belong together.
+    pub fn signer(&self) -> anyhow::Result<Signer> {
+        let [key, certificate, _] = &self.names;
+        Signer::from_pem(&self.key, &self.certificate)
+            .with_context(|| format!("{key} with {certificate}"))
+    }
+
+    /// The provider's certificate.
+    ///
+    /// # Errors
+    /// If it cannot be used.
+    pub fn provider(&self) -> anyhow::Result<Certificate> {
+        let [.., provider] = &self.names;
+        Certificate::from_pem(&self.provider_certificate).with_context(|| provider.clone())
+    }
+}
+
+impl std::fmt::Debug for Cast {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cast")
+            .field("names", &self.names)
+            .finish_non_exhaustive()
+    }
+}
