@@ -7,7 +7,10 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use wsse::{Certificate, Policy, Signer, Trust, TrustError};
 
-use crate::domain::{Iban, PaymentAccount, ServiceId, Text};
+use crate::{
+    domain::{Iban, PaymentAccount, ServiceId, Text},
+    log::log,
+};
 
 /// The names of all variables. The manifest gives each to the component.
 pub const VARIABLES: [&str; 19] = [
@@ -372,7 +375,10 @@ impl<'a> Reader<'a> {
         }
         let signer = Signer::from_pem(key?, certificate)
             .map_err(|error| self.error("service_key", error))
-            .ok()?;
+            .ok()?
+            .on_miscomputation(|engine| {
+                log!("a signature that the RSA engine {engine} computed was wrong and not used: the machine is faulty, or attacked");
+            });
         self.refuse_development("service_certificate", signer.certificate(), environment);
         Some(signer)
     }

@@ -39,6 +39,7 @@ pub struct Build {
     workspace: PathBuf,
     target_dir: PathBuf,
     features: Vec<String>,
+    relaxed_simd: bool,
     quiet: bool,
 }
 
@@ -50,6 +51,7 @@ impl Build {
             target_dir: workspace.join("target"),
             workspace,
             features: Vec::new(),
+            relaxed_simd: true,
             quiet: false,
         }
     }
@@ -64,6 +66,12 @@ impl Build {
     /// serve it.
     pub fn feature(mut self, feature: impl Into<String>) -> Self {
         self.features.push(feature.into());
+        self
+    }
+
+    /// Leaves out code that needs relaxed SIMD of the host. Give it a target folder of its own.
+    pub fn without_relaxed_simd(mut self) -> Self {
+        self.relaxed_simd = false;
         self
     }
 
@@ -92,6 +100,9 @@ impl Build {
             .arg(&self.target_dir);
         if !self.features.is_empty() {
             cargo.arg("--features").arg(self.features.join(","));
+        }
+        if !self.relaxed_simd {
+            cargo.arg("--no-default-features");
         }
         let described = "building the component with `cargo build`";
         if self.quiet {
