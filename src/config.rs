@@ -10,6 +10,7 @@ use wsse::{Certificate, Policy, Signer, Trust, TrustError};
 use crate::{
     digest::hex,
     domain::{Iban, PaymentAccount, ServiceId, Text},
+    log::log,
 };
 
 /// The names of all variables. The manifest gives each to the component.
@@ -382,7 +383,10 @@ impl<'a> Reader<'a> {
         }
         let signer = Signer::from_pem(key?, certificate)
             .map_err(|error| self.error("service_key", error))
-            .ok()?;
+            .ok()?
+            .on_miscomputation(|engine| {
+                log!("a signature that the RSA engine {engine} computed was wrong and not used: the machine is faulty, or attacked");
+            });
         self.refuse_development("service_certificate", signer.certificate(), environment);
         Some(signer)
     }

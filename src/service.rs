@@ -6,6 +6,7 @@ use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jiff::Timestamp;
 use serde::Serialize;
+use wsse::RsaEngine;
 
 use crate::{
     api::{self, Problem},
@@ -176,6 +177,8 @@ struct Health<'a> {
     version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     environment: Option<&'a str>,
+    /// What computes RSA on this host: `fma`, or slower `integer` or `rsa`.
+    rsa_engine: &'a str,
     /// What is wrong, and must be mended.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<String>,
@@ -190,6 +193,7 @@ fn health(app: &App, now: Timestamp, parts: &Parts) -> Result<Response<Bytes>, P
         return Err(Problem::method_not_allowed("GET, HEAD"));
     }
     let version = env!("CARGO_PKG_VERSION");
+    let rsa_engine = RsaEngine::best().name();
     let (status, health) = match &app.config {
         Ok(config) => (
             StatusCode::OK,
@@ -197,6 +201,7 @@ fn health(app: &App, now: Timestamp, parts: &Parts) -> Result<Response<Bytes>, P
                 status: "ok",
                 version,
                 environment: Some(config.environment.as_str()),
+                rsa_engine,
                 errors: Vec::new(),
                 warnings: config.warnings(now),
             },
@@ -207,6 +212,7 @@ fn health(app: &App, now: Timestamp, parts: &Parts) -> Result<Response<Bytes>, P
                 status: "misconfigured",
                 version,
                 environment: None,
+                rsa_engine,
                 errors: wrong.errors.iter().map(ToString::to_string).collect(),
                 warnings: Vec::new(),
             },

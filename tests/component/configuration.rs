@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use mpay::host::Manifest;
+use mpay::{client::Answer, host::Manifest};
 use mpay_provider::config::VARIABLES;
 use serde_json::Value;
 
@@ -57,6 +57,36 @@ fn health_is_ok_when_everything_is_configured() {
     let health: Value = response.body_mut().read_json().unwrap();
     assert_eq!(health["status"], "ok");
     assert_eq!(health["environment"], "test");
+    #[cfg(target_arch = "x86_64")]
+    if !std::arch::is_x86_feature_detected!("fma") {
+        assert_eq!(health["rsa_engine"], "integer");
+        return;
+    }
+    assert_eq!(health["rsa_engine"], "fma");
+}
+
+#[test]
+fn built_without_relaxed_simd_the_component_runs_on_hosts_that_have_none() {
+    let component = mpay::component::Build::new(workspace())
+        .quiet(true)
+        .without_relaxed_simd()
+        .target_dir(workspace().join("target/without-relaxed-simd"))
+        .run()
+        .unwrap();
+    let mut config = wasmtime::Config::new();
+    config
+        .wasm_component_model_async(true)
+        .wasm_relaxed_simd(false);
+    let engine = wasmtime::Engine::new(&config).unwrap();
+    wasmtime::component::Component::from_file(&engine, &component).unwrap();
+
+    let provider = Provider::start_component(component, workspace().join("spin.toml"));
+    let mut response = provider.http("GET", "health", &[], b"");
+    let health: Value = response.body_mut().read_json().unwrap();
+    assert_eq!(health["rsa_engine"], "integer");
+    provider.register("1", order("10"));
+    let details = provider.mpay().details(SERVICE, "1", "ro").unwrap();
+    assert!(matches!(details, Answer::Result(_)));
 }
 
 #[test]

@@ -40,6 +40,7 @@ pub struct Build {
     target_dir: PathBuf,
     features: Vec<String>,
     example: Option<(String, String)>,
+    relaxed_simd: bool,
     quiet: bool,
 }
 
@@ -52,6 +53,7 @@ impl Build {
             workspace,
             features: Vec::new(),
             example: None,
+            relaxed_simd: true,
             quiet: false,
         }
     }
@@ -72,6 +74,12 @@ impl Build {
     /// Builds an example program of a package instead, in the same way as the component.
     pub fn example(mut self, package: impl Into<String>, name: impl Into<String>) -> Self {
         self.example = Some((package.into(), name.into()));
+        self
+    }
+
+    /// Leaves out code that needs relaxed SIMD of the host. Give it a target folder of its own.
+    pub fn without_relaxed_simd(mut self) -> Self {
+        self.relaxed_simd = false;
         self
     }
 
@@ -101,6 +109,9 @@ impl Build {
         };
         if !self.features.is_empty() {
             cargo.arg("--features").arg(self.features.join(","));
+        }
+        if !self.relaxed_simd {
+            cargo.arg("--no-default-features");
         }
         let described = "building the component with `cargo build`";
         if self.quiet {

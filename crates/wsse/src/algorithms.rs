@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use rsa::{Pkcs1v15Sign, Pss, RsaPrivateKey, RsaPublicKey};
+use rsa::{Pkcs1v15Sign, Pss};
+use rsa_fma::{PrivateKey, PublicKey, Signature};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
@@ -54,13 +55,13 @@ impl Hash {
     }
 
     /// RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2.1) over a digest that this hash made.
-    pub(crate) fn sign(self, key: &RsaPrivateKey, digest: &[u8]) -> rsa::Result<Vec<u8>> {
-        key.sign(self.scheme(), digest)
+    pub(crate) fn sign(self, key: &PrivateKey, digest: &[u8]) -> rsa::Result<Signature> {
+        key.sign(&self.scheme(), digest)
     }
 
     /// RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2.2) over a digest that this hash made.
-    pub(crate) fn verify(self, key: &RsaPublicKey, digest: &[u8], signature: &[u8]) -> bool {
-        key.verify(self.scheme(), digest, signature).is_ok()
+    pub(crate) fn verify(self, key: &PublicKey, digest: &[u8], signature: &[u8]) -> bool {
+        key.verify(&self.scheme(), digest, signature)
     }
 
     fn scheme(self) -> Pkcs1v15Sign {
@@ -134,20 +135,22 @@ impl SignatureMethod {
     }
 
     /// RFC 8017 sections 8.2.2 and 8.1.2, over a digest that this method's hash made.
-    pub(crate) fn verify(self, key: &RsaPublicKey, digest: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn verify(self, key: &PublicKey, digest: &[u8], signature: &[u8]) -> bool {
+        let rsa = key.as_rsa();
         match self {
-            SignatureMethod::Pkcs1(hash) => hash.verify(key, digest, signature),
-            SignatureMethod::Pss(Hash::Sha1) => false,
+            SignatureMethod::Pkcs1(hash) => return hash.verify(key, digest, signature),
+            SignatureMethod::Pss(Hash::Sha1) => return false,
             SignatureMethod::Pss(Hash::Sha256) => {
-                key.verify(Pss::<Sha256>::new(), digest, signature).is_ok()
+                rsa.verify(Pss::<Sha256>::new(), digest, signature)
             }
             SignatureMethod::Pss(Hash::Sha384) => {
-                key.verify(Pss::<Sha384>::new(), digest, signature).is_ok()
+                rsa.verify(Pss::<Sha384>::new(), digest, signature)
             }
             SignatureMethod::Pss(Hash::Sha512) => {
-                key.verify(Pss::<Sha512>::new(), digest, signature).is_ok()
+                rsa.verify(Pss::<Sha512>::new(), digest, signature)
             }
         }
+        .is_ok()
     }
 }
 

@@ -7,6 +7,7 @@ use base64ct::{Base64, Encoding};
 use jiff::Timestamp;
 use rsa::RsaPublicKey;
 use rsa::traits::PublicKeyParts;
+use rsa_fma::PublicKey;
 use x509_cert::TbsCertificate;
 use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::der::{Decode, Encode};
@@ -34,7 +35,7 @@ pub struct Certificate(Arc<Parsed>);
 #[derive(PartialEq, Eq)]
 struct Parsed {
     der: Vec<u8>,
-    key: RsaPublicKey,
+    key: PublicKey,
     subject: String,
     issuer: String,
     serial_number: String,
@@ -153,7 +154,7 @@ impl Certificate {
         let serial = certificate.serial_number().as_bytes();
         Ok(Certificate(Arc::new(Parsed {
             der: der.to_vec(),
-            key,
+            key: PublicKey::new(key),
             subject: certificate.subject().to_string(),
             issuer: certificate.issuer().to_string(),
             serial_number: hex(serial),
@@ -220,7 +221,7 @@ impl Certificate {
 
     /// The length of the RSA modulus.
     pub fn key_bits(&self) -> usize {
-        modulus_bits(&self.0.key)
+        modulus_bits(self.0.key.as_rsa())
     }
 
     /// The first `commonName` of the subject.
@@ -228,7 +229,7 @@ impl Certificate {
         self.0.common_name.clone()
     }
 
-    pub(crate) fn key(&self) -> &RsaPublicKey {
+    pub(crate) fn key(&self) -> &PublicKey {
         &self.0.key
     }
 

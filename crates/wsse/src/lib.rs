@@ -36,7 +36,8 @@
 //! that they are trusted for. What is accepted of WS-Security and XML Signature, and what is not,
 //! the README lists; [`SecurityError`] has a variant for each refusal.
 //!
-//! The crate has no clock, no randomness, no I/O and no state: time and keys are arguments.
+//! The crate has no clock, no randomness and no I/O: time and keys are arguments. Its only state is the
+//! choice of the fastest RSA engine that is right on this host, made once.
 #![forbid(unsafe_code)]
 
 mod algorithms;
@@ -58,6 +59,9 @@ pub use c14n::{exclusive_c14n, inclusive_c14n, inclusive_c14n11};
 pub use certificate::{Certificate, CertificateError};
 pub use chain::ChainError;
 pub use envelope::{Envelope, EnvelopeError};
+/// The arithmetic that computes RSA on this host: shown, and reported where it fails.
+pub use rsa_fma::Engine as RsaEngine;
+
 pub use policy::{Policy, Trust, TrustError};
 pub use sign::{Signer, SignerError};
 pub use verify::{SecurityError, Verified};

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use rsa::RsaPrivateKey;
 use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::pkcs8::DecodePrivateKey;
+use rsa_fma::{Engine, PrivateKey};
 
 use crate::algorithms::{Algorithms, Hash, SignatureMethod};
 use crate::certificate::{Certificate, CertificateError};
@@ -23,10 +24,11 @@ const TOKEN_ID: &str = "X509";
 ///
 /// The key is erased from memory when the signer is dropped, and is not shown by `Debug`.
 pub struct Signer {
-    key: RsaPrivateKey,
+    key: PrivateKey,
     certificate: Certificate,
     /// The certificate in base64, as a message carries it.
     token: String,
+    report: fn(Engine),
 }
 
 /// Why a signer cannot be made, or a message cannot be signed. Tells nothing of the key.
@@ -65,15 +67,22 @@ impl Signer {
             .or_else(|| RsaPrivateKey::from_pkcs1_pem(private_key).ok())
             .ok_or(SignerError::PrivateKey)?;
         let certificate = Certificate::from_pem(certificate)?;
-        if key.as_public_key() != certificate.key() {
+        if key.as_public_key() != certificate.key().as_rsa() {
             return Err(SignerError::Mismatch);
         }
         let token = Base64::encode_string(certificate.der());
         Ok(Signer {
-            key,
+            key: PrivateKey::new(key),
             certificate,
             token,
+            report: |_| {},
         })
+    }
+
+    /// Calls `report` for each RSA engine whose signature fails its check, so that the next engine
+    /// has to compute it: a fault of the machine, or an attack on it.
+    pub fn on_miscomputation(self, report: fn(Engine)) -> Signer {
+        Signer { report, ..self }
     }
 
     /// The certificate that messages carry.
@@ -137,11 +146,11 @@ impl Signer {
     }
 
     fn signature(&self, signed_info: &[u8], hash: Hash) -> Result<String, SignerError> {
-        // `rsa` raises the result to the public exponent and compares before it returns.
         let signature = hash
             .sign(&self.key, &hash.of(signed_info))
             .map_err(|_| SignerError::Signature)?;
-        Ok(Base64::encode_string(&signature))
+        signature.miscomputed.into_iter().for_each(self.report);
+        Ok(Base64::encode_string(&signature.bytes))
     }
 }
 

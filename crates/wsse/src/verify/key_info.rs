@@ -56,7 +56,7 @@ impl Hint {
             }
             Hint::SubjectName(subject) => certificate.subject_name().is_meant_by(subject),
             Hint::Key(modulus, exponent) => {
-                let key = certificate.key();
+                let key = certificate.key().as_rsa();
                 *key.n_bytes() == **modulus && *key.e_bytes() == **exponent
             }
         }

@@ -296,9 +296,9 @@ fn check_signature(
 ) -> Result<Certificate, SecurityError> {
     let found = signature.value.len();
     if let [signer] = candidates.as_slice()
-        && signer.key().size() != found
+        && signer.key().as_rsa().size() != found
     {
-        let expected = signer.key().size();
+        let expected = signer.key().as_rsa().size();
         return Err(SecurityError::SignatureLength { expected, found });
     }
     let method = &signature.canonicalization;
