@@ -5,6 +5,7 @@ mod events;
 mod evidence;
 mod merge_patch;
 mod orders;
+mod outbox;
 mod problem;
 mod zip;
 
@@ -13,6 +14,7 @@ use http::{HeaderMap, Method, Response, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::{
+    app::App,
     config::{Config, Token},
     domain::{OrderKey, PaymentId, ServiceId},
     store::{Platform, Store},
@@ -21,6 +23,8 @@ pub use problem::Problem;
 
 /// A call of the API.
 pub struct Call<'a, P> {
+    /// What the instance keeps.
+    pub app: &'a App,
     /// The deployment's configuration.
     pub config: &'a Config,
     /// The store.
@@ -47,6 +51,10 @@ pub enum Route {
     Refusals,
     /// `/api/events`.
     Events,
+    /// `/api/outbox`.
+    Outbox,
+    /// `/api/outbox/deliver`.
+    OutboxDeliver,
 }
 
 impl Route {
@@ -70,6 +78,8 @@ impl Route {
             ["payments", id, "evidence"] => payment_id(id).map(Self::Evidence),
             ["refusals"] => Ok(Self::Refusals),
             ["events"] => Ok(Self::Events),
+            ["outbox"] => Ok(Self::Outbox),
+            ["outbox", "deliver"] => Ok(Self::OutboxDeliver),
             _ => Err(Problem::new(
                 StatusCode::NOT_FOUND,
                 "There is no such resource in the API.",
@@ -80,13 +90,14 @@ impl Route {
     /// The methods that it takes.
     pub fn methods(&self) -> &'static str {
         match self {
-            Self::Orders => "POST",
+            Self::Orders | Self::OutboxDeliver => "POST",
             Self::Order(..) => "GET, HEAD, PUT, PATCH, DELETE",
             Self::Payments
             | Self::Payment(_)
             | Self::Evidence(_)
             | Self::Refusals
-            | Self::Events => "GET, HEAD",
+            | Self::Events
+            | Self::Outbox => "GET, HEAD",
         }
     }
 }
@@ -167,6 +178,8 @@ pub async fn handle<P: Platform>(
         Route::Evidence(id) if reads => evidence::evidence(call, &id).await,
         Route::Refusals if reads => events::refusals(call).await,
         Route::Events if reads => events::events(call).await,
+        Route::Outbox if reads => outbox::get(call).await,
+        Route::OutboxDeliver if *method == Method::POST => outbox::deliver(call).await,
         other => Err(Problem::method_not_allowed(other.methods())),
     }
 }

@@ -15,3 +15,4 @@ mod requests;
 mod scale;
 mod security;
 mod transport;
+mod webhook;
