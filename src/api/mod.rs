@@ -51,6 +51,8 @@ pub enum Route {
     Refusals,
     /// `/api/events`.
     Events,
+    /// `/api/repair`.
+    Repair,
     /// `/api/outbox`.
     Outbox,
     /// `/api/outbox/deliver`.
@@ -78,6 +80,7 @@ impl Route {
             ["payments", id, "evidence"] => payment_id(id).map(Self::Evidence),
             ["refusals"] => Ok(Self::Refusals),
             ["events"] => Ok(Self::Events),
+            ["repair"] => Ok(Self::Repair),
             ["outbox"] => Ok(Self::Outbox),
             ["outbox", "deliver"] => Ok(Self::OutboxDeliver),
             _ => Err(Problem::new(
@@ -90,7 +93,7 @@ impl Route {
     /// The methods that it takes.
     pub fn methods(&self) -> &'static str {
         match self {
-            Self::Orders | Self::OutboxDeliver => "POST",
+            Self::Orders | Self::OutboxDeliver | Self::Repair => "POST",
             Self::Order(..) => "GET, HEAD, PUT, PATCH, DELETE",
             Self::Payments
             | Self::Payment(_)
@@ -178,10 +181,26 @@ pub async fn handle<P: Platform>(
         Route::Evidence(id) if reads => evidence::evidence(call, &id).await,
         Route::Refusals if reads => events::refusals(call).await,
         Route::Events if reads => events::events(call).await,
+        Route::Repair if *method == Method::POST => repair(call).await,
         Route::Outbox if reads => outbox::get(call).await,
         Route::OutboxDeliver if *method == Method::POST => outbox::deliver(call).await,
         other => Err(Problem::method_not_allowed(other.methods())),
     }
+}
+
+/// Mends what the store may have lost, a part at a time.
+async fn repair<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
+    let after = match call.query.split_once('=') {
+        None if call.query.is_empty() => String::new(),
+        Some(("after", key)) => decode(key)?,
+        _ => {
+            return Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "Of parameters there is after.",
+            ));
+        }
+    };
+    json(StatusCode::OK, &call.store.repair(&after).await?)
 }
 
 fn payment_id(segment: &str) -> Result<PaymentId, Problem> {

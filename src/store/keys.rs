@@ -51,9 +51,17 @@ pub fn payment(id: &PaymentId) -> String {
     format!("payment/{}", encode(id.as_str()))
 }
 
+/// Markers begin like this.
+pub const DONE: &str = "done/";
+
 /// Marker of a payment that is recorded.
 pub fn done(id: &PaymentId) -> String {
-    format!("done/{}", encode(id.as_str()))
+    format!("{DONE}{}", encode(id.as_str()))
+}
+
+/// List of the attempts that a marker ends.
+pub fn attempts_of(marker: &str) -> String {
+    format!("payment/{}", marker.trim_start_matches(DONE))
 }
 
 /// The signed answer to a payment, by its place in the journal: who finishes an abandoned recording

@@ -84,6 +84,11 @@ impl Memory {
         std::mem::take(&mut self.lock().calls)
     }
 
+    /// Changes a value behind everybody's back.
+    pub fn overwrite(&self, key: &str, value: Vec<u8>) {
+        self.lock().values.insert(key.to_owned(), value);
+    }
+
     /// How many keys start with `prefix`.
     pub fn count(&self, prefix: &str) -> usize {
         self.lock()
@@ -158,6 +163,14 @@ impl Platform for Memory {
             let counter = shared.counters.entry(key.to_owned()).or_default();
             *counter += 1;
             *counter
+        })
+        .await
+    }
+
+    async fn keys(&self) -> Result<Vec<String>, PlatformError> {
+        self.call("keys".to_owned(), |shared| {
+            let counters = shared.counters.keys();
+            shared.values.keys().chain(counters).cloned().collect()
         })
         .await
     }

@@ -18,11 +18,19 @@ mod payments;
 mod platform;
 #[cfg(test)]
 mod properties;
+mod repair;
 mod requests;
 #[cfg(target_arch = "wasm32")]
 pub mod spin;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg_attr(
+    not(feature = "without-atomics"),
+    allow(dead_code, reason = "counts without atomics only")
+)]
+mod weak_counter;
+#[cfg(test)]
+mod weak_tests;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -36,6 +44,7 @@ pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
 pub use outbox::{Attempts, Delivery, OutboxPage, Settled};
 pub use payments::{Recorded, StoredPayment};
 pub use platform::{Platform, PlatformError};
+pub use repair::Repair;
 pub use requests::CreateError;
 
 /// Why the store could not do what was asked. MPay asks again; so may any caller.
@@ -56,6 +65,9 @@ pub enum StoreError {
     /// The store took so long that the entry may come too late for its readers.
     #[error("the store took too long")]
     TooSlow,
+    /// Somebody else has taken the same place in a list, which happens without atomics only.
+    #[error("an entry was overwritten by another call")]
+    Overwritten,
     /// Somebody else is recording the same payment, and has not finished.
     #[error("payment {0} is being recorded by another call")]
     InProgress(String),

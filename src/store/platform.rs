@@ -20,6 +20,10 @@ pub enum PlatformError {
 /// it.
 #[allow(async_fn_in_trait)] // Used with static dispatch in one thread only.
 pub trait Platform {
+    /// Whether [`increment`](Self::increment) gives a value to one caller alone, whatever others
+    /// do.
+    const ATOMIC: bool = true;
+
     /// The values of those of `keys` that have one, as of one moment for each of them.
     async fn get_many(&self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, PlatformError>;
 
@@ -28,6 +32,9 @@ pub trait Platform {
 
     /// Adds one to a counter, which starts at zero, and gives its new value to this caller alone.
     async fn increment(&self, key: &str) -> Result<u64, PlatformError>;
+
+    /// All keys, in any order.
+    async fn keys(&self) -> Result<Vec<String>, PlatformError>;
 
     /// Sends a request, and gives the status of its answer, whose body is not read. Redirects are
     /// not followed. What takes longer than a few seconds has failed.

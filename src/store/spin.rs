@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use jiff::Timestamp;
 use spin_sdk::{
-    experimental::wasi::keyvalue::{atomics, batch, store},
+    experimental::wasi::keyvalue::{batch, store},
     http::FullBody,
     wasip3::{
         clocks::monotonic_clock, http::types::RequestOptions, http_compat::RequestOptionsExtension,
@@ -15,6 +15,8 @@ use spin_sdk::{
 };
 
 use super::{Platform, PlatformError};
+#[cfg(not(feature = "without-atomics"))]
+use spin_sdk::experimental::wasi::keyvalue::atomics;
 
 /// The store named in the manifest's `key_value_stores`.
 const STORE: &str = "default";
@@ -40,6 +42,8 @@ impl Spin {
 }
 
 impl Platform for Spin {
+    const ATOMIC: bool = cfg!(not(feature = "without-atomics"));
+
     async fn get_many(&self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, PlatformError> {
         // The answer may leave out absent keys, and keeps no order.
         let values = batch::get_many(self.bucket()?, keys).map_err(error)?;
@@ -53,6 +57,24 @@ impl Platform for Spin {
         batch::set_many(self.bucket()?, entries).map_err(error)
     }
 
+    #[cfg(feature = "without-atomics")]
+    async fn increment(&self, key: &str) -> Result<u64, PlatformError> {
+        super::weak_counter::increment(self, key).await
+    }
+
+    async fn keys(&self) -> Result<Vec<String>, PlatformError> {
+        let (mut keys, mut cursor) = (Vec::new(), None);
+        loop {
+            let part = self.bucket()?.list_keys(cursor.as_deref()).map_err(error)?;
+            keys.extend(part.keys);
+            match part.cursor {
+                Some(next) => cursor = Some(next),
+                None => return Ok(keys),
+            }
+        }
+    }
+
+    #[cfg(not(feature = "without-atomics"))]
     async fn increment(&self, key: &str) -> Result<u64, PlatformError> {
         let count = atomics::increment(self.bucket()?, key, 1).map_err(error)?;
         u64::try_from(count)

@@ -17,7 +17,7 @@ pub(super) fn order_json(key: &str, amount: &str) -> OrderJson {
     .unwrap()
 }
 
-fn order(key: &str, amount: &str) -> Order {
+pub(super) fn order(key: &str, amount: &str) -> Order {
     order_json(key, amount).to_order().unwrap()
 }
 
@@ -40,13 +40,22 @@ pub(crate) async fn record(
     key: &str,
     amount: &str,
 ) -> Result<Recorded, StoreError> {
+    record_in(&Store::new(memory.clone()), id, key, amount).await
+}
+
+pub(super) async fn record_in<P: Platform>(
+    store: &Store<P>,
+    id: &str,
+    key: &str,
+    amount: &str,
+) -> Result<Recorded, StoreError> {
     let (confirmation, json) = payment(id, key, amount);
     let evidence = Evidence::new(b"<message/>", id, json.evidence.as_bytes(), "accepted");
     let json = PaymentJson {
         evidence: evidence.id().to_owned(),
         ..json
     };
-    Store::new(memory.clone())
+    store
         .record(&confirmation, &json, &evidence, Some(b"<answer/>"))
         .await
 }
@@ -64,7 +73,15 @@ pub(super) async fn put(
     order: &Order,
     precondition: Precondition,
 ) -> Result<Registered, RegisterError> {
-    Store::new(memory.clone())
+    put_in(&Store::new(memory.clone()), order, precondition).await
+}
+
+pub(super) async fn put_in<P: Platform>(
+    store: &Store<P>,
+    order: &Order,
+    precondition: Precondition,
+) -> Result<Registered, RegisterError> {
+    store
         .change(&order.service_id, &order.order_key, precondition, |_| {
             Ok(order.clone())
         })
@@ -92,7 +109,7 @@ async fn payments(memory: &Memory, after: u64, limit: usize) -> (Vec<String>, u6
 }
 
 /// All payments of the journal, as far as it can be read.
-async fn ledger(memory: &Memory) -> Vec<String> {
+pub(super) async fn ledger(memory: &Memory) -> Vec<String> {
     let (mut ids, mut after) = (Vec::new(), 0);
     loop {
         let (page, next) = payments(memory, after, 3).await;
@@ -811,6 +828,9 @@ async fn a_store_that_denies_is_not_asked_again() {
             Err(PlatformError::Denied("no".into()))
         }
         async fn increment(&self, _: &str) -> Result<u64, PlatformError> {
+            Err(PlatformError::Denied("no".into()))
+        }
+        async fn keys(&self) -> Result<Vec<String>, PlatformError> {
             Err(PlatformError::Denied("no".into()))
         }
         async fn send(&self, _: http::Request<bytes::Bytes>) -> Result<http::StatusCode, String> {

@@ -16,3 +16,4 @@ mod scale;
 mod security;
 mod transport;
 mod webhook;
+mod without_atomics;
