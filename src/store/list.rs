@@ -149,7 +149,11 @@ impl<P: Platform> Store<P> {
     }
 
     /// The highest index handed out, by the value of the counter.
-    async fn length(&self, list: &str, counter: Option<&Vec<u8>>) -> Result<u64, StoreError> {
+    async fn highest_index(
+        &self,
+        list: &str,
+        counter: Option<&Vec<u8>>,
+    ) -> Result<u64, StoreError> {
         let Some(bytes) = counter else {
             return Ok(0);
         };
@@ -172,7 +176,7 @@ impl<P: Platform> Store<P> {
         let mut keys = vec![list.to_owned()];
         keys.extend((1..=FIRST_BLOCK).map(|index| format!("{list}/{index}")));
         let mut values = self.get_many(&keys).await?;
-        let length = self.length(list, values.get(list)).await?;
+        let length = self.highest_index(list, values.get(list)).await?;
         let mut listing = Listing {
             entries: Vec::new(),
             next: length + 1,
@@ -215,7 +219,7 @@ impl<P: Platform> Store<P> {
         let mut keys = vec![list.to_owned()];
         keys.extend((after + 1..=until).map(|index| format!("{list}/{index}")));
         let values = self.get_many(&keys).await?;
-        let length = self.length(list, values.get(list)).await?;
+        let length = self.highest_index(list, values.get(list)).await?;
         let until = until.min(length);
         let mut listing = Listing {
             entries: Vec::new(),
