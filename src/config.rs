@@ -11,10 +11,11 @@ use crate::{
     digest::hex,
     domain::{Iban, PaymentAccount, ServiceId, Text},
     log::log,
+    notify::Webhook,
 };
 
 /// The names of all variables. The manifest gives each to the component.
-pub const VARIABLES: [&str; 19] = [
+pub const VARIABLES: [&str; 23] = [
     "accept_sha1",
     "api_read_token",
     "api_token",
@@ -26,6 +27,7 @@ pub const VARIABLES: [&str; 19] = [
     "environment",
     "expired_signer_grace",
     "max_message_age",
+    "max_silence",
     "mpay_authorities",
     "mpay_certificates",
     "mpay_signer_names",
@@ -34,6 +36,9 @@ pub const VARIABLES: [&str; 19] = [
     "service_ids",
     "service_key",
     "unknown_order",
+    "webhook_origin",
+    "webhook_secret",
+    "webhook_url",
 ];
 
 /// The common names of development certificates begin like this.
@@ -145,6 +150,10 @@ pub struct Config {
     pub unknown_order: UnknownOrder,
     /// Address of this provider for the WSDL.
     pub public_url: Option<String>,
+    /// Where the institution is notified.
+    pub webhook: Option<Webhook>,
+    /// How long MPay may be silent until somebody is told; `None` for ever.
+    pub max_silence: Option<Duration>,
 }
 
 /// A mistake in a variable.
@@ -205,6 +214,8 @@ impl Config {
             ],
         );
         let public_url = reader.public_url();
+        let webhook = reader.webhook(environment);
+        let max_silence = reader.seconds("max_silence", 0, 90 * 86_400);
         match (signer.map(Box::new), trust) {
             (Some(signer), Some(trust)) if reader.errors.is_empty() => Ok(Self {
                 environment,
@@ -221,6 +232,8 @@ impl Config {
                 api_read_tokens,
                 unknown_order,
                 public_url,
+                webhook,
+                max_silence: (!max_silence.is_zero()).then_some(max_silence),
             }),
             (signer, _) => Err(Misconfigured {
                 errors: reader.errors,
@@ -508,6 +521,34 @@ impl<'a> Reader<'a> {
             .filter(|token| !token.is_empty())
     }
 
+    fn webhook(&mut self, environment: Environment) -> Option<Webhook> {
+        let Some(url) = self.variables.get("webhook_url") else {
+            if self.variables.get("webhook_secret").is_some() {
+                self.error("webhook_url", "is not set, but webhook_secret is");
+            }
+            return None;
+        };
+        let url = Webhook::parse_url(url, environment == Environment::Development)
+            .map_err(|error| self.error("webhook_url", error))
+            .ok()?;
+        // The host lets requests go to this address alone.
+        let origin = Webhook::origin(&url);
+        let allowed = self.variables.get("webhook_origin").unwrap_or_default();
+        if allowed.trim_end_matches('/') != origin {
+            self.error(
+                "webhook_origin",
+                format!("must be {origin}, as in webhook_url"),
+            );
+        }
+        let secrets = self.required(
+            "webhook_secret",
+            "a secret such as `echo whsec_$(openssl rand -base64 32)`",
+        )?;
+        Webhook::new(url, secrets)
+            .map_err(|error| self.error("webhook_secret", error))
+            .ok()
+    }
+
     fn public_url(&mut self) -> Option<String> {
         let url = self.variables.get("public_url")?;
         match url.parse::<http::Uri>() {
@@ -609,6 +650,8 @@ pub(crate) mod tests {
             ("unknown_order", "null"),
             ("public_url", "pay.example.md"),
             ("public_url", "ftp://pay.example.md"),
+            ("webhook_url", "http://erp.example.md/"),
+            ("max_silence", "a day"),
         ] {
             let errors = errors(name, value);
             assert_eq!(errors.len(), 1, "{name}={value:?}: {errors:?}");
@@ -635,6 +678,30 @@ pub(crate) mod tests {
         assert_eq!(errors(ISSUING, "1003600000001"), ["mpay_authorities"]);
         assert_eq!(errors(MPAY, "1003600000001"), ["mpay_authorities"]);
         assert_eq!(errors("", "1003600000001"), ["mpay_certificates"]);
+    }
+
+    #[test]
+    fn a_webhook_needs_a_secret_and_leave_to_be_called() {
+        let errors = |origin: &str, secret: &str, url: &str| {
+            let mut variables = variables();
+            variables.set("webhook_url", url.to_owned());
+            variables.set("webhook_origin", origin.to_owned());
+            variables.set("webhook_secret", secret.to_owned());
+            let errors = Config::read(&variables).err().map(|wrong| wrong.errors);
+            let errors = errors.unwrap_or_default().into_iter();
+            errors.map(|error| error.variable).collect::<Vec<_>>()
+        };
+        let (origin, url) = ("https://erp.example.md", "https://erp.example.md/hook");
+        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        assert!(errors(origin, secret, url).is_empty());
+        assert!(errors("https://webhook.invalid", "", "").is_empty());
+        assert_eq!(errors(origin, "", url), ["webhook_secret"]);
+        assert_eq!(errors(origin, "secret", url), ["webhook_secret"]);
+        assert_eq!(
+            errors("https://webhook.invalid", secret, url),
+            ["webhook_origin"]
+        );
+        assert_eq!(errors(origin, secret, ""), ["webhook_url"]);
     }
 
     #[test]

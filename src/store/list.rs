@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{Platform, Store, StoreError};
+use super::{Platform, Store, StoreError, weak_counter};
 
 /// Within this time of taking an index an entry is written, or never.
 pub(super) const WRITE_WINDOW: Duration = Duration::from_secs(20);
@@ -125,7 +125,8 @@ impl<P: Platform> Store<P> {
     ///
     /// # Errors
     /// [`StoreError::TooSlow`] if a slot's time is over: its entry then is not there, or not
-    /// certain to be read.
+    /// certain to be read. [`StoreError::Overwritten`] without atomics, if somebody else has the
+    /// slot too.
     pub(super) async fn fill(
         &self,
         entries: &[(&Slot, &str)],
@@ -144,6 +145,16 @@ impl<P: Platform> Store<P> {
             batch.push((format!("{}/{}", slot.list, slot.index), value.into_bytes()));
         }
         self.set_many(&batch).await?;
+        if !P::ATOMIC {
+            let keys: Vec<_> = batch.iter().map(|(key, _)| key.clone()).collect();
+            let written = self.get_many(&keys).await?;
+            if batch
+                .iter()
+                .any(|(key, value)| written.get(key) != Some(value))
+            {
+                return Err(StoreError::Overwritten);
+            }
+        }
         let end = self.now();
         if entries
             .iter()
@@ -152,6 +163,26 @@ impl<P: Platform> Store<P> {
             return Err(StoreError::TooSlow);
         }
         Ok(())
+    }
+
+    /// The highest index handed out, by the value of the counter.
+    async fn highest_index(
+        &self,
+        list: &str,
+        counter: Option<&Vec<u8>>,
+    ) -> Result<u64, StoreError> {
+        let Some(bytes) = counter else {
+            return Ok(0);
+        };
+        let count = parse_counter(bytes).ok_or_else(|| StoreError::Corrupt {
+            key: list.to_owned(),
+            reason: "not a counter".to_owned(),
+        })?;
+        if P::ATOMIC {
+            return Ok(count);
+        }
+        self.retry(async || weak_counter::highest(&self.platform, list, count).await)
+            .await
     }
 
     /// All entries of a list.
@@ -194,10 +225,7 @@ impl<P: Platform> Store<P> {
         list: &str,
         first: &HashMap<String, Vec<u8>>,
     ) -> Result<Listing<T>, StoreError> {
-        let length = match first.get(list) {
-            Some(counter) => read_counter(list, counter)?,
-            None => 0,
-        };
+        let length = self.highest_index(list, first.get(list)).await?;
         let mut listing = Listing {
             entries: Vec::new(),
             next: length + 1,
@@ -228,10 +256,7 @@ impl<P: Platform> Store<P> {
         let mut keys = vec![list.to_owned()];
         keys.extend((after + 1..=until).map(|index| format!("{list}/{index}")));
         let values = self.get_many(&keys).await?;
-        let length = match values.get(list) {
-            Some(counter) => read_counter(list, counter)?,
-            None => 0,
-        };
+        let length = self.highest_index(list, values.get(list)).await?;
         let until = until.min(length);
         let mut listing = Listing {
             entries: Vec::new(),
@@ -253,10 +278,7 @@ impl<P: Platform> Store<P> {
     pub(super) async fn length(&self, list: &str) -> Result<u64, StoreError> {
         let key = list.to_owned();
         let values = self.get_many(std::slice::from_ref(&key)).await?;
-        match values.get(list) {
-            Some(counter) => read_counter(list, counter),
-            None => Ok(0),
-        }
+        self.highest_index(list, values.get(list)).await
     }
 
     /// The entries at some indices of a list.
@@ -317,20 +339,17 @@ pub(super) fn read_entry<T: DeserializeOwned>(
 
 /// Reads a counter as the stores keep it: eight bytes little-endian on SQLite, decimal digits on
 /// Redis. Eight digits read as a number would be beyond 10^18, so there is no doubt.
-fn read_counter(key: &str, bytes: &[u8]) -> Result<u64, StoreError> {
+/// `weak_counter.rs` adds a nonce after a space.
+pub(super) fn parse_counter(bytes: &[u8]) -> Option<u64> {
     const BEYOND_ANY_COUNT: u64 = 1 << 53;
     if let Ok(bytes) = bytes.try_into() {
         let count = u64::from_le_bytes(bytes);
         if count < BEYOND_ANY_COUNT {
-            return Ok(count);
+            return Some(count);
         }
     }
-    std::str::from_utf8(bytes)
-        .ok()
-        .and_then(|digits| digits.parse().ok())
-        .filter(|count| *count < BEYOND_ANY_COUNT)
-        .ok_or_else(|| StoreError::Corrupt {
-            key: key.to_owned(),
-            reason: "not a counter".to_owned(),
-        })
+    let text = std::str::from_utf8(bytes).ok()?;
+    let digits = text.split(' ').next()?;
+    let count = digits.parse().ok()?;
+    (count < BEYOND_ANY_COUNT).then_some(count)
 }

@@ -14,28 +14,41 @@ mod list;
 #[cfg(test)]
 pub mod memory;
 mod orders;
+mod outbox;
 mod payments;
 mod platform;
 #[cfg(test)]
 mod properties;
 mod register;
+mod repair;
 mod requests;
 mod reviews;
 #[cfg(target_arch = "wasm32")]
 pub mod spin;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+#[cfg_attr(
+    not(feature = "without-atomics"),
+    allow(dead_code, reason = "counts without atomics only")
+)]
+mod weak_counter;
+#[cfg(test)]
+mod weak_tests;
 
 use std::{collections::HashMap, time::Duration};
 
+use bytes::Bytes;
+use http::{Request, StatusCode};
 use jiff::Timestamp;
 
 pub use evidence::Evidence;
 pub use journal::{JournalEntry, JournalPage, Span};
 pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
+pub use outbox::{Attempts, Delivery, OutboxPage, Settled};
 pub use payments::{Proof, Recorded, StoredPayment};
 pub use platform::{Platform, PlatformError};
 pub use register::{RegisterPage, RegisteredOrder};
+pub use repair::Repair;
 pub use requests::CreateError;
 pub use reviews::{CloseError, ClosedRefusal, StoredRefusal};
 
@@ -60,6 +73,9 @@ pub enum StoreError {
     /// The store took so long that the entry may come too late for its readers.
     #[error("the store took too long")]
     TooSlow,
+    /// Somebody else has taken the same place in a list, which happens without atomics only.
+    #[error("an entry was overwritten by another call")]
+    Overwritten,
     /// Somebody else is recording the same payment, and has not finished.
     #[error("payment {0} is being recorded by another call")]
     InProgress(String),
@@ -80,6 +96,19 @@ impl<P: Platform> Store<P> {
     /// The time now.
     pub fn now(&self) -> Timestamp {
         self.platform.now()
+    }
+
+    /// A number that nobody can guess.
+    pub fn random(&self) -> u64 {
+        self.platform.random()
+    }
+
+    /// Sends a request to the outside; see [`Platform::send`].
+    ///
+    /// # Errors
+    /// A text for people.
+    pub async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, String> {
+        self.platform.send(request).await
     }
 
     async fn get_many(&self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, StoreError> {

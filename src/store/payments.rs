@@ -180,6 +180,49 @@ impl<P: Platform> Store<P> {
         if self.marker(&confirmation.payment_id).await?.is_some() {
             return Ok(());
         }
+        let journal = self.enter_surely(confirmation, payment, answer).await?;
+        if age(started, self.now()) > WRITE_WINDOW {
+            return Err(StoreError::TooSlow);
+        }
+        self.mark(confirmation, payment, journal).await
+    }
+
+    /// Enters a payment again, and marks its new place in the journal.
+    pub(super) async fn enter(
+        &self,
+        confirmation: &Confirmation,
+        payment: &PaymentJson,
+        answer: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
+        let journal = self.enter_surely(confirmation, payment, answer).await?;
+        self.mark(confirmation, payment, journal).await
+    }
+
+    /// Enters a payment into its order and the journal, at other places if somebody else has
+    /// these too. Gives the place in the journal.
+    async fn enter_surely(
+        &self,
+        confirmation: &Confirmation,
+        payment: &PaymentJson,
+        answer: Option<&[u8]>,
+    ) -> Result<u64, StoreError> {
+        const TRIES: u32 = 5;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.enter_once(confirmation, payment, answer).await {
+                Err(StoreError::Overwritten) if tries < TRIES => {}
+                result => return result,
+            }
+        }
+    }
+
+    async fn enter_once(
+        &self,
+        confirmation: &Confirmation,
+        payment: &PaymentJson,
+        answer: Option<&[u8]>,
+    ) -> Result<u64, StoreError> {
         let order = self
             .take(&keys::order(
                 &confirmation.service_id,
@@ -198,14 +241,20 @@ impl<P: Platform> Store<P> {
             answer.into_iter().collect(),
         )
         .await?;
-        if age(started, self.now()) > WRITE_WINDOW {
-            return Err(StoreError::TooSlow);
-        }
+        Ok(journal.index)
+    }
+
+    async fn mark(
+        &self,
+        confirmation: &Confirmation,
+        payment: &PaymentJson,
+        journal: u64,
+    ) -> Result<(), StoreError> {
         let marker = Marker {
             v: 1,
             content: confirmation.content().to_string(),
             evidence: payment.evidence.clone(),
-            journal: journal.index,
+            journal,
         };
         let key = keys::done(&confirmation.payment_id);
         self.set_many(&[(key, to_json(&marker)?.into_bytes())])
@@ -351,6 +400,12 @@ impl Marker {
         let bytes = values.remove(&key).ok_or_else(|| lost(key.clone()))?;
         let entry = read_entry::<Event>(&key, self.journal, &bytes)?;
         Ok(entry.into())
+    }
+
+    /// Whether the payment is the one that was recorded.
+    pub(super) fn is_of(&self, payment: &PaymentJson) -> bool {
+        let confirmation = payment.to_confirmation();
+        confirmation.is_ok_and(|confirmation| confirmation.content().to_string() == self.content)
     }
 
     fn compare(&self, confirmation: &Confirmation, evidence: &Evidence<'_>) -> Recorded {

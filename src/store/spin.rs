@@ -2,13 +2,21 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use bytes::Bytes;
+use http::{Request, StatusCode};
 use jiff::Timestamp;
 use spin_sdk::{
-    experimental::wasi::keyvalue::{atomics, batch, store},
-    wasip3::{clocks::monotonic_clock, random::random},
+    experimental::wasi::keyvalue::{batch, store},
+    http::FullBody,
+    wasip3::{
+        clocks::monotonic_clock, http::types::RequestOptions, http_compat::RequestOptionsExtension,
+        random::random,
+    },
 };
 
 use super::{Platform, PlatformError};
+#[cfg(not(feature = "without-atomics"))]
+use spin_sdk::experimental::wasi::keyvalue::atomics;
 
 /// The store named in the manifest's `key_value_stores`.
 const STORE: &str = "default";
@@ -34,6 +42,8 @@ impl Spin {
 }
 
 impl Platform for Spin {
+    const ATOMIC: bool = cfg!(not(feature = "without-atomics"));
+
     async fn get_many(&self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, PlatformError> {
         // The answer may leave out absent keys, and keeps no order.
         let values = batch::get_many(self.bucket()?, keys).map_err(error)?;
@@ -47,10 +57,44 @@ impl Platform for Spin {
         batch::set_many(self.bucket()?, entries).map_err(error)
     }
 
+    #[cfg(feature = "without-atomics")]
+    async fn increment(&self, key: &str) -> Result<u64, PlatformError> {
+        super::weak_counter::increment(self, key).await
+    }
+
+    async fn keys(&self) -> Result<Vec<String>, PlatformError> {
+        let (mut keys, mut cursor) = (Vec::new(), None);
+        loop {
+            let part = self.bucket()?.list_keys(cursor.as_deref()).map_err(error)?;
+            keys.extend(part.keys);
+            match part.cursor {
+                Some(next) => cursor = Some(next),
+                None => return Ok(keys),
+            }
+        }
+    }
+
+    #[cfg(not(feature = "without-atomics"))]
     async fn increment(&self, key: &str) -> Result<u64, PlatformError> {
         let count = atomics::increment(self.bucket()?, key, 1).map_err(error)?;
         u64::try_from(count)
             .map_err(|_| PlatformError::Denied(format!("the counter {key} is negative: {count}")))
+    }
+
+    async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, String> {
+        const NANOSECONDS: u64 = 1_000_000_000;
+        let options = RequestOptions::new();
+        // A host that does not know them has limits of its own.
+        let _ = options.set_connect_timeout(Some(5 * NANOSECONDS));
+        let _ = options.set_first_byte_timeout(Some(10 * NANOSECONDS));
+        let mut request = request.map(FullBody::new);
+        request
+            .extensions_mut()
+            .insert(RequestOptionsExtension(options));
+        let answer = spin_sdk::http::send(request).await;
+        answer
+            .map(|answer| answer.status())
+            .map_err(|error| format!("{error:?}"))
     }
 
     fn now(&self) -> Timestamp {

@@ -19,7 +19,7 @@ pub(super) fn order_json(key: &str, amount: &str) -> OrderJson {
     .unwrap()
 }
 
-fn order(key: &str, amount: &str) -> Order {
+pub(super) fn order(key: &str, amount: &str) -> Order {
     order_json(key, amount).to_order().unwrap()
 }
 
@@ -36,8 +36,17 @@ fn payment(id: &str, key: &str, amount: &str) -> (Confirmation, PaymentJson) {
     (json.to_confirmation().unwrap(), json)
 }
 
-pub(super) async fn record(
+pub(crate) async fn record(
     memory: &Memory,
+    id: &str,
+    key: &str,
+    amount: &str,
+) -> Result<Recorded, StoreError> {
+    record_in(&Store::new(memory.clone()), id, key, amount).await
+}
+
+pub(super) async fn record_in<P: Platform>(
+    store: &Store<P>,
     id: &str,
     key: &str,
     amount: &str,
@@ -48,12 +57,16 @@ pub(super) async fn record(
         evidence: evidence.id().to_owned(),
         ..json
     };
-    Store::new(memory.clone())
+    store
         .record(&confirmation, &json, &evidence, Some(b"<answer/>"))
         .await
 }
 
-async fn register(memory: &Memory, key: &str, amount: &str) -> Result<Registered, RegisterError> {
+pub(crate) async fn register(
+    memory: &Memory,
+    key: &str,
+    amount: &str,
+) -> Result<Registered, RegisterError> {
     put(memory, &order(key, amount), Precondition::None).await
 }
 
@@ -62,7 +75,15 @@ pub(super) async fn put(
     order: &Order,
     precondition: Precondition,
 ) -> Result<Registered, RegisterError> {
-    Store::new(memory.clone())
+    put_in(&Store::new(memory.clone()), order, precondition).await
+}
+
+pub(super) async fn put_in<P: Platform>(
+    store: &Store<P>,
+    order: &Order,
+    precondition: Precondition,
+) -> Result<Registered, RegisterError> {
+    store
         .change(&order.service_id, &order.order_key, precondition, |_| {
             Ok(order.clone())
         })
@@ -93,7 +114,7 @@ async fn payments(memory: &Memory, after: u64, limit: usize) -> (Vec<String>, u6
 }
 
 /// All payments of the journal, as far as it can be read.
-async fn ledger(memory: &Memory) -> Vec<String> {
+pub(super) async fn ledger(memory: &Memory) -> Vec<String> {
     let (mut ids, mut after) = (Vec::new(), 0);
     loop {
         let (page, next) = payments(memory, after, 3).await;
@@ -829,6 +850,12 @@ async fn a_store_that_denies_is_not_asked_again() {
         }
         async fn increment(&self, _: &str) -> Result<u64, PlatformError> {
             Err(PlatformError::Denied("no".into()))
+        }
+        async fn keys(&self) -> Result<Vec<String>, PlatformError> {
+            Err(PlatformError::Denied("no".into()))
+        }
+        async fn send(&self, _: http::Request<bytes::Bytes>) -> Result<http::StatusCode, String> {
+            Err("no".into())
         }
         fn now(&self) -> Timestamp {
             Timestamp::UNIX_EPOCH

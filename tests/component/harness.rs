@@ -31,10 +31,34 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The component, built once for all tests.
+/// Where this variable is set, all tests are for the component without atomics.
+pub const WITHOUT_ATOMICS: &str = "TEST_WITHOUT_ATOMICS";
+
+/// The component that the tests are for.
 fn component() -> &'static Path {
+    match std::env::var_os(WITHOUT_ATOMICS) {
+        None => with_atomics(),
+        Some(_) => without_atomics(),
+    }
+}
+
+/// The component as it is deployed, built once for all tests.
+pub fn with_atomics() -> &'static Path {
     static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
     COMPONENT.get_or_init(|| component::build(workspace(), true).unwrap())
+}
+
+/// The component for stores that cannot count.
+pub fn without_atomics() -> &'static Path {
+    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
+    COMPONENT.get_or_init(|| {
+        component::Build::new(workspace())
+            .quiet(true)
+            .feature("without-atomics")
+            .target_dir(workspace().join("target/without-atomics"))
+            .run()
+            .unwrap()
+    })
 }
 
 /// A provider that runs until it is dropped.

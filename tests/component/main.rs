@@ -20,3 +20,5 @@ mod reviews;
 mod scale;
 mod security;
 mod transport;
+mod webhook;
+mod without_atomics;
