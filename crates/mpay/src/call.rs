@@ -6,8 +6,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use mpay::{
     client::{Answer, Client, Confirmation, OrderDetails},
-    component,
-    development::{Credentials, SERVICE_ID, read},
+    development::{Parties, SERVICE_ID},
 };
 use mpay_provider::domain::Money;
 use rand::RngExt;
@@ -142,31 +141,15 @@ fn report<T>(answer: Answer<T>, print: impl FnOnce(T)) -> anyhow::Result<ExitCod
 }
 
 fn client(arguments: &Arguments) -> anyhow::Result<Client> {
-    let development = || {
-        let workspace = component::workspace_root().context(
-            "there is no spin.toml here or above: give --key, --certificate and --provider-certificate",
-        )?;
-        let credentials = Credentials::of_workspace(&workspace);
-        if !credentials.mpay_key().exists() {
-            bail!("there are no development certificates yet: start `mpay up` first");
-        }
-        Ok(credentials)
-    };
-    let (key, certificate) = match (&arguments.key, &arguments.certificate) {
-        (Some(key), Some(certificate)) => (key.clone(), certificate.clone()),
-        _ => {
-            let credentials = development()?;
-            (credentials.mpay_key(), credentials.mpay_certificate())
-        }
-    };
-    let provider = match &arguments.provider_certificate {
-        Some(file) => file.clone(),
-        None => development()?.service_certificate(),
-    };
-    let signer = Signer::from_pem(&read(&key)?, &read(&certificate)?)
-        .with_context(|| format!("{} with {}", key.display(), certificate.display()))?;
-    let provider =
-        Certificate::from_pem(&read(&provider)?).with_context(|| provider.display().to_string())?;
+    let parties = Parties::read(
+        arguments.key.as_deref(),
+        arguments.certificate.as_deref(),
+        arguments.provider_certificate.as_deref(),
+    )?;
+    let signer = Signer::from_pem(&parties.mpay_key, &parties.mpay_certificate)
+        .context("MPay's key and certificate")?;
+    let provider = Certificate::from_pem(&parties.provider_certificate)
+        .context("the provider's certificate")?;
     let hash = match arguments.hash {
         Hash::Sha1 => wsse::Hash::Sha1,
         Hash::Sha256 => wsse::Hash::Sha256,

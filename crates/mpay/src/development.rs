@@ -19,6 +19,8 @@ use rsa::{
     pkcs8::{EncodePrivateKey, LineEnding},
 };
 
+use crate::component;
+
 /// The service that the development provider serves.
 pub const SERVICE_ID: &str = "DEMO";
 
@@ -124,6 +126,73 @@ impl Credentials {
             ("bank_fiscal_code", "1000000000007".to_owned()),
             ("beneficiary_name", "Development only".to_owned()),
         ])
+    }
+}
+
+/// Who talks to whom: the texts of PEM files, those of development where none were named.
+#[derive(Clone)]
+pub struct Parties {
+    /// MPay's private key.
+    pub mpay_key: String,
+    /// MPay's certificate.
+    pub mpay_certificate: String,
+    /// The certificate that the provider signs with.
+    pub provider_certificate: String,
+    /// The token of the order API, where MPay's side is that of development.
+    pub api_token: Option<String>,
+}
+
+impl Parties {
+    /// Reads the files that were named, and those of development for the others.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or there are no development certificates.
+    pub fn read(
+        key: Option<&Path>,
+        certificate: Option<&Path>,
+        provider_certificate: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        let development = || {
+            let workspace = component::workspace_root().context(
+                "there is no spin.toml here or above: give --key, --certificate and --provider-certificate",
+            )?;
+            let credentials = Credentials::of_workspace(&workspace);
+            if !credentials.mpay_key().exists() {
+                bail!("there are no development certificates yet: start `mpay up` first");
+            }
+            Ok(credentials)
+        };
+        let (key, certificate, api_token) = match (key, certificate) {
+            (Some(key), Some(certificate)) => (key.to_owned(), certificate.to_owned(), None),
+            _ => {
+                let credentials = development()?;
+                (
+                    credentials.mpay_key(),
+                    credentials.mpay_certificate(),
+                    Some(read(&credentials.api_token())?),
+                )
+            }
+        };
+        let provider_certificate = match provider_certificate {
+            Some(file) => file.to_owned(),
+            None => development()?.service_certificate(),
+        };
+        Ok(Self {
+            mpay_key: read(&key)?,
+            mpay_certificate: read(&certificate)?,
+            provider_certificate: read(&provider_certificate)?,
+            api_token,
+        })
+    }
+}
+
+/// Shows certificates only: the rest is secret.
+impl std::fmt::Debug for Parties {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parties")
+            .field("mpay_certificate", &self.mpay_certificate)
+            .field("provider_certificate", &self.provider_certificate)
+            .finish_non_exhaustive()
     }
 }
 

@@ -5,7 +5,7 @@ mod call;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use mpay::{host, up};
+use mpay::{conform, host, up};
 
 /// Be paid through MPay: run a provider on this machine, and play MPay against any provider.
 #[derive(Debug, Parser)]
@@ -24,6 +24,8 @@ enum Command {
     Up(UpArguments),
     /// Play MPay: make one signed call, verify the answer and print it.
     Call(call::Arguments),
+    /// Put a provider, in any language and on any host, to MPay's functional test.
+    Conform(Box<conform::Arguments>),
 }
 
 #[derive(Debug, Args)]
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
     let result = match cli.command.unwrap_or(Command::Up(cli.up)) {
         Command::Up(arguments) => serve(arguments).map(|()| ExitCode::SUCCESS),
         Command::Call(arguments) => call::run(&arguments),
+        Command::Conform(arguments) => arguments.run(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("mpay: {error:#}");
