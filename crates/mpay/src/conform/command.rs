@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use wsse::Certificate;
 
@@ -147,6 +147,11 @@ impl Arguments {
                 },
                 token,
             },
+            (None, None) if self.only.is_empty() => {
+                bail!(
+                    "there are no orders to test with: give --orders FILE (--print-template prints one), or --api-token"
+                )
+            }
             (None, None) => OrdersGiven::None,
         };
         Ok(Options {

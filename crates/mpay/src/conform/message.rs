@@ -309,7 +309,8 @@ pub fn swap(text: &str, from: &str, to: &str) -> anyhow::Result<String> {
 pub fn piece<'a>(text: &'a str, start: &str, end: &str) -> anyhow::Result<&'a str> {
     let found = text.find(start).and_then(|from| {
         let rest = text.get(from..)?;
-        rest.get(..rest.find(end)? + end.len())
+        let inner = rest.get(start.len()..)?;
+        rest.get(..start.len() + inner.find(end)? + end.len())
     });
     found.with_context(|| format!("there is no {start:?} … {end:?} in the message"))
 }

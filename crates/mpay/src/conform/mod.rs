@@ -78,8 +78,8 @@ pub enum OrdersGiven {
 /// Makes the checks, and tells each one as it is made.
 ///
 /// # Errors
-/// If nothing could be tested: the provider is not reached, the file with orders is wrong, or a
-/// name in `only` or `skip` is no check's.
+/// If nothing could be tested: the provider is not reached, the file with orders is wrong, orders
+/// cannot be registered, or a name in `only` or `skip` is no check's.
 pub fn run(options: Options, progress: &mut dyn FnMut(&Tested)) -> anyhow::Result<Report> {
     let chosen = choose(&options.only, &options.skip)?;
     let mut service = options.service;
@@ -96,6 +96,11 @@ pub fn run(options: Options, progress: &mut dyn FnMut(&Tested)) -> anyhow::Resul
     let clock = Instant::now();
     let mut session = Session::new(options.url, service, options.mpay, options.provider, orders);
     reach(&mut session)?;
+    // Where the API does not take the first order it takes none.
+    session
+        .orders
+        .try_api()
+        .context("orders cannot be registered; --orders FILE names orders that are there")?;
     let tested = chosen
         .into_iter()
         .map(|check| {

@@ -218,6 +218,15 @@ impl Orders {
         }
     }
 
+    /// Registers a first order, where orders are registered.
+    pub fn try_api(&mut self) -> anyhow::Result<()> {
+        if let Source::Api(api) = &mut self.source {
+            let key = api.register(Role::Plain, &self.full_reason)?;
+            self.shared.insert(Role::Plain, key);
+        }
+        Ok(())
+    }
+
     /// An order that checks only look at.
     pub fn shared(&mut self, role: Role) -> Verdict<String> {
         if let Some(key) = self.shared.get(&role) {

@@ -67,7 +67,7 @@ impl Report {
             .filter(move |tested| tested.check.area() == area)
     }
 
-    /// The verdict in a sentence.
+    /// The verdict in a sentence or two.
     fn verdict(&self) -> String {
         let skipped = match self.count(Outcome::Skipped) {
             0 => String::new(),
@@ -75,14 +75,16 @@ impl Report {
             n => format!(" {n} checks were skipped, and say nothing."),
         };
         let verdict = match (self.failed(Severity::Must), self.failed(Severity::Should)) {
-            (0, 0) if self.count(Outcome::Passed) == 0 => "Nothing was tested.".to_owned(),
-            (0, 0) => "Passed.".to_owned(),
-            (0, 1) => "Passed, but for one thing that should be otherwise.".to_owned(),
-            (0, n) => format!("Passed, but for {n} things that should be otherwise."),
-            (1, _) => "Not passed: one thing must be mended.".to_owned(),
-            (n, _) => format!("Not passed: {n} things must be mended."),
+            (0, 0) if self.count(Outcome::Passed) == 0 => "Nothing was tested.",
+            // What was skipped may be wrong: that is no pass.
+            (0, 0) if !skipped.is_empty() => "What was tested is right.",
+            (0, 0) => "Passed.",
+            (0, 1) => "Nothing must be mended, one thing should be.",
+            (0, n) => return format!("Nothing must be mended, {n} things should be.{skipped}"),
+            (1, _) => "Not passed: one thing must be mended.",
+            (n, _) => return format!("Not passed: {n} things must be mended.{skipped}"),
         };
-        verdict + &skipped
+        format!("{verdict}{skipped}")
     }
 
     /// The counts in a line.
