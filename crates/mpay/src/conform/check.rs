@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::session::Session;
@@ -152,6 +153,8 @@ pub struct Exchange {
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
+    /// When it came.
+    pub received: Timestamp,
     /// HTTP version, such as `HTTP/1.1`.
     pub version: String,
     /// Its headers; names in lower case.

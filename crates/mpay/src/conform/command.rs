@@ -10,9 +10,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use wsse::Certificate;
 
-use super::{
-    AREAS, Identity, Options, OrdersGiven, Outcome, Report, Tested, areas, checks, orders, run,
-};
+use super::{AREAS, Identity, Options, OrdersGiven, Outcome, Report, Tested, areas, orders, run};
 use crate::development::{Parties, SERVICE_ID, read};
 
 /// What to test, and where the report goes.
@@ -26,10 +24,10 @@ pub struct Arguments {
     #[arg(long, default_value = SERVICE_ID)]
     service: String,
     /// Orders to test with; --print-template prints a file to fill in.
-    #[arg(long, value_name = "FILE", conflicts_with = "api_token")]
+    #[arg(long, value_name = "FILE")]
     orders: Option<PathBuf>,
-    /// Register the orders through mpay-provider's own order API [default with the development
-    /// key: the development token].
+    /// Without --orders: register them through mpay-provider's own order API [default with the
+    /// development key: the development token].
     #[arg(
         long,
         value_name = "TOKEN|@FILE",
@@ -98,7 +96,7 @@ impl Arguments {
             print(&list());
             return Ok(ExitCode::SUCCESS);
         };
-        let report = run(self.options(&url)?, &mut Progress::default().shown())?;
+        let report = run(self.options(&url)?, &mut progress())?;
         if let Some(file) = &self.junit {
             write(file, &report.junit())?;
         }
@@ -168,35 +166,20 @@ impl Arguments {
 
 /// Tells on standard error how far it is: in a terminal on one line that is written over, else a
 /// line for each area.
-#[derive(Default)]
-struct Progress {
-    area: &'static str,
-    made: usize,
-}
-
-impl Progress {
-    fn shown(mut self) -> impl FnMut(&Tested) {
-        let terminal = std::io::stderr().is_terminal();
-        let all = checks().count();
-        move |tested| {
-            self.made += 1;
-            let area = tested.check.area();
-            let mut stderr = std::io::stderr();
-            // Who does not read the progress does not want it.
-            let _ = if terminal {
-                write!(stderr, "\r\x1b[K{:>3}/{all} {}", self.made, tested.check.id)
-                    .and_then(|()| match self.made == all {
-                        true => write!(stderr, "\r\x1b[K"),
-                        false => Ok(()),
-                    })
-                    .and_then(|()| stderr.flush())
-            } else if area != self.area {
-                writeln!(stderr, "Testing {area} …")
-            } else {
-                Ok(())
-            };
-            self.area = area;
-        }
+fn progress() -> impl FnMut(&Tested, usize) {
+    let terminal = std::io::stderr().is_terminal();
+    let mut last = "";
+    move |tested, left| {
+        let area = tested.check.area();
+        let mut stderr = std::io::stderr();
+        // Who does not read the progress does not want it.
+        let _ = match (terminal, left) {
+            (true, 0) => write!(stderr, "\r\x1b[K"),
+            (true, left) => write!(stderr, "\r\x1b[K{left:>4} left: {}", tested.check.id),
+            (false, _) if area != last => writeln!(stderr, "Testing {area} …"),
+            (false, _) => Ok(()),
+        };
+        last = area;
     }
 }
 

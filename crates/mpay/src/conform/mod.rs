@@ -75,12 +75,12 @@ pub enum OrdersGiven {
     },
 }
 
-/// Makes the checks, and tells each one as it is made.
+/// Makes the checks, and tells each one as it is made, with how many are left.
 ///
 /// # Errors
 /// If nothing could be tested: the provider is not reached, the file with orders is wrong, orders
 /// cannot be registered, or a name in `only` or `skip` is no check's.
-pub fn run(options: Options, progress: &mut dyn FnMut(&Tested)) -> anyhow::Result<Report> {
+pub fn run(options: Options, progress: &mut dyn FnMut(&Tested, usize)) -> anyhow::Result<Report> {
     let chosen = choose(&options.only, &options.skip)?;
     let mut service = options.service;
     let orders = match options.orders {
@@ -101,11 +101,13 @@ pub fn run(options: Options, progress: &mut dyn FnMut(&Tested)) -> anyhow::Resul
         .orders
         .try_api()
         .context("orders cannot be registered; --orders FILE names orders that are there")?;
+    let all = chosen.len();
     let tested = chosen
         .into_iter()
-        .map(|check| {
+        .enumerate()
+        .map(|(made, check)| {
             let tested = test(check, &mut session);
-            progress(&tested);
+            progress(&tested, all - made - 1);
             tested
         })
         .collect();
@@ -142,7 +144,9 @@ fn reach(session: &mut Session) -> anyhow::Result<()> {
     let reached = session.request("is somebody there", "GET", &url, &[], "");
     session.take_exchanges();
     match reached {
-        Err(Stop::Failed(reason)) => bail!("cannot reach {url}: {reason}"),
+        Err(Stop::Failed(reason)) => {
+            bail!("cannot reach {url}: {}", report::visible(&reason))
+        }
         _ => Ok(()),
     }
 }

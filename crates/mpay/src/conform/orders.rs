@@ -10,7 +10,10 @@ use rand::RngExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::check::{Verdict, skipped};
+use super::{
+    check::{Verdict, skipped},
+    report::visible,
+};
 
 /// What an order must be like for a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -136,27 +139,29 @@ impl OrdersFile {
 /// A file to fill in.
 pub(super) const TEMPLATE: &str = r#"# Orders for `mpay conform --orders FILE`.
 # Register them at the provider first, then write their keys here. What is left out is skipped.
+# Where orders are paid, the last of a list is paid first.
 
 # The ServiceID that MPay gave you.
 service = "YOUR-SERVICE"
 
 [orders]
-# Active, one line, no Allow flags. About ten checks pay one each; the first is only looked at.
+# Active, one line, no Allow flags. Six, of which five are paid.
 plain = []
-# Active, two lines and more, no Allow flags.
+# Active, two lines and more, no Allow flags. Two, of which one is paid.
 lines = []
-# One line, AllowPartialPayments. Many checks pay 1.00 of it each: one of 100.00 and two more.
+# One line of 100.00 and more, AllowPartialPayments. Four, of which three are paid, one of them in
+# many payments of 1.00.
 partial = []
-# Two lines and more, AllowPartialPayments, each line 10.00 and more. Two are paid.
+# Two lines and more of 10.00 and more each, AllowPartialPayments. Three, of which two are paid.
 partial_lines = []
-# One line with an amount, AllowAdvancePayments. Two.
+# One line with an amount, AllowAdvancePayments. Two, of which one is paid.
 advance = []
-# No AmountDue and TotalAmountDue, one of the Allow flags.
+# No AmountDue and no TotalAmountDue, AllowAdvancePayments. Two, of which one is paid.
 open = []
 # Everything optional filled in: customer, dates, properties on the order and its line, texts in
-# Romanian, Russian and English. It is only looked at.
+# Romanian, Russian and English. One, which is only looked at.
 full = []
-# One each, in that status. The first two are paid as well: MPay confirms money that has moved.
+# One each, in that status. The first two are paid in the end: MPay confirms money that has moved.
 expired = []
 cancelled = []
 completed = []
@@ -369,7 +374,11 @@ impl OrderApi {
         }
         let text = response.body_mut().read_to_string().unwrap_or_default();
         let text: String = text.chars().take(300).collect();
-        bail!("cannot {what}: HTTP {} {text}", response.status().as_u16())
+        bail!(
+            "cannot {what}: HTTP {} {}",
+            response.status().as_u16(),
+            visible(&text)
+        )
     }
 }
 

@@ -499,6 +499,22 @@ impl Session {
         accepted(purpose, &reply)
     }
 
+    /// Confirms a payment as MPay does, again as long as the provider says that it cannot yet.
+    pub fn confirmed_at_last(&mut self, purpose: &str, confirmation: &Confirmation) -> Verdict {
+        for pause in [1, 2, 4] {
+            let reply = self.confirm(purpose, confirmation)?;
+            let not_yet = reply.answer.status == 503
+                || reply
+                    .fault()
+                    .is_some_and(|fault| fault.local_code() == "InternalError");
+            if !not_yet {
+                return accepted(purpose, &reply);
+            }
+            std::thread::sleep(Duration::from_secs(pause));
+        }
+        self.confirmed(purpose, confirmation)
+    }
+
     /// What is due for an order.
     pub fn due(&mut self, key: &str) -> Verdict<Money> {
         amount(&self.details(key, "ro")?, "TotalAmountDue")
@@ -628,6 +644,7 @@ fn send(
         .collect();
     Ok(Answer {
         status: response.status().as_u16(),
+        received: Timestamp::now(),
         version: format!("{:?}", response.version()),
         headers,
         body: response

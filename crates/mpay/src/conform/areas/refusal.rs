@@ -431,7 +431,7 @@ pub const CHECKS: &[Check] = &[
             confirmation(
                 s,
                 "signed by a stranger under MPay's certificate",
-                |message, stranger| forge::under_mpays_certificate(message, stranger),
+                forge::under_mpays_certificate,
             )
         },
     ),

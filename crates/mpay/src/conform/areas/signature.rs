@@ -268,7 +268,7 @@ pub const CHECKS: &[Check] = &[
                     ));
                 };
                 // A fault to strangers may be signed once for some time.
-                let age = Timestamp::now().duration_since(created).as_secs();
+                let age = reply.answer.received.duration_since(created).as_secs();
                 hold((-120..=300).contains(&age), || {
                     format!("Created was {age} seconds ago")
                 })?;
@@ -377,7 +377,7 @@ pub const CHECKS: &[Check] = &[
                 let verified = Envelope::parse(&reply.answer.body)
                     .map_err(|e| e.to_string())
                     .and_then(|e| {
-                        e.verify(&policy, Timestamp::now())
+                        e.verify(&policy, reply.answer.received)
                             .map_err(|error| match error {
                                 // Other checks tell these.
                                 SecurityError::NoTimestamp | SecurityError::TimestampNotSigned => {

@@ -5,6 +5,8 @@ mod html;
 mod junit;
 mod text;
 
+pub(super) use text::visible;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
