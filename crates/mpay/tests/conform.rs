@@ -100,6 +100,7 @@ impl Provider {
             service: SERVICE.to_owned(),
             mpay: mpay(),
             provider: Certificate::from_pem(SERVICE_CERTIFICATE).unwrap(),
+            tls: conform::configure_tls(None, None).unwrap(),
             orders: OrdersGiven::Api {
                 url: format!("{}/api", self.url.trim_end_matches('/')),
                 token: TOKEN.to_owned(),
@@ -1025,6 +1026,27 @@ fn a_provider_whose_wsdl_is_out_of_order_fails() {
     );
 }
 
+/// Where nothing good is answered, a refusal proves nothing.
+#[test]
+fn refusals_are_not_tested_on_a_provider_that_refuses_everything() {
+    let url = serve(
+        &PROVIDER,
+        Arc::new(|_: Call, _: &dyn Fn(Call) -> Reply| Reply {
+            status: 403,
+            headers: HeaderMap::new(),
+            body: "no".to_owned(),
+        }),
+    );
+    let mut options = PROVIDER.options(&url);
+    options.only = vec!["transport.post".into(), "refusal".into()];
+    options.orders = OrdersGiven::File("[orders]\nplain = ['1']".to_owned());
+    let report = conform::run(options, &mut |_, _| {}).unwrap();
+    let failed: Vec<_> = failures(&report).into_keys().collect();
+    assert_eq!(failed, ["transport.post"]);
+    assert_eq!(report.count(Outcome::Passed), 0);
+    assert!(!report.passed());
+}
+
 // The command, and its reports.
 
 fn conform_command(url: &str) -> Command {
@@ -1074,6 +1096,97 @@ fn the_exit_status_tells_the_verdict() {
     let api = format!("{}api", PROVIDER.url);
     let arguments = [&token[..], &["--api", &api]].concat();
     assert_eq!(with(&wrong, &arguments), Some(1));
+}
+
+/// A server of the WSDL that asks for this client certificate.
+fn serve_tls(server: &rcgen::CertifiedKey<rcgen::KeyPair>, client: &rcgen::Certificate) -> String {
+    use rustls::{
+        RootCertStore, ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer,
+        server::WebPkiClientVerifier,
+    };
+    use std::io::{Read, Write};
+
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(client.der().clone()).unwrap();
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .unwrap();
+    let key = PrivateKeyDer::try_from(server.signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![server.cert.der().clone()], key)
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = StreamOwned::new(connection, stream.unwrap());
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                // Whoever shows no certificate is gone here.
+                if stream.read_exact(&mut byte).is_err() {
+                    break;
+                }
+                request.extend(byte);
+            }
+            let wsdl = include_str!("../../../wsdl/IServiceProvider.wsdl");
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{wsdl}",
+                wsdl.len()
+            );
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
+    });
+    url
+}
+
+#[test]
+fn providers_behind_tls_of_their_own_are_reached() {
+    let certified = || rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (server, client) = (certified(), certified());
+    let url = serve_tls(&server, &client.cert);
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file
+    };
+    let authority = file("authority.pem", server.cert.pem());
+    let certificate = file("client.pem", client.cert.pem());
+    let key = file("client.key.pem", client.signing_key.serialize_pem());
+    let run = |authority_too: bool, client_too: bool| {
+        let mut command = conform_command(&url);
+        command.args(["--only", "wsdl.reachable"]);
+        if authority_too {
+            command.arg("--tls-authority").arg(&authority);
+        }
+        if client_too {
+            command.arg("--tls-certificate").arg(&certificate);
+            command.arg("--tls-key").arg(&key);
+        }
+        let output = command.output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let (status, told) = run(true, true);
+    assert_eq!(status, Some(0), "{told}");
+    assert_eq!(
+        run(false, true).0,
+        Some(2),
+        "an authority that nobody knows"
+    );
+    assert_eq!(run(true, false).0, Some(2), "no client certificate");
 }
 
 /// What a provider sends may be meant for whoever reads the report.

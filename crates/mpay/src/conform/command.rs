@@ -8,9 +8,12 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
+use ureq::tls::TlsConfig;
 use wsse::Certificate;
 
-use super::{AREAS, Identity, Options, OrdersGiven, Outcome, Report, Tested, areas, orders, run};
+use super::{
+    AREAS, Identity, Options, OrdersGiven, Outcome, Report, Tested, areas, orders, run, tls,
+};
 use crate::development::{Parties, SERVICE_ID, read};
 
 /// What to test, and where the report goes.
@@ -47,6 +50,15 @@ pub struct Arguments {
     /// The certificate that the provider must sign with, PEM [default: the development one].
     #[arg(long, value_name = "FILE")]
     provider_certificate: Option<PathBuf>,
+    /// Authorities of the server's certificate, PEM [default: those of the web].
+    #[arg(long, value_name = "FILE")]
+    tls_authority: Option<PathBuf>,
+    /// A client certificate for a platform that asks for one, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// Its key, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
     /// Test only these checks or areas.
     #[arg(long, value_name = "ID|AREA", value_delimiter = ',')]
     only: Vec<String>,
@@ -119,6 +131,17 @@ impl Arguments {
         }
     }
 
+    fn tls(&self) -> anyhow::Result<TlsConfig> {
+        let file = |file: &Option<PathBuf>| file.as_deref().map(read).transpose();
+        let authorities = file(&self.tls_authority)?;
+        let client = file(&self.tls_certificate)?.zip(file(&self.tls_key)?);
+        let client = client.as_ref();
+        tls::configure(
+            authorities.as_deref(),
+            client.map(|(certificate, key)| (certificate.as_str(), key.as_str())),
+        )
+    }
+
     fn options(&self, url: &str) -> anyhow::Result<Options> {
         let parties = Parties::read(
             self.key.as_deref(),
@@ -157,6 +180,7 @@ impl Arguments {
             service: self.service.clone(),
             mpay,
             provider,
+            tls: self.tls()?,
             orders,
             only: self.only.clone(),
             skip: self.skip.clone(),

@@ -18,11 +18,13 @@ mod node;
 mod orders;
 mod report;
 mod session;
+mod tls;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
+use ureq::tls::TlsConfig;
 use wsse::Certificate;
 
 pub use areas::AREAS;
@@ -30,6 +32,7 @@ pub use check::{Answer, Check, Exchange, Outcome, Severity, Tested};
 pub use command::Arguments;
 pub use message::{Identity, Inspection, inspect, piece, swap};
 pub use report::Report;
+pub use tls::configure as configure_tls;
 
 use check::Stop;
 use orders::{OrderApi, Orders, OrdersFile};
@@ -51,6 +54,8 @@ pub struct Options {
     pub mpay: Identity,
     /// The certificate that the provider must sign with.
     pub provider: Certificate,
+    /// How HTTPS is spoken; see [`configure_tls`].
+    pub tls: TlsConfig,
     /// Where orders come from.
     pub orders: OrdersGiven,
     /// Ids and areas to test; all if empty.
@@ -90,11 +95,20 @@ pub fn run(options: Options, progress: &mut dyn FnMut(&Tested, usize)) -> anyhow
             service = file.service().map_or(service, str::to_owned);
             Orders::of_file(file)
         }
-        OrdersGiven::Api { url, token } => Orders::of_api(OrderApi::new(&url, &service, &token)),
+        OrdersGiven::Api { url, token } => {
+            Orders::of_api(OrderApi::new(&url, &service, &token, options.tls.clone()))
+        }
     };
     let started = Timestamp::now();
     let clock = Instant::now();
-    let mut session = Session::new(options.url, service, options.mpay, options.provider, orders);
+    let mut session = Session::new(
+        options.url,
+        service,
+        options.mpay,
+        options.provider,
+        orders,
+        options.tls,
+    );
     reach(&mut session)?;
     // Where the API does not take the first order it takes none.
     session

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use rand::RngExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use ureq::tls::TlsConfig;
 
 use super::{
     check::{Verdict, skipped},
@@ -314,7 +315,7 @@ impl std::fmt::Debug for OrderApi {
 
 impl OrderApi {
     /// The API at `base`, such as `https://pay.example.md/api`.
-    pub fn new(base: &str, service: &str, token: &str) -> Self {
+    pub fn new(base: &str, service: &str, token: &str, tls: TlsConfig) -> Self {
         let run: String = rand::rng()
             .sample_iter(rand::distr::Alphanumeric)
             .take(6)
@@ -322,6 +323,7 @@ impl OrderApi {
             .collect();
         Self {
             agent: ureq::Agent::config_builder()
+                .tls_config(tls)
                 .http_status_as_error(false)
                 .timeout_global(Some(Duration::from_secs(60)))
                 .build()

@@ -10,6 +10,7 @@ use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
 use mpay_provider::domain::Money;
 use rand::RngExt;
+use ureq::tls::TlsConfig;
 use wsse::{Algorithms, Certificate, Content};
 
 use super::{
@@ -182,8 +183,10 @@ impl Session {
         mpay: Identity,
         provider: Certificate,
         orders: Orders,
+        tls: TlsConfig,
     ) -> Self {
         let agent = ureq::Agent::config_builder()
+            .tls_config(tls)
             .http_status_as_error(false)
             // MPay follows no redirect, and a redirect would lose the message.
             .max_redirects(0)
