@@ -16,8 +16,8 @@ use super::{
 };
 use crate::development::{Parties, SERVICE_ID, read};
 
-/// What to test, and where the report goes.
-#[derive(Debug, Args)]
+/// What to test, and where the report goes. The token is not shown by `Debug`.
+#[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// The address that MPay calls.
@@ -93,6 +93,14 @@ Examples:
   mpay conform https://pay.example.md/mpay --orders orders.toml \\
       --key mpay.key.pem --certificate mpay.pem --provider-certificate ours.pem
   mpay conform https://pay.example.md/mpay --orders orders.toml --only signature,refusal";
+
+impl std::fmt::Debug for Arguments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Arguments")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
 
 impl Arguments {
     /// Does what was asked.

@@ -22,8 +22,7 @@ use wsse::{
 
 use super::names::{DS, WSU, XML};
 
-/// A private key with its certificate.
-#[derive(Debug)]
+/// A private key with its certificate. The key is not shown by `Debug`.
 pub struct Identity {
     signer: Signer,
     key: RsaPrivateKey,
@@ -99,6 +98,14 @@ impl Identity {
             "SignatureValue",
             vec![Base64::encode_string(&value)],
         ))
+    }
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity")
+            .field("certificate", self.certificate())
+            .finish_non_exhaustive()
     }
 }
 

@@ -64,8 +64,7 @@ pub struct Options {
     pub skip: Vec<String>,
 }
 
-/// Where orders come from.
-#[derive(Debug)]
+/// Where orders come from. The token is not shown by `Debug`.
 pub enum OrdersGiven {
     /// There are none: what needs one is skipped.
     None,
@@ -78,6 +77,19 @@ pub enum OrdersGiven {
         /// A token for it.
         token: String,
     },
+}
+
+impl std::fmt::Debug for OrdersGiven {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::File(text) => f.debug_tuple("File").field(text).finish(),
+            Self::Api { url, .. } => f
+                .debug_struct("Api")
+                .field("url", url)
+                .finish_non_exhaustive(),
+        }
+    }
 }
 
 /// Makes the checks, and tells each one as it is made, with how many are left.
@@ -211,6 +223,23 @@ mod tests {
             }
         }
         assert!(ids.len() >= 60, "{}", ids.len());
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let api = OrdersGiven::Api {
+            url: "http://here/api".into(),
+            token: "secret".into(),
+        };
+        assert!(!format!("{api:?}").contains("secret"));
+        let key = include_str!("../../../wsse/tests/data/mpay.key.pem");
+        let mpay = Identity::from_pem(key, include_str!("../../../wsse/tests/data/mpay.pem"));
+        let shown = format!("{:?}", mpay.unwrap());
+        assert!(
+            shown.contains("mpay.example") && shown.contains(".. }"),
+            "{shown}"
+        );
+        assert!(!shown.contains("key: Rsa"), "{shown}");
     }
 
     #[test]
