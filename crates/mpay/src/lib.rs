@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod component;
+pub mod conform;
 pub mod development;
 pub mod host;
 pub mod offline;

@@ -18,7 +18,7 @@ mod verify;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use mpay::{host, offline, up};
+use mpay::{conform, host, offline, up};
 
 /// Be paid through MPay: run a provider on this machine, and play MPay against any provider.
 #[derive(Debug, Parser)]
@@ -57,6 +57,8 @@ enum Command {
     Completions(completions::Arguments),
     /// Play MPay in the browser: show orders, confirm payments, rehearse what can go wrong.
     Offline(offline::Arguments),
+    /// Put a provider, in any language and on any host, to MPay's functional test.
+    Conform(Box<conform::Arguments>),
 }
 
 const EXAMPLES: &str = "\
@@ -120,6 +122,7 @@ fn main() -> ExitCode {
             .map_err(Into::into)
             .and_then(|runtime| runtime.block_on(offline::run(arguments)))
             .map(|()| ExitCode::SUCCESS),
+        Command::Conform(arguments) => arguments.run(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("mpay: {}", terminal::clean_lines(&format!("{error:#}")));

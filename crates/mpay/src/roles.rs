@@ -14,6 +14,16 @@ use crate::{
 /// The flags of every command that plays MPay.
 #[derive(Debug, Clone, Args)]
 pub struct Roles {
+    #[command(flatten)]
+    parties: Parties,
+    /// Hash of the signature and the digests; MPay uses sha1 today.
+    #[arg(long, global = true, value_enum, default_value_t = Hash::Sha1)]
+    hash: Hash,
+}
+
+/// The flags that say who MPay and the provider are.
+#[derive(Debug, Clone, Args)]
+pub struct Parties {
     /// MPay's private key, PEM [default: the development key].
     #[arg(long, global = true, value_name = "FILE", requires = "certificate")]
     key: Option<PathBuf>,
@@ -23,9 +33,6 @@ pub struct Roles {
     /// The certificate that the provider must sign with, PEM [default: the development one].
     #[arg(long, global = true, value_name = "FILE")]
     provider_certificate: Option<PathBuf>,
-    /// Hash of the signature and the digests; MPay uses sha1 today.
-    #[arg(long, global = true, value_enum, default_value_t = Hash::Sha1)]
-    hash: Hash,
 }
 
 /// A hash function, as it is named on the command line.
@@ -60,11 +67,28 @@ pub struct Cast {
     pub certificate: String,
     /// The certificate that the provider must sign with.
     pub provider_certificate: String,
+    /// The token of the order API, where MPay's side is that of development.
+    pub api_token: Option<String>,
     /// Where they are from, for errors.
     names: [String; 3],
 }
 
 impl Roles {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// As [`Parties::cast`].
+    pub fn cast(&self) -> anyhow::Result<Cast> {
+        self.parties.cast()
+    }
+
+    /// How MPay signs.
+    pub fn algorithms(&self) -> Algorithms {
+        Algorithms::new(self.hash.into())
+    }
+}
+
+impl Parties {
     /// Reads the files.
     ///
     /// # Errors
@@ -80,11 +104,16 @@ impl Roles {
             }
             Ok(credentials)
         };
-        let (key, certificate) = match (&self.key, &self.certificate) {
-            (Some(key), Some(certificate)) => (key.clone(), certificate.clone()),
+        let (key, certificate, api_token) = match (&self.key, &self.certificate) {
+            (Some(key), Some(certificate)) => (key.clone(), certificate.clone(), None),
             _ => {
                 let credentials = development()?;
-                (credentials.mpay_key(), credentials.mpay_certificate())
+                let token = read(&credentials.api_token())?;
+                (
+                    credentials.mpay_key(),
+                    credentials.mpay_certificate(),
+                    Some(token),
+                )
             }
         };
         let provider = match &self.provider_certificate {
@@ -95,13 +124,9 @@ impl Roles {
             key: read(&key)?,
             certificate: read(&certificate)?,
             provider_certificate: read(&provider)?,
+            api_token,
             names: [key, certificate, provider].map(|file| file.display().to_string()),
         })
-    }
-
-    /// How MPay signs.
-    pub fn algorithms(&self) -> Algorithms {
-        Algorithms::new(self.hash.into())
     }
 }
 
