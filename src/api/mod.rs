@@ -6,6 +6,7 @@ mod events;
 mod evidence;
 mod export;
 mod import;
+mod manual;
 mod merge_patch;
 mod order_answer;
 mod order_table;
@@ -59,6 +60,12 @@ pub enum Route {
     Payments,
     /// `/api/payments/{id}`.
     Payment(PaymentId),
+    /// `/api/payments/manual`.
+    Proposals,
+    /// `/api/payments/manual/{id}`.
+    Proposal(u64),
+    /// `/api/payments/manual/{id}/approve`.
+    Approval(u64),
     /// `/api/payments/{id}/evidence`.
     Evidence(PaymentId),
     /// `/api/payments/{id}/reviews/{reason}`.
@@ -94,6 +101,9 @@ impl Route {
             ["orders", "import"] => Ok(Self::Import),
             ["orders", "export"] => Ok(Self::Export),
             ["payments"] => Ok(Self::Payments),
+            ["payments", "manual"] => Ok(Self::Proposals),
+            ["payments", "manual", id] if *id != "evidence" => index_of(id).map(Self::Proposal),
+            ["payments", "manual", id, "approve"] => index_of(id).map(Self::Approval),
             ["payments", id] => payment_id(id).map(Self::Payment),
             ["payments", id, "evidence"] => payment_id(id).map(Self::Evidence),
             ["payments", id, "reviews", reason] => {
@@ -117,6 +127,7 @@ impl Route {
     pub fn methods(&self) -> &'static str {
         match self {
             Self::Orders => "GET, HEAD, POST",
+            Self::Proposals | Self::Approval(_) => "POST",
             Self::Import | Self::Review(..) | Self::RefusalReview(..) => "POST",
             Self::Order(..) => "GET, HEAD, PUT, PATCH, DELETE",
             Self::Payments
@@ -124,6 +135,7 @@ impl Route {
             | Self::Evidence(_)
             | Self::Refusals
             | Self::Refusal(_)
+            | Self::Proposal(_)
             | Self::Events
             | Self::Export
             | Self::Reconciliation => "GET, HEAD",
@@ -205,6 +217,9 @@ pub async fn handle<P: Platform>(
         }
         Route::Payments if reads => payments::list(call).await,
         Route::Payment(id) if reads => payments::get(call, &id).await,
+        Route::Proposals if posts => manual::propose(call, body).await,
+        Route::Proposal(id) if reads => manual::get(call, id).await,
+        Route::Approval(id) if posts => manual::approve(call, id).await,
         Route::Evidence(id) if reads => evidence::evidence(call, &id).await,
         Route::Review(id, reason) if posts => {
             reviews::close_of_payment(call, &id, &reason, body).await

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{FieldError, PaymentJson, SignerJson};
+use super::{FieldError, PaymentJson, ProposalJson, SignerJson};
 use crate::domain::{ClosedReview, Order, PaymentId, Review, SetStatus, Text};
 
 /// What happened: an entry of the journal. Flat, with `type` beside the members of the record.
@@ -32,6 +32,12 @@ pub enum Event {
     /// A confirmation that MPay signed and this provider refused.
     #[serde(rename = "payment.refused")]
     PaymentRefused(Box<RefusalJson>),
+    /// A person proposes to enter a payment by hand.
+    #[serde(rename = "payment.proposed")]
+    PaymentProposed(Box<ProposalJson>),
+    /// MPay confirms a payment that was entered by hand.
+    #[serde(rename = "payment.confirmed")]
+    PaymentConfirmed(Box<PaymentJson>),
     /// A person has closed a review.
     #[serde(rename = "review.closed")]
     ReviewClosed(Box<ReviewClosedJson>),

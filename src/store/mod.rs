@@ -11,6 +11,7 @@ mod evidence;
 mod journal;
 mod keys;
 mod list;
+mod manual;
 #[cfg(test)]
 pub mod memory;
 mod orders;
@@ -30,6 +31,7 @@ use jiff::Timestamp;
 
 pub use evidence::Evidence;
 pub use journal::{JournalEntry, JournalPage, Span};
+pub use manual::StoredProposal;
 pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
 pub use payments::{Proof, Recorded, StoredPayment};
 pub use platform::{Platform, PlatformError};

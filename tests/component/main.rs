@@ -9,6 +9,7 @@ mod events;
 mod evidence;
 mod harness;
 mod life;
+mod manual;
 mod payments;
 mod register;
 mod requests;
