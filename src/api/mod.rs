@@ -18,6 +18,7 @@ mod reconciliation;
 mod refusals;
 mod register;
 mod reviews;
+mod settlement;
 mod sheet;
 mod zip;
 
@@ -80,6 +81,8 @@ pub enum Route {
     Events,
     /// `/api/reconciliation`.
     Reconciliation,
+    /// `/api/settlement`.
+    Settlement,
 }
 
 impl Route {
@@ -115,6 +118,7 @@ impl Route {
                 Ok(Self::RefusalReview(index_of(index)?, decode(reason)?))
             }
             ["events"] => Ok(Self::Events),
+            ["settlement"] => Ok(Self::Settlement),
             ["reconciliation"] => Ok(Self::Reconciliation),
             _ => Err(Problem::new(
                 StatusCode::NOT_FOUND,
@@ -127,7 +131,7 @@ impl Route {
     pub fn methods(&self) -> &'static str {
         match self {
             Self::Orders => "GET, HEAD, POST",
-            Self::Proposals | Self::Approval(_) => "POST",
+            Self::Settlement | Self::Proposals | Self::Approval(_) => "POST",
             Self::Import | Self::Review(..) | Self::RefusalReview(..) => "POST",
             Self::Order(..) => "GET, HEAD, PUT, PATCH, DELETE",
             Self::Payments
@@ -232,6 +236,7 @@ pub async fn handle<P: Platform>(
         Route::Events if reads => events::list(call).await,
         Route::Import if posts => import::post(call, body).await,
         Route::Export if reads => export::get(call).await,
+        Route::Settlement if posts => settlement::post(call, body).await,
         Route::Reconciliation if reads => reconciliation::get(call).await,
         other => Err(Problem::method_not_allowed(other.methods())),
     }

@@ -38,6 +38,9 @@ pub enum Event {
     /// MPay confirms a payment that was entered by hand.
     #[serde(rename = "payment.confirmed")]
     PaymentConfirmed(Box<PaymentJson>),
+    /// A statement shows payments.
+    #[serde(rename = "settlement.imported")]
+    SettlementImported(Box<SettlementJson>),
     /// A person has closed a review.
     #[serde(rename = "review.closed")]
     ReviewClosed(Box<ReviewClosedJson>),
@@ -59,6 +62,17 @@ pub struct OrderEvent {
     pub status: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund_reference: Option<String>,
+}
+
+/// Payments that a bank's or the treasury's statement shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettlementJson {
+    /// SHA-256 of the statement.
+    pub sha256: String,
+    /// PaymentIDs of those that no statement had shown before.
+    pub payments: Vec<String>,
+    /// Fingerprint of the token of whoever sent it.
+    pub by: String,
 }
 
 /// A person has looked at what was flagged: a payment, or a refused confirmation.

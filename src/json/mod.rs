@@ -8,7 +8,7 @@ mod order;
 #[allow(missing_docs)]
 mod payment;
 
-pub use event::{Event, OrderEvent, RefusalJson, ReviewClosedJson};
+pub use event::{Event, OrderEvent, RefusalJson, ReviewClosedJson, SettlementJson};
 pub use order::{AccountJson, EachLanguage, LineJson, LocalizedJson, OrderJson, PropertyJson};
 pub use payment::{
     ConfirmedJson, ManualJson, PaymentJson, PaymentLineJson, ProposalJson, SignerJson,

@@ -20,6 +20,7 @@ mod platform;
 mod register;
 mod requests;
 mod reviews;
+mod settlement;
 #[cfg(target_arch = "wasm32")]
 pub mod spin;
 #[cfg(test)]

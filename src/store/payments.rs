@@ -46,6 +46,8 @@ pub struct StoredPayment {
     pub state: RecordedPayment,
     /// The accounts of its lines, as the order names them.
     pub accounts: Vec<Option<PaymentAccount>>,
+    /// The statement that shows it: a place in the journal.
+    pub settled: Option<u64>,
 }
 
 /// The messages that prove a payment.
@@ -288,7 +290,10 @@ impl<P: Platform> Store<P> {
         for (key, order) in keys.into_iter().zip(stored) {
             orders.insert(key, order);
         }
-        let with_state = payments.into_iter().map(|(index, recorded_at, key, id)| {
+        let ids: Vec<_> = payments.iter().map(|(.., id)| id.clone()).collect();
+        let settled = self.settled(&ids).await?;
+        let payments = payments.into_iter().zip(settled);
+        let with_state = payments.map(|((index, recorded_at, key, id), settled)| {
             let order = orders.get(&key).and_then(Option::as_ref);
             let found = order.and_then(|order| {
                 let mut states = order.state.payments().iter();
@@ -309,9 +314,38 @@ impl<P: Platform> Store<P> {
                 payment,
                 state,
                 accounts,
+                settled,
             })
         });
         with_state.collect()
+    }
+
+    /// Of these payments those that are recorded.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails, or has lost what a marker promises.
+    pub async fn payments_by_id(
+        &self,
+        ids: &[PaymentId],
+    ) -> Result<Vec<StoredPayment>, StoreError> {
+        const AT_ONCE: usize = 200;
+        let mut payments = Vec::new();
+        for ids in ids.chunks(AT_ONCE) {
+            let keys: Vec<_> = ids.iter().map(keys::done).collect();
+            let mut markers = Vec::new();
+            for (key, bytes) in self.get_many(&keys).await? {
+                markers.push(read_marker(&key, &bytes)?);
+            }
+            if markers.is_empty() {
+                continue;
+            }
+            let entries = markers.iter().map(|marker| keys::journal(marker.journal));
+            let mut values = self.get_many(&entries.collect::<Vec<_>>()).await?;
+            let entries = markers.iter().map(|marker| marker.entry(&mut values));
+            let entries = entries.collect::<Result<_, _>>()?;
+            payments.extend(self.payments(entries).await?);
+        }
+        Ok(payments)
     }
 
     /// The messages of a payment that is recorded; `None` if there is none of this id.

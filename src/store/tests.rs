@@ -123,6 +123,7 @@ async fn events(memory: &Memory) -> Vec<(&'static str, u64)> {
         Event::PaymentRecorded(_) => ("payment.recorded", 0),
         Event::PaymentRefused(_) => ("payment.refused", 0),
         Event::ReviewClosed(_) => ("review.closed", 0),
+        Event::SettlementImported(_) => ("settlement.imported", 0),
         Event::PaymentProposed(_) => ("payment.proposed", 0),
         Event::PaymentConfirmed(_) => ("payment.confirmed", 0),
     });
@@ -1062,7 +1063,7 @@ async fn of_many_who_close_a_review_one_does() {
 
 #[tokio::test(start_paused = true)]
 async fn a_closing_stopped_between_any_two_calls_is_finished_by_repetition() {
-    const CALLS: usize = 7;
+    const CALLS: usize = 8;
     for fault in [Fault::Cut, Fault::CutAfter, Fault::Fail, Fault::Drop] {
         for position in 0..CALLS {
             let memory = Memory::new();

@@ -15,4 +15,5 @@ mod register;
 mod requests;
 mod reviews;
 mod security;
+mod settlement;
 mod transport;
