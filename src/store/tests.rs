@@ -1106,8 +1106,9 @@ async fn of_many_who_close_a_refusal_one_does() {
     assert_eq!(refusal.closed.unwrap().by, "me");
     // Whoever was cut off holds others up for a minute, not for ever.
     refuse(&memory, "Q").await;
-    spoil(&memory, 4, Fault::Cut);
     let index = events(&memory).await.len() as u64;
+    // Its calls: read the refusal and what became of it, twice, take an index, take another.
+    spoil(&memory, 4, Fault::Cut);
     let cut = store.close_refusal(index, &note, "me");
     let cut = tokio::time::timeout(Duration::from_secs(1), cut).await;
     assert!(cut.is_err(), "{cut:?}");
@@ -1333,11 +1334,11 @@ async fn an_entry_by_hand_that_broke_off_is_finished_by_mpays_confirmation() {
             assert!(cut.is_err());
             memory.script([]);
             confirm(&memory, "P").await;
-            confirm(&memory, "P").await;
             let kept = payment_of(&memory, "P").await.unwrap();
             let message = kept.confirmation.as_ref().unwrap_or(&kept.request);
             assert_eq!(message, b"<message/>", "{fault:?} at {position}");
             assert!(kept.stored.payment.is_confirmed());
+            confirm(&memory, "P").await;
             let order = stored(&memory, "1").await.unwrap();
             assert_eq!(order.state.amount_paid(), Money::parse("100").unwrap());
             tokio::time::sleep(Duration::from_secs(61)).await;
@@ -1353,4 +1354,50 @@ async fn an_entry_by_hand_that_broke_off_is_finished_by_mpays_confirmation() {
             assert_eq!(ledger(&memory).await, ["P"]);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_of_an_import_that_a_payment_overtakes_is_judged_again_by_itself() {
+    let memory = Memory::new();
+    for key in ["1", "2"] {
+        register(&memory, key, "100").await.unwrap();
+    }
+    let keys = ["1", "2", "3"].map(|key| {
+        let order = order(key, "1");
+        (order.service_id.clone(), order.order_key.clone())
+    });
+    let store = Store::new(memory.clone());
+    memory.script([Fault::None, Fault::Delay(Duration::from_secs(5))]);
+    let payment = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        record(&memory, "P", "1", "100").await
+    };
+    let import = store.change_many(&keys, |position, _| {
+        Ok::<_, std::convert::Infallible>(order(&(position + 1).to_string(), "120"))
+    });
+    let (results, paid) = tokio::join!(import, payment);
+    assert_eq!(paid.unwrap(), Recorded::New);
+    assert!(
+        matches!(
+            results[..],
+            [
+                Err(RegisterError::Refused(_)),
+                Ok(Registered::Amended),
+                Ok(Registered::Created)
+            ]
+        ),
+        "{results:?}"
+    );
+    let paid = stored(&memory, "1").await.unwrap();
+    assert_eq!(paid.state.status(memory.now()), OrderStatus::Paid);
+    assert_eq!(
+        events(&memory).await,
+        [
+            ("order.registered", 1),
+            ("order.registered", 1),
+            ("payment.recorded", 0),
+            ("order.amended", 2),
+            ("order.registered", 1),
+        ]
+    );
 }
