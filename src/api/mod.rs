@@ -6,6 +6,7 @@ mod events;
 mod evidence;
 mod export;
 mod import;
+mod manual;
 mod merge_patch;
 mod order_answer;
 mod order_table;
@@ -18,6 +19,7 @@ mod reconciliation;
 mod refusals;
 mod register;
 mod reviews;
+mod settlement;
 mod sheet;
 mod zip;
 
@@ -63,6 +65,12 @@ pub enum Route {
     Payments,
     /// `/api/payments/{id}`.
     Payment(PaymentId),
+    /// `/api/payments/manual`.
+    Proposals,
+    /// `/api/payments/manual/{id}`.
+    Proposal(u64),
+    /// `/api/payments/manual/{id}/approve`.
+    Approval(u64),
     /// `/api/payments/{id}/evidence`.
     Evidence(PaymentId),
     /// `/api/payments/{id}/reviews/{reason}`.
@@ -83,6 +91,8 @@ pub enum Route {
     Outbox,
     /// `/api/outbox/deliver`.
     OutboxDeliver,
+    /// `/api/settlement`.
+    Settlement,
 }
 
 impl Route {
@@ -104,6 +114,9 @@ impl Route {
             ["orders", "import"] => Ok(Self::Import),
             ["orders", "export"] => Ok(Self::Export),
             ["payments"] => Ok(Self::Payments),
+            ["payments", "manual"] => Ok(Self::Proposals),
+            ["payments", "manual", id] if *id != "evidence" => index_of(id).map(Self::Proposal),
+            ["payments", "manual", id, "approve"] => index_of(id).map(Self::Approval),
             ["payments", id] => payment_id(id).map(Self::Payment),
             ["payments", id, "evidence"] => payment_id(id).map(Self::Evidence),
             ["payments", id, "reviews", reason] => {
@@ -115,6 +128,7 @@ impl Route {
                 Ok(Self::RefusalReview(index_of(index)?, decode(reason)?))
             }
             ["events"] => Ok(Self::Events),
+            ["settlement"] => Ok(Self::Settlement),
             ["reconciliation"] => Ok(Self::Reconciliation),
             ["repair"] => Ok(Self::Repair),
             ["outbox"] => Ok(Self::Outbox),
@@ -133,6 +147,9 @@ impl Route {
             Self::Import
             | Self::Review(..)
             | Self::RefusalReview(..)
+            | Self::Settlement
+            | Self::Proposals
+            | Self::Approval(_)
             | Self::OutboxDeliver
             | Self::Repair => "POST",
             Self::Order(..) => "GET, HEAD, PUT, PATCH, DELETE",
@@ -141,6 +158,7 @@ impl Route {
             | Self::Evidence(_)
             | Self::Refusals
             | Self::Refusal(_)
+            | Self::Proposal(_)
             | Self::Events
             | Self::Export
             | Self::Outbox
@@ -223,6 +241,9 @@ pub async fn handle<P: Platform>(
         }
         Route::Payments if reads => payments::list(call).await,
         Route::Payment(id) if reads => payments::get(call, &id).await,
+        Route::Proposals if posts => manual::propose(call, body).await,
+        Route::Proposal(id) if reads => manual::get(call, id).await,
+        Route::Approval(id) if posts => manual::approve(call, id).await,
         Route::Evidence(id) if reads => evidence::evidence(call, &id).await,
         Route::Review(id, reason) if posts => {
             reviews::close_of_payment(call, &id, &reason, body).await
@@ -235,6 +256,7 @@ pub async fn handle<P: Platform>(
         Route::Events if reads => events::list(call).await,
         Route::Import if posts => import::post(call, body).await,
         Route::Export if reads => export::get(call).await,
+        Route::Settlement if posts => settlement::post(call, body).await,
         Route::Reconciliation if reads => reconciliation::get(call).await,
         Route::Repair if posts => repair(call).await,
         Route::Outbox if reads => outbox::get(call).await,

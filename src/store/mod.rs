@@ -11,6 +11,7 @@ mod evidence;
 mod journal;
 mod keys;
 mod list;
+mod manual;
 #[cfg(test)]
 pub mod memory;
 mod orders;
@@ -23,6 +24,7 @@ mod register;
 mod repair;
 mod requests;
 mod reviews;
+mod settlement;
 #[cfg(target_arch = "wasm32")]
 pub mod spin;
 #[cfg(test)]
@@ -43,6 +45,7 @@ use jiff::Timestamp;
 
 pub use evidence::Evidence;
 pub use journal::{JournalEntry, JournalPage, Span};
+pub use manual::StoredProposal;
 pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
 pub use outbox::{Attempts, Delivery, OutboxPage, Settled};
 pub use payments::{Proof, Recorded, StoredPayment};

@@ -105,7 +105,14 @@ impl<P: Platform> Store<P> {
         if entered.is_some() && in_order {
             return Ok(Mended::Whole);
         }
-        self.enter(&confirmation, &payment, None).await?;
+        // Our answer is kept under the place in the journal, and goes along.
+        let answer = keys::answer(&confirmation.payment_id, marker.journal);
+        let answer = self
+            .get_many(std::slice::from_ref(&answer))
+            .await?
+            .remove(&answer);
+        self.enter(&confirmation, &payment, answer.as_deref())
+            .await?;
         Ok(Mended::Repaired(payment.payment_id))
     }
 }
