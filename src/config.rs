@@ -7,7 +7,10 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use wsse::{Certificate, Policy, Signer, Trust, TrustError};
 
-use crate::domain::{Iban, PaymentAccount, ServiceId, Text};
+use crate::{
+    digest::hex,
+    domain::{Iban, PaymentAccount, ServiceId, Text},
+};
 
 /// The names of all variables. The manifest gives each to the component.
 pub const VARIABLES: [&str; 19] = [
@@ -97,8 +100,15 @@ pub enum UnknownOrder {
 pub struct Token([u8; 32]);
 
 impl Token {
-    fn new(token: &str) -> Self {
+    /// The token of this text.
+    pub fn new(token: &str) -> Self {
         Self(Sha256::digest(token).into())
+    }
+
+    /// The first eight hexadecimal digits of its SHA-256: enough to tell the few tokens of a
+    /// deployment apart, and far too few to find a token by.
+    pub fn fingerprint(&self) -> String {
+        hex(&self.0[..4])
     }
 
     /// Whether `candidate` is this token, in time that does not depend on either.

@@ -154,7 +154,7 @@ async fn api<P: Platform>(
             "The provider is not configured; GET /health says what is missing.",
         ));
     };
-    api::authorize(config, &parts.method, &parts.headers)?;
+    let caller = api::authorize(config, &parts.method, &parts.headers)?;
     let route = api::Route::of(path)?;
     let body = match parts.method {
         Method::POST | Method::PUT | Method::PATCH => read(parts, body).await?,
@@ -165,6 +165,7 @@ async fn api<P: Platform>(
         store,
         headers: &parts.headers,
         query: parts.uri.query().unwrap_or_default(),
+        caller: &caller,
     };
     api::handle(&call, &parts.method, route, &body).await
 }

@@ -1,15 +1,15 @@
-//! `/api/payments/{id}` and `/api/payments/{id}/evidence`: one payment, and what proves it.
+//! `/api/payments/{id}/evidence`: what proves a payment.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Response, header};
 use serde::Serialize;
 
-use super::{Call, Problem, events::PaymentAnswer, json, zip};
+use super::{Call, Problem, payments, query::Query, zip};
 use crate::{
     digest::sha256,
     domain::{PaymentId, time},
     json::PaymentJson,
-    store::{Platform, StoredPayment},
+    store::{Platform, Proof},
 };
 
 /// What stands beside the messages: how they were judged, and by what they are recognised.
@@ -26,39 +26,17 @@ struct Meta {
     answer_sha256: Option<String>,
 }
 
-/// Answers one payment.
-pub async fn payment<P: Platform>(
-    call: &Call<'_, P>,
-    id: &PaymentId,
-) -> Result<Response<Bytes>, Problem> {
-    let stored = find(call, id).await?;
-    json(
-        StatusCode::OK,
-        &PaymentAnswer {
-            index: stored.index,
-            payment: stored.payment,
-        },
-    )
-}
-
 /// Answers the messages of a payment: as a ZIP, or with `format=xml` the confirmation alone, byte
 /// for byte as it came in.
 pub async fn evidence<P: Platform>(
     call: &Call<'_, P>,
     id: &PaymentId,
 ) -> Result<Response<Bytes>, Problem> {
-    let xml = match call.query {
-        "" | "format=zip" => false,
-        "format=xml" => true,
-        _ => {
-            return Err(Problem::new(
-                StatusCode::BAD_REQUEST,
-                "Of parameters there is format, which is zip or xml.",
-            ));
-        }
-    };
-    let stored = find(call, id).await?;
-    let (media_type, name, body) = if xml {
+    let query = Query::read(call.query, &["format"])?;
+    let xml = query.word("format", &[("zip", false), ("xml", true)])?;
+    let stored = call.store.proof(id).await?;
+    let stored = stored.ok_or_else(payments::no_such_payment)?;
+    let (media_type, name, body) = if xml == Some(true) {
         let request = stored.request;
         ("text/xml; charset=utf-8", "request.xml", request)
     } else {
@@ -77,16 +55,7 @@ pub async fn evidence<P: Platform>(
     Ok(response)
 }
 
-async fn find<P: Platform>(call: &Call<'_, P>, id: &PaymentId) -> Result<StoredPayment, Problem> {
-    call.store.payment(id).await?.ok_or_else(|| {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            "No payment of this PaymentID is recorded.",
-        )
-    })
-}
-
-fn archive(stored: StoredPayment) -> Result<Vec<u8>, Problem> {
+fn archive(stored: Proof) -> Result<Vec<u8>, Problem> {
     let meta = Meta {
         index: stored.index,
         payment: stored.payment,

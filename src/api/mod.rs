@@ -1,11 +1,18 @@
 //! The order API: JSON for the institution's own system, for callers with a token.
 
 mod checks;
+mod document;
 mod events;
 mod evidence;
 mod merge_patch;
+mod order_answer;
 mod orders;
+mod payments;
 mod problem;
+mod query;
+mod refusals;
+mod register;
+mod reviews;
 mod zip;
 
 use bytes::Bytes;
@@ -29,6 +36,8 @@ pub struct Call<'a, P> {
     pub headers: &'a HeaderMap,
     /// The part of the address after `?`.
     pub query: &'a str,
+    /// Fingerprint of the caller's token.
+    pub caller: &'a str,
 }
 
 /// What a path below `/api/` names.
@@ -43,8 +52,14 @@ pub enum Route {
     Payment(PaymentId),
     /// `/api/payments/{id}/evidence`.
     Evidence(PaymentId),
+    /// `/api/payments/{id}/reviews/{reason}`.
+    Review(PaymentId, String),
     /// `/api/refusals`.
     Refusals,
+    /// `/api/refusals/{index}`.
+    Refusal(u64),
+    /// `/api/refusals/{index}/reviews/{reason}`.
+    RefusalReview(u64, String),
     /// `/api/events`.
     Events,
 }
@@ -68,7 +83,14 @@ impl Route {
             ["payments"] => Ok(Self::Payments),
             ["payments", id] => payment_id(id).map(Self::Payment),
             ["payments", id, "evidence"] => payment_id(id).map(Self::Evidence),
+            ["payments", id, "reviews", reason] => {
+                Ok(Self::Review(payment_id(id)?, decode(reason)?))
+            }
             ["refusals"] => Ok(Self::Refusals),
+            ["refusals", index] => index_of(index).map(Self::Refusal),
+            ["refusals", index, "reviews", reason] => {
+                Ok(Self::RefusalReview(index_of(index)?, decode(reason)?))
+            }
             ["events"] => Ok(Self::Events),
             _ => Err(Problem::new(
                 StatusCode::NOT_FOUND,
@@ -80,23 +102,25 @@ impl Route {
     /// The methods that it takes.
     pub fn methods(&self) -> &'static str {
         match self {
-            Self::Orders => "POST",
+            Self::Orders => "GET, HEAD, POST",
+            Self::Review(..) | Self::RefusalReview(..) => "POST",
             Self::Order(..) => "GET, HEAD, PUT, PATCH, DELETE",
             Self::Payments
             | Self::Payment(_)
             | Self::Evidence(_)
             | Self::Refusals
+            | Self::Refusal(_)
             | Self::Events => "GET, HEAD",
         }
     }
 }
 
 /// Refuses callers without a token of the configuration, and those with a token to read who do
-/// something else.
+/// something else. Gives the fingerprint of the token, so that what was done can be told of whom.
 ///
 /// # Errors
 /// A 401 or 403 [`Problem`].
-pub fn authorize(config: &Config, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+pub fn authorize(config: &Config, method: &Method, headers: &HeaderMap) -> Result<String, Problem> {
     let denied = |detail| Err(Problem::new(StatusCode::UNAUTHORIZED, detail));
     if config.api_tokens.is_empty() && config.api_read_tokens.is_empty() {
         return denied(
@@ -117,7 +141,7 @@ pub fn authorize(config: &Config, method: &Method, headers: &HeaderMap) -> Resul
     let full = is_among(&config.api_tokens, token);
     let read_only = is_among(&config.api_read_tokens, token);
     if full || (read_only && reads(method)) {
-        Ok(())
+        Ok(Token::new(token).fingerprint())
     } else if read_only {
         Err(Problem::new(
             StatusCode::FORBIDDEN,
@@ -149,9 +173,10 @@ pub async fn handle<P: Platform>(
     route: Route,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
-    let reads = reads(method);
+    let (reads, posts) = (reads(method), *method == Method::POST);
     match route {
-        Route::Orders if *method == Method::POST => orders::post(call, body).await,
+        Route::Orders if reads => register::list(call).await,
+        Route::Orders if posts => orders::post(call, body).await,
         Route::Order(service, key) if reads => orders::get(call, &service, &key).await,
         Route::Order(service, key) if *method == Method::PUT => {
             orders::put(call, &service, &key, body).await
@@ -162,11 +187,18 @@ pub async fn handle<P: Platform>(
         Route::Order(service, key) if *method == Method::DELETE => {
             orders::delete(call, &service, &key).await
         }
-        Route::Payments if reads => events::payments(call).await,
-        Route::Payment(id) if reads => evidence::payment(call, &id).await,
+        Route::Payments if reads => payments::list(call).await,
+        Route::Payment(id) if reads => payments::get(call, &id).await,
         Route::Evidence(id) if reads => evidence::evidence(call, &id).await,
-        Route::Refusals if reads => events::refusals(call).await,
-        Route::Events if reads => events::events(call).await,
+        Route::Review(id, reason) if posts => {
+            reviews::close_of_payment(call, &id, &reason, body).await
+        }
+        Route::Refusals if reads => refusals::list(call).await,
+        Route::Refusal(index) if reads => refusals::get(call, index).await,
+        Route::RefusalReview(index, reason) if posts => {
+            reviews::close_of_refusal(call, index, &reason, body).await
+        }
+        Route::Events if reads => events::list(call).await,
         other => Err(Problem::method_not_allowed(other.methods())),
     }
 }
@@ -175,11 +207,16 @@ fn payment_id(segment: &str) -> Result<PaymentId, Problem> {
     PaymentId::parse(&decode(segment)?).map_err(|error| Problem::field("id", error))
 }
 
+fn index_of(segment: &str) -> Result<u64, Problem> {
+    let index = segment.parse().ok().filter(|index| *index < 1 << 53);
+    index.ok_or_else(|| Problem::field("index", "must be a whole number"))
+}
+
 fn decode(segment: &str) -> Result<String, Problem> {
     percent_decode_str(segment)
         .decode_utf8()
         .map(Into::into)
-        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "The path is not UTF-8."))
+        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "The address is not UTF-8."))
 }
 
 fn encode(segment: &str) -> String {

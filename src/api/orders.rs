@@ -2,38 +2,23 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Call, Problem, checks, encode, json, merge_patch};
+use super::{
+    Call, Problem, checks,
+    document::{not_a_document, read_object},
+    encode, json, merge_patch,
+    order_answer::OrderAnswer,
+    query::Query,
+};
 use crate::{
-    domain::{Order, OrderKey, OrderState, ServiceId, SetStatus},
-    json::{FieldError, OrderJson, PaymentJson},
+    domain::{Order, OrderKey, OrderState, ServiceId},
+    json::{FieldError, OrderJson},
     store::{CreateError, Platform, Precondition, RegisterError, Registered, StoredOrder},
 };
 
 /// The media type of JSON merge patches (RFC 7396).
 const MERGE_PATCH: &str = "application/merge-patch+json";
-
-/// An order as the API answers it.
-#[derive(Serialize)]
-struct OrderAnswer<'a> {
-    #[serde(flatten)]
-    order: OrderJson,
-    amount_paid: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amount_due: Option<String>,
-    payments: Vec<PaymentAnswer<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<FieldError>,
-}
-
-#[derive(Serialize)]
-struct PaymentAnswer<'a> {
-    #[serde(flatten)]
-    payment: &'a PaymentJson,
-    review: Vec<&'static str>,
-}
 
 /// Answers an order with its status, what is paid and due, and its payments.
 pub async fn get<P: Platform>(
@@ -60,8 +45,9 @@ pub async fn put<P: Platform>(
     change(call, service, key, |state| {
         let mut json = json.clone();
         if json.status.is_none() {
-            let set = state.order().and_then(|order| order.set_status);
-            json.status = set.map(|status| status.as_str().to_owned());
+            let set = state.order().map(OrderJson::from).unwrap_or_default();
+            json.status = set.status;
+            json.refund_reference = json.refund_reference.or(set.refund_reference);
         }
         accept(call, service, key, json)
     })
@@ -186,7 +172,12 @@ pub async fn patch<P: Platform>(
         json.total_amount_due = None;
         let mut merged = serde_json::to_value(json).map_err(Problem::internal)?;
         merge_patch::apply(&mut merged, &patch);
-        let json = serde_path_to_error::deserialize(merged).map_err(not_an_order)?;
+        let mut json: OrderJson =
+            serde_path_to_error::deserialize(merged).map_err(not_a_document)?;
+        if json.status.is_none() && patch.get("refund_reference").is_none() {
+            // Whoever takes the refund back takes back what it refers to.
+            json.refund_reference = None;
+        }
         accept(call, service, key, json)
     })
     .await
@@ -199,7 +190,7 @@ pub async fn delete<P: Platform>(
     key: &OrderKey,
 ) -> Result<Response<Bytes>, Problem> {
     change(call, service, key, |state| {
-        Ok(existing(state, key)?.with_status(SetStatus::Cancelled))
+        Ok(existing(state, key)?.cancelled())
     })
     .await
 }
@@ -304,14 +295,9 @@ fn accept<P: Platform>(
 
 /// `?strict=true`: what would be a warning is an error.
 fn strict(query: &str) -> Result<bool, Problem> {
-    match query {
-        "" | "strict=false" => Ok(false),
-        "strict=true" => Ok(true),
-        _ => Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "Of parameters there is strict, which is true or false.",
-        )),
-    }
+    let query = Query::read(query, &["strict"])?;
+    let strict = query.word("strict", &[("true", true), ("false", false)])?;
+    Ok(strict == Some(true))
 }
 
 fn describe<P: Platform>(
@@ -319,68 +305,12 @@ fn describe<P: Platform>(
     status: StatusCode,
     stored: &StoredOrder,
 ) -> Result<Response<Bytes>, Problem> {
-    let order = stored
-        .state
-        .order()
-        .ok_or_else(|| Problem::internal("an order without versions"))?;
-    let mut json_order = OrderJson::from(order);
-    let warnings = checks::warnings(&json_order);
-    json_order.status = Some(stored.state.status(call.store.now()).as_str().to_owned());
-    let payments = stored
-        .payments
-        .iter()
-        .zip(stored.state.payments())
-        .map(|(payment, state)| PaymentAnswer {
-            payment,
-            review: state.review.iter().map(|review| review.as_str()).collect(),
-        })
-        .collect();
-    let answer = OrderAnswer {
-        order: json_order,
-        amount_paid: stored.state.amount_paid().to_string(),
-        amount_due: stored.state.amount_due().map(|due| due.to_string()),
-        payments,
-        warnings,
-    };
+    let answer = OrderAnswer::of(stored, call.store.now())?;
     let mut response = json(status, &answer)?;
     let etag =
         HeaderValue::from_str(&format!("\"{}\"", stored.version)).map_err(Problem::internal)?;
     response.headers_mut().insert(header::ETAG, etag);
     Ok(response)
-}
-
-fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    // An array would be read as an order without names.
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "The body is no order in JSON: it must be an object.",
-        ));
-    }
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let json = serde_path_to_error::deserialize(&mut reader).map_err(not_an_order)?;
-    reader.end().map_err(|error| {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            format!("The body is not one JSON document: {error}."),
-        )
-    })?;
-    Ok(json)
-}
-
-fn not_an_order(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
-    let (path, cause) = (error.path().to_string(), error.inner().to_string());
-    if error.inner().is_data() && path != "." {
-        Problem::fields(vec![FieldError {
-            field: path,
-            detail: cause,
-        }])
-    } else {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            format!("The body is no order in JSON: {cause}."),
-        )
-    }
 }
 
 /// A member that the path gives too: the same, or left out.

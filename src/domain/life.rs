@@ -95,6 +95,7 @@ impl OrderState {
         };
         let same = OrderFields {
             set_status: current.set_status,
+            refund_reference: current.refund_reference.clone(),
             ..OrderFields::clone(next)
         } == **current;
         let status = self.status(now);
@@ -151,6 +152,7 @@ mod tests {
         .unwrap();
         json.due_date = due_date.map(str::to_owned);
         json.status = status.map(|status| status.as_str().to_owned());
+        json.refund_reference = (status == Some(SetStatus::Refunded)).then(|| "PO 7".to_owned());
         json.to_order().unwrap()
     }
 

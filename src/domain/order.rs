@@ -150,6 +150,8 @@ pub struct OrderFields {
     pub properties: Vec<Property>,
     /// A status that the institution set.
     pub set_status: Option<SetStatus>,
+    /// What the money that is given back is found by at the bank or the treasury.
+    pub refund_reference: Option<Text<140>>,
 }
 
 /// What members that are right in themselves do wrong together.
@@ -184,6 +186,14 @@ pub enum OrderError {
         "is unknown, which needs allow_partial_payments or allow_advance_payments; else give every line its amount_due"
     )]
     UnknownAmount,
+    /// Money that was given back must be found.
+    #[error(
+        "is missing: an order that is Refunded needs what the refund is found by, such as the number of the payment order"
+    )]
+    NoRefundReference,
+    /// There is no refund to refer to.
+    #[error("is for an order that is Refunding or Refunded; leave it out")]
+    NoRefund,
     /// The sum is beyond [`Money::MAX`].
     #[error("add up to more than {max}", max = Money::MAX)]
     TooLarge,
@@ -235,6 +245,17 @@ impl Order {
         if !any_amount && !fields.lines.is_empty() && !payable_unknown {
             errors.push(OrderError::UnknownAmount);
         }
+        let refund = matches!(
+            fields.set_status,
+            Some(SetStatus::Refunding | SetStatus::Refunded)
+        );
+        match &fields.refund_reference {
+            None if fields.set_status == Some(SetStatus::Refunded) => {
+                errors.push(OrderError::NoRefundReference);
+            }
+            Some(_) if !refund => errors.push(OrderError::NoRefund),
+            _ => {}
+        }
         let order = Self(fields);
         if order.total().is_some_and(|total| total > Money::MAX) {
             errors.push(OrderError::TooLarge);
@@ -246,10 +267,11 @@ impl Order {
         }
     }
 
-    /// The order with a status that the institution sets.
-    pub fn with_status(&self, status: SetStatus) -> Self {
+    /// The order withdrawn.
+    pub fn cancelled(&self) -> Self {
         Self(OrderFields {
-            set_status: Some(status),
+            set_status: Some(SetStatus::Cancelled),
+            refund_reference: None,
             ..self.0.clone()
         })
     }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::{Confirmation, LineId, Money, Order, PaymentId, SetStatus};
+use super::{Confirmation, LineId, Money, Order, PaymentId, SetStatus, Text};
 
 /// `OrderStatus`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,14 @@ impl OrderStatus {
             Self::Expired => "Expired",
             Self::Set(status) => status.as_str(),
         }
+    }
+
+    /// Reads the contract's word.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Active, Self::PartiallyPaid, Self::Paid, Self::Expired]
+            .into_iter()
+            .find(|status| status.as_str() == text)
+            .or_else(|| SetStatus::parse(text).map(Self::Set))
     }
 }
 
@@ -60,6 +68,32 @@ impl Review {
             Self::Amended => "amended",
         }
     }
+
+    /// Reads the name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [
+            Self::Late,
+            Self::Double,
+            Self::OverPaid,
+            Self::UnderPaid,
+            Self::Amended,
+        ]
+        .into_iter()
+        .find(|review| review.as_str() == text)
+    }
+}
+
+/// A reason that a person has looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosedReview {
+    /// The reason.
+    pub review: Review,
+    /// What the person found.
+    pub note: Text<500>,
+    /// When it was closed.
+    pub closed_at: Timestamp,
+    /// Which token closed it.
+    pub by: String,
 }
 
 /// A payment with what is to be said of it.
@@ -69,6 +103,8 @@ pub struct RecordedPayment {
     pub confirmation: Confirmation,
     /// What a person should look at; empty if nothing.
     pub review: Vec<Review>,
+    /// What a person has looked at.
+    pub closed: Vec<ClosedReview>,
 }
 
 /// A line that is still to be paid.
@@ -111,8 +147,27 @@ impl OrderState {
         self.payments.push(RecordedPayment {
             confirmation,
             review,
+            closed: Vec::new(),
         });
         true
+    }
+
+    /// Closes a review of a payment. `false` if there is no such review open.
+    pub fn close(&mut self, payment_id: &PaymentId, closed: ClosedReview) -> bool {
+        let payment = self
+            .payments
+            .iter_mut()
+            .find(|payment| payment.confirmation.payment_id == *payment_id);
+        let Some(payment) = payment else {
+            return false;
+        };
+        let open = payment.review.len();
+        payment.review.retain(|review| *review != closed.review);
+        let was_open = payment.review.len() < open;
+        if was_open {
+            payment.closed.push(closed);
+        }
+        was_open
     }
 
     /// The latest version; `None` for an order that does not exist.
@@ -128,6 +183,13 @@ impl OrderState {
     /// The payments in the order of their recording.
     pub fn payments(&self) -> &[RecordedPayment] {
         &self.payments
+    }
+
+    /// The payment of this id.
+    pub fn payment(&self, id: &PaymentId) -> Option<&RecordedPayment> {
+        self.payments
+            .iter()
+            .find(|payment| payment.confirmation.payment_id == *id)
     }
 
     /// Whether a payment came after the latest version.

@@ -93,6 +93,18 @@ pub fn parse_seconds(text: &str) -> Result<Timestamp, TimeError> {
     Timestamp::from_second(parse(text)?.as_second()).map_err(|_| TimeError::OutOfRange)
 }
 
+/// Reads the beginning of a span: as [`parse`], but a date without a time is the start of that day.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_start(text: &str) -> Result<Timestamp, TimeError> {
+    if has_shape(text, "0000-00-00") {
+        let date = Date::from_str(text).map_err(|_| TimeError::OutOfRange)?;
+        return in_chisinau(date.to_datetime(Time::midnight()));
+    }
+    parse(text)
+}
+
 /// Writes `time` as Chişinău time with offset and whole seconds: `2026-12-31T23:59:59+02:00`.
 pub fn format(time: Timestamp) -> String {
     time.to_zoned(CHISINAU.clone())
@@ -178,6 +190,20 @@ mod tests {
     fn a_date_ends_with_its_day() {
         assert_eq!(utc("2026-12-31"), "2026-12-31T22:00:00Z");
         assert_eq!(utc("2026-12-31T24:00:00"), "2026-12-31T22:00:00Z");
+    }
+
+    #[test]
+    fn a_span_of_one_date_is_that_day() {
+        // 25 October 2026 has 25 hours.
+        let day = "2026-10-25";
+        let (start, end) = (parse_start(day).unwrap(), parse(day).unwrap());
+        assert_eq!(start.to_string(), "2026-10-24T21:00:00Z");
+        assert_eq!(end.to_string(), "2026-10-25T22:00:00Z");
+        assert_eq!(
+            parse_start("2026-10-25T12:00:00"),
+            parse("2026-10-25T12:00:00")
+        );
+        assert_eq!(parse_start("2026-10"), Err(TimeError::NotADateTime));
     }
 
     #[test]

@@ -1,7 +1,8 @@
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{PaymentJson, SignerJson};
-use crate::domain::{Order, SetStatus};
+use super::{FieldError, PaymentJson, SignerJson};
+use crate::domain::{ClosedReview, Order, PaymentId, Review, SetStatus, Text};
 
 /// What happened: an entry of the journal. Flat, with `type` beside the members of the record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,9 @@ pub enum Event {
     /// A confirmation that MPay signed and this provider refused.
     #[serde(rename = "payment.refused")]
     PaymentRefused(Box<RefusalJson>),
+    /// A person has closed a review.
+    #[serde(rename = "review.closed")]
+    ReviewClosed(Box<ReviewClosedJson>),
 }
 
 /// Which order changed, and what it asks for now. Names nobody, so that it can be kept for ever.
@@ -47,6 +51,27 @@ pub struct OrderEvent {
     /// A status that the institution set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund_reference: Option<String>,
+}
+
+/// A person has looked at what was flagged: a payment, or a refused confirmation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewClosedJson {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_key: Option<String>,
+    /// Of a refused confirmation, the name of the signed message among the evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+    /// The flag.
+    pub reason: String,
+    pub note: String,
+    /// Fingerprint of the token of whoever closed it.
+    pub by: String,
 }
 
 /// A confirmation that MPay signed and this provider refused, for people to sort out.
@@ -80,6 +105,10 @@ impl Event {
             currency: after.currency.as_str().to_owned(),
             total_amount_due: after.total().map(|total| total.to_string()),
             status: after.set_status.map(|status| status.as_str().to_owned()),
+            refund_reference: after
+                .refund_reference
+                .as_ref()
+                .map(|text| text.as_str().to_owned()),
         };
         let Some(before) = before else {
             return Self::OrderRegistered(event);
@@ -94,5 +123,31 @@ impl Event {
             Some(SetStatus::Refunded) => Self::OrderRefunded(event),
             None => Self::OrderReopened(event),
         }
+    }
+}
+
+impl ReviewClosedJson {
+    /// Which payment's review was closed, `at` this time, and how.
+    ///
+    /// # Errors
+    /// The member that is wrong.
+    pub fn read(&self, at: Timestamp) -> Result<(PaymentId, ClosedReview), FieldError> {
+        let wrong = |field: &str, detail: String| FieldError {
+            field: field.to_owned(),
+            detail,
+        };
+        let payment_id = self.payment_id.as_deref().unwrap_or_default();
+        let payment_id =
+            PaymentId::parse(payment_id).map_err(|error| wrong("payment_id", error.to_string()))?;
+        let review = Review::parse(&self.reason)
+            .ok_or_else(|| wrong("reason", "is no reason for a review".to_owned()))?;
+        let note = Text::parse(&self.note).map_err(|error| wrong("note", error.to_string()))?;
+        let closed = ClosedReview {
+            review,
+            note,
+            closed_at: at,
+            by: self.by.clone(),
+        };
+        Ok((payment_id, closed))
     }
 }

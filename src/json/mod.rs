@@ -8,7 +8,7 @@ mod order;
 #[allow(missing_docs)]
 mod payment;
 
-pub use event::{Event, OrderEvent, RefusalJson};
+pub use event::{Event, OrderEvent, RefusalJson, ReviewClosedJson};
 pub use order::OrderJson;
 pub use payment::{PaymentJson, SignerJson};
 

@@ -19,6 +19,9 @@ pub struct OrderJson {
     /// Only what no payment or date gives: Completed, Cancelled, Refunding, Refunded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
+    /// With Refunding, and always with Refunded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund_reference: Option<String>,
     /// `MDL` where it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
@@ -146,6 +149,11 @@ impl OrderJson {
                 "can be set to Completed, Cancelled, Refunding or Refunded; the others follow from payments and dates",
             )
         });
+        let refund_reference = reader.optional(
+            "refund_reference",
+            self.refund_reference.as_ref(),
+            Text::parse,
+        );
         let lines: Vec<_> = self
             .lines
             .iter()
@@ -174,6 +182,7 @@ impl OrderJson {
                 lines: lines.into_iter().collect::<Option<_>>()?,
                 properties: properties?,
                 set_status,
+                refund_reference,
             })
         })();
         let order = match fields.map(Order::new) {
@@ -213,6 +222,7 @@ impl From<&Order> for OrderJson {
             service_id: Some(order.service_id.to_string()),
             order_key: Some(order.order_key.to_string()),
             status: order.set_status.map(|status| status.as_str().to_owned()),
+            refund_reference: order.refund_reference.as_ref().map(text),
             currency: Some(order.currency.as_str().to_owned()),
             reason: Some((&order.reason).into()),
             total_amount_due: order.total().map(|total| total.to_string()),
@@ -447,6 +457,7 @@ fn place(error: &OrderError) -> String {
             format!("lines[{line}].amount_due")
         }
         OrderError::UnknownAmount => "total_amount_due".to_owned(),
+        OrderError::NoRefundReference | OrderError::NoRefund => "refund_reference".to_owned(),
     }
 }
 

@@ -44,6 +44,11 @@ pub fn journal(index: u64) -> String {
     format!("{JOURNAL}/{index}")
 }
 
+/// List of what became of a refused confirmation.
+pub fn refusal(evidence: &str) -> String {
+    format!("refusal/{evidence}")
+}
+
 /// A signed message.
 pub fn evidence(id: &str) -> String {
     format!("evidence/{id}")

@@ -5,7 +5,7 @@
 //! an index abandons it; so a hole is *dead* once a later entry was recorded more than
 //! [`DEAD_AFTER`] ago, and *pending* before that.
 
-use std::time::Duration;
+use std::{collections::HashMap, ops::RangeInclusive, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -84,6 +84,23 @@ pub(super) fn age(at: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(at)).unwrap_or_default()
 }
 
+impl<T: DeserializeOwned> Listing<T> {
+    fn add(
+        &mut self,
+        list: &str,
+        indices: RangeInclusive<u64>,
+        values: &HashMap<String, Vec<u8>>,
+    ) -> Result<(), StoreError> {
+        for index in indices {
+            let key = format!("{list}/{index}");
+            if let Some(bytes) = values.get(&key) {
+                self.entries.push(read_entry(&key, index, bytes)?);
+            }
+        }
+        Ok(())
+    }
+}
+
 #[derive(Deserialize)]
 struct StoredEntry<'a> {
     at: Timestamp,
@@ -142,10 +159,42 @@ impl<P: Platform> Store<P> {
         &self,
         list: &str,
     ) -> Result<Listing<T>, StoreError> {
-        let mut keys = vec![list.to_owned()];
-        keys.extend((1..=FIRST_BLOCK).map(|index| format!("{list}/{index}")));
-        let mut values = self.get_many(&keys).await?;
-        let length = match values.get(list) {
+        let mut listings = self.read_lists(&[list.to_owned()]).await?;
+        Ok(listings.pop().unwrap_or(Listing {
+            entries: Vec::new(),
+            next: 1,
+            length: 0,
+        }))
+    }
+
+    /// All entries of several lists, in the same order: few calls if most are short.
+    pub(super) async fn read_lists<T: DeserializeOwned>(
+        &self,
+        lists: &[String],
+    ) -> Result<Vec<Listing<T>>, StoreError> {
+        const LISTS: usize = (BLOCK / (FIRST_BLOCK + 1)) as usize;
+        let mut listings = Vec::with_capacity(lists.len());
+        for lists in lists.chunks(LISTS) {
+            let mut keys = Vec::with_capacity(lists.len() * (FIRST_BLOCK as usize + 1));
+            for list in lists {
+                keys.push(list.clone());
+                keys.extend((1..=FIRST_BLOCK).map(|index| format!("{list}/{index}")));
+            }
+            let values = self.get_many(&keys).await?;
+            for list in lists {
+                listings.push(self.read_on(list, &values).await?);
+            }
+        }
+        Ok(listings)
+    }
+
+    /// The whole list, of which `first` has the counter and the first entries.
+    async fn read_on<T: DeserializeOwned>(
+        &self,
+        list: &str,
+        first: &HashMap<String, Vec<u8>>,
+    ) -> Result<Listing<T>, StoreError> {
+        let length = match first.get(list) {
             Some(counter) => read_counter(list, counter)?,
             None => 0,
         };
@@ -154,29 +203,17 @@ impl<P: Platform> Store<P> {
             next: length + 1,
             length,
         };
-        let mut from = 1;
-        loop {
-            let until = if from == 1 {
-                FIRST_BLOCK
-            } else {
-                from + BLOCK - 1
-            }
-            .min(length);
-            for index in from..=until {
-                let key = format!("{list}/{index}");
-                if let Some(bytes) = values.get(&key) {
-                    listing.entries.push(read_entry(&key, index, bytes)?);
-                }
-            }
-            if until >= length {
-                return Ok(listing);
-            }
-            from = until + 1;
-            let block: Vec<_> = (from..(from + BLOCK).min(length + 1))
+        listing.add(list, 1..=length.min(FIRST_BLOCK), first)?;
+        let mut from = FIRST_BLOCK + 1;
+        while from <= length {
+            let until = length.min(from + BLOCK - 1);
+            let keys: Vec<_> = (from..=until)
                 .map(|index| format!("{list}/{index}"))
                 .collect();
-            values = self.get_many(&block).await?;
+            listing.add(list, from..=until, &self.get_many(&keys).await?)?;
+            from = until + 1;
         }
+        Ok(listing)
     }
 
     /// Up to `limit` indices of a list after index `after`, for a reader that comes back for
@@ -201,12 +238,7 @@ impl<P: Platform> Store<P> {
             next: until + 1,
             length,
         };
-        for index in after + 1..=until {
-            let key = format!("{list}/{index}");
-            if let Some(bytes) = values.get(&key) {
-                listing.entries.push(read_entry(&key, index, bytes)?);
-            }
-        }
+        listing.add(list, after + 1..=until, &values)?;
         if let Some(pending) = listing.first_pending_from(after + 1, self.now()) {
             // Only entries after the hole tell whether it is dead, and they may lie beyond.
             if !self.passed_by(list, until, length).await? {
@@ -215,6 +247,35 @@ impl<P: Platform> Store<P> {
             }
         }
         Ok(listing)
+    }
+
+    /// The counter: the highest index handed out.
+    pub(super) async fn length(&self, list: &str) -> Result<u64, StoreError> {
+        let key = list.to_owned();
+        let values = self.get_many(std::slice::from_ref(&key)).await?;
+        match values.get(list) {
+            Some(counter) => read_counter(list, counter),
+            None => Ok(0),
+        }
+    }
+
+    /// The entries at some indices of a list.
+    pub(super) async fn read_range<T: DeserializeOwned>(
+        &self,
+        list: &str,
+        indices: RangeInclusive<u64>,
+    ) -> Result<Vec<Entry<T>>, StoreError> {
+        let keys: Vec<_> = indices
+            .clone()
+            .map(|index| format!("{list}/{index}"))
+            .collect();
+        let mut listing = Listing {
+            entries: Vec::new(),
+            next: indices.end() + 1,
+            length: 0,
+        };
+        listing.add(list, indices, &self.get_many(&keys).await?)?;
+        Ok(listing.entries)
     }
 
     /// Whether an entry after index `until` is so old that all holes up to there are dead.

@@ -17,7 +17,9 @@ mod payments;
 mod platform;
 #[cfg(test)]
 mod properties;
+mod register;
 mod requests;
+mod reviews;
 #[cfg(target_arch = "wasm32")]
 pub mod spin;
 #[cfg(test)]
@@ -28,11 +30,13 @@ use std::{collections::HashMap, time::Duration};
 use jiff::Timestamp;
 
 pub use evidence::Evidence;
-pub use journal::{JournalEntry, JournalPage};
+pub use journal::{JournalEntry, JournalPage, Span};
 pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
-pub use payments::{Recorded, StoredPayment};
+pub use payments::{Proof, Recorded, StoredPayment};
 pub use platform::{Platform, PlatformError};
+pub use register::{RegisterPage, RegisteredOrder};
 pub use requests::CreateError;
+pub use reviews::{CloseError, ClosedRefusal, StoredRefusal};
 
 /// Why the store could not do what was asked. MPay asks again; so may any caller.
 #[derive(Debug, thiserror::Error)]

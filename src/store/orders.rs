@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{ChangeRefused, Order, OrderKey, OrderState, ServiceId},
-    json::{Event, OrderJson, PaymentJson},
+    json::{Event, OrderJson, PaymentJson, ReviewClosedJson},
 };
 
 /// An entry of an order's list.
@@ -23,6 +23,8 @@ pub(super) enum OrderEntry {
     Version(Box<OrderJson>),
     /// A payment for it.
     Payment(Box<PaymentJson>),
+    /// A review of a payment is closed.
+    Closed(Box<ReviewClosedJson>),
     /// An index that was taken, but whose change was refused.
     Void,
 }
@@ -94,13 +96,33 @@ impl<P: Platform> Store<P> {
         service: &ServiceId,
         key: &OrderKey,
     ) -> Result<Option<StoredOrder>, StoreError> {
-        let list = keys::order(service, key);
-        let stored = self.fold(&list, self.read_all(&list).await?)?;
-        let exists = stored
-            .state
-            .order()
-            .is_some_and(|order| order.order_key == *key);
-        Ok(exists.then_some(stored))
+        let orders = self.orders(&[(service.clone(), key.clone())]).await?;
+        Ok(orders.into_iter().next().flatten())
+    }
+
+    /// Several orders, each as [`Self::order`] gives it, in few calls.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn orders(
+        &self,
+        keys: &[(ServiceId, OrderKey)],
+    ) -> Result<Vec<Option<StoredOrder>>, StoreError> {
+        let lists: Vec<_> = keys
+            .iter()
+            .map(|(service, key)| keys::order(service, key))
+            .collect();
+        let listings = self.read_lists(&lists).await?;
+        let mut orders = Vec::with_capacity(lists.len());
+        for ((list, listing), (_, key)) in lists.iter().zip(listings).zip(keys) {
+            let stored = self.fold(list, listing)?;
+            let exists = stored
+                .state
+                .order()
+                .is_some_and(|order| order.order_key == *key);
+            orders.push(exists.then_some(stored));
+        }
+        Ok(orders)
     }
 
     /// Changes an order, or makes it: `change` gives what it shall be, of what it is.
@@ -117,6 +139,37 @@ impl<P: Platform> Store<P> {
         precondition: Precondition,
         change: impl Fn(&OrderState) -> Result<Order, E>,
     ) -> Result<Registered, RegisterError<E>> {
+        let appended = self
+            .append(service, key, precondition, |stored, index| {
+                let before = stored.state.order();
+                let after = change(&stored.state).map_err(RegisterError::Unfit)?;
+                if before == Some(&after) {
+                    return Ok(None);
+                }
+                stored.state.check_change(&after, self.now())?;
+                let event = Event::of_order(before, &after, index);
+                Ok(Some((
+                    OrderEntry::Version(Box::new((&after).into())),
+                    event,
+                )))
+            })
+            .await?;
+        Ok(match appended {
+            None => Registered::Unchanged,
+            Some(Event::OrderRegistered(_)) => Registered::Created,
+            Some(_) => Registered::Amended,
+        })
+    }
+
+    /// Appends to an order's list and to the journal, in one batch, what `judge` gives of the
+    /// order and the index of the entry: nothing if there is nothing to do. Gives the event.
+    pub(super) async fn append<E>(
+        &self,
+        service: &ServiceId,
+        key: &OrderKey,
+        precondition: Precondition,
+        judge: impl Fn(&StoredOrder, u64) -> Result<Option<(OrderEntry, Event)>, RegisterError<E>>,
+    ) -> Result<Option<Event>, RegisterError<E>> {
         let list = keys::order(service, key);
         let seen = self.fold(&list, self.read_all(&list).await?)?;
         let exists = seen.state.order().is_some();
@@ -131,32 +184,29 @@ impl<P: Platform> Store<P> {
         if !holds {
             return Err(RegisterError::PreconditionFailed);
         }
-        let Some(mut order) = self.judge(&seen.state, &change)? else {
-            return Ok(Registered::Unchanged);
+        let next = seen.version + 1;
+        let Some(mut judged) = judge(&seen, next)? else {
+            return Ok(None);
         };
-        let mut before = seen.state.order().cloned();
         let slot = self.take(&list).await?;
-        if slot.index != seen.version + 1 {
+        if slot.index != next {
             // Somebody else came in between.
             if precondition != Precondition::None {
                 self.void(&slot).await?;
                 return Err(RegisterError::PreconditionFailed);
             }
-            let judged = match self.settled_before(&list, &slot).await? {
+            let again = match self.settled_before(&list, &slot).await? {
                 None => Err(RegisterError::Busy),
                 Some(earlier) => match confused(&earlier.state, key) {
                     Some(known) => Err(RegisterError::KeyTaken(known)),
-                    None => {
-                        before = earlier.state.order().cloned();
-                        self.judge(&earlier.state, &change)
-                    }
+                    None => judge(&earlier, slot.index),
                 },
             };
-            match judged {
-                Ok(Some(judged)) => order = judged,
+            match again {
+                Ok(Some(again)) => judged = again,
                 Ok(None) => {
                     self.void(&slot).await?;
-                    return Ok(Registered::Unchanged);
+                    return Ok(None);
                 }
                 Err(error) => {
                     self.void(&slot).await?;
@@ -164,29 +214,12 @@ impl<P: Platform> Store<P> {
                 }
             }
         }
-        let version = to_json(&OrderEntry::Version(Box::new((&order).into())))?;
-        let event = to_json(&Event::of_order(before.as_ref(), &order, slot.index))?;
+        let (entry, event) = judged;
         let journal = self.take(keys::JOURNAL).await?;
-        self.fill(&[(&slot, &version), (&journal, &event)], Vec::new())
+        let texts = (to_json(&entry)?, to_json(&event)?);
+        self.fill(&[(&slot, &texts.0), (&journal, &texts.1)], Vec::new())
             .await?;
-        Ok(match before {
-            None => Registered::Created,
-            Some(_) => Registered::Amended,
-        })
-    }
-
-    /// What an order in `state` becomes; `None` if it is like that already.
-    fn judge<E>(
-        &self,
-        state: &OrderState,
-        change: impl Fn(&OrderState) -> Result<Order, E>,
-    ) -> Result<Option<Order>, RegisterError<E>> {
-        let order = change(state).map_err(RegisterError::Unfit)?;
-        if state.order() == Some(&order) {
-            return Ok(None);
-        }
-        state.check_change(&order, self.now())?;
-        Ok(Some(order))
+        Ok(Some(event))
     }
 
     async fn void(&self, slot: &Slot) -> Result<(), StoreError> {
@@ -238,6 +271,12 @@ impl<P: Platform> Store<P> {
                     if stored.state.pay(json.to_confirmation().map_err(corrupt)?) {
                         stored.payments.push(*json);
                     }
+                }
+                OrderEntry::Closed(closed) => {
+                    let (payment_id, closed) = closed
+                        .read(entry.at)
+                        .map_err(|error| corrupt(vec![error]))?;
+                    stored.state.close(&payment_id, closed);
                 }
                 OrderEntry::Void => {}
             }

@@ -1,19 +1,19 @@
 //! Payments: recorded once, however often and from wherever MPay confirms them.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Evidence, Platform, Store, StoreError,
+    Evidence, JournalEntry, Platform, Store, StoreError,
     evidence::to_json,
     keys,
     list::{DEAD_AFTER, WRITE_WINDOW, age, read_entry},
     orders::OrderEntry,
 };
 use crate::{
-    domain::{Confirmation, PaymentId},
+    domain::{Confirmation, PaymentId, RecordedPayment},
     json::{Event, PaymentJson},
 };
 
@@ -31,14 +31,27 @@ pub enum Recorded {
     Conflict,
 }
 
-/// A payment with the messages that prove it.
+/// A payment as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredPayment {
     /// Its place in the journal.
     pub index: u64,
     /// When it was entered there.
     pub recorded_at: Timestamp,
-    /// The payment.
+    /// Its record.
+    pub payment: PaymentJson,
+    /// What is to be said of it, as one of its order's payments.
+    pub state: RecordedPayment,
+}
+
+/// The messages that prove a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// The payment's place in the journal.
+    pub index: u64,
+    /// When it was entered there.
+    pub recorded_at: Timestamp,
+    /// Its record.
     pub payment: PaymentJson,
     /// The signed confirmation, as it came in.
     pub request: Vec<u8>,
@@ -221,7 +234,7 @@ impl<P: Platform> Store<P> {
             .transpose()
     }
 
-    /// A payment that is recorded, with its messages; `None` if there is none of this id.
+    /// A payment that is recorded; `None` if there is none of this id.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails, or has lost what the marker promises.
@@ -229,25 +242,84 @@ impl<P: Platform> Store<P> {
         let Some(marker) = self.marker(id).await? else {
             return Ok(None);
         };
-        let journal = keys::journal(marker.journal);
+        let key = keys::journal(marker.journal);
+        let mut values = self.get_many(std::slice::from_ref(&key)).await?;
+        let entry = marker.entry(&mut values)?;
+        Ok(self.payments(vec![entry]).await?.pop())
+    }
+
+    /// The payments among entries of the journal, with what is to be said of them.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn payments(
+        &self,
+        entries: Vec<JournalEntry>,
+    ) -> Result<Vec<StoredPayment>, StoreError> {
+        let mut payments = Vec::with_capacity(entries.len());
+        let mut orders = HashMap::new();
+        for entry in entries {
+            let Event::PaymentRecorded(payment) = entry.event else {
+                continue;
+            };
+            let confirmation = payment
+                .to_confirmation()
+                .map_err(|errors| StoreError::Corrupt {
+                    key: keys::journal(entry.index),
+                    reason: format!("{errors:?}"),
+                })?;
+            let key = (
+                confirmation.service_id.clone(),
+                confirmation.order_key.clone(),
+            );
+            orders.insert(key.clone(), None);
+            payments.push((entry.index, entry.at, payment, key, confirmation.payment_id));
+        }
+        let keys: Vec<_> = orders.keys().cloned().collect();
+        let stored = self.orders(&keys).await?;
+        for (key, order) in keys.into_iter().zip(stored) {
+            orders.insert(key, order);
+        }
+        let with_state = payments
+            .into_iter()
+            .map(|(index, recorded_at, payment, key, id)| {
+                let order = orders.get(&key).and_then(Option::as_ref);
+                let state = order.and_then(|order| order.state.payment(&id));
+                let state = state.ok_or_else(|| StoreError::Corrupt {
+                    key: keys::journal(index),
+                    reason: "its order has no such payment".to_owned(),
+                })?;
+                Ok(StoredPayment {
+                    index,
+                    recorded_at,
+                    payment: *payment,
+                    state: state.clone(),
+                })
+            });
+        with_state.collect()
+    }
+
+    /// The messages of a payment that is recorded; `None` if there is none of this id.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails, or has lost what the marker promises.
+    pub async fn proof(&self, id: &PaymentId) -> Result<Option<Proof>, StoreError> {
+        let Some(marker) = self.marker(id).await? else {
+            return Ok(None);
+        };
         let request = keys::evidence(&marker.evidence);
         let answer = keys::answer(id, marker.journal);
-        let keys = [journal.clone(), request.clone(), answer.clone()];
+        let keys = [
+            keys::journal(marker.journal),
+            request.clone(),
+            answer.clone(),
+        ];
         let mut values = self.get_many(&keys).await?;
-        let lost = |key: String| StoreError::Corrupt {
-            key,
-            reason: "it is missing, though the payment is recorded".to_owned(),
+        let entry = marker.entry(&mut values)?;
+        let Event::PaymentRecorded(payment) = entry.event else {
+            return Err(lost(keys::journal(marker.journal)));
         };
-        let entry = values.remove(&journal);
-        let entry = entry.ok_or_else(|| lost(journal.clone()))?;
-        let entry = read_entry::<Event>(&journal, marker.journal, &entry)?;
-        let Event::PaymentRecorded(payment) = entry.value else {
-            return Err(StoreError::Corrupt {
-                key: journal,
-                reason: "it is no payment".to_owned(),
-            });
-        };
-        Ok(Some(StoredPayment {
+        Ok(Some(Proof {
             index: entry.index,
             recorded_at: entry.at,
             payment: *payment,
@@ -257,7 +329,22 @@ impl<P: Platform> Store<P> {
     }
 }
 
+fn lost(key: String) -> StoreError {
+    StoreError::Corrupt {
+        key,
+        reason: "it is missing, though the payment is recorded".to_owned(),
+    }
+}
+
 impl Marker {
+    /// The entry of the journal that it names.
+    fn entry(&self, values: &mut HashMap<String, Vec<u8>>) -> Result<JournalEntry, StoreError> {
+        let key = keys::journal(self.journal);
+        let bytes = values.remove(&key).ok_or_else(|| lost(key.clone()))?;
+        let entry = read_entry::<Event>(&key, self.journal, &bytes)?;
+        Ok(entry.into())
+    }
+
     fn compare(&self, confirmation: &Confirmation, evidence: &Evidence<'_>) -> Recorded {
         if self.content == confirmation.content().to_string() {
             Recorded::Repeated {

@@ -203,7 +203,7 @@ async fn check_ledger(memory: &Memory, model: &Model) {
     let mut ledger = BTreeMap::new();
     let mut events = BTreeMap::<String, usize>::new();
     let page = Store::new(memory.clone())
-        .journal(0, usize::MAX, |_| true)
+        .journal(0, usize::MAX, Span::ALWAYS, |_| true)
         .await
         .unwrap();
     for entry in page.entries {

@@ -5,7 +5,9 @@ use super::{
     *,
 };
 use crate::{
-    domain::{Confirmation, Money, Order, OrderKey, OrderStatus, Review, ServiceId},
+    domain::{
+        Confirmation, Money, Order, OrderKey, OrderStatus, PaymentId, Review, ServiceId, Text,
+    },
     json::{Event, OrderJson, PaymentJson, RefusalJson, SignerJson},
 };
 
@@ -79,7 +81,10 @@ pub(super) async fn stored(memory: &Memory, key: &str) -> Option<StoredOrder> {
 async fn payments(memory: &Memory, after: u64, limit: usize) -> (Vec<String>, u64) {
     let wanted = |event: &Event| matches!(event, Event::PaymentRecorded(_));
     let store = Store::new(memory.clone());
-    let page = store.journal(after, limit, wanted).await.unwrap();
+    let page = store
+        .journal(after, limit, Span::ALWAYS, wanted)
+        .await
+        .unwrap();
     let ids = page.entries.into_iter().map(|entry| match entry.event {
         Event::PaymentRecorded(payment) => payment.payment_id,
         other => panic!("{other:?}"),
@@ -103,7 +108,10 @@ async fn ledger(memory: &Memory) -> Vec<String> {
 /// The journal's types of events, and for those of orders the version.
 async fn events(memory: &Memory) -> Vec<(&'static str, u64)> {
     let store = Store::new(memory.clone());
-    let page = store.journal(0, usize::MAX, |_| true).await.unwrap();
+    let page = store
+        .journal(0, usize::MAX, Span::ALWAYS, |_| true)
+        .await
+        .unwrap();
     let events = page.entries.into_iter().map(|entry| match entry.event {
         Event::OrderRegistered(order) => ("order.registered", order.version),
         Event::OrderAmended(order) => ("order.amended", order.version),
@@ -114,6 +122,7 @@ async fn events(memory: &Memory) -> Vec<(&'static str, u64)> {
         Event::OrderReopened(order) => ("order.reopened", order.version),
         Event::PaymentRecorded(_) => ("payment.recorded", 0),
         Event::PaymentRefused(_) => ("payment.refused", 0),
+        Event::ReviewClosed(_) => ("review.closed", 0),
     });
     events.collect()
 }
@@ -320,9 +329,9 @@ async fn the_end_of_an_abandoned_recording_can_be_abandoned_too() {
     }
 }
 
-async fn payment_of(memory: &Memory, id: &str) -> Option<StoredPayment> {
-    let id = crate::domain::PaymentId::parse(id).unwrap();
-    Store::new(memory.clone()).payment(&id).await.unwrap()
+async fn payment_of(memory: &Memory, id: &str) -> Option<Proof> {
+    let id = PaymentId::parse(id).unwrap();
+    Store::new(memory.clone()).proof(&id).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -557,7 +566,7 @@ async fn a_payment_that_is_being_recorded_holds_up_those_who_would_see_it_only()
     assert_eq!(events(&memory).await, [("order.registered", 1)]);
     let store = Store::new(memory.clone());
     let refused = |event: &Event| matches!(event, Event::PaymentRefused(_));
-    let page = store.journal(0, 10, refused).await.unwrap();
+    let page = store.journal(0, 10, Span::ALWAYS, refused).await.unwrap();
     assert_eq!((page.entries.len(), page.next), (1, 3));
 }
 
@@ -567,8 +576,20 @@ async fn a_call_for_what_is_rare_reads_a_fixed_part_and_comes_on() {
     for n in 0..1100 {
         register(&memory, &n.to_string(), "1").await.unwrap();
     }
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    let since = Span {
+        from: Some(memory.now()),
+        to: None,
+    };
     record(&memory, "P", "7", "1").await.unwrap();
     record(&memory, "Q", "8", "1").await.unwrap();
+    let store = Store::new(memory.clone());
+    let page = store.journal(0, 10, since, |_| true).await.unwrap();
+    assert_eq!(
+        (page.entries.len(), page.next),
+        (2, 1102),
+        "a date is found"
+    );
     memory.take_calls();
     assert_eq!(payments(&memory, 0, 10).await, (vec![], 1024));
     assert_eq!(memory.take_calls().len(), 4);
@@ -851,6 +872,7 @@ async fn set(
             |state| {
                 let mut json = OrderJson::from(state.order().unwrap());
                 json.status = status.map(str::to_owned);
+                json.refund_reference = (status == Some("Refunded")).then(|| "PO 7".to_owned());
                 Ok(json.to_order().unwrap())
             },
         )
@@ -1101,4 +1123,251 @@ async fn a_request_waits_for_the_claim_before_its_own() {
     }
     assert_eq!(create(&memory, "a", "10").await.unwrap(), first.unwrap());
     assert_eq!(events(&memory).await.len(), 1);
+}
+
+async fn close(memory: &Memory, id: &str, review: Review) -> Result<(), CloseError> {
+    let id = PaymentId::parse(id).unwrap();
+    let note = Text::parse("looked at").unwrap();
+    Store::new(memory.clone())
+        .close_review(&id, review, &note, "me")
+        .await
+}
+
+async fn closed(memory: &Memory) -> usize {
+    let events = events(memory).await;
+    events
+        .iter()
+        .filter(|event| event.0 == "review.closed")
+        .count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_who_close_a_review_one_does() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    record(&memory, "P", "1", "120").await.unwrap();
+    assert!(matches!(
+        close(&memory, "P", Review::Late).await,
+        Err(CloseError::NotOpen { open }) if open == [Review::OverPaid]
+    ));
+    let closers = (0..16).map(|_| close(&memory, "P", Review::OverPaid));
+    let results = futures::future::join_all(closers).await;
+    assert!(results.iter().any(Result::is_ok), "{results:?}");
+    close(&memory, "P", Review::OverPaid).await.unwrap();
+    assert_eq!(closed(&memory).await, 1);
+    let state = stored(&memory, "1").await.unwrap().state;
+    assert_eq!(state.payments()[0].review, []);
+    assert_eq!(state.payments()[0].closed.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closing_stopped_between_any_two_calls_is_finished_by_repetition() {
+    const CALLS: usize = 7;
+    for fault in [Fault::Cut, Fault::CutAfter, Fault::Fail, Fault::Drop] {
+        for position in 0..CALLS {
+            let memory = Memory::new();
+            register(&memory, "1", "100").await.unwrap();
+            record(&memory, "P", "1", "120").await.unwrap();
+            memory.take_calls();
+            spoil(&memory, position, fault);
+            let first = close(&memory, "P", Review::OverPaid);
+            let _ = tokio::time::timeout(Duration::from_secs(50), first).await;
+            if position == CALLS - 1 && fault == Fault::Cut {
+                assert_eq!(memory.take_calls().len(), CALLS);
+            }
+            memory.script([]);
+            while close(&memory, "P", Review::OverPaid).await.is_err() {
+                tokio::time::sleep(Duration::from_secs(7)).await;
+            }
+            record(&memory, "Q", "1", "1").await.unwrap();
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            assert_eq!(closed(&memory).await, 1, "{fault:?} at {position}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_who_close_a_refusal_one_does() {
+    let memory = Memory::new();
+    refuse(&memory, "P").await;
+    let store = Store::new(memory.clone());
+    let note = Text::parse("looked at").unwrap();
+    let closers = (0..16).map(|_| store.close_refusal(1, &note, "me"));
+    let results = futures::future::join_all(closers).await;
+    let told = |result: &Result<_, _>| matches!(result, Ok(()) | Err(CloseError::Busy));
+    assert!(results.iter().all(told), "{results:?}");
+    while store.close_refusal(1, &note, "me").await.is_err() {
+        tokio::time::sleep(Duration::from_secs(7)).await;
+    }
+    store.close_refusal(1, &note, "you").await.unwrap();
+    assert_eq!(closed(&memory).await, 1);
+    let refusal = store.refusal(1).await.unwrap().unwrap();
+    assert_eq!(refusal.closed.unwrap().by, "me");
+    // Whoever was cut off holds others up for a minute, not for ever.
+    refuse(&memory, "Q").await;
+    spoil(&memory, 4, Fault::Cut);
+    let index = events(&memory).await.len() as u64;
+    let cut = store.close_refusal(index, &note, "me");
+    let cut = tokio::time::timeout(Duration::from_secs(1), cut).await;
+    assert!(cut.is_err(), "{cut:?}");
+    memory.script([]);
+    let mut tries = 0;
+    while store.close_refusal(index, &note, "me").await.is_err() {
+        tries += 1;
+        assert!(tries < 20);
+        tokio::time::sleep(Duration::from_secs(7)).await;
+    }
+}
+
+/// The keys of orders registered in a span, the newest first, read in pages, and how many pages.
+async fn register_of(memory: &Memory, span: Span) -> (Vec<String>, usize) {
+    let store = Store::new(memory.clone());
+    let (mut keys, mut before, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let page = store
+            .register(before, 7, span, |_| true, |_| true)
+            .await
+            .unwrap();
+        pages += 1;
+        assert!(page.orders.len() <= 7);
+        for registered in page.orders {
+            keys.push(
+                registered
+                    .order
+                    .state
+                    .order()
+                    .unwrap()
+                    .order_key
+                    .to_string(),
+            );
+        }
+        match page.next {
+            Some(next) => before = Some(next),
+            None => return (keys, pages),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_recorded_in_a_span_is_found_exactly() {
+    let memory = Memory::new();
+    let mut times = Vec::new();
+    for n in 0..300 {
+        // Some come together, some after a pause; some indices are never filled.
+        let pause = [0, 1, 90, 3600][n % 4];
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+        if n % 50 == 7 {
+            for _ in 0..20 {
+                memory.increment("journal").await.unwrap();
+            }
+        }
+        register(&memory, &n.to_string(), "10").await.unwrap();
+        record(&memory, &format!("P{n}"), &n.to_string(), "10")
+            .await
+            .unwrap();
+        times.push(memory.now());
+    }
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let second = jiff::SignedDuration::from_secs(1);
+    for (from, to) in [
+        (0, 300),
+        (0, 1),
+        (10, 11),
+        (100, 150),
+        (299, 300),
+        (200, 300),
+    ] {
+        let span = Span {
+            from: Some(times[from] - second / 2),
+            to: times.get(to).map(|to| *to - second / 2),
+        };
+        let within = |n: &usize| span.contains(times[*n]);
+        let expected: Vec<_> = (0..300).filter(within).collect();
+        let newest_first: Vec<_> = expected.iter().rev().map(ToString::to_string).collect();
+        assert_eq!(
+            register_of(&memory, span).await.0,
+            newest_first,
+            "{from} to {to}"
+        );
+        let wanted = |event: &Event| matches!(event, Event::PaymentRecorded(_));
+        let store = Store::new(memory.clone());
+        memory.take_calls();
+        let page = store.journal(0, 1000, span, wanted).await.unwrap();
+        let found = page.entries.into_iter().map(|entry| match entry.event {
+            Event::PaymentRecorded(payment) => payment.payment_id,
+            other => panic!("{other:?}"),
+        });
+        let payments: Vec<_> = expected.iter().map(|n| format!("P{n}")).collect();
+        assert_eq!(found.collect::<Vec<_>>(), payments, "{from} to {to}");
+        let calls = memory.take_calls().len();
+        assert!(calls < 30, "{calls} calls for {from} to {to}");
+        // Whoever comes again finds nothing more.
+        let again = store.journal(page.next, 1000, span, wanted).await.unwrap();
+        assert_eq!((again.entries.len(), again.next), (0, page.next));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_register_of_a_call_is_bounded_and_goes_on() {
+    let memory = Memory::new();
+    for n in 0..600 {
+        register(&memory, &n.to_string(), "10").await.unwrap();
+    }
+    let (keys, _) = register_of(&memory, Span::ALWAYS).await;
+    let newest_first: Vec<_> = (0..600).rev().map(|n: u32| n.to_string()).collect();
+    assert_eq!(keys, newest_first);
+    // One that is hard to find.
+    memory.take_calls();
+    let store = Store::new(memory.clone());
+    let oldest = |order: &StoredOrder| order.state.order().unwrap().order_key.as_str() == "0";
+    let (mut before, mut pages) = (None, 0);
+    let found = loop {
+        let page = store
+            .register(before, 7, Span::ALWAYS, |_| true, oldest)
+            .await
+            .unwrap();
+        let calls = memory.take_calls().len();
+        assert!(calls <= 16, "{calls} calls");
+        pages += 1;
+        match page.next {
+            Some(next) => before = Some(next),
+            None => break page.orders.len(),
+        }
+    };
+    assert_eq!((found, pages), (1, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_recorded_a_little_out_of_order_is_found_by_its_time() {
+    const ENTRIES: i64 = 300;
+    let memory = Memory::new();
+    let start = memory.now() - jiff::SignedDuration::from_hours(24);
+    let event = Event::of_order(None, &order("1", "1"), 1);
+    let event = serde_json::to_string(&event).unwrap();
+    let mut times = Vec::new();
+    for n in 0..ENTRIES {
+        let at = start + jiff::SignedDuration::from_secs(n * 7 + n * 37 % 59);
+        times.push(at);
+        let index = memory.increment("journal").await.unwrap();
+        let value = format!(r#"{{"v":1,"at":"{at}","entry":{event}}}"#);
+        let entry = (format!("journal/{index}"), value.into_bytes());
+        memory.set_many(&[entry]).await.unwrap();
+    }
+    assert!(!times.is_sorted());
+    let store = Store::new(memory.clone());
+    for n in 0..ENTRIES {
+        let from = start + jiff::SignedDuration::from_secs(n * 7);
+        let span = Span {
+            from: Some(from),
+            to: Some(from + jiff::SignedDuration::from_secs(30)),
+        };
+        let page = store.journal(0, 1000, span, |_| true).await.unwrap();
+        let found: Vec<_> = page.entries.iter().map(|entry| entry.at).collect();
+        let expected = times.iter().copied().filter(|at| span.contains(*at));
+        assert_eq!(found, expected.collect::<Vec<_>>(), "{n}");
+        let end = store.end_of(span).await.unwrap();
+        let beyond = times.iter().skip(end as usize - 1);
+        assert_eq!(beyond.filter(|at| span.contains(**at)).count(), 0, "{n}");
+        assert!(end <= page.next + 20, "{end}, {}", page.next);
+    }
 }

@@ -249,9 +249,9 @@ fn documents_of_another_shape_are_named_too() {
         )
     };
     for (text, status, named) in [
-        ("", 400, "no order in JSON"),
-        ("{", 400, "no order in JSON"),
-        ("[]", 400, "no order in JSON"),
+        ("", 400, "no document in JSON"),
+        ("{", 400, "no document in JSON"),
+        ("[]", 400, "no document in JSON"),
         ("{} {}", 400, "one JSON document"),
         (r#"{"reasn": "x"}"#, 422, "reasn"),
         (

@@ -188,6 +188,9 @@ fn all_eight_statuses_are_answered() {
 
     for set in ["Completed", "Refunding", "Refunded"] {
         partial["status"] = set.into();
+        if set == "Refunded" {
+            partial["refund_reference"] = "PO 7".into();
+        }
         provider.register("1", partial.clone());
         assert_eq!(status(), set);
         assert_eq!(provider.order("1")["status"], set);

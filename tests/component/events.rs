@@ -45,7 +45,10 @@ fn everything_that_happens_is_an_event() {
         json!("Refunding"),
         json!("Refunded"),
     ] {
-        let patch = json!({"status": status});
+        let mut patch = json!({"status": status});
+        if status == "Refunded" {
+            patch["refund_reference"] = "PO 7".into();
+        }
         let answer = provider.api_with("PATCH", "orders/TAX/1", Some(&patch), &headers);
         assert_eq!(answer.status, 200, "{answer:?}");
     }

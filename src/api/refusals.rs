@@ -1,0 +1,72 @@
+//! `/api/refusals`: confirmations that MPay signed and this provider refused.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+use super::{
+    Call, Problem, json,
+    query::{Query, page},
+    reviews::ReviewsAnswer,
+};
+use crate::{
+    json::{Event, RefusalJson},
+    store::{Platform, Span, StoredRefusal},
+};
+
+#[derive(Serialize)]
+struct RefusalsAnswer {
+    refusals: Vec<RefusalAnswer>,
+    next: u64,
+}
+
+#[derive(Serialize)]
+struct RefusalAnswer {
+    /// Its place in the journal.
+    index: u64,
+    #[serde(flatten)]
+    refusal: RefusalJson,
+    #[serde(flatten)]
+    reviews: ReviewsAnswer,
+}
+
+impl From<StoredRefusal> for RefusalAnswer {
+    fn from(stored: StoredRefusal) -> Self {
+        Self {
+            index: stored.index,
+            refusal: stored.refusal,
+            reviews: ReviewsAnswer::of_refusal(stored.closed),
+        }
+    }
+}
+
+/// Answers refusals in their order. One kept twice by calls at the same time is given twice;
+/// `evidence` tells.
+pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
+    let (after, limit) = page(&Query::read(call.query, &["after", "limit"])?)?;
+    let wanted = |event: &Event| matches!(event, Event::PaymentRefused(_));
+    let page = call
+        .store
+        .journal(after, limit, Span::ALWAYS, wanted)
+        .await?;
+    let refusals = call.store.refusals(page.entries).await?;
+    let answer = RefusalsAnswer {
+        refusals: refusals.into_iter().map(RefusalAnswer::from).collect(),
+        next: page.next,
+    };
+    json(StatusCode::OK, &answer)
+}
+
+/// Answers one refusal, by its place in the journal.
+pub async fn get<P: Platform>(call: &Call<'_, P>, index: u64) -> Result<Response<Bytes>, Problem> {
+    let refusal = call.store.refusal(index).await?;
+    let refusal = refusal.ok_or_else(no_such_refusal)?;
+    json(StatusCode::OK, &RefusalAnswer::from(refusal))
+}
+
+pub(super) fn no_such_refusal() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "No refused confirmation is at this index of the journal.",
+    )
+}

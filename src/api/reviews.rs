@@ -1,0 +1,152 @@
+//! What a person should look at, and has looked at.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::{Call, Problem, document::read_object, payments, refusals};
+use crate::{
+    domain::{PaymentId, RecordedPayment, Review, Text, time},
+    json::FieldError,
+    store::{CloseError, ClosedRefusal, Platform},
+};
+
+/// The reviews of a payment or a refused confirmation, as the API answers them.
+#[derive(Serialize)]
+pub(super) struct ReviewsAnswer {
+    /// What is open.
+    review: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    closed_reviews: Vec<ClosedAnswer>,
+}
+
+#[derive(Serialize)]
+struct ClosedAnswer {
+    reason: &'static str,
+    note: String,
+    closed_at: String,
+    by: String,
+}
+
+impl From<&RecordedPayment> for ReviewsAnswer {
+    fn from(payment: &RecordedPayment) -> Self {
+        let review = payment.review.iter().map(|review| review.as_str());
+        let closed = payment.closed.iter().map(|closed| ClosedAnswer {
+            reason: closed.review.as_str(),
+            note: closed.note.as_str().to_owned(),
+            closed_at: time::format(closed.closed_at),
+            by: closed.by.clone(),
+        });
+        Self {
+            review: review.collect(),
+            closed_reviews: closed.collect(),
+        }
+    }
+}
+
+/// The only reason why a refused confirmation is looked at.
+const REFUSED: &str = "refused";
+
+impl ReviewsAnswer {
+    /// Those of a refused confirmation.
+    pub fn of_refusal(closed: Option<ClosedRefusal>) -> Self {
+        match closed {
+            None => Self {
+                review: vec![REFUSED],
+                closed_reviews: vec![],
+            },
+            Some(closed) => Self {
+                review: vec![],
+                closed_reviews: vec![ClosedAnswer {
+                    reason: REFUSED,
+                    note: closed.note,
+                    closed_at: time::format(closed.closed_at),
+                    by: closed.by,
+                }],
+            },
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Closing {
+    note: Option<String>,
+}
+
+fn note(body: &[u8]) -> Result<Text<500>, Problem> {
+    let closing: Closing = read_object(body)?;
+    let wrong = |detail: String| {
+        Problem::fields(vec![FieldError {
+            field: "note".to_owned(),
+            detail,
+        }])
+    };
+    let note = closing.note.ok_or_else(|| {
+        wrong("is missing: say what was found, for those who look at it later".to_owned())
+    })?;
+    Text::parse(&note).map_err(|error| wrong(error.to_string()))
+}
+
+/// Closes a review of a payment, and answers the payment.
+pub async fn close_of_payment<P: Platform>(
+    call: &Call<'_, P>,
+    id: &PaymentId,
+    reason: &str,
+    body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    let note = note(body)?;
+    let review = Review::parse(reason).ok_or_else(|| {
+        Problem::new(
+            StatusCode::CONFLICT,
+            "There is no such reason for a review: a payment's review names those that are open.",
+        )
+    })?;
+    call.store
+        .close_review(id, review, &note, call.caller)
+        .await?;
+    payments::get(call, id).await
+}
+
+impl From<CloseError> for Problem {
+    fn from(error: CloseError) -> Self {
+        match error {
+            CloseError::NoPayment => payments::no_such_payment(),
+            CloseError::NoRefusal => refusals::no_such_refusal(),
+            CloseError::NotOpen { open } => {
+                let open: Vec<_> = open.iter().map(|review| review.as_str()).collect();
+                let open = match open.as_slice() {
+                    [] => "No review of it is.".to_owned(),
+                    open => format!("Those that are: {}.", open.join(", ")),
+                };
+                Problem::new(
+                    StatusCode::CONFLICT,
+                    format!("This review of the payment is not open. {open}"),
+                )
+            }
+            CloseError::Busy => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Another call is at the same review or order; try again.",
+            ),
+            CloseError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Closes the review of a refused confirmation, and answers it.
+pub async fn close_of_refusal<P: Platform>(
+    call: &Call<'_, P>,
+    index: u64,
+    reason: &str,
+    body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    let note = note(body)?;
+    if reason != REFUSED {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "There is no such reason for a review: that of a refusal is refused.",
+        ));
+    }
+    call.store.close_refusal(index, &note, call.caller).await?;
+    refusals::get(call, index).await
+}
