@@ -12,13 +12,16 @@ mod token;
 mod variables;
 mod warnings;
 
+use std::collections::BTreeMap;
+
 use wsse::{Policy, Signer};
 
-use crate::domain::{PaymentAccount, ServiceId};
+use crate::domain::ServiceId;
 pub use certificates::DEVELOPMENT_CERTIFICATE;
 pub use environment::Environment;
 pub use error::{ConfigError, Misconfigured};
 use reader::Reader;
+pub use services::Service;
 pub use token::{DEVELOPMENT_TOKEN, Token};
 pub use variables::{VARIABLES, Variables};
 
@@ -36,10 +39,7 @@ pub enum UnknownOrder {
 pub struct Config {
     /// Where the deployment stands.
     pub environment: Environment,
-    /// The services that it serves.
-    pub service_ids: Vec<ServiceId>,
-    /// The account of lines that name none.
-    pub default_account: Option<PaymentAccount>,
+    services: BTreeMap<ServiceId, Service>,
     /// The institution's key and certificate.
     pub signer: Signer,
     /// Whose messages are believed.
@@ -52,6 +52,7 @@ pub struct Config {
     pub unknown_order: UnknownOrder,
     /// Address of this provider for the WSDL.
     pub public_url: Option<String>,
+    doubts: Vec<ConfigError>,
 }
 
 impl Config {
@@ -63,6 +64,7 @@ impl Config {
         let mut reader = Reader {
             variables,
             errors: Vec::new(),
+            doubts: Vec::new(),
         };
         let environment = reader.word(
             "environment",
@@ -73,8 +75,7 @@ impl Config {
                 ("development", Environment::Development),
             ],
         );
-        let service_ids = reader.service_ids();
-        let default_account = reader.default_account();
+        let services = reader.services();
         let signer = reader.signer(environment);
         let trust = reader.trust(environment);
         let accept_sha1 = reader.word("accept_sha1", true, &[("true", true), ("false", false)]);
@@ -95,8 +96,7 @@ impl Config {
         match (signer.map(Box::new), trust) {
             (Some(signer), Some(trust)) if reader.errors.is_empty() => Ok(Self {
                 environment,
-                service_ids,
-                default_account,
+                services,
                 signer: *signer,
                 policy: Policy {
                     trust,
@@ -108,11 +108,17 @@ impl Config {
                 api_read_tokens,
                 unknown_order,
                 public_url,
+                doubts: reader.doubts,
             }),
             (signer, _) => Err(Misconfigured {
                 errors: reader.errors,
                 signer,
             }),
         }
+    }
+
+    /// The service of this id; `None` if it is not served here.
+    pub fn service(&self, id: &ServiceId) -> Option<&Service> {
+        self.services.get(id)
     }
 }

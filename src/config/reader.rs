@@ -1,11 +1,14 @@
 use std::time::Duration;
 
 use super::{ConfigError, Variables};
+use crate::json::FieldError;
 
 /// Reads variables, and collects what is wrong with them.
 pub struct Reader<'a> {
     pub variables: &'a Variables,
     pub errors: Vec<ConfigError>,
+    /// What is probably a mistake, but works.
+    pub doubts: Vec<ConfigError>,
 }
 
 impl<'a> Reader<'a> {
@@ -14,6 +17,17 @@ impl<'a> Reader<'a> {
             variable,
             detail: detail.to_string(),
         });
+    }
+
+    pub fn warning(&mut self, variable: &'static str, detail: String) {
+        self.doubts.push(ConfigError { variable, detail });
+    }
+
+    /// Members of a variable's JSON that are wrong.
+    pub fn members(&mut self, variable: &'static str, errors: Vec<FieldError>) {
+        for FieldError { field, detail } in errors {
+            self.error(variable, format!("{field} {detail}"));
+        }
     }
 
     pub fn required(&mut self, variable: &'static str, what: &str) -> Option<&'a str> {

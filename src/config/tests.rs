@@ -43,7 +43,7 @@ fn defaults_are_the_safe_ones() {
     assert_eq!(config.unknown_order, UnknownOrder::Fault);
     assert_eq!(config.policy.clock_skew, Duration::from_secs(120));
     assert_eq!(config.policy.max_age, Duration::from_secs(1800));
-    assert_eq!(config.service_ids.len(), 2);
+    assert_eq!(config.services.len(), 2);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, fmt};
 
 /// The names of all variables. The manifest gives each to the component.
-pub const VARIABLES: [&str; 19] = [
+pub const VARIABLES: [&str; 20] = [
     "accept_sha1",
     "api_read_token",
     "api_token",
@@ -20,6 +20,7 @@ pub const VARIABLES: [&str; 19] = [
     "service_certificate",
     "service_ids",
     "service_key",
+    "services",
     "unknown_order",
 ];
 

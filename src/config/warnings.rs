@@ -3,12 +3,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::Config;
 
 impl Config {
-    /// A line for each configured certificate that has expired, or will within 30 days.
+    /// A line for each value that seems mistyped, and for each configured certificate that has
+    /// expired or will within 30 days.
     pub fn warnings(&self, now: Timestamp) -> Vec<String> {
         const NOTICE: SignedDuration = SignedDuration::from_hours(30 * 24);
         let own = ("service_certificate", self.signer.certificate());
         let trusted = self.policy.trust.certificates();
-        std::iter::once(own)
+        let certificates = std::iter::once(own)
             .chain(
                 trusted.map(|certificate| ("mpay_certificates or mpay_authorities", certificate)),
             )
@@ -24,8 +25,9 @@ impl Config {
                 format!(
                     "variable {variable}: the certificate of {subject} {expires} at {not_after}"
                 )
-            })
-            .collect()
+            });
+        let doubts = self.doubts.iter().map(ToString::to_string);
+        doubts.chain(certificates).collect()
     }
 }
 

@@ -113,7 +113,7 @@ pub struct Line {
     pub reason: Localized<50>,
     /// `AmountDue` before any payment; `None` where it is not known yet.
     pub amount_due: Option<Money>,
-    /// `DestinationAccount`; `None` stands for the deployment's default account.
+    /// `DestinationAccount`; `None` stands for the service's default account.
     pub destination_account: Option<PaymentAccount>,
     /// `Properties`.
     pub properties: Vec<Property>,

@@ -282,6 +282,29 @@ impl LineJson {
 }
 
 impl AccountJson {
+    /// The account that this describes; `path` is what names it in errors.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn to_account(&self, path: &str) -> Result<PaymentAccount, Vec<FieldError>> {
+        let mut reader = Reader::default();
+        match self.read(&mut reader, path) {
+            Some(account) if reader.errors.is_empty() => Ok(account),
+            _ => Err(reader.errors),
+        }
+    }
+
+    /// This account, with the members of `other` where it has none.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            bank_account: self.bank_account.or(other.bank_account),
+            bank_code: self.bank_code.or(other.bank_code),
+            bank_fiscal_code: self.bank_fiscal_code.or(other.bank_fiscal_code),
+            beneficiary_name: self.beneficiary_name.or(other.beneficiary_name),
+            configuration_code: self.configuration_code.or(other.configuration_code),
+        }
+    }
+
     fn read(&self, reader: &mut Reader, path: &str) -> Option<PaymentAccount> {
         let bank_account = reader.required(
             &format!("{path}.bank_account"),
@@ -384,6 +407,23 @@ impl From<&Property> for PropertyJson {
             is_visible: property.is_visible,
             modifiable: property.modifiable,
             required: property.required,
+        }
+    }
+}
+
+impl LocalizedJson {
+    /// The text that this describes; `path` is what names it in errors.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn to_localized<const MAX: usize>(
+        &self,
+        path: &str,
+    ) -> Result<Localized<MAX>, Vec<FieldError>> {
+        let mut reader = Reader::default();
+        match localized(&mut reader, path, Some(self)) {
+            Some(text) if reader.errors.is_empty() => Ok(text),
+            _ => Err(reader.errors),
         }
     }
 }

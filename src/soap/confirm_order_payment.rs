@@ -53,7 +53,7 @@ async fn confirm<P: Platform>(
         note_repetition(confirmation, alike);
         return Ok(Answer::Content(confirmed()));
     }
-    if !call.config.service_ids.contains(&claim.service_id) {
+    if call.config.service(&claim.service_id).is_none() {
         return Err(Fault::unknown_service());
     }
     let order = call
