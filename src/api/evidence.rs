@@ -1,10 +1,10 @@
 //! `/api/payments/{id}/evidence`: what proves a payment.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, header};
+use http::Response;
 use serde::Serialize;
 
-use super::{Call, Problem, payments, query::Query, zip};
+use super::{Call, Problem, file, payments, query::Query, zip};
 use crate::{
     digest::sha256,
     domain::{PaymentId, time},
@@ -43,16 +43,7 @@ pub async fn evidence<P: Platform>(
         let archive = archive(stored)?;
         ("application/zip", "evidence.zip", archive)
     };
-    let mut response = Response::new(Bytes::from(body));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
-    headers.insert(
-        header::CONTENT_DISPOSITION,
-        disposition.map_err(Problem::internal)?,
-    );
-    Ok(response)
+    file(media_type, name, body)
 }
 
 fn archive(stored: Proof) -> Result<Vec<u8>, Problem> {

@@ -4,19 +4,24 @@ mod checks;
 mod document;
 mod events;
 mod evidence;
+mod export;
+mod import;
 mod merge_patch;
 mod order_answer;
+mod order_table;
 mod orders;
 mod payments;
 mod problem;
 mod query;
+mod reconciliation;
 mod refusals;
 mod register;
 mod reviews;
+mod sheet;
 mod zip;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::{
@@ -44,6 +49,10 @@ pub struct Call<'a, P> {
 pub enum Route {
     /// `/api/orders`.
     Orders,
+    /// `/api/orders/import`.
+    Import,
+    /// `/api/orders/export`.
+    Export,
     /// `/api/orders/{service}/{key}`.
     Order(ServiceId, OrderKey),
     /// `/api/payments`.
@@ -62,6 +71,8 @@ pub enum Route {
     RefusalReview(u64, String),
     /// `/api/events`.
     Events,
+    /// `/api/reconciliation`.
+    Reconciliation,
 }
 
 impl Route {
@@ -80,6 +91,8 @@ impl Route {
                 Ok(Self::Order(service, key))
             }
             ["orders"] => Ok(Self::Orders),
+            ["orders", "import"] => Ok(Self::Import),
+            ["orders", "export"] => Ok(Self::Export),
             ["payments"] => Ok(Self::Payments),
             ["payments", id] => payment_id(id).map(Self::Payment),
             ["payments", id, "evidence"] => payment_id(id).map(Self::Evidence),
@@ -92,6 +105,7 @@ impl Route {
                 Ok(Self::RefusalReview(index_of(index)?, decode(reason)?))
             }
             ["events"] => Ok(Self::Events),
+            ["reconciliation"] => Ok(Self::Reconciliation),
             _ => Err(Problem::new(
                 StatusCode::NOT_FOUND,
                 "There is no such resource in the API.",
@@ -103,14 +117,16 @@ impl Route {
     pub fn methods(&self) -> &'static str {
         match self {
             Self::Orders => "GET, HEAD, POST",
-            Self::Review(..) | Self::RefusalReview(..) => "POST",
+            Self::Import | Self::Review(..) | Self::RefusalReview(..) => "POST",
             Self::Order(..) => "GET, HEAD, PUT, PATCH, DELETE",
             Self::Payments
             | Self::Payment(_)
             | Self::Evidence(_)
             | Self::Refusals
             | Self::Refusal(_)
-            | Self::Events => "GET, HEAD",
+            | Self::Events
+            | Self::Export
+            | Self::Reconciliation => "GET, HEAD",
         }
     }
 }
@@ -199,6 +215,9 @@ pub async fn handle<P: Platform>(
             reviews::close_of_refusal(call, index, &reason, body).await
         }
         Route::Events if reads => events::list(call).await,
+        Route::Import if posts => import::post(call, body).await,
+        Route::Export if reads => export::get(call).await,
+        Route::Reconciliation if reads => reconciliation::get(call).await,
         other => Err(Problem::method_not_allowed(other.methods())),
     }
 }
@@ -230,11 +249,26 @@ fn json(status: StatusCode, value: &impl serde::Serialize) -> Result<Response<By
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,
-        header::HeaderValue::from_static("application/json"),
+        HeaderValue::from_static("application/json"),
     );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// An answer that browsers store as a file.
+fn file(
+    media_type: &'static str,
+    name: &str,
+    content: Vec<u8>,
+) -> Result<Response<Bytes>, Problem> {
+    let mut response = Response::new(Bytes::from(content));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
     headers.insert(
-        header::CACHE_CONTROL,
-        header::HeaderValue::from_static("no-store"),
+        header::CONTENT_DISPOSITION,
+        disposition.map_err(Problem::internal)?,
     );
     Ok(response)
 }

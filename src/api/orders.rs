@@ -43,15 +43,19 @@ pub async fn put<P: Platform>(
 ) -> Result<Response<Bytes>, Problem> {
     let json: OrderJson = read_object(body)?;
     change(call, service, key, |state| {
-        let mut json = json.clone();
-        if json.status.is_none() {
-            let set = state.order().map(OrderJson::from).unwrap_or_default();
-            json.status = set.status;
-            json.refund_reference = json.refund_reference.or(set.refund_reference);
-        }
-        accept(call, service, key, json)
+        accept(call, service, key, keeping_status(json.clone(), state))
     })
     .await
+}
+
+/// A document that says nothing of the status, with the status that was set.
+pub(super) fn keeping_status(mut json: OrderJson, state: &OrderState) -> OrderJson {
+    if json.status.is_none() {
+        let set = state.order().map(OrderJson::from).unwrap_or_default();
+        json.status = set.status;
+        json.refund_reference = json.refund_reference.or(set.refund_reference);
+    }
+    json
 }
 
 /// Registers an order under a key that this provider chooses: once, however often the request of
@@ -271,7 +275,7 @@ impl From<RegisterError<Problem>> for Problem {
 
 /// The order that a document describes, if nothing at all speaks against registering it: all that
 /// does is said at once.
-fn accept<P: Platform>(
+pub(super) fn accept<P: Platform>(
     call: &Call<'_, P>,
     service: &ServiceId,
     key: &OrderKey,

@@ -53,8 +53,9 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     let review = OpenReview::read(&query)?;
     // Who wants only some is given them out of a whole page.
     let looked_at = if review.is_some() { MOST } else { limit };
-    let JournalPage { entries, mut next } = recorded(call, after, looked_at, span).await?;
-    let mut payments = call.store.payments(entries).await?;
+    let page = recorded(call, after, looked_at, span).await?;
+    let mut next = page.next;
+    let mut payments = call.store.payments(page.entries).await?;
     if let Some(review) = review {
         payments.retain(|payment| review.is_of(&payment.state));
         if let Some(beyond) = payments.get(limit) {

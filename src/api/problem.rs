@@ -80,6 +80,11 @@ impl Problem {
         )
     }
 
+    /// What is wrong, as a sentence, and the members that are.
+    pub fn into_parts(self) -> (String, Vec<FieldError>) {
+        (self.detail, self.errors)
+    }
+
     /// The answer.
     pub fn into_response(self) -> Response<Bytes> {
         let document = Document {

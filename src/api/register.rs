@@ -11,11 +11,12 @@ use super::{
 };
 use crate::{
     domain::{OrderStatus, ServiceId, time},
-    store::{Platform, RegisterPage, StoredOrder},
+    json::OrderEvent,
+    store::{Platform, RegisterPage, Span, StoredOrder},
 };
 
 /// The parameters that choose orders.
-const FILTERS: [&str; 7] = [
+pub(super) const FILTERS: [&str; 7] = [
     "cursor",
     "limit",
     "status",
@@ -45,7 +46,10 @@ struct RegisteredAnswer<'a> {
 /// Answers a part of the register.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let query = Query::read(call.query, &FILTERS)?;
-    let page = page(call, &query).await?;
+    let limit = query.number("limit", 100, 1..=200)?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let filter = Filter::read(&query)?;
+    let page = filter.page(call, filter.cursor, limit).await?;
     let now = call.store.now();
     let orders: Result<_, Problem> = page
         .orders
@@ -65,38 +69,56 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     json(StatusCode::OK, &answer)
 }
 
-/// The part of the register that the parameters choose.
-async fn page<P: Platform>(call: &Call<'_, P>, query: &Query<'_>) -> Result<RegisterPage, Problem> {
-    let cursor = query.number("cursor", 0, 1..=(1 << 53) - 1)?;
-    let limit = query.number("limit", 100, 1..=200)?;
-    let status = query.parsed("status", |text| {
-        OrderStatus::parse(text).ok_or(
-            "must be Active, PartiallyPaid, Paid, Expired, Completed, Cancelled, Refunding or Refunded",
-        )
-    })?;
-    let review = OpenReview::read(query)?;
-    let span = span(query, "registered_from", "registered_to")?;
-    let service = query.parsed("service_id", ServiceId::parse)?;
-    let now = call.store.now();
-    let wanted = |order: &StoredOrder| {
-        status.is_none_or(|status| order.state.status(now) == status)
-            && review.is_none_or(|review| {
-                let mut payments = order.state.payments().iter();
-                payments.any(|payment| review.is_of(payment))
-            })
-    };
-    let page = call
-        .store
-        .register(
-            (cursor > 0).then_some(cursor),
-            usize::try_from(limit).unwrap_or(usize::MAX),
-            span,
-            |event| {
-                let service = service.as_ref();
-                service.is_none_or(|service| service.as_str() == event.service_id)
-            },
-            wanted,
-        )
-        .await?;
-    Ok(page)
+/// Which orders are asked for.
+pub(super) struct Filter {
+    /// The place in the journal to look below.
+    pub cursor: Option<u64>,
+    status: Option<OrderStatus>,
+    review: Option<OpenReview>,
+    span: Span,
+    service: Option<ServiceId>,
+}
+
+impl Filter {
+    /// Reads the parameters.
+    pub fn read(query: &Query<'_>) -> Result<Self, Problem> {
+        let cursor = query.number("cursor", 0, 1..=(1 << 53) - 1)?;
+        Ok(Self {
+            cursor: (cursor > 0).then_some(cursor),
+            status: query.parsed("status", |text| {
+                OrderStatus::parse(text).ok_or(
+                    "must be Active, PartiallyPaid, Paid, Expired, Completed, Cancelled, Refunding or Refunded",
+                )
+            })?,
+            review: OpenReview::read(query)?,
+            span: span(query, "registered_from", "registered_to")?,
+            service: query.parsed("service_id", ServiceId::parse)?,
+        })
+    }
+
+    /// A part of the register below a place of the journal.
+    pub async fn page<P: Platform>(
+        &self,
+        call: &Call<'_, P>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<RegisterPage, Problem> {
+        let now = call.store.now();
+        let registered = |event: &OrderEvent| {
+            let service = self.service.as_ref();
+            service.is_none_or(|service| service.as_str() == event.service_id)
+        };
+        let wanted = |order: &StoredOrder| {
+            let state = &order.state;
+            self.status.is_none_or(|status| state.status(now) == status)
+                && self
+                    .review
+                    .is_none_or(|review| state.payments().iter().any(|p| review.is_of(p)))
+        };
+        let page = call
+            .store
+            .register(before, limit, self.span, registered, wanted)
+            .await?;
+        Ok(page)
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::{Confirmation, LineId, Money, Order, PaymentId, SetStatus, Text};
+use super::{Confirmation, LineId, Money, Order, PaymentAccount, PaymentId, SetStatus, Text};
 
 /// `OrderStatus`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,6 +190,14 @@ impl OrderState {
         self.payments
             .iter()
             .find(|payment| payment.confirmation.payment_id == *id)
+    }
+
+    /// The account of a line, in the latest version that has the line; `None` where that names
+    /// none.
+    pub fn account(&self, line_id: &LineId) -> Option<&PaymentAccount> {
+        let mut lines = self.versions.iter().rev().flat_map(|order| &order.lines);
+        let line = lines.find(|line| line.line_id == *line_id)?;
+        line.destination_account.as_ref()
     }
 
     /// Whether a payment came after the latest version.

@@ -9,7 +9,7 @@ mod order;
 mod payment;
 
 pub use event::{Event, OrderEvent, RefusalJson, ReviewClosedJson};
-pub use order::{AccountJson, LocalizedJson, OrderJson};
+pub use order::{AccountJson, EachLanguage, LineJson, LocalizedJson, OrderJson, PropertyJson};
 pub use payment::{PaymentJson, SignerJson};
 
 /// A member of a JSON document that is wrong, and why.

@@ -114,11 +114,11 @@ pub enum LocalizedJson {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EachLanguage {
-    ro: String,
+    pub ro: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    ru: Option<String>,
+    pub ru: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    en: Option<String>,
+    pub en: Option<String>,
 }
 
 fn is_false(flag: &bool) -> bool {

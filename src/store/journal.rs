@@ -84,6 +84,8 @@ pub struct JournalPage {
     pub entries: Vec<JournalEntry>,
     /// Where to go on. It may have grown though there are no entries.
     pub next: u64,
+    /// Whether this is all there is in the span until now, and nothing of it is being recorded.
+    pub complete: bool,
 }
 
 /// What the marker says of an entry.
@@ -114,6 +116,7 @@ impl<P: Platform> Store<P> {
         let mut page = JournalPage {
             entries: Vec::new(),
             next: after,
+            complete: false,
         };
         if let (0, Some(from)) = (after, span.from) {
             let length = self.length(keys::JOURNAL).await?;
@@ -123,9 +126,9 @@ impl<P: Platform> Store<P> {
             let from = page.next;
             let mut listing = self.read_after::<Event>(keys::JOURNAL, from, BLOCK).await?;
             let over = listing.entries.iter().find(|entry| span.is_over(entry.at));
-            let cursor = match over {
-                Some(entry) => entry.index - 1,
-                None => listing.cursor(),
+            let (cursor, complete) = match over {
+                Some(entry) => (entry.index - 1, true),
+                None => (listing.cursor(), listing.cursor() >= listing.length),
             };
             listing.entries.retain(|entry| {
                 entry.index <= cursor && span.contains(entry.at) && wanted(&entry.value)
@@ -147,6 +150,7 @@ impl<P: Platform> Store<P> {
                 }
             }
             page.next = cursor.max(from);
+            page.complete = complete;
             if cursor < from + BLOCK {
                 break;
             }

@@ -4,6 +4,7 @@
 //! Everything is built of one primitive, the append-only list of `list.rs`. No value that two
 //! writers can meet at is ever read, changed and written back.
 
+mod bulk;
 #[cfg(any(test, feature = "host-contract"))]
 pub mod contract;
 mod evidence;
@@ -53,6 +54,9 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
+    /// A batch failed for all that was in it.
+    #[error("{0}")]
+    Batch(String),
     /// The store took so long that the entry may come too late for its readers.
     #[error("the store took too long")]
     TooSlow,

@@ -141,17 +141,7 @@ impl<P: Platform> Store<P> {
     ) -> Result<Registered, RegisterError<E>> {
         let appended = self
             .append(service, key, precondition, |stored, index| {
-                let before = stored.state.order();
-                let after = change(&stored.state).map_err(RegisterError::Unfit)?;
-                if before == Some(&after) {
-                    return Ok(None);
-                }
-                stored.state.check_change(&after, self.now())?;
-                let event = Event::of_order(before, &after, index);
-                Ok(Some((
-                    OrderEntry::Version(Box::new((&after).into())),
-                    event,
-                )))
+                self.judge(&stored.state, index, &change)
             })
             .await?;
         Ok(match appended {
@@ -159,6 +149,27 @@ impl<P: Platform> Store<P> {
             Some(Event::OrderRegistered(_)) => Registered::Created,
             Some(_) => Registered::Amended,
         })
+    }
+
+    /// The entry at `index`, and the event, that make an order in `state` what it shall be; `None`
+    /// if it is like that already.
+    pub(super) fn judge<E>(
+        &self,
+        state: &OrderState,
+        index: u64,
+        change: impl Fn(&OrderState) -> Result<Order, E>,
+    ) -> Result<Option<(OrderEntry, Event)>, RegisterError<E>> {
+        let before = state.order();
+        let after = change(state).map_err(RegisterError::Unfit)?;
+        if before == Some(&after) {
+            return Ok(None);
+        }
+        state.check_change(&after, self.now())?;
+        let event = Event::of_order(before, &after, index);
+        Ok(Some((
+            OrderEntry::Version(Box::new((&after).into())),
+            event,
+        )))
     }
 
     /// Appends to an order's list and to the journal, in one batch, what `judge` gives of the
@@ -222,7 +233,7 @@ impl<P: Platform> Store<P> {
         Ok(Some(event))
     }
 
-    async fn void(&self, slot: &Slot) -> Result<(), StoreError> {
+    pub(super) async fn void(&self, slot: &Slot) -> Result<(), StoreError> {
         self.fill(&[(slot, &to_json(&OrderEntry::Void)?)], Vec::new())
             .await
     }
@@ -247,7 +258,11 @@ impl<P: Platform> Store<P> {
         Ok(None)
     }
 
-    fn fold(&self, list: &str, listing: Listing<OrderEntry>) -> Result<StoredOrder, StoreError> {
+    pub(super) fn fold(
+        &self,
+        list: &str,
+        listing: Listing<OrderEntry>,
+    ) -> Result<StoredOrder, StoreError> {
         // A change that waits for what is not written yet must not pass for one that saw it.
         let version = match listing.first_pending(self.now()) {
             Some(pending) => pending - 1,
@@ -286,7 +301,7 @@ impl<P: Platform> Store<P> {
 }
 
 /// The key of the order that is there, if payers would confuse it with `key`.
-fn confused(state: &OrderState, key: &OrderKey) -> Option<OrderKey> {
+pub(super) fn confused(state: &OrderState, key: &OrderKey) -> Option<OrderKey> {
     let known = &state.order()?.order_key;
     (known != key).then(|| known.clone())
 }

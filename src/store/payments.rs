@@ -13,7 +13,7 @@ use super::{
     orders::OrderEntry,
 };
 use crate::{
-    domain::{Confirmation, PaymentId, RecordedPayment},
+    domain::{Confirmation, PaymentAccount, PaymentId, RecordedPayment},
     json::{Event, PaymentJson},
 };
 
@@ -42,6 +42,8 @@ pub struct StoredPayment {
     pub payment: PaymentJson,
     /// What is to be said of it, as one of its order's payments.
     pub state: RecordedPayment,
+    /// The accounts of its lines, as the order names them.
+    pub accounts: Vec<Option<PaymentAccount>>,
 }
 
 /// The messages that prove a payment.
@@ -284,8 +286,13 @@ impl<P: Platform> Store<P> {
             .into_iter()
             .map(|(index, recorded_at, payment, key, id)| {
                 let order = orders.get(&key).and_then(Option::as_ref);
-                let state = order.and_then(|order| order.state.payment(&id));
-                let state = state.ok_or_else(|| StoreError::Corrupt {
+                let found = order.and_then(|order| {
+                    let state = order.state.payment(&id)?;
+                    let lines = state.confirmation.lines.iter();
+                    let accounts = lines.map(|line| order.state.account(&line.line_id).cloned());
+                    Some((state.clone(), accounts.collect()))
+                });
+                let (state, accounts) = found.ok_or_else(|| StoreError::Corrupt {
                     key: keys::journal(index),
                     reason: "its order has no such payment".to_owned(),
                 })?;
@@ -293,7 +300,8 @@ impl<P: Platform> Store<P> {
                     index,
                     recorded_at,
                     payment: *payment,
-                    state: state.clone(),
+                    state,
+                    accounts,
                 })
             });
         with_state.collect()

@@ -1,6 +1,7 @@
 //! The component itself, built for Wasm and served by the embedded host, over HTTP.
 
 mod api;
+mod bulk;
 mod clients;
 mod configuration;
 mod details;
