@@ -1,6 +1,9 @@
 //! What requests share: the configuration and what was derived from it.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, HashSet},
+};
 
 use jiff::Timestamp;
 
@@ -15,6 +18,10 @@ pub struct App {
     /// Signed faults for callers who were not authenticated, by their text: such a caller costs
     /// no signature of his own. The texts are a fixed set, so this cannot grow without end.
     pub faults: RefCell<HashMap<String, (Timestamp, String)>>,
+    /// The last call of MPay's that was noted.
+    pub last_call: Cell<Option<Timestamp>>,
+    /// Alerts that were sent, by their ids: a few a day.
+    pub alerted: RefCell<HashSet<String>>,
 }
 
 impl App {
@@ -25,7 +32,15 @@ impl App {
             variables,
             config,
             faults: RefCell::default(),
+            last_call: Cell::default(),
+            alerted: RefCell::default(),
         }
+    }
+
+    /// Whether somebody is to be notified of what happens.
+    pub fn notifies(&self) -> bool {
+        let config = self.config.as_ref();
+        config.is_ok_and(|config| config.webhook.is_some())
     }
 
     /// Whether this was made of the same variables.

@@ -16,6 +16,7 @@ use crate::{
     app::App,
     config::{VARIABLES, Variables},
     log::log,
+    notify::{self, Outcome},
     service,
     store::Store,
 };
@@ -28,7 +29,16 @@ async fn handle(request: Request) -> impl IntoResponse {
 #[cfg(not(feature = "host-contract"))]
 async fn answer(platform: Spin, request: Request) -> Response<Bytes> {
     let app = app().await;
-    service::handle(&app, &Store::new(platform), request).await
+    let mut response = service::handle(&app, &Store::new(platform), request).await;
+    if let Some(outcome) = response.extensions_mut().remove::<Outcome>()
+        && app.notifies()
+    {
+        // Goes on after the answer has been sent.
+        spin_sdk::wasip3::spawn(async move {
+            notify::follow_up(&app, &Store::new(Spin::open()), outcome).await;
+        });
+    }
+    response
 }
 
 /// In place of the service: what the provider needs of its host. A header `fetch` names an address

@@ -9,6 +9,7 @@ mod digest;
 pub mod domain;
 pub mod json;
 mod log;
+pub mod notify;
 pub mod service;
 pub mod soap;
 pub mod store;

@@ -161,6 +161,7 @@ async fn api<P: Platform>(
         _ => Bytes::new(),
     };
     let call = api::Call {
+        app,
         config,
         store,
         headers: &parts.headers,

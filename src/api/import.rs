@@ -252,7 +252,10 @@ fn address<P: Platform>(
                 match given {
                     None => "is missing".to_owned(),
                     Some(Err(error)) => error.to_string(),
-                    Some(Ok(_)) => "is not served here: the variables service_ids and services do not name it".to_owned(),
+                    Some(Ok(_)) => {
+                        "is not served here: the variables service_ids and services do not name it"
+                            .to_owned()
+                    }
                 },
             );
             None

@@ -10,6 +10,7 @@ mod merge_patch;
 mod order_answer;
 mod order_table;
 mod orders;
+mod outbox;
 mod payments;
 mod problem;
 mod query;
@@ -25,6 +26,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::{
+    app::App,
     config::{Config, Token},
     domain::{OrderKey, PaymentId, ServiceId},
     store::{Platform, Store},
@@ -33,6 +35,8 @@ pub use problem::Problem;
 
 /// A call of the API.
 pub struct Call<'a, P> {
+    /// What the instance keeps.
+    pub app: &'a App,
     /// The deployment's configuration.
     pub config: &'a Config,
     /// The store.
@@ -73,6 +77,10 @@ pub enum Route {
     Events,
     /// `/api/reconciliation`.
     Reconciliation,
+    /// `/api/outbox`.
+    Outbox,
+    /// `/api/outbox/deliver`.
+    OutboxDeliver,
 }
 
 impl Route {
@@ -106,6 +114,8 @@ impl Route {
             }
             ["events"] => Ok(Self::Events),
             ["reconciliation"] => Ok(Self::Reconciliation),
+            ["outbox"] => Ok(Self::Outbox),
+            ["outbox", "deliver"] => Ok(Self::OutboxDeliver),
             _ => Err(Problem::new(
                 StatusCode::NOT_FOUND,
                 "There is no such resource in the API.",
@@ -117,7 +127,9 @@ impl Route {
     pub fn methods(&self) -> &'static str {
         match self {
             Self::Orders => "GET, HEAD, POST",
-            Self::Import | Self::Review(..) | Self::RefusalReview(..) => "POST",
+            Self::Import | Self::OutboxDeliver | Self::Review(..) | Self::RefusalReview(..) => {
+                "POST"
+            }
             Self::Order(..) => "GET, HEAD, PUT, PATCH, DELETE",
             Self::Payments
             | Self::Payment(_)
@@ -126,6 +138,7 @@ impl Route {
             | Self::Refusal(_)
             | Self::Events
             | Self::Export
+            | Self::Outbox
             | Self::Reconciliation => "GET, HEAD",
         }
     }
@@ -218,6 +231,8 @@ pub async fn handle<P: Platform>(
         Route::Import if posts => import::post(call, body).await,
         Route::Export if reads => export::get(call).await,
         Route::Reconciliation if reads => reconciliation::get(call).await,
+        Route::Outbox if reads => outbox::get(call).await,
+        Route::OutboxDeliver if posts => outbox::deliver(call).await,
         other => Err(Problem::method_not_allowed(other.methods())),
     }
 }

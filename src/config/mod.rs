@@ -11,12 +11,13 @@ pub(crate) mod tests;
 mod token;
 mod variables;
 mod warnings;
+mod webhook;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use wsse::{Policy, Signer};
 
-use crate::domain::ServiceId;
+use crate::{domain::ServiceId, notify::Webhook};
 pub use certificates::DEVELOPMENT_CERTIFICATE;
 pub use environment::Environment;
 pub use error::{ConfigError, Misconfigured};
@@ -52,6 +53,10 @@ pub struct Config {
     pub unknown_order: UnknownOrder,
     /// Address of this provider for the WSDL.
     pub public_url: Option<String>,
+    /// Where the institution is notified.
+    pub webhook: Option<Webhook>,
+    /// How long MPay may be silent until somebody is told; `None` for ever.
+    pub max_silence: Option<Duration>,
     doubts: Vec<ConfigError>,
 }
 
@@ -93,6 +98,8 @@ impl Config {
             ],
         );
         let public_url = reader.public_url();
+        let webhook = reader.webhook(environment);
+        let max_silence = reader.seconds("max_silence", 0, 90 * 86_400);
         match (signer.map(Box::new), trust) {
             (Some(signer), Some(trust)) if reader.errors.is_empty() => Ok(Self {
                 environment,
@@ -108,6 +115,8 @@ impl Config {
                 api_read_tokens,
                 unknown_order,
                 public_url,
+                webhook,
+                max_silence: (!max_silence.is_zero()).then_some(max_silence),
                 doubts: reader.doubts,
             }),
             (signer, _) => Err(Misconfigured {

@@ -76,6 +76,8 @@ fn every_mistake_names_its_variable() {
         ("unknown_order", "null"),
         ("public_url", "pay.example.md"),
         ("public_url", "ftp://pay.example.md"),
+        ("webhook_url", "http://erp.example.md/"),
+        ("max_silence", "a day"),
     ] {
         let errors = errors(name, value);
         assert_eq!(errors.len(), 1, "{name}={value:?}: {errors:?}");

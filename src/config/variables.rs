@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, fmt};
 
 /// The names of all variables. The manifest gives each to the component.
-pub const VARIABLES: [&str; 20] = [
+pub const VARIABLES: [&str; 24] = [
     "accept_sha1",
     "api_read_token",
     "api_token",
@@ -13,6 +13,7 @@ pub const VARIABLES: [&str; 20] = [
     "environment",
     "expired_signer_grace",
     "max_message_age",
+    "max_silence",
     "mpay_authorities",
     "mpay_certificates",
     "mpay_signer_names",
@@ -22,6 +23,9 @@ pub const VARIABLES: [&str; 20] = [
     "service_key",
     "services",
     "unknown_order",
+    "webhook_origin",
+    "webhook_secret",
+    "webhook_url",
 ];
 
 /// The texts of the variables as the platform gives them.

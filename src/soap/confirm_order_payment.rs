@@ -82,6 +82,7 @@ async fn confirm<P: Platform>(
         .await?;
     match recorded {
         Recorded::New => {
+            let _ = call.recorded.set(confirmation.payment_id.clone());
             log!(
                 "payment {} of {} {} for order {} recorded",
                 payment.payment_id,

@@ -7,6 +7,8 @@ mod get_order_details;
 mod member;
 pub mod wsdl;
 
+use std::cell::OnceCell;
+
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 use wsse::{Algorithms, Content, Envelope, Signer, Verified};
@@ -15,8 +17,10 @@ use crate::{
     app::App,
     config::Config,
     digest::sha256,
+    domain::PaymentId,
     json::SignerJson,
     log::log,
+    notify::Outcome,
     store::{Platform, Store},
 };
 pub use fault::{Fault, FaultCode};
@@ -31,6 +35,8 @@ struct Call<'a, P> {
     /// The message as it came in.
     message: &'a [u8],
     verified: &'a Verified,
+    /// The payment that it records, for the first time.
+    recorded: OnceCell<PaymentId>,
 }
 
 impl<P> Call<'_, P> {
@@ -68,7 +74,8 @@ enum Answer {
     Signed(String),
 }
 
-/// Answers a message: always with SOAP, and signed wherever there is a key to sign with.
+/// Answers a message: always with SOAP, and signed wherever there is a key to sign with. What came
+/// of it is among the answer's extensions, as an [`Outcome`].
 pub async fn handle<P: Platform>(
     app: &App,
     store: &Store<P>,
@@ -90,23 +97,34 @@ pub async fn handle<P: Platform>(
         Ok(envelope) => match envelope.verify(&config.policy, store.now()) {
             Err(error) => {
                 log!("not authenticated: sha256={} {error}", sha256(message));
-                return anonymous(
-                    app,
-                    Some(&config.signer),
-                    store,
-                    Fault::authentication_failed(),
-                );
+                let fault = Fault::authentication_failed();
+                let mut response = anonymous(app, Some(&config.signer), store, fault);
+                response.extensions_mut().insert(Outcome::NotAuthenticated);
+                return response;
             }
             Ok(verified) => verified,
         },
     };
+    let received = store.now();
     let call = Call {
         config,
         store,
         message,
         verified: &verified,
+        recorded: OnceCell::new(),
     };
-    let (status, content) = match dispatch(&call, headers).await {
+    let mut response = answer(&call, headers).await;
+    response.extensions_mut().insert(Outcome::Authentic {
+        created: verified.created(),
+        received,
+        recorded: call.recorded.into_inner(),
+    });
+    response
+}
+
+/// Answers a verified call.
+async fn answer<P: Platform>(call: &Call<'_, P>, headers: &HeaderMap) -> Response<Bytes> {
+    let (status, content) = match dispatch(call, headers).await {
         Ok(Answer::Signed(envelope)) => return respond(StatusCode::OK, envelope),
         Ok(Answer::Content(content)) => (StatusCode::OK, content),
         Err(fault) => {

@@ -9,6 +9,29 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// List of everything that happened, in the order of its recording.
 pub const JOURNAL: &str = "journal";
 
+/// Up to where the outbox is settled.
+pub const OUTBOX_LOW: &str = "outbox/low";
+
+/// That the institution has been told of a payment at a place in the journal, or never will.
+pub fn delivered(index: u64) -> String {
+    format!("delivered/{index}")
+}
+
+/// What has been tried to tell it.
+pub fn attempts(index: u64) -> String {
+    format!("delivery/{index}")
+}
+
+/// A small value of which the last one written counts.
+pub fn note(name: &str) -> String {
+    format!("note/{}", encode(name))
+}
+
+/// Counter of those who would be the first.
+pub fn once(name: &str) -> String {
+    format!("once/{}", encode(name))
+}
+
 /// List of an order's versions and payments. Keys that payers would confuse share one list.
 pub fn order(service: &ServiceId, key: &OrderKey) -> String {
     format!(

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+use http::{Request, StatusCode};
 use jiff::Timestamp;
 
 use super::{Platform, PlatformError};
@@ -40,6 +42,8 @@ struct Shared {
     counters: HashMap<String, u64>,
     faults: VecDeque<Fault>,
     calls: Vec<String>,
+    sent: Vec<Request<Bytes>>,
+    replies: VecDeque<u16>,
     random: VecDeque<u64>,
     randoms: u64,
 }
@@ -58,6 +62,16 @@ impl Memory {
     /// What happens to the next calls, one each; later ones work.
     pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
         self.lock().faults = faults.into_iter().collect();
+    }
+
+    /// The status of the next answers from outside, 0 for none; later ones are 200.
+    pub fn script_replies(&self, replies: impl IntoIterator<Item = u16>) {
+        self.lock().replies = replies.into_iter().collect();
+    }
+
+    /// The requests sent since the last time this was asked.
+    pub fn take_sent(&self) -> Vec<Request<Bytes>> {
+        std::mem::take(&mut self.lock().sent)
     }
 
     /// The next random numbers; later ones count up.
@@ -146,6 +160,14 @@ impl Platform for Memory {
             *counter
         })
         .await
+    }
+
+    async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, String> {
+        tokio::task::yield_now().await;
+        let mut shared = self.lock();
+        shared.sent.push(request);
+        let status = shared.replies.pop_front().unwrap_or(200);
+        StatusCode::from_u16(status).map_err(|_| "as the test wants it".to_owned())
     }
 
     fn now(&self) -> Timestamp {

@@ -14,6 +14,7 @@ mod list;
 #[cfg(test)]
 pub mod memory;
 mod orders;
+mod outbox;
 mod payments;
 mod platform;
 #[cfg(test)]
@@ -24,15 +25,18 @@ mod reviews;
 #[cfg(target_arch = "wasm32")]
 pub mod spin;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{collections::HashMap, time::Duration};
 
+use bytes::Bytes;
+use http::{Request, StatusCode};
 use jiff::Timestamp;
 
 pub use evidence::Evidence;
 pub use journal::{JournalEntry, JournalPage, Span};
 pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
+pub use outbox::{Attempts, Delivery, OutboxPage, Settled};
 pub use payments::{Proof, Recorded, StoredPayment};
 pub use platform::{Platform, PlatformError};
 pub use register::{RegisterPage, RegisteredOrder};
@@ -80,6 +84,19 @@ impl<P: Platform> Store<P> {
     /// The time now.
     pub fn now(&self) -> Timestamp {
         self.platform.now()
+    }
+
+    /// A number that nobody can guess.
+    pub fn random(&self) -> u64 {
+        self.platform.random()
+    }
+
+    /// Sends a request to the outside; see [`Platform::send`].
+    ///
+    /// # Errors
+    /// A text for people.
+    pub async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, String> {
+        self.platform.send(request).await
     }
 
     async fn get_many(&self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, StoreError> {

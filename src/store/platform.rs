@@ -1,5 +1,7 @@
 use std::{collections::HashMap, time::Duration};
 
+use bytes::Bytes;
+use http::{Request, StatusCode};
 use jiff::Timestamp;
 
 /// Why a call to the platform failed.
@@ -14,7 +16,8 @@ pub enum PlatformError {
     Failed(String),
 }
 
-/// What the store needs of its platform: little enough that every Spin host has it.
+/// What the store and notifications need of their platform: little enough that every Spin host has
+/// it.
 #[allow(async_fn_in_trait)] // Used with static dispatch in one thread only.
 pub trait Platform {
     /// The values of those of `keys` that have one, as of one moment for each of them.
@@ -25,6 +28,10 @@ pub trait Platform {
 
     /// Adds one to a counter, which starts at zero, and gives its new value to this caller alone.
     async fn increment(&self, key: &str) -> Result<u64, PlatformError>;
+
+    /// Sends a request, and gives the status of its answer, whose body is not read. Redirects are
+    /// not followed. What takes longer than a few seconds has failed.
+    async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, String>;
 
     /// The time now.
     fn now(&self) -> Timestamp;

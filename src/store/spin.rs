@@ -2,10 +2,16 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use bytes::Bytes;
+use http::{Request, StatusCode};
 use jiff::Timestamp;
 use spin_sdk::{
     experimental::wasi::keyvalue::{atomics, batch, store},
-    wasip3::{clocks::monotonic_clock, random::random},
+    http::FullBody,
+    wasip3::{
+        clocks::monotonic_clock, http::types::RequestOptions, http_compat::RequestOptionsExtension,
+        random::random,
+    },
 };
 
 use super::{Platform, PlatformError};
@@ -51,6 +57,22 @@ impl Platform for Spin {
         let count = atomics::increment(self.bucket()?, key, 1).map_err(error)?;
         u64::try_from(count)
             .map_err(|_| PlatformError::Denied(format!("the counter {key} is negative: {count}")))
+    }
+
+    async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, String> {
+        const NANOSECONDS: u64 = 1_000_000_000;
+        let options = RequestOptions::new();
+        // A host that does not know them has limits of its own.
+        let _ = options.set_connect_timeout(Some(5 * NANOSECONDS));
+        let _ = options.set_first_byte_timeout(Some(10 * NANOSECONDS));
+        let mut request = request.map(FullBody::new);
+        request
+            .extensions_mut()
+            .insert(RequestOptionsExtension(options));
+        let answer = spin_sdk::http::send(request).await;
+        answer
+            .map(|answer| answer.status())
+            .map_err(|error| format!("{error:?}"))
     }
 
     fn now(&self) -> Timestamp {

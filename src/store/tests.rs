@@ -36,7 +36,7 @@ fn payment(id: &str, key: &str, amount: &str) -> (Confirmation, PaymentJson) {
     (json.to_confirmation().unwrap(), json)
 }
 
-pub(super) async fn record(
+pub(crate) async fn record(
     memory: &Memory,
     id: &str,
     key: &str,
@@ -53,7 +53,11 @@ pub(super) async fn record(
         .await
 }
 
-async fn register(memory: &Memory, key: &str, amount: &str) -> Result<Registered, RegisterError> {
+pub(crate) async fn register(
+    memory: &Memory,
+    key: &str,
+    amount: &str,
+) -> Result<Registered, RegisterError> {
     put(memory, &order(key, amount), Precondition::None).await
 }
 
@@ -829,6 +833,9 @@ async fn a_store_that_denies_is_not_asked_again() {
         }
         async fn increment(&self, _: &str) -> Result<u64, PlatformError> {
             Err(PlatformError::Denied("no".into()))
+        }
+        async fn send(&self, _: http::Request<bytes::Bytes>) -> Result<http::StatusCode, String> {
+            Err("no".into())
         }
         fn now(&self) -> Timestamp {
             Timestamp::UNIX_EPOCH

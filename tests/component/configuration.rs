@@ -26,7 +26,7 @@ fn the_manifest_gives_the_component_every_variable_it_reads_and_no_other() {
     for (name, variable) in &manifest.variables {
         let secret = matches!(
             name.as_str(),
-            "service_key" | "api_token" | "api_read_token"
+            "service_key" | "api_token" | "api_read_token" | "webhook_secret"
         );
         assert_eq!(variable.secret, secret, "{}", name.as_str());
         assert!(

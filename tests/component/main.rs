@@ -18,3 +18,4 @@ mod reviews;
 mod scale;
 mod security;
 mod transport;
+mod webhook;

@@ -4,14 +4,13 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use http::{HeaderMap, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Bytes, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpListener, runtime::Runtime};
+use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
 
 /// A request as it came in.
 #[derive(Debug, Clone)]
@@ -25,7 +24,6 @@ pub struct Received {
 #[derive(Debug, Clone)]
 pub struct Reply {
     pub status: u16,
-    pub after: Duration,
     pub headers: Vec<(&'static str, String)>,
     pub body: Bytes,
 }
@@ -34,7 +32,6 @@ impl Default for Reply {
     fn default() -> Self {
         Self {
             status: 204,
-            after: Duration::ZERO,
             headers: Vec::new(),
             body: Bytes::new(),
         }
@@ -46,6 +43,7 @@ pub struct Receiver {
     _runtime: Runtime,
     address: SocketAddr,
     shared: Arc<Mutex<Shared>>,
+    held: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -63,11 +61,16 @@ impl Receiver {
         let address = listener.local_addr().unwrap();
         let shared = Arc::<Mutex<Shared>>::default();
         let serving = Arc::clone(&shared);
+        let held = watch::Sender::new(false);
+        let holding = held.subscribe();
         runtime.spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let shared = Arc::clone(&serving);
-                let service = service_fn(move |request| answer(Arc::clone(&shared), request));
+                let holding = holding.clone();
+                let service = service_fn(move |request| {
+                    answer(Arc::clone(&shared), holding.clone(), request)
+                });
                 tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
             }
         });
@@ -75,6 +78,7 @@ impl Receiver {
             _runtime: runtime,
             address,
             shared,
+            held,
         }
     }
 
@@ -88,6 +92,16 @@ impl Receiver {
         self.shared.lock().unwrap().reply = reply;
     }
 
+    /// From now on nothing is answered.
+    pub fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    /// What was held back is answered.
+    pub fn release(&self) {
+        self.held.send_replace(false);
+    }
+
     /// What has come so far.
     pub fn received(&self) -> Vec<Received> {
         self.shared.lock().unwrap().received.clone()
@@ -96,6 +110,7 @@ impl Receiver {
 
 async fn answer(
     shared: Arc<Mutex<Shared>>,
+    mut holding: watch::Receiver<bool>,
     request: hyper::Request<hyper::body::Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
@@ -109,7 +124,7 @@ async fn answer(
         });
         shared.reply.clone()
     };
-    tokio::time::sleep(reply.after).await;
+    let _ = holding.wait_for(|held| !held).await;
     let mut response = Response::builder().status(reply.status);
     for (name, value) in &reply.headers {
         response = response.header(*name, value);

@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mpay::client::Answer;
+use mpay::client::{Answer, Client, Confirmation};
 use rand::RngExt;
 
-use crate::deployment::{Deployed, Place, confirm_until_recorded, payment};
+use crate::deployment::{Deployed, Place, payment};
 
 /// Clients that pay at once.
 const CLIENTS: u32 = 8;
@@ -98,6 +98,45 @@ fn insert(set: &Mutex<BTreeSet<String>>, id: &str) {
     set.lock().unwrap().insert(id.to_owned());
 }
 
+/// Repeats until everything is recorded, as MPay does.
+fn repeat(client: &Client, open: Vec<Confirmation>) {
+    let started = Instant::now();
+    let mut open = open;
+    while !open.is_empty() {
+        assert!(
+            started.elapsed() < 4 * AT_WORK,
+            "{} are never recorded",
+            open.len()
+        );
+        let waiting = Mutex::new(open.into_iter());
+        let refused = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for _ in 0..2 * CLIENTS {
+                scope.spawn(|| {
+                    loop {
+                        let next = waiting.lock().unwrap().next();
+                        let Some(payment) = next else { break };
+                        match client.confirm(&payment).unwrap() {
+                            Answer::Result(()) => {}
+                            // What a process was at when it was killed is taken up a minute later.
+                            Answer::Fault(fault) if fault.code == "InternalError" => {
+                                refused.lock().unwrap().push(payment);
+                            }
+                            Answer::Fault(fault) => panic!("{fault}"),
+                        }
+                    }
+                });
+            }
+        });
+        open = refused.into_inner().unwrap();
+        if !open.is_empty() {
+            std::thread::sleep(AT_WORK / 6);
+        }
+    }
+    // Holes in the journal are known to be dead a minute after what was recorded behind them.
+    std::thread::sleep(AT_WORK.saturating_sub(started.elapsed()));
+}
+
 fn kill_and_repeat(rounds: u32) {
     let place = Place::new();
     let mut finished: Vec<Round> = Vec::new();
@@ -112,16 +151,15 @@ fn kill_and_repeat(rounds: u32) {
     let client = up.client();
     // Holes in the journal are known to be dead by what was recorded after them.
     up.register("LAST");
-    let restarted = Instant::now();
     for round in &finished {
         round.check(&up);
     }
-    // Those of the last round are taken up again only when nobody can be at work any more.
-    std::thread::sleep(AT_WORK.saturating_sub(restarted.elapsed()));
+    let open = finished.iter().flat_map(|round| {
+        let ids = round.sent.difference(&round.acknowledged);
+        ids.map(|id| payment(&round.order, id))
+    });
+    repeat(&client, open.collect());
     for round in &finished {
-        for id in round.sent.difference(&round.acknowledged) {
-            confirm_until_recorded(&client, &payment(&round.order, id));
-        }
         round.check_finished(&up);
     }
     let sent: BTreeSet<_> = finished.iter().flat_map(|round| &round.sent).collect();

@@ -1,0 +1,97 @@
+//! `/api/outbox`: what the institution's webhook has been told, and what not yet.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+use super::{Call, Problem, json};
+use crate::{
+    notify::{self, Webhook},
+    store::{Delivery, Platform},
+};
+
+#[derive(Serialize)]
+struct OutboxAnswer {
+    deliveries: Vec<DeliveryAnswer>,
+    /// What `after` must be to go on.
+    next: u64,
+}
+
+#[derive(Serialize)]
+struct DeliveryAnswer {
+    index: u64,
+    payment_id: String,
+    /// `pending`, `delivered`, `failing` or `given-up`.
+    state: &'static str,
+    /// Attempts that failed.
+    failed_attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<jiff::Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled_at: Option<jiff::Timestamp>,
+}
+
+/// Answers with a part of the outbox: from the first payment that is not settled, or after
+/// `after`.
+pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
+    webhook(call)?;
+    let after = match call.query.split_once('=') {
+        None if call.query.is_empty() => call.store.outbox_low().await?,
+        Some(("after", digits)) => digits
+            .parse()
+            .ok()
+            .filter(|index| *index < 1 << 53)
+            .ok_or_else(|| Problem::field("after", "must be a whole number"))?,
+        _ => {
+            return Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "Of parameters there is after.",
+            ));
+        }
+    };
+    let page = call.store.outbox(after).await?;
+    let answer = OutboxAnswer {
+        deliveries: page.deliveries.into_iter().map(describe).collect(),
+        next: page.next,
+    };
+    json(StatusCode::OK, &answer)
+}
+
+/// Delivers what is due: for a cron job.
+pub async fn deliver<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
+    let webhook = webhook(call)?;
+    let report = notify::run_outbox(call.app, call.config, webhook, call.store).await?;
+    json(StatusCode::OK, &report)
+}
+
+fn webhook<'a, P>(call: &Call<'a, P>) -> Result<&'a Webhook, Problem> {
+    call.config.webhook.as_ref().ok_or_else(|| {
+        Problem::new(
+            StatusCode::CONFLICT,
+            "There is no webhook: the variable webhook_url is not set.",
+        )
+    })
+}
+
+fn describe(delivery: Delivery) -> DeliveryAnswer {
+    let state = match (&delivery.settled, delivery.attempts.count) {
+        (Some(settled), _) if settled.given_up => "given-up",
+        (Some(_), _) => "delivered",
+        (None, 0) => "pending",
+        (None, _) => "failing",
+    };
+    DeliveryAnswer {
+        index: delivery.index,
+        payment_id: delivery.payment.payment_id,
+        state,
+        failed_attempts: delivery.attempts.count,
+        last_error: delivery.attempts.last_error,
+        next_attempt_at: delivery
+            .attempts
+            .next_at
+            .filter(|_| delivery.settled.is_none()),
+        settled_at: delivery.settled.map(|settled| settled.at),
+    }
+}

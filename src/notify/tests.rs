@@ -1,0 +1,307 @@
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::*;
+use crate::{
+    config::tests::variables,
+    store::{
+        Attempts,
+        memory::{Fault, Memory},
+        tests::{record, register},
+    },
+};
+
+fn app(changes: &[(&'static str, &str)]) -> App {
+    let mut variables = variables();
+    for (name, value) in [
+        ("webhook_url", "https://erp.example.md/hook"),
+        ("webhook_origin", "https://erp.example.md"),
+        ("webhook_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        // The certificates of the tests may be about to expire.
+        ("max_silence", "0"),
+    ]
+    .into_iter()
+    .chain(changes.iter().copied())
+    {
+        variables.set(name, value.to_owned());
+    }
+    let app = App::new(variables);
+    assert!(app.notifies(), "{:?}", app.config);
+    app
+}
+
+fn store(memory: &Memory) -> Store<Memory> {
+    Store::new(memory.clone())
+}
+
+async fn cron(app: &App, memory: &Memory) -> Report {
+    let config = app.config.as_ref().unwrap();
+    let webhook = config.webhook.as_ref().unwrap();
+    run_outbox(app, config, webhook, &store(memory))
+        .await
+        .unwrap()
+}
+
+/// The ids of the messages of a type sent since the last time.
+fn sent(memory: &Memory, kind: &str) -> Vec<String> {
+    let of_kind = |request: &http::Request<bytes::Bytes>| {
+        let body: Value = serde_json::from_slice(request.body()).unwrap();
+        body["type"] == kind
+    };
+    let id = |request: http::Request<bytes::Bytes>| {
+        request.headers()["webhook-id"].to_str().unwrap().to_owned()
+    };
+    let sent = memory.take_sent();
+    sent.into_iter().filter(of_kind).map(id).collect()
+}
+
+async fn pay(memory: &Memory, ids: &[&str]) {
+    register(memory, "1", "1000").await.unwrap();
+    for id in ids {
+        record(memory, id, "1", "1").await.unwrap();
+    }
+}
+
+/// A call of MPay's that says it was made `ago` seconds before it came.
+fn call(memory: &Memory, ago: i64, recorded: Option<&str>) -> Outcome {
+    let received = store(memory).now();
+    Outcome::Authentic {
+        created: received - SignedDuration::from_secs(ago),
+        received,
+        recorded: recorded.map(|id| PaymentId::parse(id).unwrap()),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_payment_is_delivered_once() {
+    let (app, memory) = (app(&[]), Memory::new());
+    pay(&memory, &["A", "B", "C"]).await;
+    follow_up(&app, &store(&memory), call(&memory, 0, Some("B"))).await;
+    assert_eq!(sent(&memory, "payment.recorded"), ["B", "A", "C"]);
+    let report = cron(&app, &memory).await;
+    assert_eq!((report.delivered, report.complete), (0, true));
+    record(&memory, "D", "1", "1").await.unwrap();
+    assert_eq!(cron(&app, &memory).await.delivered, 1);
+    assert_eq!(sent(&memory, "payment.recorded"), ["D"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_low_mark_does_no_harm_and_none_passes_what_is_undelivered() {
+    let (app, memory) = (app(&[]), Memory::new());
+    pay(&memory, &["A", "B", "C"]).await;
+    memory.script_replies([200, 500, 200]);
+    let report = cron(&app, &memory).await;
+    assert_eq!((report.delivered, report.failed), (2, 1));
+    let low = store(&memory).outbox_low().await.unwrap();
+    let waiting = store(&memory).outbox(low).await.unwrap().deliveries;
+    assert_eq!(waiting[0].payment.payment_id, "B");
+    assert_eq!(waiting[0].attempts.count, 1);
+    assert_eq!(
+        waiting[0].attempts.last_error.as_deref(),
+        Some("the receiver answered 500")
+    );
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(cron(&app, &memory).await.delivered, 1);
+    memory.take_sent();
+    let high = store(&memory).outbox_low().await.unwrap();
+    assert!(high > low);
+    store(&memory).raise_outbox_low(0).await.unwrap();
+    assert_eq!(cron(&app, &memory).await.delivered, 0);
+    assert_eq!(store(&memory).outbox_low().await.unwrap(), high);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_is_being_recorded_is_delivered_once_it_is() {
+    let (app, memory) = (app(&[]), Memory::new());
+    pay(&memory, &["A"]).await;
+    // Slow to write its entries.
+    memory
+        .script(std::iter::repeat_n(Fault::None, 7).chain([Fault::Delay(Duration::from_secs(9))]));
+    let cron = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        pay(&memory, &["C"]).await;
+        let first = cron(&app, &memory).await.delivered;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        (first, cron(&app, &memory).await.delivered)
+    };
+    let (recorded, delivered) = tokio::join!(record(&memory, "B", "1", "1"), cron);
+    recorded.unwrap();
+    assert_eq!(delivered, (1, 2));
+    assert_eq!(sent(&memory, "payment.recorded"), ["A", "B", "C"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_fails_is_left_alone_and_tried_again_later() {
+    let (app, memory) = (app(&[]), Memory::new());
+    pay(&memory, &["A", "B", "C", "D", "E"]).await;
+    memory.script_replies([0; 100]);
+    let report = cron(&app, &memory).await;
+    assert_eq!((report.failed, report.complete), (3, false));
+    assert_eq!(sent(&memory, "payment.recorded"), ["A", "B", "C"]);
+    // These are not due, and the others are tried in their turn.
+    let report = cron(&app, &memory).await;
+    assert_eq!((report.failed, report.complete), (2, true));
+    assert_eq!(cron(&app, &memory).await.failed, 0);
+    memory.script_replies([]);
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(cron(&app, &memory).await.delivered, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_twenty_attempts_a_delivery_is_given_up_and_stands_in_nobodys_way() {
+    let (app, memory) = (app(&[]), Memory::new());
+    pay(&memory, &["A"]).await;
+    for attempt in 1.. {
+        memory.script_replies([410]);
+        let report = cron(&app, &memory).await;
+        assert_eq!(report.failed, 1, "attempt {attempt}");
+        if report.given_up == 1 {
+            assert_eq!(attempt, 20);
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(6 * 3600)).await;
+    }
+    record(&memory, "B", "1", "1").await.unwrap();
+    assert_eq!(cron(&app, &memory).await.delivered, 1);
+    let given_up = &store(&memory).outbox(0).await.unwrap().deliveries[0];
+    assert!(given_up.settled.as_ref().unwrap().given_up);
+    assert_eq!(given_up.attempts.next_at, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_call_sends_a_bounded_number_and_the_next_goes_on() {
+    let (app, memory) = (app(&[]), Memory::new());
+    let ids: Vec<_> = (0..60).map(|n| format!("P{n}")).collect();
+    pay(&memory, &ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let report = cron(&app, &memory).await;
+    assert_eq!((report.delivered, report.complete), (50, false));
+    let report = cron(&app, &memory).await;
+    assert_eq!((report.delivered, report.complete), (10, true));
+}
+
+/// Alerts of a kind that are sent by `times` calls an hour apart.
+async fn alerts(
+    app: &App,
+    memory: &Memory,
+    kind: &str,
+    times: u32,
+    outcome: impl Fn() -> Outcome,
+) -> usize {
+    let mut count = 0;
+    for _ in 0..times {
+        // As another instance would, which remembers nothing.
+        app.alerted.borrow_mut().clear();
+        follow_up(app, &store(memory), outcome()).await;
+        count += sent(memory, kind).len();
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+    }
+    count
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_is_sent_once_a_day() {
+    let (app, memory) = (app(&[]), Memory::new());
+    // The clock of the tests begins at nine o'clock.
+    let late = || call(&memory, 61, None);
+    assert_eq!(alerts(&app, &memory, "alert.clock", 15, late).await, 1);
+    assert_eq!(alerts(&app, &memory, "alert.clock", 24, late).await, 1);
+    let early = || call(&memory, -61, None);
+    assert_eq!(alerts(&app, &memory, "alert.clock", 24, early).await, 1);
+    let well = || call(&memory, 59, None);
+    assert_eq!(alerts(&app, &memory, "alert.clock", 24, well).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_who_are_not_believed_raise_an_alert_and_then_write_nothing() {
+    let (app, memory) = (app(&[]), Memory::new());
+    let stranger = || Outcome::NotAuthenticated;
+    let kind = "alert.authentication";
+    assert_eq!(alerts(&app, &memory, kind, 4, stranger).await, 0);
+    // A call of MPay's in between: not in a row.
+    alerts(&app, &memory, kind, 1, || call(&memory, 0, None)).await;
+    assert_eq!(alerts(&app, &memory, kind, 4, stranger).await, 0);
+    assert_eq!(alerts(&app, &memory, kind, 1, stranger).await, 1);
+    memory.take_calls();
+    assert_eq!(alerts(&app, &memory, kind, 3, stranger).await, 0);
+    let calls = memory.take_calls();
+    assert!(
+        calls.iter().all(|call| call.starts_with("get ")),
+        "{calls:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_to_look_at_raises_an_alert_and_says_so_itself() {
+    let (app, memory) = (app(&[]), Memory::new());
+    register(&memory, "1", "10").await.unwrap();
+    record(&memory, "P", "1", "12").await.unwrap();
+    follow_up(&app, &store(&memory), call(&memory, 0, Some("P"))).await;
+    let bodies: Vec<Value> = memory
+        .take_sent()
+        .iter()
+        .map(|request| serde_json::from_slice(request.body()).unwrap())
+        .collect();
+    let of = |kind: &str| bodies.iter().find(|body| body["type"] == kind).unwrap();
+    let payment = of("payment.recorded");
+    assert_eq!(payment["data"]["review"][0], "over-paid");
+    assert_eq!(payment["data"]["payment_id"], "P");
+    assert_eq!(payment["data"]["index"], 2);
+    let recorded: Timestamp = payment["timestamp"].as_str().unwrap().parse().unwrap();
+    assert_eq!(
+        recorded,
+        store(&memory).outbox(0).await.unwrap().deliveries[0].at
+    );
+    assert_eq!(of("alert.review")["data"]["payment_id"], "P");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_raises_an_alert_and_a_call_ends_it() {
+    let (app, memory) = (app(&[("max_silence", "86400")]), Memory::new());
+    let quiet = async |hours: u64| {
+        tokio::time::sleep(Duration::from_secs(hours * 3600)).await;
+        app.alerted.borrow_mut().clear();
+        cron(&app, &memory).await;
+        sent(&memory, "alert.silence").len()
+    };
+    assert_eq!(quiet(0).await, 0, "silence counts from the first look");
+    assert_eq!(quiet(23).await, 0);
+    assert_eq!(quiet(3).await, 1);
+    assert_eq!(quiet(2).await, 0, "once a day");
+    follow_up(&app, &store(&memory), call(&memory, 0, None)).await;
+    assert_eq!(quiet(23).await, 0);
+    assert_eq!(quiet(3).await, 1);
+    // Calls of one hour are noted once.
+    follow_up(&app, &store(&memory), call(&memory, 0, None)).await;
+    memory.take_calls();
+    for _ in 0..3 {
+        follow_up(&app, &store(&memory), call(&memory, 0, None)).await;
+    }
+    let calls = memory.take_calls();
+    assert!(
+        calls.iter().all(|call| call.starts_with("get ")),
+        "{calls:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_certificate_about_to_expire_raises_an_alert() {
+    let (app, memory) = (app(&[]), Memory::new());
+    let config = app.config.as_ref().unwrap();
+    let end = config.signer.certificate().not_after();
+    let month = Duration::from_secs(30 * 86_400);
+    while end.duration_since(store(&memory).now()) > SignedDuration::try_from(month).unwrap() {
+        assert_eq!(sent(&memory, "alert.certificate").len(), 0);
+        tokio::time::sleep(month).await;
+        cron(&app, &memory).await;
+    }
+    assert_eq!(sent(&memory, "alert.certificate").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_store_keeps_of_attempts_can_be_read_by_a_later_version() {
+    let stored = r#"{"count":2,"last_error":"x","next_at":"2026-01-01T00:00:00Z","new":1}"#;
+    let attempts: Attempts = serde_json::from_str(stored).unwrap();
+    assert_eq!(attempts.count, 2);
+}

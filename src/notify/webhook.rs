@@ -1,0 +1,251 @@
+//! The Standard Webhooks scheme (standard-webhooks, version 1.0.0): signed by HMAC-SHA256 over id,
+//! time and body.
+
+use std::fmt;
+
+use base64ct::{Base64, Encoding};
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
+use jiff::Timestamp;
+use serde::Serialize;
+use sha2::Sha256;
+
+/// Why a webhook cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WebhookError {
+    /// No address of a web server.
+    #[error("must be an address such as https://erp.example.md/mpay, without a user or a fragment")]
+    NotAnAddress,
+    /// Its messages could be read and changed on their way.
+    #[error("must begin with https:// except to this machine, or where environment is development")]
+    NotEncrypted,
+    /// No secret.
+    #[error("must hold secrets of the form whsec_ and base64 of 24 to 64 random bytes")]
+    BadSecret,
+}
+
+/// The institution's webhook.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    url: Uri,
+    secrets: Vec<Secret>,
+}
+
+/// A key, ready to sign with.
+#[derive(Clone)]
+struct Secret(Hmac<Sha256>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// What is posted.
+#[derive(Debug, Serialize)]
+struct Message<'a, T> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    /// When it happened.
+    timestamp: Timestamp,
+    data: &'a T,
+}
+
+impl Webhook {
+    /// Reads the address. `plain` allows one without encryption everywhere, not only on this
+    /// machine.
+    ///
+    /// # Errors
+    /// [`WebhookError`] if it is none.
+    pub fn parse_url(text: &str, plain: bool) -> Result<Uri, WebhookError> {
+        let url: Uri = text.parse().map_err(|_| WebhookError::NotAnAddress)?;
+        let host = url.host().unwrap_or_default();
+        let user = url.authority().is_none_or(|a| a.as_str().contains('@'));
+        if host.is_empty() || user || text.contains('#') {
+            return Err(WebhookError::NotAnAddress);
+        }
+        let here = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+        match url.scheme_str() {
+            Some("https") => Ok(url),
+            Some("http") if here || plain => Ok(url),
+            Some("http") => Err(WebhookError::NotEncrypted),
+            _ => Err(WebhookError::NotAnAddress),
+        }
+    }
+
+    /// A webhook with its secrets, separated by spaces or commas. All of them sign, so that the
+    /// receiver can change from one to the next.
+    ///
+    /// # Errors
+    /// [`WebhookError::BadSecret`].
+    pub fn new(url: Uri, secrets: &str) -> Result<Self, WebhookError> {
+        let secrets = secrets
+            .split([' ', ',', '\n', '\t', '\r'])
+            .filter(|secret| !secret.is_empty())
+            .map(|secret| {
+                let text = secret.strip_prefix("whsec_")?;
+                let bytes = Base64::decode_vec(text).ok()?;
+                let long_enough = (24..=64).contains(&bytes.len());
+                let mac = Hmac::new_from_slice(&bytes).ok()?;
+                long_enough.then_some(Secret(mac))
+            })
+            .collect::<Option<Vec<_>>>()
+            .filter(|secrets| !secrets.is_empty())
+            .ok_or(WebhookError::BadSecret)?;
+        Ok(Self { url, secrets })
+    }
+
+    /// Scheme, host and port of the address.
+    pub fn origin(url: &Uri) -> String {
+        let scheme = url.scheme_str().unwrap_or_default();
+        let authority = url.authority().map_or("", |authority| authority.as_str());
+        format!("{scheme}://{authority}")
+    }
+
+    /// A signed message. Of `id`, what is not a letter, a digit, `-` or `_` is percent-encoded;
+    /// receivers know a repeated message by it.
+    pub(super) fn message<T: Serialize>(
+        &self,
+        id: &str,
+        kind: &str,
+        at: Timestamp,
+        data: &T,
+        now: Timestamp,
+    ) -> Result<Request<Bytes>, String> {
+        const LITERAL: &percent_encoding::AsciiSet =
+            &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_');
+        let body = serde_json::to_vec(&Message {
+            kind,
+            timestamp: at,
+            data,
+        })
+        .map_err(|error| error.to_string())?;
+        let id = percent_encoding::utf8_percent_encode(id, LITERAL).to_string();
+        let signature = self.sign(&id, now.as_second(), &body);
+        let mut request = Request::new(Bytes::from(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.url.clone();
+        let length = request.body().len().to_string();
+        for (name, value) in [
+            (header::CONTENT_TYPE, "application/json"),
+            (header::CONTENT_LENGTH, &length),
+            (
+                header::USER_AGENT,
+                concat!("mpay-provider/", env!("CARGO_PKG_VERSION")),
+            ),
+            (HeaderName::from_static("webhook-id"), &id),
+            (
+                HeaderName::from_static("webhook-timestamp"),
+                &now.as_second().to_string(),
+            ),
+            (HeaderName::from_static("webhook-signature"), &signature),
+        ] {
+            let value = HeaderValue::from_str(value).map_err(|error| error.to_string())?;
+            request.headers_mut().insert(name, value);
+        }
+        Ok(request)
+    }
+
+    /// `webhook-signature`: one of each secret.
+    fn sign(&self, id: &str, seconds: i64, body: &[u8]) -> String {
+        let signatures = self.secrets.iter().map(|secret| {
+            let mut mac = secret.0.clone();
+            mac.update(format!("{id}.{seconds}.").as_bytes());
+            mac.update(body);
+            format!("v1,{}", Base64::encode_string(&mac.finalize().into_bytes()))
+        });
+        signatures.collect::<Vec<_>>().join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+    #[test]
+    fn the_signature_is_that_of_the_specification() {
+        // The example of the Standard Webhooks repository's libraries.
+        let url = Webhook::parse_url("https://erp.example/hook", false).unwrap();
+        let webhook = Webhook::new(url, SECRET).unwrap();
+        assert_eq!(
+            webhook.sign(
+                "msg_p5jXN8AQM9LWM0D4loKWxJek",
+                1_614_265_330,
+                br#"{"test": 2432232314}"#
+            ),
+            "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+        );
+    }
+
+    #[test]
+    fn every_secret_signs_and_none_shows() {
+        let other = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSx";
+        let url = Webhook::parse_url("https://erp.example/hook", false).unwrap();
+        let webhook = Webhook::new(url.clone(), &format!("{SECRET}, {other}")).unwrap();
+        let request = webhook
+            .message(
+                "P.1 ș",
+                "payment.recorded",
+                Timestamp::UNIX_EPOCH,
+                &1,
+                Timestamp::UNIX_EPOCH,
+            )
+            .unwrap();
+        let signature = request.headers()["webhook-signature"].to_str().unwrap();
+        assert_eq!(signature.split(' ').count(), 2);
+        assert_eq!(request.headers()["webhook-id"], "P%2E1%20%C8%99");
+        assert!(!format!("{webhook:?}").contains("MfKQ"), "{webhook:?}");
+        for bad in [
+            "",
+            ",",
+            "whsec_",
+            "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "whsec_c2hvcnQ=",
+            "whsec_?",
+        ] {
+            assert_eq!(
+                Webhook::new(url.clone(), bad).unwrap_err(),
+                WebhookError::BadSecret,
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_addresses_that_are_encrypted_or_local_are_used() {
+        for good in [
+            "https://erp.example/a?b",
+            "http://127.0.0.1:80/",
+            "http://localhost/x",
+            "http://[::1]:8/",
+        ] {
+            Webhook::parse_url(good, false).expect(good);
+        }
+        for bad in [
+            "",
+            "erp.example",
+            "ftp://erp.example/",
+            "https://u:p@erp.example/",
+            "https:///x",
+            "https://erp.example/#x",
+        ] {
+            assert_eq!(
+                Webhook::parse_url(bad, true),
+                Err(WebhookError::NotAnAddress),
+                "{bad}"
+            );
+        }
+        let plain = "http://erp.example/";
+        assert_eq!(
+            Webhook::parse_url(plain, false),
+            Err(WebhookError::NotEncrypted)
+        );
+        assert!(Webhook::parse_url(plain, true).is_ok());
+        let url = "https://erp.example:8443/a".parse().unwrap();
+        assert_eq!(Webhook::origin(&url), "https://erp.example:8443");
+    }
+}

@@ -1,0 +1,194 @@
+//! What the institution's webhook is sent, by the component in the embedded host.
+
+use std::time::{Duration, Instant};
+
+use base64ct::{Base64, Encoding};
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::{
+    harness::*,
+    receiver::{Received, Receiver, Reply},
+};
+
+const OLD_SECRET: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const NEW_SECRET: &str = "nOWTIjUPD8ILPZIo2LaLaSwMfKQ9r8GK";
+
+fn start(receiver: &Receiver) -> Provider {
+    Provider::start_with(
+        &[
+            ("webhook_url", &format!("{}/hook", receiver.origin())),
+            ("webhook_origin", &receiver.origin()),
+            (
+                "webhook_secret",
+                &format!("whsec_{OLD_SECRET} whsec_{NEW_SECRET}"),
+            ),
+        ],
+        None,
+    )
+}
+
+/// Waits for what happens after an answer.
+#[track_caller]
+fn eventually<T>(what: &str, happened: impl Fn() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = happened() {
+            return found;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The messages of a type that have come.
+fn messages(receiver: &Receiver, kind: &str) -> Vec<(Received, Value)> {
+    let bodies = receiver.received().into_iter().map(|received| {
+        let body: Value = serde_json::from_slice(&received.body).unwrap();
+        (received, body)
+    });
+    bodies.filter(|(_, body)| body["type"] == kind).collect()
+}
+
+fn deliveries(provider: &Provider) -> Value {
+    let answer = provider.api("GET", "outbox?after=0", None);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.body["deliveries"].clone()
+}
+
+fn confirm(provider: &Provider, key: &str, id: &str, amount: &str) {
+    let payment = confirmation(key, id, amount);
+    assert_eq!(code(provider.mpay().confirm(&payment).unwrap()), "ok");
+}
+
+#[test]
+fn a_payment_is_posted_and_signed_with_every_secret() {
+    let receiver = Receiver::start();
+    let provider = start(&receiver);
+    provider.register("1", order("10"));
+    confirm(&provider, "1", "P-1", "12");
+    let (received, body) = eventually("a message", || {
+        messages(&receiver, "payment.recorded").pop()
+    });
+    assert_eq!(received.path, "/hook");
+    assert_eq!(received.headers["content-type"], "application/json");
+    assert_eq!(received.headers["webhook-id"], "P-1");
+    let text = |name: &str| received.headers[name].to_str().unwrap();
+    let signed = format!("P-1.{}.", text("webhook-timestamp"));
+    let expected: Vec<_> = [OLD_SECRET, NEW_SECRET]
+        .iter()
+        .map(|secret| {
+            let key = Base64::decode_vec(secret).unwrap();
+            let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+            mac.update(signed.as_bytes());
+            mac.update(&received.body);
+            format!("v1,{}", Base64::encode_string(&mac.finalize().into_bytes()))
+        })
+        .collect();
+    assert_eq!(text("webhook-signature"), expected.join(" "));
+    let ledger = provider.ledger();
+    for (name, value) in ledger[0].as_object().unwrap() {
+        assert_eq!(body["data"][name], *value, "{name}");
+    }
+    assert_eq!(body["data"]["review"], json!(["over-paid"]));
+
+    eventually("an alert", || messages(&receiver, "alert.review").pop());
+    let delivered = eventually("what came of it", || {
+        let deliveries = deliveries(&provider);
+        (deliveries[0]["state"] == "delivered").then_some(deliveries)
+    });
+    assert_eq!(delivered[0]["payment_id"], "P-1");
+    assert!(!provider.log().contains(OLD_SECRET));
+}
+
+#[test]
+fn mpay_gets_its_answer_while_the_receiver_has_not_answered() {
+    let receiver = Receiver::start();
+    receiver.hold();
+    let provider = start(&receiver);
+    provider.register("1", order("10"));
+    provider.register("2", order("10"));
+    confirm(&provider, "1", "P-1", "10");
+    eventually("a message", || {
+        messages(&receiver, "payment.recorded").pop()
+    });
+    // MPay goes on, though the receiver has the first message and does not answer.
+    confirm(&provider, "1", "P-1", "10");
+    confirm(&provider, "2", "P-2", "10");
+    assert_eq!(provider.details("2").get("Status"), Some("Paid"));
+    assert_ne!(deliveries(&provider)[0]["state"], "delivered");
+    receiver.release();
+    eventually("both deliveries", || {
+        let deliveries = deliveries(&provider);
+        let delivered = |n: usize| deliveries[n]["state"] == "delivered";
+        (delivered(0) && delivered(1)).then_some(())
+    });
+}
+
+#[test]
+fn what_was_not_delivered_is_delivered_by_the_next_call_for_it() {
+    let receiver = Receiver::start();
+    let mut provider = Provider::start();
+    provider.register("1", order("10"));
+    confirm(&provider, "1", "P-1", "10");
+    let closed = provider.api("POST", "outbox/deliver", None);
+    assert_eq!(closed.status, 409, "{closed:?}");
+    for (name, value) in [
+        ("webhook_url", format!("{}/hook", receiver.origin())),
+        ("webhook_origin", receiver.origin()),
+        ("webhook_secret", format!("whsec_{OLD_SECRET}")),
+    ] {
+        provider.set_variable(name, &value);
+    }
+    provider.restart();
+    assert_eq!(deliveries(&provider)[0]["state"], "pending");
+    let report = provider.api("POST", "outbox/deliver", None);
+    assert_eq!(report.status, 200, "{report:?}");
+    let expected = json!({"delivered": 1, "failed": 0, "given_up": 0, "complete": true});
+    assert_eq!(report.body, expected);
+    let again = provider.api("POST", "outbox/deliver", None);
+    assert_eq!(again.body["delivered"], 0);
+    assert_eq!(messages(&receiver, "payment.recorded").len(), 1);
+    assert_eq!(deliveries(&provider)[0]["state"], "delivered");
+    let open = provider.api("GET", "outbox", None);
+    assert_eq!(open.body["deliveries"], json!([]));
+}
+
+#[test]
+fn a_redirect_and_a_failure_are_shown_and_not_followed() {
+    let (receiver, elsewhere) = (Receiver::start(), Receiver::start());
+    receiver.reply(Reply {
+        status: 307,
+        headers: vec![("location", elsewhere.origin())],
+        ..Reply::default()
+    });
+    let provider = start(&receiver);
+    provider.register("1", order("10"));
+    confirm(&provider, "1", "P-1", "10");
+    let failing = eventually("a failed delivery", || {
+        let deliveries = deliveries(&provider);
+        (deliveries[0]["state"] == "failing").then_some(deliveries)
+    });
+    assert_eq!(failing[0]["last_error"], "the receiver answered 307");
+    assert_eq!(failing[0]["failed_attempts"], 1);
+    assert!(failing[0]["next_attempt_at"].is_string());
+    let report = provider.api("POST", "outbox/deliver", None);
+    assert_eq!(report.body["failed"], 0, "it is not due yet");
+    assert_eq!(elsewhere.received().len(), 0);
+}
+
+#[test]
+fn callers_who_are_not_believed_again_and_again_are_told_of() {
+    let receiver = Receiver::start();
+    let provider = start(&receiver);
+    let stranger = provider.client(STRANGER_KEY, STRANGER);
+    let alert = eventually("an alert", || {
+        let answer = stranger.details(SERVICE, "1", "ro").unwrap();
+        assert_eq!(code(answer), "AuthenticationFailed");
+        messages(&receiver, "alert.authentication").pop()
+    });
+    assert_eq!(alert.1["data"]["calls"], 5);
+    let id = alert.0.headers["webhook-id"].to_str().unwrap();
+    assert!(id.starts_with("alert-authentication-20"), "{id}");
+}
