@@ -22,7 +22,8 @@ const MAX_ROWS: usize = 500;
 
 /// What became of a row.
 #[derive(Serialize)]
-struct RowResult {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RowResult {
     /// Its number, as editors and spreadsheets count.
     row: usize,
     #[serde(skip_serializing_if = "Option::is_none")]

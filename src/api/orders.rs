@@ -109,10 +109,12 @@ pub async fn post<P: Platform>(
     }
 }
 
+/// The longest `Idempotency-Key`, in characters.
+pub(super) const IDEMPOTENCY_KEY_MAX: usize = 128;
+
 /// The `Idempotency-Key` of a request (draft-ietf-httpapi-idempotency-key-header): a string in
 /// quotation marks; many clients send it without.
 fn idempotency_key(headers: &HeaderMap) -> Result<&str, Problem> {
-    const MAX: usize = 128;
     let wrong = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail);
     let mut values = headers.get_all("idempotency-key").iter();
     let (Some(value), None) = (values.next(), values.next()) else {
@@ -128,7 +130,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<&str, Problem> {
     let plain = name
         .bytes()
         .all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
-    if name.is_empty() || name.len() > MAX || !plain {
+    if name.is_empty() || name.len() > IDEMPOTENCY_KEY_MAX || !plain {
         return Err(wrong(
             "The Idempotency-Key must have 1 to 128 letters, digits or signs of ASCII, without spaces, quotation marks inside and backslashes.",
         ));

@@ -25,7 +25,8 @@ const PAGE: usize = 200;
 const SETTLING: Duration = Duration::from_secs(120);
 
 #[derive(Serialize)]
-struct Reconciliation {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Reconciliation {
     from: String,
     to: String,
     /// Whether nothing can be recorded in this span any more, and all of it is here.
@@ -39,7 +40,8 @@ struct Reconciliation {
 
 /// A line of a payment.
 #[derive(Serialize)]
-struct PaidLine {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct PaidLine {
     index: u64,
     recorded_at: String,
     paid_at: String,
@@ -58,7 +60,8 @@ struct PaidLine {
 }
 
 #[derive(Serialize)]
-struct Total {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Total {
     #[serde(skip_serializing_if = "Option::is_none")]
     bank_account: Option<String>,
     currency: String,

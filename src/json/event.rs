@@ -6,6 +6,7 @@ use crate::domain::{ClosedReview, Order, PaymentId, Review, SetStatus, Text};
 
 /// What happened: an entry of the journal. Flat, with `type` beside the members of the record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type")]
 pub enum Event {
     /// A new order.
@@ -39,6 +40,7 @@ pub enum Event {
 
 /// Which order changed, and what it asks for now. Names nobody, so that it can be kept for ever.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OrderEvent {
     pub service_id: String,
     pub order_key: String,
@@ -57,6 +59,7 @@ pub struct OrderEvent {
 
 /// A person has looked at what was flagged: a payment, or a refused confirmation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReviewClosedJson {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_id: Option<String>,
@@ -76,6 +79,7 @@ pub struct ReviewClosedJson {
 
 /// A confirmation that MPay signed and this provider refused, for people to sort out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RefusalJson {
     /// `PaymentID`, where the message has one; the others likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]

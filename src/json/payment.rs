@@ -8,6 +8,7 @@ use crate::domain::{
 
 /// A payment as MPay confirmed it, with who signed it and where the signed message is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PaymentJson {
     pub payment_id: String,
     pub service_id: String,
@@ -29,6 +30,7 @@ pub struct PaymentJson {
 
 /// Who signed a message, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SignerJson {
     /// Subject of the certificate (RFC 4514).
     pub subject: String,
@@ -39,6 +41,7 @@ pub struct SignerJson {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PaymentLineJson {
     pub line_id: String,
     pub amount: String,
@@ -47,6 +50,7 @@ pub struct PaymentLineJson {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PaymentPropertyJson {
     pub name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -32,6 +32,7 @@ const ON_THE_SIDE_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 /// What a call did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
     /// Messages that the receiver took.
     pub delivered: u32,
