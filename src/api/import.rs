@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     Call, Problem, checks, file, order_table,
-    orders::{accept, keeping_status},
+    orders::{accept, keeping_status, strict},
     sheet::{Sheet, SheetWriter},
 };
 use crate::{
@@ -68,6 +68,8 @@ pub async fn post<P: Platform>(
     call: &Call<'_, P>,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
+    // A wrong parameter is wrong for all rows, and said once.
+    strict(call.query)?;
     let media_type = call.headers.get(header::CONTENT_TYPE);
     let media_type = media_type.and_then(|value| value.to_str().ok());
     let media_type = media_type.and_then(|value| value.split(';').next());

@@ -314,7 +314,7 @@ pub(super) fn accept<P: Platform>(
 }
 
 /// `?strict=true`: what would be a warning is an error.
-fn strict(query: &str) -> Result<bool, Problem> {
+pub(super) fn strict(query: &str) -> Result<bool, Problem> {
     let query = Query::read(query, &["strict"])?;
     let strict = query.word("strict", &[("true", true), ("false", false)])?;
     Ok(strict == Some(true))

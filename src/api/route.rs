@@ -225,7 +225,7 @@ mod tests {
         let app = App::new(variables());
         let store = Store::new(Memory::new());
         for resource in &RESOURCES {
-            let path = resource.path.replace('{', "").replace('}', "");
+            let path = resource.path.replace(['{', '}'], "");
             let path = path.replace("index", "1");
             for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
                 let method = Method::from_bytes(method.as_bytes()).unwrap();

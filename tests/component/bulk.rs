@@ -425,3 +425,22 @@ fn a_day_is_reconciled_by_account() {
         assert_eq!(answer.status, 400, "{query}");
     }
 }
+
+#[test]
+fn a_wrong_parameter_of_an_import_is_said_once() {
+    let provider = Provider::start();
+    let authorization = format!("Bearer {TOKEN}");
+    let headers = [
+        ("Authorization", authorization.as_str()),
+        ("Content-Type", "application/x-ndjson"),
+    ];
+    let row = json!({
+        "service_id": "TAX", "order_key": "1", "reason": "Taxă",
+        "lines": [{"line_id": "1", "reason": "Taxă", "amount_due": "1"}]
+    });
+    for query in ["strict=yes", "strict=true&strict=true", "strikt=true"] {
+        let path = format!("orders/import?{query}");
+        let answer = provider.api_with("POST", &path, Some(&row), &headers);
+        assert_eq!(answer.status, 400, "{query}: {answer:?}");
+    }
+}

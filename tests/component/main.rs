@@ -10,7 +10,10 @@ mod evidence;
 mod harness;
 mod host;
 mod life;
+mod openapi;
 mod payments;
+#[path = "../../crates/wsse/tests/common/python.rs"]
+mod python;
 mod receiver;
 mod register;
 mod requests;

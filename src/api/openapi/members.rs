@@ -129,7 +129,7 @@ fn iban() -> Value {
 /// What a member of a schema means, and for texts their shape. An empty meaning leaves the one that
 /// the type's own documentation gives.
 pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
-    let own = match (schema, name) {
+    match (schema, name) {
         ("Problem", "status") => ("The status of the answer.", None),
         ("Problem", "title") => ("What the status means.", None),
         ("Problem", "detail") => ("What is wrong, and what to do.", None),
@@ -213,9 +213,8 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
         ),
         ("Report", _) => ("", None),
         ("RegisterAnswer", "next") => ("", None),
-        _ => return common(name),
-    };
-    own
+        _ => common(name),
+    }
 }
 
 /// Members that mean the same everywhere.
