@@ -125,7 +125,6 @@ fn a_redirect_is_an_answer_like_any_other() {
         status: 302,
         headers: vec![("location", other.origin())],
         body: "moved".into(),
-        ..Reply::default()
     });
     let (provider, _folder) = start("\"http://*:*\"");
     assert_eq!(fetch(&provider, &receiver.origin()), (200, "moved".into()));
