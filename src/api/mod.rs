@@ -6,6 +6,7 @@ mod events;
 mod evidence;
 mod export;
 mod import;
+mod manual;
 mod merge_patch;
 mod openapi;
 mod order_answer;
@@ -20,6 +21,7 @@ mod refusals;
 mod register;
 mod reviews;
 mod route;
+mod settlement;
 mod sheet;
 mod zip;
 
@@ -126,6 +128,9 @@ pub async fn handle<P: Platform>(
         }
         Route::Payments if reads => payments::list(call).await,
         Route::Payment(id) if reads => payments::get(call, &id).await,
+        Route::Proposals if posts => manual::propose(call, body).await,
+        Route::Proposal(id) if reads => manual::get(call, id).await,
+        Route::Approval(id) if posts => manual::approve(call, id).await,
         Route::Evidence(id) if reads => evidence::evidence(call, &id).await,
         Route::Review(id, reason) if posts => {
             reviews::close_of_payment(call, &id, &reason, body).await
@@ -138,6 +143,7 @@ pub async fn handle<P: Platform>(
         Route::Events if reads => events::list(call).await,
         Route::Import if posts => import::post(call, body).await,
         Route::Export if reads => export::get(call).await,
+        Route::Settlement if posts => settlement::post(call, body).await,
         Route::Reconciliation if reads => reconciliation::get(call).await,
         Route::Outbox if reads => outbox::get(call).await,
         Route::OutboxDeliver if posts => outbox::deliver(call).await,

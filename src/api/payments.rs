@@ -35,6 +35,9 @@ pub(super) struct PaymentAnswer {
     payment: PaymentJson,
     #[serde(flatten)]
     reviews: ReviewsAnswer,
+    /// The event of the statement that shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settlement: Option<u64>,
 }
 
 impl From<StoredPayment> for PaymentAnswer {
@@ -43,6 +46,7 @@ impl From<StoredPayment> for PaymentAnswer {
             index: stored.index,
             payment: stored.payment,
             reviews: ReviewsAnswer::from(&stored.state),
+            settlement: stored.settled,
         }
     }
 }

@@ -19,6 +19,12 @@ pub enum Route {
     Payments,
     /// `/api/payments/{id}`.
     Payment(PaymentId),
+    /// `/api/payments/manual`.
+    Proposals,
+    /// `/api/payments/manual/{index}`.
+    Proposal(u64),
+    /// `/api/payments/manual/{index}/approve`.
+    Approval(u64),
     /// `/api/payments/{id}/evidence`.
     Evidence(PaymentId),
     /// `/api/payments/{id}/reviews/{reason}`.
@@ -33,6 +39,8 @@ pub enum Route {
     Events,
     /// `/api/reconciliation`.
     Reconciliation,
+    /// `/api/settlement`.
+    Settlement,
     /// `/api/outbox`.
     Outbox,
     /// `/api/outbox/deliver`.
@@ -50,7 +58,7 @@ pub struct Resource {
 }
 
 /// Every resource of the API. Of two that a path fits, the first is meant.
-pub const RESOURCES: [Resource; 15] = [
+pub const RESOURCES: [Resource; 19] = [
     Resource {
         path: "orders",
         methods: "GET, HEAD, POST",
@@ -77,6 +85,11 @@ pub const RESOURCES: [Resource; 15] = [
         route: |_| Ok(Route::Payments),
     },
     Resource {
+        path: "payments/manual",
+        methods: "POST",
+        route: |_| Ok(Route::Proposals),
+    },
+    Resource {
         path: "payments/{id}",
         methods: "GET, HEAD",
         route: |values| Ok(Route::Payment(payment_id(values, 0)?)),
@@ -85,6 +98,16 @@ pub const RESOURCES: [Resource; 15] = [
         path: "payments/{id}/evidence",
         methods: "GET, HEAD",
         route: |values| Ok(Route::Evidence(payment_id(values, 0)?)),
+    },
+    Resource {
+        path: "payments/manual/{index}",
+        methods: "GET, HEAD",
+        route: |values| Ok(Route::Proposal(index(values, 0)?)),
+    },
+    Resource {
+        path: "payments/manual/{index}/approve",
+        methods: "POST",
+        route: |values| Ok(Route::Approval(index(values, 0)?)),
     },
     Resource {
         path: "payments/{id}/reviews/{reason}",
@@ -121,6 +144,11 @@ pub const RESOURCES: [Resource; 15] = [
         path: "reconciliation",
         methods: "GET, HEAD",
         route: |_| Ok(Route::Reconciliation),
+    },
+    Resource {
+        path: "settlement",
+        methods: "POST",
+        route: |_| Ok(Route::Settlement),
     },
     Resource {
         path: "outbox",

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{FieldError, PaymentJson, SignerJson};
+use super::{FieldError, PaymentJson, ProposalJson, SignerJson};
 use crate::domain::{ClosedReview, Order, PaymentId, Review, SetStatus, Text};
 
 /// What happened: an entry of the journal. Flat, with `type` beside the members of the record.
@@ -33,6 +33,15 @@ pub enum Event {
     /// A confirmation that MPay signed and this provider refused.
     #[serde(rename = "payment.refused")]
     PaymentRefused(Box<RefusalJson>),
+    /// A person proposes to enter a payment by hand.
+    #[serde(rename = "payment.proposed")]
+    PaymentProposed(Box<ProposalJson>),
+    /// MPay confirms a payment that was entered by hand.
+    #[serde(rename = "payment.confirmed")]
+    PaymentConfirmed(Box<PaymentJson>),
+    /// A statement shows payments.
+    #[serde(rename = "settlement.imported")]
+    SettlementImported(Box<SettlementJson>),
     /// A person has closed a review.
     #[serde(rename = "review.closed")]
     ReviewClosed(Box<ReviewClosedJson>),
@@ -55,6 +64,18 @@ pub struct OrderEvent {
     pub status: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund_reference: Option<String>,
+}
+
+/// Payments that a bank's or the treasury's statement shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SettlementJson {
+    /// SHA-256 of the statement.
+    pub sha256: String,
+    /// PaymentIDs of those that no statement had shown before.
+    pub payments: Vec<String>,
+    /// Fingerprint of the token of whoever sent it.
+    pub by: String,
 }
 
 /// A person has looked at what was flagged: a payment, or a refused confirmation.

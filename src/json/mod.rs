@@ -8,9 +8,11 @@ mod order;
 #[allow(missing_docs)]
 mod payment;
 
-pub use event::{Event, OrderEvent, RefusalJson, ReviewClosedJson};
+pub use event::{Event, OrderEvent, RefusalJson, ReviewClosedJson, SettlementJson};
 pub use order::{AccountJson, EachLanguage, LineJson, LocalizedJson, OrderJson, PropertyJson};
-pub use payment::{PaymentJson, SignerJson};
+pub use payment::{
+    ConfirmedJson, ManualJson, PaymentJson, PaymentLineJson, ProposalJson, SignerJson,
+};
 
 /// A member of a JSON document that is wrong, and why.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

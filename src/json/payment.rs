@@ -23,9 +23,57 @@ pub struct PaymentJson {
     pub properties: Vec<PaymentPropertyJson>,
     /// When the signed message came in.
     pub received_at: String,
-    pub signer: SignerJson,
+    /// Absent for a payment that was entered by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<SignerJson>,
     /// Name of the signed message among the evidence.
     pub evidence: String,
+    /// For ever, if the payment was entered by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manual: Option<ManualJson>,
+}
+
+/// How a payment was entered by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ManualJson {
+    /// Place of the proposal in the journal.
+    pub proposal: u64,
+    /// Fingerprints of the two tokens.
+    pub proposed_by: String,
+    pub approved_by: String,
+    pub note: String,
+    /// MPay's own confirmation, where it came later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<ConfirmedJson>,
+}
+
+/// MPay's confirmation of a payment that was entered by hand before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ConfirmedJson {
+    pub received_at: String,
+    /// Name of the signed message among the evidence.
+    pub evidence: String,
+}
+
+/// A payment that one person proposes to enter by hand, and another approves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ProposalJson {
+    pub payment_id: String,
+    pub service_id: String,
+    pub order_key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoice_id: Option<String>,
+    pub amount: String,
+    pub currency: String,
+    pub paid_at: String,
+    pub lines: Vec<PaymentLineJson>,
+    /// Where it is known from.
+    pub note: String,
+    /// Fingerprint of the token of whoever proposes.
+    pub by: String,
 }
 
 /// Who signed a message, and how.
@@ -84,9 +132,16 @@ impl PaymentJson {
                 .collect(),
             properties: write_properties(&confirmation.properties),
             received_at: time::format(received_at),
-            signer,
+            signer: Some(signer),
             evidence,
+            manual: None,
         }
+    }
+
+    /// Whether MPay has confirmed the payment: at once, or after it was entered by hand.
+    pub fn is_confirmed(&self) -> bool {
+        let manual = self.manual.as_ref();
+        manual.is_none_or(|manual| manual.confirmed.is_some())
     }
 
     /// The confirmation that this describes.

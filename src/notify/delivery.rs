@@ -187,7 +187,7 @@ async fn attempt<P: Platform>(
             at: now,
             given_up: false,
         };
-        store.settle(delivery.index, &settled).await?;
+        store.settle_delivery(delivery.index, &settled).await?;
         return Ok(Attempt::Delivered);
     };
     let count = delivery.attempts.count.saturating_add(1);
@@ -201,7 +201,7 @@ async fn attempt<P: Platform>(
     store.tried(delivery.index, &attempts).await?;
     if given_up {
         let settled = Settled { at: now, given_up };
-        store.settle(delivery.index, &settled).await?;
+        store.settle_delivery(delivery.index, &settled).await?;
     }
     Ok(Attempt::Failed { given_up })
 }

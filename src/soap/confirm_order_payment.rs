@@ -46,12 +46,21 @@ async fn confirm<P: Platform>(
 ) -> Result<Answer, Fault> {
     let evidence = Evidence::new(call.message, claim.payment_id.as_str(), content, "accepted");
     // A payment that is recorded stays confirmed, whatever has become of order or configuration.
-    if let Ok(confirmation) = &claim.confirmation
-        && let Some(Recorded::Repeated { alike }) =
-            call.store.recorded(confirmation, &evidence).await?
-    {
-        note_repetition(confirmation, alike);
-        return Ok(Answer::Content(confirmed()));
+    if let Ok(confirmation) = &claim.confirmation {
+        match call.store.recorded(confirmation, &evidence).await? {
+            Some(Recorded::Repeated { alike }) => {
+                note_repetition(confirmation, alike);
+                return Ok(Answer::Content(confirmed()));
+            }
+            Some(Recorded::Manual) => {
+                let payment = record(call, confirmation, &evidence);
+                call.store
+                    .confirm_manual(confirmation, &payment, &evidence)
+                    .await?;
+                return Ok(Answer::Content(confirmed()));
+            }
+            _ => {}
+        }
     }
     if call.config.service(&claim.service_id).is_none() {
         return Err(Fault::unknown_service());
@@ -70,9 +79,7 @@ async fn confirm<P: Platform>(
         confirmation.check_against(latest).map_err(misfit)?;
     }
 
-    let received_at = call.store.now();
-    let evidence_id = evidence.id().to_owned();
-    let payment = PaymentJson::new(&confirmation, received_at, call.signer(), evidence_id);
+    let payment = record(call, &confirmation, &evidence);
     // Signed before it is true, so that it can be kept with the payment; sent only once it is.
     let signed = call.sign(&confirmed());
     let answer = signed.as_ref().map(String::as_bytes);
@@ -94,6 +101,11 @@ async fn confirm<P: Platform>(
         Recorded::Repeated { alike } => {
             note_repetition(&confirmation, alike);
         }
+        Recorded::Manual => {
+            call.store
+                .confirm_manual(&confirmation, &payment, &evidence)
+                .await?;
+        }
         Recorded::Conflict => {
             return Err(Fault::invalid_parameter(
                 "PaymentID is that of another payment, with another content.",
@@ -101,6 +113,16 @@ async fn confirm<P: Platform>(
         }
     }
     Ok(signed.map_or_else(|| Answer::Content(confirmed()), Answer::Signed))
+}
+
+/// What is kept of a confirmation, received now.
+fn record<P: Platform>(
+    call: &Call<'_, P>,
+    confirmation: &Confirmation,
+    evidence: &Evidence<'_>,
+) -> PaymentJson {
+    let (received_at, name) = (call.store.now(), evidence.id().to_owned());
+    PaymentJson::new(confirmation, received_at, call.signer(), name)
 }
 
 /// What does not decide whether two confirmations are one payment may differ; people may want to

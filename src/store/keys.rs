@@ -67,6 +67,11 @@ pub fn journal(index: u64) -> String {
     format!("{JOURNAL}/{index}")
 }
 
+/// The statement that shows a payment, by its place in the journal.
+pub fn settled(id: &PaymentId) -> String {
+    format!("settled/{}", encode(id.as_str()))
+}
+
 /// List of what became of a refused confirmation.
 pub fn refusal(evidence: &str) -> String {
     format!("refusal/{evidence}")

@@ -11,6 +11,7 @@ mod evidence;
 mod journal;
 mod keys;
 mod list;
+mod manual;
 #[cfg(test)]
 pub mod memory;
 mod orders;
@@ -22,6 +23,7 @@ mod properties;
 mod register;
 mod requests;
 mod reviews;
+mod settlement;
 #[cfg(target_arch = "wasm32")]
 pub mod spin;
 #[cfg(test)]
@@ -35,6 +37,7 @@ use jiff::Timestamp;
 
 pub use evidence::Evidence;
 pub use journal::{JournalEntry, JournalPage, Span};
+pub use manual::StoredProposal;
 pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
 pub use outbox::{Attempts, Delivery, OutboxPage, Settled};
 pub use payments::{Proof, Recorded, StoredPayment};

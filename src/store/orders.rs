@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{ChangeRefused, Order, OrderKey, OrderState, ServiceId},
-    json::{Event, OrderJson, PaymentJson, ReviewClosedJson},
+    json::{ConfirmedJson, Event, OrderJson, PaymentJson, ReviewClosedJson},
 };
 
 /// An entry of an order's list.
@@ -23,6 +23,8 @@ pub(super) enum OrderEntry {
     Version(Box<OrderJson>),
     /// A payment for it.
     Payment(Box<PaymentJson>),
+    /// MPay confirms a payment that was entered by hand.
+    Confirmed(Box<PaymentJson>),
     /// A review of a payment is closed.
     Closed(Box<ReviewClosedJson>),
     /// An index that was taken, but whose change was refused.
@@ -285,6 +287,16 @@ impl<P: Platform> Store<P> {
                 OrderEntry::Payment(json) => {
                     if stored.state.pay(json.to_confirmation().map_err(corrupt)?) {
                         stored.payments.push(*json);
+                    }
+                }
+                OrderEntry::Confirmed(json) => {
+                    let mut payments = stored.payments.iter_mut();
+                    let known = payments.find(|known| known.payment_id == json.payment_id);
+                    if let Some(manual) = known.and_then(|known| known.manual.as_mut()) {
+                        manual.confirmed.get_or_insert(ConfirmedJson {
+                            received_at: json.received_at,
+                            evidence: json.evidence,
+                        });
                     }
                 }
                 OrderEntry::Closed(closed) => {

@@ -27,6 +27,8 @@ pub enum Recorded {
         /// Whether what does not decide is the same too, such as the time of payment.
         alike: bool,
     },
+    /// It was entered by hand before, and MPay confirms it now: see [`Store::confirm_manual`].
+    Manual,
     /// Another payment has this id.
     Conflict,
 }
@@ -44,21 +46,22 @@ pub struct StoredPayment {
     pub state: RecordedPayment,
     /// The accounts of its lines, as the order names them.
     pub accounts: Vec<Option<PaymentAccount>>,
+    /// The statement that shows it: a place in the journal.
+    pub settled: Option<u64>,
 }
 
 /// The messages that prove a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
-    /// The payment's place in the journal.
-    pub index: u64,
-    /// When it was entered there.
-    pub recorded_at: Timestamp,
-    /// Its record.
-    pub payment: PaymentJson,
-    /// The signed confirmation, as it came in.
+    /// The payment.
+    pub stored: StoredPayment,
+    /// What it was recorded by: the signed confirmation, as it came in, or the proposal and its
+    /// approval of one that was entered by hand.
     pub request: Vec<u8>,
-    /// The signed answer to it. `None` where a call with another content finished the recording,
-    /// or no answer could be signed.
+    /// MPay's signed confirmation of a payment that was entered by hand before.
+    pub confirmation: Option<Vec<u8>>,
+    /// The signed answer to the confirmation. `None` where a call with another content finished
+    /// the recording, where no answer could be signed, and for what was entered by hand.
     pub answer: Option<Vec<u8>>,
 }
 
@@ -72,6 +75,9 @@ pub(super) struct Marker {
     evidence: String,
     /// Its place in the journal.
     pub journal: u64,
+    /// Whether it was entered by hand.
+    #[serde(default)]
+    manual: bool,
 }
 
 impl<P: Platform> Store<P> {
@@ -156,13 +162,14 @@ impl<P: Platform> Store<P> {
                 };
                 let earlier = first.to_confirmation().map_err(corrupt)?;
                 let same = earlier.content() == confirmation.content();
+                let manual = first.manual.is_some() && first.manual != payment.manual;
                 // Who asked for something else is answered something else.
-                let answer = answer.filter(|_| same);
+                let answer = answer.filter(|_| same && !manual);
                 self.complete(&earlier, &first, answer, started).await?;
-                Ok(if same {
-                    Recorded::New
-                } else {
-                    Recorded::Conflict
+                Ok(match (same, manual) {
+                    (false, _) => Recorded::Conflict,
+                    (true, true) => Recorded::Manual,
+                    (true, false) => Recorded::New,
                 })
             }
         }
@@ -206,6 +213,7 @@ impl<P: Platform> Store<P> {
             content: confirmation.content().to_string(),
             evidence: payment.evidence.clone(),
             journal: journal.index,
+            manual: payment.manual.is_some(),
         };
         let key = keys::done(&confirmation.payment_id);
         self.set_many(&[(key, to_json(&marker)?.into_bytes())])
@@ -275,36 +283,69 @@ impl<P: Platform> Store<P> {
                 confirmation.order_key.clone(),
             );
             orders.insert(key.clone(), None);
-            payments.push((entry.index, entry.at, payment, key, confirmation.payment_id));
+            payments.push((entry.index, entry.at, key, confirmation.payment_id));
         }
         let keys: Vec<_> = orders.keys().cloned().collect();
         let stored = self.orders(&keys).await?;
         for (key, order) in keys.into_iter().zip(stored) {
             orders.insert(key, order);
         }
-        let with_state = payments
-            .into_iter()
-            .map(|(index, recorded_at, payment, key, id)| {
-                let order = orders.get(&key).and_then(Option::as_ref);
-                let found = order.and_then(|order| {
-                    let state = order.state.payment(&id)?;
-                    let lines = state.confirmation.lines.iter();
-                    let accounts = lines.map(|line| order.state.account(&line.line_id).cloned());
-                    Some((state.clone(), accounts.collect()))
-                });
-                let (state, accounts) = found.ok_or_else(|| StoreError::Corrupt {
-                    key: keys::journal(index),
-                    reason: "its order has no such payment".to_owned(),
-                })?;
-                Ok(StoredPayment {
-                    index,
-                    recorded_at,
-                    payment: *payment,
-                    state,
-                    accounts,
-                })
+        let ids: Vec<_> = payments.iter().map(|(.., id)| id.clone()).collect();
+        let settled = self.settled(&ids).await?;
+        let payments = payments.into_iter().zip(settled);
+        let with_state = payments.map(|((index, recorded_at, key, id), settled)| {
+            let order = orders.get(&key).and_then(Option::as_ref);
+            let found = order.and_then(|order| {
+                let mut states = order.state.payments().iter();
+                let position = states.position(|state| state.confirmation.payment_id == id)?;
+                let state = order.state.payments().get(position)?;
+                let record = order.payments.get(position)?.clone();
+                let lines = state.confirmation.lines.iter();
+                let accounts = lines.map(|line| order.state.account(&line.line_id).cloned());
+                Some((record, state.clone(), accounts.collect()))
             });
+            let (payment, state, accounts) = found.ok_or_else(|| StoreError::Corrupt {
+                key: keys::journal(index),
+                reason: "its order has no such payment".to_owned(),
+            })?;
+            Ok(StoredPayment {
+                index,
+                recorded_at,
+                payment,
+                state,
+                accounts,
+                settled,
+            })
+        });
         with_state.collect()
+    }
+
+    /// Of these payments those that are recorded.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails, or has lost what a marker promises.
+    pub async fn payments_by_id(
+        &self,
+        ids: &[PaymentId],
+    ) -> Result<Vec<StoredPayment>, StoreError> {
+        const AT_ONCE: usize = 200;
+        let mut payments = Vec::new();
+        for ids in ids.chunks(AT_ONCE) {
+            let keys: Vec<_> = ids.iter().map(keys::done).collect();
+            let mut markers = Vec::new();
+            for (key, bytes) in self.get_many(&keys).await? {
+                markers.push(read_marker(&key, &bytes)?);
+            }
+            if markers.is_empty() {
+                continue;
+            }
+            let entries = markers.iter().map(|marker| keys::journal(marker.journal));
+            let mut values = self.get_many(&entries.collect::<Vec<_>>()).await?;
+            let entries = markers.iter().map(|marker| marker.entry(&mut values));
+            let entries = entries.collect::<Result<_, _>>()?;
+            payments.extend(self.payments(entries).await?);
+        }
+        Ok(payments)
     }
 
     /// The messages of a payment that is recorded; `None` if there is none of this id.
@@ -312,27 +353,23 @@ impl<P: Platform> Store<P> {
     /// # Errors
     /// [`StoreError`] if the store fails, or has lost what the marker promises.
     pub async fn proof(&self, id: &PaymentId) -> Result<Option<Proof>, StoreError> {
-        let Some(marker) = self.marker(id).await? else {
+        let Some(stored) = self.payment(id).await? else {
             return Ok(None);
         };
-        let request = keys::evidence(&marker.evidence);
-        let answer = keys::answer(id, marker.journal);
-        let keys = [
-            keys::journal(marker.journal),
-            request.clone(),
-            answer.clone(),
-        ];
+        let manual = stored.payment.manual.as_ref();
+        let confirmation = manual
+            .and_then(|manual| manual.confirmed.as_ref())
+            .map(|confirmed| keys::evidence(&confirmed.evidence));
+        let request = keys::evidence(&stored.payment.evidence);
+        let answer = keys::answer(id, stored.index);
+        let mut keys = vec![request.clone(), answer.clone()];
+        keys.extend(confirmation.clone());
         let mut values = self.get_many(&keys).await?;
-        let entry = marker.entry(&mut values)?;
-        let Event::PaymentRecorded(payment) = entry.event else {
-            return Err(lost(keys::journal(marker.journal)));
-        };
         Ok(Some(Proof {
-            index: entry.index,
-            recorded_at: entry.at,
-            payment: *payment,
             request: values.remove(&request).ok_or_else(|| lost(request))?,
+            confirmation: confirmation.and_then(|key| values.remove(&key)),
             answer: values.remove(&answer),
+            stored,
         }))
     }
 }
@@ -354,12 +391,13 @@ impl Marker {
     }
 
     fn compare(&self, confirmation: &Confirmation, evidence: &Evidence<'_>) -> Recorded {
-        if self.content == confirmation.content().to_string() {
-            Recorded::Repeated {
-                alike: self.evidence == evidence.id(),
-            }
-        } else {
+        let alike = self.evidence == evidence.id();
+        if self.content != confirmation.content().to_string() {
             Recorded::Conflict
+        } else if self.manual && !alike {
+            Recorded::Manual
+        } else {
+            Recorded::Repeated { alike }
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     domain::{
         Confirmation, Money, Order, OrderKey, OrderStatus, PaymentId, Review, ServiceId, Text,
     },
-    json::{Event, OrderJson, PaymentJson, RefusalJson, SignerJson},
+    json::{Event, ManualJson, OrderJson, PaymentJson, RefusalJson, SignerJson},
 };
 
 pub(super) fn order_json(key: &str, amount: &str) -> OrderJson {
@@ -127,6 +127,9 @@ async fn events(memory: &Memory) -> Vec<(&'static str, u64)> {
         Event::PaymentRecorded(_) => ("payment.recorded", 0),
         Event::PaymentRefused(_) => ("payment.refused", 0),
         Event::ReviewClosed(_) => ("review.closed", 0),
+        Event::SettlementImported(_) => ("settlement.imported", 0),
+        Event::PaymentProposed(_) => ("payment.proposed", 0),
+        Event::PaymentConfirmed(_) => ("payment.confirmed", 0),
     });
     events.collect()
 }
@@ -355,8 +358,8 @@ async fn a_payment_is_shown_once_it_is_recorded_with_the_answer_that_says_so() {
         Recorded::Conflict
     );
     let kept = payment_of(&memory, "P").await.unwrap();
-    assert_eq!((kept.index, kept.answer), (3, None));
-    assert_eq!(kept.payment.amount, "60");
+    assert_eq!((kept.stored.index, kept.answer), (3, None));
+    assert_eq!(kept.stored.payment.amount, "60");
 }
 
 /// The calls of a recording, in their order, for scripts of faults.
@@ -1169,7 +1172,7 @@ async fn of_many_who_close_a_review_one_does() {
 
 #[tokio::test(start_paused = true)]
 async fn a_closing_stopped_between_any_two_calls_is_finished_by_repetition() {
-    const CALLS: usize = 7;
+    const CALLS: usize = 8;
     for fault in [Fault::Cut, Fault::CutAfter, Fault::Fail, Fault::Drop] {
         for position in 0..CALLS {
             let memory = Memory::new();
@@ -1376,5 +1379,87 @@ async fn what_was_recorded_a_little_out_of_order_is_found_by_its_time() {
         let beyond = times.iter().skip(end as usize - 1);
         assert_eq!(beyond.filter(|at| span.contains(**at)).count(), 0, "{n}");
         assert!(end <= page.next + 20, "{end}, {}", page.next);
+    }
+}
+
+/// Records a payment as one that was entered by hand.
+async fn record_by_hand(memory: &Memory, id: &str) -> Result<Recorded, StoreError> {
+    let (confirmation, json) = payment(id, "1", "100");
+    let evidence = Evidence::new(b"{}", id, b"proposal", "manual");
+    let json = PaymentJson {
+        evidence: evidence.id().to_owned(),
+        signer: None,
+        manual: Some(ManualJson {
+            proposal: 1,
+            proposed_by: "one".into(),
+            approved_by: "two".into(),
+            note: "in the statement".into(),
+            confirmed: None,
+        }),
+        ..json
+    };
+    Store::new(memory.clone())
+        .record(&confirmation, &json, &evidence, None)
+        .await
+}
+
+/// Confirms a payment as MPay does, and as the operation answers it: repeated until it succeeds.
+async fn confirm(memory: &Memory, id: &str) {
+    let (confirmation, json) = payment(id, "1", "100");
+    let evidence = Evidence::new(b"<message/>", id, b"confirmation", "accepted");
+    let json = PaymentJson {
+        evidence: evidence.id().to_owned(),
+        ..json
+    };
+    let store = Store::new(memory.clone());
+    loop {
+        match store.record(&confirmation, &json, &evidence, None).await {
+            Ok(Recorded::Manual) => {
+                let noted = store.confirm_manual(&confirmation, &json, &evidence).await;
+                if noted.is_ok() {
+                    return;
+                }
+            }
+            Ok(Recorded::New | Recorded::Repeated { .. }) => return,
+            Ok(Recorded::Conflict) => panic!("a conflict"),
+            Err(_) => {}
+        }
+        tokio::time::sleep(Duration::from_secs(7)).await;
+    }
+}
+
+/// However far the entry by hand has come: MPay's confirmation finishes it, is kept, and pays
+/// nothing twice.
+#[tokio::test(start_paused = true)]
+async fn an_entry_by_hand_that_broke_off_is_finished_by_mpays_confirmation() {
+    for fault in [Fault::Cut, Fault::CutAfter] {
+        for position in 0..=WRITE_MARKER {
+            let memory = Memory::new();
+            register(&memory, "1", "100").await.unwrap();
+            spoil(&memory, position, fault);
+            let cut = record_by_hand(&memory, "P");
+            let cut = tokio::time::timeout(Duration::from_secs(1), cut).await;
+            assert!(cut.is_err());
+            memory.script([]);
+            confirm(&memory, "P").await;
+            confirm(&memory, "P").await;
+            let kept = payment_of(&memory, "P").await.unwrap();
+            let message = kept.confirmation.as_ref().unwrap_or(&kept.request);
+            assert_eq!(message, b"<message/>", "{fault:?} at {position}");
+            assert!(kept.stored.payment.is_confirmed());
+            let order = stored(&memory, "1").await.unwrap();
+            assert_eq!(order.state.amount_paid(), Money::parse("100").unwrap());
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            register(&memory, "2", "1").await.unwrap();
+            let noted = events(&memory).await;
+            let noted = noted.iter().filter(|event| event.0 == "payment.confirmed");
+            let manual = kept.stored.payment.manual.is_some();
+            assert_eq!(
+                noted.count(),
+                usize::from(manual),
+                "{fault:?} at {position}"
+            );
+            assert_eq!(ledger(&memory).await, ["P"]);
+        }
     }
 }

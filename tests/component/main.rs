@@ -10,6 +10,7 @@ mod evidence;
 mod harness;
 mod host;
 mod life;
+mod manual;
 mod openapi;
 mod payments;
 #[path = "../../crates/wsse/tests/common/python.rs"]
@@ -20,5 +21,6 @@ mod requests;
 mod reviews;
 mod scale;
 mod security;
+mod settlement;
 mod transport;
 mod webhook;

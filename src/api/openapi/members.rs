@@ -211,6 +211,22 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
             "Whether the webhook has been told.",
             Some(words(["pending", "delivered", "failing", "given-up"])),
         ),
+        ("Proposed", "paid_at") => ("When it was paid.", Some(lenient_time())),
+        ("Proposed" | "Proposal" | "ProposalAnswer", "lines") => (
+            "What was paid of each line; needed if the order has several.",
+            None,
+        ),
+        ("Proposed" | "Proposal" | "ProposalAnswer", "note") => (
+            "Where it is known from.",
+            Some(text(max_read(reviews::note))),
+        ),
+        ("Settlement", "payments") => ("", None),
+        ("Shown" | "Known", "amount") => ("The amount.", Some(amount())),
+        ("Shown", "payment_id" | "order_key") => {
+            ("As the statement has it.", Some(json!({"type": "string"})))
+        }
+        ("Known", "shown") => ("", Some(amount())),
+        ("Comparison" | "WrongRow", "errors") => ("What cannot be read.", None),
         ("Report", _) => ("", None),
         ("RegisterAnswer", "next") => ("", None),
         _ => common(name),
@@ -347,6 +363,21 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
             Some(words(["created", "amended", "unchanged", "error"])),
         ),
         "totals" => ("Sums by account.", None),
+        "manual" => ("How it was entered by hand: for ever, if it was.", None),
+        "confirmed" => ("MPay's own confirmation, where it came later.", None),
+        "proposal" => ("Place of the proposal in the journal.", None),
+        "proposed_by" | "approved_by" => ("Fingerprint of the token.", Some(hexadecimal(8))),
+        "proposed_at" => ("When it was proposed.", Some(time())),
+        "sha256" => ("SHA-256 of the statement.", Some(hexadecimal(64))),
+        "rows" => (
+            "Numbers of the rows, as editors and spreadsheets count.",
+            None,
+        ),
+        "row" => (
+            "Number of the row, as editors and spreadsheets count.",
+            None,
+        ),
+        "date" => ("As the statement has it.", None),
         "code" => ("Code of the fault that MPay got.", None),
         _ => ("", None),
     }
@@ -374,6 +405,14 @@ pub fn required(schema: &str) -> &'static [&'static str] {
             "beneficiary_name",
         ],
         "Closing" => &["note"],
+        "Proposed" => &[
+            "payment_id",
+            "service_id",
+            "order_key",
+            "amount",
+            "paid_at",
+            "note",
+        ],
         _ => &[],
     }
 }
@@ -382,6 +421,7 @@ pub fn required(schema: &str) -> &'static [&'static str] {
 pub fn parameters() -> Map<String, Value> {
     let cursor = json!({"type": "integer", "minimum": 0, "maximum": (1u64 << 53) - 1});
     let positive = json!({"type": "integer", "minimum": 1, "maximum": (1u64 << 53) - 1});
+    let column = || json!({"type": "string", "minLength": 1});
     let flag = || words(["true", "false"]);
     let limit = |max: u64, default: u64| json!({"type": "integer", "minimum": 1, "maximum": max, "default": default});
     let rows = [
@@ -485,6 +525,42 @@ pub fn parameters() -> Map<String, Value> {
             lenient_time(),
         ),
         (
+            "required_from",
+            "query",
+            "The first day that the statement is about.",
+            lenient_time(),
+        ),
+        (
+            "required_to",
+            "query",
+            "The last day, which is included.",
+            lenient_time(),
+        ),
+        (
+            "amount",
+            "query",
+            "Name of the column of amounts.",
+            column(),
+        ),
+        (
+            "payment_id",
+            "query",
+            "Name of the column of PaymentIDs.",
+            column(),
+        ),
+        (
+            "order_key",
+            "query",
+            "Name of the column of order numbers.",
+            column(),
+        ),
+        (
+            "date_column",
+            "query",
+            "Name of the column of dates.",
+            column(),
+        ),
+        (
             "part",
             "query",
             "Which table is given as CSV.",
@@ -542,10 +618,17 @@ pub fn parameters() -> Map<String, Value> {
             let name = match id {
                 "refused" => "reason",
                 "export_limit" => "limit",
+                "required_from" => "from",
+                "required_to" => "to",
+                "date_column" => "date",
                 "evidence_format" | "export_format" | "reconciliation_format" => "format",
                 id => id,
             };
-            let required = place == "path" || id == "Idempotency-Key";
+            let required = place == "path"
+                || matches!(
+                    id,
+                    "Idempotency-Key" | "required_from" | "required_to" | "amount"
+                );
             let parameter = json!({
                 "name": name, "in": place, "required": required,
                 "description": description, "schema": schema

@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 use super::schemas::Schemas;
 use crate::{
     api::{
-        events::EventsAnswer, import::RowResult, order_answer::OrderAnswer, outbox::OutboxAnswer,
-        payments, reconciliation::Reconciliation, refusals, register::RegisterAnswer, reviews,
+        events::EventsAnswer, import::RowResult, manual, order_answer::OrderAnswer,
+        outbox::OutboxAnswer, payments, reconciliation::Reconciliation, refusals,
+        register::RegisterAnswer, reviews, settlement::Comparison,
     },
     json::OrderJson,
     notify::Report,
@@ -355,6 +356,30 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             .takes(["id"])
             .answers(200, "The payment.", as_json(schemas.answer::<payments::PaymentAnswer>()))
             .fails([404]),
+        ("POST", "payments/manual") => Operation::new("payments", "proposePayment", "Proposes a payment that MPay did not confirm")
+            .describe("It is judged as if MPay had sent it, and counts for nothing until somebody with another token approves it. `lines` are needed if the order has several.")
+            .body(as_json(schemas.request::<manual::Proposed>()))
+            .answers(201, "The proposal.", as_json(schemas.answer::<manual::ProposalAnswer>()))
+            .header(201, "Location", true, "The proposal's address.")
+            .fails([404, 409, 413, 422]),
+        ("GET", "payments/manual/{index}") => Operation::new("payments", "getProposal", "A payment that was proposed")
+            .takes(["index"])
+            .answers(200, "The proposal.", as_json(schemas.answer::<manual::ProposalAnswer>()))
+            .fails([404]),
+        ("POST", "payments/manual/{index}/approve") => Operation::new("payments", "approvePayment", "Records a payment that somebody else has proposed")
+            .describe("Once more changes nothing.")
+            .takes(["index"])
+            .answers(200, "The payment.", as_json(schemas.answer::<payments::PaymentAnswer>()))
+            .fails([404, 409, 413, 422]),
+        ("POST", "settlement") => Operation::new("payments", "settle", "Compares a statement with what was recorded")
+            .describe("A table of the bank, the treasury or MPay, of up to 2,000 rows, whose columns the parameters name. What it shows is marked as settled; the same statement again changes nothing. Give `payment_id`, or `order_key` where it has none.")
+            .takes(["required_from", "required_to", "amount", "payment_id", "order_key", "date_column"])
+            .body(json!({"text/csv": {
+                "schema": {"type": "string"},
+                "examples": {"statement": {"summary": "A statement of one row", "value": "id,sum,date\r\nP-1,125.50,2026-11-30\r\n"}}
+            }}))
+            .answers(200, "What fits and what does not.", as_json(schemas.answer::<Comparison>()))
+            .fails([413, 422]),
         ("GET", "payments/{id}/evidence") => Operation::new("payments", "getEvidence", "What proves a payment")
             .describe("A ZIP of `request.xml`, the confirmation byte for byte as MPay signed it; `answer.xml`, our signed answer; and `meta.json`.")
             .takes(["id", "evidence_format"])

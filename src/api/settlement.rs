@@ -1,0 +1,390 @@
+//! `POST /api/settlement`: a statement of the bank, the treasury or MPay, compared with what is
+//! recorded.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+use super::{
+    Call, Problem, json, payments,
+    query::{Query, span},
+    sheet::{Row, Sheet},
+};
+use crate::{
+    digest::sha256,
+    domain::{Money, PaymentId, time},
+    json::{FieldError, SettlementJson},
+    store::{Platform, Span, StoredPayment},
+};
+
+/// How many rows a statement has at most, and how many payments its period.
+const MAX_ROWS: usize = 2000;
+const MAX_PAYMENTS: usize = 5000;
+const PAGE: usize = 200;
+
+/// Which columns of the statement say what.
+struct Mapping<'a> {
+    payment_id: Option<&'a str>,
+    order_key: Option<&'a str>,
+    amount: &'a str,
+    date: Option<&'a str>,
+}
+
+/// Rows of the statement about one payment: a statement may have one for each line.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Shown {
+    rows: Vec<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_key: Option<String>,
+    amount: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date: Option<String>,
+    #[serde(skip)]
+    sum: Money,
+}
+
+/// A recorded payment, beside the rows that show it.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Known {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rows: Vec<usize>,
+    index: u64,
+    payment_id: String,
+    order_key: String,
+    amount: String,
+    /// What the statement says, where it says something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shown: Option<String>,
+    paid_at: String,
+    recorded_at: String,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct WrongRow {
+    row: usize,
+    errors: Vec<FieldError>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Comparison {
+    /// SHA-256 of the statement.
+    sha256: String,
+    /// The event that marks what is settled only now; absent if there is nothing new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settlement: Option<u64>,
+    /// Shown and recorded.
+    matched: Vec<Known>,
+    /// Shown and recorded with another amount.
+    differing: Vec<Known>,
+    /// Shown, but not recorded.
+    not_recorded: Vec<Shown>,
+    /// Recorded in the period, but shown neither here nor in a statement before.
+    not_settled: Vec<Known>,
+    /// Rows that cannot be read.
+    errors: Vec<WrongRow>,
+}
+
+/// Compares a statement with what was recorded in a period, and marks as settled what it shows.
+/// The same statement again marks nothing again.
+pub async fn post<P: Platform>(
+    call: &Call<'_, P>,
+    body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    let names = ["payment_id", "order_key", "amount", "date", "from", "to"];
+    let query = Query::read(call.query, &names)?;
+    let span = span(&query, "from", "to")?;
+    let (Some(_), Some(_), Some(amount)) = (span.from, span.to, query.get("amount")) else {
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "Give from and to, the days that the statement is about, and in amount the name of the column of amounts.",
+        ));
+    };
+    let mapping = Mapping {
+        payment_id: query.get("payment_id"),
+        order_key: query.get("order_key"),
+        amount,
+        date: query.get("date"),
+    };
+    if mapping.payment_id.is_none() && mapping.order_key.is_none() {
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "Give in payment_id the name of the column of PaymentIDs, or in order_key that of order numbers.",
+        ));
+    }
+    let sheet = Sheet::read(body)?;
+    for (parameter, column) in names.iter().zip([
+        mapping.payment_id,
+        mapping.order_key,
+        Some(mapping.amount),
+        mapping.date,
+    ]) {
+        if let Some(column) = column
+            && !sheet.columns().iter().any(|name| name == column)
+        {
+            return Err(Problem::field(parameter, "is no column of the statement"));
+        }
+    }
+    let (shown, errors) = read(&sheet, &mapping)?;
+    let recorded = recorded(call, span).await?;
+    let (mut comparison, new) = compare(call, shown, recorded).await?;
+    comparison.sha256 = sha256(body);
+    comparison.errors = errors;
+    if !new.is_empty() {
+        let settlement = SettlementJson {
+            sha256: comparison.sha256.clone(),
+            payments: new,
+            by: call.caller.to_owned(),
+        };
+        comparison.settlement = Some(call.store.settle(&settlement).await?);
+    }
+    json(StatusCode::OK, &comparison)
+}
+
+/// What the statement shows, rows of one PaymentID together.
+fn read(sheet: &Sheet, mapping: &Mapping<'_>) -> Result<(Vec<Shown>, Vec<WrongRow>), Problem> {
+    let (mut shown, mut errors) = (Vec::<Shown>::new(), Vec::new());
+    let mut by_id: HashMap<String, usize> = HashMap::new();
+    for (count, (row, cells)) in sheet.rows().enumerate() {
+        if count >= MAX_ROWS {
+            return Err(Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("A statement has {MAX_ROWS} rows at most; send it in parts."),
+            ));
+        }
+        let next = match read_row(row, &cells, mapping) {
+            Ok(next) => next,
+            Err(wrong) => {
+                errors.push(WrongRow { row, errors: wrong });
+                continue;
+            }
+        };
+        let known = next.payment_id.as_ref().and_then(|id| by_id.get(id));
+        match known.and_then(|position| shown.get_mut(*position)) {
+            Some(known) => {
+                known.rows.push(row);
+                known.sum = known.sum + next.sum;
+                known.amount = known.sum.to_string();
+            }
+            None => {
+                if let Some(id) = &next.payment_id {
+                    by_id.insert(id.clone(), shown.len());
+                }
+                shown.push(next);
+            }
+        }
+    }
+    Ok((shown, errors))
+}
+
+fn read_row(row: usize, cells: &Row<'_>, mapping: &Mapping<'_>) -> Result<Shown, Vec<FieldError>> {
+    let mut errors = Vec::new();
+    let mut wrong = |field: &str, detail: String| {
+        errors.push(FieldError {
+            field: field.to_owned(),
+            detail,
+        });
+    };
+    let text = |column: Option<&str>| cells.get(column?).map(str::to_owned);
+    let payment_id = text(mapping.payment_id);
+    let order_key = text(mapping.order_key);
+    if let (Some(column), Some(id)) = (mapping.payment_id, &payment_id)
+        && let Err(error) = PaymentId::parse(id)
+    {
+        wrong(column, error.to_string());
+    }
+    if payment_id.is_none() && order_key.is_none() {
+        let column = mapping.payment_id.or(mapping.order_key).unwrap_or_default();
+        wrong(column, "is empty".to_owned());
+    }
+    let sum = match cells.get(mapping.amount).map(amount) {
+        Some(Ok(sum)) => sum,
+        Some(Err(error)) => {
+            wrong(mapping.amount, error);
+            Money::ZERO
+        }
+        None => {
+            wrong(mapping.amount, "is empty".to_owned());
+            Money::ZERO
+        }
+    };
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    Ok(Shown {
+        rows: vec![row],
+        payment_id,
+        order_key,
+        amount: sum.to_string(),
+        date: text(mapping.date),
+        sum,
+    })
+}
+
+/// An amount as statements have it: also with a decimal comma, and thousands set apart.
+fn amount(text: &str) -> Result<Money, String> {
+    let mut plain: String = text
+        .chars()
+        .filter(|c| !c.is_whitespace() && *c != '\'')
+        .collect();
+    match (plain.rfind(','), plain.rfind('.')) {
+        (Some(comma), Some(point)) if comma < point => plain.retain(|c| c != ','),
+        (Some(_), Some(_)) => {
+            plain.retain(|c| c != '.');
+            plain = plain.replace(',', ".");
+        }
+        (None, None) => {}
+        (Some(only), None) | (None, Some(only)) => {
+            if plain.len() - only == 4 {
+                return Err(
+                    "could be thousands or thousandths; write two digits behind the point"
+                        .to_owned(),
+                );
+            }
+            plain = plain.replace(',', ".");
+        }
+    }
+    Money::parse(&plain).map_err(|error| error.to_string())
+}
+
+/// The payments recorded in the period.
+async fn recorded<P: Platform>(
+    call: &Call<'_, P>,
+    span: Span,
+) -> Result<Vec<StoredPayment>, Problem> {
+    let (mut found, mut cursor) = (Vec::new(), 0);
+    loop {
+        let page = payments::recorded(call, cursor, PAGE, span).await?;
+        found.extend(call.store.payments(page.entries).await?);
+        if found.len() > MAX_PAYMENTS {
+            return Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                format!(
+                    "More than {MAX_PAYMENTS} payments were recorded in this period; choose a shorter one."
+                ),
+            ));
+        }
+        if page.complete || page.next <= cursor {
+            return Ok(found);
+        }
+        cursor = page.next;
+    }
+}
+
+/// Compares; gives also the PaymentIDs that are settled only now.
+async fn compare<P: Platform>(
+    call: &Call<'_, P>,
+    shown: Vec<Shown>,
+    recorded: Vec<StoredPayment>,
+) -> Result<(Comparison, Vec<String>), Problem> {
+    let in_period: HashSet<String> = recorded
+        .iter()
+        .map(|p| p.payment.payment_id.clone())
+        .collect();
+    let mut elsewhere = Vec::new();
+    for id in shown.iter().filter_map(|shown| shown.payment_id.as_ref()) {
+        if !in_period.contains(id)
+            && let Ok(id) = PaymentId::parse(id)
+        {
+            elsewhere.push(id);
+        }
+    }
+    let mut left: BTreeMap<u64, StoredPayment> = recorded
+        .into_iter()
+        .chain(call.store.payments_by_id(&elsewhere).await?)
+        .map(|payment| (payment.index, payment))
+        .collect();
+    let mut comparison = Comparison {
+        sha256: String::new(),
+        settlement: None,
+        matched: Vec::new(),
+        differing: Vec::new(),
+        not_recorded: Vec::new(),
+        not_settled: Vec::new(),
+        errors: Vec::new(),
+    };
+    let mut new = Vec::new();
+    for shown in shown {
+        let fits = |payment: &StoredPayment| match (&shown.payment_id, &shown.order_key) {
+            (Some(id), _) => payment.payment.payment_id == *id,
+            (None, Some(key)) => payment.payment.order_key == *key && total(payment) == shown.sum,
+            (None, None) => false,
+        };
+        let index = left
+            .values()
+            .find(|payment| fits(payment))
+            .map(|payment| payment.index);
+        match index.and_then(|index| left.remove(&index)) {
+            None => comparison.not_recorded.push(shown),
+            Some(payment) if total(&payment) == shown.sum => {
+                if payment.settled.is_none() {
+                    new.push(payment.payment.payment_id.clone());
+                }
+                comparison
+                    .matched
+                    .push(Known::new(payment, shown.rows, None));
+            }
+            Some(payment) => {
+                let amount = Some(shown.amount);
+                comparison
+                    .differing
+                    .push(Known::new(payment, shown.rows, amount));
+            }
+        }
+    }
+    let unsettled = left.into_values().filter(|payment| {
+        payment.settled.is_none() && in_period.contains(&payment.payment.payment_id)
+    });
+    comparison.not_settled = unsettled.map(|p| Known::new(p, Vec::new(), None)).collect();
+    Ok((comparison, new))
+}
+
+fn total(payment: &StoredPayment) -> Money {
+    payment.state.confirmation.total
+}
+
+impl Known {
+    fn new(stored: StoredPayment, rows: Vec<usize>, shown: Option<String>) -> Self {
+        Self {
+            rows,
+            index: stored.index,
+            payment_id: stored.payment.payment_id,
+            order_key: stored.payment.order_key,
+            amount: stored.payment.amount,
+            shown,
+            paid_at: stored.payment.paid_at,
+            recorded_at: time::format(stored.recorded_at),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_as_statements_have_them() {
+        for (text, value) in [
+            ("1250", "1250.00"),
+            ("1250.5", "1250.50"),
+            ("1250,50", "1250.50"),
+            ("1 250,50", "1250.50"),
+            ("1\u{a0}250,50", "1250.50"),
+            ("1.250,50", "1250.50"),
+            ("1,250.50", "1250.50"),
+            ("1'250.50", "1250.50"),
+        ] {
+            assert_eq!(amount(text).unwrap().to_string(), value, "{text}");
+        }
+        for text in ["", "-5", "5 lei", "1.5.5", "1,250", "1.250"] {
+            assert!(amount(text).is_err(), "{text}");
+        }
+    }
+}
