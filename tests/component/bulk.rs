@@ -77,7 +77,7 @@ fn a_table_is_imported_row_by_row() {
             "2,TAX,1,created,,",
             "3,TAX,2,error,\"lines[0].amount_due must be a decimal number with a point, such as 125.50\",",
             "4,TAX,1,error,\"order_key is that of row 2, or one that payers would confuse with it\",",
-            "5,OTHER,,error,\"service_id is not among those of the variable service_ids; order_key is missing\",",
+            "5,OTHER,,error,\"service_id is not served here: the variables service_ids and services do not name it; order_key is missing\",",
             "6,SCHOOL,3,created,,",
         ]
     );
