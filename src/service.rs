@@ -32,6 +32,7 @@ pub async fn handle<P: Platform>(
     let result = match path.as_str() {
         "/" | "/ServiceProvider.svc" => soap(app, store, &parts, body).await,
         "/health" => health(app, store.now(), &parts),
+        "/api/openapi.json" => api::openapi(&parts.method),
         path => match path.strip_prefix("/api/") {
             Some(path) => api(app, store, &parts, path, body).await,
             None => Err(Problem::new(
@@ -156,7 +157,7 @@ async fn api<P: Platform>(
         ));
     };
     let caller = api::authorize(config, &parts.method, &parts.headers)?;
-    let route = api::Route::of(path)?;
+    let route = api::Route::of(path, &parts.method)?;
     let body = match parts.method {
         Method::POST | Method::PUT | Method::PATCH => read(parts, body).await?,
         _ => Bytes::new(),

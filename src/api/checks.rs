@@ -2,12 +2,13 @@
 //! deployment, so that what is stored must not depend on them.
 
 use crate::{
+    config::Service,
     domain::{Currency, check_state_identifier},
     json::{FieldError, OrderJson},
 };
 
 /// What makes an order unfit to be registered here.
-pub fn errors(order: &OrderJson, has_default_account: bool) -> Vec<FieldError> {
+pub fn errors(order: &OrderJson, service: &Service) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let retired = |text: &str| Currency::parse(text).is_ok_and(|currency| !currency.is_active());
     if let Some(currency) = order.currency.as_deref()
@@ -18,7 +19,7 @@ pub fn errors(order: &OrderJson, has_default_account: bool) -> Vec<FieldError> {
             "is not among the currencies in use of ISO 4217",
         ));
     }
-    if !has_default_account {
+    if service.account.is_none() {
         let missing = order
             .lines
             .iter()
@@ -27,7 +28,7 @@ pub fn errors(order: &OrderJson, has_default_account: bool) -> Vec<FieldError> {
         errors.extend(missing.map(|(i, _)| {
             error(
                 &format!("lines[{i}].destination_account"),
-                "is missing, and the variable bank_account gives no default",
+                "is missing, and neither the variable bank_account nor services gives a default",
             )
         }));
     }

@@ -15,14 +15,16 @@ use crate::{
 };
 
 #[derive(Serialize)]
-struct EventsAnswer {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct EventsAnswer {
     events: Vec<EventAnswer>,
     /// What `after` must be to go on.
     next: u64,
 }
 
 #[derive(Serialize)]
-struct EventAnswer {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct EventAnswer {
     index: u64,
     at: String,
     #[serde(flatten)]

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     Call, Problem, checks, file, order_table,
-    orders::{accept, keeping_status},
+    orders::{accept, keeping_status, strict},
     sheet::{Sheet, SheetWriter},
 };
 use crate::{
@@ -22,7 +22,8 @@ const MAX_ROWS: usize = 500;
 
 /// What became of a row.
 #[derive(Serialize)]
-struct RowResult {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RowResult {
     /// Its number, as editors and spreadsheets count.
     row: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,6 +68,8 @@ pub async fn post<P: Platform>(
     call: &Call<'_, P>,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
+    // A wrong parameter is wrong for all rows, and said once.
+    strict(call.query)?;
     let media_type = call.headers.get(header::CONTENT_TYPE);
     let media_type = media_type.and_then(|value| value.to_str().ok());
     let media_type = media_type.and_then(|value| value.split(';').next());
@@ -245,14 +248,17 @@ fn address<P: Platform>(
         });
     };
     let service = match json.service_id.as_deref().map(ServiceId::parse) {
-        Some(Ok(service)) if call.config.service_ids.contains(&service) => Some(service),
+        Some(Ok(service)) if call.config.service(&service).is_some() => Some(service),
         given => {
             wrong(
                 "service_id",
                 match given {
                     None => "is missing".to_owned(),
                     Some(Err(error)) => error.to_string(),
-                    Some(Ok(_)) => "is not among those of the variable service_ids".to_owned(),
+                    Some(Ok(_)) => {
+                        "is not served here: the variables service_ids and services do not name it"
+                            .to_owned()
+                    }
                 },
             );
             None

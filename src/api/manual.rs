@@ -13,8 +13,9 @@ use crate::{
 
 /// A payment as a person enters it.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Proposed {
+pub(super) struct Proposed {
     payment_id: Option<String>,
     service_id: Option<String>,
     order_key: Option<String>,
@@ -27,7 +28,8 @@ struct Proposed {
 }
 
 #[derive(Serialize)]
-struct ProposalAnswer {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ProposalAnswer {
     /// By which it is approved: its place in the journal.
     id: u64,
     proposed_at: String,

@@ -8,6 +8,7 @@ mod export;
 mod import;
 mod manual;
 mod merge_patch;
+mod openapi;
 mod order_answer;
 mod order_table;
 mod orders;
@@ -19,21 +20,23 @@ mod reconciliation;
 mod refusals;
 mod register;
 mod reviews;
+mod route;
 mod settlement;
 mod sheet;
 mod zip;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
     app::App,
     config::{Config, Token},
-    domain::{OrderKey, PaymentId, ServiceId},
     store::{Platform, Store},
 };
+pub use openapi::openapi;
 pub use problem::Problem;
+pub use route::{RESOURCES, Resource, Route};
 
 /// A call of the API.
 pub struct Call<'a, P> {
@@ -49,122 +52,6 @@ pub struct Call<'a, P> {
     pub query: &'a str,
     /// Fingerprint of the caller's token.
     pub caller: &'a str,
-}
-
-/// What a path below `/api/` names.
-pub enum Route {
-    /// `/api/orders`.
-    Orders,
-    /// `/api/orders/import`.
-    Import,
-    /// `/api/orders/export`.
-    Export,
-    /// `/api/orders/{service}/{key}`.
-    Order(ServiceId, OrderKey),
-    /// `/api/payments`.
-    Payments,
-    /// `/api/payments/{id}`.
-    Payment(PaymentId),
-    /// `/api/payments/manual`.
-    Proposals,
-    /// `/api/payments/manual/{id}`.
-    Proposal(u64),
-    /// `/api/payments/manual/{id}/approve`.
-    Approval(u64),
-    /// `/api/payments/{id}/evidence`.
-    Evidence(PaymentId),
-    /// `/api/payments/{id}/reviews/{reason}`.
-    Review(PaymentId, String),
-    /// `/api/refusals`.
-    Refusals,
-    /// `/api/refusals/{index}`.
-    Refusal(u64),
-    /// `/api/refusals/{index}/reviews/{reason}`.
-    RefusalReview(u64, String),
-    /// `/api/events`.
-    Events,
-    /// `/api/reconciliation`.
-    Reconciliation,
-    /// `/api/repair`.
-    Repair,
-    /// `/api/outbox`.
-    Outbox,
-    /// `/api/outbox/deliver`.
-    OutboxDeliver,
-    /// `/api/settlement`.
-    Settlement,
-}
-
-impl Route {
-    /// Finds the route of a path.
-    ///
-    /// # Errors
-    /// A [`Problem`] that names what is wrong with the path.
-    pub fn of(path: &str) -> Result<Self, Problem> {
-        let segments: Vec<_> = path.split('/').collect();
-        match segments.as_slice() {
-            ["orders", service, key] => {
-                let service = ServiceId::parse(&decode(service)?)
-                    .map_err(|error| Problem::field("service", error))?;
-                let key =
-                    OrderKey::parse(&decode(key)?).map_err(|error| Problem::field("key", error))?;
-                Ok(Self::Order(service, key))
-            }
-            ["orders"] => Ok(Self::Orders),
-            ["orders", "import"] => Ok(Self::Import),
-            ["orders", "export"] => Ok(Self::Export),
-            ["payments"] => Ok(Self::Payments),
-            ["payments", "manual"] => Ok(Self::Proposals),
-            ["payments", "manual", id] if *id != "evidence" => index_of(id).map(Self::Proposal),
-            ["payments", "manual", id, "approve"] => index_of(id).map(Self::Approval),
-            ["payments", id] => payment_id(id).map(Self::Payment),
-            ["payments", id, "evidence"] => payment_id(id).map(Self::Evidence),
-            ["payments", id, "reviews", reason] => {
-                Ok(Self::Review(payment_id(id)?, decode(reason)?))
-            }
-            ["refusals"] => Ok(Self::Refusals),
-            ["refusals", index] => index_of(index).map(Self::Refusal),
-            ["refusals", index, "reviews", reason] => {
-                Ok(Self::RefusalReview(index_of(index)?, decode(reason)?))
-            }
-            ["events"] => Ok(Self::Events),
-            ["settlement"] => Ok(Self::Settlement),
-            ["reconciliation"] => Ok(Self::Reconciliation),
-            ["repair"] => Ok(Self::Repair),
-            ["outbox"] => Ok(Self::Outbox),
-            ["outbox", "deliver"] => Ok(Self::OutboxDeliver),
-            _ => Err(Problem::new(
-                StatusCode::NOT_FOUND,
-                "There is no such resource in the API.",
-            )),
-        }
-    }
-
-    /// The methods that it takes.
-    pub fn methods(&self) -> &'static str {
-        match self {
-            Self::Orders => "GET, HEAD, POST",
-            Self::Import
-            | Self::Review(..)
-            | Self::RefusalReview(..)
-            | Self::Settlement
-            | Self::Proposals
-            | Self::Approval(_)
-            | Self::OutboxDeliver
-            | Self::Repair => "POST",
-            Self::Order(..) => "GET, HEAD, PUT, PATCH, DELETE",
-            Self::Payments
-            | Self::Payment(_)
-            | Self::Evidence(_)
-            | Self::Refusals
-            | Self::Refusal(_)
-            | Self::Proposal(_)
-            | Self::Events
-            | Self::Export
-            | Self::Outbox
-            | Self::Reconciliation => "GET, HEAD",
-        }
-    }
 }
 
 /// Refuses callers without a token of the configuration, and those with a token to read who do
@@ -261,39 +148,18 @@ pub async fn handle<P: Platform>(
         Route::Repair if posts => repair(call).await,
         Route::Outbox if reads => outbox::get(call).await,
         Route::OutboxDeliver if posts => outbox::deliver(call).await,
-        other => Err(Problem::method_not_allowed(other.methods())),
+        // The table of resources gives a route only with a method that it takes.
+        route => Err(Problem::internal(format!(
+            "{method} of {route:?} is not answered"
+        ))),
     }
 }
 
 /// Mends what the store may have lost, a part at a time.
 async fn repair<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let after = match call.query.split_once('=') {
-        None if call.query.is_empty() => String::new(),
-        Some(("after", key)) => decode(key)?,
-        _ => {
-            return Err(Problem::new(
-                StatusCode::BAD_REQUEST,
-                "Of parameters there is after.",
-            ));
-        }
-    };
-    json(StatusCode::OK, &call.store.repair(&after).await?)
-}
-
-fn payment_id(segment: &str) -> Result<PaymentId, Problem> {
-    PaymentId::parse(&decode(segment)?).map_err(|error| Problem::field("id", error))
-}
-
-fn index_of(segment: &str) -> Result<u64, Problem> {
-    let index = segment.parse().ok().filter(|index| *index < 1 << 53);
-    index.ok_or_else(|| Problem::field("index", "must be a whole number"))
-}
-
-fn decode(segment: &str) -> Result<String, Problem> {
-    percent_decode_str(segment)
-        .decode_utf8()
-        .map(Into::into)
-        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "The address is not UTF-8."))
+    let query = query::Query::read(call.query, &["after"])?;
+    let after = query.get("after").unwrap_or_default();
+    json(StatusCode::OK, &call.store.repair(after).await?)
 }
 
 fn encode(segment: &str) -> String {

@@ -11,6 +11,7 @@ use crate::{
 
 /// An order with its status, what is paid and due, and its payments.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct OrderAnswer<'a> {
     #[serde(flatten)]
     order: OrderJson,
@@ -23,7 +24,9 @@ pub(super) struct OrderAnswer<'a> {
 }
 
 #[derive(Serialize)]
-struct PaymentAnswer<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "OrderPaymentAnswer"))]
+pub(super) struct PaymentAnswer<'a> {
     #[serde(flatten)]
     payment: &'a PaymentJson,
     #[serde(flatten)]

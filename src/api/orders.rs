@@ -73,12 +73,15 @@ pub async fn post<P: Platform>(
         }]));
     }
     let service = match json.service_id.as_deref().map(ServiceId::parse) {
-        Some(Ok(service)) if call.config.service_ids.contains(&service) => service,
+        Some(Ok(service)) if call.config.service(&service).is_some() => service,
         given => {
             let detail = match given {
                 None => "is missing".to_owned(),
                 Some(Err(error)) => error.to_string(),
-                Some(Ok(_)) => "is not among those of the variable service_ids".to_owned(),
+                Some(Ok(_)) => {
+                    "is not served here: the variables service_ids and services do not name it"
+                        .to_owned()
+                }
             };
             return Err(Problem::fields(vec![FieldError {
                 field: "service_id".to_owned(),
@@ -106,10 +109,12 @@ pub async fn post<P: Platform>(
     }
 }
 
+/// The longest `Idempotency-Key`, in characters.
+pub(super) const IDEMPOTENCY_KEY_MAX: usize = 128;
+
 /// The `Idempotency-Key` of a request (draft-ietf-httpapi-idempotency-key-header): a string in
 /// quotation marks; many clients send it without.
 fn idempotency_key(headers: &HeaderMap) -> Result<&str, Problem> {
-    const MAX: usize = 128;
     let wrong = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail);
     let mut values = headers.get_all("idempotency-key").iter();
     let (Some(value), None) = (values.next(), values.next()) else {
@@ -125,7 +130,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<&str, Problem> {
     let plain = name
         .bytes()
         .all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
-    if name.is_empty() || name.len() > MAX || !plain {
+    if name.is_empty() || name.len() > IDEMPOTENCY_KEY_MAX || !plain {
         return Err(wrong(
             "The Idempotency-Key must have 1 to 128 letters, digits or signs of ASCII, without spaces, quotation marks inside and backslashes.",
         ));
@@ -206,11 +211,8 @@ async fn change<P: Platform>(
     key: &OrderKey,
     change: impl Fn(&OrderState) -> Result<Order, Problem>,
 ) -> Result<Response<Bytes>, Problem> {
-    if !call.config.service_ids.contains(service) {
-        return Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            "The service is not among those of the variable service_ids.",
-        ));
+    if call.config.service(service).is_none() {
+        return Err(not_served());
     }
     let precondition = precondition(call.headers)?;
     let registered = call
@@ -232,6 +234,13 @@ fn existing<'a>(state: &'a OrderState, key: &OrderKey) -> Result<&'a Order, Prob
         .order()
         .filter(|order| order.order_key == *key)
         .ok_or_else(no_such_order)
+}
+
+fn not_served() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "The service is not served here: the variables service_ids and services do not name it.",
+    )
 }
 
 fn no_such_order() -> Problem {
@@ -275,6 +284,7 @@ pub(super) fn accept<P: Platform>(
     mut json: OrderJson,
 ) -> Result<Order, Problem> {
     let strict = strict(call.query)?;
+    let defaults = call.config.service(service).ok_or_else(not_served)?;
     let mut errors = Vec::new();
     same(
         &mut errors,
@@ -283,11 +293,17 @@ pub(super) fn accept<P: Platform>(
         service.as_str(),
     );
     same(&mut errors, "order_key", &mut json.order_key, key.as_str());
+    let default = |text: &Option<_>| text.as_ref().map(Into::into);
+    json.reason = json.reason.or_else(|| default(&defaults.reason));
+    for line in &mut json.lines {
+        let reason = line.reason.take();
+        line.reason = reason.or_else(|| default(&defaults.line_reason));
+    }
     let order = json.to_order();
     if let Err(wrong) = &order {
         errors.extend(wrong.iter().cloned());
     }
-    errors.extend(checks::errors(&json, call.config.default_account.is_some()));
+    errors.extend(checks::errors(&json, defaults));
     if strict {
         errors.extend(checks::warnings(&json));
     }
@@ -298,7 +314,7 @@ pub(super) fn accept<P: Platform>(
 }
 
 /// `?strict=true`: what would be a warning is an error.
-fn strict(query: &str) -> Result<bool, Problem> {
+pub(super) fn strict(query: &str) -> Result<bool, Problem> {
     let query = Query::read(query, &["strict"])?;
     let strict = query.word("strict", &[("true", true), ("false", false)])?;
     Ok(strict == Some(true))

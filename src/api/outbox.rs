@@ -11,14 +11,16 @@ use crate::{
 };
 
 #[derive(Serialize)]
-struct OutboxAnswer {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct OutboxAnswer {
     deliveries: Vec<DeliveryAnswer>,
     /// What `after` must be to go on.
     next: u64,
 }
 
 #[derive(Serialize)]
-struct DeliveryAnswer {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct DeliveryAnswer {
     index: u64,
     payment_id: String,
     /// `pending`, `delivered`, `failing` or `given-up`.
@@ -28,8 +30,10 @@ struct DeliveryAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     next_attempt_at: Option<jiff::Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     settled_at: Option<jiff::Timestamp>,
 }
 

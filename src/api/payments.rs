@@ -19,14 +19,16 @@ use crate::{
 const MOST: usize = 200;
 
 #[derive(Serialize)]
-struct PaymentsAnswer {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct PaymentsAnswer {
     payments: Vec<PaymentAnswer>,
     next: u64,
 }
 
 /// A payment as the API answers it.
 #[derive(Serialize)]
-struct PaymentAnswer {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct PaymentAnswer {
     /// Its place in the journal.
     index: u64,
     #[serde(flatten)]

@@ -16,7 +16,9 @@ pub struct Problem {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Problem"))]
+pub(super) struct Document<'a> {
     title: &'a str,
     status: u16,
     detail: &'a str,

@@ -4,7 +4,7 @@ use std::{fmt::Display, ops::RangeInclusive};
 
 use http::StatusCode;
 
-use super::{Problem, decode};
+use super::{Problem, route::decode};
 use crate::{
     domain::{RecordedPayment, Review, time},
     store::Span,

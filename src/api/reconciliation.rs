@@ -14,7 +14,7 @@ use super::{
     sheet::SheetWriter,
 };
 use crate::{
-    domain::{Money, PaymentAccount, time},
+    domain::{Money, PaymentAccount, ServiceId, time},
     store::{Platform, Span, StoredPayment},
 };
 
@@ -25,7 +25,8 @@ const PAGE: usize = 200;
 const SETTLING: Duration = Duration::from_secs(120);
 
 #[derive(Serialize)]
-struct Reconciliation {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Reconciliation {
     from: String,
     to: String,
     /// Whether nothing can be recorded in this span any more, and all of it is here.
@@ -39,7 +40,8 @@ struct Reconciliation {
 
 /// A line of a payment.
 #[derive(Serialize)]
-struct PaidLine {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct PaidLine {
     index: u64,
     recorded_at: String,
     paid_at: String,
@@ -58,7 +60,8 @@ struct PaidLine {
 }
 
 #[derive(Serialize)]
-struct Total {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Total {
     #[serde(skip_serializing_if = "Option::is_none")]
     bank_account: Option<String>,
     currency: String,
@@ -166,9 +169,11 @@ async fn reconcile<P: Platform>(
 }
 
 /// Adds the lines of a payment, each with the account that the order's latest version to have the
-/// line names, or that of the configuration.
+/// line names, or that of the service.
 fn add<P: Platform>(call: &Call<'_, P>, stored: StoredPayment, lines: &mut Vec<PaidLine>) {
-    let default = call.config.default_account.as_ref();
+    let service = ServiceId::parse(&stored.payment.service_id).ok();
+    let service = service.and_then(|id| call.config.service(&id));
+    let default = service.and_then(|service| service.account.as_ref());
     for (position, line) in stored.payment.lines.into_iter().enumerate() {
         let account = stored.accounts.get(position).and_then(Option::as_ref);
         lines.push(PaidLine {

@@ -15,13 +15,15 @@ use crate::{
 };
 
 #[derive(Serialize)]
-struct RefusalsAnswer {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RefusalsAnswer {
     refusals: Vec<RefusalAnswer>,
     next: u64,
 }
 
 #[derive(Serialize)]
-struct RefusalAnswer {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RefusalAnswer {
     /// Its place in the journal.
     index: u64,
     #[serde(flatten)]

@@ -27,7 +27,8 @@ pub(super) const FILTERS: [&str; 7] = [
 ];
 
 #[derive(Serialize)]
-struct RegisterAnswer<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RegisterAnswer<'a> {
     orders: Vec<RegisteredAnswer<'a>>,
     /// What `cursor` must be to go on; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,7 +36,8 @@ struct RegisterAnswer<'a> {
 }
 
 #[derive(Serialize)]
-struct RegisteredAnswer<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RegisteredAnswer<'a> {
     /// The place of its registration in the journal.
     index: u64,
     registered_at: String,

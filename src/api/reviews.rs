@@ -13,6 +13,7 @@ use crate::{
 
 /// The reviews of a payment or a refused confirmation, as the API answers them.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct ReviewsAnswer {
     /// What is open.
     review: Vec<&'static str>,
@@ -21,7 +22,8 @@ pub(super) struct ReviewsAnswer {
 }
 
 #[derive(Serialize)]
-struct ClosedAnswer {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ClosedAnswer {
     reason: &'static str,
     note: String,
     closed_at: String,
@@ -69,12 +71,13 @@ impl ReviewsAnswer {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Closing {
+pub(super) struct Closing {
     note: Option<String>,
 }
 
-fn note(body: &[u8]) -> Result<Text<500>, Problem> {
+pub(super) fn note(body: &[u8]) -> Result<Text<500>, Problem> {
     let closing: Closing = read_object(body)?;
     let wrong = |detail: String| {
         Problem::fields(vec![FieldError {

@@ -34,7 +34,8 @@ struct Mapping<'a> {
 
 /// Rows of the statement about one payment: a statement may have one for each line.
 #[derive(Serialize)]
-struct Shown {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Shown {
     rows: Vec<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payment_id: Option<String>,
@@ -49,7 +50,8 @@ struct Shown {
 
 /// A recorded payment, beside the rows that show it.
 #[derive(Serialize)]
-struct Known {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Known {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rows: Vec<usize>,
     index: u64,
@@ -64,13 +66,15 @@ struct Known {
 }
 
 #[derive(Serialize)]
-struct WrongRow {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct WrongRow {
     row: usize,
     errors: Vec<FieldError>,
 }
 
 #[derive(Serialize)]
-struct Comparison {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Comparison {
     /// SHA-256 of the statement.
     sha256: String,
     /// The event that marks what is settled only now; absent if there is nothing new.

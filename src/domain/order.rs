@@ -29,6 +29,9 @@ pub enum CustomerType {
 }
 
 impl CustomerType {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Unspecified, Self::Person, Self::Organization];
+
     /// The contract's word for it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -40,9 +43,7 @@ impl CustomerType {
 
     /// Reads the contract's word.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Unspecified, Self::Person, Self::Organization]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -60,6 +61,14 @@ pub enum SetStatus {
 }
 
 impl SetStatus {
+    /// Every one.
+    pub const ALL: [Self; 4] = [
+        Self::Completed,
+        Self::Cancelled,
+        Self::Refunding,
+        Self::Refunded,
+    ];
+
     /// The contract's word for it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -72,14 +81,7 @@ impl SetStatus {
 
     /// Reads the contract's word.
     pub fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Completed,
-            Self::Cancelled,
-            Self::Refunding,
-            Self::Refunded,
-        ]
-        .into_iter()
-        .find(|status| status.as_str() == text)
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 }
 
@@ -113,7 +115,7 @@ pub struct Line {
     pub reason: Localized<50>,
     /// `AmountDue` before any payment; `None` where it is not known yet.
     pub amount_due: Option<Money>,
-    /// `DestinationAccount`; `None` stands for the deployment's default account.
+    /// `DestinationAccount`; `None` stands for the service's default account.
     pub destination_account: Option<PaymentAccount>,
     /// `Properties`.
     pub properties: Vec<Property>,

@@ -22,6 +22,12 @@ pub enum OrderStatus {
 }
 
 impl OrderStatus {
+    /// Every one.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let derived = [Self::Active, Self::PartiallyPaid, Self::Paid, Self::Expired];
+        derived.into_iter().chain(SetStatus::ALL.map(Self::Set))
+    }
+
     /// The contract's word for it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -35,10 +41,7 @@ impl OrderStatus {
 
     /// Reads the contract's word.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Active, Self::PartiallyPaid, Self::Paid, Self::Expired]
-            .into_iter()
-            .find(|status| status.as_str() == text)
-            .or_else(|| SetStatus::parse(text).map(Self::Set))
+        Self::all().find(|status| status.as_str() == text)
     }
 }
 
@@ -58,6 +61,15 @@ pub enum Review {
 }
 
 impl Review {
+    /// Every one.
+    pub const ALL: [Self; 5] = [
+        Self::Late,
+        Self::Double,
+        Self::OverPaid,
+        Self::UnderPaid,
+        Self::Amended,
+    ];
+
     /// The name that users meet.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -71,15 +83,7 @@ impl Review {
 
     /// Reads the name.
     pub fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Late,
-            Self::Double,
-            Self::OverPaid,
-            Self::UnderPaid,
-            Self::Amended,
-        ]
-        .into_iter()
-        .find(|review| review.as_str() == text)
+        Self::ALL.into_iter().find(|review| review.as_str() == text)
     }
 }
 

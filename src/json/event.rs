@@ -6,6 +6,7 @@ use crate::domain::{ClosedReview, Order, PaymentId, Review, SetStatus, Text};
 
 /// What happened: an entry of the journal. Flat, with `type` beside the members of the record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type")]
 pub enum Event {
     /// A new order.
@@ -48,6 +49,7 @@ pub enum Event {
 
 /// Which order changed, and what it asks for now. Names nobody, so that it can be kept for ever.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OrderEvent {
     pub service_id: String,
     pub order_key: String,
@@ -66,6 +68,7 @@ pub struct OrderEvent {
 
 /// Payments that a bank's or the treasury's statement shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SettlementJson {
     /// SHA-256 of the statement.
     pub sha256: String,
@@ -77,6 +80,7 @@ pub struct SettlementJson {
 
 /// A person has looked at what was flagged: a payment, or a refused confirmation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReviewClosedJson {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_id: Option<String>,
@@ -96,6 +100,7 @@ pub struct ReviewClosedJson {
 
 /// A confirmation that MPay signed and this provider refused, for people to sort out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RefusalJson {
     /// `PaymentID`, where the message has one; the others likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -16,6 +16,7 @@ pub use payment::{
 
 /// A member of a JSON document that is wrong, and why.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FieldError {
     /// Path of the member, such as `lines[0].amount_due`.
     pub field: String,

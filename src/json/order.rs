@@ -10,6 +10,7 @@ use crate::domain::{
 /// An order: the contract's members in snake_case, amounts as strings, times as RFC 3339, texts as
 /// one string or one for each language.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OrderJson {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,6 +52,7 @@ pub struct OrderJson {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LineJson {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,6 +68,7 @@ pub struct LineJson {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PropertyJson {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,6 +90,7 @@ pub struct PropertyJson {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AccountJson {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,6 +106,7 @@ pub struct AccountJson {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(
     untagged,
     expecting = "a text, or an object with the texts \"ro\", \"ru\" and \"en\""
@@ -112,6 +117,7 @@ pub enum LocalizedJson {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EachLanguage {
     pub ro: String,
@@ -282,6 +288,29 @@ impl LineJson {
 }
 
 impl AccountJson {
+    /// The account that this describes; `path` is what names it in errors.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn to_account(&self, path: &str) -> Result<PaymentAccount, Vec<FieldError>> {
+        let mut reader = Reader::default();
+        match self.read(&mut reader, path) {
+            Some(account) if reader.errors.is_empty() => Ok(account),
+            _ => Err(reader.errors),
+        }
+    }
+
+    /// This account, with the members of `other` where it has none.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            bank_account: self.bank_account.or(other.bank_account),
+            bank_code: self.bank_code.or(other.bank_code),
+            bank_fiscal_code: self.bank_fiscal_code.or(other.bank_fiscal_code),
+            beneficiary_name: self.beneficiary_name.or(other.beneficiary_name),
+            configuration_code: self.configuration_code.or(other.configuration_code),
+        }
+    }
+
     fn read(&self, reader: &mut Reader, path: &str) -> Option<PaymentAccount> {
         let bank_account = reader.required(
             &format!("{path}.bank_account"),
@@ -384,6 +413,23 @@ impl From<&Property> for PropertyJson {
             is_visible: property.is_visible,
             modifiable: property.modifiable,
             required: property.required,
+        }
+    }
+}
+
+impl LocalizedJson {
+    /// The text that this describes; `path` is what names it in errors.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn to_localized<const MAX: usize>(
+        &self,
+        path: &str,
+    ) -> Result<Localized<MAX>, Vec<FieldError>> {
+        let mut reader = Reader::default();
+        match localized(&mut reader, path, Some(self)) {
+            Some(text) if reader.errors.is_empty() => Ok(text),
+            _ => Err(reader.errors),
         }
     }
 }

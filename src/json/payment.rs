@@ -8,6 +8,7 @@ use crate::domain::{
 
 /// A payment as MPay confirmed it, with who signed it and where the signed message is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PaymentJson {
     pub payment_id: String,
     pub service_id: String,
@@ -34,6 +35,7 @@ pub struct PaymentJson {
 
 /// How a payment was entered by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ManualJson {
     /// Place of the proposal in the journal.
     pub proposal: u64,
@@ -48,6 +50,7 @@ pub struct ManualJson {
 
 /// MPay's confirmation of a payment that was entered by hand before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConfirmedJson {
     pub received_at: String,
     /// Name of the signed message among the evidence.
@@ -56,6 +59,7 @@ pub struct ConfirmedJson {
 
 /// A payment that one person proposes to enter by hand, and another approves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ProposalJson {
     pub payment_id: String,
     pub service_id: String,
@@ -74,6 +78,7 @@ pub struct ProposalJson {
 
 /// Who signed a message, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SignerJson {
     /// Subject of the certificate (RFC 4514).
     pub subject: String,
@@ -84,6 +89,7 @@ pub struct SignerJson {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PaymentLineJson {
     pub line_id: String,
     pub amount: String,
@@ -92,6 +98,7 @@ pub struct PaymentLineJson {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PaymentPropertyJson {
     pub name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -32,6 +32,7 @@ const ON_THE_SIDE_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 /// What a call did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
     /// Messages that the receiver took.
     pub delivered: u32,
@@ -186,7 +187,7 @@ async fn attempt<P: Platform>(
             at: now,
             given_up: false,
         };
-        store.end_delivery(delivery.index, &settled).await?;
+        store.settle_delivery(delivery.index, &settled).await?;
         return Ok(Attempt::Delivered);
     };
     let count = delivery.attempts.count.saturating_add(1);
@@ -200,7 +201,7 @@ async fn attempt<P: Platform>(
     store.tried(delivery.index, &attempts).await?;
     if given_up {
         let settled = Settled { at: now, given_up };
-        store.end_delivery(delivery.index, &settled).await?;
+        store.settle_delivery(delivery.index, &settled).await?;
     }
     Ok(Attempt::Failed { given_up })
 }

@@ -62,7 +62,7 @@ async fn confirm<P: Platform>(
             _ => {}
         }
     }
-    if !call.config.service_ids.contains(&claim.service_id) {
+    if call.config.service(&claim.service_id).is_none() {
         return Err(Fault::unknown_service());
     }
     let order = call

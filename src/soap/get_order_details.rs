@@ -4,7 +4,7 @@ use wsse::{Content, Element, Writer};
 
 use super::{Call, Fault, NAMESPACE, member::Structure};
 use crate::{
-    config::UnknownOrder,
+    config::{Service, UnknownOrder},
     domain::{Language, Line, Money, Order, OrderKey, PaymentAccount, Property, ServiceId, time},
     store::{Platform, StoredOrder},
 };
@@ -14,9 +14,10 @@ pub async fn answer<P: Platform>(
     operation: Element<'_>,
 ) -> Result<Content, Fault> {
     let query = Query::decode(operation)?;
-    if !call.config.service_ids.contains(&query.service_id) {
-        return Err(Fault::unknown_service());
-    }
+    let service = call
+        .config
+        .service(&query.service_id)
+        .ok_or_else(Fault::unknown_service)?;
     let order = call
         .store
         .order(&query.service_id, &query.order_key)
@@ -28,7 +29,7 @@ pub async fn answer<P: Platform>(
     xml.start_in("GetOrderDetailsResponse", NAMESPACE);
     xml.start("GetOrderDetailsResult");
     if let Some(order) = &order {
-        encode(&mut xml, call, order, query.language)?;
+        encode(&mut xml, call, service, order, query.language)?;
     }
     Ok(xml.finish())
 }
@@ -58,6 +59,7 @@ impl Query {
 fn encode<P: Platform>(
     xml: &mut Writer,
     call: &Call<'_, P>,
+    service: &Service,
     stored: &StoredOrder,
     language: Language,
 ) -> Result<(), Fault> {
@@ -100,7 +102,7 @@ fn encode<P: Platform>(
         let account = line
             .destination_account
             .as_ref()
-            .or(call.config.default_account.as_ref())
+            .or(service.account.as_ref())
             .ok_or_else(|| Fault::internal("The order has a line without an account."))?;
         encode_line(xml, line, due.amount, flags, account, language);
     }

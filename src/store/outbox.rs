@@ -126,7 +126,7 @@ impl<P: Platform> Store<P> {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn end_delivery(&self, index: u64, settled: &Settled) -> Result<(), StoreError> {
+    pub async fn settle_delivery(&self, index: u64, settled: &Settled) -> Result<(), StoreError> {
         self.set(keys::delivered(index), settled).await
     }
 

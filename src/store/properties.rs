@@ -138,7 +138,7 @@ async fn pay(memory: &Memory, model: &mut Model, payments: &[Payment]) {
         match recorded {
             Some(Recorded::New | Recorded::Repeated { .. }) => model.acknowledged(*payment),
             Some(Recorded::Conflict) => assert_ne!(model.paid.get(&payment.id), Some(payment)),
-            Some(Recorded::Manual) => panic!("nothing was entered by hand"),
+            Some(Recorded::Manual) => unreachable!("nothing is entered by hand here"),
             None => {}
         }
     }

@@ -18,6 +18,7 @@ const PART: usize = 200;
 
 /// What a call found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Repair {
     /// Payments that were looked at.
     pub checked: usize,

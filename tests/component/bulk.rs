@@ -77,7 +77,7 @@ fn a_table_is_imported_row_by_row() {
             "2,TAX,1,created,,",
             "3,TAX,2,error,\"lines[0].amount_due must be a decimal number with a point, such as 125.50\",",
             "4,TAX,1,error,\"order_key is that of row 2, or one that payers would confuse with it\",",
-            "5,OTHER,,error,\"service_id is not among those of the variable service_ids; order_key is missing\",",
+            "5,OTHER,,error,\"service_id is not served here: the variables service_ids and services do not name it; order_key is missing\",",
             "6,SCHOOL,3,created,,",
         ]
     );
@@ -423,5 +423,24 @@ fn a_day_is_reconciled_by_account() {
     ] {
         let answer = provider.api("GET", &format!("reconciliation?{query}"), None);
         assert_eq!(answer.status, 400, "{query}");
+    }
+}
+
+#[test]
+fn a_wrong_parameter_of_an_import_is_said_once() {
+    let provider = Provider::start();
+    let authorization = format!("Bearer {TOKEN}");
+    let headers = [
+        ("Authorization", authorization.as_str()),
+        ("Content-Type", "application/x-ndjson"),
+    ];
+    let row = json!({
+        "service_id": "TAX", "order_key": "1", "reason": "Taxă",
+        "lines": [{"line_id": "1", "reason": "Taxă", "amount_due": "1"}]
+    });
+    for query in ["strict=yes", "strict=true&strict=true", "strikt=true"] {
+        let path = format!("orders/import?{query}");
+        let answer = provider.api_with("POST", &path, Some(&row), &headers);
+        assert_eq!(answer.status, 400, "{query}: {answer:?}");
     }
 }

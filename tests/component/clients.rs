@@ -1,66 +1,18 @@
 //! Clients that are independent of this project.
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-    process::Command,
-    sync::OnceLock,
-};
+use std::{path::Path, process::Command};
 
 use serde_json::Value;
 
-use crate::harness::*;
-
-/// A Python with zeep and libxmlsec1, made once in `target`; `None` where that can't be.
-fn zeep() -> Option<&'static Path> {
-    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
-    PYTHON
-        .get_or_init(|| {
-            let environment = workspace().join("target/zeep-4.3.3");
-            let python = environment.join("bin/python");
-            let works = || {
-                let import = ["-c", "import zeep, xmlsec"];
-                Command::new(&python)
-                    .args(import)
-                    .status()
-                    .is_ok_and(|status| status.success())
-            };
-            if !works() {
-                let _ = Command::new("python3")
-                    .args(["-m", "venv"])
-                    .arg(&environment)
-                    .output();
-                let packages = [
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "zeep==4.3.3",
-                    "xmlsec==1.3.17",
-                ];
-                let _ = Command::new(&python).args(packages).output();
-            }
-            works().then_some(python)
-        })
-        .as_deref()
-}
+use crate::{harness::*, python::environment};
 
 #[test]
 fn zeep_reads_the_wsdl_and_pays_an_order() {
-    let Some(python) = zeep() else {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "python3 with zeep and xmlsec is missing"
-        );
-        // Not by `println`, which the test harness would swallow.
-        let _ = writeln!(
-            std::io::stderr(),
-            "left out for want of python3 with zeep and xmlsec"
-        );
+    let Some(programs) = environment() else {
         return;
     };
     for hash in ["sha1", "sha256"] {
-        pay_with(python, hash);
+        pay_with(&programs.join("python"), hash);
     }
 }
 

@@ -112,6 +112,20 @@ fn health_warns_of_certificates_that_expire() {
 }
 
 #[test]
+fn health_warns_of_a_fiscal_code_that_seems_mistyped() {
+    let provider = Provider::start_with(&[("bank_fiscal_code", "1000000000008")], None);
+    let mut response = provider.http("GET", "health", &[], b"");
+    assert_eq!(response.status(), 200);
+    let health: Value = response.body_mut().read_json().unwrap();
+    let warning = health["warnings"][0].as_str().unwrap();
+    assert!(
+        warning.starts_with("variable bank_fiscal_code: 1000000000008 seems mistyped"),
+        "{warning}"
+    );
+    assert!(provider.log().contains(warning));
+}
+
+#[test]
 fn a_mistake_is_one_line_in_health_and_log_and_soap_answers_a_signed_internal_error() {
     let provider = Provider::start_with(&[("accept_sha1", "maybe")], None);
     let mut response = provider.http("GET", "health", &[], b"");

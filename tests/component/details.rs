@@ -1,4 +1,4 @@
-use mpay::client::Answer;
+use mpay::client::{Answer, OrderDetails};
 use serde_json::{Value, json};
 use wsse::{Algorithms, Document, Hash};
 
@@ -372,4 +372,63 @@ fn a_soap_action_that_contradicts_the_body_is_refused() {
         let response = provider.http("POST", "", &headers, message.as_bytes());
         assert_eq!(response.status(), status, "{action}");
     }
+}
+
+#[test]
+fn each_service_answers_with_its_own_account_and_texts() {
+    let services = json!({
+        "TAX": {
+            "destination_account": {"bank_account": "RO49AAAA1B31007593840000"},
+            "reason": {"ro": "Taxă", "en": "Tax"}, "line_reason": "Taxă locală"
+        },
+        "SCHOOL": {"reason": "Studii"}
+    });
+    let services = services.to_string();
+    let provider = Provider::start_with(&[("service_ids", ""), ("services", &services)], None);
+    for service in ["TAX", "SCHOOL"] {
+        let bare = json!({"lines": [{"line_id": "1", "amount_due": "10"}]});
+        let answer = provider.api("PUT", &format!("orders/{service}/1"), Some(&bare));
+        assert_eq!(answer.status, 201, "{answer:?}");
+    }
+    let details = |service: &str, language: &str| match provider
+        .mpay()
+        .details(service, "1", language)
+        .unwrap()
+    {
+        Answer::Result(mut orders) => orders.remove(0),
+        Answer::Fault(fault) => panic!("{fault}"),
+    };
+    let account = |order: &OrderDetails, member: &str| {
+        let mut members = order.lines[0].account.iter();
+        members
+            .find(|(name, _)| name == member)
+            .map(|(_, value)| value.clone())
+    };
+    let tax = details("TAX", "en");
+    assert_eq!(tax.get("Reason"), Some("Tax"));
+    assert_eq!(tax.lines[0].get("Reason"), Some("Taxă locală"));
+    assert_eq!(
+        account(&tax, "BankAccount").as_deref(),
+        Some("RO49AAAA1B31007593840000")
+    );
+    assert_eq!(account(&tax, "BankCode").as_deref(), Some("AGRNMD2X"));
+    let school = details("SCHOOL", "en");
+    assert_eq!(school.get("Reason"), Some("Studii"));
+    assert_eq!(school.lines[0].get("Reason"), Some("Studii"));
+    assert_eq!(
+        account(&school, "BankAccount").as_deref(),
+        Some("MD24AG000225100013104168")
+    );
+
+    // What an order says itself stays.
+    provider.register("1", order("10"));
+    assert_eq!(
+        details("TAX", "ro").lines[0].get("Reason"),
+        Some("Taxă locală")
+    );
+    let mut own = order("10");
+    own["lines"][0]["reason"] = "Altceva".into();
+    provider.register("1", own);
+    assert_eq!(details("TAX", "ro").lines[0].get("Reason"), Some("Altceva"));
+    assert_eq!(provider.details_fault("OTHER", "1").code, "UnknownService");
 }

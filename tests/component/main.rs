@@ -13,7 +13,10 @@ mod host;
 mod life;
 mod manual;
 mod offline;
+mod openapi;
 mod payments;
+#[path = "../../crates/wsse/tests/common/python.rs"]
+mod python;
 mod receiver;
 mod register;
 mod requests;

@@ -91,7 +91,7 @@ fn a_payment_is_entered_by_hand_by_two_tokens() {
     );
     assert_eq!(provider.order("1")["status"], "Paid");
     assert_eq!(provider.order("1")["payments"][0]["manual"], *manual);
-    assert_eq!(provider.ledger()[0], approved.body);
+    assert_eq!(provider.ledger(), std::slice::from_ref(&approved.body));
     let again = provider.approve(id, OTHER);
     assert_eq!((again.status, &again.body), (200, &approved.body));
     assert_eq!(

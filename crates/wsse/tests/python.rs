@@ -1,38 +1,26 @@
-//! Signatures against those of zeep (libxmlsec1) and signxml (lxml, OpenSSL), two stacks of Python,
-//! which are installed from PyPI into a virtual environment under the target directory.
+//! Signatures against those of zeep (libxmlsec1) and signxml (lxml, OpenSSL), two stacks of Python.
 
 mod common;
+#[path = "common/python.rs"]
+mod environment;
 
-use std::path::Path;
 use std::time::Duration;
 
-use common::{certificate, has_tool, now, path, policy, run, signer, template, write};
+use common::{certificate, now, path, policy, run, signer, template, write};
+use environment::environment;
 use wsse::{Algorithms, Envelope, Hash, Writer};
 
-const PACKAGES: [&str; 3] = ["zeep==4.3.3", "xmlsec==1.3.17", "signxml==5.2.0"];
-
-/// Runs the Python program; `false` if it cannot be run and need not be: the environment is made
-/// only where `CI` is set, since that takes the network.
+/// Runs the Python program; `false` if there is none.
 fn python(arguments: &[&str]) -> bool {
-    if !has_tool("python3") {
+    let Some(programs) = environment() else {
         return false;
-    }
-    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
-    let folder = environment.to_str().expect("UTF-8");
-    let (program, marker) = (format!("{folder}/bin/python"), environment.join("ready"));
-    if !marker.exists() {
-        if std::env::var_os("CI").is_none() && !has_tool(&program) {
-            return false;
-        }
-        let output = run("python3", &["-m", "venv", folder]);
-        assert!(output.status.success(), "{output:?}");
-        let install = ["-m", "pip", "install", "--quiet", "--only-binary=:all:"];
-        let output = run(&program, &[&install[..], &PACKAGES].concat());
-        assert!(output.status.success(), "{output:?}");
-        std::fs::write(&marker, "").expect("a file");
-    }
+    };
+    let program = programs.join("python");
     let script = path("../python/signatures.py");
-    let output = run(&program, &[&[script.as_str()], arguments].concat());
+    let output = run(
+        program.to_str().expect("UTF-8"),
+        &[&[script.as_str()], arguments].concat(),
+    );
     assert!(output.status.success(), "{output:?}");
     true
 }

@@ -1,0 +1,647 @@
+//! What every member means wherever it stands, and what the types of the domain ask of it.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    api::{orders::IDEMPOTENCY_KEY_MAX, reviews},
+    domain::{
+        CustomerType, LineId, Localized, OrderFields, OrderKey, OrderStatus, PROPERTY_TYPES,
+        PaymentAccount, PaymentId, Property, Review, ServiceId, SetStatus, Text, TextError,
+    },
+};
+
+/// A text of limited length.
+trait Limited {
+    const MAX: usize;
+}
+
+impl<const N: usize> Limited for Text<N> {
+    const MAX: usize = N;
+}
+
+impl<const N: usize> Limited for Localized<N> {
+    const MAX: usize = N;
+}
+
+impl<T: Limited> Limited for Option<T> {
+    const MAX: usize = T::MAX;
+}
+
+/// The longest text of a member, in characters.
+fn max<T, L: Limited>(_: fn(&T) -> &L) -> usize {
+    L::MAX
+}
+
+/// The longest text that a function reads.
+fn max_read<T, E, const N: usize>(_: fn(&T) -> Result<Text<N>, E>) -> usize
+where
+    T: ?Sized,
+{
+    N
+}
+
+fn text(max: usize) -> Value {
+    json!({"type": "string", "minLength": 1, "maxLength": max})
+}
+
+fn localized(max: usize) -> Value {
+    json!({"anyOf": [
+        text(max),
+        {
+            "type": "object",
+            "properties": {"ro": text(max), "ru": text(max), "en": text(max)},
+            "required": ["ro"],
+            "additionalProperties": false
+        }
+    ]})
+}
+
+/// A localised text in a merge patch.
+pub fn localized_patch() -> Value {
+    let max = max(|order: &OrderFields| &order.reason);
+    let one = json!({"anyOf": [text(max), {"type": "null"}]});
+    json!({"anyOf": [
+        text(max),
+        {
+            "type": "object",
+            "properties": {"ro": one, "ru": one, "en": one},
+            "additionalProperties": false
+        }
+    ]})
+}
+
+fn identifier<T>(parse: fn(&str) -> Result<T, TextError>) -> Value {
+    match parse(&"x".repeat(10_000)) {
+        Err(TextError::TooLong { max, .. }) => text(max),
+        _ => unreachable!("an identifier without a limit"),
+    }
+}
+
+fn words(words: impl IntoIterator<Item = &'static str>) -> Value {
+    json!({"type": "string", "enum": words.into_iter().collect::<Vec<_>>()})
+}
+
+fn set_status() -> Value {
+    words(SetStatus::ALL.map(SetStatus::as_str))
+}
+
+fn order_status() -> Value {
+    words(OrderStatus::all().map(OrderStatus::as_str))
+}
+
+fn review_names() -> impl Iterator<Item = &'static str> {
+    Review::ALL.into_iter().map(Review::as_str)
+}
+
+fn amount() -> Value {
+    json!({"type": "string", "pattern": "^[0-9]{1,13}(\\.[0-9]{1,2})?$", "examples": ["125.50"]})
+}
+
+fn time() -> Value {
+    json!({"type": "string", "format": "date-time"})
+}
+
+/// A time as it may be sent: with a time of day and an offset, or without.
+fn lenient_time() -> Value {
+    json!({
+        "type": "string",
+        "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?)?$",
+        "examples": ["2026-12-31", "2026-12-31T23:59:59+02:00"]
+    })
+}
+
+fn hexadecimal(digits: usize) -> Value {
+    json!({"type": "string", "pattern": format!("^[0-9a-f]{{{digits}}}$")})
+}
+
+fn currency() -> Value {
+    json!({"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["MDL"]})
+}
+
+fn iban() -> Value {
+    json!({
+        "type": "string", "minLength": 15, "maxLength": 24,
+        "pattern": "^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,20}$",
+        "examples": ["MD24AG000225100013104168"]
+    })
+}
+
+/// What a member of a schema means, and for texts their shape. An empty meaning leaves the one that
+/// the type's own documentation gives.
+pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
+    match (schema, name) {
+        ("Problem", "status") => ("The status of the answer.", None),
+        ("Problem", "title") => ("What the status means.", None),
+        ("Problem", "detail") => ("What is wrong, and what to do.", None),
+        ("Problem" | "RowResult", "errors") => ("The members that are wrong, all of them.", None),
+        ("Order", "status") => (
+            "Only what no payment or date gives. Left out, it stays as it is.",
+            Some(set_status()),
+        ),
+        ("OrderAnswer" | "RegisteredAnswer", "status") => {
+            ("Where the order stands now.", Some(order_status()))
+        }
+        ("OrderEvent", "status") => ("The status that was set.", Some(set_status())),
+        ("EventAnswer", "type") => ("What happened.", Some(json!({"type": "string"}))),
+        ("Order" | "OrderAnswer" | "RegisteredAnswer", "reason") => (
+            "What the order is for; printed on receipts. Where it is left out, the service's text of the variable `services`.",
+            Some(localized(max(|order: &OrderFields| &order.reason))),
+        ),
+        ("Line", "reason") => (
+            "What the line is for. Where it is left out, the service's text of the variable `services`.",
+            Some(localized(max(|order: &OrderFields| &order.reason))),
+        ),
+        ("ClosedAnswer" | "ReviewClosed", "reason") => (
+            "The flag that was closed.",
+            Some(words(review_names().chain(["refused"]))),
+        ),
+        ("Refusal" | "RefusalAnswer", "reason") => (
+            "Text of the fault that MPay got.",
+            Some(json!({"type": "string"})),
+        ),
+        // MPay's own, kept as it came.
+        (
+            "Refusal" | "RefusalAnswer" | "ReviewClosed",
+            "payment_id" | "service_id" | "order_key",
+        ) => ("As the message has it.", Some(json!({"type": "string"}))),
+        ("RefusalAnswer", "review") => (
+            "Why a person should look at it.",
+            Some(json!({"type": "array", "items": words(["refused"])})),
+        ),
+        ("PaymentProperty", "name") => ("`Name`, as MPay sent it.", None),
+        ("PaymentProperty", "value") => ("`Value`, as MPay sent it.", None),
+        ("PaymentAnswer" | "OrderPaymentAnswer" | "Payment" | "PaymentLine", "properties") => {
+            ("What the payer filled in and the instrument added.", None)
+        }
+        ("PaymentAnswer" | "OrderPaymentAnswer" | "Payment", "lines") => {
+            ("What was paid of each line.", None)
+        }
+        ("PaymentLine" | "PaidLine", "amount") => ("What was paid of the line.", Some(amount())),
+        ("Property", "id") => ("`Id`.", Some(text(max(|property: &Property| &property.id)))),
+        ("Property", "name") => (
+            "`Name`: letters, digits and spaces.",
+            Some(text(max(|property: &Property| &property.name))),
+        ),
+        ("Property", "value") => (
+            "`Value`.",
+            Some(
+                json!({"type": "string", "maxLength": max(|property: &Property| &property.value)}),
+            ),
+        ),
+        ("Property", "required") => ("The payer must fill it in.", None),
+        ("Property", "type") => (
+            "What may be filled in: `idn` an identification number, `tc` a phone number; `string` if left out.",
+            Some(words(PROPERTY_TYPES)),
+        ),
+        ("Order", "lines") => (
+            "What is to be paid for, at least one line.",
+            Some(json!({
+                "type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Line"}
+            })),
+        ),
+        ("OrderAnswer" | "RegisteredAnswer", "lines") => ("What is to be paid for.", None),
+        ("Reconciliation", "lines") => ("The lines of the payments.", None),
+        ("Reconciliation", "from") => ("The first moment of the span.", Some(time())),
+        ("Reconciliation", "to") => ("The end of the span.", Some(time())),
+        ("Total", "amount") => ("What was paid to the account.", Some(amount())),
+        ("Total", "lines") => ("How many lines this is the sum of.", None),
+        ("RowResult", "detail") => ("What is wrong with the row.", None),
+        ("FieldError", "detail") => ("What is wrong with it.", None),
+        ("DeliveryAnswer", "state") => (
+            "Whether the webhook has been told.",
+            Some(words(["pending", "delivered", "failing", "given-up"])),
+        ),
+        ("Proposed", "paid_at") => ("When it was paid.", Some(lenient_time())),
+        ("Proposed" | "Proposal" | "ProposalAnswer", "lines") => (
+            "What was paid of each line; needed if the order has several.",
+            None,
+        ),
+        ("Proposed" | "Proposal" | "ProposalAnswer", "note") => (
+            "Where it is known from.",
+            Some(text(max_read(reviews::note))),
+        ),
+        ("Settlement", "payments") => ("", None),
+        ("Shown" | "Known", "amount") => ("The amount.", Some(amount())),
+        ("Shown", "payment_id" | "order_key") => {
+            ("As the statement has it.", Some(json!({"type": "string"})))
+        }
+        ("Known", "shown") => ("", Some(amount())),
+        ("Comparison" | "WrongRow", "errors") => ("What cannot be read.", None),
+        ("Report", _) => ("", None),
+        ("Repair", _) => ("", None),
+        ("RegisterAnswer", "next") => ("", None),
+        _ => common(name),
+    }
+}
+
+/// Members that mean the same everywhere.
+fn common(name: &str) -> (&'static str, Option<Value>) {
+    match name {
+        "service_id" => (
+            "The service: a ServiceID that MPay gave the institution.",
+            Some(identifier(ServiceId::parse)),
+        ),
+        "order_key" => (
+            "The order within its service; payers type it.",
+            Some(identifier(OrderKey::parse)),
+        ),
+        "payment_id" => (
+            "MPay's name for the payment.",
+            Some(identifier(PaymentId::parse)),
+        ),
+        "line_id" => (
+            "The line within its order.",
+            Some(identifier(LineId::parse)),
+        ),
+        "invoice_id" => ("MPay's own number for what it showed to the payer.", None),
+        "status" => ("", None),
+        "refund_reference" => (
+            "By what the money that is given back is found at the bank or the treasury: with `Refunding`, and always with `Refunded`.",
+            Some(text(max(|order: &OrderFields| &order.refund_reference))),
+        ),
+        "currency" => ("ISO 4217; `MDL` if left out.", Some(currency())),
+        "total_amount_due" => (
+            "The sum of the lines before any payment; left out where it is unknown.",
+            Some(amount()),
+        ),
+        "amount_due" => (
+            "What is to be paid; left out where it is unknown.",
+            Some(amount()),
+        ),
+        "amount_paid" => ("What has been paid.", Some(amount())),
+        "amount" => ("What was paid.", Some(amount())),
+        "issued_at" => ("When the order was issued.", Some(lenient_time())),
+        "due_date" => (
+            "After it the order is `Expired`. Leave it out for a bill that stays payable.",
+            Some(lenient_time()),
+        ),
+        "customer_type" => (
+            "Who is to pay.",
+            Some(words(CustomerType::ALL.map(CustomerType::as_str))),
+        ),
+        "customer_id" => (
+            "IDNP or IDNO of who is to pay.",
+            Some(text(max(|order: &OrderFields| &order.customer_id))),
+        ),
+        "customer_name" => (
+            "Name of who is to pay.",
+            Some(text(max(|order: &OrderFields| &order.customer_name))),
+        ),
+        "allow_partial_payments" => ("Less than is due may be paid.", None),
+        "allow_advance_payments" => ("More than is due may be paid.", None),
+        "properties" => ("What is shown to the payer, and what he may fill in.", None),
+        "display_name" => (
+            "What the payer reads.",
+            Some(localized(max(|property: &Property| &property.display_name))),
+        ),
+        "is_visible" => ("The payer sees it.", None),
+        "modifiable" => ("The payer may change it.", None),
+        "destination_account" => (
+            "Where the money goes; the service's account if left out.",
+            None,
+        ),
+        "bank_account" => ("IBAN, with check digits that fit.", Some(iban())),
+        "bank_code" => (
+            "BIC of the bank, such as `TREZMD2X`.",
+            Some(text(max(|account: &PaymentAccount| &account.bank_code))),
+        ),
+        "bank_fiscal_code" => (
+            "IDNO of the beneficiary.",
+            Some(text(max(|account: &PaymentAccount| {
+                &account.bank_fiscal_code
+            }))),
+        ),
+        "beneficiary_name" => (
+            "Who is paid.",
+            Some(text(max(|account: &PaymentAccount| {
+                &account.beneficiary_name
+            }))),
+        ),
+        "configuration_code" => (
+            "MPay's name for an account that it has on file.",
+            Some(text(max(|account: &PaymentAccount| {
+                &account.configuration_code
+            }))),
+        ),
+        "payments" => ("The payments.", None),
+        "orders" => ("The orders, the newest registration first.", None),
+        "refusals" => ("The refused confirmations.", None),
+        "events" => ("What happened.", None),
+        "deliveries" => ("The notifications.", None),
+        "warnings" => ("What is probably a mistake.", None),
+        "review" => (
+            "Why a person should look at it.",
+            Some(json!({"type": "array", "items": words(review_names())})),
+        ),
+        "closed_reviews" => ("What a person has looked at.", None),
+        "note" => (
+            "What was found, for those who look at it later.",
+            Some(text(max_read(reviews::note))),
+        ),
+        "by" => (
+            "Fingerprint of the token of whoever did it.",
+            Some(hexadecimal(8)),
+        ),
+        "index" => ("Its place in the journal.", None),
+        "next" => ("Where to go on.", None),
+        "at" => ("When it was recorded.", Some(time())),
+        "paid_at" => ("When it was paid, as MPay says.", Some(time())),
+        "received_at" => ("When the signed message came in.", Some(time())),
+        "recorded_at" => ("When it was recorded.", Some(time())),
+        "registered_at" => ("When the order was registered.", Some(time())),
+        "closed_at" => ("When it was closed.", Some(time())),
+        "next_attempt_at" => ("When it is tried again.", Some(time())),
+        "settled_at" => ("When nothing more was to be done.", Some(time())),
+        "last_error" => ("What the last attempt met.", None),
+        "signer" => ("Who signed the message.", None),
+        "fingerprint" => ("SHA-256 of the certificate.", Some(hexadecimal(64))),
+        "evidence" => (
+            "Name of the signed message among the evidence.",
+            Some(hexadecimal(64)),
+        ),
+        "result" => (
+            "What became of the row.",
+            Some(words(["created", "amended", "unchanged", "error"])),
+        ),
+        "totals" => ("Sums by account.", None),
+        "manual" => ("How it was entered by hand: for ever, if it was.", None),
+        "confirmed" => ("MPay's own confirmation, where it came later.", None),
+        "proposal" => ("Place of the proposal in the journal.", None),
+        "proposed_by" | "approved_by" => ("Fingerprint of the token.", Some(hexadecimal(8))),
+        "proposed_at" => ("When it was proposed.", Some(time())),
+        "sha256" => ("SHA-256 of the statement.", Some(hexadecimal(64))),
+        "rows" => (
+            "Numbers of the rows, as editors and spreadsheets count.",
+            None,
+        ),
+        "row" => (
+            "Number of the row, as editors and spreadsheets count.",
+            None,
+        ),
+        "date" => ("As the statement has it.", None),
+        "code" => ("Code of the fault that MPay got.", None),
+        _ => ("", None),
+    }
+}
+
+/// Members that a schema requires, or that are always there, though the type leaves room for less
+/// so that all that is missing can be named at once.
+pub fn required(schema: &str) -> &'static [&'static str] {
+    match schema {
+        "Order" => &["lines"],
+        "OrderAnswer" | "RegisteredAnswer" => &[
+            "service_id",
+            "order_key",
+            "status",
+            "currency",
+            "reason",
+            "lines",
+        ],
+        "Line" => &["line_id"],
+        "Property" => &["name", "display_name"],
+        "Account" => &[
+            "bank_account",
+            "bank_code",
+            "bank_fiscal_code",
+            "beneficiary_name",
+        ],
+        "Closing" => &["note"],
+        "Proposed" => &[
+            "payment_id",
+            "service_id",
+            "order_key",
+            "amount",
+            "paid_at",
+            "note",
+        ],
+        _ => &[],
+    }
+}
+
+/// Parameters of paths, queries and headers.
+pub fn parameters() -> Map<String, Value> {
+    let cursor = json!({"type": "integer", "minimum": 0, "maximum": (1u64 << 53) - 1});
+    let positive = json!({"type": "integer", "minimum": 1, "maximum": (1u64 << 53) - 1});
+    let column = || json!({"type": "string", "minLength": 1});
+    let flag = || words(["true", "false"]);
+    let limit = |max: u64, default: u64| json!({"type": "integer", "minimum": 1, "maximum": max, "default": default});
+    let rows = [
+        (
+            "service",
+            "path",
+            "The ServiceID.",
+            identifier(ServiceId::parse),
+        ),
+        (
+            "key",
+            "path",
+            "The order's key.",
+            identifier(OrderKey::parse),
+        ),
+        ("id", "path", "The PaymentID.", identifier(PaymentId::parse)),
+        ("index", "path", "The place in the journal.", cursor.clone()),
+        ("reason", "path", "The flag.", words(review_names())),
+        (
+            "refused",
+            "path",
+            "The flag of a refusal.",
+            words(["refused"]),
+        ),
+        (
+            "strict",
+            "query",
+            "What would be a warning is an error.",
+            flag(),
+        ),
+        (
+            "after",
+            "query",
+            "What comes after this place in the journal: `next` of the answer before.",
+            cursor,
+        ),
+        (
+            "after_key",
+            "query",
+            "What comes after this key of the store: `next` of the answer before.",
+            json!({"type": "string"}),
+        ),
+        (
+            "cursor",
+            "query",
+            "What comes after this: `next` of the answer before.",
+            positive,
+        ),
+        (
+            "limit",
+            "query",
+            "How many are answered at most.",
+            limit(200, 100),
+        ),
+        (
+            "export_limit",
+            "query",
+            "How many orders are answered at most.",
+            limit(2000, 1000),
+        ),
+        (
+            "status",
+            "query",
+            "Only orders of this status.",
+            order_status(),
+        ),
+        (
+            "review",
+            "query",
+            "Only what has an open flag: any, or this one.",
+            words(["open"].into_iter().chain(review_names())),
+        ),
+        (
+            "registered_from",
+            "query",
+            "Only orders registered at this time or later; a date means its beginning.",
+            lenient_time(),
+        ),
+        (
+            "registered_to",
+            "query",
+            "Only orders registered up to this time; a date is included.",
+            lenient_time(),
+        ),
+        (
+            "service_id",
+            "query",
+            "Only orders of this service.",
+            identifier(ServiceId::parse),
+        ),
+        (
+            "from",
+            "query",
+            "Only payments recorded at this time or later; a date means its beginning.",
+            lenient_time(),
+        ),
+        (
+            "to",
+            "query",
+            "Only payments recorded up to this time; a date is included.",
+            lenient_time(),
+        ),
+        (
+            "date",
+            "query",
+            "Payments recorded on this day of Chişinău. Either this, or `from` and `to`.",
+            lenient_time(),
+        ),
+        (
+            "required_from",
+            "query",
+            "The first day that the statement is about.",
+            lenient_time(),
+        ),
+        (
+            "required_to",
+            "query",
+            "The last day, which is included.",
+            lenient_time(),
+        ),
+        (
+            "amount",
+            "query",
+            "Name of the column of amounts.",
+            column(),
+        ),
+        (
+            "payment_id",
+            "query",
+            "Name of the column of PaymentIDs.",
+            column(),
+        ),
+        (
+            "order_key",
+            "query",
+            "Name of the column of order numbers.",
+            column(),
+        ),
+        (
+            "date_column",
+            "query",
+            "Name of the column of dates.",
+            column(),
+        ),
+        (
+            "part",
+            "query",
+            "Which table is given as CSV.",
+            words(["lines", "totals"]),
+        ),
+        (
+            "separator",
+            "query",
+            "What separates the cells of CSV.",
+            words(["comma", "semicolon", "tab"]),
+        ),
+        (
+            "evidence_format",
+            "query",
+            "A ZIP of everything, or the confirmation alone.",
+            words(["zip", "xml"]),
+        ),
+        (
+            "export_format",
+            "query",
+            "A table, or documents, one a line.",
+            words(["csv", "ndjson"]),
+        ),
+        (
+            "reconciliation_format",
+            "query",
+            "JSON, or a table.",
+            words(["json", "csv"]),
+        ),
+        (
+            "If-Match",
+            "header",
+            "The order's `ETag`: the change is made only if the order is still as it was.",
+            json!({"type": "string", "pattern": "^\"[0-9]{1,19}\"$"}),
+        ),
+        (
+            "If-None-Match",
+            "header",
+            "`*`: the order is registered only if there is none.",
+            json!({"type": "string", "const": "*"}),
+        ),
+        (
+            "Idempotency-Key",
+            "header",
+            "Names the request, such as a new UUID: however often it comes, it makes one order.",
+            json!({
+                "type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_MAX,
+                "pattern": "^[!#-\\[\\]-~]+$",
+                "examples": ["6f1f0f5e-8b0b-4f3b-9a53-0d1c8a2f7d10"]
+            }),
+        ),
+    ];
+    rows.into_iter()
+        .map(|(id, place, description, schema)| {
+            let name = match id {
+                "refused" => "reason",
+                "after_key" => "after",
+                "export_limit" => "limit",
+                "required_from" => "from",
+                "required_to" => "to",
+                "date_column" => "date",
+                "evidence_format" | "export_format" | "reconciliation_format" => "format",
+                id => id,
+            };
+            let required = place == "path"
+                || matches!(
+                    id,
+                    "Idempotency-Key" | "required_from" | "required_to" | "amount"
+                );
+            let parameter = json!({
+                "name": name, "in": place, "required": required,
+                "description": description, "schema": schema
+            });
+            (id.to_owned(), parameter)
+        })
+        .collect()
+}

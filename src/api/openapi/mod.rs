@@ -1,0 +1,38 @@
+//! `/api/openapi.json`: what this API is, for programs.
+//!
+//! The document is made by a test, of the types that are read and written and of the table of
+//! resources, so that the component has the text alone.
+
+#[cfg(test)]
+mod document;
+#[cfg(test)]
+mod members;
+#[cfg(test)]
+mod operations;
+#[cfg(test)]
+mod schemas;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, header};
+
+use super::{Problem, reads};
+
+/// The document: OpenAPI 3.1.
+const DOCUMENT: &str = include_str!("openapi.json");
+
+/// Answers the document, to anybody: it says nothing of a deployment, its data or its callers, and
+/// the tools that read it send no token.
+///
+/// # Errors
+/// A 405 [`Problem`] for a method that does not read.
+pub fn openapi(method: &Method) -> Result<Response<Bytes>, Problem> {
+    if !reads(method) {
+        return Err(Problem::method_not_allowed("GET, HEAD"));
+    }
+    let mut response = Response::new(Bytes::from_static(DOCUMENT.as_bytes()));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    Ok(response)
+}

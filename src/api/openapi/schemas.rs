@@ -1,0 +1,191 @@
+//! Schemas of the types that are read and written.
+
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use super::members;
+
+const COMPONENTS: &str = "/components/schemas";
+
+/// Collects the schemas that operations refer to.
+pub struct Schemas {
+    requests: SchemaGenerator,
+    answers: SchemaGenerator,
+}
+
+impl Default for Schemas {
+    fn default() -> Self {
+        let generator = |mut settings: SchemaSettings| {
+            settings.definitions_path = COMPONENTS.into();
+            settings.into_generator()
+        };
+        Self {
+            requests: generator(SchemaSettings::draft2020_12().for_deserialize()),
+            answers: generator(SchemaSettings::draft2020_12().for_serialize()),
+        }
+    }
+}
+
+impl Schemas {
+    /// A reference to the schema of what is read.
+    pub fn request<T: JsonSchema>(&mut self) -> Value {
+        renamed(self.requests.subschema_for::<T>().to_value())
+    }
+
+    /// A reference to the schema of what is written.
+    pub fn answer<T: JsonSchema>(&mut self) -> Value {
+        renamed(self.answers.subschema_for::<T>().to_value())
+    }
+
+    /// All schemas, by their names.
+    pub fn finish(mut self) -> Map<String, Value> {
+        let mut schemas = Map::new();
+        let requests = self.requests.take_definitions(true);
+        let answers = self.answers.take_definitions(true);
+        for (name, schema) in requests.into_iter().chain(answers) {
+            let name = without_suffix(&name).to_owned();
+            let schema = refined(&name, renamed(schema));
+            let known = schemas.insert(name.clone(), schema.clone());
+            assert!(
+                known.is_none_or(|known| known == schema),
+                "{name} is not written as it is read"
+            );
+        }
+        // Texts have a schema for each length.
+        for name in ["Localized", "EachLanguage"] {
+            schemas.remove(name);
+        }
+        schemas.insert("OrderPatch".to_owned(), patch(&schemas["Order"]));
+        schemas
+    }
+}
+
+/// The contract's names are those of the schemas too.
+fn without_suffix(name: &str) -> &str {
+    name.strip_suffix("Json").unwrap_or(name)
+}
+
+fn renamed(mut schema: Value) -> Value {
+    match &mut schema {
+        Value::Object(members) => {
+            for (name, value) in members.iter_mut() {
+                match value {
+                    Value::String(target) if name == "$ref" => {
+                        *target = without_suffix(target).to_owned();
+                    }
+                    value => *value = renamed(value.take()),
+                }
+            }
+        }
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| *item = renamed(item.take())),
+        _ => {}
+    }
+    schema
+}
+
+/// A schema with what the types of serialisation do not say: what members mean, and what the types
+/// of the domain ask of them.
+fn refined(name: &str, mut schema: Value) -> Value {
+    for alternative in schema["oneOf"].as_array_mut().into_iter().flatten() {
+        *alternative = refined(name, alternative.take());
+    }
+    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else {
+        if schema["oneOf"].is_null() {
+            remove_null(&mut schema);
+        } else if let Some(members) = schema.as_object_mut() {
+            members.retain(|_, value| !value.is_null());
+        }
+        return schema;
+    };
+    let names: Vec<_> = properties.keys().cloned().collect();
+    for (member, property) in properties.iter_mut() {
+        remove_null(property);
+        let (description, shape) = members::member(name, member);
+        if let Some(members) = property.as_object_mut() {
+            members.remove("default");
+            if let Some(shape) = shape {
+                let constant = members.get("const").cloned();
+                let own = members.get("description").cloned();
+                members.clear();
+                members.extend(shape.as_object().cloned().unwrap_or_default());
+                members.extend(constant.map(|constant| ("const".to_owned(), constant)));
+                members.extend(own.map(|own| ("description".to_owned(), own)));
+            }
+            if !description.is_empty() {
+                members.insert("description".to_owned(), description.into());
+            }
+        }
+    }
+    let mut required: Vec<String> = schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|name| name.as_str().map(str::to_owned))
+        .chain(members::required(name).iter().map(|&name| name.to_owned()))
+        .filter(|member| names.contains(member))
+        .collect();
+    required.sort();
+    required.dedup();
+    schema["required"] = required.into();
+    if let Some(members) = schema.as_object_mut() {
+        members
+            .retain(|name, value| !value.is_null() && (name != "required" || value != &json!([])));
+    }
+    schema
+}
+
+/// What has no value is left out.
+fn remove_null(schema: &mut Value) {
+    if let Some(types) = schema["type"].as_array() {
+        let left: Vec<_> = types
+            .iter()
+            .filter(|kind| *kind != "null")
+            .cloned()
+            .collect();
+        if let [one] = left.as_slice() {
+            schema["type"] = one.clone();
+        }
+    }
+    if let Some(alternatives) = schema["anyOf"].as_array() {
+        let null = json!({"type": "null"});
+        let left: Vec<_> = alternatives
+            .iter()
+            .filter(|kind| **kind != null)
+            .cloned()
+            .collect();
+        if let ([one], Some(members)) = (left.as_slice(), schema.as_object_mut()) {
+            members.remove("anyOf");
+            members.extend(one.as_object().cloned().unwrap_or_default());
+        }
+    }
+    if let Some(members) = schema.as_object_mut() {
+        members.retain(|_, value| !value.is_null());
+    }
+}
+
+/// What a merge patch of an order may have: its members or null, none of them required.
+fn patch(order: &Value) -> Value {
+    let mut patch = order.clone();
+    patch["description"] = json!(
+        "Changes of an order (RFC 7396): members that are given replace those of the order, null takes one away, lines and properties are replaced whole."
+    );
+    if let Some(members) = patch.as_object_mut() {
+        members.remove("required");
+    }
+    let properties = patch["properties"].as_object_mut();
+    for (name, property) in properties.into_iter().flatten() {
+        let description = property["description"].take();
+        *property = match name.as_str() {
+            // Of a text in several languages one may be given, or taken away.
+            "reason" => json!({"anyOf": [members::localized_patch(), {"type": "null"}]}),
+            _ => {
+                remove_null(property);
+                json!({"anyOf": [property, {"type": "null"}]})
+            }
+        };
+        property["description"] = description;
+    }
+    patch
+}

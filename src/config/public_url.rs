@@ -1,0 +1,22 @@
+use super::reader::Reader;
+
+impl Reader<'_> {
+    pub fn public_url(&mut self) -> Option<String> {
+        let url = self.variables.get("public_url")?;
+        match url.parse::<http::Uri>() {
+            Ok(uri)
+                if matches!(uri.scheme_str(), Some("http" | "https"))
+                    && uri.host().is_some_and(|host| !host.is_empty()) =>
+            {
+                Some(url.to_owned())
+            }
+            _ => {
+                self.error(
+                    "public_url",
+                    "must be an address such as https://pay.example.md/",
+                );
+                None
+            }
+        }
+    }
+}
