@@ -126,6 +126,11 @@ impl Config {
         }
     }
 
+    /// The services that are served, in the order of their ids.
+    pub fn service_ids(&self) -> impl Iterator<Item = &ServiceId> {
+        self.services.keys()
+    }
+
     /// The service of this id; `None` if it is not served here.
     pub fn service(&self, id: &ServiceId) -> Option<&Service> {
         self.services.get(id)

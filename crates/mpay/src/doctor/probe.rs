@@ -68,7 +68,7 @@ impl Caller {
             (None, None) => None,
         };
         let config = setup.config.as_ref();
-        let service = config.and_then(|config| config.service_ids.first());
+        let service = config.and_then(|config| config.service_ids().next());
         let is_believed = match (&signer, config.is_some()) {
             (Some(signer), true) => Some(
                 setup
