@@ -249,7 +249,8 @@ fn orders_named_in_a_file_do_as_well() {
                 let patch = "application/merge-patch+json";
                 provider.api("PATCH", key, patch, &json!({"status": "Refunding"}));
                 if role == "refunded" {
-                    provider.api("PATCH", key, patch, &json!({"status": "Refunded"}));
+                    let change = json!({"status": "Refunded", "refund_reference": "1"});
+                    provider.api("PATCH", key, patch, &change);
                 }
             }
         }

@@ -351,12 +351,16 @@ impl OrderApi {
     }
 
     fn set_status(&self, key: &str, status: &str) -> anyhow::Result<()> {
+        let mut change = json!({"status": status});
+        if status == "Refunded" {
+            change["refund_reference"] = "mpay conform".into();
+        }
         let response = self
             .agent
             .patch(self.address(key))
             .header("Authorization", format!("Bearer {}", self.token))
             .header("Content-Type", "application/merge-patch+json")
-            .send(json!({"status": status}).to_string());
+            .send(change.to_string());
         self.check(response, &format!("set the order {key} to {status}"))
     }
 
