@@ -27,6 +27,7 @@ pub struct Repair {
     /// Payments whose content is nowhere any more: their evidence is what is left.
     pub lost: Vec<String>,
     /// Where to go on; `None` at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
