@@ -54,6 +54,8 @@ fn products_by(engine: Engine, size: u64, random: &mut Random<'_>) -> Result<u64
         (Engine::Integer, 1) => both::<Integer<57, 2>, Integer<114, 1>>(random, 192),
         (Engine::Integer, _) => both::<Integer<76, 2>, Integer<152, 1>>(random, 256),
         (Engine::Rsa, _) => Ok(0),
+        #[cfg(all(target_arch = "wasm32", not(feature = "relaxed-simd")))]
+        (Engine::Fma, _) => Ok(0),
     }
 }
 
