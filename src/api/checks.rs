@@ -14,7 +14,7 @@ pub fn errors(order: &OrderJson, service: &Service) -> Vec<FieldError> {
     if let Some(currency) = order.currency.as_deref()
         && retired(currency)
     {
-        errors.push(error(
+        errors.push(FieldError::new(
             "currency",
             "is not among the currencies in use of ISO 4217",
         ));
@@ -26,8 +26,8 @@ pub fn errors(order: &OrderJson, service: &Service) -> Vec<FieldError> {
             .enumerate()
             .filter(|(_, line)| line.destination_account.is_none());
         errors.extend(missing.map(|(i, _)| {
-            error(
-                &format!("lines[{i}].destination_account"),
+            FieldError::new(
+                format!("lines[{i}].destination_account"),
                 "is missing, and neither the variable bank_account nor services gives a default",
             )
         }));
@@ -54,14 +54,7 @@ pub fn warnings(order: &OrderJson) -> Vec<FieldError> {
         .into_iter()
         .filter_map(|(field, number)| {
             let doubt = check_state_identifier(number.trim()).err()?;
-            Some(error(&field, doubt))
+            Some(FieldError::new(field, doubt))
         })
         .collect()
-}
-
-fn error(field: &str, detail: impl ToString) -> FieldError {
-    FieldError {
-        field: field.to_owned(),
-        detail: detail.to_string(),
-    }
 }

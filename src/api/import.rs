@@ -191,10 +191,10 @@ async fn import<P: Platform>(call: &Call<'_, P>, rows: Rows) -> Vec<RowResult> {
         let same = (key.0.to_string(), key.1.folded());
         if let Some(first) = seen.insert(same.clone(), row) {
             seen.insert(same, first);
-            let problem = Problem::fields(vec![FieldError {
-                field: "order_key".to_owned(),
-                detail: format!("is that of row {first}, or one that payers would confuse with it"),
-            }]);
+            let problem = Problem::fields(vec![FieldError::new(
+                "order_key",
+                format!("is that of row {first}, or one that payers would confuse with it"),
+            )]);
             results.push(RowResult::refused(row, Some(&json), problem));
             continue;
         }
@@ -242,10 +242,7 @@ fn address<P: Platform>(
 ) -> Result<(ServiceId, OrderKey), Vec<FieldError>> {
     let mut errors = Vec::new();
     let mut wrong = |field: &str, detail: String| {
-        errors.push(FieldError {
-            field: field.to_owned(),
-            detail,
-        });
+        errors.push(FieldError::new(field, detail));
     };
     let service = match json.service_id.as_deref().map(ServiceId::parse) {
         Some(Ok(service)) if call.config.service(&service).is_some() => Some(service),

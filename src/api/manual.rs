@@ -53,10 +53,7 @@ pub async fn propose<P: Platform>(
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
     let proposed: Proposed = read_object(body)?;
-    let missing = |field: &str| FieldError {
-        field: field.to_owned(),
-        detail: "is missing".to_owned(),
-    };
+    let missing = |field: &str| FieldError::new(field, "is missing");
     let mut errors: Vec<_> = [
         ("payment_id", &proposed.payment_id),
         ("service_id", &proposed.service_id),
@@ -71,10 +68,7 @@ pub async fn propose<P: Platform>(
     .collect();
     let note = proposed.note.as_deref().map(Text::<500>::parse);
     if let Some(Err(error)) = &note {
-        errors.push(FieldError {
-            field: "note".to_owned(),
-            detail: error.to_string(),
-        });
+        errors.push(FieldError::new("note", error));
     }
     if !errors.is_empty() {
         return Err(Problem::fields(errors));
@@ -213,12 +207,7 @@ async fn only_line<P: Platform>(
     call: &Call<'_, P>,
     proposal: &ProposalJson,
 ) -> Result<String, Problem> {
-    let wrong = |field: &str, detail: String| {
-        Problem::fields(vec![FieldError {
-            field: field.to_owned(),
-            detail,
-        }])
-    };
+    let wrong = |field: &str, detail: String| Problem::fields(vec![FieldError::new(field, detail)]);
     let service = ServiceId::parse(&proposal.service_id)
         .map_err(|error| wrong("service_id", error.to_string()))?;
     let key = OrderKey::parse(&proposal.order_key)
@@ -249,27 +238,18 @@ async fn judge<P: Platform>(
     let confirmation = unsigned(proposal, call)
         .to_confirmation()
         .map_err(Problem::fields)?;
-    let misfit = |detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
-    confirmation
-        .check_amounts()
-        .map_err(|error| misfit(format!("The payment is refused: {error}.")))?;
     let order = call
         .store
         .order(&confirmation.service_id, &confirmation.order_key)
         .await?;
     let order = order.ok_or_else(no_such_order)?;
-    let mut misfits = order
-        .state
-        .versions()
-        .iter()
-        .rev()
-        .map(|version| confirmation.check_against(version));
-    match misfits.next() {
-        Some(Err(error)) if !misfits.any(|fits| fits.is_ok()) => {
-            Err(misfit(format!("The payment is refused: {error}.")))
-        }
-        _ => Ok(confirmation),
-    }
+    order.state.check_payment(&confirmation).map_err(|misfit| {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            format!("The payment is refused: {misfit}."),
+        )
+    })?;
+    Ok(confirmation)
 }
 
 async fn refuse_recorded<P: Platform>(

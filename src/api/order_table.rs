@@ -77,10 +77,7 @@ pub(super) fn unknown_columns(sheet: &Sheet) -> Vec<FieldError> {
         } else {
             continue;
         };
-        errors.push(FieldError {
-            field: name.clone(),
-            detail: detail.to_owned(),
-        });
+        errors.push(FieldError::new(name.clone(), detail));
     }
     errors
 }
@@ -109,10 +106,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<OrderJson, Vec<FieldError>> {
         Some(text) if text.eq_ignore_ascii_case("true") => true,
         Some(text) if text.eq_ignore_ascii_case("false") => false,
         Some(_) => {
-            errors.push(FieldError {
-                field: column.to_owned(),
-                detail: "must be true or false".to_owned(),
-            });
+            errors.push(FieldError::new(column, "must be true or false"));
             false
         }
     };
@@ -136,10 +130,10 @@ pub(super) fn read(row: &Row<'_>) -> Result<OrderJson, Vec<FieldError>> {
     let lines = match json::<Vec<LineJson>>(row, "lines", &mut errors) {
         None => vec![line],
         Some(_) if line != LineJson::default() => {
-            errors.push(FieldError {
-                field: "lines".to_owned(),
-                detail: "stands beside columns of one line; use either".to_owned(),
-            });
+            errors.push(FieldError::new(
+                "lines",
+                "stands beside columns of one line; use either",
+            ));
             Vec::new()
         }
         Some(lines) => lines,
@@ -164,10 +158,10 @@ pub(super) fn read(row: &Row<'_>) -> Result<OrderJson, Vec<FieldError>> {
         properties: properties.unwrap_or_default(),
     };
     if row.is_too_long() {
-        errors.push(FieldError {
-            field: "row".to_owned(),
-            detail: "has more cells than there are columns".to_owned(),
-        });
+        errors.push(FieldError::new(
+            "row",
+            "has more cells than there are columns",
+        ));
     }
     if errors.is_empty() {
         Ok(order)
@@ -184,10 +178,10 @@ fn json<T: serde::de::DeserializeOwned>(
     let text = row.get(column)?;
     serde_json::from_str(text)
         .map_err(|error| {
-            errors.push(FieldError {
-                field: column.to_owned(),
-                detail: format!("is not what it must be in JSON: {error}"),
-            });
+            errors.push(FieldError::new(
+                column,
+                format!("is not what it must be in JSON: {error}"),
+            ));
         })
         .ok()
 }

@@ -67,10 +67,10 @@ pub async fn post<P: Platform>(
     let request = idempotency_key(call.headers)?;
     let json: OrderJson = read_object(body)?;
     if json.order_key.is_some() {
-        return Err(Problem::fields(vec![FieldError {
-            field: "order_key".to_owned(),
-            detail: "is chosen by this provider; leave it out, or choose one with PUT".to_owned(),
-        }]));
+        return Err(Problem::fields(vec![FieldError::new(
+            "order_key",
+            "is chosen by this provider; leave it out, or choose one with PUT",
+        )]));
     }
     let service = match json.service_id.as_deref().map(ServiceId::parse) {
         Some(Ok(service)) if call.config.service(&service).is_some() => service,
@@ -83,10 +83,7 @@ pub async fn post<P: Platform>(
                         .to_owned()
                 }
             };
-            return Err(Problem::fields(vec![FieldError {
-                field: "service_id".to_owned(),
-                detail,
-            }]));
+            return Err(Problem::fields(vec![FieldError::new("service_id", detail)]));
         }
     };
     // White space and the order of members make no other order.
@@ -341,10 +338,10 @@ fn same(
     path: &str,
 ) {
     if member.as_ref().is_some_and(|member| member.trim() != path) {
-        errors.push(FieldError {
-            field: field.to_owned(),
-            detail: "differs from the address; make them the same, or leave it out".to_owned(),
-        });
+        errors.push(FieldError::new(
+            field,
+            "differs from the address; make them the same, or leave it out",
+        ));
     }
     *member = Some(path.to_owned());
 }

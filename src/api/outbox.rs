@@ -4,8 +4,9 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
 
-use super::{Call, Problem, json};
+use super::{Call, Problem, json, query::Query};
 use crate::{
+    domain::time,
     notify::{self, Webhook},
     store::{Delivery, Platform},
 };
@@ -30,30 +31,19 @@ pub(super) struct DeliveryAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
-    next_attempt_at: Option<jiff::Timestamp>,
+    next_attempt_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
-    settled_at: Option<jiff::Timestamp>,
+    settled_at: Option<String>,
 }
 
 /// Answers with a part of the outbox: from the first payment that is not settled, or after
 /// `after`.
 pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     webhook(call)?;
-    let after = match call.query.split_once('=') {
-        None if call.query.is_empty() => call.store.outbox_low().await?,
-        Some(("after", digits)) => digits
-            .parse()
-            .ok()
-            .filter(|index| *index < 1 << 53)
-            .ok_or_else(|| Problem::field("after", "must be a whole number"))?,
-        _ => {
-            return Err(Problem::new(
-                StatusCode::BAD_REQUEST,
-                "Of parameters there is after.",
-            ));
-        }
+    let query = Query::read(call.query, &["after"])?;
+    let after = match query.get("after") {
+        None => call.store.outbox_low().await?,
+        Some(_) => query.number("after", 0, 0..=(1 << 53) - 1)?,
     };
     let page = call.store.outbox(after).await?;
     let answer = OutboxAnswer {
@@ -95,7 +85,8 @@ fn describe(delivery: Delivery) -> DeliveryAnswer {
         next_attempt_at: delivery
             .attempts
             .next_at
-            .filter(|_| delivery.settled.is_none()),
-        settled_at: delivery.settled.map(|settled| settled.at),
+            .filter(|_| delivery.settled.is_none())
+            .map(time::format),
+        settled_at: delivery.settled.map(|settled| time::format(settled.at)),
     }
 }

@@ -40,10 +40,7 @@ impl Problem {
     /// A wrong part of the address.
     pub fn field(field: &str, detail: impl ToString) -> Self {
         let detail = detail.to_string();
-        let error = FieldError {
-            field: field.to_owned(),
-            detail: detail.clone(),
-        };
+        let error = FieldError::new(field, detail.clone());
         Self {
             errors: vec![error],
             ..Self::new(StatusCode::BAD_REQUEST, format!("{field} {detail}."))

@@ -79,12 +79,7 @@ pub(super) struct Closing {
 
 pub(super) fn note(body: &[u8]) -> Result<Text<500>, Problem> {
     let closing: Closing = read_object(body)?;
-    let wrong = |detail: String| {
-        Problem::fields(vec![FieldError {
-            field: "note".to_owned(),
-            detail,
-        }])
-    };
+    let wrong = |detail: String| Problem::fields(vec![FieldError::new("note", detail)]);
     let note = closing.note.ok_or_else(|| {
         wrong("is missing: say what was found, for those who look at it later".to_owned())
     })?;

@@ -187,10 +187,7 @@ fn read(sheet: &Sheet, mapping: &Mapping<'_>) -> Result<(Vec<Shown>, Vec<WrongRo
 fn read_row(row: usize, cells: &Row<'_>, mapping: &Mapping<'_>) -> Result<Shown, Vec<FieldError>> {
     let mut errors = Vec::new();
     let mut wrong = |field: &str, detail: String| {
-        errors.push(FieldError {
-            field: field.to_owned(),
-            detail,
-        });
+        errors.push(FieldError::new(field, detail));
     };
     let text = |column: Option<&str>| cells.get(column?).map(str::to_owned);
     let payment_id = text(mapping.payment_id);
@@ -301,6 +298,10 @@ async fn compare<P: Platform>(
         .chain(call.store.payments_by_id(&elsewhere).await?)
         .map(|payment| (payment.index, payment))
         .collect();
+    let by_id: HashMap<String, u64> = left
+        .values()
+        .map(|payment| (payment.payment.payment_id.clone(), payment.index))
+        .collect();
     let mut comparison = Comparison {
         sha256: String::new(),
         settlement: None,
@@ -312,15 +313,15 @@ async fn compare<P: Platform>(
     };
     let mut new = Vec::new();
     for shown in shown {
-        let fits = |payment: &StoredPayment| match (&shown.payment_id, &shown.order_key) {
-            (Some(id), _) => payment.payment.payment_id == *id,
-            (None, Some(key)) => payment.payment.order_key == *key && total(payment) == shown.sum,
-            (None, None) => false,
+        let index = match (&shown.payment_id, &shown.order_key) {
+            (Some(id), _) => by_id.get(id).copied(),
+            (None, key) => left
+                .values()
+                .find(|payment| {
+                    key.as_ref() == Some(&payment.payment.order_key) && total(payment) == shown.sum
+                })
+                .map(|payment| payment.index),
         };
-        let index = left
-            .values()
-            .find(|payment| fits(payment))
-            .map(|payment| payment.index);
         match index.and_then(|index| left.remove(&index)) {
             None => comparison.not_recorded.push(shown),
             Some(payment) if total(&payment) == shown.sum => {

@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::{Confirmation, LineId, Money, Order, PaymentAccount, PaymentId, SetStatus, Text};
+use super::{
+    Confirmation, LineId, Misfit, Money, Order, PaymentAccount, PaymentId, SetStatus, Text,
+};
 
 /// `OrderStatus`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,6 +184,21 @@ impl OrderState {
     /// Every version, the oldest first.
     pub fn versions(&self) -> &[Order] {
         &self.versions
+    }
+
+    /// Checks that a confirmation can be a payment of this order, whatever state that is in. MPay
+    /// may have shown an older version: one that fits is enough.
+    ///
+    /// # Errors
+    /// What is wrong with its amounts, or how it differs from the latest version.
+    pub fn check_payment(&self, confirmation: &Confirmation) -> Result<(), Misfit> {
+        confirmation.check_amounts()?;
+        let versions = self.versions.iter().rev();
+        let mut checked = versions.map(|version| confirmation.check_against(version));
+        match checked.next() {
+            Some(Err(misfit)) if !checked.any(|earlier| earlier.is_ok()) => Err(misfit),
+            _ => Ok(()),
+        }
     }
 
     /// The payments in the order of their recording.

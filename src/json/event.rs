@@ -157,10 +157,7 @@ impl ReviewClosedJson {
     /// # Errors
     /// The member that is wrong.
     pub fn read(&self, at: Timestamp) -> Result<(PaymentId, ClosedReview), FieldError> {
-        let wrong = |field: &str, detail: String| FieldError {
-            field: field.to_owned(),
-            detail,
-        };
+        let wrong = |field: &str, detail: String| FieldError::new(field, detail);
         let payment_id = self.payment_id.as_deref().unwrap_or_default();
         let payment_id =
             PaymentId::parse(payment_id).map_err(|error| wrong("payment_id", error.to_string()))?;

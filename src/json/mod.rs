@@ -24,6 +24,16 @@ pub struct FieldError {
     pub detail: String,
 }
 
+impl FieldError {
+    /// A member of this path, and what is wrong with it.
+    pub fn new(field: impl Into<String>, detail: impl ToString) -> Self {
+        Self {
+            field: field.into(),
+            detail: detail.to_string(),
+        }
+    }
+}
+
 /// Collects what is wrong while a document is read, so that all of it is said at once.
 #[derive(Default)]
 struct Reader {
@@ -32,10 +42,7 @@ struct Reader {
 
 impl Reader {
     fn error(&mut self, field: impl Into<String>, detail: impl ToString) {
-        self.errors.push(FieldError {
-            field: field.into(),
-            detail: detail.to_string(),
-        });
+        self.errors.push(FieldError::new(field, detail));
     }
 
     /// The value, or `None` once the error is noted.

@@ -90,6 +90,12 @@ pub async fn deliver_one<P: Platform>(
     let Some(stored) = store.payment(id).await? else {
         return Ok(Vec::new());
     };
+    let review: Vec<_> = stored
+        .state
+        .review
+        .iter()
+        .map(|review| review.as_str().to_owned())
+        .collect();
     let delivery = Delivery {
         index: stored.index,
         at: stored.recorded_at,
@@ -97,7 +103,6 @@ pub async fn deliver_one<P: Platform>(
         attempts: Attempts::default(),
         settled: None,
     };
-    let review = review(store, &delivery.payment).await?;
     attempt(webhook, store, &delivery, &review).await?;
     Ok(review)
 }

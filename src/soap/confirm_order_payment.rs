@@ -71,13 +71,7 @@ async fn confirm<P: Platform>(
         .await?
         .ok_or_else(Fault::unknown_order)?;
     let confirmation = claim.confirmation?;
-    confirmation.check_amounts().map_err(misfit)?;
-    // MPay may have shown an older version: one that fits is enough.
-    let fits = |version| confirmation.check_against(version).is_ok();
-    if !order.state.versions().iter().any(fits) {
-        let latest = order.state.order().ok_or_else(Fault::unknown_order)?;
-        confirmation.check_against(latest).map_err(misfit)?;
-    }
+    order.state.check_payment(&confirmation).map_err(misfit)?;
 
     let payment = record(call, &confirmation, &evidence);
     // Signed before it is true, so that it can be kept with the payment; sent only once it is.
