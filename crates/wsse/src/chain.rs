@@ -14,9 +14,9 @@ use crate::algorithms::Hash;
 use crate::certificate::Certificate;
 use crate::distinguished_name::DistinguishedName;
 
-/// The most signatures of certificates that are checked for one message, which also ends a search
-/// among intermediates that certify each other.
-const MAX_SIGNATURES: usize = 16;
+/// The most signatures of certificates that are checked for one message, which bounds its work and
+/// ends a search among intermediates that certify each other.
+const MAX_SIGNATURES: usize = 8;
 
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");

@@ -83,6 +83,11 @@ fn the_ways_of_other_stacks_are_accepted() {
         "<o:SecurityTokenReference u:Id='Str'><o:KeyIdentifier ValueType='http://docs.oasis-open.org/wss/oasis-wss-soap-message-security-1.1#ThumbprintSHA1'>{}</o:KeyIdentifier></o:SecurityTokenReference>",
         base64(&Sha1::digest(own.der()))
     );
+    let without_prefix = by_thumbprint.replace("o:", "").replacen(
+        "SecurityTokenReference ",
+        "SecurityTokenReference xmlns='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd' ",
+        1,
+    );
     let by_thumbprint_in_header = format!("{by_thumbprint}<Signature ");
     let by_serial = format!(
         "<o:SecurityTokenReference u:Id='Str'><X509Data><X509IssuerSerial><X509IssuerName>{}</X509IssuerName><X509SerialNumber>{}</X509SerialNumber></X509IssuerSerial></X509Data></o:SecurityTokenReference>",
@@ -271,6 +276,13 @@ fn the_ways_of_other_stacks_are_accepted() {
             &[
                 ("</SignedInfo>", signs_reference_inclusively.as_str()),
                 (REFERENCE, by_serial.as_str()),
+            ],
+        ),
+        (
+            "a certificate signed through a reference without a prefix",
+            &[
+                ("</SignedInfo>", signs_reference.as_str()),
+                (REFERENCE, without_prefix.as_str()),
             ],
         ),
         (

@@ -4,7 +4,7 @@
 use base64ct::{Base64, Encoding};
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_RSA_SHA256};
 
-use crate::common::{data, fill, template};
+use crate::common::{certificate, data, fill, template};
 
 const CONTENT: &str =
     r#"<Pay xmlns="urn:example:pay"><Amount>10.00</Amount><To>A&amp;B</To></Pay>"#;
@@ -106,6 +106,24 @@ pub fn ordinary(bytes: usize) -> String {
         message.len()
     );
     message
+}
+
+/// An ordinary message that does not say who signed it.
+pub fn without_key_info() -> String {
+    let mut template = template();
+    let (start, end) = ("<KeyInfo>", "</KeyInfo>");
+    let (from, to) = (template.find(start), template.find(end));
+    template.replace_range(from.unwrap()..to.unwrap() + end.len(), "");
+    fill(&template, "mpay")
+}
+
+/// An ordinary message of a signer whom an authority certifies.
+pub fn of_certified_signer() -> String {
+    let token = |name: &str| Base64::encode_string(certificate(name).der());
+    fill(
+        &template().replace(&token("mpay"), &token("chain/mpay")),
+        "mpay",
+    )
 }
 
 /// Name and message of everything that was thought of.
@@ -277,7 +295,8 @@ pub fn worst(bytes: usize) -> Vec<(&'static str, String)> {
             "<p:b/>".to_owned()
         })
     };
-    for times in [7 * bytes / 1024, 6 * bytes / 1024] {
+    // The first is over what is allowed, the others are nearly that much.
+    for times in [60 * bytes / 1024, 7 * bytes / 1024, 6 * bytes / 1024] {
         inputs.push((
             "a namespace that is written again and again",
             repeated(times),
@@ -532,7 +551,7 @@ pub fn certificates(bytes: usize) -> Vec<(&'static str, String)> {
     };
     let parts = certificate_of_many_parts(700);
     let times = bytes.saturating_sub(frame()) / (parts.len() + 60);
-    let good = Base64::encode_string(crate::common::certificate("chain/mpay").der());
+    let good = Base64::encode_string(certificate("chain/mpay").der());
     let good_times = (bytes.saturating_sub(frame()) / (good.len() + 60)).min(90);
     vec![
         (

@@ -43,6 +43,16 @@ fn trusting(names: &str, now: &str) -> Verifier {
     }
 }
 
+/// A certificate with another key, which is nobody's: the last bytes of its modulus are others.
+fn with_another_key(name: &str, number: u8) -> String {
+    let mut der = common::certificate(name).der().to_vec();
+    let exponent = [2, 3, 1, 0, 1];
+    let at = der.windows(5).position(|bytes| bytes == exponent).unwrap();
+    der[at - 8] ^= number;
+    let lines = Base64::encode_string(&der);
+    format!("-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n")
+}
+
 /// Measures messages against ordinary ones of their length.
 struct Scale {
     verifier: Verifier,
@@ -176,6 +186,43 @@ fn messages_of_the_corpus_are_not_costly() {
         scale.measure(file, &message, verifier);
     }
     scale.finish(10);
+}
+
+#[test]
+fn what_is_trusted_multiplies_the_work_within_the_bound() {
+    let ordinary = inputs::ordinary(0);
+    let usual = trusting("mpay", NOW).verify(ordinary.as_bytes());
+    let measure = |verifier: &Verifier, message: &str, expected: &str| {
+        let work = verifier.verify(message.as_bytes());
+        assert!(work.verdict.starts_with(expected), "{}", work.verdict);
+        let ratio = work.fuel as f64 / usual.fuel as f64;
+        println!("{ratio:6.2}  {}", work.verdict);
+        assert!(ratio <= BOUND, "{ratio}: {}", work.verdict);
+        ratio
+    };
+    let keys = |count: u8| (1..=count).map(|number| with_another_key("mpay", number));
+
+    let nameless = inputs::without_key_info();
+    let own = data("mpay.pem");
+    let pinned = |others: u8| {
+        let certificates = keys(others).chain([own.clone()]).collect();
+        Verifier::new(vec![NOW.to_owned(), certificates])
+    };
+    let last_of_eight = measure(&pinned(7), &nameless, "signed by");
+    assert!(last_of_eight > 5.0, "eight keys were not tried");
+    measure(&pinned(40), &nameless, "the signature does not");
+
+    let issuing = (1..=40).map(|number| with_another_key("chain/issuing", number));
+    let chain = Verifier::new(vec![
+        NOW.to_owned(),
+        String::new(),
+        data("chain/root.pem"),
+        issuing.collect(),
+        "1003600000001".to_owned(),
+    ]);
+    let certified = inputs::of_certified_signer();
+    let ways = measure(&chain, &certified, "the signer's certificate");
+    assert!(ways > 5.0, "eight issuers were not tried");
 }
 
 /// What fuzzing found: folders of it in `FUZZED`, separated by colons. Those whose name ends in

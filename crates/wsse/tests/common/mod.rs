@@ -181,11 +181,16 @@ fn token(
     method: Option<Element<'_>>,
     signer: &str,
 ) -> Vec<u8> {
+    let has_prefix = exclusive_c14n(reference, false, &[]).starts_with(b"<o:");
+    let (prefix, declared) = match has_prefix {
+        true => ("o:", r#"xmlns="" xmlns:o"#),
+        false => ("", "xmlns"),
+    };
     let reference = reference.children().next().expect("a reference");
     if reference.local_name() != "Reference" {
         let token = Base64::encode_string(certificate(signer).der());
         return format!(
-            r#"<o:BinarySecurityToken xmlns="" xmlns:o="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd" ValueType="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3">{token}</o:BinarySecurityToken>"#
+            r#"<{prefix}BinarySecurityToken {declared}="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd" ValueType="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3">{token}</{prefix}BinarySecurityToken>"#
         )
         .into_bytes();
     }
