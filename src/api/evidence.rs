@@ -10,7 +10,7 @@ use crate::{
     digest::sha256,
     domain::{PaymentId, time},
     json::PaymentJson,
-    store::{Platform, Proof},
+    store::{Platform, Proof, Tombstone},
 };
 use wsse::{Certificate, Document, Element};
 
@@ -43,6 +43,13 @@ pub async fn evidence<P: Platform>(
     let xml = query.word("format", &[("zip", false), ("xml", true)])?;
     let proof = call.store.proof(id).await?;
     let proof = proof.ok_or_else(payments::no_such_payment)?;
+    let messages = proof.confirmation.iter().chain([&proof.request]);
+    if let Some(tombstone) = messages
+        .into_iter()
+        .find_map(|message| Tombstone::of(message))
+    {
+        return Err(erased(&tombstone));
+    }
     if xml != Some(true) {
         return file(
             "application/zip",
@@ -63,6 +70,18 @@ pub async fn evidence<P: Platform>(
         )
     })?;
     file("text/xml; charset=utf-8", "request.xml", signed)
+}
+
+/// The message is gone, with the personal data that was in it.
+fn erased(tombstone: &Tombstone) -> Problem {
+    Problem::new(
+        StatusCode::GONE,
+        format!(
+            "The signed message was erased on {} with the personal data in it. Its SHA-256 was {}: a copy kept elsewhere is recognised by it.",
+            time::format(tombstone.erased_at),
+            tombstone.sha256
+        ),
+    )
 }
 
 fn archive(config: &Config, proof: Proof) -> Result<Vec<u8>, Problem> {

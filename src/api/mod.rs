@@ -2,6 +2,7 @@
 
 mod checks;
 mod document;
+mod erasures;
 mod events;
 mod evidence;
 mod export;
@@ -145,6 +146,7 @@ pub async fn handle<P: Platform>(
         Route::Export if reads => export::get(call).await,
         Route::Settlement if posts => settlement::post(call, body).await,
         Route::Reconciliation if reads => reconciliation::get(call).await,
+        Route::Erasures if posts => erasures::post(call, body).await,
         Route::Repair if posts => repair(call).await,
         Route::Outbox if reads => outbox::get(call).await,
         Route::OutboxDeliver if posts => outbox::deliver(call).await,

@@ -41,6 +41,8 @@ pub enum Route {
     Reconciliation,
     /// `/api/settlement`.
     Settlement,
+    /// `/api/erasures`.
+    Erasures,
     /// `/api/repair`.
     Repair,
     /// `/api/outbox`.
@@ -60,7 +62,7 @@ pub struct Resource {
 }
 
 /// Every resource of the API. Of two that a path fits, the first is meant.
-pub const RESOURCES: [Resource; 20] = [
+pub const RESOURCES: [Resource; 21] = [
     Resource {
         path: "orders",
         methods: "GET, HEAD, POST",
@@ -151,6 +153,11 @@ pub const RESOURCES: [Resource; 20] = [
         path: "settlement",
         methods: "POST",
         route: |_| Ok(Route::Settlement),
+    },
+    Resource {
+        path: "erasures",
+        methods: "POST",
+        route: |_| Ok(Route::Erasures),
     },
     Resource {
         path: "repair",

@@ -15,6 +15,7 @@ mod webhook;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use jiff::SignedDuration;
 use wsse::{Policy, Signer};
 
 use crate::{domain::ServiceId, notify::Webhook};
@@ -34,6 +35,9 @@ pub enum UnknownOrder {
     /// An empty result.
     Empty,
 }
+
+/// A hundred years, in days.
+const MAX_RETENTION: u32 = 36_500;
 
 /// A deployment's configuration.
 #[derive(Debug)]
@@ -57,6 +61,8 @@ pub struct Config {
     pub webhook: Option<Webhook>,
     /// How long MPay may be silent until somebody is told; `None` for ever.
     pub max_silence: Option<Duration>,
+    /// How long after an order was closed personal data is kept; `None` for ever.
+    pub personal_data_retention: Option<SignedDuration>,
     doubts: Vec<ConfigError>,
 }
 
@@ -100,6 +106,8 @@ impl Config {
         let public_url = reader.public_url();
         let webhook = reader.webhook(environment);
         let max_silence = reader.seconds("max_silence", 0, 90 * 86_400);
+        let retention = reader.number("personal_data_retention", 0, MAX_RETENTION, "days");
+        let retention = SignedDuration::from_hours(24 * i64::from(retention));
         match (signer.map(Box::new), trust) {
             (Some(signer), Some(trust)) if reader.errors.is_empty() => Ok(Self {
                 environment,
@@ -117,6 +125,7 @@ impl Config {
                 public_url,
                 webhook,
                 max_silence: (!max_silence.is_zero()).then_some(max_silence),
+                personal_data_retention: (!retention.is_zero()).then_some(retention),
                 doubts: reader.doubts,
             }),
             (signer, _) => Err(Misconfigured {

@@ -55,19 +55,20 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub fn seconds(&mut self, variable: &'static str, default: u64, max: u64) -> Duration {
-        let seconds = match self.variables.get(variable).map(str::parse) {
+    pub fn seconds(&mut self, variable: &'static str, default: u32, max: u32) -> Duration {
+        Duration::from_secs(self.number(variable, default, max, "seconds").into())
+    }
+
+    pub fn number(&mut self, variable: &'static str, default: u32, max: u32, unit: &str) -> u32 {
+        match self.variables.get(variable).map(str::parse) {
             None => default,
-            Some(Ok(seconds)) if seconds <= max => seconds,
+            Some(Ok(number)) if number <= max => number,
             Some(_) => {
-                self.error(
-                    variable,
-                    format!("must be a number of seconds from 0 to {max}"),
-                );
+                let range = format!("must be a number of {unit} from 0 to {max}");
+                self.error(variable, range);
                 default
             }
-        };
-        Duration::from_secs(seconds)
+        }
     }
 
     pub fn listed(&self, variable: &'static str) -> impl Iterator<Item = &'a str> + use<'a> {

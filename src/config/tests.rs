@@ -78,6 +78,8 @@ fn every_mistake_names_its_variable() {
         ("public_url", "ftp://pay.example.md"),
         ("webhook_url", "http://erp.example.md/"),
         ("max_silence", "a day"),
+        ("personal_data_retention", "-1"),
+        ("personal_data_retention", "36501"),
     ] {
         let errors = errors(name, value);
         assert_eq!(errors.len(), 1, "{name}={value:?}: {errors:?}");

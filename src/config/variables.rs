@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, fmt};
 
 /// The names of all variables. The manifest gives each to the component.
-pub const VARIABLES: [&str; 24] = [
+pub const VARIABLES: [&str; 25] = [
     "accept_sha1",
     "api_read_token",
     "api_token",
@@ -17,6 +17,7 @@ pub const VARIABLES: [&str; 24] = [
     "mpay_authorities",
     "mpay_certificates",
     "mpay_signer_names",
+    "personal_data_retention",
     "public_url",
     "service_certificate",
     "service_ids",

@@ -45,6 +45,9 @@ pub enum Event {
     /// A person has closed a review.
     #[serde(rename = "review.closed")]
     ReviewClosed(Box<ReviewClosedJson>),
+    /// What is of a person was erased from an order, or with a refused confirmation's message.
+    #[serde(rename = "personal_data.erased")]
+    PersonalDataErased(Box<ErasureJson>),
 }
 
 /// Which order changed, and what it asks for now. Names nobody, so that it can be kept for ever.
@@ -95,6 +98,23 @@ pub struct ReviewClosedJson {
     pub reason: String,
     pub note: String,
     /// Fingerprint of the token of whoever closed it.
+    pub by: String,
+}
+
+/// What is of a person was erased.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ErasureJson {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_key: Option<String>,
+    /// Of a refused confirmation, the name of the signed message among the evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+    /// `retention`, or `request`.
+    pub reason: String,
+    /// Fingerprint of the token of whoever asked for it.
     pub by: String,
 }
 

@@ -7,8 +7,9 @@ mod event;
 mod order;
 #[allow(missing_docs)]
 mod payment;
+mod personal_data;
 
-pub use event::{Event, OrderEvent, RefusalJson, ReviewClosedJson, SettlementJson};
+pub use event::{ErasureJson, Event, OrderEvent, RefusalJson, ReviewClosedJson, SettlementJson};
 pub use order::{AccountJson, EachLanguage, LineJson, LocalizedJson, OrderJson, PropertyJson};
 pub use payment::{
     ConfirmedJson, ManualJson, PaymentJson, PaymentLineJson, ProposalJson, SignerJson,

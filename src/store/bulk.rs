@@ -71,7 +71,7 @@ impl<P: Platform> Store<P> {
                 continue;
             }
             let next = seen.version + 1;
-            let (entry, event) = match self.judge(&seen.state, next, |state| change(row, state)) {
+            let (entry, event) = match self.judge(&seen, next, |state| change(row, state)) {
                 Ok(Some(judged)) => judged,
                 Ok(None) => continue,
                 Err(error) => {

@@ -141,8 +141,8 @@ impl<P: Platform> Store<P> {
         }
         let mut batch = others;
         for (slot, json) in entries {
-            let value = format!(r#"{{"v":1,"at":"{at}","entry":{json}}}"#);
-            batch.push((format!("{}/{}", slot.list, slot.index), value.into_bytes()));
+            let key = format!("{}/{}", slot.list, slot.index);
+            batch.push((key, stored_entry(at, json)));
         }
         self.set_many(&batch).await?;
         if !P::ATOMIC {
@@ -317,6 +317,11 @@ impl<P: Platform> Store<P> {
         }
         Ok(false)
     }
+}
+
+/// An entry as it is kept.
+pub(super) fn stored_entry(at: Timestamp, json: &str) -> Vec<u8> {
+    format!(r#"{{"v":1,"at":"{at}","entry":{json}}}"#).into_bytes()
 }
 
 pub(super) fn read_entry<T: DeserializeOwned>(

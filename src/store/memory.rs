@@ -98,6 +98,17 @@ impl Memory {
             .count()
     }
 
+    /// The keys whose values hold a text.
+    pub fn keys_with(&self, text: &str) -> Vec<String> {
+        let holds = |value: &[u8]| {
+            let mut windows = value.windows(text.len());
+            windows.any(|window| window == text.as_bytes())
+        };
+        let shared = self.lock();
+        let values = shared.values.iter().filter(|(_, value)| holds(value));
+        values.map(|(key, _)| key.clone()).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap()
     }

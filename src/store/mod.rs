@@ -2,11 +2,14 @@
 //! the store offers no more than reading, writing and counting.
 //!
 //! Everything is built of one primitive, the append-only list of `list.rs`. No value that two
-//! writers can meet at is ever read, changed and written back.
+//! writers can meet at is ever read, changed and written back; entries are written once, and again
+//! only to erase personal data.
 
 mod bulk;
 #[cfg(any(test, feature = "host-contract"))]
 pub mod contract;
+#[cfg(test)]
+mod erasure_tests;
 mod evidence;
 mod journal;
 mod keys;
@@ -17,6 +20,7 @@ pub mod memory;
 mod orders;
 mod outbox;
 mod payments;
+mod personal_data;
 mod platform;
 #[cfg(test)]
 mod properties;
@@ -49,6 +53,7 @@ pub use manual::StoredProposal;
 pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
 pub use outbox::{Attempts, Delivery, OutboxPage, Settled};
 pub use payments::{Proof, Recorded, StoredPayment};
+pub use personal_data::{Erased, Erasure, Tombstone};
 pub use platform::{Platform, PlatformError};
 pub use register::{RegisterPage, RegisteredOrder};
 pub use repair::Repair;

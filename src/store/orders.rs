@@ -1,6 +1,6 @@
 //! Orders: lists of versions and payments.
 
-use std::{convert::Infallible, time::Duration};
+use std::{borrow::Cow, convert::Infallible, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,11 +12,11 @@ use super::{
 };
 use crate::{
     domain::{ChangeRefused, Order, OrderKey, OrderState, ServiceId},
-    json::{ConfirmedJson, Event, OrderJson, PaymentJson, ReviewClosedJson},
+    json::{ConfirmedJson, ErasureJson, Event, OrderJson, PaymentJson, ReviewClosedJson},
 };
 
 /// An entry of an order's list.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum OrderEntry {
     /// The order, or the order amended.
@@ -27,6 +27,8 @@ pub(super) enum OrderEntry {
     Confirmed(Box<PaymentJson>),
     /// A review of a payment is closed.
     Closed(Box<ReviewClosedJson>),
+    /// What stands before it is without personal data.
+    Erased(Box<ErasureJson>),
     /// An index that was taken, but whose change was refused.
     Void,
 }
@@ -40,6 +42,21 @@ pub struct StoredOrder {
     pub payments: Vec<PaymentJson>,
     /// Changes with every version and payment: what `If-Match` compares.
     pub version: u64,
+    /// Whether its latest version is without personal data because that was erased.
+    pub is_erased: bool,
+}
+
+impl StoredOrder {
+    /// What is sent, as it is compared with what is there: personal data that was erased is no
+    /// difference, so that whoever sends all orders again brings none of it back.
+    pub(super) fn comparable<'a>(&self, sent: &'a Order) -> Cow<'a, Order> {
+        if !self.is_erased {
+            return Cow::Borrowed(sent);
+        }
+        let mut json = OrderJson::from(sent);
+        json.erase_personal_data();
+        json.to_order().map_or(Cow::Borrowed(sent), Cow::Owned)
+    }
 }
 
 /// What must hold for a change.
@@ -143,7 +160,7 @@ impl<P: Platform> Store<P> {
     ) -> Result<Registered, RegisterError<E>> {
         let appended = self
             .append(service, key, precondition, |stored, index| {
-                self.judge(&stored.state, index, &change)
+                self.judge(stored, index, &change)
             })
             .await?;
         Ok(match appended {
@@ -153,20 +170,22 @@ impl<P: Platform> Store<P> {
         })
     }
 
-    /// The entry at `index`, and the event, that make an order in `state` what it shall be; `None`
+    /// The entry at `index`, and the event, that make an order what it shall be; `None`
     /// if it is like that already.
     pub(super) fn judge<E>(
         &self,
-        state: &OrderState,
+        stored: &StoredOrder,
         index: u64,
         change: impl Fn(&OrderState) -> Result<Order, E>,
     ) -> Result<Option<(OrderEntry, Event)>, RegisterError<E>> {
+        let state = &stored.state;
         let before = state.order();
         let after = change(state).map_err(RegisterError::Unfit)?;
-        if before == Some(&after) {
+        let compared = stored.comparable(&after);
+        if before == Some(&*compared) {
             return Ok(None);
         }
-        state.check_change(&after, self.now())?;
+        state.check_change(&compared, self.now())?;
         let event = Event::of_order(before, &after, index);
         Ok(Some((
             OrderEntry::Version(Box::new((&after).into())),
@@ -274,14 +293,20 @@ impl<P: Platform> Store<P> {
             state: OrderState::default(),
             payments: Vec::new(),
             version,
+            is_erased: false,
         };
-        for entry in listing.entries {
+        let erased_before = OrderEntry::erased_before(&listing.entries);
+        for mut entry in listing.entries {
+            if entry.index < erased_before {
+                entry.value.erase_personal_data();
+            }
             let corrupt = |errors: Vec<_>| StoreError::Corrupt {
                 key: format!("{list}/{}", entry.index),
                 reason: format!("{errors:?}"),
             };
             match entry.value {
                 OrderEntry::Version(json) => {
+                    stored.is_erased = false;
                     stored.state.amend(json.to_order().map_err(corrupt)?);
                 }
                 OrderEntry::Payment(json) => {
@@ -305,6 +330,7 @@ impl<P: Platform> Store<P> {
                         .map_err(|error| corrupt(vec![error]))?;
                     stored.state.close(&payment_id, closed);
                 }
+                OrderEntry::Erased(_) => stored.is_erased = true,
                 OrderEntry::Void => {}
             }
         }

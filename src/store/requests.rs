@@ -86,8 +86,12 @@ impl<P: Platform> Store<P> {
         // Between claim and registration somebody may have chosen the same key for an order.
         let wanted = order(&key).map_err(RegisterError::Unfit)?;
         let stored = self.order(service, &key).await?;
-        match stored.as_ref().and_then(|s| s.state.versions().first()) {
-            Some(first) if *first == wanted => Ok(key),
+        match stored {
+            Some(stored)
+                if stored.state.versions().first() == Some(&*stored.comparable(&wanted)) =>
+            {
+                Ok(key)
+            }
             _ => Err(CreateError::KeyLost),
         }
     }

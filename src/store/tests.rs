@@ -147,6 +147,7 @@ async fn events(memory: &Memory) -> Vec<(&'static str, u64)> {
         Event::SettlementImported(_) => ("settlement.imported", 0),
         Event::PaymentProposed(_) => ("payment.proposed", 0),
         Event::PaymentConfirmed(_) => ("payment.confirmed", 0),
+        Event::PersonalDataErased(_) => ("personal_data.erased", 0),
     });
     events.collect()
 }

@@ -161,12 +161,20 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
         ),
         // MPay's own, kept as it came.
         (
-            "Refusal" | "RefusalAnswer" | "ReviewClosed",
+            "Refusal" | "RefusalAnswer" | "ReviewClosed" | "Erasure" | "KeptOrder",
             "payment_id" | "service_id" | "order_key",
         ) => ("As the message has it.", Some(json!({"type": "string"}))),
         ("RefusalAnswer", "review") => (
             "Why a person should look at it.",
             Some(json!({"type": "array", "items": words(["refused"])})),
+        ),
+        ("Erasure", "reason") => (
+            "What it was erased for.",
+            Some(words(["retention", "request"])),
+        ),
+        ("ErasureRequest", "customer_id") => (
+            "What an order has as its `customer_id`, or an order or payment as the value of a property.",
+            Some(json!({"type": "string", "minLength": 1, "maxLength": 255})),
         ),
         ("PaymentProperty", "name") => ("`Name`, as MPay sent it.", None),
         ("PaymentProperty", "value") => ("`Value`, as MPay sent it.", None),

@@ -5,17 +5,17 @@ use serde_json::{Map, Value, json};
 use super::schemas::Schemas;
 use crate::{
     api::{
-        events::EventsAnswer, import::RowResult, manual, order_answer::OrderAnswer,
-        outbox::OutboxAnswer, payments, reconciliation::Reconciliation, refusals,
-        register::RegisterAnswer, reviews, settlement::Comparison,
+        erasures::ErasureRequest, events::EventsAnswer, import::RowResult, manual,
+        order_answer::OrderAnswer, outbox::OutboxAnswer, payments, reconciliation::Reconciliation,
+        refusals, register::RegisterAnswer, reviews, settlement::Comparison,
     },
     json::OrderJson,
     notify::Report,
-    store::Repair,
+    store::{Erased, Repair},
 };
 
 /// Problem documents by status: the name of the response, and when it is the answer.
-const PROBLEMS: [(u16, &str, &str); 11] = [
+const PROBLEMS: [(u16, &str, &str); 12] = [
     (
         400,
         "BadRequest",
@@ -32,6 +32,11 @@ const PROBLEMS: [(u16, &str, &str); 11] = [
         409,
         "Conflict",
         "What is there stands against it: the detail says what.",
+    ),
+    (
+        410,
+        "Gone",
+        "The message was erased with the personal data in it.",
     ),
     (
         412,
@@ -127,6 +132,11 @@ impl Operation {
 
     fn body(mut self, content: Value) -> Self {
         self.body = Some(json!({"required": true, "content": content}));
+        self
+    }
+
+    fn optional_body(mut self, content: Value) -> Self {
+        self.body = Some(json!({"content": content}));
         self
     }
 
@@ -386,7 +396,7 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             .takes(["id", "evidence_format"])
             .answers(200, "The messages.", json!({"application/zip": {}, "text/xml": {}}))
             .header(200, "Content-Disposition", true, FILE)
-            .fails([404]),
+            .fails([404, 410]),
         ("POST", "payments/{id}/reviews/{reason}") => Operation::new("payments", "closeReview", "Closes a flag of a payment")
             .describe("Once more changes nothing.")
             .takes(["id", "reason"])
@@ -418,6 +428,12 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             }))
             .header(200, "Content-Disposition", false, FILE)
             .header(200, "Link", false, LINK),
+        ("POST", "erasures") => Operation::new("orders", "erasePersonalData", "Erases personal data that is no longer needed")
+            .describe("Names, identification numbers and values of properties of closed orders, and signed messages that hold such values. Without a body, of orders to which nothing has happened for as long as the variable `personal_data_retention` says, for a cron job; or of one customer, or one order. It looks at 256 events: go on with `after` = `next` until there is none.")
+            .takes(["after"])
+            .optional_body(as_json(schemas.request::<ErasureRequest>()))
+            .answers(200, "What was erased.", as_json(schemas.answer::<Erased>()))
+            .fails([409, 413, 422]),
         ("POST", "repair") => Operation::new("payments", "repair", "Appends again what the store has lost of recorded payments")
             .describe("For stores without atomic counters, once a day, and after a backup was put back. It looks at 200 payments: go on with `after` = `next` until there is none.")
             .takes(["after_key"])

@@ -1,0 +1,71 @@
+//! What in the records is of a person: names, identifiers, and the values of properties, which
+//! payers fill in. What money was paid for stays: keys, reasons, amounts, times and notes.
+
+use super::{Event, OrderJson, PaymentJson, PropertyJson, payment::PaymentPropertyJson};
+
+impl OrderJson {
+    /// Takes out what is of a person; `false` if there is nothing of that kind.
+    pub fn erase_personal_data(&mut self) -> bool {
+        let mut erased = self.customer_id.take().is_some();
+        erased |= self.customer_name.take().is_some();
+        for property in self.all_properties_mut() {
+            erased |= property.value.take().is_some();
+        }
+        erased
+    }
+
+    /// Whether it names the person of this IDNP or IDNO.
+    pub fn names(&self, customer_id: &str) -> bool {
+        let lines = self.lines.iter().flat_map(|line| &line.properties);
+        let values = lines
+            .chain(&self.properties)
+            .map(|property| &property.value);
+        is_among(customer_id, values.chain([&self.customer_id]))
+    }
+
+    fn all_properties_mut(&mut self) -> impl Iterator<Item = &mut PropertyJson> {
+        let lines = self.lines.iter_mut().flat_map(|line| &mut line.properties);
+        lines.chain(&mut self.properties)
+    }
+}
+
+impl PaymentJson {
+    /// Takes out what is of a person; `false` if there is nothing of that kind.
+    pub fn erase_personal_data(&mut self) -> bool {
+        let mut erased = false;
+        for property in self.all_properties_mut() {
+            erased |= property.value.take().is_some();
+        }
+        erased
+    }
+
+    /// Whether it names the person of this IDNP or IDNO.
+    pub fn names(&self, customer_id: &str) -> bool {
+        let lines = self.lines.iter().flat_map(|line| &line.properties);
+        let values = lines
+            .chain(&self.properties)
+            .map(|property| &property.value);
+        is_among(customer_id, values)
+    }
+
+    fn all_properties_mut(&mut self) -> impl Iterator<Item = &mut PaymentPropertyJson> {
+        let lines = self.lines.iter_mut().flat_map(|line| &mut line.properties);
+        lines.chain(&mut self.properties)
+    }
+}
+
+impl Event {
+    /// Takes out what is of a person; `false` if there is nothing of that kind.
+    pub fn erase_personal_data(&mut self) -> bool {
+        match self {
+            Self::PaymentRecorded(payment) | Self::PaymentConfirmed(payment) => {
+                payment.erase_personal_data()
+            }
+            _ => false,
+        }
+    }
+}
+
+fn is_among<'a>(customer_id: &str, mut values: impl Iterator<Item = &'a Option<String>>) -> bool {
+    values.any(|value| value.as_deref().map(str::trim) == Some(customer_id))
+}
