@@ -15,6 +15,7 @@ mod manual;
 mod offline;
 mod openapi;
 mod payments;
+mod personal_data;
 #[path = "../../crates/wsse/tests/common/python.rs"]
 mod python;
 mod receiver;
