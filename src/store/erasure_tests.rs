@@ -162,6 +162,7 @@ async fn after_its_time_no_value_of_the_store_tells_of_a_person_and_the_rest_sta
     let again = pay(&memory, "P-1", "1", "100").await;
     assert!(matches!(again, Recorded::Repeated { .. }), "{again:?}");
 
+    tokio::time::sleep(31 * DAY).await;
     memory.take_calls();
     assert_eq!(erase(&memory, &MONTH).await, Erased::default());
     let calls = memory.take_calls();
@@ -180,6 +181,12 @@ async fn what_somebody_still_needs_stays() {
     register_of(&memory, "double", IDNP).await;
     pay(&memory, "P-2", "double", "100").await;
     pay(&memory, "P-3", "double", "100").await;
+    register_of(&memory, "refunding", IDNP).await;
+    pay(&memory, "P-4", "refunding", "100").await;
+    let mut refunding = order_of("refunding", IDNP);
+    refunding.status = Some("Refunding".to_owned());
+    let refunding = refunding.to_order().unwrap();
+    put(&memory, &refunding, Precondition::None).await.unwrap();
     tokio::time::sleep(1000 * DAY).await;
     assert_eq!(erase(&memory, &MONTH).await, Erased::default());
     let asked = erase(&memory, &Erasure::Customer(IDNP.to_owned())).await;
@@ -188,7 +195,8 @@ async fn what_somebody_still_needs_stays() {
         [
             "it is Active",
             "it is PartiallyPaid",
-            "a review of its payments is open"
+            "a review of its payments is open",
+            "it is Refunding"
         ]
     );
     assert_eq!(keys(&asked), [""; 0]);
@@ -298,6 +306,12 @@ async fn an_erasure_stopped_between_any_two_calls_is_finished_by_repetition() {
             assert_eq!(traces(&memory), [""; 0], "{fault:?} {position}");
             let order = stored(&memory, "1").await.unwrap();
             assert_eq!(order.payments.len(), 1, "{fault:?} {position}");
+            let message = message("P-1");
+            let evidence = Evidence::new(message.as_bytes(), "P-1", b"content", "accepted");
+            let store = Store::new(memory.clone());
+            let kept = store.evidence(evidence.id()).await.unwrap().unwrap();
+            let tombstone = Tombstone::of(&kept).unwrap();
+            assert_eq!(tombstone.sha256, sha256(message.as_bytes()));
             let again = pay(&memory, "P-1", "1", "100").await;
             assert!(matches!(again, Recorded::Repeated { .. }), "{again:?}");
             tokio::time::sleep(Duration::from_secs(61)).await;
@@ -329,6 +343,8 @@ async fn what_is_sent_again_brings_nothing_back_and_what_is_new_does() {
 
     let reopened = put(&memory, &order, Precondition::None).await;
     assert_eq!(reopened.unwrap(), Registered::Amended);
+    let same = put(&memory, &order, Precondition::None).await;
+    assert_eq!(same.unwrap(), Registered::Unchanged);
     let known = stored(&memory, "1").await.unwrap();
     assert_eq!(known.state.order(), Some(&order));
     assert_eq!(known.state.versions()[0].customer_name, None);
