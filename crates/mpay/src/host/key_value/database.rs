@@ -227,6 +227,8 @@ fn connect(path: &Path) -> Result<Connection, Error> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // What is written over is gone from the file too, and does not linger in its free pages.
+    connection.pragma_update(None, "secure_delete", true)?;
     Ok(connection)
 }
 
@@ -253,6 +255,21 @@ mod tests {
 
     fn owned(keys: &[&str]) -> Vec<String> {
         keys.iter().map(|&key| key.to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_written_over_is_nowhere_in_the_file() {
+        let (_folder, path) = temporary();
+        let database = Database::open(path.clone()).unwrap();
+        let secret = "Ion Țurcanu ".repeat(1000);
+        database.set(STORE, pairs(&[("a", &secret)])).await.unwrap();
+        database.set(STORE, pairs(&[("a", "-")])).await.unwrap();
+        drop(database);
+        for file in std::fs::read_dir(path.parent().unwrap()).unwrap() {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            let name = "Ion Țurcanu".as_bytes();
+            assert!(!bytes.windows(name.len()).any(|part| part == name));
+        }
     }
 
     #[tokio::test]
