@@ -62,9 +62,8 @@ async fn confirm<P: Platform>(
             _ => {}
         }
     }
-    if call.config.service(&claim.service_id).is_none() {
-        return Err(Fault::unknown_service());
-    }
+    let service = call.config.service(&claim.service_id);
+    let service = service.ok_or_else(Fault::unknown_service)?;
     let order = call
         .store
         .order(&claim.service_id, &claim.order_key)
@@ -73,7 +72,8 @@ async fn confirm<P: Platform>(
     let confirmation = claim.confirmation?;
     order.state.check_payment(&confirmation).map_err(misfit)?;
 
-    let payment = record(call, &confirmation, &evidence);
+    let payment = record(call, &confirmation, &evidence)
+        .to_accounts_of(&order.state, service.account.as_ref());
     // Signed before it is true, so that it can be kept with the payment; sent only once it is.
     let signed = call.sign(&confirmed());
     let answer = signed.as_ref().map(String::as_bytes);
