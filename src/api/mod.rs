@@ -131,7 +131,7 @@ pub async fn handle<P: Platform>(
         Route::Proposals if posts => manual::propose(call, body).await,
         Route::Proposal(id) if reads => manual::get(call, id).await,
         Route::Approval(id) if posts => manual::approve(call, id).await,
-        Route::Evidence(id) if reads => evidence::evidence(call, &id).await,
+        Route::Evidence(id) if reads => evidence::of_payment(call, &id).await,
         Route::Review(id, reason) if posts => {
             reviews::close_of_payment(call, &id, &reason, body).await
         }

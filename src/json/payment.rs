@@ -53,6 +53,9 @@ pub struct ManualJson {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConfirmedJson {
     pub received_at: String,
+    /// Absent in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<SignerJson>,
     /// Name of the signed message among the evidence.
     pub evidence: String,
 }
@@ -157,6 +160,16 @@ impl PaymentJson {
     pub fn is_confirmed(&self) -> bool {
         let manual = self.manual.as_ref();
         manual.is_none_or(|manual| manual.confirmed.is_some())
+    }
+
+    /// Who signed MPay's confirmation, also of a payment that was entered by hand before.
+    pub fn signer_of_confirmation(&self) -> Option<&SignerJson> {
+        let confirmed = self
+            .manual
+            .as_ref()
+            .and_then(|manual| manual.confirmed.as_ref());
+        let later = confirmed.and_then(|confirmed| confirmed.signer.as_ref());
+        self.signer.as_ref().or(later)
     }
 
     /// The confirmation that this describes.

@@ -1,7 +1,10 @@
 //! Signed messages kept as evidence, and what was refused.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use wsse::Certificate;
 
 use super::{Platform, Store, StoreError, keys};
 use crate::{
@@ -15,6 +18,24 @@ use crate::{
 pub struct Evidence<'a> {
     id: String,
     message: &'a [u8],
+    signer: Option<&'a Certificate>,
+}
+
+/// The messages that prove what was recorded or refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof<T> {
+    /// What they prove.
+    pub stored: T,
+    /// The proposal, and its approval, of a payment that was entered by hand.
+    pub by_hand: Option<Vec<u8>>,
+    /// The signed confirmation, as it came in. `None` where MPay has not confirmed what was entered
+    /// by hand.
+    pub request: Option<Vec<u8>>,
+    /// The signed answer. `None` where a call with another content finished the recording, where no
+    /// answer could be signed, for what was entered by hand, and for refusals of earlier versions.
+    pub answer: Option<Vec<u8>>,
+    /// The certificate that signed the confirmation, DER. Earlier versions did not keep it.
+    pub certificate: Option<Vec<u8>>,
 }
 
 impl<'a> Evidence<'a> {
@@ -27,7 +48,19 @@ impl<'a> Evidence<'a> {
             hash.update(part);
         }
         let id = hex(&hash.finalize());
-        Self { id, message }
+        Self {
+            id,
+            message,
+            signer: None,
+        }
+    }
+
+    /// The same, with the certificate of whoever signed the message: it is kept too.
+    pub fn signed_by(self, signer: &'a Certificate) -> Self {
+        Self {
+            signer: Some(signer),
+            ..self
+        }
     }
 
     /// Its name, in hexadecimal.
@@ -35,8 +68,24 @@ impl<'a> Evidence<'a> {
         &self.id
     }
 
-    pub(super) fn entry(&self) -> (String, Vec<u8>) {
-        (keys::evidence(&self.id), self.message.to_vec())
+    /// Where it is kept: the message, and the signer's certificate.
+    pub(super) fn keys(&self) -> Vec<String> {
+        let signer = self.signer.map(Certificate::fingerprint);
+        let signer = signer.map(|fingerprint| keys::certificate(&fingerprint));
+        [keys::evidence(&self.id)]
+            .into_iter()
+            .chain(signer)
+            .collect()
+    }
+
+    /// What is to be written of it, but for what the store has already.
+    pub(super) fn missing(&self, stored: &HashMap<String, Vec<u8>>) -> Vec<(String, Vec<u8>)> {
+        let signer = self.signer.map(|signer| signer.der().to_vec());
+        let values = [self.message.to_vec()].into_iter().chain(signer);
+        let entries = self.keys().into_iter().zip(values);
+        entries
+            .filter(|(key, _)| !stored.contains_key(key))
+            .collect()
     }
 }
 
@@ -50,12 +99,13 @@ impl<P: Platform> Store<P> {
         refusal: &RefusalJson,
         evidence: &Evidence<'_>,
     ) -> Result<bool, StoreError> {
-        if self.evidence(evidence.id()).await?.is_some() {
+        let stored = self.get_many(&evidence.keys()).await?;
+        if stored.contains_key(&keys::evidence(evidence.id())) {
             return Ok(false);
         }
         let event = to_json(&Event::PaymentRefused(Box::new(refusal.clone())))?;
         let slot = self.take(keys::JOURNAL).await?;
-        self.fill(&[(&slot, &event)], vec![evidence.entry()])
+        self.fill(&[(&slot, &event)], evidence.missing(&stored))
             .await?;
         Ok(true)
     }

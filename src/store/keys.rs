@@ -90,6 +90,11 @@ pub fn evidence(id: &str) -> String {
     format!("evidence/{id}")
 }
 
+/// The certificate of this fingerprint, which signed a message that is kept.
+pub fn certificate(fingerprint: &str) -> String {
+    format!("certificate/{fingerprint}")
+}
+
 fn encode(part: &str) -> String {
     utf8_percent_encode(part, ENCODED).to_string()
 }

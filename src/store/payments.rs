@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Evidence, JournalEntry, Platform, Store, StoreError,
+    Evidence, JournalEntry, Platform, Proof, Store, StoreError,
     evidence::to_json,
     keys,
     list::{DEAD_AFTER, WRITE_WINDOW, age, read_entry},
@@ -48,21 +48,6 @@ pub struct StoredPayment {
     pub accounts: Vec<Option<PaymentAccount>>,
     /// The statement that shows it: a place in the journal.
     pub settled: Option<u64>,
-}
-
-/// The messages that prove a payment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proof {
-    /// The payment.
-    pub stored: StoredPayment,
-    /// What it was recorded by: the signed confirmation, as it came in, or the proposal and its
-    /// approval of one that was entered by hand.
-    pub request: Vec<u8>,
-    /// MPay's signed confirmation of a payment that was entered by hand before.
-    pub confirmation: Option<Vec<u8>>,
-    /// The signed answer to the confirmation. `None` where a call with another content finished
-    /// the recording, where no answer could be signed, and for what was entered by hand.
-    pub answer: Option<Vec<u8>>,
 }
 
 /// Says that a payment is recorded: written last, and never changed.
@@ -111,8 +96,11 @@ impl<P: Platform> Store<P> {
         answer: Option<&[u8]>,
     ) -> Result<Recorded, StoreError> {
         let id = &confirmation.payment_id;
-        if let Some(recorded) = self.recorded(confirmation, evidence).await? {
-            return Ok(recorded);
+        let done = keys::done(id);
+        let wanted: Vec<_> = [done.clone()].into_iter().chain(evidence.keys()).collect();
+        let stored = self.get_many(&wanted).await?;
+        if let Some(marker) = stored.get(&done) {
+            return Ok(read_marker(&done, marker)?.compare(confirmation, evidence));
         }
         let list = keys::payment(id);
         let attempts = self.read_all::<PaymentJson>(&list).await?;
@@ -126,7 +114,7 @@ impl<P: Platform> Store<P> {
         }
         let started = self.now();
         let slot = self.take(&list).await?;
-        self.fill(&[(&slot, &to_json(payment)?)], vec![evidence.entry()])
+        self.fill(&[(&slot, &to_json(payment)?)], evidence.missing(&stored))
             .await?;
         let first = if slot.index == 1 {
             None
@@ -401,23 +389,39 @@ impl<P: Platform> Store<P> {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails, or has lost what the marker promises.
-    pub async fn proof(&self, id: &PaymentId) -> Result<Option<Proof>, StoreError> {
+    pub async fn proof(&self, id: &PaymentId) -> Result<Option<Proof<StoredPayment>>, StoreError> {
         let Some(stored) = self.payment(id).await? else {
             return Ok(None);
         };
-        let manual = stored.payment.manual.as_ref();
-        let confirmation = manual
-            .and_then(|manual| manual.confirmed.as_ref())
-            .map(|confirmed| keys::evidence(&confirmed.evidence));
-        let request = keys::evidence(&stored.payment.evidence);
+        let payment = &stored.payment;
+        let recorded_by = keys::evidence(&payment.evidence);
+        let signed = match &payment.manual {
+            None => Some(recorded_by.clone()),
+            Some(manual) => manual
+                .confirmed
+                .as_ref()
+                .map(|c| keys::evidence(&c.evidence)),
+        };
         let answer = keys::answer(id, stored.index);
-        let mut keys = vec![request.clone(), answer.clone()];
-        keys.extend(confirmation.clone());
-        let mut values = self.get_many(&keys).await?;
+        let certificate = payment.signer_of_confirmation();
+        let certificate = certificate.map(|signer| keys::certificate(&signer.fingerprint));
+        let mut keys = vec![recorded_by.clone()];
+        keys.extend(signed.iter().chain(&certificate).cloned());
+        keys.push(answer.clone());
+        keys.dedup();
+        let values = self.get_many(&keys).await?;
+        let value = |key: Option<&String>| values.get(key?).cloned();
+        if !values.contains_key(&recorded_by) {
+            return Err(lost(recorded_by));
+        }
         Ok(Some(Proof {
-            request: values.remove(&request).ok_or_else(|| lost(request))?,
-            confirmation: confirmation.and_then(|key| values.remove(&key)),
-            answer: values.remove(&answer),
+            by_hand: payment
+                .manual
+                .as_ref()
+                .and_then(|_| value(Some(&recorded_by))),
+            request: value(signed.as_ref()),
+            answer: value(Some(&answer)),
+            certificate: value(certificate.as_ref()),
             stored,
         }))
     }

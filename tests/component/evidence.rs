@@ -105,10 +105,10 @@ fn a_payment_is_given_with_the_messages_that_prove_it() {
     assert_eq!(meta["answer_sha256"], sha256(&exchange.body).as_str());
 }
 
-/// The message names its signer by an identifier alone: the certificate is the configured one.
+/// A message need not have its signer's certificate, and MPay's changes: what was believed is kept.
 #[test]
-fn evidence_has_the_signers_certificate_though_the_message_has_not() {
-    let provider = Provider::start();
+fn evidence_has_the_signers_certificate_though_nothing_else_has_it_any_more() {
+    let mut provider = Provider::start();
     provider.register("1", order("10"));
     let content = confirmation("1", "P", "10").encode();
     let message = provider.mpay().sign(&content).unwrap();
@@ -127,11 +127,27 @@ fn evidence_has_the_signers_certificate_though_the_message_has_not() {
     );
     let message = format!("{}{}", &message[..start], &message[end..]);
     assert_eq!(provider.post(message).status, 200);
-    let Some(files) = unzip(&provider.evidence("P/evidence").2) else {
+    let certificate = |provider: &Provider| {
+        let files = unzip(&provider.evidence("P/evidence").2)?;
+        let meta: Value = serde_json::from_slice(&files["meta.json"]).unwrap();
+        Some(meta["signer_certificate"].clone())
+    };
+    let Some(kept) = certificate(&provider) else {
         return;
     };
-    let meta: Value = serde_json::from_slice(&files["meta.json"]).unwrap();
-    assert_eq!(meta["signer_certificate"], MPAY);
+    assert_eq!(kept, MPAY);
+    provider.set_variable("mpay_certificates", STRANGER);
+    provider.restart();
+    assert_eq!(certificate(&provider).unwrap(), MPAY);
+
+    // Earlier versions did not keep it: it is looked for in the configuration.
+    let keys = provider.keys("certificate/");
+    assert_eq!(keys.len(), 1);
+    provider.load(&[(keys[0].clone(), Vec::new())]);
+    assert_eq!(certificate(&provider).unwrap(), Value::Null);
+    provider.set_variable("mpay_certificates", MPAY);
+    provider.restart();
+    assert_eq!(certificate(&provider).unwrap(), MPAY);
 }
 
 #[test]
