@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
 
-use super::{Call, Problem, file, payments, query::Query, zip};
+use super::{Call, Problem, file, payments, query::Query, refusals, zip};
 use crate::{
     config::Config,
     digest::sha256,
@@ -55,6 +55,28 @@ pub async fn of_payment<P: Platform>(
             None => "accepted",
             Some(_) => "manual",
         },
+        request_sha256: proof.request.as_deref().map(sha256),
+        answer_sha256: proof.answer.as_deref().map(sha256),
+    };
+    answer(format, &proof, &meta)
+}
+
+/// Answers the messages of a refused confirmation, likewise.
+pub async fn of_refusal<P: Platform>(
+    call: &Call<'_, P>,
+    index: u64,
+) -> Result<Response<Bytes>, Problem> {
+    let format = format(call)?;
+    let proof = call.store.refusal_proof(index).await?;
+    let proof = proof.ok_or_else(refusals::no_such_refusal)?;
+    let stored = &proof.stored;
+    let signer = Some(&stored.refusal.signer);
+    let meta = Meta {
+        record: &stored.refusal,
+        index,
+        recorded_at: time::format(stored.recorded_at),
+        signer_certificate: signer_certificate(call.config, &proof, signer),
+        verdict: "refused",
         request_sha256: proof.request.as_deref().map(sha256),
         answer_sha256: proof.answer.as_deref().map(sha256),
     };

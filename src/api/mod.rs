@@ -137,6 +137,7 @@ pub async fn handle<P: Platform>(
         }
         Route::Refusals if reads => refusals::list(call).await,
         Route::Refusal(index) if reads => refusals::get(call, index).await,
+        Route::RefusalEvidence(index) if reads => evidence::of_refusal(call, index).await,
         Route::RefusalReview(index, reason) if posts => {
             reviews::close_of_refusal(call, index, &reason, body).await
         }

@@ -23,12 +23,18 @@ pub async fn answer<P: Platform>(
         Ok(claim) => confirm(call, &content, claim).await,
         Err(fault) => Err(fault),
     };
-    if let Err(fault) = &verdict
-        && fault.is_verdict()
-    {
-        keep_refused(call, operation, &content, fault).await?;
+    let fault = match verdict {
+        Err(fault) if fault.is_verdict() => fault,
+        verdict => return verdict,
+    };
+    // Signed before it is sent, so that it can be kept with what it answers.
+    let signed = call.sign(&fault.encode());
+    let answer = signed.as_ref().map(String::as_bytes);
+    keep_refused(call, operation, &content, &fault, answer).await?;
+    match signed {
+        Some(envelope) => Ok(Answer::Refused(fault, envelope)),
+        None => Err(fault),
     }
-    verdict
 }
 
 fn confirmed() -> Content {
@@ -132,12 +138,14 @@ fn note_repetition(confirmation: &Confirmation, alike: bool) {
     }
 }
 
-/// Keeps a signed message that is refused, so that people can sort it out with MPay.
+/// Keeps a signed message that is refused, and our answer, so that people can sort it out with
+/// MPay.
 async fn keep_refused<P: Platform>(
     call: &Call<'_, P>,
     operation: Element<'_>,
     content: &[u8],
     fault: &Fault,
+    answer: Option<&[u8]>,
 ) -> Result<(), Fault> {
     let (payment_id, service_id, order_key) = mentioned(operation);
     let verdict = format!("{} {}", fault.code.as_str(), fault.reason());
@@ -154,7 +162,7 @@ async fn keep_refused<P: Platform>(
         signer: call.signer(),
         evidence: evidence.id().to_owned(),
     };
-    if call.store.refuse(&refusal, &evidence).await? {
+    if call.store.refuse(&refusal, &evidence, answer).await? {
         log!(
             "a refused confirmation is kept as evidence {}",
             evidence.id()
@@ -165,6 +173,9 @@ async fn keep_refused<P: Platform>(
     Ok(())
 }
 
+/// The most characters that are written down of each member that a refused message names.
+pub const MENTIONED: usize = 100;
+
 /// What a refused message says it is about, as far as it can be read. For people to find it by:
 /// nothing is decided on it.
 fn mentioned(operation: Element<'_>) -> (Option<String>, Option<String>, Option<String>) {
@@ -173,7 +184,7 @@ fn mentioned(operation: Element<'_>) -> (Option<String>, Option<String>, Option<
     };
     let text = |name| {
         let text = confirmation.text(name).ok().flatten()?;
-        Some(text.trim().chars().take(100).collect())
+        Some(text.trim().chars().take(MENTIONED).collect())
     };
     (text("PaymentID"), text("ServiceID"), text("OrderKey"))
 }

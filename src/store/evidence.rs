@@ -6,7 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use wsse::Certificate;
 
-use super::{Platform, Store, StoreError, keys};
+use super::{Platform, Store, StoreError, StoredRefusal, keys, payments::lost};
 use crate::{
     digest::hex,
     json::{Event, RefusalJson},
@@ -90,7 +90,8 @@ impl<'a> Evidence<'a> {
 }
 
 impl<P: Platform> Store<P> {
-    /// Keeps a refused message, once. Gives `false` if it is there already.
+    /// Keeps a refused message, and the signed fault that answers it, once. Gives `false` if it is
+    /// there already.
     ///
     /// # Errors
     /// [`StoreError`] if it could not be kept.
@@ -98,6 +99,7 @@ impl<P: Platform> Store<P> {
         &self,
         refusal: &RefusalJson,
         evidence: &Evidence<'_>,
+        answer: Option<&[u8]>,
     ) -> Result<bool, StoreError> {
         let stored = self.get_many(&evidence.keys()).await?;
         if stored.contains_key(&keys::evidence(evidence.id())) {
@@ -105,9 +107,39 @@ impl<P: Platform> Store<P> {
         }
         let event = to_json(&Event::PaymentRefused(Box::new(refusal.clone())))?;
         let slot = self.take(keys::JOURNAL).await?;
-        self.fill(&[(&slot, &event)], evidence.missing(&stored))
-            .await?;
+        let mut messages = evidence.missing(&stored);
+        let answer = answer.map(|answer| (keys::fault(slot.index), answer.to_vec()));
+        messages.extend(answer);
+        self.fill(&[(&slot, &event)], messages).await?;
         Ok(true)
+    }
+
+    /// The messages of the refused confirmation at this place in the journal.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails, or has lost the message.
+    pub async fn refusal_proof(
+        &self,
+        index: u64,
+    ) -> Result<Option<Proof<StoredRefusal>>, StoreError> {
+        let Some(stored) = self.refusal(index).await? else {
+            return Ok(None);
+        };
+        let refusal = &stored.refusal;
+        let request = keys::evidence(&refusal.evidence);
+        let answer = keys::fault(index);
+        let certificate = keys::certificate(&refusal.signer.fingerprint);
+        let keys = [request, answer, certificate];
+        let mut values = self.get_many(&keys).await?;
+        let [request, answer, certificate] = keys;
+        let message = values.remove(&request);
+        Ok(Some(Proof {
+            by_hand: None,
+            request: Some(message.ok_or_else(|| lost(request))?),
+            answer: values.remove(&answer),
+            certificate: values.remove(&certificate),
+            stored,
+        }))
     }
 
     /// A message kept as evidence.

@@ -90,6 +90,11 @@ pub fn evidence(id: &str) -> String {
     format!("evidence/{id}")
 }
 
+/// The signed fault that answered a refused confirmation, by the refusal's place in the journal.
+pub fn fault(journal: u64) -> String {
+    format!("fault/{journal}")
+}
+
 /// The certificate of this fingerprint, which signed a message that is kept.
 pub fn certificate(fingerprint: &str) -> String {
     format!("certificate/{fingerprint}")

@@ -427,10 +427,10 @@ impl<P: Platform> Store<P> {
     }
 }
 
-fn lost(key: String) -> StoreError {
+pub(super) fn lost(key: String) -> StoreError {
     StoreError::Corrupt {
         key,
-        reason: "it is missing, though the payment is recorded".to_owned(),
+        reason: "it is missing, though it is recorded".to_owned(),
     }
 }
 

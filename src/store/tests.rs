@@ -786,7 +786,7 @@ async fn the_certificate_of_a_signer_is_kept_once() {
     }
     let refused = Evidence::new(b"<m/>", "S", b"", "InvalidParameter").signed_by(&renewed);
     store
-        .refuse(&refusal("S", &refused), &refused)
+        .refuse(&refusal("S", &refused), &refused, None)
         .await
         .unwrap();
     assert_eq!(memory.count("certificate/"), 2);
@@ -800,7 +800,9 @@ async fn refuse(memory: &Memory, id: &str) -> bool {
 async fn try_to_refuse(memory: &Memory, id: &str) -> Result<bool, StoreError> {
     let evidence = Evidence::new(b"<message/>", id, b"content", "InvalidParameter");
     let store = Store::new(memory.clone());
-    let new = store.refuse(&refusal(id, &evidence), &evidence).await?;
+    let new = store
+        .refuse(&refusal(id, &evidence), &evidence, Some(b"<fault/>"))
+        .await?;
     assert_eq!(
         store.evidence(evidence.id()).await.unwrap().unwrap(),
         b"<message/>"
