@@ -2,7 +2,10 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::domain::{OrderKey, PaymentId, ServiceId};
+use crate::{
+    domain::{OrderKey, PaymentId, ServiceId},
+    json::PaymentJson,
+};
 
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
@@ -57,6 +60,11 @@ pub const DONE: &str = "done/";
 /// Marker of a payment that is recorded.
 pub fn done(id: &PaymentId) -> String {
     format!("{DONE}{}", encode(id.as_str()))
+}
+
+/// Whether the marker under this key is that of a payment.
+pub fn is_marker_of(key: &str, payment: &PaymentJson) -> bool {
+    PaymentId::parse(&payment.payment_id).is_ok_and(|id| done(&id) == key)
 }
 
 /// List of the attempts that a marker ends.

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     domain::{Confirmation, PaymentAccount, PaymentId, RecordedPayment},
     json::{Event, PaymentJson},
+    log::log,
 };
 
 /// How the recording of a payment ended.
@@ -291,11 +292,12 @@ impl<P: Platform> Store<P> {
         };
         let key = keys::journal(marker.journal);
         let mut values = self.get_many(std::slice::from_ref(&key)).await?;
-        let entry = marker.entry(&mut values)?;
+        let entry = marker.entry(&keys::done(id), &mut values)?;
         Ok(self.payments(vec![entry]).await?.pop())
     }
 
-    /// The payments among entries of the journal, with what is to be said of them.
+    /// The payments among entries of the journal, with what is to be said of them. One that its
+    /// order has lost is among them ([`Review::Orphaned`](crate::domain::Review)).
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -320,41 +322,53 @@ impl<P: Platform> Store<P> {
                 confirmation.order_key.clone(),
             );
             orders.insert(key.clone(), None);
-            payments.push((entry.index, entry.at, key, confirmation.payment_id));
+            payments.push((entry.index, entry.at, key, *payment, confirmation));
         }
         let keys: Vec<_> = orders.keys().cloned().collect();
         let stored = self.orders(&keys).await?;
         for (key, order) in keys.into_iter().zip(stored) {
             orders.insert(key, order);
         }
-        let ids: Vec<_> = payments.iter().map(|(.., id)| id.clone()).collect();
+        let ids = payments
+            .iter()
+            .map(|(.., confirmation)| confirmation.payment_id.clone());
+        let ids: Vec<_> = ids.collect();
         let settled = self.settled(&ids).await?;
         let payments = payments.into_iter().zip(settled);
-        let with_state = payments.map(|((index, recorded_at, key, id), settled)| {
-            let order = orders.get(&key).and_then(Option::as_ref);
-            let found = order.and_then(|order| {
-                let mut states = order.state.payments().iter();
-                let position = states.position(|state| state.confirmation.payment_id == id)?;
-                let state = order.state.payments().get(position)?;
-                let record = order.payments.get(position)?.clone();
-                let lines = state.confirmation.lines.iter();
-                let accounts = lines.map(|line| order.state.account(&line.line_id).cloned());
-                Some((record, state.clone(), accounts.collect()))
-            });
-            let (payment, state, accounts) = found.ok_or_else(|| StoreError::Corrupt {
-                key: keys::journal(index),
-                reason: "its order has no such payment".to_owned(),
-            })?;
-            Ok(StoredPayment {
-                index,
-                recorded_at,
-                payment,
-                state,
-                accounts,
-                settled,
-            })
-        });
-        with_state.collect()
+        let with_state = payments.map(
+            |((index, recorded_at, key, entered, confirmation), settled)| {
+                let order = orders.get(&key).and_then(Option::as_ref);
+                let found = order.and_then(|order| {
+                    let mut states = order.state.payments().iter();
+                    let position = states.position(|state| {
+                        state.confirmation.payment_id == confirmation.payment_id
+                    })?;
+                    let state = order.state.payments().get(position)?;
+                    let record = order.payments.get(position)?.clone();
+                    let lines = state.confirmation.lines.iter();
+                    let accounts = lines.map(|line| order.state.account(&line.line_id).cloned());
+                    Some((record, state.clone(), accounts.collect()))
+                });
+                let (payment, state, accounts) = found.unwrap_or_else(|| {
+                    log!(
+                        "payment {} is not in its order {} any more: call POST /api/repair",
+                        confirmation.payment_id,
+                        confirmation.order_key
+                    );
+                    let state = RecordedPayment::orphaned(confirmation);
+                    (entered, state, Vec::new())
+                });
+                StoredPayment {
+                    index,
+                    recorded_at,
+                    payment,
+                    state,
+                    accounts,
+                    settled,
+                }
+            },
+        );
+        Ok(with_state.collect())
     }
 
     /// Of these payments those that are recorded.
@@ -371,14 +385,19 @@ impl<P: Platform> Store<P> {
             let keys: Vec<_> = ids.iter().map(keys::done).collect();
             let mut markers = Vec::new();
             for (key, bytes) in self.get_many(&keys).await? {
-                markers.push(read_marker(&key, &bytes)?);
+                let marker = read_marker(&key, &bytes)?;
+                markers.push((key, marker));
             }
             if markers.is_empty() {
                 continue;
             }
-            let entries = markers.iter().map(|marker| keys::journal(marker.journal));
+            let entries = markers
+                .iter()
+                .map(|(_, marker)| keys::journal(marker.journal));
             let mut values = self.get_many(&entries.collect::<Vec<_>>()).await?;
-            let entries = markers.iter().map(|marker| marker.entry(&mut values));
+            let entries = markers
+                .iter()
+                .map(|(key, marker)| marker.entry(key, &mut values));
             let entries = entries.collect::<Result<_, _>>()?;
             payments.extend(self.payments(entries).await?);
         }
@@ -435,12 +454,22 @@ pub(super) fn lost(key: String) -> StoreError {
 }
 
 impl Marker {
-    /// The entry of the journal that it names.
-    fn entry(&self, values: &mut HashMap<String, Vec<u8>>) -> Result<JournalEntry, StoreError> {
+    /// The entry of the journal that it names, of the payment whose marker is `done`.
+    fn entry(
+        &self,
+        done: &str,
+        values: &mut HashMap<String, Vec<u8>>,
+    ) -> Result<JournalEntry, StoreError> {
         let key = keys::journal(self.journal);
         let bytes = values.remove(&key).ok_or_else(|| lost(key.clone()))?;
         let entry = read_entry::<Event>(&key, self.journal, &bytes)?;
-        Ok(entry.into())
+        match &entry.value {
+            Event::PaymentRecorded(payment) if keys::is_marker_of(done, payment) => {
+                Ok(entry.into())
+            }
+            // Without atomics it can have been overwritten.
+            _ => Err(lost(key)),
+        }
     }
 
     /// Whether the payment is the one that was recorded.
