@@ -1,31 +1,33 @@
-//! `/api/payments/{id}/evidence`: what proves a payment.
+//! `/api/payments/{id}/evidence` and `/api/refusals/{index}/evidence`: what proves a payment, or
+//! that MPay asked for what was refused.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
 
-use super::{Call, Problem, file, payments, query::Query, zip};
+use super::{Call, Problem, file, payments, query::Query, refusals, zip};
 use crate::{
     config::Config,
     digest::sha256,
     domain::{PaymentId, time},
-    json::PaymentJson,
+    json::SignerJson,
     store::{Platform, Proof, Tombstone},
 };
 use wsse::{Certificate, Document, Element};
 
 /// What stands beside the messages: how they were judged, and by what they are recognised.
 #[derive(Serialize)]
-struct Meta {
+struct Meta<'a, R> {
     #[serde(flatten)]
-    payment: PaymentJson,
+    record: &'a R,
     /// Its place in the journal.
     index: u64,
     recorded_at: String,
-    /// The signer's certificate, PEM; absent where neither the message nor the configuration has
-    /// it any more.
+    /// The signer's certificate, PEM; absent where neither the store nor the message nor the
+    /// configuration has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     signer_certificate: Option<String>,
+    /// `accepted`, `refused`, or `manual` of a payment that was entered by hand.
     verdict: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_sha256: Option<String>,
@@ -35,101 +37,128 @@ struct Meta {
 
 /// Answers the messages of a payment: as a ZIP, or with `format=xml` the confirmation alone, byte
 /// for byte as it came in.
-pub async fn evidence<P: Platform>(
+pub async fn of_payment<P: Platform>(
     call: &Call<'_, P>,
     id: &PaymentId,
 ) -> Result<Response<Bytes>, Problem> {
-    let query = Query::read(call.query, &["format"])?;
-    let xml = query.word("format", &[("zip", false), ("xml", true)])?;
+    let format = format(call)?;
     let proof = call.store.proof(id).await?;
     let proof = proof.ok_or_else(payments::no_such_payment)?;
-    let messages = proof.confirmation.iter().chain([&proof.request]);
-    if let Some(tombstone) = messages
-        .into_iter()
-        .find_map(|message| Tombstone::of(message))
-    {
-        return Err(erased(&tombstone));
-    }
-    if xml != Some(true) {
-        return file(
-            "application/zip",
-            "evidence.zip",
-            archive(call.config, proof)?,
-        );
-    }
-    let manual = proof.stored.payment.manual.is_some();
-    let signed = if manual {
-        proof.confirmation
-    } else {
-        Some(proof.request)
-    };
-    let signed = signed.ok_or_else(|| {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            "The payment was entered by hand, and MPay has not confirmed it: there is no signed message.",
-        )
-    })?;
-    file("text/xml; charset=utf-8", "request.xml", signed)
-}
-
-/// The message is gone, with the personal data that was in it.
-fn erased(tombstone: &Tombstone) -> Problem {
-    Problem::new(
-        StatusCode::GONE,
-        format!(
-            "The signed message was erased on {} with the personal data in it. Its SHA-256 was {}: a copy kept elsewhere is recognised by it.",
-            time::format(tombstone.erased_at),
-            tombstone.sha256
-        ),
-    )
-}
-
-fn archive(config: &Config, proof: Proof) -> Result<Vec<u8>, Problem> {
-    let stored = proof.stored;
-    let manual = stored.payment.manual.is_some();
-    let signed = if manual {
-        proof.confirmation.as_ref()
-    } else {
-        Some(&proof.request)
-    };
-    let signer_certificate = signed.and_then(|message| {
-        let signer = stored.payment.signer.as_ref()?;
-        signer_certificate(config, message, &signer.fingerprint)
-    });
+    let stored = &proof.stored;
+    let signer = stored.payment.signer_of_confirmation();
     let meta = Meta {
-        signer_certificate,
+        record: &stored.payment,
         index: stored.index,
-        payment: stored.payment,
         recorded_at: time::format(stored.recorded_at),
-        verdict: if manual { "manual" } else { "accepted" },
-        request_sha256: signed.map(|request| sha256(request)),
+        signer_certificate: signer_certificate(call.config, &proof, signer),
+        verdict: match stored.payment.manual {
+            None => "accepted",
+            Some(_) => "manual",
+        },
+        request_sha256: proof.request.as_deref().map(sha256),
         answer_sha256: proof.answer.as_deref().map(sha256),
     };
-    let meta = serde_json::to_vec_pretty(&meta).map_err(Problem::internal)?;
-    let mut files: Vec<(&str, &[u8])> = Vec::new();
-    if manual {
-        files.push(("manual.json", &proof.request));
+    answer(format, &proof, &meta)
+}
+
+/// Answers the messages of a refused confirmation, likewise.
+pub async fn of_refusal<P: Platform>(
+    call: &Call<'_, P>,
+    index: u64,
+) -> Result<Response<Bytes>, Problem> {
+    let format = format(call)?;
+    let proof = call.store.refusal_proof(index).await?;
+    let proof = proof.ok_or_else(refusals::no_such_refusal)?;
+    let stored = &proof.stored;
+    let signer = Some(&stored.refusal.signer);
+    let meta = Meta {
+        record: &stored.refusal,
+        index,
+        recorded_at: time::format(stored.recorded_at),
+        signer_certificate: signer_certificate(call.config, &proof, signer),
+        verdict: "refused",
+        request_sha256: proof.request.as_deref().map(sha256),
+        answer_sha256: proof.answer.as_deref().map(sha256),
+    };
+    answer(format, &proof, &meta)
+}
+
+#[derive(Clone, Copy)]
+enum Format {
+    Zip,
+    Xml,
+}
+
+fn format<P>(call: &Call<'_, P>) -> Result<Format, Problem> {
+    let query = Query::read(call.query, &["format"])?;
+    let format = query.word("format", &[("zip", Format::Zip), ("xml", Format::Xml)])?;
+    Ok(format.unwrap_or(Format::Zip))
+}
+
+fn answer<T>(
+    format: Format,
+    proof: &Proof<T>,
+    meta: &Meta<'_, impl Serialize>,
+) -> Result<Response<Bytes>, Problem> {
+    if let Some(erased) = proof.request.as_deref().and_then(Tombstone::of) {
+        return Err(Problem::new(
+            StatusCode::GONE,
+            format!(
+                "The signed message was erased on {} with the personal data in it. Its SHA-256 was {}: a copy kept elsewhere is recognised by it.",
+                time::format(erased.erased_at),
+                erased.sha256
+            ),
+        ));
     }
-    if let Some(request) = signed {
-        files.push(("request.xml", request));
+    match format {
+        Format::Zip => file("application/zip", "evidence.zip", archive(proof, meta)?),
+        Format::Xml => {
+            let signed = proof.request.clone().ok_or_else(|| {
+                Problem::new(
+                    StatusCode::NOT_FOUND,
+                    "The payment was entered by hand, and MPay has not confirmed it: there is no signed message.",
+                )
+            })?;
+            file("text/xml; charset=utf-8", "request.xml", signed)
+        }
     }
-    if let Some(answer) = &proof.answer {
-        files.push(("answer.xml", answer));
-    }
-    files.push(("meta.json", &meta));
+}
+
+fn archive<T>(proof: &Proof<T>, meta: &Meta<'_, impl Serialize>) -> Result<Vec<u8>, Problem> {
+    let meta = serde_json::to_vec_pretty(meta).map_err(Problem::internal)?;
+    let files = [
+        ("manual.json", proof.by_hand.as_deref()),
+        ("request.xml", proof.request.as_deref()),
+        ("answer.xml", proof.answer.as_deref()),
+        ("meta.json", Some(meta.as_slice())),
+    ];
+    let files: Vec<_> = files
+        .into_iter()
+        .filter_map(|(name, content)| Some((name, content?)))
+        .collect();
     zip::archive(&files).ok_or_else(|| Problem::internal("evidence too large for a ZIP"))
 }
 
-/// The certificate of this fingerprint, which the message sends or the configuration holds.
-fn signer_certificate(config: &Config, message: &[u8], fingerprint: &str) -> Option<String> {
-    let sent = Document::parse(message).ok();
-    let sent = sent.and_then(|document| sent_certificate(document.root(), fingerprint));
-    let mut configured = config.policy.trust.certificates();
-    let certificate = sent.or_else(|| {
-        configured
-            .find(|certificate| certificate.fingerprint() == fingerprint)
-            .cloned()
-    });
+/// The signer's certificate: as it was kept, or of older evidence that which the message sends or
+/// the configuration holds.
+fn signer_certificate<T>(
+    config: &Config,
+    proof: &Proof<T>,
+    signer: Option<&SignerJson>,
+) -> Option<String> {
+    let fingerprint = signer?.fingerprint.as_str();
+    let kept = proof.certificate.as_deref();
+    let kept = kept.and_then(|der| Certificate::from_der(der).ok());
+    let sent = || {
+        let message = Document::parse(proof.request.as_deref()?).ok()?;
+        sent_certificate(message.root(), fingerprint)
+    };
+    let configured = || {
+        let mut certificates = config.policy.trust.certificates();
+        let found = certificates.find(|certificate| certificate.fingerprint() == fingerprint);
+        found.cloned()
+    };
+    let certificate = kept.or_else(sent).or_else(configured);
     certificate.map(|certificate| certificate.to_pem())
 }
 

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::{Call, Problem, document::read_object, json, payments};
 use crate::{
     domain::{Confirmation, OrderKey, ServiceId, Text, time},
-    json::{FieldError, ManualJson, PaymentJson, PaymentLineJson, ProposalJson},
-    store::{Evidence, Platform, Recorded, StoredProposal},
+    json::{
+        FieldError, ManualJson, PaymentJson, PaymentLineJson, PaymentPropertyJson, ProposalJson,
+    },
+    store::{Evidence, Platform, Recorded, StoredOrder, StoredProposal},
 };
 
 /// A payment as a person enters it.
@@ -23,8 +25,29 @@ pub(super) struct Proposed {
     amount: Option<String>,
     currency: Option<String>,
     paid_at: Option<String>,
-    lines: Option<Vec<PaymentLineJson>>,
+    lines: Option<Vec<ProposedLine>>,
     note: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct ProposedLine {
+    line_id: String,
+    amount: String,
+    #[serde(default)]
+    properties: Vec<PaymentPropertyJson>,
+}
+
+impl From<ProposedLine> for PaymentLineJson {
+    fn from(line: ProposedLine) -> Self {
+        Self {
+            line_id: line.line_id,
+            amount: line.amount,
+            bank_account: None,
+            properties: line.properties,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -74,6 +97,8 @@ pub async fn propose<P: Platform>(
         return Err(Problem::fields(errors));
     }
     let amount = proposed.amount.unwrap_or_default();
+    let of_only_line = proposed.lines.is_none();
+    let lines = proposed.lines.unwrap_or_default();
     let mut proposal = ProposalJson {
         payment_id: proposed.payment_id.unwrap_or_default(),
         service_id: proposed.service_id.unwrap_or_default(),
@@ -81,7 +106,7 @@ pub async fn propose<P: Platform>(
         invoice_id: proposed.invoice_id,
         currency: proposed.currency.unwrap_or_else(|| "MDL".to_owned()),
         paid_at: proposed.paid_at.unwrap_or_default(),
-        lines: proposed.lines.clone().unwrap_or_default(),
+        lines: lines.into_iter().map(PaymentLineJson::from).collect(),
         amount,
         note: match note {
             Some(Ok(note)) => note.as_str().to_owned(),
@@ -89,14 +114,15 @@ pub async fn propose<P: Platform>(
         },
         by: call.caller.to_owned(),
     };
-    if proposed.lines.is_none() {
+    if of_only_line {
         proposal.lines.push(PaymentLineJson {
             line_id: only_line(call, &proposal).await?,
             amount: proposal.amount.clone(),
+            bank_account: None,
             properties: Vec::new(),
         });
     }
-    let confirmation = judge(call, &proposal).await?;
+    let (confirmation, _) = judge(call, &proposal).await?;
     refuse_recorded(call, &confirmation).await?;
     // As it is kept: amounts with two digits, times with their offset.
     proposal.amount = confirmation.total.to_string();
@@ -135,7 +161,9 @@ pub async fn approve<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<Respons
             "Whoever proposed a payment does not approve it: it takes another token.",
         ));
     }
-    let confirmation = judge(call, proposal).await?;
+    let (confirmation, order) = judge(call, proposal).await?;
+    let service = call.config.service(&confirmation.service_id);
+    let default = service.and_then(|service| service.account.as_ref());
     // The same bytes should this call be repeated.
     let bytes = serde_json::to_vec_pretty(&Approved {
         proposal: ProposalAnswer::from(stored.clone()),
@@ -154,7 +182,8 @@ pub async fn approve<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<Respons
         signer: None,
         evidence: evidence.id().to_owned(),
         ..unsigned(proposal, call)
-    };
+    }
+    .to_accounts_of(&order.state, default);
     let recorded = call
         .store
         .record(&confirmation, &payment, &evidence, None)
@@ -230,11 +259,11 @@ fn no_such_order() -> Problem {
     )
 }
 
-/// The confirmation that a proposal stands for, judged as if MPay had sent it.
+/// The confirmation that a proposal stands for, judged as if MPay had sent it, and its order.
 async fn judge<P: Platform>(
     call: &Call<'_, P>,
     proposal: &ProposalJson,
-) -> Result<Confirmation, Problem> {
+) -> Result<(Confirmation, StoredOrder), Problem> {
     let confirmation = unsigned(proposal, call)
         .to_confirmation()
         .map_err(Problem::fields)?;
@@ -249,7 +278,7 @@ async fn judge<P: Platform>(
             format!("The payment is refused: {misfit}."),
         )
     })?;
-    Ok(confirmation)
+    Ok((confirmation, order))
 }
 
 async fn refuse_recorded<P: Platform>(

@@ -132,12 +132,13 @@ pub async fn handle<P: Platform>(
         Route::Proposals if posts => manual::propose(call, body).await,
         Route::Proposal(id) if reads => manual::get(call, id).await,
         Route::Approval(id) if posts => manual::approve(call, id).await,
-        Route::Evidence(id) if reads => evidence::evidence(call, &id).await,
+        Route::Evidence(id) if reads => evidence::of_payment(call, &id).await,
         Route::Review(id, reason) if posts => {
             reviews::close_of_payment(call, &id, &reason, body).await
         }
         Route::Refusals if reads => refusals::list(call).await,
         Route::Refusal(index) if reads => refusals::get(call, index).await,
+        Route::RefusalEvidence(index) if reads => evidence::of_refusal(call, index).await,
         Route::RefusalReview(index, reason) if posts => {
             reviews::close_of_refusal(call, index, &reason, body).await
         }

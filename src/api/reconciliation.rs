@@ -53,7 +53,7 @@ pub(super) struct PaidLine {
     line_id: String,
     amount: String,
     currency: String,
-    /// Absent if neither the order nor the configuration names an account any more.
+    /// The account when the payment was recorded; absent where none was known.
     #[serde(skip_serializing_if = "Option::is_none")]
     bank_account: Option<String>,
     review: Vec<&'static str>,
@@ -168,14 +168,15 @@ async fn reconcile<P: Platform>(
     })
 }
 
-/// Adds the lines of a payment, each with the account that the order's latest version to have the
-/// line names, or that of the service.
+/// Adds the lines of a payment, each with the account that was kept with it. Older records have
+/// none: then it is that of the order's latest version to have the line, or of the service now.
 fn add<P: Platform>(call: &Call<'_, P>, stored: StoredPayment, lines: &mut Vec<PaidLine>) {
     let service = ServiceId::parse(&stored.payment.service_id).ok();
     let service = service.and_then(|id| call.config.service(&id));
     let default = service.and_then(|service| service.account.as_ref());
     for (position, line) in stored.payment.lines.into_iter().enumerate() {
         let account = stored.accounts.get(position).and_then(Option::as_ref);
+        let account = account.or(default).map(iban);
         lines.push(PaidLine {
             index: stored.index,
             recorded_at: time::format(stored.recorded_at),
@@ -187,7 +188,7 @@ fn add<P: Platform>(call: &Call<'_, P>, stored: StoredPayment, lines: &mut Vec<P
             line_id: line.line_id,
             amount: line.amount,
             currency: stored.payment.currency.clone(),
-            bank_account: account.or(default).map(iban),
+            bank_account: line.bank_account.or(account),
             review: stored
                 .state
                 .review

@@ -100,6 +100,12 @@ pub async fn close_of_payment<P: Platform>(
             "There is no such reason for a review: a payment's review names those that are open.",
         )
     })?;
+    if review == Review::Orphaned {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "Nobody closes this one: `POST /api/repair` enters the payment into its order again.",
+        ));
+    }
     call.store
         .close_review(id, review, &note, call.caller)
         .await?;

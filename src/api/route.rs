@@ -33,6 +33,8 @@ pub enum Route {
     Refusals,
     /// `/api/refusals/{index}`.
     Refusal(u64),
+    /// `/api/refusals/{index}/evidence`.
+    RefusalEvidence(u64),
     /// `/api/refusals/{index}/reviews/{reason}`.
     RefusalReview(u64, String),
     /// `/api/events`.
@@ -62,7 +64,7 @@ pub struct Resource {
 }
 
 /// Every resource of the API. Of two that a path fits, the first is meant.
-pub const RESOURCES: [Resource; 21] = [
+pub const RESOURCES: [Resource; 22] = [
     Resource {
         path: "orders",
         methods: "GET, HEAD, POST",
@@ -130,6 +132,11 @@ pub const RESOURCES: [Resource; 21] = [
         path: "refusals/{index}",
         methods: "GET, HEAD",
         route: |values| Ok(Route::Refusal(index(values, 0)?)),
+    },
+    Resource {
+        path: "refusals/{index}/evidence",
+        methods: "GET, HEAD",
+        route: |values| Ok(Route::RefusalEvidence(index(values, 0)?)),
     },
     Resource {
         path: "refusals/{index}/reviews/{reason}",

@@ -60,16 +60,20 @@ pub enum Review {
     UnderPaid,
     /// It pays for an older version of the order.
     Amended,
+    /// Its order has lost it, so that nothing else can be said of it. It is entered there again by a
+    /// repair of the store, and by nothing that a person says.
+    Orphaned,
 }
 
 impl Review {
     /// Every one.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Late,
         Self::Double,
         Self::OverPaid,
         Self::UnderPaid,
         Self::Amended,
+        Self::Orphaned,
     ];
 
     /// The name that users meet.
@@ -80,6 +84,7 @@ impl Review {
             Self::OverPaid => "over-paid",
             Self::UnderPaid => "under-paid",
             Self::Amended => "amended",
+            Self::Orphaned => "orphaned",
         }
     }
 
@@ -133,6 +138,17 @@ pub struct OrderState {
     amount_paid: Money,
     /// How many payments there were when the latest version came.
     paid_before: usize,
+}
+
+impl RecordedPayment {
+    /// A payment that its order has lost: its own record is all there is.
+    pub fn orphaned(confirmation: Confirmation) -> Self {
+        Self {
+            confirmation,
+            review: vec![Review::Orphaned],
+            closed: Vec::new(),
+        }
+    }
 }
 
 impl OrderState {

@@ -12,7 +12,8 @@ mod personal_data;
 pub use event::{ErasureJson, Event, OrderEvent, RefusalJson, ReviewClosedJson, SettlementJson};
 pub use order::{AccountJson, EachLanguage, LineJson, LocalizedJson, OrderJson, PropertyJson};
 pub use payment::{
-    ConfirmedJson, ManualJson, PaymentJson, PaymentLineJson, ProposalJson, SignerJson,
+    ConfirmedJson, ManualJson, PaymentJson, PaymentLineJson, PaymentPropertyJson, ProposalJson,
+    SignerJson,
 };
 
 /// A member of a JSON document that is wrong, and why.

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::{FieldError, Reader};
 use crate::domain::{
     Confirmation, ConfirmationLine, ConfirmationProperty, Currency, LineId, Money, OrderKey,
-    PaymentId, ServiceId, time,
+    OrderState, PaymentAccount, PaymentId, ServiceId, time,
 };
 
 /// A payment as MPay confirmed it, with who signed it and where the signed message is.
@@ -53,6 +53,9 @@ pub struct ManualJson {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConfirmedJson {
     pub received_at: String,
+    /// Absent in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<SignerJson>,
     /// Name of the signed message among the evidence.
     pub evidence: String,
 }
@@ -93,6 +96,9 @@ pub struct SignerJson {
 pub struct PaymentLineJson {
     pub line_id: String,
     pub amount: String,
+    /// The account of the line when the payment was recorded; absent where none was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bank_account: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub properties: Vec<PaymentPropertyJson>,
 }
@@ -127,6 +133,7 @@ impl PaymentJson {
                 .map(|line| PaymentLineJson {
                     line_id: line.line_id.to_string(),
                     amount: line.amount.to_string(),
+                    bank_account: None,
                     properties: write_properties(&line.properties),
                 })
                 .collect(),
@@ -138,10 +145,31 @@ impl PaymentJson {
         }
     }
 
+    /// Notes with each line the account that it is paid to: what `order` says of the line, or
+    /// `default`.
+    pub fn to_accounts_of(mut self, order: &OrderState, default: Option<&PaymentAccount>) -> Self {
+        for line in &mut self.lines {
+            let id = LineId::parse(&line.line_id).ok();
+            let account = id.as_ref().and_then(|id| order.account(id)).or(default);
+            line.bank_account = account.map(|account| account.bank_account.as_str().to_owned());
+        }
+        self
+    }
+
     /// Whether MPay has confirmed the payment: at once, or after it was entered by hand.
     pub fn is_confirmed(&self) -> bool {
         let manual = self.manual.as_ref();
         manual.is_none_or(|manual| manual.confirmed.is_some())
+    }
+
+    /// Who signed MPay's confirmation, also of a payment that was entered by hand before.
+    pub fn signer_of_confirmation(&self) -> Option<&SignerJson> {
+        let confirmed = self
+            .manual
+            .as_ref()
+            .and_then(|manual| manual.confirmed.as_ref());
+        let later = confirmed.and_then(|confirmed| confirmed.signer.as_ref());
+        self.signer.as_ref().or(later)
     }
 
     /// The confirmation that this describes.

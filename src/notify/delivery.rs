@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Webhook;
 use crate::{
-    domain::{OrderKey, PaymentId, ServiceId},
+    domain::{OrderKey, PaymentId, Review, ServiceId},
     json::PaymentJson,
     log::log,
     store::{Attempts, Delivery, Platform, Settled, Store, StoreError},
@@ -241,10 +241,11 @@ async fn review<P: Platform>(
         return Ok(Vec::new());
     };
     let stored = store.order(&service, &key).await?;
-    let reviews = stored.iter().flat_map(|stored| stored.state.payments());
-    Ok(reviews
-        .filter(|known| known.confirmation.payment_id.as_str() == payment.payment_id)
-        .flat_map(|known| &known.review)
+    let mut known = stored.iter().flat_map(|stored| stored.state.payments());
+    let known = known.find(|known| known.confirmation.payment_id.as_str() == payment.payment_id);
+    let review = known.map_or(&[Review::Orphaned][..], |known| &known.review);
+    Ok(review
+        .iter()
         .map(|review| review.as_str().to_owned())
         .collect())
 }

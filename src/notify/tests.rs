@@ -87,6 +87,26 @@ async fn every_payment_is_delivered_once() {
     assert_eq!(sent(&memory, "payment.recorded"), ["D"]);
 }
 
+/// It is told of all the same, at once or by the cron job, and a person told to look.
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_its_order_has_lost_is_delivered() {
+    for at_once in [true, false] {
+        let (app, memory) = (app(&[]), Memory::new());
+        pay(&memory, &["A"]).await;
+        let void = br#"{"v":1,"at":"2026-06-01T09:00:00Z","entry":"void"}"#.to_vec();
+        memory.overwrite("order/TAX/1/2", void);
+        if at_once {
+            follow_up(&app, &store(&memory), call(&memory, 0, Some("A"))).await;
+        } else {
+            assert_eq!(cron(&app, &memory).await.delivered, 1);
+        }
+        let sent = memory.take_sent();
+        let body: Value = serde_json::from_slice(sent[0].body()).unwrap();
+        assert_eq!(body["data"]["payment_id"], "A", "{at_once}");
+        assert_eq!(body["data"]["review"], serde_json::json!(["orphaned"]));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_older_low_mark_does_no_harm_and_none_passes_what_is_undelivered() {
     let (app, memory) = (app(&[]), Memory::new());

@@ -23,12 +23,18 @@ pub async fn answer<P: Platform>(
         Ok(claim) => confirm(call, &content, claim).await,
         Err(fault) => Err(fault),
     };
-    if let Err(fault) = &verdict
-        && fault.is_verdict()
-    {
-        keep_refused(call, operation, &content, fault).await?;
+    let fault = match verdict {
+        Err(fault) if fault.is_verdict() => fault,
+        verdict => return verdict,
+    };
+    // Signed before it is sent, so that it can be kept with what it answers.
+    let signed = call.sign(&fault.encode());
+    let answer = signed.as_ref().map(String::as_bytes);
+    keep_refused(call, operation, &content, &fault, answer).await?;
+    match signed {
+        Some(envelope) => Ok(Answer::Refused(fault, envelope)),
+        None => Err(fault),
     }
-    verdict
 }
 
 fn confirmed() -> Content {
@@ -44,7 +50,8 @@ async fn confirm<P: Platform>(
     content: &[u8],
     claim: Claim,
 ) -> Result<Answer, Fault> {
-    let evidence = Evidence::new(call.message, claim.payment_id.as_str(), content, "accepted");
+    let evidence = Evidence::new(call.message, claim.payment_id.as_str(), content, "accepted")
+        .signed_by(call.verified.signer());
     // A payment that is recorded stays confirmed, whatever has become of order or configuration.
     if let Ok(confirmation) = &claim.confirmation {
         match call.store.recorded(confirmation, &evidence).await? {
@@ -62,9 +69,8 @@ async fn confirm<P: Platform>(
             _ => {}
         }
     }
-    if call.config.service(&claim.service_id).is_none() {
-        return Err(Fault::unknown_service());
-    }
+    let service = call.config.service(&claim.service_id);
+    let service = service.ok_or_else(Fault::unknown_service)?;
     let order = call
         .store
         .order(&claim.service_id, &claim.order_key)
@@ -73,7 +79,8 @@ async fn confirm<P: Platform>(
     let confirmation = claim.confirmation?;
     order.state.check_payment(&confirmation).map_err(misfit)?;
 
-    let payment = record(call, &confirmation, &evidence);
+    let payment = record(call, &confirmation, &evidence)
+        .to_accounts_of(&order.state, service.account.as_ref());
     // Signed before it is true, so that it can be kept with the payment; sent only once it is.
     let signed = call.sign(&confirmed());
     let answer = signed.as_ref().map(String::as_bytes);
@@ -131,17 +138,20 @@ fn note_repetition(confirmation: &Confirmation, alike: bool) {
     }
 }
 
-/// Keeps a signed message that is refused, so that people can sort it out with MPay.
+/// Keeps a signed message that is refused, and our answer, so that people can sort it out with
+/// MPay.
 async fn keep_refused<P: Platform>(
     call: &Call<'_, P>,
     operation: Element<'_>,
     content: &[u8],
     fault: &Fault,
+    answer: Option<&[u8]>,
 ) -> Result<(), Fault> {
     let (payment_id, service_id, order_key) = mentioned(operation);
     let verdict = format!("{} {}", fault.code.as_str(), fault.reason());
     let about = payment_id.as_deref().unwrap_or_default();
-    let evidence = Evidence::new(call.message, about, content, &verdict);
+    let evidence =
+        Evidence::new(call.message, about, content, &verdict).signed_by(call.verified.signer());
     let refusal = RefusalJson {
         payment_id,
         service_id,
@@ -152,7 +162,7 @@ async fn keep_refused<P: Platform>(
         signer: call.signer(),
         evidence: evidence.id().to_owned(),
     };
-    if call.store.refuse(&refusal, &evidence).await? {
+    if call.store.refuse(&refusal, &evidence, answer).await? {
         log!(
             "a refused confirmation is kept as evidence {}",
             evidence.id()
@@ -163,6 +173,9 @@ async fn keep_refused<P: Platform>(
     Ok(())
 }
 
+/// The most characters that are written down of each member that a refused message names.
+pub const MENTIONED: usize = 100;
+
 /// What a refused message says it is about, as far as it can be read. For people to find it by:
 /// nothing is decided on it.
 fn mentioned(operation: Element<'_>) -> (Option<String>, Option<String>, Option<String>) {
@@ -171,7 +184,7 @@ fn mentioned(operation: Element<'_>) -> (Option<String>, Option<String>, Option<
     };
     let text = |name| {
         let text = confirmation.text(name).ok().flatten()?;
-        Some(text.trim().chars().take(100).collect())
+        Some(text.trim().chars().take(MENTIONED).collect())
     };
     (text("PaymentID"), text("ServiceID"), text("OrderKey"))
 }

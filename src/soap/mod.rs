@@ -23,6 +23,7 @@ use crate::{
     notify::Outcome,
     store::{Platform, Store},
 };
+pub use confirm_order_payment::MENTIONED;
 pub use fault::{Fault, FaultCode};
 
 /// Namespace of all operations, messages and types.
@@ -72,6 +73,8 @@ enum Answer {
     Content(Content),
     /// The envelope, signed before it was sent because it is kept.
     Signed(String),
+    /// A fault, and its envelope, signed likewise.
+    Refused(Fault, String),
 }
 
 /// Answers a message: always with SOAP, and signed wherever there is a key to sign with. What came
@@ -127,8 +130,12 @@ async fn answer<P: Platform>(call: &Call<'_, P>, headers: &HeaderMap) -> Respons
     let (status, content) = match dispatch(call, headers).await {
         Ok(Answer::Signed(envelope)) => return respond(StatusCode::OK, envelope),
         Ok(Answer::Content(content)) => (StatusCode::OK, content),
+        Ok(Answer::Refused(fault, envelope)) => {
+            note(&fault);
+            return respond(StatusCode::INTERNAL_SERVER_ERROR, envelope);
+        }
         Err(fault) => {
-            log!("fault {}: {}", fault.code.as_str(), fault.log());
+            note(&fault);
             (StatusCode::INTERNAL_SERVER_ERROR, fault.encode())
         }
     };
@@ -142,6 +149,10 @@ async fn answer<P: Platform>(call: &Call<'_, P>, headers: &HeaderMap) -> Respons
             )
         }
     }
+}
+
+fn note(fault: &Fault) {
+    log!("fault {}: {}", fault.code.as_str(), fault.log());
 }
 
 /// Finds the operation in the verified Body, and lets it answer.

@@ -155,7 +155,7 @@ async fn after_its_time_no_value_of_the_store_tells_of_a_person_and_the_rest_sta
     let store = Store::new(memory.clone());
     let id = PaymentId::parse("P-1").unwrap();
     let proof = store.proof(&id).await.unwrap().unwrap();
-    let tombstone = Tombstone::of(&proof.request).unwrap();
+    let tombstone = Tombstone::of(proof.request.as_deref().unwrap()).unwrap();
     assert_eq!(tombstone.sha256, sha256(message("P-1").as_bytes()));
     assert_eq!(proof.answer.as_deref(), Some(ANSWER));
     assert_eq!(proof.stored.payment.properties[0].value, None);
@@ -398,7 +398,7 @@ async fn a_refused_message_is_erased_once_its_review_is_closed() {
         },
         evidence: evidence.id().to_owned(),
     };
-    assert!(store.refuse(&refusal, &evidence).await.unwrap());
+    assert!(store.refuse(&refusal, &evidence, None).await.unwrap());
     tokio::time::sleep(31 * DAY).await;
     assert_eq!(erase(&memory, &MONTH).await, Erased::default());
     let customer = Erasure::Customer(PHONE.to_owned());
@@ -418,6 +418,6 @@ async fn a_refused_message_is_erased_once_its_review_is_closed() {
     assert_eq!(erasures(&memory).await, ["9 request tester"]);
     assert_eq!(erase(&memory, &MONTH).await, Erased::default());
     // MPay repeats what was refused; it is not kept a second time.
-    assert!(!store.refuse(&refusal, &evidence).await.unwrap());
+    assert!(!store.refuse(&refusal, &evidence, None).await.unwrap());
     assert_eq!(traces(&memory), [""; 0]);
 }

@@ -1,9 +1,12 @@
 //! Signed messages kept as evidence, and what was refused.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use wsse::Certificate;
 
-use super::{Platform, Store, StoreError, keys};
+use super::{Platform, Store, StoreError, StoredRefusal, keys, payments::lost};
 use crate::{
     digest::hex,
     json::{Event, RefusalJson},
@@ -15,6 +18,24 @@ use crate::{
 pub struct Evidence<'a> {
     id: String,
     message: &'a [u8],
+    signer: Option<&'a Certificate>,
+}
+
+/// The messages that prove what was recorded or refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof<T> {
+    /// What they prove.
+    pub stored: T,
+    /// The proposal, and its approval, of a payment that was entered by hand.
+    pub by_hand: Option<Vec<u8>>,
+    /// The signed confirmation, as it came in. `None` where MPay has not confirmed what was entered
+    /// by hand.
+    pub request: Option<Vec<u8>>,
+    /// The signed answer. `None` where a call with another content finished the recording, where no
+    /// answer could be signed, for what was entered by hand, and for refusals of earlier versions.
+    pub answer: Option<Vec<u8>>,
+    /// The certificate that signed the confirmation, DER. Earlier versions did not keep it.
+    pub certificate: Option<Vec<u8>>,
 }
 
 impl<'a> Evidence<'a> {
@@ -27,7 +48,19 @@ impl<'a> Evidence<'a> {
             hash.update(part);
         }
         let id = hex(&hash.finalize());
-        Self { id, message }
+        Self {
+            id,
+            message,
+            signer: None,
+        }
+    }
+
+    /// The same, with the certificate of whoever signed the message: it is kept too.
+    pub fn signed_by(self, signer: &'a Certificate) -> Self {
+        Self {
+            signer: Some(signer),
+            ..self
+        }
     }
 
     /// Its name, in hexadecimal.
@@ -35,13 +68,30 @@ impl<'a> Evidence<'a> {
         &self.id
     }
 
-    pub(super) fn entry(&self) -> (String, Vec<u8>) {
-        (keys::evidence(&self.id), self.message.to_vec())
+    /// Where it is kept: the message, and the signer's certificate.
+    pub(super) fn keys(&self) -> Vec<String> {
+        let signer = self.signer.map(Certificate::fingerprint);
+        let signer = signer.map(|fingerprint| keys::certificate(&fingerprint));
+        [keys::evidence(&self.id)]
+            .into_iter()
+            .chain(signer)
+            .collect()
+    }
+
+    /// What is to be written of it, but for what the store has already.
+    pub(super) fn missing(&self, stored: &HashMap<String, Vec<u8>>) -> Vec<(String, Vec<u8>)> {
+        let signer = self.signer.map(|signer| signer.der().to_vec());
+        let values = [self.message.to_vec()].into_iter().chain(signer);
+        let entries = self.keys().into_iter().zip(values);
+        entries
+            .filter(|(key, _)| !stored.contains_key(key))
+            .collect()
     }
 }
 
 impl<P: Platform> Store<P> {
-    /// Keeps a refused message, once. Gives `false` if it is there already.
+    /// Keeps a refused message, and the signed fault that answers it, once. Gives `false` if it is
+    /// there already.
     ///
     /// # Errors
     /// [`StoreError`] if it could not be kept.
@@ -49,15 +99,47 @@ impl<P: Platform> Store<P> {
         &self,
         refusal: &RefusalJson,
         evidence: &Evidence<'_>,
+        answer: Option<&[u8]>,
     ) -> Result<bool, StoreError> {
-        if self.evidence(evidence.id()).await?.is_some() {
+        let stored = self.get_many(&evidence.keys()).await?;
+        if stored.contains_key(&keys::evidence(evidence.id())) {
             return Ok(false);
         }
         let event = to_json(&Event::PaymentRefused(Box::new(refusal.clone())))?;
         let slot = self.take(keys::JOURNAL).await?;
-        self.fill(&[(&slot, &event)], vec![evidence.entry()])
-            .await?;
+        let mut messages = evidence.missing(&stored);
+        let answer = answer.map(|answer| (keys::fault(slot.index), answer.to_vec()));
+        messages.extend(answer);
+        self.fill(&[(&slot, &event)], messages).await?;
         Ok(true)
+    }
+
+    /// The messages of the refused confirmation at this place in the journal.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails, or has lost the message.
+    pub async fn refusal_proof(
+        &self,
+        index: u64,
+    ) -> Result<Option<Proof<StoredRefusal>>, StoreError> {
+        let Some(stored) = self.refusal(index).await? else {
+            return Ok(None);
+        };
+        let refusal = &stored.refusal;
+        let request = keys::evidence(&refusal.evidence);
+        let answer = keys::fault(index);
+        let certificate = keys::certificate(&refusal.signer.fingerprint);
+        let keys = [request, answer, certificate];
+        let mut values = self.get_many(&keys).await?;
+        let [request, answer, certificate] = keys;
+        let message = values.remove(&request);
+        Ok(Some(Proof {
+            by_hand: None,
+            request: Some(message.ok_or_else(|| lost(request))?),
+            answer: values.remove(&answer),
+            certificate: values.remove(&certificate),
+            stored,
+        }))
     }
 
     /// A message kept as evidence.

@@ -2,7 +2,10 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::domain::{OrderKey, PaymentId, ServiceId};
+use crate::{
+    domain::{OrderKey, PaymentId, ServiceId},
+    json::PaymentJson,
+};
 
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
@@ -59,6 +62,11 @@ pub fn done(id: &PaymentId) -> String {
     format!("{DONE}{}", encode(id.as_str()))
 }
 
+/// Whether the marker under this key is that of a payment.
+pub fn is_marker_of(key: &str, payment: &PaymentJson) -> bool {
+    PaymentId::parse(&payment.payment_id).is_ok_and(|id| done(&id) == key)
+}
+
 /// List of the attempts that a marker ends.
 pub fn attempts_of(marker: &str) -> String {
     format!("payment/{}", marker.trim_start_matches(DONE))
@@ -88,6 +96,16 @@ pub fn refusal(evidence: &str) -> String {
 /// A signed message.
 pub fn evidence(id: &str) -> String {
     format!("evidence/{id}")
+}
+
+/// The signed fault that answered a refused confirmation, by the refusal's place in the journal.
+pub fn fault(journal: u64) -> String {
+    format!("fault/{journal}")
+}
+
+/// The certificate of this fingerprint, which signed a message that is kept.
+pub fn certificate(fingerprint: &str) -> String {
+    format!("certificate/{fingerprint}")
 }
 
 fn encode(part: &str) -> String {

@@ -1,5 +1,7 @@
 //! Payments entered by hand, that MPay never confirmed or confirms later.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 
 use super::{
@@ -83,7 +85,7 @@ impl<P: Platform> Store<P> {
         let event = to_json(&Event::PaymentConfirmed(record))?;
         self.fill(
             &[(&order, &entry), (&journal, &event)],
-            vec![evidence.entry()],
+            evidence.missing(&HashMap::new()),
         )
         .await
     }

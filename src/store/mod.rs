@@ -47,12 +47,12 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use jiff::Timestamp;
 
-pub use evidence::Evidence;
+pub use evidence::{Evidence, Proof};
 pub use journal::{JournalEntry, JournalPage, Span};
 pub use manual::StoredProposal;
 pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
 pub use outbox::{Attempts, Delivery, OutboxPage, Settled};
-pub use payments::{Proof, Recorded, StoredPayment};
+pub use payments::{Recorded, StoredPayment};
 pub use personal_data::{Erased, Erasure, Tombstone};
 pub use platform::{Platform, PlatformError};
 pub use register::{RegisterPage, RegisteredOrder};

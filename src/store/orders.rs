@@ -320,6 +320,7 @@ impl<P: Platform> Store<P> {
                     if let Some(manual) = known.and_then(|known| known.manual.as_mut()) {
                         manual.confirmed.get_or_insert(ConfirmedJson {
                             received_at: json.received_at,
+                            signer: json.signer,
                             evidence: json.evidence,
                         });
                     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Evidence, JournalEntry, Platform, Store, StoreError,
+    Evidence, JournalEntry, Platform, Proof, Store, StoreError,
     evidence::to_json,
     keys,
     list::{DEAD_AFTER, WRITE_WINDOW, age, read_entry},
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     domain::{Confirmation, PaymentAccount, PaymentId, RecordedPayment},
     json::{Event, PaymentJson},
+    log::log,
 };
 
 /// How the recording of a payment ended.
@@ -48,21 +49,6 @@ pub struct StoredPayment {
     pub accounts: Vec<Option<PaymentAccount>>,
     /// The statement that shows it: a place in the journal.
     pub settled: Option<u64>,
-}
-
-/// The messages that prove a payment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proof {
-    /// The payment.
-    pub stored: StoredPayment,
-    /// What it was recorded by: the signed confirmation, as it came in, or the proposal and its
-    /// approval of one that was entered by hand.
-    pub request: Vec<u8>,
-    /// MPay's signed confirmation of a payment that was entered by hand before.
-    pub confirmation: Option<Vec<u8>>,
-    /// The signed answer to the confirmation. `None` where a call with another content finished
-    /// the recording, where no answer could be signed, and for what was entered by hand.
-    pub answer: Option<Vec<u8>>,
 }
 
 /// Says that a payment is recorded: written last, and never changed.
@@ -111,8 +97,11 @@ impl<P: Platform> Store<P> {
         answer: Option<&[u8]>,
     ) -> Result<Recorded, StoreError> {
         let id = &confirmation.payment_id;
-        if let Some(recorded) = self.recorded(confirmation, evidence).await? {
-            return Ok(recorded);
+        let done = keys::done(id);
+        let wanted: Vec<_> = [done.clone()].into_iter().chain(evidence.keys()).collect();
+        let stored = self.get_many(&wanted).await?;
+        if let Some(marker) = stored.get(&done) {
+            return Ok(read_marker(&done, marker)?.compare(confirmation, evidence));
         }
         let list = keys::payment(id);
         let attempts = self.read_all::<PaymentJson>(&list).await?;
@@ -126,7 +115,7 @@ impl<P: Platform> Store<P> {
         }
         let started = self.now();
         let slot = self.take(&list).await?;
-        self.fill(&[(&slot, &to_json(payment)?)], vec![evidence.entry()])
+        self.fill(&[(&slot, &to_json(payment)?)], evidence.missing(&stored))
             .await?;
         let first = if slot.index == 1 {
             None
@@ -303,11 +292,12 @@ impl<P: Platform> Store<P> {
         };
         let key = keys::journal(marker.journal);
         let mut values = self.get_many(std::slice::from_ref(&key)).await?;
-        let entry = marker.entry(&mut values)?;
+        let entry = marker.entry(&keys::done(id), &mut values)?;
         Ok(self.payments(vec![entry]).await?.pop())
     }
 
-    /// The payments among entries of the journal, with what is to be said of them.
+    /// The payments among entries of the journal, with what is to be said of them. One that its
+    /// order has lost is among them ([`Review::Orphaned`](crate::domain::Review)).
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -332,41 +322,53 @@ impl<P: Platform> Store<P> {
                 confirmation.order_key.clone(),
             );
             orders.insert(key.clone(), None);
-            payments.push((entry.index, entry.at, key, confirmation.payment_id));
+            payments.push((entry.index, entry.at, key, *payment, confirmation));
         }
         let keys: Vec<_> = orders.keys().cloned().collect();
         let stored = self.orders(&keys).await?;
         for (key, order) in keys.into_iter().zip(stored) {
             orders.insert(key, order);
         }
-        let ids: Vec<_> = payments.iter().map(|(.., id)| id.clone()).collect();
+        let ids = payments
+            .iter()
+            .map(|(.., confirmation)| confirmation.payment_id.clone());
+        let ids: Vec<_> = ids.collect();
         let settled = self.settled(&ids).await?;
         let payments = payments.into_iter().zip(settled);
-        let with_state = payments.map(|((index, recorded_at, key, id), settled)| {
-            let order = orders.get(&key).and_then(Option::as_ref);
-            let found = order.and_then(|order| {
-                let mut states = order.state.payments().iter();
-                let position = states.position(|state| state.confirmation.payment_id == id)?;
-                let state = order.state.payments().get(position)?;
-                let record = order.payments.get(position)?.clone();
-                let lines = state.confirmation.lines.iter();
-                let accounts = lines.map(|line| order.state.account(&line.line_id).cloned());
-                Some((record, state.clone(), accounts.collect()))
-            });
-            let (payment, state, accounts) = found.ok_or_else(|| StoreError::Corrupt {
-                key: keys::journal(index),
-                reason: "its order has no such payment".to_owned(),
-            })?;
-            Ok(StoredPayment {
-                index,
-                recorded_at,
-                payment,
-                state,
-                accounts,
-                settled,
-            })
-        });
-        with_state.collect()
+        let with_state = payments.map(
+            |((index, recorded_at, key, entered, confirmation), settled)| {
+                let order = orders.get(&key).and_then(Option::as_ref);
+                let found = order.and_then(|order| {
+                    let mut states = order.state.payments().iter();
+                    let position = states.position(|state| {
+                        state.confirmation.payment_id == confirmation.payment_id
+                    })?;
+                    let state = order.state.payments().get(position)?;
+                    let record = order.payments.get(position)?.clone();
+                    let lines = state.confirmation.lines.iter();
+                    let accounts = lines.map(|line| order.state.account(&line.line_id).cloned());
+                    Some((record, state.clone(), accounts.collect()))
+                });
+                let (payment, state, accounts) = found.unwrap_or_else(|| {
+                    log!(
+                        "payment {} is not in its order {} any more: call POST /api/repair",
+                        confirmation.payment_id,
+                        confirmation.order_key
+                    );
+                    let state = RecordedPayment::orphaned(confirmation);
+                    (entered, state, Vec::new())
+                });
+                StoredPayment {
+                    index,
+                    recorded_at,
+                    payment,
+                    state,
+                    accounts,
+                    settled,
+                }
+            },
+        );
+        Ok(with_state.collect())
     }
 
     /// Of these payments those that are recorded.
@@ -383,14 +385,19 @@ impl<P: Platform> Store<P> {
             let keys: Vec<_> = ids.iter().map(keys::done).collect();
             let mut markers = Vec::new();
             for (key, bytes) in self.get_many(&keys).await? {
-                markers.push(read_marker(&key, &bytes)?);
+                let marker = read_marker(&key, &bytes)?;
+                markers.push((key, marker));
             }
             if markers.is_empty() {
                 continue;
             }
-            let entries = markers.iter().map(|marker| keys::journal(marker.journal));
+            let entries = markers
+                .iter()
+                .map(|(_, marker)| keys::journal(marker.journal));
             let mut values = self.get_many(&entries.collect::<Vec<_>>()).await?;
-            let entries = markers.iter().map(|marker| marker.entry(&mut values));
+            let entries = markers
+                .iter()
+                .map(|(key, marker)| marker.entry(key, &mut values));
             let entries = entries.collect::<Result<_, _>>()?;
             payments.extend(self.payments(entries).await?);
         }
@@ -401,42 +408,68 @@ impl<P: Platform> Store<P> {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails, or has lost what the marker promises.
-    pub async fn proof(&self, id: &PaymentId) -> Result<Option<Proof>, StoreError> {
+    pub async fn proof(&self, id: &PaymentId) -> Result<Option<Proof<StoredPayment>>, StoreError> {
         let Some(stored) = self.payment(id).await? else {
             return Ok(None);
         };
-        let manual = stored.payment.manual.as_ref();
-        let confirmation = manual
-            .and_then(|manual| manual.confirmed.as_ref())
-            .map(|confirmed| keys::evidence(&confirmed.evidence));
-        let request = keys::evidence(&stored.payment.evidence);
+        let payment = &stored.payment;
+        let recorded_by = keys::evidence(&payment.evidence);
+        let signed = match &payment.manual {
+            None => Some(recorded_by.clone()),
+            Some(manual) => manual
+                .confirmed
+                .as_ref()
+                .map(|c| keys::evidence(&c.evidence)),
+        };
         let answer = keys::answer(id, stored.index);
-        let mut keys = vec![request.clone(), answer.clone()];
-        keys.extend(confirmation.clone());
-        let mut values = self.get_many(&keys).await?;
+        let certificate = payment.signer_of_confirmation();
+        let certificate = certificate.map(|signer| keys::certificate(&signer.fingerprint));
+        let mut keys = vec![recorded_by.clone()];
+        keys.extend(signed.iter().chain(&certificate).cloned());
+        keys.push(answer.clone());
+        keys.dedup();
+        let values = self.get_many(&keys).await?;
+        let value = |key: Option<&String>| values.get(key?).cloned();
+        if !values.contains_key(&recorded_by) {
+            return Err(lost(recorded_by));
+        }
         Ok(Some(Proof {
-            request: values.remove(&request).ok_or_else(|| lost(request))?,
-            confirmation: confirmation.and_then(|key| values.remove(&key)),
-            answer: values.remove(&answer),
+            by_hand: payment
+                .manual
+                .as_ref()
+                .and_then(|_| value(Some(&recorded_by))),
+            request: value(signed.as_ref()),
+            answer: value(Some(&answer)),
+            certificate: value(certificate.as_ref()),
             stored,
         }))
     }
 }
 
-fn lost(key: String) -> StoreError {
+pub(super) fn lost(key: String) -> StoreError {
     StoreError::Corrupt {
         key,
-        reason: "it is missing, though the payment is recorded".to_owned(),
+        reason: "it is missing, though it is recorded".to_owned(),
     }
 }
 
 impl Marker {
-    /// The entry of the journal that it names.
-    fn entry(&self, values: &mut HashMap<String, Vec<u8>>) -> Result<JournalEntry, StoreError> {
+    /// The entry of the journal that it names, of the payment whose marker is `done`.
+    fn entry(
+        &self,
+        done: &str,
+        values: &mut HashMap<String, Vec<u8>>,
+    ) -> Result<JournalEntry, StoreError> {
         let key = keys::journal(self.journal);
         let bytes = values.remove(&key).ok_or_else(|| lost(key.clone()))?;
         let entry = read_entry::<Event>(&key, self.journal, &bytes)?;
-        Ok(entry.into())
+        match &entry.value {
+            Event::PaymentRecorded(payment) if keys::is_marker_of(done, payment) => {
+                Ok(entry.into())
+            }
+            // Without atomics it can have been overwritten.
+            _ => Err(lost(key)),
+        }
     }
 
     /// Whether the payment is the one that was recorded.

@@ -8,10 +8,7 @@ use super::{
     list::read_entry,
     payments::{Marker, read_marker},
 };
-use crate::{
-    domain::PaymentId,
-    json::{Event, PaymentJson},
-};
+use crate::json::{Event, PaymentJson};
 
 /// Payments looked at by one call.
 const PART: usize = 200;
@@ -72,9 +69,9 @@ impl<P: Platform> Store<P> {
             .get(&place)
         {
             Some(bytes) => match read_entry::<Event>(&place, marker.journal, bytes)?.value {
-                Event::PaymentRecorded(payment) => Some(*payment).filter(|payment| {
-                    PaymentId::parse(&payment.payment_id).is_ok_and(|id| keys::done(&id) == key)
-                }),
+                Event::PaymentRecorded(payment) => {
+                    Some(*payment).filter(|payment| keys::is_marker_of(key, payment))
+                }
                 _ => None,
             },
             None => None,

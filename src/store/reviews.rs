@@ -51,6 +51,8 @@ pub enum CloseError {
 pub struct StoredRefusal {
     /// Its place in the journal.
     pub index: u64,
+    /// When it was entered there.
+    pub recorded_at: Timestamp,
     /// Its record.
     pub refusal: RefusalJson,
     /// How its review was closed; `None` while it is open.
@@ -187,13 +189,13 @@ impl<P: Platform> Store<P> {
         for entry in entries {
             if let Event::PaymentRefused(refusal) = entry.event {
                 lists.push(keys::refusal(&refusal.evidence));
-                refusals.push((entry.index, *refusal));
+                refusals.push((entry.index, entry.at, *refusal));
             }
         }
         let listings = self.read_lists::<RefusalEntry>(&lists).await?;
         let with_reviews = refusals.into_iter().zip(listings);
         Ok(with_reviews
-            .map(|((index, refusal), listing)| {
+            .map(|((index, recorded_at, refusal), listing)| {
                 let closed = listing
                     .entries
                     .into_iter()
@@ -207,6 +209,7 @@ impl<P: Platform> Store<P> {
                     });
                 StoredRefusal {
                     index,
+                    recorded_at,
                     refusal,
                     closed,
                 }

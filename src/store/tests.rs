@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use wsse::Certificate;
+
 use super::{
     memory::{Fault, Memory},
     *,
@@ -175,7 +177,11 @@ async fn a_payment_is_recorded_once_and_its_repetition_writes_nothing() {
         record(&memory, "P", "1", "100.0").await.unwrap(),
         Recorded::Repeated { alike: true }
     );
-    assert_eq!(memory.take_calls(), ["get done/P"]);
+    let calls = memory.take_calls();
+    assert!(
+        calls.len() == 1 && calls[0].starts_with("get done/P "),
+        "{calls:?}"
+    );
     let (confirmation, _) = payment("P", "1", "100");
     let differs = Evidence::new(b"<message/>", "P", b"paid at another time", "accepted");
     assert_eq!(
@@ -303,7 +309,7 @@ async fn a_recording_stopped_between_any_two_calls_is_finished_by_repetition() {
                 b"<answer/>",
                 "{fault:?} at {position}"
             );
-            assert_eq!(kept.request, b"<message/>");
+            assert_eq!(kept.request.unwrap(), b"<message/>");
         }
     }
 }
@@ -354,7 +360,7 @@ async fn the_end_of_an_abandoned_recording_can_be_abandoned_too() {
     }
 }
 
-async fn payment_of(memory: &Memory, id: &str) -> Option<Proof> {
+async fn payment_of(memory: &Memory, id: &str) -> Option<Proof<StoredPayment>> {
     let id = PaymentId::parse(id).unwrap();
     Store::new(memory.clone()).proof(&id).await.unwrap()
 }
@@ -744,6 +750,49 @@ async fn a_payment_for_an_older_version_is_flagged() {
     assert_eq!(state.status(memory.now()), OrderStatus::Paid);
 }
 
+/// Whoever signs is written down once, with the first message, and no call is made for it.
+#[tokio::test(start_paused = true)]
+async fn the_certificate_of_a_signer_is_kept_once() {
+    let read = |pem| Certificate::from_pem(pem).unwrap();
+    let mpay = read(include_str!("../../crates/wsse/tests/data/mpay.pem"));
+    let renewed = read(include_str!("../../crates/wsse/tests/data/renewed.pem"));
+    let memory = Memory::new();
+    let store = Store::new(memory.clone());
+    register(&memory, "1", "100").await.unwrap();
+    memory.take_calls();
+    for (id, signer, new) in [
+        ("P", &mpay, true),
+        ("Q", &mpay, false),
+        ("R", &renewed, true),
+    ] {
+        let (confirmation, mut json) = payment(id, "1", "10");
+        let evidence = Evidence::new(b"<m/>", id, b"", "accepted").signed_by(signer);
+        json.evidence = evidence.id().to_owned();
+        json.signer.as_mut().unwrap().fingerprint = signer.fingerprint();
+        store
+            .record(&confirmation, &json, &evidence, None)
+            .await
+            .unwrap();
+        let calls = memory.take_calls();
+        assert_eq!(calls.len(), WRITE_MARKER + 1, "{calls:?}");
+        let certificate = format!("certificate/{}", signer.fingerprint());
+        assert_eq!(
+            calls[WRITE_ATTEMPT].contains(&certificate),
+            new,
+            "{calls:?}"
+        );
+        let proof = store.proof(&PaymentId::parse(id).unwrap()).await.unwrap();
+        assert_eq!(proof.unwrap().certificate.as_deref(), Some(signer.der()));
+        memory.take_calls();
+    }
+    let refused = Evidence::new(b"<m/>", "S", b"", "InvalidParameter").signed_by(&renewed);
+    store
+        .refuse(&refusal("S", &refused), &refused, None)
+        .await
+        .unwrap();
+    assert_eq!(memory.count("certificate/"), 2);
+}
+
 /// Refuses a confirmation; whether it was not refused before.
 async fn refuse(memory: &Memory, id: &str) -> bool {
     try_to_refuse(memory, id).await.unwrap()
@@ -751,7 +800,19 @@ async fn refuse(memory: &Memory, id: &str) -> bool {
 
 async fn try_to_refuse(memory: &Memory, id: &str) -> Result<bool, StoreError> {
     let evidence = Evidence::new(b"<message/>", id, b"content", "InvalidParameter");
-    let refusal = RefusalJson {
+    let store = Store::new(memory.clone());
+    let new = store
+        .refuse(&refusal(id, &evidence), &evidence, Some(b"<fault/>"))
+        .await?;
+    assert_eq!(
+        store.evidence(evidence.id()).await.unwrap().unwrap(),
+        b"<message/>"
+    );
+    Ok(new)
+}
+
+fn refusal(id: &str, evidence: &Evidence<'_>) -> RefusalJson {
+    RefusalJson {
         payment_id: Some(id.to_owned()),
         service_id: None,
         order_key: None,
@@ -764,14 +825,7 @@ async fn try_to_refuse(memory: &Memory, id: &str) -> Result<bool, StoreError> {
             algorithm: "rsa-sha1".into(),
         },
         evidence: evidence.id().to_owned(),
-    };
-    let store = Store::new(memory.clone());
-    let new = store.refuse(&refusal, &evidence).await?;
-    assert_eq!(
-        store.evidence(evidence.id()).await.unwrap().unwrap(),
-        b"<message/>"
-    );
-    Ok(new)
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -1465,7 +1519,7 @@ async fn an_entry_by_hand_that_broke_off_is_finished_by_mpays_confirmation() {
             memory.script([]);
             confirm(&memory, "P").await;
             let kept = payment_of(&memory, "P").await.unwrap();
-            let message = kept.confirmation.as_ref().unwrap_or(&kept.request);
+            let message = kept.request.unwrap();
             assert_eq!(message, b"<message/>", "{fault:?} at {position}");
             assert!(kept.stored.payment.is_confirmed());
             confirm(&memory, "P").await;

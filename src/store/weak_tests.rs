@@ -14,6 +14,7 @@ use super::{
     tests::*,
     *,
 };
+use crate::domain::{PaymentId, Review};
 
 /// A memory that reads and writes, and cannot count.
 #[derive(Clone)]
@@ -180,6 +181,71 @@ async fn who_sees_his_entries_overwritten_enters_them_elsewhere() {
     assert_eq!(result.unwrap(), Recorded::New);
     assert_eq!(stored(&memory, "1").await.unwrap().payments.len(), 1);
     assert_eq!(ledger(&memory).await, ["P"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_its_order_has_lost_is_still_in_every_list() {
+    let (weak, memory) = weak_store();
+    registered(&weak, "100").await.unwrap();
+    for (id, amount) in [("P", "40"), ("Q", "60"), ("R", "1")] {
+        recorded(&weak, id, amount).await.unwrap();
+    }
+    let void = br#"{"v":1,"at":"2026-06-01T09:00:00Z","entry":"void"}"#.to_vec();
+    memory.overwrite("order/TAX/1/2", void);
+    let store = Store::new(weak);
+    let listed = async || {
+        let journal = store.journal(0, 100, Span::ALWAYS, |_| true).await.unwrap();
+        let payments = store.payments(journal.entries).await.unwrap().into_iter();
+        let listed = payments.map(|p| (p.payment.payment_id, p.payment.amount, p.state.review));
+        listed.collect::<Vec<_>>()
+    };
+    let of = |id: &str, amount: &str, review| (id.to_owned(), amount.to_owned(), review);
+    // As much is said of the others as their order still knows.
+    let under = vec![Review::UnderPaid];
+    assert_eq!(
+        listed().await,
+        [
+            of("P", "40", vec![Review::Orphaned]),
+            of("Q", "60", under.clone()),
+            of("R", "1", under),
+        ]
+    );
+    let ids = ["P", "Q"].map(|id| PaymentId::parse(id).unwrap());
+    let found = store.payments_by_id(&ids).await.unwrap();
+    assert_eq!(found.len(), 2);
+    let orphan = store.payment(&ids[0]).await.unwrap().unwrap();
+    assert_eq!(orphan.state.confirmation.total.to_string(), "40.00");
+    assert!(store.proof(&ids[0]).await.unwrap().is_some());
+
+    assert_eq!(store.repair("").await.unwrap().repaired, ["P"]);
+    let listed = listed().await;
+    assert!(
+        listed.len() == 3
+            && listed
+                .iter()
+                .all(|(.., review)| !review.contains(&Review::Orphaned)),
+        "{listed:?}"
+    );
+}
+
+/// Its place in the journal was handed out again: nothing of the other payment is taken for it.
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_the_journal_has_lost_is_no_other_one() {
+    let (weak, memory) = weak_store();
+    registered(&weak, "100").await.unwrap();
+    for id in ["P", "Q"] {
+        recorded(&weak, id, "40").await.unwrap();
+    }
+    let other = memory.get_many(&["journal/3".to_owned()]).await.unwrap();
+    memory.overwrite("journal/2", other["journal/3"].clone());
+    let store = Store::new(weak);
+    let id = PaymentId::parse("P").unwrap();
+    let lost = |error| matches!(error, StoreError::Corrupt { key, .. } if key == "journal/2");
+    assert!(lost(store.payment(&id).await.unwrap_err()));
+    assert!(lost(store.payments_by_id(&[id.clone()]).await.unwrap_err()));
+    store.repair("").await.unwrap();
+    let found = store.payment(&id).await.unwrap().unwrap();
+    assert_eq!(found.payment.payment_id, "P");
 }
 
 #[tokio::test(start_paused = true)]

@@ -426,6 +426,100 @@ fn a_day_is_reconciled_by_account() {
     }
 }
 
+/// Neither another default account nor another account of a line is that of what was paid before.
+#[test]
+fn a_payment_stays_with_the_account_that_it_was_recorded_with() {
+    let mut provider = Provider::start();
+    let token = "approver-0123456789-0123456789-0123456789";
+    provider.set_variable("api_token", &format!("{TOKEN},{token}"));
+    provider.restart();
+    let (default, own) = ("MD24AG000225100013104168", "MD80EX0900002374642125MD");
+    let account = |iban: &str| {
+        json!({
+            "bank_account": iban, "bank_code": "EXMMMD22",
+            "bank_fiscal_code": "1000000000007", "beneficiary_name": "Altul"
+        })
+    };
+    let mut two = order("10");
+    two["allow_partial_payments"] = true.into();
+    two["lines"] = json!([
+        {"line_id": "1", "reason": "Unu", "amount_due": "7"},
+        {"line_id": "2", "reason": "Doi", "amount_due": "3", "destination_account": account(own)}
+    ]);
+    provider.register("1", two.clone());
+    let mut payment = confirmation("1", "P", "2");
+    payment.lines = vec![("1".into(), "1".into()), ("2".into(), "1".into())];
+    assert_eq!(code(provider.mpay().confirm(&payment).unwrap()), "ok");
+    let proposal = json!({
+        "payment_id": "M", "service_id": "TAX", "order_key": "1", "amount": "1",
+        "paid_at": "2026-10-01", "lines": [{"line_id": "1", "amount": "1"}], "note": "Statement 7"
+    });
+    let mut misled = proposal.clone();
+    misled["lines"][0]["bank_account"] = default.into();
+    let answer = provider.api("POST", "payments/manual", Some(&misled));
+    assert_eq!(answer.status, 422, "{answer:?}");
+    let proposed = provider.api("POST", "payments/manual", Some(&proposal));
+    let approve = format!("payments/manual/{}/approve", proposed.body["id"]);
+    let bearer = format!("Bearer {token}");
+    let approved = provider.api_with("POST", &approve, None, &[("Authorization", &bearer)]);
+    assert_eq!(approved.status, 200, "{approved:?}");
+
+    let day = |provider: &Provider, index: usize| {
+        provider.ledger()[index]["received_at"].as_str().unwrap()[..10].to_owned()
+    };
+    let first = day(&provider, 0);
+    let accounts = |provider: &Provider, last: &str| {
+        let path = format!("reconciliation?from={first}&to={last}");
+        let report = provider.api("GET", &path, None).body;
+        let lines = report["lines"].as_array().unwrap().iter();
+        let lines: Vec<_> = lines
+            .map(|line| format!("{} {}", line["payment_id"], line["bank_account"]).replace('"', ""))
+            .collect();
+        lines
+    };
+    let before = [
+        format!("P {default}"),
+        format!("P {own}"),
+        format!("M {default}"),
+    ];
+    assert_eq!(accounts(&provider, &day(&provider, 1)), before);
+
+    let later = "MD21EX000000000001234567";
+    provider.set_variable("bank_account", later);
+    provider.restart();
+    two["lines"][1]["destination_account"] = account(later);
+    provider.register("1", two);
+    let mut payment = confirmation("1", "Q", "2");
+    payment.lines = vec![("1".into(), "1".into()), ("2".into(), "1".into())];
+    assert_eq!(code(provider.mpay().confirm(&payment).unwrap()), "ok");
+    let now = accounts(&provider, &day(&provider, 2));
+    assert_eq!(now[..3], before);
+    assert_eq!(now[3..], [format!("Q {later}"), format!("Q {later}")]);
+
+    // Records of earlier versions keep no account: it is looked up now.
+    let key = provider
+        .keys("journal/")
+        .into_iter()
+        .find(|key| {
+            String::from_utf8(provider.stored(key).unwrap())
+                .unwrap()
+                .contains("\"payment.recorded\"")
+        })
+        .unwrap();
+    for key in [key, "order/TAX/1/2".to_owned()] {
+        let record = String::from_utf8(provider.stored(&key).unwrap()).unwrap();
+        let mut old = record.clone();
+        for iban in [default, own] {
+            old = old.replace(&format!(",\"bank_account\":\"{iban}\""), "");
+        }
+        assert_ne!(old, record, "{key}");
+        provider.load(&[(key, old.into_bytes())]);
+    }
+    let now = accounts(&provider, &day(&provider, 2));
+    assert_eq!(now[..2], [format!("P {later}"), format!("P {later}")]);
+    assert_eq!(now[2], before[2]);
+}
+
 #[test]
 fn a_wrong_parameter_of_an_import_is_said_once() {
     let provider = Provider::start();

@@ -5,6 +5,7 @@ pub mod client;
 pub mod component;
 pub mod conform;
 pub mod development;
+pub mod dotenv;
 pub mod host;
 pub mod offline;
 pub mod roles;

@@ -1,8 +1,9 @@
 //! `mpay up`: a provider on this machine, ready for a first payment.
 
 use std::{
+    ffi::OsString,
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -12,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     component,
     development::{Credentials, SERVICE_ID, read},
+    dotenv::Environment,
     host::{Options, Server},
     offline::{self, Mischief},
 };
@@ -43,8 +45,13 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
     options.listen = up.listen;
     options.state_dir = up.state_dir;
     options.variables = up.variables;
+    options.environment = Environment::read(Path::new(""))?;
+    let read = options.environment.set_by_file();
+    if !read.is_empty() {
+        eprintln!("Read .env: {}.", read.join(", "));
+    }
 
-    let credentials = developing(&options.variables).then(|| Credentials::of_workspace(&workspace));
+    let credentials = developing(&options).then(|| Credentials::of_workspace(&workspace));
     if let Some(credentials) = &credentials {
         if !credentials.service_key().exists() {
             eprintln!("Making development certificates …");
@@ -53,7 +60,7 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
             eprintln!("Made them in {}.", credentials.folder().display());
         }
         for (name, value) in credentials.variables()? {
-            if !is_set(&options.variables, name) {
+            if set(&options, name).is_none() {
                 options.variables.push((name.to_owned(), value));
             }
         }
@@ -67,7 +74,7 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
     // Before the first request can come, or a signal in between would end the process at once.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let services = services(&options.variables);
+    let services = services(&options);
     let server = Server::start(options).await?;
     let offline = match &credentials {
         Some(credentials) => {
@@ -100,13 +107,8 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
 }
 
 /// The ServiceIDs that the provider is told to serve.
-fn services(variables: &[(String, String)]) -> Vec<String> {
-    let given = variables
-        .iter()
-        .rev()
-        .find(|(name, _)| name == "service_ids")
-        .map(|(_, value)| value.clone())
-        .or_else(|| std::env::var("SPIN_VARIABLE_SERVICE_IDS").ok());
+fn services(options: &Options) -> Vec<String> {
+    let given = set(options, "service_ids").and_then(|services| services.into_string().ok());
     given
         .iter()
         .flat_map(|services| services.split(','))
@@ -157,20 +159,16 @@ async fn start_offline(
 }
 
 /// Whether nothing says that this is another environment than development.
-fn developing(variables: &[(String, String)]) -> bool {
-    let given = variables
-        .iter()
-        .rev()
-        .find(|(name, _)| name == "environment");
-    let environment = given
-        .map(|(_, value)| value.clone())
-        .or_else(|| std::env::var("SPIN_VARIABLE_ENVIRONMENT").ok());
-    environment.is_none_or(|environment| environment == "development")
+fn developing(options: &Options) -> bool {
+    set(options, "environment").is_none_or(|environment| environment == "development")
 }
 
-fn is_set(variables: &[(String, String)], name: &str) -> bool {
-    let environment_name = format!("SPIN_VARIABLE_{}", name.to_ascii_uppercase());
-    variables.iter().any(|(given, _)| given == name) || std::env::var_os(environment_name).is_some()
+/// The value that somebody has set for a variable.
+fn set(options: &Options, name: &str) -> Option<OsString> {
+    let mut given = options.variables.iter().rev();
+    let given = given.find(|(given, _)| given == name);
+    let given = given.map(|(_, value)| OsString::from(value));
+    given.or_else(|| options.environment.variable(name))
 }
 
 /// Says where the provider is, what is wrong with it, and what to try next.

@@ -178,13 +178,17 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
         ),
         ("PaymentProperty", "name") => ("`Name`, as MPay sent it.", None),
         ("PaymentProperty", "value") => ("`Value`, as MPay sent it.", None),
-        ("PaymentAnswer" | "OrderPaymentAnswer" | "Payment" | "PaymentLine", "properties") => {
-            ("What the payer filled in and the instrument added.", None)
-        }
+        (
+            "PaymentAnswer" | "OrderPaymentAnswer" | "Payment" | "PaymentLine" | "ProposedLine",
+            "properties",
+        ) => ("What the payer filled in and the instrument added.", None),
         ("PaymentAnswer" | "OrderPaymentAnswer" | "Payment", "lines") => {
             ("What was paid of each line.", None)
         }
-        ("PaymentLine" | "PaidLine", "amount") => ("What was paid of the line.", Some(amount())),
+        ("PaymentLine" | "ProposedLine" | "PaidLine", "amount") => {
+            ("What was paid of the line.", Some(amount()))
+        }
+        ("PaymentLine" | "PaidLine", "bank_account") => ("", Some(iban())),
         ("Property", "id") => ("`Id`.", Some(text(max(|property: &Property| &property.id)))),
         ("Property", "name") => (
             "`Name`: letters, digits and spaces.",

@@ -410,6 +410,12 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             .takes(["index"])
             .answers(200, "The refusal.", as_json(schemas.answer::<refusals::RefusalAnswer>()))
             .fails([404]),
+        ("GET", "refusals/{index}/evidence") => Operation::new("refusals", "getRefusalEvidence", "What proves that MPay sent a refused confirmation")
+            .describe("A ZIP of `request.xml`, the confirmation byte for byte as MPay signed it; `answer.xml`, the fault as we signed it; and `meta.json`.")
+            .takes(["index", "evidence_format"])
+            .answers(200, "The messages.", json!({"application/zip": {}, "text/xml": {}}))
+            .header(200, "Content-Disposition", true, FILE)
+            .fails([404, 410]),
         ("POST", "refusals/{index}/reviews/{reason}") => Operation::new("refusals", "closeRefusal", "Closes the flag of a refused confirmation")
             .takes(["index", "refused"])
             .body(as_json(schemas.request::<reviews::Closing>()))

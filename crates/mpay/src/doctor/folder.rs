@@ -1,11 +1,12 @@
 //! A folder with a `spin.toml`.
 
-use std::{collections::BTreeMap, ffi::OsString, fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{ffi::OsString, fs, os::unix::fs::PermissionsExt, path::Path};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use jiff::Timestamp;
 use mpay::{
     development::Credentials,
+    dotenv,
     host::{Manifest, Variables as Resolved},
 };
 use mpay_provider::config::{Config, Environment, VARIABLES, Variables};
@@ -62,11 +63,8 @@ pub fn examine(
     component::examine(&manifest.component_path(), findings);
     examine_files(folder, findings);
 
-    let dotenv = read_dotenv(folder, findings)?;
-    let environment = |name: &str| {
-        let own = std::env::var_os(name);
-        own.or_else(|| dotenv.get(name).map(OsString::from))
-    };
+    let environment = read_environment(folder, findings);
+    let environment = |name: &str| environment.get(name);
     let mut given = given.to_vec();
     add_development(
         &mut given,
@@ -127,38 +125,21 @@ pub fn examine(
     Ok(setup)
 }
 
-/// The lines of `.env`, which Spin reads where it is started.
-fn read_dotenv(folder: &Path, findings: &mut Findings) -> anyhow::Result<BTreeMap<String, String>> {
-    let file = folder.join(".env");
-    if !file.is_file() {
-        return Ok(BTreeMap::new());
-    }
-    let lines = dotenvy::from_path_iter(&file).context(".env")?;
-    let mut values = BTreeMap::new();
-    for line in lines {
-        match line {
-            Ok((name, value)) => {
-                values.insert(name, value);
-            }
-            // The error shows the line, which may be a secret.
-            Err(_) => {
-                findings.wrong(
-                    "dotenv",
-                    ".env has a line that cannot be read",
-                    "Each line is NAME=VALUE; a value of several lines stands in double quotes. `mpay keys variables --env` writes one.",
-                );
-                break;
-            }
-        }
-    }
-    if values.keys().any(|name| name.starts_with("SPIN_VARIABLE_")) {
-        findings.note(
+/// The environment with the `.env` that whoever starts the provider in the folder has.
+fn read_environment(folder: &Path, findings: &mut Findings) -> dotenv::Environment {
+    let environment = dotenv::Environment::read(folder).unwrap_or_else(|error| {
+        findings.wrong(
             "dotenv",
-            ".env sets variables: `spin up` reads it, `mpay up` does not",
-            "For `mpay up`, give them by --variable, or put them into its environment.",
+            error.to_string(),
+            "Each line is NAME=VALUE; a value of several lines stands in double quotes. `mpay keys variables --env` writes one.",
         );
+        dotenv::Environment::default()
+    });
+    let read = environment.set_by_file();
+    if !read.is_empty() {
+        findings.ok("dotenv", format!(".env sets {}", read.join(", ")));
     }
-    Ok(values)
+    environment
 }
 
 /// In a folder with development credentials `mpay up` takes these where nothing else is said.

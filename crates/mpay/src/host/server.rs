@@ -23,6 +23,8 @@ use wasmtime::component::Component;
 use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::handler::{ProxyHandler, TrapOrPanicError};
 
+use crate::dotenv::Environment;
+
 use super::guest::{self, Instances, Ticket};
 use super::key_value::{Database, KeyValue, Observer};
 use super::log::Log;
@@ -48,6 +50,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Values of variables, before those of the environment.
     pub variables: Vec<(String, String)>,
+    /// The environment; by default the process's own.
+    pub environment: Environment,
     /// A component to serve instead of the manifest's `source`.
     pub component: Option<PathBuf>,
     /// Where the component's output and the host's notices go.
@@ -66,6 +70,7 @@ impl Options {
             state_dir: None,
             listen: (Ipv4Addr::LOCALHOST, 3000).into(),
             variables: Vec::new(),
+            environment: Environment::default(),
             component: None,
             log: Log::stderr(),
             observer: None,
@@ -136,8 +141,8 @@ impl Server {
     /// listens. Returns when requests are answered.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let manifest = Manifest::load(&options.manifest)?;
-        let variables =
-            Variables::resolve(&manifest, &options.variables, |name| std::env::var_os(name))?;
+        let environment = |name: &str| options.environment.get(name);
+        let variables = Variables::resolve(&manifest, &options.variables, environment)?;
         let listen = options.listen;
         let (stop, stopping) = watch::channel(false);
         let for_instances = stopping.clone();

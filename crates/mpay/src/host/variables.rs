@@ -1,6 +1,6 @@
 //! Values of the application's variables, and `spin:variables` over them.
 //!
-//! A value comes from the first of: `--variable`, the environment (`SPIN_VARIABLE_…`), the
+//! A value comes from the first of: `--variable`, the environment (`SPIN_VARIABLE_…`), `.env`, the
 //! manifest's default.
 
 use std::collections::BTreeMap;

@@ -11,7 +11,7 @@ const MAX_UNPACKED: u64 = 4 << 20;
 /// The most files that are looked at.
 const MAX_FILES: usize = 64;
 
-/// What is kept of a payment.
+/// What is kept of a payment, or of a refused confirmation.
 #[derive(Debug, Default)]
 pub struct Evidence {
     /// MPay's signed message.
@@ -28,6 +28,49 @@ pub struct Evidence {
 /// messages say too, and what only it says is named as such.
 #[derive(Debug, Deserialize)]
 pub struct Meta {
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// PEM; absent in archives of earlier versions.
+    pub signer_certificate: Option<String>,
+    pub request_sha256: Option<String>,
+    pub answer_sha256: Option<String>,
+}
+
+/// How the provider judged the message, and what it wrote down of it.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// A payment.
+    Accepted {
+        #[serde(flatten)]
+        receipt: Receipt,
+        #[serde(flatten)]
+        payment: MetaPayment,
+    },
+    /// A payment that was entered by hand, and that the message confirms.
+    Manual {
+        manual: MetaManual,
+        #[serde(flatten)]
+        payment: MetaPayment,
+    },
+    /// No payment: the provider answered with a fault.
+    Refused {
+        #[serde(flatten)]
+        receipt: Receipt,
+        #[serde(flatten)]
+        refusal: MetaRefusal,
+    },
+}
+
+/// When a message came in, and who signed it.
+#[derive(Debug, Deserialize)]
+pub struct Receipt {
+    pub received_at: String,
+    pub signer: MetaSigner,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct MetaPayment {
     pub payment_id: String,
     pub service_id: String,
     pub order_key: String,
@@ -35,12 +78,34 @@ pub struct Meta {
     pub currency: String,
     pub paid_at: String,
     pub lines: Vec<MetaLine>,
-    pub received_at: String,
-    pub signer: MetaSigner,
-    /// PEM; absent in archives of earlier versions.
-    pub signer_certificate: Option<String>,
-    pub request_sha256: String,
-    pub answer_sha256: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct MetaManual {
+    pub confirmed: Option<Receipt>,
+}
+
+/// What a refused message was about, as far as the provider could read it.
+#[derive(Debug, Deserialize)]
+pub struct MetaRefusal {
+    pub payment_id: Option<String>,
+    pub service_id: Option<String>,
+    pub order_key: Option<String>,
+    /// Code of the fault.
+    pub code: String,
+    /// Its text.
+    pub reason: String,
+}
+
+impl Meta {
+    /// When the message came in, and who signed it. `None` of a payment that was entered by hand,
+    /// and which MPay has not confirmed.
+    pub fn receipt(&self) -> Option<&Receipt> {
+        match &self.verdict {
+            Verdict::Accepted { receipt, .. } | Verdict::Refused { receipt, .. } => Some(receipt),
+            Verdict::Manual { manual, .. } => manual.confirmed.as_ref(),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -107,10 +172,15 @@ impl Evidence {
             ensure!(slot.replace(content).is_none(), "{path} is there twice");
         }
         let meta = meta.context("no meta.json")?;
+        let meta: Meta = serde_json::from_slice(&meta).context("meta.json")?;
+        ensure!(
+            meta.receipt().is_some(),
+            "the payment was entered by hand, and MPay has not confirmed it: nothing of it is signed"
+        );
         Ok(Evidence {
             request: request.context("no request.xml")?,
             answer,
-            meta: Some(serde_json::from_slice(&meta).context("meta.json")?),
+            meta: Some(meta),
             ignored,
         })
     }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use mpay_provider::{
     digest::sha256,
     domain::{Money, time},
-    soap::NAMESPACE,
+    soap::{MENTIONED, NAMESPACE},
 };
 use serde::Serialize;
 use wsse::{Certificate, Element, Envelope, Trust, Verified};
@@ -21,7 +21,7 @@ use crate::{
     terminal::{Mark, Page, print_json},
     trust::{self, Signers},
 };
-use evidence::{Evidence, Meta};
+use evidence::{Evidence, Meta, MetaPayment, MetaRefusal, Verdict};
 
 /// How long after the request the answer may have been signed.
 const ANSWERED_WITHIN: i64 = 15 * 60;
@@ -37,7 +37,8 @@ Examples:
 Take the certificate or the authority from somebody whom you trust, not from the evidence.
 Exit status: 0 if everything holds, 1 if something does not, 2 if it could not be judged.")]
 pub struct Arguments {
-    /// The ZIP of `GET /api/payments/{id}/evidence`, or the bytes of one signed message.
+    /// The ZIP of `GET /api/payments/{id}/evidence` or `GET /api/refusals/{index}/evidence`, or the
+    /// bytes of one signed message.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
@@ -158,8 +159,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 /// Who would have to be trusted, and how to say so.
 fn no_signer(evidence: &Evidence) -> String {
-    let claimed = evidence.meta.as_ref().map(|meta| {
-        let signer = &meta.signer;
+    let receipt = evidence.meta.as_ref().and_then(Meta::receipt);
+    let claimed = receipt.map(|receipt| {
+        let signer = &receipt.signer;
         format!(
             "\nThe evidence names as its signer {}, certificate with SHA-256 {}: compare it with the one that you have from MPay.",
             signer.subject, signer.fingerprint
@@ -178,8 +180,8 @@ fn time_of(
     if let Some(at) = given {
         return Ok((at, TimeSource::Given));
     }
-    if let Some(meta) = &evidence.meta {
-        let received = time::parse(&meta.received_at)
+    if let Some(receipt) = evidence.meta.as_ref().and_then(Meta::receipt) {
+        let received = time::parse(&receipt.received_at)
             .map_err(|error| anyhow::anyhow!("received_at in meta.json: {error}"))?;
         return Ok((received, TimeSource::Receipt));
     }
@@ -202,7 +204,7 @@ impl Report {
         let hash = sha256(&evidence.request);
         let meta = evidence.meta.as_ref();
         if let Some(meta) = meta {
-            let same = meta.request_sha256 == hash;
+            let same = meta.request_sha256.as_ref() == Some(&hash);
             self.check(
                 same,
                 differs(same, "request.xml has the SHA-256 that meta.json gives"),
@@ -254,9 +256,10 @@ impl Report {
             .signer_certificate
             .as_deref()
             .map(Certificate::from_pem);
-        let same = meta.signer.fingerprint == signer.fingerprint()
-            && meta.signer.algorithm == message.signature_method
-            && certificate.is_none_or(|sent| sent.is_ok_and(|sent| sent == *signer));
+        let named = meta.receipt().map(|receipt| &receipt.signer);
+        let same = named.is_some_and(|named| {
+            named.fingerprint == signer.fingerprint() && named.algorithm == message.signature_method
+        }) && certificate.is_none_or(|sent| sent.is_ok_and(|sent| sent == *signer));
         self.check(
             same,
             differs(same, "meta.json names this certificate and algorithm"),
@@ -268,15 +271,16 @@ impl Report {
             );
             return;
         };
-        let members = [
-            ("payment_id", meta.payment_id == payment.payment_id),
-            ("service_id", meta.service_id == payment.service_id),
-            ("order_key", meta.order_key == payment.order_key),
-            ("currency", meta.currency == payment.currency),
-            ("amount", same_amount(&meta.amount, &payment.amount)),
-            ("paid_at", same_time(&meta.paid_at, &payment.paid_at)),
-            ("lines", same_lines(meta, payment)),
-        ];
+        let members = match &meta.verdict {
+            Verdict::Accepted { payment: said, .. } => said.compare(payment),
+            Verdict::Manual { payment: said, .. } => {
+                let mut members = said.compare(payment);
+                // A person wrote it down, and it does not decide.
+                members.retain(|(name, _)| *name != "paid_at");
+                members
+            }
+            Verdict::Refused { refusal, .. } => refusal.compare(payment),
+        };
         let wrong: Vec<_> = members
             .iter()
             .filter(|(_, same)| !same)
@@ -330,18 +334,43 @@ impl Report {
         match verify(answer, Trust::pinned(vec![provider.clone()]), created) {
             Err(reason) => self.check(false, format!("the answer is not verified: {reason}")),
             Ok(verified) => {
-                let accepts = body_child(&verified)
-                    .is_some_and(|child| child.is(NAMESPACE, "ConfirmOrderPaymentResponse"));
-                self.check(
-                    accepts,
-                    match accepts {
-                        true => format!(
-                            "the provider {} answered with success at {created}",
-                            provider.subject()
-                        ),
-                        false => format!("the answer is no success: {}", operation_name(&verified)),
-                    },
-                );
+                let answered = format!("the provider {} answered", provider.subject());
+                let refusal = evidence.meta.as_ref().and_then(Meta::refusal);
+                match refusal {
+                    None => {
+                        let accepts = body_child(&verified).is_some_and(|child| {
+                            child.is(NAMESPACE, "ConfirmOrderPaymentResponse")
+                        });
+                        self.check(
+                            accepts,
+                            match accepts {
+                                true => format!("{answered} with success at {created}"),
+                                false => {
+                                    format!(
+                                        "the answer is no success: {}",
+                                        operation_name(&verified)
+                                    )
+                                }
+                            },
+                        );
+                    }
+                    Some(refusal) => {
+                        let same = refusal.is_answered_by(&verified);
+                        self.check(
+                            same,
+                            match same {
+                                true => format!(
+                                    "{answered} with the fault {} at {created}: {}",
+                                    refusal.code, refusal.reason
+                                ),
+                                false => format!(
+                                    "the answer is not the fault that meta.json says: {}",
+                                    operation_name(&verified)
+                                ),
+                            },
+                        );
+                    }
+                }
                 let delay = created.as_second() - self.judged_at.as_second();
                 if matches!(self.judged_at_is, TimeSource::Receipt)
                     && !(-1..=ANSWERED_WITHIN).contains(&delay)
@@ -381,6 +410,14 @@ impl Report {
                 "as much as SHA-256 would: with SHA-1, a signer who prepares it can make two messages of one signature; nobody else is known to be able to"
                     .to_owned(),
             );
+        }
+        if let Some(refusal) = evidence.meta.as_ref().and_then(Meta::refusal)
+            && !(evidence.answer.is_some() && with_provider)
+        {
+            limits.push(format!(
+                "that the provider refused it, with the fault {} ({}): meta.json says so, which nobody signed",
+                refusal.code, refusal.reason
+            ));
         }
         if evidence.answer.is_some() && !with_provider {
             limits.push(
@@ -533,13 +570,66 @@ fn same_time(a: &str, b: &str) -> bool {
     seconds(a).is_some() && seconds(a) == seconds(b)
 }
 
-fn same_lines(meta: &Meta, payment: &Payment) -> bool {
-    meta.lines.len() == payment.lines.len()
-        && meta
-            .lines
-            .iter()
-            .zip(&payment.lines)
-            .all(|(line, (id, amount))| line.line_id == *id && same_amount(&line.amount, amount))
+/// Which members say what was signed.
+type Members = Vec<(&'static str, bool)>;
+
+impl Meta {
+    fn refusal(&self) -> Option<&MetaRefusal> {
+        match &self.verdict {
+            Verdict::Refused { refusal, .. } => Some(refusal),
+            _ => None,
+        }
+    }
+}
+
+impl MetaPayment {
+    fn compare(&self, signed: &Payment) -> Members {
+        vec![
+            ("payment_id", self.payment_id == signed.payment_id),
+            ("service_id", self.service_id == signed.service_id),
+            ("order_key", self.order_key == signed.order_key),
+            ("currency", self.currency == signed.currency),
+            ("amount", same_amount(&self.amount, &signed.amount)),
+            ("paid_at", same_time(&self.paid_at, &signed.paid_at)),
+            ("lines", self.same_lines(signed)),
+        ]
+    }
+
+    /// In any order: who enters a payment by hand need not keep MPay's.
+    fn same_lines(&self, signed: &Payment) -> bool {
+        let mut left: Vec<_> = signed.lines.iter().collect();
+        let all = self.lines.iter().all(|line| {
+            let same = left
+                .iter()
+                .position(|(id, amount)| line.line_id == *id && same_amount(&line.amount, amount));
+            same.map(|position| left.swap_remove(position)).is_some()
+        });
+        all && left.is_empty()
+    }
+}
+
+impl MetaRefusal {
+    /// What could not be read when it was refused is not compared.
+    fn compare(&self, signed: &Payment) -> Members {
+        let same = |said: &Option<String>, signed: &str| {
+            // Of what is too long the provider writes down the beginning.
+            let beginning = signed.trim().chars().take(MENTIONED);
+            said.as_ref().is_none_or(|said| beginning.eq(said.chars()))
+        };
+        vec![
+            ("payment_id", same(&self.payment_id, &signed.payment_id)),
+            ("service_id", same(&self.service_id, &signed.service_id)),
+            ("order_key", same(&self.order_key, &signed.order_key)),
+        ]
+    }
+
+    fn is_answered_by(&self, answer: &Verified) -> bool {
+        let fault = body_child(answer).filter(|child| child.is(SOAP, "Fault"));
+        let says = |name, said: &str| {
+            fault.and_then(|fault| member(fault, "", name)).as_deref() == Some(said)
+        };
+        says("faultcode", &self.code) && says("faultstring", &self.reason)
+    }
 }
 
 /// An instant as people in Chişinău read it.

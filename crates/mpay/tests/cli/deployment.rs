@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},
     path::Path,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -42,33 +42,56 @@ impl Place {
         self.0.path()
     }
 
-    /// Starts the command, and waits until it is ready.
+    /// Starts the command with all that it needs, and waits until it is ready.
     pub fn up(&self) -> Deployed {
-        let data = workspace().canonicalize().unwrap();
-        let data = data.join("crates/wsse/tests/data");
+        let mut command = self.command();
+        for (name, value) in Self::variables() {
+            let value = match value.starts_with("-----") {
+                true => {
+                    let file = self.folder().join(name);
+                    std::fs::write(&file, value).unwrap();
+                    format!("@{}", file.display())
+                }
+                false => value,
+            };
+            command.args(["--variable", &format!("{name}={value}")]);
+        }
+        Deployed::start(&mut command)
+    }
+
+    /// The variables that a deployment needs.
+    pub fn variables() -> Vec<(&'static str, String)> {
+        let file = |name: &str| {
+            let data = workspace().join("crates/wsse/tests/data");
+            std::fs::read_to_string(data.join(name)).unwrap()
+        };
+        vec![
+            ("service_key", file("service.key.pem")),
+            ("service_certificate", file("service.pem")),
+            ("mpay_certificates", file("mpay.pem")),
+            ("environment", "production".into()),
+            ("service_ids", SERVICE.into()),
+            ("api_token", TOKEN.into()),
+            ("bank_account", "MD24AG000225100013104168".into()),
+            ("bank_code", "AGRNMD2X".into()),
+            ("bank_fiscal_code", "1000000000007".into()),
+            ("beneficiary_name", "Primăria Exemplu".into()),
+        ]
+    }
+
+    /// The command, in the folder.
+    pub fn command(&self) -> Command {
         let mut command = mpay();
         command
             .current_dir(self.folder())
             .args(["up", "--listen", "127.0.0.1:0"]);
-        for (name, file) in [
-            ("service_key", "service.key.pem"),
-            ("service_certificate", "service.pem"),
-            ("mpay_certificates", "mpay.pem"),
-        ] {
-            let file = data.join(file);
-            command.args(["--variable", &format!("{name}=@{}", file.display())]);
-        }
-        for (name, value) in [
-            ("environment", "production"),
-            ("service_ids", SERVICE),
-            ("api_token", TOKEN),
-            ("bank_account", "MD24AG000225100013104168"),
-            ("bank_code", "AGRNMD2X"),
-            ("bank_fiscal_code", "1000000000007"),
-            ("beneficiary_name", "Primăria Exemplu"),
-        ] {
-            command.args(["--variable", &format!("{name}={value}")]);
-        }
+        command
+    }
+}
+
+impl Deployed {
+    /// Starts the command, and waits until it is ready.
+    pub fn start(command: &mut Command) -> Deployed {
         let mut process = command
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

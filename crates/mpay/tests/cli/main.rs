@@ -14,7 +14,7 @@ use std::{
 use mpay::development::{Credentials, SERVICE_ID, read};
 use serde_json::{Value, json};
 
-use deployment::Place;
+use deployment::{Deployed, Place};
 
 fn workspace() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
@@ -259,6 +259,67 @@ fn a_manifest_and_a_component_are_all_that_a_deployment_needs() {
         "no development certificates are made"
     );
     assert!(place.folder().join(".spin/sqlite_key_value.db").exists());
+}
+
+#[test]
+fn an_env_file_is_read_beneath_the_environment_and_the_command_line() {
+    let place = Place::new();
+    let below = place.folder().join("below");
+    std::fs::create_dir(&below).unwrap();
+    let text = |environment: &str| {
+        let mut variables = Place::variables();
+        variables.retain(|(name, _)| *name != "environment");
+        variables.push(("environment", environment.to_owned()));
+        let lines = variables
+            .into_iter()
+            .map(|(name, value)| format!("SPIN_VARIABLE_{}=\"{value}\"\n", name.to_uppercase()));
+        lines.collect::<String>()
+    };
+    // That of the folder where it is started, as with Spin, and not that of the manifest.
+    std::fs::write(place.folder().join(".env"), text("production")).unwrap();
+    std::fs::write(below.join(".env"), text("test")).unwrap();
+    let start = |environment: Option<&str>, variable: Option<&str>| {
+        let mut command = place.command();
+        command.current_dir(&below);
+        if let Some(value) = environment {
+            command.env("SPIN_VARIABLE_ENVIRONMENT", value);
+        }
+        if let Some(value) = variable {
+            command.args(["--variable", &format!("environment={value}")]);
+        }
+        let health = Deployed::start(&mut command).get("health");
+        assert_eq!(health["status"], "ok", "{health}");
+        health["environment"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(start(None, None), "test");
+    assert_eq!(start(Some("production"), None), "production");
+    assert_eq!(start(Some("production"), Some("test")), "test");
+    assert!(
+        !place.folder().join("certs").exists(),
+        "it is no development"
+    );
+
+    let failed = || {
+        let mut command = place.command();
+        command
+            .current_dir(&below)
+            .args(["--variable", "no_such=1"]);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = failed();
+    assert!(
+        said.starts_with("Read .env: api_token, bank_account, ") && said.contains("no_such"),
+        "{said}"
+    );
+    assert!(!said.contains("PRIVATE"), "{said}");
+    std::fs::write(below.join(".env"), "SPIN_VARIABLE_API_TOKEN='top secret\n").unwrap();
+    let said = failed();
+    assert!(
+        said.contains(".env has a line that cannot be read") && !said.contains("top secret"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -373,9 +373,13 @@ fn variables_of_an_env_file_are_read_and_never_shown() {
         "SPIN_VARIABLE_SERVICE_KEY=\"{key}\"\nSPIN_VARIABLE_SERVICE_CERTIFICATE=\"{certificate}\"\n"
     );
     write(&right, 0o600);
-    deployment
-        .doctor(&[])
-        .expect(0, &["`mpay up` does not", "service_key belongs to"]);
+    deployment.doctor(&[]).expect(
+        0,
+        &[
+            ".env sets service_certificate, service_key",
+            "service_key belongs to",
+        ],
+    );
     write(&right, 0o644);
     deployment.finds(
         "warning",
@@ -385,6 +389,6 @@ fn variables_of_an_env_file_are_read_and_never_shown() {
     write("SPIN_VARIABLE_API_TOKEN='top secret\n", 0o600);
     let outcome = deployment
         .doctor(&[])
-        .expect(1, &[".env has a line that cannot be read"]);
+        .expect(1, &[".env has a line that cannot be read", "NAME=VALUE"]);
     assert!(!outcome.stdout.contains("top secret") && !outcome.stderr.contains("top secret"));
 }

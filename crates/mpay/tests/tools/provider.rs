@@ -81,8 +81,9 @@ impl Provider {
             .unwrap();
     }
 
-    pub fn evidence(&self, payment_id: &str) -> Vec<u8> {
-        ureq::get(format!("{}api/payments/{payment_id}/evidence", self.url))
+    /// What the API answers to a call with this path.
+    pub fn get(&self, path: &str) -> Vec<u8> {
+        ureq::get(format!("{}api/{path}", self.url))
             .header("Authorization", format!("Bearer {TOKEN}"))
             .call()
             .unwrap()
@@ -91,14 +92,34 @@ impl Provider {
             .unwrap()
     }
 
+    /// What the API answers to a document, posted with a token.
+    pub fn post(&self, path: &str, token: &str, document: Value) -> Value {
+        ureq::post(format!("{}api/{path}", self.url))
+            .header("Authorization", format!("Bearer {token}"))
+            .send_json(document)
+            .unwrap()
+            .body_mut()
+            .read_json()
+            .unwrap()
+    }
+
+    pub fn evidence(&self, payment_id: &str) -> Vec<u8> {
+        self.get(&format!("payments/{payment_id}/evidence"))
+    }
+
     /// Confirms a payment of 10.00 for a new order as MPay does.
     pub fn pay(&self, key: &str, payment_id: &str) {
         self.register(key, order());
+        let answer = self.confirm(&confirmation(key, payment_id));
+        assert_eq!(answer, Answer::Result(()));
+    }
+
+    /// What MPay is answered.
+    pub fn confirm(&self, confirmation: &Confirmation) -> Answer<()> {
         let signer = Signer::from_pem(&read("mpay.key.pem"), &read("mpay.pem")).unwrap();
         let own = Certificate::from_pem(&read("service.pem")).unwrap();
         let client = Client::new(&self.url, signer, own);
-        let answer = client.confirm(&confirmation(key, payment_id)).unwrap();
-        assert_eq!(answer, Answer::Result(()));
+        client.confirm(confirmation).unwrap()
     }
 }
 

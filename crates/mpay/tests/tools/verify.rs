@@ -1,9 +1,10 @@
 use std::{collections::BTreeMap, fs, io::Write, path::Path};
 
+use mpay::client::Answer;
 use serde_json::Value;
 
 use crate::{
-    provider::{Provider, confirmation, read},
+    provider::{Provider, TOKEN, confirmation, order, read},
     support::*,
 };
 
@@ -211,6 +212,125 @@ fn evidence_of_the_running_component_is_accepted_and_forgeries_are_not() {
     let mut without: Vec<_> = files.clone().into_iter().collect();
     without.retain(|(name, _)| name != "meta.json");
     check(without, 2, &["no meta.json"]);
+}
+
+#[test]
+fn evidence_of_a_refused_confirmation_proves_what_was_sent_and_answered() {
+    let provider = Provider::start();
+    provider.pay("1", "P-1");
+    let mut wrong = confirmation("none", "P-2");
+    assert!(matches!(provider.confirm(&wrong), Answer::Fault(_)));
+    // Of a member that is too long the record has the beginning.
+    wrong.payment_id = format!(" {} ", "ă".repeat(101));
+    assert!(matches!(provider.confirm(&wrong), Answer::Fault(_)));
+    let refusals: Value = serde_json::from_slice(&provider.get("refusals")).unwrap();
+    let archive = |position: usize| {
+        let index = &refusals["refusals"][position]["index"];
+        provider.get(&format!("refusals/{index}/evidence"))
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (mpay, service) = (pem("mpay.pem"), pem("service.pem"));
+    let one = ["--certificate", mpay.as_str()];
+    let both = [&one[..], &["--provider-certificate", &service]].concat();
+    fs::write(folder.join("long.zip"), archive(1)).unwrap();
+    verify(folder, "long.zip", &both).expect(0, &["the fault InvalidParameter"]);
+
+    let archive = archive(0);
+    fs::write(folder.join("e.zip"), &archive).unwrap();
+    let words = [
+        "Payment          P-2",
+        "none of service TAX",
+        "the time of receipt",
+        "meta.json says of the payment what was signed",
+        "answered with the fault UnknownOrder at",
+        "no order with this OrderKey",
+    ];
+    verify(folder, "e.zip", &both).expect(0, &words);
+    verify(folder, "e.zip", &one).expect(
+        0,
+        &["that the provider refused it, with the fault UnknownOrder"],
+    );
+
+    let files = unzip(&archive);
+    let accepted = unzip(&provider.evidence("P-1"));
+    let check = |files: Files, code, words: &[&str]| {
+        let files: Vec<_> = files.into_iter().collect();
+        fs::write(folder.join("f.zip"), zip(&files)).unwrap();
+        verify(folder, "f.zip", &both).expect(code, words);
+    };
+    for (member, value, word) in [
+        ("payment_id", "P", "signed: payment_id"),
+        ("service_id", "TAXI", "signed: service_id"),
+        ("order_key", "1", "signed: order_key"),
+        (
+            "code",
+            "UnknownService",
+            "not the fault that meta.json says",
+        ),
+        ("reason", "Whatever.", "not the fault that meta.json says"),
+        ("received_at", "2026-01-01T00:00:00+02:00", "not verified"),
+    ] {
+        let mut changed = files.clone();
+        let mut meta = meta(&files);
+        meta[member] = value.into();
+        changed.insert("meta.json".into(), meta.to_string().into_bytes());
+        check(changed, 1, &[word]);
+    }
+    // Neither is the answer to a payment one to a refusal, nor the reverse.
+    check(
+        forge(&files, "answer.xml", accepted["answer.xml"].clone()),
+        1,
+        &["not the fault"],
+    );
+    check(
+        forge(&accepted, "answer.xml", files["answer.xml"].clone()),
+        1,
+        &["the answer is no success"],
+    );
+}
+
+#[test]
+fn a_payment_entered_by_hand_is_proved_by_mpays_later_confirmation() {
+    let other = "approver-0123456789-0123456789-0123456789";
+    let provider = Provider::with(&[("api_token", &format!("{TOKEN},{other}"))]);
+    provider.register("1", order());
+    let proposal = provider.post(
+        "payments/manual",
+        TOKEN,
+        serde_json::json!({
+            "payment_id": "M-1", "service_id": "TAX", "order_key": "1", "amount": "10",
+            "paid_at": "2026-01-01", "note": "Statement 7",
+            "lines": [{"line_id": "2", "amount": "4"}, {"line_id": "1", "amount": "6"}]
+        }),
+    );
+    let approve = format!("payments/manual/{}/approve", proposal["id"]);
+    provider.post(&approve, other, serde_json::json!({}));
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mpay = pem("mpay.pem");
+    let judge = || {
+        fs::write(folder.join("e.zip"), provider.evidence("M-1")).unwrap();
+        verify(folder, "e.zip", &["--certificate", &mpay])
+    };
+    judge().expect(2, &["entered by hand", "nothing of it is signed"]);
+    assert_eq!(
+        provider.confirm(&confirmation("1", "M-1")),
+        Answer::Result(())
+    );
+    judge().expect(0, &["time of receipt", "what was signed", "manual.json"]);
+
+    let files = unzip(&provider.evidence("M-1"));
+    for (from, to) in [
+        ("\"line_id\": \"2\"", "\"line_id\": \"1\""),
+        ("\"4.00\"", "\"5.00\""),
+    ] {
+        let mut changed = files.clone();
+        changed.insert("meta.json".into(), replace(&files["meta.json"], from, to));
+        let changed: Vec<_> = changed.into_iter().collect();
+        fs::write(folder.join("f.zip"), zip(&changed)).unwrap();
+        verify(folder, "f.zip", &["--certificate", &mpay]).expect(1, &["signed: lines"]);
+    }
 }
 
 #[test]
