@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use jiff::SignedDuration;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{Call, Problem, document::read_object, json, query::Query};
 use crate::{
@@ -17,9 +17,17 @@ use crate::{
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct ErasureRequest {
+    #[serde(default, deserialize_with = "given")]
     customer_id: Option<String>,
+    #[serde(default, deserialize_with = "given")]
     service_id: Option<String>,
+    #[serde(default, deserialize_with = "given")]
     order_key: Option<String>,
+}
+
+/// Null is no member left out: who has lost whom he means must not mean everybody.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 /// Erases what a part of the journal leads to.

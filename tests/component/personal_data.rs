@@ -150,6 +150,7 @@ fn an_erasure_that_is_not_meant_erases_nothing() {
         (json!({"order_key": "1"}), "service_id"),
         (json!({"service_id": SERVICE}), "order_key"),
         (json!({"customer": IDNP}), "customer"),
+        (json!({"customer_id": null}), "customer_id"),
     ] {
         let refused = provider.erase(&body);
         assert_eq!(refused.status, 422, "{body} {refused:?}");
