@@ -242,7 +242,12 @@ async fn a_payment_that_the_journal_has_lost_is_no_other_one() {
     let id = PaymentId::parse("P").unwrap();
     let lost = |error| matches!(error, StoreError::Corrupt { key, .. } if key == "journal/2");
     assert!(lost(store.payment(&id).await.unwrap_err()));
-    assert!(lost(store.payments_by_id(&[id.clone()]).await.unwrap_err()));
+    assert!(lost(
+        store
+            .payments_by_id(std::slice::from_ref(&id))
+            .await
+            .unwrap_err()
+    ));
     store.repair("").await.unwrap();
     let found = store.payment(&id).await.unwrap().unwrap();
     assert_eq!(found.payment.payment_id, "P");
