@@ -100,11 +100,12 @@ fn answer<T>(
     proof: &Proof<T>,
     meta: &Meta<'_, impl Serialize>,
 ) -> Result<Response<Bytes>, Problem> {
-    if let Some(erased) = proof.request.as_deref().and_then(Tombstone::of) {
+    let mut messages = [&proof.by_hand, &proof.request].into_iter().flatten();
+    if let Some(erased) = messages.find_map(|message| Tombstone::of(message)) {
         return Err(Problem::new(
             StatusCode::GONE,
             format!(
-                "The signed message was erased on {} with the personal data in it. Its SHA-256 was {}: a copy kept elsewhere is recognised by it.",
+                "The message was erased on {} with the personal data in it. Its SHA-256 was {}: a copy kept elsewhere is recognised by it.",
                 time::format(erased.erased_at),
                 erased.sha256
             ),

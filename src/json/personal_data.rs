@@ -1,7 +1,7 @@
 //! What in the records is of a person: names, identifiers, and the values of properties, which
 //! payers fill in. What money was paid for stays: keys, reasons, amounts, times and notes.
 
-use super::{Event, OrderJson, PaymentJson, PropertyJson, payment::PaymentPropertyJson};
+use super::{Event, OrderJson, PaymentJson, PaymentLineJson, PropertyJson};
 
 impl OrderJson {
     /// Takes out what is of a person; `false` if there is nothing of that kind.
@@ -33,10 +33,10 @@ impl PaymentJson {
     /// Takes out what is of a person; `false` if there is nothing of that kind.
     pub fn erase_personal_data(&mut self) -> bool {
         let mut erased = false;
-        for property in self.all_properties_mut() {
+        for property in &mut self.properties {
             erased |= property.value.take().is_some();
         }
-        erased
+        erased | erase_lines(&mut self.lines)
     }
 
     /// Whether it names the person of this IDNP or IDNO.
@@ -47,11 +47,6 @@ impl PaymentJson {
             .map(|property| &property.value);
         is_among(customer_id, values)
     }
-
-    fn all_properties_mut(&mut self) -> impl Iterator<Item = &mut PaymentPropertyJson> {
-        let lines = self.lines.iter_mut().flat_map(|line| &mut line.properties);
-        lines.chain(&mut self.properties)
-    }
 }
 
 impl Event {
@@ -61,9 +56,17 @@ impl Event {
             Self::PaymentRecorded(payment) | Self::PaymentConfirmed(payment) => {
                 payment.erase_personal_data()
             }
+            Self::PaymentProposed(proposal) => erase_lines(&mut proposal.lines),
             _ => false,
         }
     }
+}
+
+fn erase_lines(lines: &mut [PaymentLineJson]) -> bool {
+    let properties = lines.iter_mut().flat_map(|line| &mut line.properties);
+    properties.fold(false, |erased, property| {
+        erased | property.value.take().is_some()
+    })
 }
 
 fn is_among<'a>(customer_id: &str, mut values: impl Iterator<Item = &'a Option<String>>) -> bool {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     digest::sha256,
     domain::{Order, OrderKey, OrderStatus, PaymentId, Review, ServiceId, Text},
-    json::{Event, OrderJson, PaymentJson, RefusalJson, SignerJson},
+    json::{Event, OrderJson, PaymentJson, ProposalJson, RefusalJson, SignerJson},
 };
 
 const NAME: &str = "Ion Țurcanu";
@@ -130,6 +130,14 @@ async fn after_its_time_no_value_of_the_store_tells_of_a_person_and_the_rest_sta
     let memory = Memory::new();
     let order = paid_order(&memory).await;
     let before = stored(&memory, "1").await.unwrap();
+    let proposal: ProposalJson = serde_json::from_value(serde_json::json!({
+        "payment_id": "P-9", "service_id": "TAX", "order_key": "1", "amount": "1",
+        "currency": "MDL", "paid_at": "2026-06-01T12:00:00+03:00", "note": "extras", "by": "tester",
+        "lines": [{"line_id": "1", "amount": "1",
+            "properties": [{"name": "Pasager", "value": PASSENGER}]}]
+    }))
+    .unwrap();
+    let proposed = Store::new(memory.clone()).propose(&proposal).await.unwrap();
     assert!(traces(&memory).len() > 8, "{:?}", traces(&memory));
 
     tokio::time::sleep(29 * DAY).await;
@@ -154,6 +162,9 @@ async fn after_its_time_no_value_of_the_store_tells_of_a_person_and_the_rest_sta
 
     let store = Store::new(memory.clone());
     let id = PaymentId::parse("P-1").unwrap();
+    let kept = store.proposal(proposed).await.unwrap().unwrap().proposal;
+    assert_eq!(kept.lines[0].properties[0].value, None);
+    assert_eq!((kept.amount, kept.note), (proposal.amount, proposal.note));
     let proof = store.proof(&id).await.unwrap().unwrap();
     let tombstone = Tombstone::of(proof.request.as_deref().unwrap()).unwrap();
     assert_eq!(tombstone.sha256, sha256(message("P-1").as_bytes()));

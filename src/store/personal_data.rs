@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     digest::sha256,
-    domain::{OrderKey, OrderState, OrderStatus, ServiceId, SetStatus},
+    domain::{OrderKey, OrderState, OrderStatus, PaymentId, ServiceId, SetStatus},
     json::{ErasureJson, Event, PaymentJson, RefusalJson},
 };
 
@@ -108,6 +108,8 @@ struct Seen {
     rest: Vec<(String, Vec<u8>)>,
     /// Payments without personal data.
     payments: HashSet<String>,
+    /// When the order was erased last.
+    erased_at: Option<Timestamp>,
 }
 
 impl Erasure {
@@ -187,6 +189,14 @@ impl<P: Platform> Store<P> {
                         self.erase_payment(event, &mut report).await?;
                     }
                 }
+                Event::PaymentProposed(proposal) => {
+                    let order = address(&proposal.service_id, &proposal.order_key)
+                        .and_then(|key| orders.get(&key));
+                    let erased_at = order.and_then(|order| order.erased_at);
+                    if erased_at.is_some_and(|erased_at| event.at <= erased_at) {
+                        self.erase_entry(event).await?;
+                    }
+                }
                 Event::PaymentRefused(_) => {
                     self.erase_refusal(erasure, event, by, &mut report).await?;
                 }
@@ -207,6 +217,7 @@ impl<P: Platform> Store<P> {
             Event::PaymentRecorded(payment) | Event::PaymentConfirmed(payment) => {
                 address(&payment.service_id, &payment.order_key)
             }
+            Event::PaymentProposed(proposal) => address(&proposal.service_id, &proposal.order_key),
             _ => None,
         });
         let addresses: HashSet<_> = addresses.collect();
@@ -245,6 +256,9 @@ impl<P: Platform> Store<P> {
             return Ok(None);
         };
         let erased_before = OrderEntry::erased_before(&listing.entries);
+        let mut erased_at = listing.entries.iter();
+        let erased_at = erased_at.find(|entry| entry.index == erased_before);
+        let erased_at = erased_at.map(|entry| entry.at);
         let mut has_personal_data = false;
         let mut rest = Vec::new();
         let mut payments = HashSet::new();
@@ -274,6 +288,7 @@ impl<P: Platform> Store<P> {
             is_meant,
             rest,
             payments,
+            erased_at,
         }))
     }
 
@@ -335,24 +350,23 @@ impl<P: Platform> Store<P> {
         }
     }
 
-    /// Takes the personal data out of a payment's entry in the journal, and before that out of
-    /// what belongs to it.
+    /// Takes the personal data out of what belongs to a payment, and last out of its entry in the
+    /// journal, by which it is found.
     async fn erase_payment(
         &self,
         event: Entry<Event>,
         report: &mut Erased,
     ) -> Result<(), StoreError> {
-        let Entry { index, at, value } = event;
-        let mut erased = value.clone();
-        if !erased.erase_personal_data() {
-            return Ok(());
-        }
-        let (Event::PaymentRecorded(payment) | Event::PaymentConfirmed(payment)) = value else {
+        let (Event::PaymentRecorded(payment) | Event::PaymentConfirmed(payment)) = &event.value
+        else {
             return Ok(());
         };
+        if !payment.clone().erase_personal_data() {
+            return Ok(());
+        }
         let mut rest = Vec::new();
         let mut messages = HashSet::from([payment.evidence.clone()]);
-        if let Ok(id) = crate::domain::PaymentId::parse(&payment.payment_id) {
+        if let Ok(id) = PaymentId::parse(&payment.payment_id) {
             let list = keys::payment(&id);
             for mut attempt in self.read_all::<PaymentJson>(&list).await?.entries {
                 if attempt.value.erase_personal_data() {
@@ -363,11 +377,25 @@ impl<P: Platform> Store<P> {
             }
         }
         for message in &messages {
-            rest.extend(self.tombstone(message).await?);
+            let tombstone = self.tombstone(message).await?;
+            report.messages += usize::from(tombstone.is_some());
+            rest.extend(tombstone);
         }
-        report.messages += messages.len();
         self.set_many(&rest).await?;
-        let entry = stored_entry(at, &to_json(&erased)?);
+        self.erase_entry(event).await
+    }
+
+    /// Writes an entry of the journal again, without personal data.
+    async fn erase_entry(&self, event: Entry<Event>) -> Result<(), StoreError> {
+        let Entry {
+            index,
+            at,
+            mut value,
+        } = event;
+        if !value.erase_personal_data() {
+            return Ok(());
+        }
+        let entry = stored_entry(at, &to_json(&value)?);
         self.set_many(&[(keys::journal(index), entry)]).await
     }
 
