@@ -14,5 +14,5 @@ pub mod service;
 pub mod soap;
 pub mod store;
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", not(feature = "library")))]
 mod entry;

@@ -9,7 +9,10 @@ const MAX: usize = 2000;
 /// terminal: control characters are written as escapes. A log that fails is no reason to fail a
 /// payment, so unlike `eprintln!` this never panics.
 pub fn line(message: fmt::Arguments<'_>) {
-    let _ = writeln!(std::io::stderr(), "{}", escaped(&message.to_string()));
+    let mut line = escaped(&message.to_string());
+    line.push('\n');
+    // At once: each write is a call of the host.
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 fn escaped(message: &str) -> String {

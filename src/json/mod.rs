@@ -9,6 +9,8 @@ mod order;
 mod payment;
 mod personal_data;
 
+use std::fmt;
+
 pub use event::{ErasureJson, Event, OrderEvent, RefusalJson, ReviewClosedJson, SettlementJson};
 pub use order::{AccountJson, EachLanguage, LineJson, LocalizedJson, OrderJson, PropertyJson};
 pub use payment::{
@@ -36,19 +38,24 @@ impl FieldError {
     }
 }
 
-/// Collects what is wrong while a document is read, so that all of it is said at once.
+/// Collects what is wrong while a document is read, so that all of it is said at once. The path of a
+/// member is written only if it is wrong.
 #[derive(Default)]
 struct Reader {
     errors: Vec<FieldError>,
 }
 
 impl Reader {
-    fn error(&mut self, field: impl Into<String>, detail: impl ToString) {
-        self.errors.push(FieldError::new(field, detail));
+    fn error(&mut self, field: impl fmt::Display, detail: impl ToString) {
+        self.errors.push(FieldError::new(field.to_string(), detail));
     }
 
     /// The value, or `None` once the error is noted.
-    fn check<T, E: ToString>(&mut self, field: &str, value: Result<T, E>) -> Option<T> {
+    fn check<T, E: ToString>(
+        &mut self,
+        field: impl fmt::Display,
+        value: Result<T, E>,
+    ) -> Option<T> {
         value
             .map_err(|error| self.error(field, error.to_string()))
             .ok()
@@ -57,7 +64,7 @@ impl Reader {
     /// As [`Self::check`], for a member that may be absent.
     fn optional<T, E: ToString>(
         &mut self,
-        field: &str,
+        field: impl fmt::Display,
         value: Option<&String>,
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Option<T> {
@@ -67,12 +74,12 @@ impl Reader {
     /// As [`Self::check`], for a member that must be there.
     fn required<T, E: ToString>(
         &mut self,
-        field: &str,
+        field: impl fmt::Display,
         value: Option<&String>,
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Option<T> {
         if value.is_none() {
-            self.error(field, "is missing");
+            self.error(&field, "is missing");
         }
         self.optional(field, value, parse)
     }

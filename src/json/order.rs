@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{FieldError, Reader};
@@ -141,7 +143,7 @@ impl OrderJson {
         let service_id = reader.required("service_id", self.service_id.as_ref(), ServiceId::parse);
         let order_key = reader.required("order_key", self.order_key.as_ref(), OrderKey::parse);
         let currency = reader.optional("currency", self.currency.as_ref(), Currency::parse);
-        let reason = localized(&mut reader, "reason", self.reason.as_ref());
+        let reason = localized(&mut reader, format_args!("reason"), self.reason.as_ref());
         let issued_at = reader.optional("issued_at", self.issued_at.as_ref(), time::parse_seconds);
         let due_date = reader.optional("due_date", self.due_date.as_ref(), time::parse_seconds);
         let customer_type = reader.optional("customer_type", self.customer_type.as_ref(), |text| {
@@ -164,9 +166,9 @@ impl OrderJson {
             .lines
             .iter()
             .enumerate()
-            .map(|(i, line)| line.read(&mut reader, &format!("lines[{i}]")))
+            .map(|(i, line)| line.read(&mut reader, format_args!("lines[{i}]")))
             .collect();
-        let properties = properties(&mut reader, "", &self.properties);
+        let properties = properties(&mut reader, format_args!(""), &self.properties);
         let total = reader.optional(
             "total_amount_due",
             self.total_amount_due.as_ref(),
@@ -256,24 +258,26 @@ impl From<&Order> for OrderJson {
 }
 
 impl LineJson {
-    fn read(&self, reader: &mut Reader, path: &str) -> Option<Line> {
+    fn read(&self, reader: &mut Reader, path: fmt::Arguments<'_>) -> Option<Line> {
         let line_id = reader.required(
-            &format!("{path}.line_id"),
+            format_args!("{path}.line_id"),
             self.line_id.as_ref(),
             LineId::parse,
         );
-        let reason = localized(reader, &format!("{path}.reason"), self.reason.as_ref());
+        let reason = localized(reader, format_args!("{path}.reason"), self.reason.as_ref());
         let amount_due = reader.optional(
-            &format!("{path}.amount_due"),
+            format_args!("{path}.amount_due"),
             self.amount_due.as_ref(),
             Money::parse,
         );
         let amount_is_wrong = self.amount_due.is_some() && amount_due.is_none();
         let destination_account = match &self.destination_account {
-            Some(account) => Some(account.read(reader, &format!("{path}.destination_account"))?),
+            Some(account) => {
+                Some(account.read(reader, format_args!("{path}.destination_account"))?)
+            }
             None => None,
         };
-        let properties = properties(reader, &format!("{path}."), &self.properties);
+        let properties = properties(reader, format_args!("{path}."), &self.properties);
         if amount_is_wrong {
             return None;
         }
@@ -294,7 +298,7 @@ impl AccountJson {
     /// Everything that is wrong.
     pub fn to_account(&self, path: &str) -> Result<PaymentAccount, Vec<FieldError>> {
         let mut reader = Reader::default();
-        match self.read(&mut reader, path) {
+        match self.read(&mut reader, format_args!("{path}")) {
             Some(account) if reader.errors.is_empty() => Ok(account),
             _ => Err(reader.errors),
         }
@@ -311,29 +315,29 @@ impl AccountJson {
         }
     }
 
-    fn read(&self, reader: &mut Reader, path: &str) -> Option<PaymentAccount> {
+    fn read(&self, reader: &mut Reader, path: fmt::Arguments<'_>) -> Option<PaymentAccount> {
         let bank_account = reader.required(
-            &format!("{path}.bank_account"),
+            format_args!("{path}.bank_account"),
             self.bank_account.as_ref(),
             Iban::parse,
         );
         let bank_code = reader.required(
-            &format!("{path}.bank_code"),
+            format_args!("{path}.bank_code"),
             self.bank_code.as_ref(),
             Text::parse,
         );
         let bank_fiscal_code = reader.required(
-            &format!("{path}.bank_fiscal_code"),
+            format_args!("{path}.bank_fiscal_code"),
             self.bank_fiscal_code.as_ref(),
             Text::parse,
         );
         let beneficiary_name = reader.required(
-            &format!("{path}.beneficiary_name"),
+            format_args!("{path}.beneficiary_name"),
             self.beneficiary_name.as_ref(),
             Text::parse,
         );
         let configuration_code = reader.optional(
-            &format!("{path}.configuration_code"),
+            format_args!("{path}.configuration_code"),
             self.configuration_code.as_ref(),
             Text::parse,
         );
@@ -360,9 +364,9 @@ impl From<&PaymentAccount> for AccountJson {
 }
 
 impl PropertyJson {
-    fn read(&self, reader: &mut Reader, path: &str) -> Option<Property> {
-        let id = reader.optional(&format!("{path}.id"), self.id.as_ref(), Text::parse);
-        let name = reader.required(&format!("{path}.name"), self.name.as_ref(), |text| {
+    fn read(&self, reader: &mut Reader, path: fmt::Arguments<'_>) -> Option<Property> {
+        let id = reader.optional(format_args!("{path}.id"), self.id.as_ref(), Text::parse);
+        let name = reader.required(format_args!("{path}.name"), self.name.as_ref(), |text| {
             let name = Text::parse(text).map_err(|error| error.to_string())?;
             if name
                 .as_str()
@@ -376,10 +380,10 @@ impl PropertyJson {
         });
         let display_name = localized(
             reader,
-            &format!("{path}.display_name"),
+            format_args!("{path}.display_name"),
             self.display_name.as_ref(),
         );
-        let kind = reader.optional(&format!("{path}.type"), self.kind.as_ref(), |text| {
+        let kind = reader.optional(format_args!("{path}.type"), self.kind.as_ref(), |text| {
             PROPERTY_TYPES
                 .into_iter()
                 .find(|known| *known == text)
@@ -387,7 +391,7 @@ impl PropertyJson {
         });
         let value = match self.value.as_deref().map(Text::parse) {
             None | Some(Err(TextError::Empty)) => None,
-            Some(value) => Some(reader.check(&format!("{path}.value"), value)?),
+            Some(value) => Some(reader.check(format_args!("{path}.value"), value)?),
         };
         Some(Property {
             id,
@@ -427,7 +431,7 @@ impl LocalizedJson {
         path: &str,
     ) -> Result<Localized<MAX>, Vec<FieldError>> {
         let mut reader = Reader::default();
-        match localized(&mut reader, path, Some(self)) {
+        match localized(&mut reader, format_args!("{path}"), Some(self)) {
             Some(text) if reader.errors.is_empty() => Ok(text),
             _ => Err(reader.errors),
         }
@@ -457,7 +461,7 @@ fn text<const MAX: usize>(text: &Text<MAX>) -> String {
 
 fn localized<const MAX: usize>(
     reader: &mut Reader,
-    path: &str,
+    path: fmt::Arguments<'_>,
     json: Option<&LocalizedJson>,
 ) -> Option<Localized<MAX>> {
     match json {
@@ -474,9 +478,9 @@ fn localized<const MAX: usize>(
             })
         }
         Some(LocalizedJson::Each(each)) => {
-            let ro = reader.check(&format!("{path}.ro"), Text::parse(&each.ro));
-            let ru = reader.optional(&format!("{path}.ru"), each.ru.as_ref(), Text::parse);
-            let en = reader.optional(&format!("{path}.en"), each.en.as_ref(), Text::parse);
+            let ro = reader.check(format_args!("{path}.ro"), Text::parse(&each.ro));
+            let ru = reader.optional(format_args!("{path}.ru"), each.ru.as_ref(), Text::parse);
+            let en = reader.optional(format_args!("{path}.en"), each.en.as_ref(), Text::parse);
             Some(Localized { ro: ro?, ru, en })
         }
     }
@@ -484,13 +488,13 @@ fn localized<const MAX: usize>(
 
 fn properties(
     reader: &mut Reader,
-    prefix: &str,
+    prefix: fmt::Arguments<'_>,
     properties: &[PropertyJson],
 ) -> Option<Vec<Property>> {
     let read: Vec<_> = properties
         .iter()
         .enumerate()
-        .map(|(i, property)| property.read(reader, &format!("{prefix}properties[{i}]")))
+        .map(|(i, property)| property.read(reader, format_args!("{prefix}properties[{i}]")))
         .collect();
     read.into_iter().collect()
 }

@@ -189,10 +189,14 @@ impl PaymentJson {
             .iter()
             .enumerate()
             .map(|(i, line)| {
-                let line_id =
-                    reader.check(&format!("lines[{i}].line_id"), LineId::parse(&line.line_id));
-                let amount =
-                    reader.check(&format!("lines[{i}].amount"), Money::parse(&line.amount));
+                let line_id = reader.check(
+                    format_args!("lines[{i}].line_id"),
+                    LineId::parse(&line.line_id),
+                );
+                let amount = reader.check(
+                    format_args!("lines[{i}].amount"),
+                    Money::parse(&line.amount),
+                );
                 Some(ConfirmationLine {
                     line_id: line_id?,
                     amount: amount?,

@@ -5,7 +5,7 @@
 //! an index abandons it; so a hole is *dead* once a later entry was recorded more than
 //! [`DEAD_AFTER`] ago, and *pending* before that.
 
-use std::{collections::HashMap, ops::RangeInclusive, time::Duration};
+use std::{collections::HashMap, fmt::Write, ops::RangeInclusive, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -79,6 +79,15 @@ impl<T> Listing<T> {
     }
 }
 
+fn entry_key(list: &str, index: u64) -> String {
+    // Formatting would grow it several times.
+    let mut key = String::with_capacity(list.len() + 8);
+    key.push_str(list);
+    key.push('/');
+    let _ = write!(key, "{index}");
+    key
+}
+
 /// How long ago `at` was; zero if it is yet to come.
 pub(super) fn age(at: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(at)).unwrap_or_default()
@@ -92,7 +101,7 @@ impl<T: DeserializeOwned> Listing<T> {
         values: &HashMap<String, Vec<u8>>,
     ) -> Result<(), StoreError> {
         for index in indices {
-            let key = format!("{list}/{index}");
+            let key = entry_key(list, index);
             if let Some(bytes) = values.get(&key) {
                 self.entries.push(read_entry(&key, index, bytes)?);
             }
@@ -141,7 +150,7 @@ impl<P: Platform> Store<P> {
         }
         let mut batch = others;
         for (slot, json) in entries {
-            let key = format!("{}/{}", slot.list, slot.index);
+            let key = entry_key(&slot.list, slot.index);
             batch.push((key, stored_entry(at, json)));
         }
         self.set_many(&batch).await?;
@@ -209,7 +218,7 @@ impl<P: Platform> Store<P> {
             let mut keys = Vec::with_capacity(lists.len() * (FIRST_BLOCK as usize + 1));
             for list in lists {
                 keys.push(list.clone());
-                keys.extend((1..=FIRST_BLOCK).map(|index| format!("{list}/{index}")));
+                keys.extend((1..=FIRST_BLOCK).map(|index| entry_key(list, index)));
             }
             let values = self.get_many(&keys).await?;
             for list in lists {
@@ -235,9 +244,7 @@ impl<P: Platform> Store<P> {
         let mut from = FIRST_BLOCK + 1;
         while from <= length {
             let until = length.min(from + BLOCK - 1);
-            let keys: Vec<_> = (from..=until)
-                .map(|index| format!("{list}/{index}"))
-                .collect();
+            let keys: Vec<_> = (from..=until).map(|index| entry_key(list, index)).collect();
             listing.add(list, from..=until, &self.get_many(&keys).await?)?;
             from = until + 1;
         }
@@ -254,7 +261,7 @@ impl<P: Platform> Store<P> {
     ) -> Result<Listing<T>, StoreError> {
         let until = after.saturating_add(limit.clamp(1, BLOCK));
         let mut keys = vec![list.to_owned()];
-        keys.extend((after + 1..=until).map(|index| format!("{list}/{index}")));
+        keys.extend((after + 1..=until).map(|index| entry_key(list, index)));
         let values = self.get_many(&keys).await?;
         let length = self.highest_index(list, values.get(list)).await?;
         let until = until.min(length);
@@ -289,7 +296,7 @@ impl<P: Platform> Store<P> {
     ) -> Result<Vec<Entry<T>>, StoreError> {
         let keys: Vec<_> = indices
             .clone()
-            .map(|index| format!("{list}/{index}"))
+            .map(|index| entry_key(list, index))
             .collect();
         let mut listing = Listing {
             entries: Vec::new(),
@@ -303,7 +310,7 @@ impl<P: Platform> Store<P> {
     /// Whether an entry after index `until` is so old that all holes up to there are dead.
     async fn passed_by(&self, list: &str, until: u64, length: u64) -> Result<bool, StoreError> {
         let keys: Vec<_> = (until + 1..=length.min(until + BLOCK))
-            .map(|index| format!("{list}/{index}"))
+            .map(|index| entry_key(list, index))
             .collect();
         if keys.is_empty() {
             return Ok(false);

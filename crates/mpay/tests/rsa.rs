@@ -2,16 +2,18 @@
 
 mod wasm;
 
-use wasm::{Build, build, config, run};
+use wasm::{Build, Program, build, config, run};
+
+const CONTRACT: Program = Program {
+    package: "rsa-fma",
+    target: ["--example", "contract"],
+    features: "contract,relaxed-simd",
+};
 
 #[test]
 fn every_engine_is_right_in_wasm_and_the_fastest_is_chosen() {
-    let printed = run(
-        &build("contract", Build::Usual),
-        &config(),
-        &["0", "300", "4"],
-    )
-    .unwrap();
+    let program = build(CONTRACT, Build::Usual);
+    let printed = run(&program, &config(), &["0", "300", "4"]).unwrap();
     for engine in ["fma: 12000 products", "integer: 12000 products"] {
         assert!(printed.contains(engine), "{printed}");
     }
@@ -26,7 +28,7 @@ fn a_host_that_rounds_a_fused_multiply_add_twice_is_found_out() {
     if cfg!(not(all(target_arch = "x86_64", target_os = "linux"))) {
         return eprintln!("left out: not Linux on x86-64");
     }
-    let program = build("contract", Build::Usual);
+    let program = build(CONTRACT, Build::Usual);
     let error = run(&program, &config, &["0", "3", "0"])
         .unwrap_err()
         .to_string();
@@ -38,10 +40,13 @@ fn a_host_that_rounds_a_fused_multiply_add_twice_is_found_out() {
 fn the_build_without_relaxed_simd_runs_where_that_is_switched_off_and_the_usual_one_does_not() {
     let mut config = config();
     config.wasm_relaxed_simd(false);
-    let program = build("contract", Build::WithoutRelaxedSimd);
-    let printed = run(&program, &config, &["0", "30", "1"]).unwrap();
+    let without = Program {
+        features: "contract",
+        ..CONTRACT
+    };
+    let printed = run(&build(without, Build::Usual), &config, &["0", "30", "1"]).unwrap();
     assert!(printed.starts_with("best: integer"), "{printed}");
-    let error = run(&build("contract", Build::Usual), &config, &[]).unwrap_err();
+    let error = run(&build(CONTRACT, Build::Usual), &config, &[]).unwrap_err();
     assert!(format!("{error:?}").contains("relaxed"), "{error:?}");
 }
 

@@ -1,6 +1,8 @@
 //! What must hold of every engine, tried on random numbers and on edges. It runs natively and in
 //! Wasm, in tests, in the fuzz target and by hand: each case is named by a seed.
 
+use std::sync::{PoisonError, RwLock};
+
 use rsa::traits::PublicKeyParts;
 use rsa::{BoxedUint, Pkcs1v15Sign, RsaPrivateKey};
 
@@ -11,6 +13,17 @@ use crate::integer::Integer;
 use crate::montgomery::{self, Domain, Montgomery};
 use crate::power::power_by;
 use crate::{Engine, PrivateKey};
+
+static PREFERRED: RwLock<Option<Engine>> = RwLock::new(None);
+
+/// Makes an engine [`Engine::best`], tested or not, for the keys that are made from here on.
+pub fn prefer(engine: Engine) {
+    *PREFERRED.write().unwrap_or_else(PoisonError::into_inner) = Some(engine);
+}
+
+pub(crate) fn preferred() -> Option<Engine> {
+    *PREFERRED.read().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Multiplies and squares modulo random odd numbers, and compares with `crypto-bigint`; gives
 /// the number of products compared.

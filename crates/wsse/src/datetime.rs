@@ -67,8 +67,9 @@ fn fraction(text: &str) -> Option<(i32, &str)> {
     if digits.is_empty() {
         return None;
     }
-    let nanoseconds: String = digits.chars().chain("000000000".chars()).take(9).collect();
-    Some((nanoseconds.parse().ok()?, rest))
+    let digits = digits.bytes().map(|digit| i32::from(digit - b'0'));
+    let nine = digits.chain(std::iter::repeat(0)).take(9);
+    Some((nine.fold(0, |number, digit| 10 * number + digit), rest))
 }
 
 fn offset(zone: &str) -> Option<Offset> {

@@ -1,5 +1,7 @@
 //! Writing XML that is canonical as it is written.
 
+use std::ops::Range;
+
 use crate::c14n::{attribute_escape, exclusive_c14n, text_escape};
 use crate::names::{SOAP, WSU};
 use crate::xml::{Document, Element, XmlError, is_char};
@@ -25,12 +27,15 @@ use crate::xml::{Document, Element, XmlError, is_char};
 pub struct Writer {
     xml: String,
     open: Vec<Open>,
+    /// The default namespaces that open elements declare.
+    namespaces: Vec<String>,
 }
 
 #[derive(Debug)]
 struct Open {
-    name: String,
-    default_namespace: String,
+    /// Where its name stands in the text.
+    name: Range<usize>,
+    declares: bool,
 }
 
 impl Writer {
@@ -51,16 +56,15 @@ impl Writer {
             !name.contains(':'),
             "only an unprefixed name uses the default namespace"
         );
-        self.xml.push('<');
-        self.xml.push_str(name);
-        if default_namespace != self.default_namespace() {
+        let name = self.begin_tag(name);
+        let before = self.namespaces.last().map_or("", String::as_str);
+        let declares = default_namespace != before;
+        if declares {
             self.attribute("xmlns", default_namespace);
+            self.namespaces.push(default_namespace.to_owned());
         }
         self.xml.push('>');
-        self.open.push(Open {
-            name: name.to_owned(),
-            default_namespace: default_namespace.to_owned(),
-        });
+        self.open.push(Open { name, declares });
     }
 
     /// Opens an element with attributes: unprefixed ones and those with the prefix `xml`, in any
@@ -75,15 +79,14 @@ impl Writer {
                 .all(|(name, _)| !name.contains(':') || name.starts_with("xml:")),
             "no other prefix is declared"
         );
-        self.xml.push('<');
-        self.xml.push_str(name);
+        let name = self.begin_tag(name);
         for (name, value) in attributes {
             self.attribute(name, value);
         }
         self.xml.push('>');
         self.open.push(Open {
-            name: name.to_owned(),
-            default_namespace: self.default_namespace().to_owned(),
+            name,
+            declares: false,
         });
     }
 
@@ -96,8 +99,11 @@ impl Writer {
     pub fn end(&mut self) {
         if let Some(open) = self.open.pop() {
             self.xml.push_str("</");
-            self.xml.push_str(&open.name);
+            self.xml.extend_from_within(open.name);
             self.xml.push('>');
+            if open.declares {
+                self.namespaces.pop();
+            }
         }
     }
 
@@ -116,8 +122,12 @@ impl Writer {
         Content(self.xml)
     }
 
-    fn default_namespace(&self) -> &str {
-        self.open.last().map_or("", |open| &open.default_namespace)
+    /// Gives where the name stands.
+    fn begin_tag(&mut self, name: &str) -> Range<usize> {
+        self.xml.push('<');
+        let start = self.xml.len();
+        self.xml.push_str(name);
+        start..self.xml.len()
     }
 
     fn attribute(&mut self, name: &str, value: &str) {
@@ -129,13 +139,21 @@ impl Writer {
     }
 
     fn escaped(&mut self, text: &str, escape: impl Fn(u8) -> Option<&'static str>) {
-        for c in text.chars() {
-            match u8::try_from(c).ok().and_then(&escape) {
-                Some(escaped) => self.xml.push_str(escaped),
-                None if is_char(c) => self.xml.push(c),
-                None => self.xml.push('\u{FFFD}'),
+        let replacement = |c: char| match u8::try_from(c).ok().and_then(&escape) {
+            None if !is_char(c) => Some("\u{FFFD}"),
+            escaped => escaped,
+        };
+        let mut plain_from = 0;
+        for (at, c) in text.char_indices() {
+            if let Some(replacement) = replacement(c) {
+                self.xml
+                    .push_str(text.get(plain_from..at).unwrap_or_default());
+                self.xml.push_str(replacement);
+                plain_from = at + c.len_utf8();
             }
         }
+        self.xml
+            .push_str(text.get(plain_from..).unwrap_or_default());
     }
 }
 

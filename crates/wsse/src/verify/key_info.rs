@@ -92,6 +92,9 @@ fn are_chain_of(certificate: &Certificate, certificates: &[Vec<u8>]) -> bool {
         return false;
     };
     others.swap_remove(own);
+    if others.is_empty() {
+        return true;
+    }
     let mut others: Vec<_> = others.into_iter().map(subject_and_issuer).collect();
     let mut issuer = certificate.issuer_name().clone();
     while let Some(next) = others.iter().position(|names| {

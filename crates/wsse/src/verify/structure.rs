@@ -105,7 +105,10 @@ pub(super) fn text(element: Element<'_>) -> Result<Cow<'_, str>, SecurityError> 
 
 /// The bytes that an element holds in base64 (RFC 4648 section 4, padded), white space anywhere.
 pub(super) fn base64(element: Element<'_>) -> Result<Vec<u8>, SecurityError> {
-    let digits: String = text(element)?.chars().filter(|&c| !is_space(c)).collect();
+    let mut digits = text(element)?;
+    if digits.contains(is_space) {
+        digits.to_mut().retain(|c| !is_space(c));
+    }
     Base64::decode_vec(&digits).map_err(|_| SecurityError::NotBase64 {
         element: element.local_name().to_owned(),
     })

@@ -58,6 +58,12 @@ pub(crate) struct Span {
     end: u32,
 }
 
+impl Span {
+    fn of(self, text: &str) -> &str {
+        &text[self.start as usize..self.end as usize]
+    }
+}
+
 /// A prefix by its number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Prefix(u32);
@@ -146,7 +152,7 @@ impl Tree {
     }
 
     pub(crate) fn str(&self, span: Span) -> &str {
-        &self.text[span.start as usize..span.end as usize]
+        span.of(&self.text)
     }
 
     pub(crate) fn prefix(&self, prefix: Prefix) -> &str {

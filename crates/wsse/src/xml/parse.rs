@@ -2,6 +2,7 @@
 //! is checked here: names, namespaces, attributes, characters, references, what may stand where,
 //! and the limits.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use quick_xml::Reader;
@@ -25,7 +26,7 @@ impl Tree {
         let source = std::str::from_utf8(bytes).map_err(|error| XmlError::NotUtf8 {
             position: error.valid_up_to(),
         })?;
-        if let Some((position, _)) = source.char_indices().find(|&(_, c)| !is_char(c)) {
+        if let Some(position) = forbidden_character(source) {
             return Err(XmlError::Malformed {
                 position,
                 reason: Malformed::ForbiddenCharacter,
@@ -39,6 +40,23 @@ impl Tree {
             reason,
         })
     }
+}
+
+/// Where the first character is that XML does not allow.
+fn forbidden_character(source: &str) -> Option<usize> {
+    // All of them begin with one of these bytes, which few messages have: without a branch, so that
+    // many bytes are looked at at once.
+    let is_suspect = |byte: u8| (byte < b' ' && !is_space(byte.into())) || byte == 0xEF;
+    if !source
+        .bytes()
+        .fold(false, |any, byte| any | is_suspect(byte))
+    {
+        return None;
+    }
+    let mut characters = source.char_indices();
+    characters
+        .find(|&(_, c)| !is_char(c))
+        .map(|(position, _)| position)
 }
 
 /// Reads a document; `position` follows the token that is being read.
@@ -127,7 +145,8 @@ impl Builder {
             tree: Tree {
                 bytes,
                 text: String::with_capacity(bytes + names::XML.len() + "xml".len()),
-                nodes: Vec::new(),
+                // About as many as there are in an ordinary message.
+                nodes: Vec::with_capacity(bytes / 64),
                 attributes: Vec::new(),
                 declarations: Vec::new(),
                 prefixes: Vec::new(),
@@ -226,7 +245,8 @@ impl Builder {
                 .then_some(())
                 .ok_or(Malformed::TextOutsideRoot);
         }
-        if raw.contains("]]>") {
+        // Few texts have the last of the three, and looking for one byte is quick.
+        if raw.contains('>') && raw.contains("]]>") {
             return Err(Malformed::CdataEndInText);
         }
         self.character_data(|text| push_lines(text, raw, "\n"))
@@ -301,9 +321,8 @@ impl Builder {
             let Some(prefix) = name.declares() else {
                 continue;
             };
-            let mut uri = String::new();
-            push_value(&mut uri, value)?;
-            match (prefix, uri.as_str()) {
+            let uri = resolved(value)?;
+            match (prefix, &*uri) {
                 ("xml", names::XML) => {}
                 ("xml" | "xmlns", _) | (_, names::XML | names::XMLNS) => {
                     return Err(Malformed::ReservedNamespace);
@@ -312,7 +331,7 @@ impl Builder {
                 _ => {}
             }
             let prefix = self.prefix(prefix)?;
-            let namespace = self.namespace(uri)?;
+            let namespace = self.namespace(&uri)?;
             let binding = Binding { namespace, depth };
             let hidden = std::mem::replace(&mut self.scope[prefix.index()], binding);
             if hidden.depth == depth {
@@ -349,9 +368,16 @@ impl Builder {
             let value = Span { start, end };
             self.tree.attributes.push(Attribute { name, value });
         }
-        let mut these = self.tree.attributes.split_off(first);
-        let name =
-            |attribute: &Attribute| (attribute.name.namespace, self.tree.local(&attribute.name));
+        let Tree {
+            attributes, text, ..
+        } = &mut self.tree;
+        let these = attributes.get_mut(first..).unwrap_or_default();
+        let name = |attribute: &Attribute| {
+            let Name {
+                namespace, local, ..
+            } = attribute.name;
+            (namespace, local.of(text))
+        };
         these.sort_unstable_by(|a, b| name(a).cmp(&name(b)));
         if these
             .windows(2)
@@ -359,8 +385,7 @@ impl Builder {
         {
             return Err(Malformed::DuplicateAttribute);
         }
-        self.tree.attributes.append(&mut these);
-        Ok((number(first), number(self.tree.attributes.len())))
+        Ok((number(first), number(attributes.len())))
     }
 
     fn name(
@@ -396,11 +421,11 @@ impl Builder {
         }
     }
 
-    fn namespace(&mut self, uri: String) -> Result<Namespace, Malformed> {
-        match self.namespaces.get(&uri) {
+    fn namespace(&mut self, uri: &str) -> Result<Namespace, Malformed> {
+        match self.namespaces.get(uri) {
             Some(&known) => Ok(known),
             None if uri.len() > MAX_NAMESPACE_BYTES => Err(Malformed::NamespaceTooLong),
-            None => Ok(self.add_namespace(&uri)),
+            None => Ok(self.add_namespace(uri)),
         }
     }
 
@@ -444,6 +469,16 @@ fn push_lines(text: &mut String, raw: &str, end: &str) {
         text.push_str(end);
         text.push_str(line.strip_prefix('\n').unwrap_or(line));
     }
+}
+
+/// An attribute value as [`push_value`] adds it; most are as they are written.
+fn resolved(raw: &str) -> Result<Cow<'_, str>, Malformed> {
+    if !raw.contains(['&', '\t', '\n', '\r']) {
+        return Ok(Cow::Borrowed(raw));
+    }
+    let mut value = String::new();
+    push_value(&mut value, raw)?;
+    Ok(Cow::Owned(value))
 }
 
 /// Adds an attribute value: references resolved, white space normalised as XML 1.0 section 3.3.3

@@ -36,7 +36,9 @@ pub fn environment() -> Option<&'static Path> {
 }
 
 fn make() -> Result<PathBuf, String> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
+    // Cargo names the folder to tests, not to examples.
+    let target = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tmp");
+    let folder = Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or(target)).join("python");
     let programs = folder.join("bin");
     let marker = folder.join("packages");
     let packages = PACKAGES.join("\n");
