@@ -9,7 +9,7 @@
 use std::time::Instant;
 
 use rsa_fma::Engine;
-use rsa_fma::contract::{Secret, exponentiation};
+use rsa_fma::contract::{Leak, Secret, exponentiation};
 
 const PERCENTILES: [usize; 5] = [50, 75, 90, 99, 100];
 
@@ -23,13 +23,12 @@ fn main() {
         if !Engine::ALL.contains(&engine) {
             continue;
         }
-        for leaks in [false, true] {
-            let t = measure(&*exponentiation(engine, leaks), samples);
+        for leak in [None, Some(Leak::Stopping)] {
+            let t = measure(&*exponentiation(engine, leak), samples);
             let largest = t.iter().fold(0f64, |largest, t| largest.max(t.abs()));
-            let what = if leaks {
-                "the leaking mutant"
-            } else {
-                "as it is"
+            let what = match leak {
+                Some(_) => "the leaking mutant",
+                None => "as it is",
             };
             println!("{engine:8}{what:20} largest |t| {largest:6.1} of {t:6.1?}");
         }

@@ -5,13 +5,14 @@ use std::sync::{PoisonError, RwLock};
 
 use rsa::traits::PublicKeyParts;
 use rsa::{BoxedUint, Pkcs1v15Sign, RsaPrivateKey};
+use zeroize::Zeroizing;
 
 use crate::digits;
 #[cfg(any(not(target_arch = "wasm32"), feature = "relaxed-simd"))]
 use crate::fma::{Pair, Whole};
 use crate::integer::Integer;
 use crate::montgomery::{self, Domain, Montgomery};
-use crate::power::power_by;
+use crate::power::{Crt, Parts, PrivatePower, power_by};
 use crate::{Engine, PrivateKey};
 
 static PREFERRED: RwLock<Option<Engine>> = RwLock::new(None);
@@ -161,33 +162,80 @@ impl Secret {
     }
 }
 
-/// Exponentiation as for signing, with a shorter exponent, to be timed. With `leaks` the table is
-/// read only as far as it is needed, and its time tells of the exponent: a measurement must see that.
-pub fn exponentiation(engine: Engine, leaks: bool) -> Box<dyn Fn(&Secret) -> u8> {
+/// How a mutant tells of the exponent. Whoever looks for leaks must find it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Leak {
+    /// The table is read only as far as it is needed.
+    Stopping,
+    /// Only what is needed of the table is read.
+    Indexing,
+}
+
+/// Exponentiation as for signing, with a shorter exponent; or a mutant of it.
+pub fn exponentiation(engine: Engine, leak: Option<Leak>) -> Box<dyn Fn(&Secret) -> u8> {
     match engine {
         #[cfg(any(not(target_arch = "wasm32"), feature = "relaxed-simd"))]
-        Engine::Fma => of_pair::<Pair<20, 40>>(leaks),
-        _ => of_pair::<Integer<38, 2>>(leaks),
+        Engine::Fma => of_pair::<Pair<20, 40>>(leak),
+        _ => of_pair::<Integer<38, 2>>(leak),
     }
 }
 
-fn of_pair<P: montgomery::Pair + 'static>(leaks: bool) -> Box<dyn Fn(&Secret) -> u8> {
+fn of_pair<P: montgomery::Pair + 'static>(leak: Option<Leak>) -> Box<dyn Fn(&Secret) -> u8> {
     let mut random = Random(1, &[]);
     let [p, q] = [(); 2].map(|()| random.modulus(128));
     let domain = Domain::<P, 2>::new([&p, &q]);
     Box::new(move |secret| {
         let base = domain.import([&secret.base[0], &secret.base[1]]);
         let exponents = [&secret.exponents[0][..], &secret.exponents[1]];
-        let select = |table: &[_], index| {
-            if leaks {
-                domain.arithmetic.select_leaking(table, index)
-            } else {
-                domain.arithmetic.select(table, index)
-            }
+        let arithmetic = &domain.arithmetic;
+        let select = |table: &[_], index| match leak {
+            None => arithmetic.select(table, index),
+            Some(Leak::Stopping) => arithmetic.select_stopping(table, &index),
+            Some(Leak::Indexing) => arithmetic.select_indexing(table, &index),
         };
         let power = power_by(&domain, &base, exponents, select);
         domain.export(&power)[0][0]
     })
+}
+
+/// Prepares a private key of 2048, 3072 or 4096 bits for an engine and computes with it; key and
+/// message are random, and the key is none but for its lengths, which is enough to look for leaks.
+pub fn private_power(engine: Engine, bits: usize, seed: u64) -> u8 {
+    let bytes = bits / 16;
+    match (engine, bits) {
+        #[cfg(any(not(target_arch = "wasm32"), feature = "relaxed-simd"))]
+        (Engine::Fma, 2048) => of_crt::<Pair<20, 40>>(bytes, seed),
+        #[cfg(any(not(target_arch = "wasm32"), feature = "relaxed-simd"))]
+        (Engine::Fma, 3072) => of_crt::<Pair<30, 60>>(bytes, seed),
+        #[cfg(any(not(target_arch = "wasm32"), feature = "relaxed-simd"))]
+        (Engine::Fma, _) => of_crt::<Pair<40, 80>>(bytes, seed),
+        (_, 2048) => of_crt::<Integer<38, 2>>(bytes, seed),
+        (_, 3072) => of_crt::<Integer<57, 2>>(bytes, seed),
+        _ => of_crt::<Integer<76, 2>>(bytes, seed),
+    }
+}
+
+fn of_crt<P>(bytes: usize, seed: u64) -> u8
+where
+    P: montgomery::Pair + Send + Sync,
+    P::Element: Send + Sync,
+{
+    let mut random = Random(seed, &[]);
+    let [mut p, mut q, dp, dq, q_inverse] = [(); 5].map(|()| random.bytes(bytes));
+    for prime in [&mut p, &mut q] {
+        prime[0] |= 0x80;
+        prime[bytes - 1] |= 1;
+    }
+    let [p, q, dp, dq, q_inverse] =
+        [p, q, dp, dq, q_inverse].map(|part| Zeroizing::new(part.into_boxed_slice()));
+    let key = Crt::<P>::new(Parts {
+        p,
+        q,
+        dp,
+        dq,
+        q_inverse,
+    });
+    key.power(&random.bytes(2 * bytes))[0]
 }
 
 fn both<P, W>(random: &mut Random<'_>, bytes: usize) -> Result<u64, String>

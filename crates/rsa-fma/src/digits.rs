@@ -47,13 +47,17 @@ pub(crate) const fn mask(width: u32) -> u64 {
     (1 << width) - 1
 }
 
-/// All ones if a = b, else zero. The compiler cannot know that it is one of two values, and make a
-/// branch of it.
+/// All ones if a = b, else zero.
 pub(crate) fn mask_if_equal(a: u64, b: u64) -> u64 {
     let different = a ^ b;
     // The top bit of x | −x is set unless x is zero.
-    let bit = (different | different.wrapping_neg()) >> 63;
-    black_box(bit.wrapping_sub(1))
+    !mask_if_set((different | different.wrapping_neg()) >> 63)
+}
+
+/// All ones if the bit is 1, zero if it is 0. The compiler cannot know that it is one of these, and
+/// make a selection or a branch of it.
+fn mask_if_set(bit: u64) -> u64 {
+    black_box(bit).wrapping_neg()
 }
 
 /// −1/n modulo 2^64, for an odd n: Newton's iteration, which doubles the number of right bits.
@@ -87,7 +91,7 @@ pub(crate) fn power_of_two(n: &[u8], exponent: u32) -> Zeroizing<Vec<u8>> {
         }
         let borrow = subtract(&mut difference, &value, &modulus);
         // The difference counts if the doubled value had a bit more than fits, or was not below n.
-        let keep = black_box((carry | (borrow ^ 1)).wrapping_neg());
+        let keep = mask_if_set(carry | (borrow ^ 1));
         for (word, difference) in value.iter_mut().zip(difference.iter()) {
             *word ^= (*word ^ difference) & keep;
         }

@@ -47,12 +47,21 @@ pub(crate) trait Pair: Montgomery<2> {
     /// For each modulus the number of the entry with its index; every entry is read.
     fn select(&self, table: &[Self::Element], index: [u64; 2]) -> Self::Element;
 
-    /// A mutant of [`Pair::select`] that stops at the last entry it needs, for the measurement that
-    /// must find it.
+    /// A mutant of [`Pair::select`] that stops at the last entry it needs, for the tests that must
+    /// find it.
     #[cfg(any(test, feature = "contract"))]
-    fn select_leaking(&self, table: &[Self::Element], index: [u64; 2]) -> Self::Element {
+    #[inline(never)]
+    fn select_stopping(&self, table: &[Self::Element], index: &[u64; 2]) -> Self::Element {
         let needed = index[0].max(index[1]) as usize;
-        self.select(&table[..=needed], index)
+        self.select(&table[..=needed], *index)
+    }
+
+    /// Another, which reads only the entries that it needs: always as many, but others.
+    #[cfg(any(test, feature = "contract"))]
+    #[inline(never)]
+    fn select_indexing(&self, table: &[Self::Element], index: &[u64; 2]) -> Self::Element {
+        let [of_p, of_q] = index.map(|index| table[index as usize & 31].clone());
+        self.select(&[of_p, of_q], [0, 1])
     }
 }
 

@@ -52,6 +52,8 @@ pub fn build(program: Program, how: Build) -> PathBuf {
         .args(["build", "-p", program.package, kind, name])
         .args(["--no-default-features", "--features", program.features])
         .args(["--target", "wasm32-wasip2", "--profile", "component"])
+        // Functions are looked for by their names.
+        .args(["--config", "profile.component.strip='debuginfo'"])
         .arg("--target-dir")
         .arg(&target);
     finish(&mut cargo);
@@ -155,7 +157,14 @@ impl Compiled {
     }
 
     /// Runs it in an instance of its own, and gives what it prints.
+    #[allow(dead_code, reason = "each user needs some of them")]
     pub fn run(&self, arguments: &[&str]) -> wasmtime::Result<String> {
+        Ok(self.run_counting(arguments)?.0)
+    }
+
+    /// The same, with the fuel that it takes, about one for an instruction, if the configuration
+    /// counts that.
+    pub fn run_counting(&self, arguments: &[&str]) -> wasmtime::Result<(String, u64)> {
         let Compiled(component) = self;
         let engine = component.engine();
         let mut linker = Linker::new(engine);
@@ -172,8 +181,11 @@ impl Compiled {
         let mut store = Store::new(engine, Guest { wasi, table });
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)));
         store.set_epoch_deadline(1);
+        // Refused where it is not counted.
+        let _ = store.set_fuel(u64::MAX);
         let command = sync::Command::instantiate(&mut store, component, &linker)?;
         let ended = command.wasi_cli_run().call_run(&mut store);
+        let burnt = u64::MAX - store.get_fuel().unwrap_or(u64::MAX);
         drop(store);
         let [printed, errors] =
             [output, errors].map(|pipe| String::from_utf8_lossy(&pipe.contents()).into_owned());
@@ -181,6 +193,6 @@ impl Compiled {
             Ok(ended) => ensure!(ended.is_ok(), "failed: {printed}{errors}"),
             Err(trap) => bail!("{trap:?}\n{printed}{errors}"),
         }
-        Ok(printed)
+        Ok((printed, burnt))
     }
 }
