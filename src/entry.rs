@@ -1,7 +1,11 @@
 //! The Spin entry point. With [`crate::store::spin`] the only code that names the SDK.
 
 #[cfg(not(feature = "host-contract"))]
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::Response;
@@ -67,12 +71,32 @@ async fn fetch(address: &str) -> Result<Bytes, String> {
         .map_err(|error| format!("{error:?}"))
 }
 
-/// The application of the variables as they are now.
+/// How long variables are believed to be as they were read. Each is a call of the host, and some
+/// hosts ask another service for it.
+#[cfg(not(feature = "host-contract"))]
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What is kept between the requests of an instance, so that keys and certificates are parsed once.
+#[cfg(not(feature = "host-contract"))]
+struct Kept {
+    app: Rc<App>,
+    /// When its variables were read.
+    read: Instant,
+}
+
+/// The application of the variables as they are now, or were a moment ago.
 #[cfg(not(feature = "host-contract"))]
 async fn app() -> Rc<App> {
     thread_local! {
-        /// Keys and certificates are parsed once in an instance, not once a request.
-        static APP: RefCell<Option<Rc<App>>> = const { RefCell::new(None) };
+        static KEPT: RefCell<Option<Kept>> = const { RefCell::new(None) };
+    }
+    let read = Instant::now();
+    let fresh = |kept: &Kept| read.saturating_duration_since(kept.read) < FRESH;
+    if let Some(app) = KEPT.with_borrow(|kept| {
+        let kept = kept.as_ref().filter(|kept| fresh(kept));
+        kept.map(|kept| Rc::clone(&kept.app))
+    }) {
+        return app;
     }
     let mut current = Variables::default();
     for name in VARIABLES {
@@ -81,9 +105,12 @@ async fn app() -> Rc<App> {
             Err(error) => log!("variable {name}: {error}"),
         }
     }
-    if let Some(app) = APP.with_borrow(Clone::clone)
-        && app.is_of(&current)
-    {
+    let unchanged = KEPT.with_borrow_mut(|kept| {
+        let kept = kept.as_mut().filter(|kept| kept.app.is_of(&current))?;
+        kept.read = read;
+        Some(Rc::clone(&kept.app))
+    });
+    if let Some(app) = unchanged {
         return app;
     }
     let app = Rc::new(App::new(current));
@@ -99,6 +126,10 @@ async fn app() -> Rc<App> {
             }
         }
     }
-    APP.set(Some(Rc::clone(&app)));
+    let kept = Kept {
+        app: Rc::clone(&app),
+        read,
+    };
+    KEPT.set(Some(kept));
     app
 }

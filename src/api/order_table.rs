@@ -176,7 +176,7 @@ fn json<T: serde::de::DeserializeOwned>(
     errors: &mut Vec<FieldError>,
 ) -> Option<T> {
     let text = row.get(column)?;
-    serde_json::from_str(text)
+    serde_json::from_slice(text.as_bytes())
         .map_err(|error| {
             errors.push(FieldError::new(
                 column,

@@ -1,4 +1,4 @@
-use wsse::{Certificate, Signer, Trust, TrustError};
+use wsse::{Certificate, Signer, SignerError, Trust, TrustError};
 
 use super::{Environment, reader::Reader};
 use crate::log::log;
@@ -17,12 +17,15 @@ impl Reader<'_> {
             "your system certificate of STISC, PEM",
         );
         let certificate = certificate?;
-        if let Err(error) = Certificate::from_pem(certificate) {
-            self.error("service_certificate", error);
-            return None;
-        }
-        let signer = Signer::from_pem(key?, certificate)
-            .map_err(|error| self.error("service_key", error))
+        let signer = match key {
+            Some(key) => Signer::from_pem(key, certificate),
+            None => Err(Certificate::from_pem(certificate).err()?.into()),
+        };
+        let signer = signer
+            .map_err(|error| match error {
+                SignerError::Certificate(error) => self.error("service_certificate", error),
+                error => self.error("service_key", error),
+            })
             .ok()?
             .on_miscomputation(|engine| {
                 log!("a signature that the RSA engine {engine} computed was wrong and not used: the machine is faulty, or attacked");

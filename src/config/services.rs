@@ -126,7 +126,7 @@ impl Reader<'_> {
     ) -> Option<BTreeMap<ServiceId, Service>> {
         let text = self.variables.get("services")?;
         let mut services = BTreeMap::new();
-        let mut document = serde_json::Deserializer::from_str(text);
+        let mut document = serde_json::Deserializer::from_slice(text.as_bytes());
         let read = serde_path_to_error::deserialize(&mut document)
             .map_err(|error| match error.path().to_string() {
                 path if path == "." => error.inner().to_string(),

@@ -341,7 +341,7 @@ pub(super) fn read_entry<T: DeserializeOwned>(
         reason: error.to_string(),
     };
     let stored: StoredEntry = serde_json::from_slice(bytes).map_err(corrupt)?;
-    let value = serde_json::from_str(stored.entry.get()).map_err(corrupt)?;
+    let value = serde_json::from_slice(stored.entry.get().as_bytes()).map_err(corrupt)?;
     Ok(Entry {
         index,
         at: stored.at,

@@ -25,6 +25,7 @@ mod reviews;
 mod scale;
 mod security;
 mod settlement;
+mod size;
 mod transport;
 mod webhook;
 mod without_atomics;

@@ -61,12 +61,12 @@ impl Signer {
     /// If either cannot be read or they do not belong together; if the key is not RSA of at least
     /// 2048 bits.
     pub fn from_pem(private_key: &str, certificate: &str) -> Result<Signer, SignerError> {
+        let certificate = Certificate::from_pem(certificate)?;
         let private_key = private_key.trim();
         let key = RsaPrivateKey::from_pkcs8_pem(private_key)
             .ok()
             .or_else(|| RsaPrivateKey::from_pkcs1_pem(private_key).ok())
             .ok_or(SignerError::PrivateKey)?;
-        let certificate = Certificate::from_pem(certificate)?;
         if key.as_public_key() != certificate.key().as_rsa() {
             return Err(SignerError::Mismatch);
         }

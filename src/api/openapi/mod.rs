@@ -14,11 +14,12 @@ mod schemas;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, header};
+use miniz_oxide::inflate::decompress_to_vec;
 
 use super::{Problem, reads};
 
-/// The document: OpenAPI 3.1.
-const DOCUMENT: &str = include_str!("openapi.json");
+/// The document, OpenAPI 3.1, as `build.rs` compresses it.
+const DOCUMENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/openapi.deflate"));
 
 /// Answers the document, to anybody: it says nothing of a deployment, its data or its callers, and
 /// the tools that read it send no token.
@@ -29,7 +30,8 @@ pub fn openapi(method: &Method) -> Result<Response<Bytes>, Problem> {
     if !reads(method) {
         return Err(Problem::method_not_allowed("GET, HEAD"));
     }
-    let mut response = Response::new(Bytes::from_static(DOCUMENT.as_bytes()));
+    let document = decompress_to_vec(DOCUMENT).map_err(Problem::internal)?;
+    let mut response = Response::new(Bytes::from(document));
     response.headers_mut().insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
