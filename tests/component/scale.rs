@@ -1,9 +1,12 @@
 //! What MPay waits for costs the same however many orders there are.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use mpay::{
-    client::Answer,
+    client::{Answer, Client, encode_query},
     host::{Fault, Observer, Operation},
 };
 
@@ -22,8 +25,7 @@ fn cost(orders: usize) -> [Vec<Operation>; 3] {
         Fault::None
     });
     let provider = Provider::start_with(&[], Some(observer));
-    provider.register("0", order("10"));
-    provider.load(&copies(&provider, orders));
+    fill(&provider, orders);
     let key = (orders / 2).to_string();
     let measure = |call: &dyn Fn()| {
         calls.lock().unwrap().clear();
@@ -47,8 +49,9 @@ fn cost(orders: usize) -> [Vec<Operation>; 3] {
     cost
 }
 
-/// Everything that the order 0 has in the store, for so many orders.
-fn copies(provider: &Provider, orders: usize) -> Vec<(String, Vec<u8>)> {
+/// Registers an order, and copies everything that it has in the store until there are so many.
+fn fill(provider: &Provider, orders: usize) {
+    provider.register("0", order("10"));
     let version = String::from_utf8(provider.stored("order/TAX/0/1").unwrap()).unwrap();
     let event = String::from_utf8(provider.stored("journal/1").unwrap()).unwrap();
     let renamed = |text: &str, n| {
@@ -57,13 +60,18 @@ fn copies(provider: &Provider, orders: usize) -> Vec<(String, Vec<u8>)> {
         copy.into_bytes()
     };
     let count = |n: usize| (n as u64).to_le_bytes().to_vec();
-    let mut entries = vec![("journal".to_owned(), count(orders))];
-    for n in 1..orders {
-        entries.push((format!("order/TAX/{n}"), count(1)));
-        entries.push((format!("order/TAX/{n}/1"), renamed(&version, n)));
-        entries.push((format!("journal/{}", n + 1), renamed(&event, n)));
+    provider.load(&[("journal".to_owned(), count(orders))]);
+    let numbers: Vec<usize> = (1..orders).collect();
+    for part in numbers.chunks(3_000) {
+        let entries = part.iter().flat_map(|&n| {
+            [
+                (format!("order/TAX/{n}"), count(1)),
+                (format!("order/TAX/{n}/1"), renamed(&version, n)),
+                (format!("journal/{}", n + 1), renamed(&event, n)),
+            ]
+        });
+        provider.load(&entries.collect::<Vec<_>>());
     }
-    entries
 }
 
 /// The README says so too.
@@ -88,4 +96,59 @@ fn calls_of_mpay_cost_the_same_in_a_store_of_a_hundred_and_of_a_hundred_thousand
     for orders in [100, 10_000, 100_000] {
         assert_pinned(&cost(orders));
     }
+}
+
+/// GetOrderDetails in a large and in a small store, in turn, so that both are disturbed alike. Of the
+/// large one, no order is asked for twice.
+#[test]
+#[ignore = "fills a gigabyte, and measures time, for which the machine must be quiet"]
+fn details_of_one_order_in_a_million_take_hardly_longer_than_of_one_in_a_hundred() {
+    const CALLS: usize = 2_000;
+    const SIZES: [usize; 2] = [100, 1_000_000];
+    let stores = SIZES.map(|orders| {
+        let provider = Provider::start();
+        let begun = Instant::now();
+        fill(&provider, orders);
+        println!("{orders} orders in {:?}", begun.elapsed());
+        provider
+    });
+    let clients = stores.each_ref().map(Provider::mpay);
+    // Spread over the whole store: its size and this prime have no divisor in common.
+    let key = |n: usize, orders: usize| (n * 7_919 % orders).to_string();
+    let asked = |n: usize| {
+        [0, 1].map(|store| {
+            let content = encode_query(SERVICE, &key(n, SIZES[store]), "ro");
+            clients[store].sign(&content).unwrap()
+        })
+    };
+    let mut times = [Vec::new(), Vec::new()];
+    for n in 0..CALLS {
+        for (store, message) in asked(n).into_iter().enumerate() {
+            times[store].push(time(&clients[store], message));
+        }
+    }
+    let [small, large] = times.map(|mut times| {
+        times.sort_unstable();
+        let at = |percent: usize| times[times.len() * percent / 100];
+        println!(
+            "25 %: {:?}, 50 %: {:?}, 75 %: {:?}, 95 %: {:?}",
+            at(25),
+            at(50),
+            at(75),
+            at(95)
+        );
+        at(50)
+    });
+    let ratio = large.as_secs_f64() / small.as_secs_f64();
+    println!("ratio of the medians: {ratio:.3}");
+    assert!(ratio < 1.1);
+}
+
+fn time(client: &Client, message: String) -> Duration {
+    let sent = Instant::now();
+    let exchange = client.post("GetOrderDetails", message).unwrap();
+    let took = sent.elapsed();
+    assert_eq!(exchange.status, 200);
+    assert!(!exchange.body.is_empty());
+    took
 }
