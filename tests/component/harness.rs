@@ -101,38 +101,36 @@ impl Provider {
 
     /// A provider with other values of variables.
     pub fn start_with(variables: &[(&str, &str)], observer: Option<Observer>) -> Self {
-        Self::launch(
-            workspace().join("spin.toml"),
-            component().to_owned(),
-            variables,
-            observer,
-        )
+        Self::start_shared(1, variables, observer)
+    }
+
+    /// A provider whose instances are at so many requests at once.
+    pub fn start_shared(
+        at_once: usize,
+        variables: &[(&str, &str)],
+        observer: Option<Observer>,
+    ) -> Self {
+        let mut options = options(workspace().join("spin.toml"), component().to_owned());
+        options.limits.requests_at_once_per_instance = at_once;
+        options.observer = observer;
+        Self::launch(options, variables)
     }
 
     /// Another component under another manifest.
     pub fn start_component(component: PathBuf, manifest: PathBuf) -> Self {
-        Self::launch(manifest, component, &[], None)
+        Self::launch(options(manifest, component), &[])
     }
 
     /// The component under another manifest.
     pub fn start_manifest(manifest: PathBuf) -> Self {
-        Self::launch(manifest, component().to_owned(), &[], None)
+        Self::launch(options(manifest, component().to_owned()), &[])
     }
 
-    fn launch(
-        manifest: PathBuf,
-        component: PathBuf,
-        variables: &[(&str, &str)],
-        observer: Option<Observer>,
-    ) -> Self {
+    fn launch(mut options: Options, variables: &[(&str, &str)]) -> Self {
         let state = Arc::new(tempfile::tempdir().unwrap());
         let log = Arc::default();
-        let mut options = Options::new(manifest);
-        options.listen = ([127, 0, 0, 1], 0).into();
         options.state_dir = Some(state.path().to_owned());
-        options.component = Some(component);
         options.log = Log::new(Shared(Arc::clone(&log)));
-        options.observer = observer;
         let defaults = [
             ("environment", "test"),
             ("service_ids", "TAX,SCHOOL"),
@@ -365,6 +363,13 @@ impl Provider {
     fn base(&self) -> String {
         format!("{}/", self.url.trim_end_matches('/'))
     }
+}
+
+fn options(manifest: PathBuf, component: PathBuf) -> Options {
+    let mut options = Options::new(manifest);
+    options.listen = ([127, 0, 0, 1], 0).into();
+    options.component = Some(component);
+    options
 }
 
 fn agent() -> ureq::Agent {

@@ -25,6 +25,7 @@ mod reviews;
 mod scale;
 mod security;
 mod settlement;
+mod sharing;
 mod size;
 mod transport;
 mod webhook;

@@ -97,6 +97,10 @@ struct UpArguments {
     /// A variable's value, or a file that holds it; SPIN_VARIABLE_NAME does the same.
     #[arg(long = "variable", value_name = "NAME=VALUE|NAME=@FILE", value_parser = host::parse_argument)]
     variables: Vec<(String, String)>,
+    /// Requests that an instance of the component is at, at once. They share one processor and, if
+    /// one of them should break, its end; Spin's default is 16, and its flag is the same.
+    #[arg(long = "max-instance-concurrent-reuse-count", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    requests_at_once_per_instance: u16,
     /// Address for MPay offline to listen at, in development [default: one port above, on loopback].
     #[arg(long, value_name = "ADDRESS")]
     offline_listen: Option<SocketAddr>,
@@ -135,6 +139,7 @@ fn serve(arguments: UpArguments) -> anyhow::Result<()> {
         listen: arguments.listen,
         state_dir: arguments.state_dir,
         variables: arguments.variables,
+        requests_at_once_per_instance: arguments.requests_at_once_per_instance.into(),
         offline_listen: arguments.offline_listen,
         mischief: arguments.mischief,
     };

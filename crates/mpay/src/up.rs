@@ -27,6 +27,8 @@ pub struct Up {
     pub state_dir: Option<PathBuf>,
     /// Values of variables.
     pub variables: Vec<(String, String)>,
+    /// Requests that an instance of the component is at, at once.
+    pub requests_at_once_per_instance: usize,
     /// Where MPay offline listens, in development; by default one port above, on loopback.
     pub offline_listen: Option<SocketAddr>,
     /// How MPay offline sends confirmations unless the payer chooses.
@@ -45,6 +47,7 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
     options.listen = up.listen;
     options.state_dir = up.state_dir;
     options.variables = up.variables;
+    options.limits.requests_at_once_per_instance = up.requests_at_once_per_instance;
     options.environment = Environment::read(Path::new(""))?;
     let read = options.environment.set_by_file();
     if !read.is_empty() {

@@ -161,7 +161,7 @@ impl HandlerState for Instances {
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
 
         let proxy = self.component.instantiate_async(&mut store).await?;
-        let turn = Turn::default();
+        let under_way = UnderWay::default();
         let mut stopping = self.stopping.clone();
         Ok(Instance {
             store,
@@ -169,7 +169,7 @@ impl HandlerState for Instances {
             view: WasiHttpView::http,
             expiration: Expiration {
                 limits: self.limits.clone(),
-                turn: turn.clone(),
+                under_way: under_way.clone(),
                 sleep: Box::pin(tokio::time::sleep(self.limits.idle_time)),
                 stop: Box::pin(async move {
                     let _ = stopping.wait_for(|stop| *stop).await;
@@ -177,7 +177,8 @@ impl HandlerState for Instances {
             },
             state: Worker {
                 requests: self.limits.requests_per_instance,
-                turn,
+                at_once: self.limits.requests_at_once_per_instance,
+                under_way,
                 log: self.log.clone(),
             },
         })
@@ -194,49 +195,44 @@ pub(super) struct Ticket {
     pub(super) _permit: OwnedSemaphorePermit,
 }
 
-/// The request an instance is at, until its answer has been sent.
+/// The requests an instance is at, each until its answer has been sent.
 ///
 /// `ProxyHandler` counts a request as done when the guest returns the response's head; the body may
-/// still be coming. A panic in the next request would cut it off, so an instance takes the next one
-/// only after that.
+/// still be coming. A panic in the next request would cut it off, so it counts until then.
 #[derive(Clone, Default)]
-struct Turn(Arc<Mutex<Option<Ticket>>>);
+struct UnderWay(Arc<Mutex<Vec<Ticket>>>);
 
-impl Turn {
-    fn lock(&self) -> MutexGuard<'_, Option<Ticket>> {
+impl UnderWay {
+    fn lock(&self) -> MutexGuard<'_, Vec<Ticket>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn begin(&self, ticket: Ticket) {
-        *self.lock() = Some(ticket);
+        self.lock().push(ticket);
     }
 
-    fn is_over(&self) -> bool {
-        let mut turn = self.lock();
-        if let Some(ticket) = &mut *turn
-            && ticket.answered.try_recv() != Err(TryRecvError::Empty)
-        {
-            *turn = None;
-        }
-        turn.is_none()
+    fn count(&self) -> usize {
+        let mut tickets = self.lock();
+        tickets.retain_mut(|ticket| ticket.answered.try_recv() == Err(TryRecvError::Empty));
+        tickets.len()
     }
 
-    /// Wakes the task when the turn ends.
+    /// Wakes the task when one of them ends.
     fn watch(&self, cx: &mut Context<'_>) {
-        let mut turn = self.lock();
-        if let Some(ticket) = &mut *turn
-            && Pin::new(&mut ticket.answered).poll(cx).is_ready()
-        {
-            *turn = None;
+        let mut tickets = self.lock();
+        let before = tickets.len();
+        tickets.retain_mut(|ticket| Pin::new(&mut ticket.answered).poll(cx).is_pending());
+        if tickets.len() < before {
             cx.waker().wake_by_ref();
         }
     }
 }
 
-/// Decides which requests an instance takes: one at a time, up to a number in all.
+/// Decides which requests an instance takes: so many at once, up to a number in all.
 pub(super) struct Worker {
     requests: usize,
-    turn: Turn,
+    at_once: usize,
+    under_way: UnderWay,
     log: Log,
 }
 
@@ -247,10 +243,10 @@ impl WorkerState for Worker {
     fn should_accept_request(&self, at_once: usize, in_all: usize) -> ShouldAccept {
         if in_all >= self.requests {
             ShouldAccept::Never
-        } else if at_once > 0 || !self.turn.is_over() {
-            ShouldAccept::No
-        } else {
+        } else if at_once.max(self.under_way.count()) < self.at_once {
             ShouldAccept::Yes
+        } else {
+            ShouldAccept::No
         }
     }
 
@@ -262,7 +258,7 @@ impl WorkerState for Worker {
         ticket: Ticket,
         _: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
-        self.turn.begin(ticket);
+        self.under_way.begin(ticket);
         Box::pin(std::future::pending())
     }
 
@@ -280,7 +276,7 @@ impl WorkerState for Worker {
 /// Decides when an instance ends.
 pub(super) struct Expiration {
     limits: Limits,
-    turn: Turn,
+    under_way: UnderWay,
     sleep: Pin<Box<Sleep>>,
     stop: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
 }
@@ -292,7 +288,7 @@ impl WorkerExpiration for Expiration {
         status: WorkerStatus,
         since: Instant,
     ) -> Poll<()> {
-        self.turn.watch(cx);
+        self.under_way.watch(cx);
         if status == WorkerStatus::Idle && self.stop.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }

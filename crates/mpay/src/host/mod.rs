@@ -3,7 +3,7 @@
 //! It reads the same manifest and variables, gives the component the same interfaces and request
 //! headers, and keeps keys in the same table of the same file, so that the two hosts can be swapped
 //! over one application. Where Spin is known to be weak for this product it differs: one request at
-//! a time in an instance, `TCP_NODELAY`, counters that cannot crash the host, and limits on memory,
+//! a time in an instance unless it is told otherwise, `TCP_NODELAY`, counters that cannot crash the host, and limits on memory,
 //! time and concurrency.
 //!
 //! ```no_run

@@ -93,6 +93,9 @@ pub struct Limits {
     pub read_ahead: usize,
     /// Requests an instance serves in its life. Default 128, as Spin.
     pub requests_per_instance: usize,
+    /// Requests an instance is at, at once. Default 1; Spin's is 16, and its flag
+    /// `--max-instance-concurrent-reuse-count`.
+    pub requests_at_once_per_instance: usize,
     /// How long an instance waits for the next request. Default 1 s, as Spin.
     pub idle_time: Duration,
     /// How long a client may take to send a request, how long a request may wait for its turn, and
@@ -120,6 +123,7 @@ impl Default for Limits {
             connections: 1024,
             read_ahead: 256 << 10,
             requests_per_instance: 128,
+            requests_at_once_per_instance: 1,
             idle_time: Duration::from_secs(1),
             request_time: Duration::from_secs(30),
             answer_time: Duration::from_secs(60),
