@@ -217,6 +217,9 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
         ("Reconciliation", "to") => ("The end of the span.", Some(time())),
         ("Total", "amount") => ("What was paid to the account.", Some(amount())),
         ("Total", "lines") => ("How many lines this is the sum of.", None),
+        ("RowResult", "service_id" | "order_key") => {
+            ("As the row has it.", Some(json!({"type": "string"})))
+        }
         ("RowResult", "detail") => ("What is wrong with the row.", None),
         ("FieldError", "detail") => ("What is wrong with it.", None),
         ("DeliveryAnswer", "state") => (
