@@ -338,11 +338,16 @@ mod tests {
             several["lines"],
             json!([{"line_id": "a"}, {"line_id": "b"}])
         );
-        let both = read_one(&format!("line_id,lines\n1,{lines}")).unwrap_err();
-        assert_eq!(
-            both,
-            ["lines stands beside columns of one line; use either"]
-        );
+        for (column, cell) in LINE.map(|column| (column, "1")) {
+            let both = read_one(&format!("{column},lines\n{cell},{lines}")).unwrap_err();
+            let said = "lines stands beside columns of one line; use either";
+            assert_eq!(both, [said], "{column}");
+        }
+        for column in LINE.into_iter().skip(5) {
+            let one = read_one(&format!("{column},line_id\nx,1")).unwrap();
+            let account = &one["lines"][0]["destination_account"];
+            assert_eq!(*account, json!({column: "x"}));
+        }
     }
 
     #[test]

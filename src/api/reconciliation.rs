@@ -390,11 +390,19 @@ mod tests {
         record(&api.memory, "S", "1", "1").await.unwrap();
         tokio::time::sleep(Duration::from_millis(1)).await;
         assert_eq!(closed().await, true);
+        for (query, name) in [
+            ("date=2026-06-01", "payments-2026-06-01"),
+            ("date=2026-06-01&part=totals", "payments-2026-06-01-totals"),
+            (
+                "from=2026-05-31&to=2026-06-01",
+                "payments-2026-05-31-2026-06-01",
+            ),
+        ] {
+            let table = api.get(&format!("reconciliation?format=csv&{query}")).await;
+            let name = format!("attachment; filename=\"{name}.csv\"");
+            assert_eq!(table.header("content-disposition"), name);
+        }
         let table = api.get("reconciliation?date=2026-06-01&format=csv").await;
-        assert_eq!(
-            table.header("content-disposition"),
-            "attachment; filename=\"payments-2026-06-01.csv\""
-        );
         assert!(!table.text.contains(",S,"), "it is of the next day");
         let part = api
             .get("reconciliation?date=2026-06-01&after=1")

@@ -317,7 +317,11 @@ async fn compare<P: Platform>(
         errors: Vec::new(),
     };
     let mut new = Vec::new();
-    for shown in shown {
+    // A row without a PaymentID must not take the payment that another one names.
+    let (named, others): (Vec<_>, Vec<_>) = shown
+        .into_iter()
+        .partition(|shown| shown.payment_id.is_some());
+    for shown in named.into_iter().chain(others) {
         let index = match (&shown.payment_id, &shown.order_key) {
             (Some(id), _) => by_id.get(id).copied(),
             (None, key) => left
@@ -345,9 +349,10 @@ async fn compare<P: Platform>(
             }
         }
     }
-    let unsettled = left.into_values().filter(|payment| {
-        payment.settled.is_none() && in_period.contains(&payment.payment.payment_id)
-    });
+    // Those of other times are gone: they were looked up because a row names them.
+    let unsettled = left
+        .into_values()
+        .filter(|payment| payment.settled.is_none());
     comparison.not_settled = unsettled.map(|p| Known::new(p, Vec::new(), None)).collect();
     Ok((comparison, new))
 }
@@ -534,8 +539,13 @@ mod tests {
             .collect();
         assert_eq!(rows, [&json!(3), &json!(5), &json!(6)]);
         assert_eq!(ids(&seen["not_settled"]), ["Q", "Z"]);
-        // A row that names a payment is about that payment alone.
+        // What a row names is not for one that names nothing, though that comes first.
         let both = "payment_id=id&order_key=order&amount=sum";
+        let seen = settle(&api, both, "id,order,sum\n,2,20.5\n,1,5\nQ,,20.5\nZ,,5\n").await;
+        assert_eq!(ids(&seen["matched"]), ["Q", "Z"]);
+        assert_eq!(seen["not_recorded"][0]["rows"], json!([2]));
+        assert_eq!(seen["not_recorded"][1]["rows"], json!([3]));
+        // A row that names a payment is about that payment alone.
         let seen = settle(&api, both, "id,order,sum\nX,2,20.50\n").await;
         assert_eq!(
             (ids(&seen["matched"]), ids(&seen["not_recorded"])),

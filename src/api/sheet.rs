@@ -356,6 +356,13 @@ mod tests {
             );
             let body = response.into_body();
             assert!(body.starts_with(b"\xEF\xBB\xBF1") && body.ends_with(b"\r\n"));
+            // Whatever a spreadsheet takes for the separator.
+            for cell in ["\"a,b\"", "\"a;b\"", "\"a\tb\""] {
+                assert!(
+                    body.windows(cell.len()).any(|part| part == cell.as_bytes()),
+                    "{cell}"
+                );
+            }
             let sheet = Sheet::read(&body).unwrap();
             let (_, row) = sheet.rows().next().unwrap();
             let read = columns.map(|column| row.get(column).unwrap_or_default());
