@@ -119,3 +119,87 @@ fn ndjson(orders: Vec<RegisteredOrder>) -> Result<Response<Bytes>, Problem> {
     }
     file("application/x-ndjson", "orders.ndjson", lines)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Api;
+    use crate::store::tests::{record, register};
+
+    #[tokio::test(start_paused = true)]
+    async fn an_export_goes_on_where_its_link_says() {
+        let api = Api::new();
+        for key in 1..=5 {
+            register(&api.memory, &key.to_string(), "5").await.unwrap();
+        }
+        let mut address = "orders/export?limit=2&cursor=6&format=ndjson&service_id=TAX".to_owned();
+        let mut seen = Vec::new();
+        loop {
+            let page = api.get(&address).await;
+            assert_eq!(
+                page.header("content-disposition"),
+                "attachment; filename=\"orders.ndjson\""
+            );
+            for line in page.lines() {
+                let order: serde_json::Value = serde_json::from_str(line).unwrap();
+                seen.push(order["order_key"].as_str().unwrap().to_owned());
+            }
+            assert!(page.lines().len() <= 2);
+            let Some(link) = page.header("link").strip_prefix("</api/") else {
+                break;
+            };
+            let (next, rest) = link.split_once('>').unwrap();
+            assert_eq!(rest, "; rel=\"next\"");
+            assert_eq!(next.matches("cursor=").count(), 1, "{next}");
+            assert!(
+                next.contains("limit=2&format=ndjson&service_id=TAX&"),
+                "{next}"
+            );
+            address = next.to_owned();
+        }
+        assert_eq!(seen, ["5", "4", "3", "2", "1"]);
+        assert_eq!(api.get("orders/export?limit=5").await.lines().len(), 6);
+        assert_eq!(api.get("orders/export?limit=2000").await.header("link"), "");
+        for limit in [0, 2001] {
+            assert_eq!(
+                api.get(&format!("orders/export?limit={limit}"))
+                    .await
+                    .status,
+                400
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_table_of_orders_says_where_each_stands() {
+        let api = Api::new();
+        register(&api.memory, "1", "100").await.unwrap();
+        record(&api.memory, "P", "1", "40").await.unwrap();
+        let table = api.get("orders/export?separator=tab").await;
+        assert_eq!(
+            table.header("content-disposition"),
+            "attachment; filename=\"orders.csv\""
+        );
+        let cells = |line: &str| line.split('\t').map(str::to_owned).collect::<Vec<_>>();
+        let (head, row) = (cells(table.lines()[0]), cells(table.lines()[1]));
+        let cell =
+            |name: &str| row[head.iter().position(|column| column == name).unwrap()].as_str();
+        assert_eq!(head.len(), row.len());
+        for (name, value) in [
+            ("order_key", "1"),
+            ("amount_due", "100.00"),
+            ("state", "PartiallyPaid"),
+            ("amount_paid", "40.00"),
+            ("amount_left", "60.00"),
+            ("registered_at", "2026-06-01T12:00:00+03:00"),
+            ("status", ""),
+        ] {
+            assert_eq!(cell(name), value, "{name}");
+        }
+        for (separator, status) in [("semicolon", 200), ("comma", 200), ("pipe", 400)] {
+            let answer = api
+                .get(&format!("orders/export?separator={separator}"))
+                .await;
+            assert_eq!(answer.status, status);
+        }
+    }
+}

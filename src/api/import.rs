@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{
     Call, Problem, checks, file, order_table,
     orders::{accept, keeping_status, strict},
-    sheet::{Sheet, SheetWriter},
+    sheet::{BYTE_ORDER_MARK, Sheet, SheetWriter},
 };
 use crate::{
     domain::{OrderKey, ServiceId},
@@ -24,7 +24,7 @@ const MAX_ROWS: usize = 500;
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RowResult {
-    /// Its number, as editors and spreadsheets count.
+    /// Its number: that of the line of a document, or of the row as spreadsheets show it.
     row: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_id: Option<String>,
@@ -159,6 +159,7 @@ fn rows_of_table(body: &[u8]) -> Result<Rows, Problem> {
 fn rows_of_lines(body: &[u8]) -> Result<Rows, Problem> {
     let text = std::str::from_utf8(body)
         .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "The document is not UTF-8."))?;
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let lines = text.lines().enumerate();
     let lines = lines.filter(|(_, line)| !line.trim().is_empty());
     Ok(lines
@@ -273,4 +274,174 @@ fn address<P: Platform>(
         }
     };
     service.zip(key).ok_or(errors)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::testing::{Answer, Api};
+
+    const HEAD: &str = "service_id,order_key,reason,line_id,line_reason,amount_due";
+
+    async fn import(api: &Api, media_type: &str, body: &str) -> Answer {
+        api.call("POST", "orders/import", media_type, body).await
+    }
+
+    fn row(key: &str) -> String {
+        format!("TAX,{key},Taxă,1,Taxă,5")
+    }
+
+    fn document(key: &str) -> Value {
+        json!({
+            "service_id": "TAX", "order_key": key, "reason": "Taxă",
+            "lines": [{"line_id": "1", "reason": "Taxă", "amount_due": "5"}]
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_import_takes_five_hundred_orders_and_no_more() {
+        let api = Api::new();
+        for (count, status) in [(500, 200), (501, 413)] {
+            let rows: Vec<_> = (0..count).map(|n| row(&n.to_string())).collect();
+            let table = format!("{HEAD}\n{}", rows.join("\n"));
+            let answer = import(&api, "text/csv", &table).await;
+            assert_eq!(answer.status, status, "{}", answer.text);
+        }
+        let found = api.get("orders/TAX/500").await;
+        assert_eq!(found.status, 404, "nothing of it is registered");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_rows_about_one_order_the_first_counts() {
+        let api = Api::new();
+        let rows = [row("A1"), row("B"), row(" a 1 "), row("A1"), row("b")].join("\n");
+        let answer = import(
+            &api,
+            " TEXT/CSV ; charset=utf-8",
+            &format!("{HEAD}\n\n{rows}"),
+        )
+        .await;
+        assert_eq!(
+            answer.header("content-disposition"),
+            "attachment; filename=\"import.csv\""
+        );
+        let taken = "order_key is that of row";
+        let or = "or one that payers would confuse with it";
+        assert_eq!(
+            answer.lines(),
+            [
+                "row,service_id,order_key,result,detail,warnings",
+                "3,TAX,A1,created,,",
+                "4,TAX,B,created,,",
+                &format!("5,TAX,a 1,error,\"{taken} 3, {or}\","),
+                &format!("6,TAX,A1,error,\"{taken} 3, {or}\","),
+                &format!("7,TAX,b,error,\"{taken} 4, {or}\","),
+            ]
+        );
+        // In another service it is another order.
+        let other = format!(
+            "{HEAD}\n{}\n{}",
+            row("A1"),
+            row("A1").replace("TAX", "SCHOOL")
+        );
+        let answer = import(&api, "text/csv", &other).await;
+        assert_eq!(
+            answer.lines()[1..],
+            ["2,TAX,A1,unchanged,,", "3,SCHOOL,A1,created,,"]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lines_are_answered_in_their_order_with_all_that_is_wrong() {
+        let api = Api::new();
+        let mut unserved = document("1");
+        (unserved["service_id"], unserved["order_key"]) = ("NONE".into(), "".into());
+        let mut nobodys = document("2");
+        nobodys.as_object_mut().unwrap().remove("service_id");
+        nobodys.as_object_mut().unwrap().remove("order_key");
+        let mut doubtful = document("3");
+        doubtful["customer_id"] = "2000000000003".into();
+        let body = format!(
+            "\u{FEFF}{doubtful}\r\n\r\n{unserved}\n{nobodys}\n \n{{\n{}",
+            document("4")
+        );
+        let answer = import(&api, "application/x-ndjson", &body).await;
+        assert_eq!(
+            answer.header("content-disposition"),
+            "attachment; filename=\"import.ndjson\""
+        );
+        let lines: Vec<Value> = answer
+            .lines()
+            .iter()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let members = |member: &str| {
+            lines
+                .iter()
+                .map(|line| line[member].clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(members("row"), [1, 3, 4, 6, 7].map(Value::from));
+        let results = ["created", "error", "error", "error", "created"];
+        assert_eq!(members("result"), results.map(Value::from));
+        assert_eq!(lines[0]["warnings"][0]["field"], "customer_id");
+        let fields = |line: &Value| -> Vec<Value> {
+            let errors = line["errors"].as_array().unwrap().iter();
+            errors.map(|error| error["field"].clone()).collect()
+        };
+        for line in &lines[1..3] {
+            assert_eq!(fields(line), ["service_id", "order_key"], "{line}");
+        }
+        assert_eq!(
+            (&lines[1]["service_id"], &lines[1]["order_key"]),
+            (&json!("NONE"), &json!(""))
+        );
+        assert_eq!(lines[2].get("service_id"), None);
+        assert!(
+            lines[1]["errors"][0]["detail"]
+                .as_str()
+                .unwrap()
+                .contains("is not served here")
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_no_list_of_orders_is_refused_as_a_whole() {
+        let api = Api::new();
+        for (media_type, body, status, said) in [
+            ("application/json", "{}", 415, "text/csv"),
+            ("text/csvx", "a", 415, "text/csv"),
+            ("text/csv", "", 400, "The table is empty"),
+            (
+                "text/csv",
+                "order_key,what,order_key",
+                422,
+                "is no column of an order",
+            ),
+            (
+                "text/csv",
+                "order_key,what,order_key",
+                422,
+                "is a column twice",
+            ),
+            ("application/x-ndjson", "\u{0}", 200, "error"),
+        ] {
+            let answer = import(&api, media_type, body).await;
+            assert_eq!(
+                answer.status, status,
+                "{media_type} {body:?}: {}",
+                answer.text
+            );
+            assert!(
+                answer.text.contains(said),
+                "{media_type} {body:?}: {}",
+                answer.text
+            );
+        }
+        let answer = api
+            .call("POST", "orders/import", "application/x-ndjson", b"\xff")
+            .await;
+        assert_eq!(answer.status, 400);
+    }
 }

@@ -24,6 +24,8 @@ mod reviews;
 mod route;
 mod settlement;
 mod sheet;
+#[cfg(test)]
+mod testing;
 mod zip;
 
 use bytes::Bytes;

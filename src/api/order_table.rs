@@ -254,3 +254,153 @@ fn languages(text: Option<LocalizedJson>) -> [String; 3] {
         ],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read_one(table: &str) -> Result<Value, Vec<String>> {
+        let sheet = Sheet::read(table.as_bytes()).unwrap();
+        let (_, row) = sheet.rows().next().unwrap();
+        let order = read(&row);
+        let order = order.map(|order| serde_json::to_value(order).unwrap());
+        order.map_err(|errors| {
+            let errors = errors.into_iter();
+            errors
+                .map(|error| format!("{} {}", error.field, error.detail))
+                .collect()
+        })
+    }
+
+    #[test]
+    fn texts_are_one_or_one_for_each_language() {
+        for (cells, reason) in [
+            ("Taxă,,", json!("Taxă")),
+            ("Taxă,Сбор,", json!({"ro": "Taxă", "ru": "Сбор"})),
+            ("Taxă,,Fee", json!({"ro": "Taxă", "en": "Fee"})),
+            // Romanian is missing, which is said where orders are judged.
+            (",,Fee", json!({"ro": "", "en": "Fee"})),
+        ] {
+            let order =
+                read_one(&format!("reason,reason_ru,reason_en,order_key\n{cells},1")).unwrap();
+            assert_eq!(order["reason"], reason, "{cells}");
+        }
+        assert_eq!(
+            read_one("reason,order_key\n,1").unwrap().get("reason"),
+            None
+        );
+    }
+
+    #[test]
+    fn flags_are_words_in_any_case_and_nothing_else() {
+        for (cell, flag) in [
+            ("TRUE", json!(true)),
+            ("true", json!(true)),
+            ("False", json!(false)),
+            ("", json!(false)),
+        ] {
+            for column in ["allow_partial_payments", "allow_advance_payments"] {
+                let order = read_one(&format!("order_key,{column}\n1,{cell}")).unwrap();
+                let read = order.get(column).cloned().unwrap_or(json!(false));
+                assert_eq!(read, flag, "{column} {cell}");
+            }
+        }
+        let wrong = read_one("allow_partial_payments,allow_advance_payments\n1,da").unwrap_err();
+        let said = "must be true or false";
+        assert_eq!(
+            wrong,
+            [
+                format!("allow_partial_payments {said}"),
+                format!("allow_advance_payments {said}")
+            ]
+        );
+    }
+
+    #[test]
+    fn a_row_has_one_line_in_columns_or_several_in_json() {
+        let one = read_one("line_id,line_reason,amount_due,bank_code\n1,Unu,5,X").unwrap();
+        let account = json!({"bank_code": "X"});
+        let line = json!({"line_id": "1", "reason": "Unu", "amount_due": "5", "destination_account": account});
+        assert_eq!(one["lines"], json!([line]));
+        let one = read_one("line_id,configuration_code,bank_account\n1,C,").unwrap();
+        assert_eq!(
+            one["lines"][0]["destination_account"],
+            json!({"configuration_code": "C"})
+        );
+        let one = read_one("line_id,bank_account\n1,").unwrap();
+        assert_eq!(one["lines"][0].get("destination_account"), None);
+
+        let lines = "\"[{\"\"line_id\"\": \"\"a\"\"}, {\"\"line_id\"\": \"\"b\"\"}]\"";
+        let several = read_one(&format!("line_id,lines\n,{lines}")).unwrap();
+        assert_eq!(
+            several["lines"],
+            json!([{"line_id": "a"}, {"line_id": "b"}])
+        );
+        for (column, cell) in LINE.map(|column| (column, "1")) {
+            let both = read_one(&format!("{column},lines\n{cell},{lines}")).unwrap_err();
+            let said = "lines stands beside columns of one line; use either";
+            assert_eq!(both, [said], "{column}");
+        }
+        for column in LINE.into_iter().skip(5) {
+            let one = read_one(&format!("{column},line_id\nx,1")).unwrap();
+            let account = &one["lines"][0]["destination_account"];
+            assert_eq!(*account, json!({column: "x"}));
+        }
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_a_row_is_said_at_once() {
+        let wrong = read_one("lines,properties,allow_partial_payments\n[,{},x,more").unwrap_err();
+        let fields: Vec<_> = wrong
+            .iter()
+            .map(|error| error.split(' ').next().unwrap())
+            .collect();
+        assert_eq!(
+            fields,
+            ["allow_partial_payments", "lines", "properties", "row"]
+        );
+    }
+
+    #[test]
+    fn an_order_is_read_as_it_was_written() {
+        let full = json!({
+            "service_id": "TAX", "order_key": "1", "status": "Refunded", "refund_reference": "R",
+            "currency": "EUR", "reason": {"ro": "a", "ru": "b", "en": "c"}, "issued_at": "2026-01-01T00:00:00+02:00",
+            "due_date": "2026-02-01T00:00:00+02:00", "customer_type": "Person", "customer_id": "1", "customer_name": "Ana",
+            "allow_partial_payments": true, "allow_advance_payments": true,
+            "properties": [{"name": "n", "display_name": "d"}],
+            "lines": [{
+                "line_id": "l", "reason": {"ro": "d", "ru": "e", "en": "f"}, "amount_due": "5.00",
+                "destination_account": {
+                    "bank_account": "1", "bank_code": "2", "bank_fiscal_code": "3",
+                    "beneficiary_name": "4", "configuration_code": "5"
+                }
+            }]
+        });
+        let mut several = full.clone();
+        several["lines"] = json!([full["lines"][0], {"line_id": "m"}]);
+        let mut special = full.clone();
+        special["lines"][0]["properties"] = json!([{"name": "n", "display_name": "d"}]);
+        for (order, in_columns) in [(full, true), (several, false), (special, false)] {
+            let json: OrderJson = serde_json::from_value(order.clone()).unwrap();
+            let derived = ["a", "b", "c", "d"].map(str::to_owned);
+            let cells = cells(json, derived).unwrap();
+            assert_eq!(cells.len(), columns().len());
+            let cell = |name| &cells[columns().iter().position(|column| *column == name).unwrap()];
+            assert_eq!(cell("lines").is_empty(), in_columns);
+            assert_eq!(cell("line_id").is_empty(), !in_columns);
+            assert_eq!(
+                (cell("state").as_str(), cell("registered_at").as_str()),
+                ("a", "d")
+            );
+            let quoted: Vec<_> = cells
+                .iter()
+                .map(|cell| format!("\"{}\"", cell.replace('"', "\"\"")))
+                .collect();
+            let table = format!("{}\n{}", columns().join(","), quoted.join(","));
+            assert_eq!(read_one(&table).unwrap(), order);
+        }
+    }
+}

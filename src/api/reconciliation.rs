@@ -270,3 +270,200 @@ fn totals(separator: char, totals: Vec<Total>) -> SheetWriter {
     }
     sheet
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use super::{super::testing::Api, *};
+    use crate::{
+        json::PaymentJson,
+        store::{
+            Evidence, Store,
+            memory::Memory,
+            tests::{record, register},
+        },
+    };
+
+    /// Records a payment of lines, each with an amount and an account.
+    async fn pay(memory: &Memory, id: &str, currency: &str, lines: &[(&str, Option<&str>)]) {
+        let amounts = lines
+            .iter()
+            .map(|(amount, _)| Money::parse(amount).unwrap());
+        let payment: PaymentJson = serde_json::from_value(json!({
+            "payment_id": id, "service_id": "TAX", "order_key": "1", "invoice_id": "I",
+            "amount": amounts.sum::<Money>().to_string(), "currency": currency,
+            "paid_at": "2026-05-01T12:00:00+03:00", "received_at": "2026-06-01T12:00:00+03:00",
+            "lines": lines.iter().enumerate().map(|(position, (amount, account))| json!({
+                "line_id": (position + 1).to_string(), "amount": amount, "bank_account": account
+            })).collect::<Vec<_>>(),
+            "evidence": id,
+        }))
+        .unwrap();
+        let evidence = Evidence::new(b"", id, b"", "accepted");
+        let confirmation = payment.to_confirmation().unwrap();
+        let store = Store::new(memory.clone());
+        let recorded = store.record(&confirmation, &payment, &evidence, None).await;
+        recorded.unwrap();
+    }
+
+    async fn paid() -> Api {
+        let api = Api::new();
+        register(&api.memory, "1", "100").await.unwrap();
+        let (a, b) = (
+            Some("MD80EX0900002374642125MD"),
+            Some("MD21EX000000000001234567"),
+        );
+        pay(&api.memory, "P", "MDL", &[("1", a), ("2.50", b), ("4", a)]).await;
+        pay(&api.memory, "Q", "EUR", &[("8", a)]).await;
+        // A record of before, without an account, gets that of the configuration.
+        pay(&api.memory, "R", "MDL", &[("16", None)]).await;
+        api
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn totals_are_by_account_and_currency() {
+        let api = paid().await;
+        let day = api.get("reconciliation?date=2026-06-01").await.json();
+        let (a, b) = ("MD80EX0900002374642125MD", "MD21EX000000000001234567");
+        let of = |account: &str, currency: &str, amount: &str, lines: u32| json!({"bank_account": account, "currency": currency, "amount": amount, "lines": lines});
+        let totals = [
+            of(b, "MDL", "2.50", 1),
+            of("MD24AG000225100013104168", "MDL", "16.00", 1),
+            of(a, "EUR", "8.00", 1),
+            of(a, "MDL", "5.00", 2),
+        ];
+        assert_eq!(day["totals"], json!(totals));
+        assert_eq!(day["lines"][1]["index"], 2);
+        assert_eq!(day["lines"][1]["invoice_id"], "I");
+        assert_eq!(day["lines"][1]["recorded_at"], "2026-06-01T12:00:00+03:00");
+        assert_eq!(day["lines"][1]["line_id"], "2");
+        assert_eq!(
+            (&day["from"], &day["to"]),
+            (
+                &json!("2026-06-01T00:00:00+03:00"),
+                &json!("2026-06-02T00:00:00+03:00")
+            )
+        );
+
+        let table = api.get("reconciliation?date=2026-06-01&format=csv").await;
+        assert_eq!(
+            table.header("content-disposition"),
+            "attachment; filename=\"payments-2026-06-01-not-closed.csv\""
+        );
+        assert_eq!(
+            table.lines()[..3],
+            [
+                "index,recorded_at,paid_at,service_id,order_key,payment_id,invoice_id,line_id,amount,currency,bank_account,review",
+                &format!(
+                    "2,2026-06-01T12:00:00+03:00,2026-05-01T12:00:00+03:00,TAX,1,P,I,1,1,MDL,{a},under-paid amended"
+                ),
+                &format!(
+                    "2,2026-06-01T12:00:00+03:00,2026-05-01T12:00:00+03:00,TAX,1,P,I,2,2.50,MDL,{b},under-paid amended"
+                ),
+            ]
+        );
+        let table = api.get("reconciliation?from=2026-06-01&to=2026-06-02&format=csv&part=totals&separator=semicolon").await;
+        assert_eq!(
+            table.header("content-disposition"),
+            "attachment; filename=\"payments-2026-06-01-2026-06-02-totals-not-closed.csv\""
+        );
+        assert_eq!(
+            table.lines()[..2],
+            [
+                "bank_account;currency;amount;lines",
+                &format!("{b};MDL;2.50;1")
+            ]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_day_is_closed_two_minutes_after_its_end() {
+        let api = paid().await;
+        let closed =
+            async || api.get("reconciliation?date=2026-06-01").await.json()["closed"].clone();
+        // It is noon.
+        tokio::time::sleep(Duration::from_secs(12 * 3600 + 120)).await;
+        assert_eq!(closed().await, false);
+        record(&api.memory, "S", "1", "1").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(closed().await, true);
+        for (query, name) in [
+            ("date=2026-06-01", "payments-2026-06-01"),
+            ("date=2026-06-01&part=totals", "payments-2026-06-01-totals"),
+            (
+                "from=2026-05-31&to=2026-06-01",
+                "payments-2026-05-31-2026-06-01",
+            ),
+        ] {
+            let table = api.get(&format!("reconciliation?format=csv&{query}")).await;
+            let name = format!("attachment; filename=\"{name}.csv\"");
+            assert_eq!(table.header("content-disposition"), name);
+        }
+        let table = api.get("reconciliation?date=2026-06-01&format=csv").await;
+        assert!(!table.text.contains(",S,"), "it is of the next day");
+        let part = api
+            .get("reconciliation?date=2026-06-01&after=1")
+            .await
+            .json();
+        assert_eq!(part["closed"], false, "a part is not the day");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_more_than_one_answer_holds_goes_on_at_its_link() {
+        let api = Api::new();
+        register(&api.memory, "1", "100").await.unwrap();
+        let lines = vec![("1", Some("MD80EX0900002374642125MD")); 13];
+        for id in 0..401 {
+            pay(&api.memory, &id.to_string(), "MDL", &lines).await;
+        }
+        tokio::time::sleep(Duration::from_secs(86_400)).await;
+        let first = api.get("reconciliation?date=2026-06-01").await.json();
+        let count = |answer: &Value| answer["lines"].as_array().unwrap().len();
+        // Two pages of 200 payments, and then it is enough.
+        assert_eq!((count(&first), &first["closed"]), (400 * 13, &json!(false)));
+        let table = api
+            .get("reconciliation?date=2026-06-01&format=csv&after=0")
+            .await;
+        let next = format!(
+            "/api/reconciliation?date=2026-06-01&format=csv&after={}",
+            first["next"]
+        );
+        assert_eq!(table.header("link"), format!("<{next}>; rel=\"next\""));
+        assert!(table.header("content-disposition").contains("not-closed"));
+        let rest = api
+            .get(&format!(
+                "reconciliation?date=2026-06-01&after={}",
+                first["next"]
+            ))
+            .await
+            .json();
+        assert_eq!((count(&rest), rest.get("next")), (13, None));
+        assert_eq!(rest["lines"][0]["payment_id"], "400");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_for_no_day_is_refused() {
+        let api = Api::new();
+        for query in [
+            "",
+            "from=2026-06-01",
+            "to=2026-06-01",
+            "date=2026-06-01&from=2026-06-01",
+            "date=2026-06-01&from=2026-06-01&to=2026-06-01",
+            "date=june",
+            "date=2026-06-01&part=x",
+            "date=2026-06-01&format=xml",
+            "date=2026-06-01&separator=x",
+            "date=2026-06-01&after=x",
+        ] {
+            assert_eq!(
+                api.get(&format!("reconciliation?{query}")).await.status,
+                400,
+                "{query}"
+            );
+        }
+    }
+}

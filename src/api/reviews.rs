@@ -154,3 +154,35 @@ pub async fn close_of_refusal<P: Platform>(
     call.store.close_refusal(index, &note, call.caller).await?;
     refusals::get(call, index).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Api;
+    use crate::store::tests::{record, register};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_payment_that_its_order_has_lost_is_mended_by_repair_alone() {
+        let api = Api::new();
+        register(&api.memory, "1", "100").await.unwrap();
+        record(&api.memory, "P", "1", "100").await.unwrap();
+        let void = br#"{"v":1,"at":"2026-06-01T09:00:00Z","entry":"void"}"#.to_vec();
+        api.memory.overwrite("order/TAX/1/2", void);
+        let review = async || api.get("payments/P").await.json()["review"].clone();
+        assert_eq!(review().await, serde_json::json!(["orphaned"]));
+        let found = api.get("payments?review=orphaned").await.json();
+        assert_eq!(found["payments"][0]["payment_id"], "P");
+        let note = r#"{"note": "Seen"}"#;
+        let closed = api
+            .call(
+                "POST",
+                "payments/P/reviews/orphaned",
+                "application/json",
+                note,
+            )
+            .await;
+        assert_eq!(closed.status, 409);
+        assert!(closed.text.contains("POST /api/repair"), "{}", closed.text);
+        api.call("POST", "repair", "", "").await;
+        assert_eq!(review().await, serde_json::json!([]));
+    }
+}

@@ -227,26 +227,31 @@ fn read_row(row: usize, cells: &Row<'_>, mapping: &Mapping<'_>) -> Result<Shown,
 
 /// An amount as statements have it: also with a decimal comma, and thousands set apart.
 fn amount(text: &str) -> Result<Money, String> {
-    let mut plain: String = text
-        .chars()
-        .filter(|c| !c.is_whitespace() && *c != '\'')
-        .collect();
-    match (plain.rfind(','), plain.rfind('.')) {
-        (Some(comma), Some(point)) if comma < point => plain.retain(|c| c != ','),
-        (Some(_), Some(_)) => {
-            plain.retain(|c| c != '.');
-            plain = plain.replace(',', ".");
-        }
-        (None, None) => {}
-        (Some(only), None) | (None, Some(only)) => {
-            if plain.len() - only == 4 {
+    let text = text.trim();
+    let (whole, fraction) = match text.rsplit_once([',', '.']) {
+        None => (text, None),
+        Some((whole, fraction)) => {
+            if fraction.len() == 3 && !whole.contains([',', '.']) {
                 return Err(
                     "could be thousands or thousandths; write two digits behind the point"
                         .to_owned(),
                 );
             }
-            plain = plain.replace(',', ".");
+            (whole, Some(fraction))
         }
+    };
+    let point = text.get(whole.len()..).and_then(|rest| rest.chars().next());
+    let apart = |c: char| c.is_whitespace() || matches!(c, '\'' | ',' | '.') && Some(c) != point;
+    let groups: Vec<_> = whole.split(apart).collect();
+    let (first, others) = groups.split_first().unwrap_or((&"", &[]));
+    if !others.is_empty() && (first.len() > 3 || others.iter().any(|group| group.len() != 3)) {
+        return Err(
+            "has its thousands set apart in other places than those of thousands".to_owned(),
+        );
+    }
+    let mut plain = groups.concat();
+    if let Some(fraction) = fraction {
+        plain = format!("{plain}.{fraction}");
     }
     Money::parse(&plain).map_err(|error| error.to_string())
 }
@@ -312,7 +317,11 @@ async fn compare<P: Platform>(
         errors: Vec::new(),
     };
     let mut new = Vec::new();
-    for shown in shown {
+    // A row without a PaymentID must not take the payment that another one names.
+    let (named, others): (Vec<_>, Vec<_>) = shown
+        .into_iter()
+        .partition(|shown| shown.payment_id.is_some());
+    for shown in named.into_iter().chain(others) {
         let index = match (&shown.payment_id, &shown.order_key) {
             (Some(id), _) => by_id.get(id).copied(),
             (None, key) => left
@@ -340,9 +349,10 @@ async fn compare<P: Platform>(
             }
         }
     }
-    let unsettled = left.into_values().filter(|payment| {
-        payment.settled.is_none() && in_period.contains(&payment.payment.payment_id)
-    });
+    // Those of other times are gone: they were looked up because a row names them.
+    let unsettled = left
+        .into_values()
+        .filter(|payment| payment.settled.is_none());
     comparison.not_settled = unsettled.map(|p| Known::new(p, Vec::new(), None)).collect();
     Ok((comparison, new))
 }
@@ -368,7 +378,14 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use super::{super::testing::Api, *};
+    use crate::store::tests::{record, register};
+
+    const PERIOD: &str = "settlement?from=2026-06-01&to=2026-06-30";
 
     #[test]
     fn amounts_are_read_as_statements_have_them() {
@@ -376,16 +393,261 @@ mod tests {
             ("1250", "1250.00"),
             ("1250.5", "1250.50"),
             ("1250,50", "1250.50"),
-            ("1 250,50", "1250.50"),
+            (" 1 250,50 ", "1250.50"),
             ("1\u{a0}250,50", "1250.50"),
             ("1.250,50", "1250.50"),
             ("1,250.50", "1250.50"),
+            ("1,250,000.5", "1250000.50"),
             ("1'250.50", "1250.50"),
+            ("1 250 000", "1250000.00"),
+            ("0,05", "0.05"),
+            ("1.250,000", "1250.00"),
+            (",50", "0.50"),
         ] {
             assert_eq!(amount(text).unwrap().to_string(), value, "{text}");
         }
-        for text in ["", "-5", "5 lei", "1.5.5", "1,250", "1.250"] {
+        for text in [
+            "",
+            ".",
+            "-5",
+            "5 lei",
+            "1.5.5",
+            "1,250",
+            "1.250",
+            "1,2.50",
+            "12,34.50",
+            "1 25,00",
+            "1250 000,00",
+            "1,,250.00",
+            "1..250,00",
+            "1,250,000",
+            "5,ș",
+        ] {
             assert!(amount(text).is_err(), "{text}");
+        }
+        assert!(amount("1,250").unwrap_err().contains("thousandths"));
+        assert!(amount("1,2.50").unwrap_err().contains("thousands"));
+    }
+
+    async fn settle(api: &Api, query: &str, statement: &str) -> Value {
+        let answer = api
+            .call("POST", &format!("{PERIOD}&{query}"), "text/csv", statement)
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()
+    }
+
+    fn ids(list: &Value) -> Vec<&str> {
+        let list = list.as_array().unwrap().iter();
+        list.map(|known| known["payment_id"].as_str().unwrap_or("-"))
+            .collect()
+    }
+
+    /// P and Q are recorded in the period; A before it, and Z after it.
+    async fn recorded() -> Api {
+        let api = Api::new();
+        let day = 86_400;
+        register(&api.memory, "1", "1000").await.unwrap();
+        register(&api.memory, "2", "1000").await.unwrap();
+        for (id, key, amount, before) in [
+            ("P", "1", "10", 0),
+            ("Q", "2", "20.50", 60),
+            ("Z", "1", "5", 30 * day),
+        ] {
+            tokio::time::sleep(Duration::from_secs(before)).await;
+            record(&api.memory, id, key, amount).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_secs(day)).await;
+        api
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_statement_shows_is_matched_by_its_payment_id() {
+        let api = recorded().await;
+        let query = "payment_id=id&order_key=order&amount=sum&date=on";
+        let statement = "id;order;sum;on\n\nP;;4,00;1.6\nQ;2;20.5;\nP;;6;\nZ;;6;\nX;9;1;2.6\n";
+        let seen = settle(&api, query, statement).await;
+        assert_eq!(ids(&seen["matched"]), ["P", "Q"]);
+        let of = |list: &str, position: usize, member: &str| seen[list][position][member].clone();
+        assert_eq!(of("matched", 0, "rows"), json!([3, 5]));
+        assert_eq!(of("matched", 0, "amount"), "10");
+        assert_eq!(of("matched", 0, "shown"), Value::Null);
+        assert_eq!(of("matched", 0, "recorded_at"), "2026-06-01T12:00:00+03:00");
+        // Of another period, and found all the same.
+        assert_eq!(ids(&seen["differing"]), ["Z"]);
+        assert_eq!(of("differing", 0, "shown"), "6.00");
+        assert_eq!(of("differing", 0, "amount"), "5");
+        let x = json!({"rows": [7], "payment_id": "X", "order_key": "9", "amount": "1.00", "date": "2.6"});
+        assert_eq!(seen["not_recorded"], json!([x]));
+        assert_eq!(
+            (ids(&seen["not_settled"]), &seen["errors"]),
+            (vec![], &json!([]))
+        );
+        assert_eq!(seen["sha256"], sha256(statement.as_bytes()));
+        let event = seen["settlement"].as_u64().unwrap();
+        for (id, expected) in [("P", json!(event)), ("Z", Value::Null)] {
+            let payment = api.get(&format!("payments/{id}")).await.json();
+            assert_eq!(payment["settlement"], expected, "{id}");
+        }
+
+        // Once more is found again, and nothing is new.
+        let again = settle(&api, query, statement).await;
+        assert_eq!(
+            (&again["matched"], &again["settlement"]),
+            (&seen["matched"], &Value::Null)
+        );
+        // What another statement has shown is not missing in this one.
+        let other = settle(&api, "payment_id=id&amount=sum", "id,sum\nZ,5\n").await;
+        assert_eq!(
+            (ids(&other["matched"]), ids(&other["not_settled"])),
+            (vec!["Z"], vec![])
+        );
+        assert!(other["settlement"].is_u64());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_no_statement_shows_is_named_if_it_is_of_the_period() {
+        let api = recorded().await;
+        let seen = settle(&api, "payment_id=id&amount=sum", "id,sum\nP,9.99\nZ,1\n").await;
+        assert_eq!(ids(&seen["differing"]), ["P", "Z"]);
+        assert_eq!(ids(&seen["not_settled"]), ["Q"]);
+        assert_eq!(seen["not_settled"][0].get("rows"), None);
+        assert_eq!(
+            seen["settlement"],
+            Value::Null,
+            "what differs is not settled"
+        );
+        let none = settle(&api, "payment_id=id&amount=sum", "id,sum\n").await;
+        assert_eq!(ids(&none["not_settled"]), ["P", "Q"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_payment_ids_each_row_takes_one_payment_of_its_order_and_amount() {
+        let api = recorded().await;
+        record(&api.memory, "P2", "1", "10").await.unwrap();
+        let period = "settlement?from=2026-06-01&to=2026-07-31&order_key=order&amount=sum";
+        let statement = "order,sum\n1,10\n1,11\n1,10\n1,10\n2,10\n";
+        let answer = api.call("POST", period, "text/csv", statement).await;
+        let seen = answer.json();
+        assert_eq!(ids(&seen["matched"]), ["P", "P2"]);
+        assert_eq!(seen["matched"][1]["rows"], json!([4]));
+        let rows: Vec<_> = seen["not_recorded"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|r| &r["rows"][0])
+            .collect();
+        assert_eq!(rows, [&json!(3), &json!(5), &json!(6)]);
+        assert_eq!(ids(&seen["not_settled"]), ["Q", "Z"]);
+        // What a row names is not for one that names nothing, though that comes first.
+        let both = "payment_id=id&order_key=order&amount=sum";
+        let seen = settle(&api, both, "id,order,sum\n,2,20.5\n,1,5\nQ,,20.5\nZ,,5\n").await;
+        assert_eq!(ids(&seen["matched"]), ["Q", "Z"]);
+        assert_eq!(seen["not_recorded"][0]["rows"], json!([2]));
+        assert_eq!(seen["not_recorded"][1]["rows"], json!([3]));
+        // A row that names a payment is about that payment alone.
+        let seen = settle(&api, both, "id,order,sum\nX,2,20.50\n").await;
+        assert_eq!(
+            (ids(&seen["matched"]), ids(&seen["not_recorded"])),
+            (vec![], vec!["X"])
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rows_that_cannot_be_read_are_named_with_all_that_is_wrong() {
+        let api = recorded().await;
+        let long = "p".repeat(37);
+        let statement = format!("id,sum\n,5\n{long},x\nP,\nP,10\n");
+        let seen = settle(&api, "payment_id=id&amount=sum", &statement).await;
+        let errors: Vec<_> = seen["errors"].as_array().unwrap().iter().collect();
+        let fields = |position: usize| -> Vec<_> {
+            let errors = errors[position]["errors"].as_array().unwrap().iter();
+            errors
+                .map(|error| format!("{}: {}", error["field"], error["detail"]))
+                .collect()
+        };
+        assert_eq!(
+            errors.iter().map(|e| &e["row"]).collect::<Vec<_>>(),
+            [2, 3, 4]
+        );
+        assert_eq!(fields(0), ["\"id\": \"is empty\""]);
+        assert_eq!(fields(1).len(), 2);
+        assert_eq!(fields(2), ["\"sum\": \"is empty\""]);
+        assert_eq!(ids(&seen["matched"]), ["P"]);
+        let by_order = settle(&api, "order_key=id&amount=sum", "id,sum\n,5\n").await;
+        assert_eq!(by_order["errors"][0]["errors"][0]["field"], "id");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_statement_that_cannot_be_compared_is_refused_as_a_whole() {
+        let api = Api::new();
+        let table = "id,sum\nP,1\n";
+        let rows = |count: usize| format!("id,sum\n{}", "P,1\n".repeat(count));
+        for (address, body, status, said) in [
+            (
+                "settlement?from=2026-06-01&payment_id=id&amount=sum",
+                table,
+                400,
+                "Give from and to",
+            ),
+            (
+                "settlement?to=2026-06-01&payment_id=id&amount=sum",
+                table,
+                400,
+                "Give from and to",
+            ),
+            (
+                &format!("{PERIOD}&payment_id=id"),
+                table,
+                400,
+                "Give from and to",
+            ),
+            (
+                &format!("{PERIOD}&amount=sum"),
+                table,
+                400,
+                "Give in payment_id",
+            ),
+            (
+                &format!("{PERIOD}&payment_id=x&amount=sum"),
+                table,
+                400,
+                "payment_id is no column",
+            ),
+            (
+                &format!("{PERIOD}&order_key=x&amount=sum"),
+                table,
+                400,
+                "order_key is no column",
+            ),
+            (
+                &format!("{PERIOD}&payment_id=id&amount=x"),
+                table,
+                400,
+                "amount is no column",
+            ),
+            (
+                &format!("{PERIOD}&payment_id=id&amount=sum&date=x"),
+                table,
+                400,
+                "date is no column",
+            ),
+            (
+                &format!("{PERIOD}&payment_id=id&amount=sum"),
+                &rows(2001),
+                413,
+                "2000 rows",
+            ),
+            (
+                &format!("{PERIOD}&payment_id=id&amount=sum"),
+                &rows(2000),
+                200,
+                "not_recorded",
+            ),
+        ] {
+            let answer = api.call("POST", address, "text/csv", body).await;
+            assert_eq!(answer.status, status, "{address}: {}", answer.text);
+            assert!(answer.text.contains(said), "{address}: {}", answer.text);
         }
     }
 }

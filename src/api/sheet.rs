@@ -5,7 +5,8 @@ use http::{Response, StatusCode};
 
 use super::{Problem, file};
 
-const BYTE_ORDER_MARK: &str = "\u{FEFF}";
+/// What programs put before UTF-8 by which to know it.
+pub(super) const BYTE_ORDER_MARK: &str = "\u{FEFF}";
 
 /// A table being written: with a byte order mark, by which Excel knows UTF-8, and CR LF.
 pub(super) struct SheetWriter {
@@ -51,12 +52,18 @@ impl SheetWriter {
 /// A table that a caller sent.
 pub(super) struct Sheet {
     columns: Vec<String>,
-    rows: Vec<Vec<String>>,
+    rows: Vec<Record>,
+}
+
+/// A row as it is read.
+struct Record {
+    number: usize,
+    cells: Vec<String>,
 }
 
 impl Sheet {
-    /// Reads a table whose first row names the columns. Cells are separated by commas, or as in
-    /// that row by semicolons or tabs.
+    /// Reads a table whose first row that is not empty names the columns. Cells are separated by
+    /// commas, or as in that row by semicolons or tabs.
     ///
     /// # Errors
     /// What is wrong with it as a table, by its row.
@@ -69,7 +76,10 @@ impl Sheet {
             ))
         })?;
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-        let head = text.lines().next().unwrap_or_default();
+        let head = text
+            .lines()
+            .find(|line| !line.is_empty())
+            .unwrap_or_default();
         let separator = [b',', b';', b'\t']
             .into_iter()
             .max_by_key(|separator| {
@@ -78,14 +88,15 @@ impl Sheet {
                 (count, *separator == b',')
             })
             .unwrap_or(b',');
-        let records = records(text.as_bytes(), separator).map_err(wrong)?;
+        let records = records(text, separator).map_err(wrong)?;
         let mut rows = records.into_iter();
         let Some(columns) = rows.next() else {
             return Err(wrong(
                 "The table is empty: its first row names the columns.".to_owned(),
             ));
         };
-        let columns: Vec<_> = columns.iter().map(|name| name.trim().to_owned()).collect();
+        let columns = columns.cells.iter();
+        let columns = columns.map(|name| name.trim().to_owned()).collect();
         Ok(Self {
             columns,
             rows: rows.collect(),
@@ -97,11 +108,12 @@ impl Sheet {
         &self.columns
     }
 
-    /// The rows below the first that are not empty, each with its number, as spreadsheets count.
+    /// The rows below that of the columns that are not empty, each with its number as spreadsheets
+    /// show it: from 1, empty lines too, and a row whose cells have line breaks once.
     pub fn rows(&self) -> impl Iterator<Item = (usize, Row<'_>)> {
-        let rows = self.rows.iter().enumerate();
-        let rows = rows.filter(|(_, cells)| cells.iter().any(|cell| !cell.trim().is_empty()));
-        rows.map(|(position, cells)| (position + 2, Row { sheet: self, cells }))
+        let not_empty = |record: &&Record| record.cells.iter().any(|cell| !cell.trim().is_empty());
+        let rows = self.rows.iter().filter(not_empty);
+        rows.map(|Record { number, cells }| (*number, Row { sheet: self, cells }))
     }
 }
 
@@ -126,15 +138,25 @@ impl Row<'_> {
     }
 }
 
-/// The cells of a table, row by row.
-fn records(text: &[u8], separator: u8) -> Result<Vec<Vec<String>>, String> {
+/// A line after the last of a table: where it is no row of its own, a quotation mark was not closed.
+const END: &str = "\u{4}";
+
+/// The rows of a table.
+fn records(text: &str, separator: u8) -> Result<Vec<Record>, String> {
     /// Cells of one row.
     const MAX: usize = 1000;
+    let text = format!("{text}\n{END}\n");
+    let text = text.as_bytes();
     let mut reader = csv_core::ReaderBuilder::new().delimiter(separator).build();
     let (mut output, mut ends) = (vec![0; text.len()], [0; MAX]);
     let (mut read, mut written, mut cells) = (0, 0, 0);
-    let mut records = Vec::new();
+    let mut records: Vec<Record> = Vec::new();
+    let mut number = 0;
     loop {
+        if (written, cells) == (0, 0) {
+            let (empty, from) = skip_empty_lines(text, read);
+            (read, number) = (from, number + empty + 1);
+        }
         let (result, taken, given, ended) = reader.read_record(
             text.get(read..).unwrap_or_default(),
             output.get_mut(written..).unwrap_or_default(),
@@ -151,15 +173,46 @@ fn records(text: &[u8], separator: u8) -> Result<Vec<Vec<String>>, String> {
                     record.push(unguarded(&String::from_utf8_lossy(cell)));
                     start = *end;
                 }
-                records.push(record);
+                if record == [END] && read == text.len() {
+                    return Ok(records);
+                }
+                records.push(Record {
+                    number,
+                    cells: record,
+                });
                 (written, cells) = (0, 0);
             }
-            csv_core::ReadRecordResult::End => return Ok(records),
+            csv_core::ReadRecordResult::End => {
+                let row = records.last().map_or(1, |record| record.number);
+                return Err(format!(
+                    "Row {row} of the table has a cell that begins with a quotation mark and does not end with one."
+                ));
+            }
             csv_core::ReadRecordResult::OutputFull | csv_core::ReadRecordResult::OutputEndsFull => {
-                let row = records.len() + 1;
-                return Err(format!("Row {row} of the table has more than {MAX} cells."));
+                return Err(format!(
+                    "Row {number} of the table has more than {MAX} cells."
+                ));
             }
         }
+    }
+}
+
+/// How many empty lines there are at this position, where a row begins, and where they end. The
+/// reader passes them by and does not say how many.
+fn skip_empty_lines(text: &[u8], mut position: usize) -> (usize, usize) {
+    let at = |position: usize| text.get(position).copied();
+    // The reader is done with a row at the first of CR LF.
+    if at(position) == Some(b'\n') && position.checked_sub(1).and_then(at) == Some(b'\r') {
+        position += 1;
+    }
+    let mut lines = 0;
+    loop {
+        position += match (at(position), at(position + 1)) {
+            (Some(b'\r'), Some(b'\n')) => 2,
+            (Some(b'\r' | b'\n'), _) => 1,
+            _ => return (lines, position),
+        };
+        lines += 1;
     }
 }
 
@@ -218,7 +271,102 @@ mod tests {
             assert_eq!((rows[0].1.get("c"), rows[0].1.get("d")), (None, None));
             assert_eq!((rows[1].1.get("b"), rows[1].1.get("c")), (Some("=1"), None));
         }
-        assert!(Sheet::read(b"").is_err());
-        assert!(Sheet::read(b"a\n\xff").is_err());
+        for (text, said) in [
+            (&b""[..], "The table is empty"),
+            (b"\r\n\n", "The table is empty"),
+            (b"a\n\xff", "not UTF-8 at byte 2"),
+        ] {
+            assert!(wrong(text).contains(said), "{text:?}");
+        }
+    }
+
+    fn wrong(text: &[u8]) -> String {
+        Sheet::read(text).err().unwrap().into_parts().0
+    }
+
+    fn numbers(text: &str) -> Vec<(usize, String)> {
+        let sheet = Sheet::read(text.as_bytes()).unwrap();
+        let rows = sheet.rows();
+        let named = rows.map(|(number, row)| (number, row.get("a").unwrap_or_default().to_owned()));
+        named.collect()
+    }
+
+    #[test]
+    fn rows_have_the_numbers_that_a_spreadsheet_shows() {
+        let expected = [(4, "x"), (6, "y\nz"), (7, "w"), (10, "v")];
+        let expected = expected.map(|(number, cell)| (number, cell.to_owned()));
+        // Empty lines count, also before the columns, and those of nothing but separators or spaces.
+        let text = "\na,b\n,\nx,\n\n\"y\nz\",\nw\n  \n\nv";
+        for end in ["\n", "\r\n", "\r"] {
+            let text = text
+                .replace("y\nz", "|")
+                .replace('\n', end)
+                .replace('|', "y\nz");
+            assert_eq!(numbers(&text), expected, "{text:?}");
+            assert_eq!(numbers(&format!("{text}{end}{end}")), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_quotation_mark_that_is_not_closed_does_not_swallow_the_rest() {
+        for text in ["a\n1\n\n\"2\n3\n4", "a\n1\n\n\"2", "a\n1\r\n\n\"2\"\"\n"] {
+            assert!(wrong(text.as_bytes()).starts_with("Row 4 "), "{text:?}");
+        }
+        assert!(wrong(b"\"a").starts_with("Row 1 "));
+        let in_the_middle = numbers("a\n1\n\u{4}\n2\n\u{4}");
+        assert_eq!(in_the_middle.len(), 4, "{in_the_middle:?}");
+        for text in [
+            "a\n\"1\"",
+            "a\n5\" pipe\n",
+            "a\n\"x\"\"\n\"\n",
+            "a\n\"\"\"\"",
+        ] {
+            assert_eq!(numbers(text).len(), 1, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_has_a_thousand_cells_at_most() {
+        let row = |cells: usize| vec!["x"; cells].join(",");
+        assert_eq!(numbers(&format!("a\n{}", row(1000))), [(2, "x".to_owned())]);
+        let said = wrong(format!("a\n\n{}", row(1001)).as_bytes());
+        assert_eq!(said, "Row 3 of the table has more than 1000 cells.");
+    }
+
+    #[test]
+    fn a_row_is_too_long_only_by_what_is_in_it() {
+        let sheet = Sheet::read(b"a,b\n1,2, ,\n1,2,,3\n1\n").unwrap();
+        let long: Vec<_> = sheet.rows().map(|(_, row)| row.is_too_long()).collect();
+        assert_eq!(long, [false, true, false]);
+    }
+
+    #[test]
+    fn what_is_written_is_read_as_it_was() {
+        let cells = ["", "a,b", "a;b", "a\tb", "\"", "a\r\nb", "=1", " x ", "ș"];
+        for separator in [',', ';', '\t'] {
+            let columns = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
+            let mut sheet = SheetWriter::new(separator, &columns);
+            sheet.row(&cells);
+            let response = sheet.into_response("x.csv").unwrap();
+            let head = response.headers();
+            assert_eq!(head["content-type"], "text/csv; charset=utf-8");
+            assert_eq!(
+                head["content-disposition"],
+                "attachment; filename=\"x.csv\""
+            );
+            let body = response.into_body();
+            assert!(body.starts_with(b"\xEF\xBB\xBF1") && body.ends_with(b"\r\n"));
+            // Whatever a spreadsheet takes for the separator.
+            for cell in ["\"a,b\"", "\"a;b\"", "\"a\tb\""] {
+                assert!(
+                    body.windows(cell.len()).any(|part| part == cell.as_bytes()),
+                    "{cell}"
+                );
+            }
+            let sheet = Sheet::read(&body).unwrap();
+            let (_, row) = sheet.rows().next().unwrap();
+            let read = columns.map(|column| row.get(column).unwrap_or_default());
+            assert_eq!(read, cells.map(str::trim), "{separator:?}");
+        }
     }
 }

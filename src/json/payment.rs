@@ -243,3 +243,61 @@ fn read_properties(properties: &[PaymentPropertyJson]) -> Vec<ConfirmationProper
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::json::OrderJson;
+
+    #[test]
+    fn a_line_is_paid_to_the_account_of_the_latest_version_that_has_it() {
+        let (first, second, default) = (
+            "MD80EX0900002374642125MD",
+            "MD21EX000000000001234567",
+            "MD24AG000225100013104168",
+        );
+        let account = |iban: &str| {
+            json!({
+                "bank_account": iban, "bank_code": "X", "bank_fiscal_code": "1", "beneficiary_name": "Y"
+            })
+        };
+        let order = |lines: serde_json::Value| {
+            let order = json!({"service_id": "S", "order_key": "1", "reason": "r", "lines": lines});
+            serde_json::from_value::<OrderJson>(order)
+                .unwrap()
+                .to_order()
+                .unwrap()
+        };
+        let line = |id: &str, iban: Option<&str>| json!({"line_id": id, "reason": "r", "amount_due": "1", "destination_account": iban.map(account)});
+        let mut state = OrderState::default();
+        state.amend(order(json!([
+            line("a", Some(first)),
+            line("b", None),
+            line("c", Some(first))
+        ])));
+        state.amend(order(json!([line("a", Some(second)), line("b", None)])));
+        let lines = ["a", "b", "c", "d"].map(|id| json!({"line_id": id, "amount": "1"}));
+        let payment: PaymentJson = serde_json::from_value(json!({
+            "payment_id": "P", "service_id": "S", "order_key": "1", "amount": "4", "currency": "MDL",
+            "paid_at": "2026-01-01", "received_at": "2026-01-01", "evidence": "e",
+            "lines": lines,
+        }))
+        .unwrap();
+        let accounts = |default| {
+            let payment = payment.clone().to_accounts_of(&state, default);
+            payment
+                .lines
+                .into_iter()
+                .map(|line| line.bank_account)
+                .collect::<Vec<_>>()
+        };
+        let of = |ibans: [Option<&str>; 4]| ibans.map(|iban| iban.map(str::to_owned));
+        assert_eq!(accounts(None), of([Some(second), None, Some(first), None]));
+        let with_default = order(json!([line("x", Some(default))]));
+        let account = with_default.lines[0].destination_account.as_ref();
+        let expected = of([Some(second), Some(default), Some(first), Some(default)]);
+        assert_eq!(accounts(account), expected);
+    }
+}

@@ -793,6 +793,29 @@ async fn the_certificate_of_a_signer_is_kept_once() {
     assert_eq!(memory.count("certificate/"), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_kept_with_its_messages_once() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    assert!(refuse(&memory, "P").await);
+    assert!(!refuse(&memory, "P").await);
+    let store = Store::new(memory.clone());
+    let proof = store.refusal_proof(2).await.unwrap().unwrap();
+    assert_eq!(proof.request.as_deref(), Some(&b"<message/>"[..]));
+    assert_eq!(proof.answer.as_deref(), Some(&b"<fault/>"[..]));
+    assert_eq!((proof.by_hand, proof.certificate), (None, None));
+    assert_eq!(
+        (proof.stored.index, proof.stored.recorded_at),
+        (2, memory.now())
+    );
+    for index in [0, 1, 3] {
+        assert!(
+            store.refusal_proof(index).await.unwrap().is_none(),
+            "{index}"
+        );
+    }
+}
+
 /// Refuses a confirmation; whether it was not refused before.
 async fn refuse(memory: &Memory, id: &str) -> bool {
     try_to_refuse(memory, id).await.unwrap()

@@ -217,6 +217,9 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
         ("Reconciliation", "to") => ("The end of the span.", Some(time())),
         ("Total", "amount") => ("What was paid to the account.", Some(amount())),
         ("Total", "lines") => ("How many lines this is the sum of.", None),
+        ("RowResult", "service_id" | "order_key") => {
+            ("As the row has it.", Some(json!({"type": "string"})))
+        }
         ("RowResult", "detail") => ("What is wrong with the row.", None),
         ("FieldError", "detail") => ("What is wrong with it.", None),
         ("DeliveryAnswer", "state") => (
@@ -382,12 +385,9 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
         "proposed_by" | "approved_by" => ("Fingerprint of the token.", Some(hexadecimal(8))),
         "proposed_at" => ("When it was proposed.", Some(time())),
         "sha256" => ("SHA-256 of the statement.", Some(hexadecimal(64))),
-        "rows" => (
-            "Numbers of the rows, as editors and spreadsheets count.",
-            None,
-        ),
+        "rows" => ("Numbers of the rows, as spreadsheets show them.", None),
         "row" => (
-            "Number of the row, as editors and spreadsheets count.",
+            "Number of the line, or of the row as spreadsheets show it: from 1, empty ones too.",
             None,
         ),
         "date" => ("As the statement has it.", None),
