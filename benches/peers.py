@@ -51,10 +51,11 @@ def decode(element):
 def append(parent, data):
     name, content = data
     element = etree.SubElement(parent, f"{{{MPAY}}}{name}")
-    if isinstance(content, str):
+    if isinstance(content, list):
+        for child in content:
+            append(element, child)
+    else:
         element.text = content
-    for child in content or () if not isinstance(content, str) else ():
-        append(element, child)
 
 
 def envelope(data):
@@ -162,7 +163,7 @@ def steps(stack):
     yield "parse and verify", lambda: verify(request)
     yield "sign an answer", lambda: stack.sign(copy.deepcopy(unsigned))
     yield "GetOrderDetails, whole", whole("details")
-    yield "ConfirmOrderPayment, whole", whole("confirmation")
+    yield "ConfirmOrderPayment again, whole", whole("confirmation")
     if stack.name == "xmlsec":
         method, context = xmlsec.Transform.RSA_SHA1, xmlsec.SignatureContext()
         context.key = stack.key

@@ -65,13 +65,27 @@ impl Provider {
     /// # Panics
     /// If it answers a fault.
     pub fn call(&self, message: &Bytes) -> Bytes {
+        let answer = self.soap(message);
+        self.memory.forget();
+        answer
+    }
+
+    /// Answers a call of MPay's, whose effect stays.
+    ///
+    /// # Panics
+    /// If it answers a fault.
+    pub fn call_for_good(&self, message: &Bytes) {
+        self.soap(message);
+        self.memory.keep();
+    }
+
+    fn soap(&self, message: &Bytes) -> Bytes {
         let request = Request::post("/")
             .header("Content-Type", "text/xml; charset=utf-8")
             .body(Full::new(message.clone()))
             .expect("a request");
         let response = self.answer(request);
         assert!(response.status().is_success(), "{response:?}");
-        self.memory.forget();
         response.into_body()
     }
 

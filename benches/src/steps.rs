@@ -64,15 +64,21 @@ pub fn steps(engine: Engine) -> Vec<Step> {
         confirmation,
     } = Messages::new();
     let provider = Rc::new(Provider::new());
-    let answer = provider.call(&details);
+    let paid = Rc::new(Provider::new());
+    paid.call_for_good(&confirmation);
 
     let mut steps = steps_of_a_request(&confirmation);
-    steps.push(signing(&answer));
-    for (name, message) in [
-        ("GetOrderDetails, whole", details),
-        ("ConfirmOrderPayment, whole", confirmation),
+    steps.push(signing(&provider.call(&details)));
+    for (name, provider, message) in [
+        ("GetOrderDetails, whole", &provider, &details),
+        ("ConfirmOrderPayment again, whole", &paid, &confirmation),
+        (
+            "ConfirmOrderPayment recorded, whole",
+            &provider,
+            &confirmation,
+        ),
     ] {
-        let provider = provider.clone();
+        let (provider, message) = (Rc::clone(provider), message.clone());
         steps.push(Step::new(name, move || provider.call(&message)));
     }
     steps.extend(

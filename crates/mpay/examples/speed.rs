@@ -142,7 +142,7 @@ impl Times {
             ("RSA-2048 verify", "at least 10", RSA_AS_IT_COMES, COMPONENT),
             ("GetOrderDetails, whole", "at most 1.1", COMPONENT, XMLSEC),
             (
-                "ConfirmOrderPayment, whole",
+                "ConfirmOrderPayment again, whole",
                 "at most 1.1",
                 COMPONENT,
                 XMLSEC,
