@@ -89,7 +89,9 @@ fn preparing_a_key_and_computing_with_it_is_the_same_work_for_every_key_and_mess
     config.consume_fuel(true);
     let program = Compiled::new(&program(), &config).unwrap();
     let work = |engine: &str, what: &str, seed: u64| {
-        let (_, fuel) = program.run_counting(&[engine, what, &seed.to_string()]).unwrap();
+        let (_, fuel) = program
+            .run_counting(&[engine, what, &seed.to_string()])
+            .unwrap();
         fuel
     };
     for engine in ["fma", "integer"] {
