@@ -575,11 +575,11 @@ mod tests {
     fn characters_are_escaped_as_the_specification_says() {
         assert_eq!(
             canonical(
-                "<a b='&#9;&#10;&#13;&lt;>&quot;&apos;&amp;\t\n'>&#13;&lt;&gt;\"'&amp;\t\r\n<![CDATA[<&>]]></a>",
+                "<a xmlns='u\tv' b='&#9;&#10;&#13;&lt;>&quot;&apos;&amp;\t\n'>&#13;&lt;&gt;\"'&amp;\t\r\n<![CDATA[<&>]]></a>",
                 true,
                 &[]
             ),
-            "<a b=\"&#x9;&#xA;&#xD;&lt;>&quot;'&amp;  \">&#xD;&lt;&gt;\"'&amp;\t\n&lt;&amp;&gt;</a>"
+            "<a xmlns=\"u v\" b=\"&#x9;&#xA;&#xD;&lt;>&quot;'&amp;  \">&#xD;&lt;&gt;\"'&amp;\t\n&lt;&amp;&gt;</a>"
         );
     }
 

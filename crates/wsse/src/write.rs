@@ -209,7 +209,7 @@ mod tests {
         writer.element("e", "");
         writer.end();
         writer.end();
-        writer.start("f");
+        writer.start_in("f", "urn:a");
         let content = writer.finish();
         assert_eq!(
             content.as_str(),
