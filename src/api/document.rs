@@ -4,7 +4,6 @@ use http::StatusCode;
 use serde::de::DeserializeOwned;
 
 use super::Problem;
-use crate::json::FieldError;
 
 /// Reads a document: one JSON object.
 pub(super) fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
@@ -30,7 +29,7 @@ pub(super) fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem
 pub(super) fn not_a_document(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let (path, cause) = (error.path().to_string(), error.inner().to_string());
     if error.inner().is_data() && path != "." {
-        Problem::fields(vec![FieldError::new(path, cause)])
+        Problem::member(path, cause)
     } else {
         Problem::new(
             StatusCode::BAD_REQUEST,

@@ -8,7 +8,6 @@ use serde::{Deserialize, Deserializer};
 use super::{Call, Problem, document::read_object, json, query::Query};
 use crate::{
     domain::{OrderKey, ServiceId, Text},
-    json::FieldError,
     store::{Erasure, Platform},
 };
 
@@ -50,9 +49,6 @@ pub async fn post<P: Platform>(
 
 impl ErasureRequest {
     fn read(self, retention: Option<SignedDuration>) -> Result<Erasure, Problem> {
-        let wrong = |field, error: &dyn ToString| {
-            Problem::fields(vec![FieldError::new(field, error.to_string())])
-        };
         match (self.customer_id, self.service_id, self.order_key) {
             (None, None, None) => retention.map(Erasure::Retention).ok_or_else(|| {
                 Problem::new(
@@ -62,17 +58,17 @@ impl ErasureRequest {
             }),
             (Some(id), None, None) => Text::<255>::parse(&id)
                 .map(|id| Erasure::Customer(id.as_str().to_owned()))
-                .map_err(|error| wrong("customer_id", &error)),
+                .map_err(|error| Problem::member("customer_id", error)),
             (None, Some(service), Some(key)) => Ok(Erasure::Order(
-                ServiceId::parse(&service).map_err(|error| wrong("service_id", &error))?,
-                OrderKey::parse(&key).map_err(|error| wrong("order_key", &error))?,
+                ServiceId::parse(&service).map_err(|error| Problem::member("service_id", error))?,
+                OrderKey::parse(&key).map_err(|error| Problem::member("order_key", error))?,
             )),
-            (Some(_), ..) => Err(wrong(
+            (Some(_), ..) => Err(Problem::member(
                 "customer_id",
-                &"stands beside an order; send one of the two",
+                "stands beside an order; send one of the two",
             )),
-            (None, None, Some(_)) => Err(wrong("service_id", &"is missing")),
-            (None, Some(_), None) => Err(wrong("order_key", &"is missing")),
+            (None, None, Some(_)) => Err(Problem::member("service_id", "is missing")),
+            (None, Some(_), None) => Err(Problem::member("order_key", "is missing")),
         }
     }
 }

@@ -192,10 +192,10 @@ async fn import<P: Platform>(call: &Call<'_, P>, rows: Rows) -> Vec<RowResult> {
         let same = (key.0.to_string(), key.1.folded());
         if let Some(first) = seen.insert(same.clone(), row) {
             seen.insert(same, first);
-            let problem = Problem::fields(vec![FieldError::new(
+            let problem = Problem::member(
                 "order_key",
                 format!("is that of row {first}, or one that payers would confuse with it"),
-            )]);
+            );
             results.push(RowResult::refused(row, Some(&json), problem));
             continue;
         }

@@ -236,16 +236,15 @@ async fn only_line<P: Platform>(
     call: &Call<'_, P>,
     proposal: &ProposalJson,
 ) -> Result<String, Problem> {
-    let wrong = |field: &str, detail: String| Problem::fields(vec![FieldError::new(field, detail)]);
     let service = ServiceId::parse(&proposal.service_id)
-        .map_err(|error| wrong("service_id", error.to_string()))?;
+        .map_err(|error| Problem::member("service_id", error))?;
     let key = OrderKey::parse(&proposal.order_key)
-        .map_err(|error| wrong("order_key", error.to_string()))?;
+        .map_err(|error| Problem::member("order_key", error))?;
     let order = call.store.order(&service, &key).await?;
     let order = order.as_ref().and_then(|order| order.state.order());
     match order.ok_or_else(no_such_order)?.lines.as_slice() {
         [line] => Ok(line.line_id.to_string()),
-        _ => Err(wrong(
+        _ => Err(Problem::member(
             "lines",
             "is missing: the order has several".to_owned(),
         )),

@@ -67,10 +67,10 @@ pub async fn post<P: Platform>(
     let request = idempotency_key(call.headers)?;
     let json: OrderJson = read_object(body)?;
     if json.order_key.is_some() {
-        return Err(Problem::fields(vec![FieldError::new(
+        return Err(Problem::member(
             "order_key",
             "is chosen by this provider; leave it out, or choose one with PUT",
-        )]));
+        ));
     }
     let service = match json.service_id.as_deref().map(ServiceId::parse) {
         Some(Ok(service)) if call.config.service(&service).is_some() => service,
@@ -83,7 +83,7 @@ pub async fn post<P: Platform>(
                         .to_owned()
                 }
             };
-            return Err(Problem::fields(vec![FieldError::new("service_id", detail)]));
+            return Err(Problem::member("service_id", detail));
         }
     };
     // White space and the order of members make no other order.

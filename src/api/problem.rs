@@ -47,6 +47,11 @@ impl Problem {
         }
     }
 
+    /// A wrong member of the document sent.
+    pub fn member(field: impl Into<String>, detail: impl ToString) -> Self {
+        Self::fields(vec![FieldError::new(field, detail)])
+    }
+
     /// Wrong members of the document sent.
     pub fn fields(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {

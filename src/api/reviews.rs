@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::{Call, Problem, document::read_object, payments, refusals};
 use crate::{
     domain::{PaymentId, RecordedPayment, Review, Text, time},
-    json::FieldError,
     store::{CloseError, ClosedRefusal, Platform},
 };
 
@@ -79,11 +78,13 @@ pub(super) struct Closing {
 
 pub(super) fn note(body: &[u8]) -> Result<Text<500>, Problem> {
     let closing: Closing = read_object(body)?;
-    let wrong = |detail: String| Problem::fields(vec![FieldError::new("note", detail)]);
     let note = closing.note.ok_or_else(|| {
-        wrong("is missing: say what was found, for those who look at it later".to_owned())
+        Problem::member(
+            "note",
+            "is missing: say what was found, for those who look at it later",
+        )
     })?;
-    Text::parse(&note).map_err(|error| wrong(error.to_string()))
+    Text::parse(&note).map_err(|error| Problem::member("note", error))
 }
 
 /// Closes a review of a payment, and answers the payment.

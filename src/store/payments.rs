@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Evidence, JournalEntry, Platform, Proof, Store, StoreError,
+    Evidence, JournalEntry, Platform, Proof, Store, StoreError, StoredOrder,
     evidence::to_json,
     keys,
     list::{DEAD_AFTER, WRITE_WINDOW, age, read_entry},
@@ -335,39 +335,27 @@ impl<P: Platform> Store<P> {
         let ids: Vec<_> = ids.collect();
         let settled = self.settled(&ids).await?;
         let payments = payments.into_iter().zip(settled);
-        let with_state = payments.map(
-            |((index, recorded_at, key, entered, confirmation), settled)| {
-                let order = orders.get(&key).and_then(Option::as_ref);
-                let found = order.and_then(|order| {
-                    let mut states = order.state.payments().iter();
-                    let position = states.position(|state| {
-                        state.confirmation.payment_id == confirmation.payment_id
-                    })?;
-                    let state = order.state.payments().get(position)?;
-                    let record = order.payments.get(position)?.clone();
-                    let lines = state.confirmation.lines.iter();
-                    let accounts = lines.map(|line| order.state.account(&line.line_id).cloned());
-                    Some((record, state.clone(), accounts.collect()))
-                });
-                let (payment, state, accounts) = found.unwrap_or_else(|| {
-                    log!(
-                        "payment {} is not in its order {} any more: call POST /api/repair",
-                        confirmation.payment_id,
-                        confirmation.order_key
-                    );
-                    let state = RecordedPayment::orphaned(confirmation);
-                    (entered, state, Vec::new())
-                });
-                StoredPayment {
-                    index,
-                    recorded_at,
-                    payment,
-                    state,
-                    accounts,
-                    settled,
-                }
-            },
-        );
+        let with_state = payments.map(|((index, at, key, entered, confirmation), settled)| {
+            let order = orders.get(&key).and_then(Option::as_ref);
+            let found = order.and_then(|order| in_order(order, &confirmation.payment_id));
+            let (payment, state, accounts) = found.unwrap_or_else(|| {
+                log!(
+                    "payment {} is not in its order {} any more: call POST /api/repair",
+                    confirmation.payment_id,
+                    confirmation.order_key
+                );
+                let state = RecordedPayment::orphaned(confirmation);
+                (entered, state, Vec::new())
+            });
+            StoredPayment {
+                index,
+                recorded_at: at,
+                payment,
+                state,
+                accounts,
+                settled,
+            }
+        });
         Ok(with_state.collect())
     }
 
@@ -444,6 +432,21 @@ impl<P: Platform> Store<P> {
             stored,
         }))
     }
+}
+
+/// A payment as its order has it: its record, what is to be said of it, and the accounts of its
+/// lines.
+fn in_order(
+    order: &StoredOrder,
+    id: &PaymentId,
+) -> Option<(PaymentJson, RecordedPayment, Vec<Option<PaymentAccount>>)> {
+    let mut states = order.state.payments().iter();
+    let position = states.position(|state| state.confirmation.payment_id == *id)?;
+    let state = order.state.payments().get(position)?;
+    let lines = state.confirmation.lines.iter();
+    let accounts = lines.map(|line| order.state.account(&line.line_id).cloned());
+    let record = order.payments.get(position)?;
+    Some((record.clone(), state.clone(), accounts.collect()))
 }
 
 pub(super) fn lost(key: String) -> StoreError {
