@@ -109,24 +109,19 @@ impl<const L: usize> Modulus<L> {
         limbs
     }
 
-    /// The least number that is a/R.
+    /// The least number that is a, which is below 2·n.
     #[inline(never)]
     fn canonical(&self, a: &Limbs<L>) -> Zeroizing<Vec<u8>> {
-        let mut one = [0; L];
-        one[0] = 1;
-        // a < 2·n and 1 give at most (2·n + (R − 1)·n)/R: n at most, and n only for a multiple of
-        // n; then there is one n too many.
-        let reduced = Zeroizing::new(self.multiply(a, &one));
         let mut carry = 0;
         let mut less = Zeroizing::new([0; L]);
         for (j, less) in less.iter_mut().enumerate() {
-            let sum = i64::from(reduced[j]) - i64::from(self.n[j]) + carry;
+            let sum = i64::from(a[j]) - i64::from(self.n[j]) + carry;
             *less = sum & mask(WIDTH).cast_signed();
             carry = sum >> WIDTH;
         }
         let mut plain = Zeroizing::new([0u64; L]);
         for (j, plain) in plain.iter_mut().enumerate() {
-            *plain = (less[j] ^ ((less[j] ^ i64::from(reduced[j])) & carry)).cast_unsigned();
+            *plain = (less[j] ^ ((less[j] ^ i64::from(a[j])) & carry)).cast_unsigned();
         }
         to_bytes(&*plain, WIDTH, self.bytes)
     }
@@ -163,13 +158,15 @@ impl<const L: usize, const M: usize> Montgomery<M> for Integer<L, M> {
     }
 
     #[inline(never)]
-    fn multiply(&self, a: &Self::Element, b: &Self::Element) -> Self::Element {
-        Element::each(|i| self.0[i].multiply(&a.0[i], &b.0[i]))
+    fn multiply(&self, x: &mut Self::Element, y: &Self::Element) {
+        *x = Element::each(|i| self.0[i].multiply(&x.0[i], &y.0[i]));
     }
 
     #[inline(never)]
-    fn square(&self, a: &Self::Element) -> Self::Element {
-        self.multiply(a, a)
+    fn square(&self, x: &mut Self::Element, times: u32) {
+        for _ in 0..times {
+            *x = Element::each(|i| self.0[i].multiply(&x.0[i], &x.0[i]));
+        }
     }
 }
 
@@ -191,8 +188,8 @@ impl<const L: usize> montgomery::Pair for Integer<L, 2> {
     }
 
     #[inline(never)]
-    fn select(&self, table: &[Self::Element], index: [u64; 2]) -> Self::Element {
-        Element::each(|modulus| {
+    fn select(&self, table: &[Self::Element], index: [u64; 2], selected: &mut Self::Element) {
+        *selected = Element::each(|modulus| {
             let mut selected = [0; L];
             for (i, entry) in (0u64..).zip(table) {
                 let wanted = mask_if_equal(i, index[modulus]) as u32;
@@ -201,7 +198,7 @@ impl<const L: usize> montgomery::Pair for Integer<L, 2> {
                 }
             }
             selected
-        })
+        });
     }
 }
 

@@ -202,11 +202,11 @@ fn public_power(engine: Engine, key: &RsaPublicKey) -> Option<Box<dyn PublicPowe
     let bits = key.n().bits();
     Some(match (engine, bits) {
         #[cfg(any(not(target_arch = "wasm32"), feature = "relaxed-simd"))]
-        (Engine::Fma, 2048) => Box::new(Fermat::<Whole<20, 40, 80>>::new(&n)),
+        (Engine::Fma, 2048) => Box::new(Fermat::<Whole<20, 40, 60>>::new(&n)),
         #[cfg(any(not(target_arch = "wasm32"), feature = "relaxed-simd"))]
-        (Engine::Fma, 3072) => Box::new(Fermat::<Whole<30, 60, 120>>::new(&n)),
+        (Engine::Fma, 3072) => Box::new(Fermat::<Whole<30, 60, 90>>::new(&n)),
         #[cfg(any(not(target_arch = "wasm32"), feature = "relaxed-simd"))]
-        (Engine::Fma, 4096) => Box::new(Fermat::<Whole<40, 80, 160>>::new(&n)),
+        (Engine::Fma, 4096) => Box::new(Fermat::<Whole<40, 80, 120>>::new(&n)),
         (Engine::Integer, 2048) => Box::new(Fermat::<Integer<76, 1>>::new(&n)),
         (Engine::Integer, 3072) => Box::new(Fermat::<Integer<114, 1>>::new(&n)),
         (Engine::Integer, 4096) => Box::new(Fermat::<Integer<152, 1>>::new(&n)),
@@ -243,7 +243,7 @@ fn private_power(engine: Engine, key: &RsaPrivateKey) -> Option<Box<dyn PrivateP
         #[cfg(any(not(target_arch = "wasm32"), feature = "relaxed-simd"))]
         (Engine::Fma, 2048) => Box::new(Crt::<Pair<20, 40>>::new(parts()?)),
         #[cfg(any(not(target_arch = "wasm32"), feature = "relaxed-simd"))]
-        (Engine::Fma, 3072) => Box::new(Crt::<Pair<30, 60>>::new(parts()?)),
+        (Engine::Fma, 3072) => Box::new(Crt::<Pair<30, 62>>::new(parts()?)),
         #[cfg(any(not(target_arch = "wasm32"), feature = "relaxed-simd"))]
         (Engine::Fma, 4096) => Box::new(Crt::<Pair<40, 80>>::new(parts()?)),
         (Engine::Integer, 2048) => Box::new(Crt::<Integer<38, 2>>::new(parts()?)),

@@ -29,7 +29,8 @@
 //!
 //! Read in this order: `key` (what is checked before a signature leaves), `power` (Chinese remainder
 //! theorem, window exponentiation), `montgomery` (what an engine provides), `integer` (the simple
-//! engine), `fma` with `fma/tile.rs` (the fast one; its module's text derives every bound), `self_test`.
+//! engine), `fma` (the fast one; its module's text derives every bound) with `fma/tile.rs` (products and
+//! carries) and `fma/modulus.rs` (the reduction), `self_test`.
 //!
 //! * **Faults.** A signature leaves only if its public power is the padded digest; otherwise the next
 //!   engine computes it, and the caller is told. So neither a wrong engine nor an induced fault (Boneh,

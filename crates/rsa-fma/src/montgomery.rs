@@ -26,14 +26,15 @@ pub(crate) trait Montgomery<const M: usize>: Sized {
     /// where they are used.
     fn import(&self, values: [&[u8]; M]) -> Self::Element;
 
-    /// The least numbers that are `x`/R, in as many bytes as the moduli have.
+    /// The least numbers that are x, which a multiplication has given, in as many bytes as the moduli
+    /// have.
     fn export(&self, x: &Self::Element) -> [Zeroizing<Vec<u8>>; M];
 
-    /// a·b/R.
-    fn multiply(&self, a: &Self::Element, b: &Self::Element) -> Self::Element;
+    /// Replaces x by x·y/R.
+    fn multiply(&self, x: &mut Self::Element, y: &Self::Element);
 
-    /// a·a/R.
-    fn square(&self, a: &Self::Element) -> Self::Element;
+    /// Replaces x by x·x/R, so many times.
+    fn square(&self, x: &mut Self::Element, times: u32);
 }
 
 /// What signing needs beyond multiplication.
@@ -45,23 +46,33 @@ pub(crate) trait Pair: Montgomery<2> {
     fn subtract(&self, a: &Self::Element, b: &Self::Element) -> Self::Element;
 
     /// For each modulus the number of the entry with its index; every entry is read.
-    fn select(&self, table: &[Self::Element], index: [u64; 2]) -> Self::Element;
+    fn select(&self, table: &[Self::Element], index: [u64; 2], selected: &mut Self::Element);
 
     /// A mutant of [`Pair::select`] that stops at the last entry it needs, for the tests that must
     /// find it.
     #[cfg(any(test, feature = "contract"))]
     #[inline(never)]
-    fn select_stopping(&self, table: &[Self::Element], index: &[u64; 2]) -> Self::Element {
+    fn select_stopping(
+        &self,
+        table: &[Self::Element],
+        index: &[u64; 2],
+        selected: &mut Self::Element,
+    ) {
         let needed = index[0].max(index[1]) as usize;
-        self.select(&table[..=needed], *index)
+        self.select(&table[..=needed], *index, selected);
     }
 
     /// Another, which reads only the entries that it needs: always as many, but others.
     #[cfg(any(test, feature = "contract"))]
     #[inline(never)]
-    fn select_indexing(&self, table: &[Self::Element], index: &[u64; 2]) -> Self::Element {
+    fn select_indexing(
+        &self,
+        table: &[Self::Element],
+        index: &[u64; 2],
+        selected: &mut Self::Element,
+    ) {
         let [of_p, of_q] = index.map(|index| table[index as usize & 31].clone());
-        self.select(&[of_p, of_q], [0, 1])
+        self.select(&[of_p, of_q], [0, 1], selected);
     }
 }
 
@@ -84,25 +95,28 @@ impl<A: Montgomery<M>, const M: usize> Domain<A, M> {
             arithmetic.import([(); M].map(|()| values.next().map_or(&[][..], |value| value)))
         };
         let mut square = import(moduli.map(|n| power_of_two(n, start)));
-        for _ in 0..squarings {
-            square = arithmetic.square(&square);
-        }
+        arithmetic.square(&mut square, squarings);
         Domain { arithmetic, square }
     }
 
-    /// x·R, from x.
-    pub(crate) fn enter(&self, x: &A::Element) -> A::Element {
-        self.arithmetic.multiply(x, &self.square)
+    /// Replaces x by x·R.
+    pub(crate) fn enter(&self, x: &mut A::Element) {
+        self.arithmetic.multiply(x, &self.square);
     }
 
     /// x·R, from the bytes of x.
     pub(crate) fn import(&self, values: [&[u8]; M]) -> A::Element {
-        self.enter(&self.arithmetic.import(values))
+        let mut x = self.arithmetic.import(values);
+        self.enter(&mut x);
+        x
     }
 
     /// x, from x·R: the inverse of [`Domain::import`].
     pub(crate) fn export(&self, x: &A::Element) -> [Zeroizing<Vec<u8>>; M] {
-        self.arithmetic.export(x)
+        let mut x = Zeroizing::new(x.clone());
+        let one = self.arithmetic.import([&[1]; M]);
+        self.arithmetic.multiply(&mut x, &one);
+        self.arithmetic.export(&x)
     }
 }
 

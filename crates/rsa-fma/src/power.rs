@@ -39,7 +39,7 @@ pub(crate) struct Crt<A: Pair> {
     domain: Domain<A, 2>,
     /// dp and dq in windows, the lowest first.
     exponents: [Zeroizing<Vec<u64>>; 2],
-    /// 1/q in the lane of p, times R.
+    /// 1/q in the lane of p.
     q_inverse: A::Element,
     /// The first power of two that is longer than the primes, times R².
     upper_half: A::Element,
@@ -51,11 +51,12 @@ impl<A: Pair> Crt<A> {
         let domain = Domain::<A, 2>::new([&parts.p, &parts.q]);
         let mut upper_half = vec![0; parts.p.len() + 1];
         upper_half[0] = 1;
-        let upper_half = domain.enter(&domain.import([&upper_half; 2]));
+        let mut upper_half = domain.import([&upper_half; 2]);
+        domain.enter(&mut upper_half);
         let bits = 8 * parts.p.len() as u32;
         Crt {
             exponents: [&parts.dp, &parts.dq].map(|exponent| windows(exponent, bits)),
-            q_inverse: domain.import([&parts.q_inverse, &[]]),
+            q_inverse: domain.arithmetic.import([&parts.q_inverse, &[]]),
             upper_half,
             domain,
             q: parts.q,
@@ -71,8 +72,8 @@ where
     fn power(&self, message: &[u8]) -> Zeroizing<Vec<u8>> {
         let arithmetic = &self.domain.arithmetic;
         let (high, low) = message.split_at(message.len() - self.q.len());
-        let high = Zeroizing::new(arithmetic.import([high; 2]));
-        let high = Zeroizing::new(arithmetic.multiply(&high, &self.upper_half));
+        let mut high = Zeroizing::new(arithmetic.import([high; 2]));
+        arithmetic.multiply(&mut high, &self.upper_half);
         let low = Zeroizing::new(self.domain.import([low; 2]));
         let base = Zeroizing::new(arithmetic.add(&high, &low));
 
@@ -82,9 +83,9 @@ where
         // H. L. Garner, *The residue number system*, 1959: s = s_q + q·((s_p − s_q)/q modulo p).
         let of_p = Zeroizing::new(self.domain.import([&of_p, &[]]));
         let less = Zeroizing::new(self.domain.import([&of_q, &[]]));
-        let difference = Zeroizing::new(arithmetic.subtract(&of_p, &less));
-        let quotient = Zeroizing::new(arithmetic.multiply(&difference, &self.q_inverse));
-        let [quotient, _] = self.domain.export(&quotient);
+        let mut quotient = Zeroizing::new(arithmetic.subtract(&of_p, &less));
+        arithmetic.multiply(&mut quotient, &self.q_inverse);
+        let [quotient, _] = arithmetic.export(&quotient);
         digits::add_product(&of_q, &self.q, &quotient, message.len())
     }
 }
@@ -110,7 +111,9 @@ pub(crate) fn power<A: Pair>(
     base: &A::Element,
     exponents: [&[u64]; 2],
 ) -> Zeroizing<A::Element> {
-    let select = |table: &[_], index| domain.arithmetic.select(table, index);
+    let select = |table: &[_], index, selected: &mut _| {
+        domain.arithmetic.select(table, index, selected);
+    };
     power_by(domain, base, exponents, select)
 }
 
@@ -119,23 +122,23 @@ pub(crate) fn power_by<A: Pair>(
     domain: &Domain<A, 2>,
     base: &A::Element,
     exponents: [&[u64]; 2],
-    select: impl Fn(&[A::Element], [u64; 2]) -> A::Element,
+    select: impl Fn(&[A::Element], [u64; 2], &mut A::Element),
 ) -> Zeroizing<A::Element> {
     let arithmetic = &domain.arithmetic;
     let one = domain.import([&[1], &[1]]);
     let mut table = Zeroizing::new(Vec::with_capacity(1 << WINDOW));
     table.push(one.clone());
     for i in 1..1 << WINDOW {
-        let next = arithmetic.multiply(&table[i - 1], base);
+        let mut next = table[i - 1].clone();
+        arithmetic.multiply(&mut next, base);
         table.push(next);
     }
+    let mut factor = Zeroizing::new(one.clone());
     let mut power = Zeroizing::new(one);
     for (&of_p, &of_q) in exponents[0].iter().zip(exponents[1]).rev() {
-        for _ in 0..WINDOW {
-            *power = arithmetic.square(&power);
-        }
-        let factor = Zeroizing::new(select(&table, [of_p, of_q]));
-        *power = arithmetic.multiply(&power, &factor);
+        arithmetic.square(&mut power, WINDOW);
+        select(&table, [of_p, of_q], &mut factor);
+        arithmetic.multiply(&mut power, &factor);
     }
     power
 }
@@ -156,12 +159,14 @@ where
 {
     fn power(&self, signature: &[u8]) -> Zeroizing<Vec<u8>> {
         let Fermat(domain) = self;
-        let base = domain.import([signature]);
+        let arithmetic = &domain.arithmetic;
+        let base = arithmetic.import([signature]);
         let mut power = base.clone();
-        for _ in 0..16 {
-            power = domain.arithmetic.square(&power);
-        }
-        let [power] = domain.export(&domain.arithmetic.multiply(&power, &base));
+        domain.enter(&mut power);
+        arithmetic.square(&mut power, 16);
+        // The base without R takes R away from the product.
+        arithmetic.multiply(&mut power, &base);
+        let [power] = arithmetic.export(&power);
         power
     }
 }

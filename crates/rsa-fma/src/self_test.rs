@@ -24,7 +24,7 @@ const ANSWERS: [u64; 3] = [
 pub(crate) fn passes(engine: Engine) -> bool {
     match engine {
         #[cfg(any(not(target_arch = "wasm32"), feature = "relaxed-simd"))]
-        Engine::Fma => answers::<Pair<20, 40>, Whole<20, 40, 80>>() == ANSWERS,
+        Engine::Fma => answers::<Pair<20, 40>, Whole<20, 40, 60>>() == ANSWERS,
         #[cfg(not(any(not(target_arch = "wasm32"), feature = "relaxed-simd")))]
         Engine::Fma => false,
         Engine::Integer => answers::<Integer<38, 2>, Integer<76, 1>>() == ANSWERS,

@@ -89,11 +89,6 @@ impl Lanes {
         Lanes(simd::i64x2_eq(self.0, b.0))
     }
 
-    #[inline]
-    pub(super) fn swap(self) -> Lanes {
-        Lanes(simd::u64x2_shuffle::<1, 0>(self.0, self.0))
-    }
-
     /// Lane `LANE` in both.
     #[inline]
     pub(super) fn spread<const LANE: usize>(self) -> Lanes {
@@ -160,11 +155,6 @@ impl Lanes {
     #[inline]
     pub(super) fn equal(self, b: Lanes) -> Lanes {
         self.each(b, mask_if_equal)
-    }
-
-    #[inline]
-    pub(super) fn swap(self) -> Lanes {
-        Lanes([self.0[1], self.0[0]])
     }
 
     /// Lane `LANE` in both.

@@ -39,8 +39,8 @@
 //! # A column
 //!
 //! Column k gathers the raw bits of all products of digits i and j with i + j = k, as integers modulo
-//! 2^64: Σ l and Σ h, plus constants that are subtracted before (`start`), since it is known how many
-//! products each column gets. At most 160 do (80 of a·b and 80 of m·n, for 80 digits), so
+//! 2^64: Σ l and Σ h, plus constants that are subtracted before (`column`), since it is known how many
+//! products each column gets. At most 160 do (80 of a·b and 80 of the reduction, for 80 digits), so
 //!
 //! * |Σ l| ≤ 160·2^50 < 2^57.4 and |Σ h| ≤ 160·2^51 < 2^58.4;
 //! * what is carried in is below (2^57.4 + 2^51·2^58.4)/2^52 + … < 2^57.5 in size.
@@ -57,35 +57,47 @@
 //!
 //! # Montgomery's reduction
 //!
-//! With d the digit of the lowest column that is not yet zero and n' = −1/n modulo 2^52, balanced, the
-//! digit m = d·n' modulo 2^52, balanced, makes d + m·n_0 divisible. It is found by the same means: with
-//! C' = 3·2^103 (`SPLIT_DIGIT`), where floats are multiples of 2^52, fma(d, n', C') − C' is the multiple of
-//! 2^52 nearest to d·n', and fma(d, n', −that) is the rest: exact, since |rest| ≤ 2^51. After m·n is added
-//! the column is 0 modulo 2^52 and only its carry remains.
+//! It makes Z columns zero (20, 32 or 40 for a [`Pair`], 2·N for a [`Whole`]) from the lowest on, a row
+//! of four at a time, by adding multiples of n. Let B = 2^208, R = 2^(52·Z), and n' = −1/n modulo B, a
+//! balanced row: |n'| ≤ 2^51·(B − 1)/(2^52 − 1) < B/2·(1 + 2^−51), as of every row of digits.
 //!
-//! Let R = 2^(52·N). From |m| ≤ 2^51·(R − 1)/(2^52 − 1) < R/2·(1 + 2^−51) follows
+//! * The usual way takes the digits d of the lowest four columns, m = d·n' modulo B, and adds m·n.
+//! * All rows but the last are shorter: n·n' + 1 is divisible by B. So with S = (n·n' + 1)/B (`scaled`),
+//!   adding the multiple d·n'·n of n to T is taking d away and adding d·S·B. There is no m to wait for,
+//!   and no product in the four columns. But S is added one row above d, so that the last row would
+//!   leave a number as large as S·B/2. (L. Hars, *Long modular multiplication for cryptographic
+//!   applications*, CHES 2004, scales moduli for the same end.)
+//! * The last row is done in the usual way, which leaves (T + m·n)/B.
 //!
-//! |(a·b + m·n)/R| < |a·b|/R + n/2·(1 + 2^−51).
+//! What is added before the last row is below 0.51·S·B in size, and |S| ≤ |n'|·n/B + 1/B < 0.51·n. So
 //!
-//! The moduli have 16 (1024 bits in 20 digits), 24 (1536 in 30) or 32 (2048 in 40) bits fewer than R, a
-//! whole n twice that. What `import` gives is at most 2^bits ≤ 2·n, products are below n, and no sum has
+//! |result| < |a·b|/R + 0.51·0.51·n·(1 + 2^−207) + 0.51·n < |a·b|/R + 0.78·n.
+//!
+//! The moduli have at least 16 bits fewer than R: 1024 in 20 digits, 1536 in 30, 2048 in 40, and a whole
+//! n twice that. What `import` gives is at most 2^bits ≤ 2·n, products are below n, and no sum has
 //! more than four of these: so every operand is below 8·n, and the product of two below 64·n²/R +
-//! 0.51·n < n. The digit N − 1 of a number below 8·n has at most 40 bits (1024 + 3 − 52·19, and one for
+//! 0.78·n < n. The digit N − 1 of a number below 8·n has at most 40 bits (1024 + 3 − 52·19, and one for
 //! what is below it), and nothing is carried out of it.
 //!
-//! `export` multiplies by 1. Its result is below 8·n/R + n/2·(1 + 2^−51) < n in size, so that one
-//! addition of n, if it is negative, makes it least: [`canonical`].
+//! So the result of a product is less than n in size, and one addition of n, if it is negative, makes it
+//! least: [`canonical`].
+//!
+//! n' is found once for a modulus, digit by digit: with d the lowest digit of 1 + n'·n that is not yet
+//! zero, the next digit of n' is d·n'' modulo 2^52, balanced, where n'' = −1/n modulo 2^52. With C' =
+//! 3·2^103 (`SPLIT_DIGIT`), where floats are multiples of 2^52, fma(d, n'', C') − C' is the multiple of
+//! 2^52 nearest to d·n'', and fma(d, n'', −that) is the rest: exact, since |rest| ≤ 2^51.
 //!
 //! # Squares
 //!
-//! The block products i·j and j·i of a square are the same, so one is added twice; diagonal blocks are
-//! computed in full. A product that is added twice counts as two in the bounds above.
+//! The products i·j and j·i of a square are the same, so one is added twice. A product that is added
+//! twice counts as two in the bounds above.
 //!
 //! # Lanes
 //!
-//! [`Pair`] has p in one lane and q in the other. [`Whole`] computes modulo one n of 2·N digits: with B =
-//! 2^(52·N), a = a₀ + a₁·B and b alike, lanes (a₀, a₁) times (b₀, b₁) give the outer products, times
-//! (b₁, b₀) the two parts of the inner one. The reduction has (n₀, n₁) in the lanes and m in both.
+//! [`Pair`] has p in one lane and q in the other. [`Whole`] computes modulo one n of 2·N digits, digit j
+//! of a number in one lane and j + N in the other: a digit in both lanes times these gives products of
+//! column k in one, and of column k + N in the other. Column k is the sum of one lane of entry k and the
+//! other of entry k − N.
 //!
 //! # Constant time
 //!
@@ -94,13 +106,20 @@
 //! are subnormal, infinite or no number (M. Andrysco et al., *On subnormal floating point and abnormal
 //! timing*, IEEE S&P 2015): here every operand and result is an integer, zero or between 1 and 2^105.
 //!
-//! # Why tiles
+//! # Why these shapes
 //!
 //! wasmtime checks its epoch at every back-edge of a loop, which spills all vector registers; Cranelift
 //! computes pure values where they are first used, so that long straight lines spill too. Kernels
-//! without loops over blocks of five digits, column by column, keep two sums and little else alive.
+//! without loops, which go column by column, keep two sums and little else alive: rows of four digits
+//! times ten, so that the four stay in registers, and for squares, which have half the products, blocks
+//! of five. What is copied or filled by a loop becomes an instruction that wasmtime calls a function
+//! for, so that squarings repeat in one set of columns.
+//!
+//! Taking a row apart is a chain of dependent additions, longer than the processor looks ahead. So
+//! the products that nothing waits for come after it in the program (`Modulus::reduce`).
 
 mod lanes;
+mod modulus;
 mod pair;
 mod tile;
 mod whole;
@@ -191,7 +210,7 @@ mod tests {
                         .map(|k| if k % 2 == 0 { a } else { b })
                         .collect(),
                 );
-                for at in (0..digits).step_by(3) {
+                for at in (0..digits).step_by(if digits > 30 { 7 } else { 3 }) {
                     edges.push((0..digits).map(|k| if k == at { a } else { b }).collect());
                 }
             }
@@ -203,45 +222,97 @@ mod tests {
         edges
     }
 
-    #[test]
-    fn products_of_digits_at_their_bounds_are_right_in_every_position() {
-        let moduli = [[0xff; 128], {
-            let mut sparse = [0; 128];
-            (sparse[0], sparse[127]) = (0x80, 1);
-            sparse
-        }];
-        let pair = Pair::<20, 40>::new([&moduli[0], &moduli[1]]);
-        let edges = edges(20);
+    /// Compares products and squares of numbers at the edges with what they should be, in each lane
+    /// that `moduli` has a number for. `element` and `digits` go from digits to an element and back.
+    fn compare<const M: usize, A: Montgomery<M>>(
+        arithmetic: &A,
+        moduli: [&[u8]; M],
+        size: usize,
+        element: impl Fn(&[i64]) -> A::Element,
+        digits: impl Fn(&A::Element, usize) -> Vec<i64>,
+    ) {
+        let mut radix = vec![0; A::BITS as usize / 52 + 1];
+        *radix.last_mut().unwrap() = 1;
+        let edges = edges(size);
         for (i, a) in edges.iter().enumerate() {
             // Each with some of the others, itself among them.
             let b = &edges[i * 7 % edges.len()];
             for b in [a, b] {
-                let element = |digits: &[i64]| {
-                    let mut element = Element([Lanes::splat(0); 20]);
-                    for (lanes, &digit) in element.0.iter_mut().zip(digits) {
-                        *lanes = tile::float([digit; 2]);
-                    }
-                    element
-                };
-                let product = pair.multiply(&element(a), &element(b));
-                let same = pair.square(&element(a));
+                let mut product = element(a);
+                arithmetic.multiply(&mut product, &element(b));
+                let mut square = element(a);
+                arithmetic.square(&mut square, 1);
+                let mut fourth = element(a);
+                arithmetic.square(&mut fourth, 2);
                 for (lane, n) in moduli.iter().enumerate() {
                     let n = BoxedUint::from_be_slice_vartime(n);
-                    let digits = |x: &Element<20>| x.0.map(|digit| tile::integer(digit)[lane]);
-                    let mut radix = [0; 21];
-                    radix[20] = 1;
-                    let times_radix = |x: &[i64]| {
-                        let radix = value(&radix, &n);
-                        value(x, &n).mul_mod(&radix, &n.to_nz().unwrap())
-                    };
-                    let found = digits(&product);
-                    assert!(found.iter().all(|digit| (-HALF..=HALF).contains(digit)));
-                    let times =
-                        |b: &[i64]| value(a, &n).mul_mod(&value(b, &n), &n.to_nz().unwrap());
-                    assert_eq!(times_radix(&found), times(b), "{a:?} · {b:?}");
-                    assert_eq!(times_radix(&digits(&same)), times(a), "{a:?}²");
+                    let modulus = n.to_nz().unwrap();
+                    let times = |x: &BoxedUint, y: &[i64]| x.mul_mod(&value(y, &n), &modulus);
+                    for (found, a, b) in [(&product, a, b), (&square, a, a)] {
+                        let found = digits(found, lane);
+                        assert!(found.iter().all(|digit| (-HALF..=HALF).contains(digit)));
+                        let found = times(&value(&radix, &n), &found);
+                        assert_eq!(found, times(&value(a, &n), b), "{a:?} · {b:?}");
+                    }
+                    // a⁴/R³, of which a²/R is known to be right.
+                    let fourth = times(&value(&radix, &n), &digits(&fourth, lane));
+                    let square = digits(&square, lane);
+                    assert_eq!(fourth, times(&value(&square, &n), &square), "{a:?}⁴");
                 }
             }
         }
+    }
+
+    /// The greatest odd number of so many bytes, and one that is nearly a power of two.
+    fn moduli(bytes: usize) -> [Vec<u8>; 2] {
+        let mut sparse = vec![0; bytes];
+        (sparse[0], sparse[bytes - 1]) = (0x80, 1);
+        [vec![0xff; bytes], sparse]
+    }
+
+    fn pair<const N: usize, const C: usize>(bytes: usize) {
+        let moduli = moduli(bytes);
+        let moduli = [&*moduli[0], &*moduli[1]];
+        let element = |digits: &[i64]| {
+            let mut element = Element([Lanes::splat(0); N]);
+            for (lanes, &digit) in element.0.iter_mut().zip(digits) {
+                *lanes = tile::float([digit; 2]);
+            }
+            element
+        };
+        let digits = |x: &Element<N>, lane: usize| x.0.map(|digit| tile::integer(digit)[lane]);
+        let arithmetic = Pair::<N, C>::new(moduli);
+        compare(&arithmetic, moduli, N, element, |x, lane| {
+            digits(x, lane).to_vec()
+        });
+    }
+
+    fn whole<const N: usize, const N2: usize, const N3: usize>(bytes: usize) {
+        let element = |digits: &[i64]| {
+            let mut element = Element([Lanes::splat(0); N]);
+            for (j, lanes) in element.0.iter_mut().enumerate() {
+                *lanes = tile::float([digits[j], digits[j + N]]);
+            }
+            element
+        };
+        let digits = |x: &Element<N>, _| {
+            let half = |lane: usize| x.0.map(|digit| tile::integer(digit)[lane]);
+            [half(0), half(1)].concat()
+        };
+        for n in moduli(bytes) {
+            let arithmetic = Whole::<N, N2, N3>::new([&n]);
+            compare(&arithmetic, [&*n], N2, element, digits);
+        }
+    }
+
+    #[test]
+    fn products_of_digits_at_their_bounds_are_right_in_every_position() {
+        pair::<20, 40>(128);
+        pair::<30, 62>(192);
+    }
+
+    #[test]
+    fn so_are_those_of_numbers_in_two_halves() {
+        whole::<20, 40, 60>(256);
     }
 }

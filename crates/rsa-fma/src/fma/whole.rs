@@ -3,87 +3,95 @@
 use zeroize::Zeroizing;
 
 use super::lanes::Lanes;
-use super::pair::{Element, add_symmetric, blocks};
-use super::tile::{self, BLOCK, Block, Column, add_product, eliminate, window};
+use super::modulus::Modulus;
+use super::pair::Element;
+use super::tile::{
+    self, BREADTH, Column, ROW, add_row_product, broad, eliminate, rows, settle, settle_all, window,
+};
 use super::{WIDTH, canonical, unsigned};
 use crate::digits::negative_inverse;
 use crate::montgomery::Montgomery;
 
-/// An odd modulus of at most 104·N − 2 bits, in 2·N digits: digit j in one lane, digit j + N in the
-/// other. `N2` is 2·N, `N4` 4·N.
-pub(crate) struct Whole<const N: usize, const N2: usize, const N4: usize> {
-    n: [Lanes; N],
-    /// The lowest digits in both lanes.
-    lowest: Block,
-    /// −1/n modulo 2^52, as a digit, in both lanes.
-    inverse: Lanes,
+/// An odd modulus of at most 104·N − 32 bits, in 2·N digits: digit j in one lane, digit j + N in the
+/// other. `N2` is 2·N, `N3` 3·N.
+///
+/// The product of a digit, in both lanes, with such digits belongs to column k of the sum in one lane,
+/// and to column k + N in the other. So 3·N entries hold all columns, and the two parts of a column
+/// are brought together when its digit is wanted.
+pub(crate) struct Whole<const N: usize, const N2: usize, const N3: usize> {
+    modulus: Modulus<N>,
     /// The modulus again, in digits from 0 to 2^52 − 1.
     plain: [u64; N2],
     bytes: usize,
 }
 
-impl<const N: usize, const N2: usize, const N4: usize> Whole<N, N2, N4> {
-    const START: [Column; N4] = {
-        assert!(N4 == 2 * N2 && N2 == 2 * N && N.is_multiple_of(BLOCK));
-        tile::start(N2)
+impl<const N: usize, const N2: usize, const N3: usize> Whole<N, N2, N3> {
+    const START: [Column; N3] = {
+        assert!(N3 == 3 * N && N2 == 2 * N && N.is_multiple_of(BREADTH) && N2.is_multiple_of(ROW));
+        tile::start_halves(N)
     };
 
-    /// With a = a₀ + a₁·B and b likewise, where B = 2^(52·N): `straight` holds a₀·b₀ in one lane
-    /// and a₁·b₁ in the other, `crossed` two parts of a₀·b₁ + a₁·b₀. What comes of it is
-    /// (a·b + m·n)/R, where m makes it divide.
-    #[inline(never)]
-    fn reduce(&self, straight: &[Column; N2], crossed: &[Column; N2]) -> Element<N> {
-        // Both lanes alike: the digits are found in one after the other.
-        let mut columns = Self::START;
-        for (k, (straight, crossed)) in straight.iter().zip(crossed).enumerate() {
-            add::<0>(&mut columns[k], straight);
-            add::<1>(&mut columns[k + N2], straight);
-            add::<0>(&mut columns[k + N], crossed);
-            add::<1>(&mut columns[k + N], crossed);
+    /// Adds x·y.
+    fn add_product(sums: &mut [Column; N3], x: &Element<N>, y: &Element<N>) {
+        let mut digits = [Lanes::splat(0); N2];
+        for (k, both) in x.0.iter().enumerate() {
+            digits[k] = both.spread::<0>();
+            digits[k + N] = both.spread::<1>();
         }
-        // m times the lower half of n in one lane; times the upper half, N columns above, in the
-        // other.
-        let mut products = [Column::default(); N4];
-        for i in 0..N2 / BLOCK {
-            let at = i * BLOCK;
-            let known: &mut [Column; BLOCK] = window(&mut columns, at);
-            for (k, column) in (at..).zip(known.iter_mut()) {
-                add_halves::<N>(column, &products, k);
-            }
-            let (m, carry) = eliminate(known, &self.lowest, self.inverse);
-            columns[at + BLOCK].low = columns[at + BLOCK].low.add(carry);
-            for (j, n) in blocks(&self.n).iter().enumerate() {
-                add_product(window(&mut products, at + j * BLOCK), &m, n);
+        for (i, row) in rows(&digits).enumerate() {
+            for (j, y) in broad(&y.0).iter().enumerate() {
+                add_row_product(window(sums, i * ROW + j * BREADTH), &row, y);
             }
         }
-        let rest: &mut [Column; N2] = window(&mut columns, N2);
-        for (k, column) in (N2..).zip(rest.iter_mut()) {
-            add_halves::<N>(column, &products, k);
-        }
-        let digits = tile::digits(rest, Lanes::splat(0));
-        let mut halves = [Lanes::splat(0); N];
-        for (j, half) in halves.iter_mut().enumerate() {
-            *half = Lanes::new([digits[j].lanes()[0], digits[j + N].lanes()[0]]);
-        }
-        Element(halves)
+    }
+
+    /// Puts (what `sums` hold + m·n)/R into `x`, where m makes it divide.
+    fn reduce(&self, sums: &mut [Column; N3], x: &mut Element<N>) {
+        let carry = self.modulus.reduce(
+            sums,
+            N2,
+            |sums, at| {
+                let (row, carry) = settle(&columns::<N, ROW>(sums, at));
+                // The column that it is carried into has one entry in one lane.
+                (row, Lanes::new([carry.lanes()[0], 0]))
+            },
+            |sums, at| eliminate(&columns::<N, ROW>(sums, at), &self.modulus.inverse),
+        );
+        set_halves(&columns::<N, N2>(sums, N2), carry, x);
     }
 }
 
-/// Adds lane `LANE` of `other` to both.
-fn add<const LANE: usize>(column: &mut Column, other: &Column) {
-    column.low = column.low.add(other.low.spread::<LANE>());
-    column.high = column.high.add(other.high.spread::<LANE>());
+/// `COLUMNS` columns from `at` on, in both lanes.
+fn columns<const N: usize, const COLUMNS: usize>(sums: &[Column], at: usize) -> [Column; COLUMNS] {
+    core::array::from_fn(|k| {
+        let part = |sum: Option<&Column>, spread: fn(Lanes) -> Lanes| {
+            let sum = sum.copied().unwrap_or_default();
+            Column {
+                low: spread(sum.low),
+                high: spread(sum.high),
+            }
+        };
+        let lower = part(sums.get(at + k), Lanes::spread::<0>);
+        let upper = (at + k).checked_sub(N).and_then(|k| sums.get(k));
+        lower.add(part(upper, Lanes::spread::<1>))
+    })
 }
 
-/// Adds what `products` has for column k: one lane counts columns from 0, the other from N.
-fn add_halves<const N: usize>(column: &mut Column, products: &[Column], k: usize) {
-    add::<0>(column, &products[k]);
-    if k >= N {
-        add::<1>(column, &products[k - N]);
+/// Puts the digits of columns into `x`: digit j in one lane, digit j + N in the other.
+fn set_halves<const N: usize, const N2: usize>(
+    columns: &[Column; N2],
+    carry: Lanes,
+    x: &mut Element<N>,
+) {
+    let mut digits = [Lanes::splat(0); N2];
+    settle_all(columns, carry, &mut digits);
+    let (lower, upper) = digits.split_at(N);
+    for (x, (lower, upper)) in x.0.iter_mut().zip(lower.iter().zip(upper)) {
+        *x = Lanes::new([lower.lanes()[0], upper.lanes()[0]]);
     }
 }
 
-impl<const N: usize, const N2: usize, const N4: usize> Montgomery<1> for Whole<N, N2, N4> {
+impl<const N: usize, const N2: usize, const N3: usize> Montgomery<1> for Whole<N, N2, N3> {
     type Element = Element<N>;
 
     const BITS: u32 = WIDTH * N2 as u32;
@@ -91,17 +99,27 @@ impl<const N: usize, const N2: usize, const N4: usize> Montgomery<1> for Whole<N
     fn new(moduli: [&[u8]; 1]) -> Self {
         let [modulus] = moduli;
         let mut whole = Whole {
-            n: [Lanes::splat(0); N],
-            lowest: Block::default(),
-            inverse: Lanes::splat(0),
+            modulus: Modulus::default(),
             plain: unsigned(modulus),
             bytes: modulus.len(),
         };
-        whole.n = whole.import(moduli).0;
-        for (lowest, digit) in whole.lowest.iter_mut().zip(whole.n) {
-            *lowest = digit.spread::<0>();
+        let n = whole.import(moduli).0;
+        let lowest = super::balanced([negative_inverse(whole.plain[0]); 2]);
+        let inverse = tile::inverse(&n.map(Lanes::spread::<0>), lowest);
+        let mut sums = [Column::default(); N3];
+        for (j, n) in broad(&n).iter().enumerate() {
+            add_row_product(window(&mut sums, j * BREADTH), &inverse, n);
         }
-        whole.inverse = super::balanced([negative_inverse(whole.plain[0]); 2]);
+        let mut columns = columns::<N, N3>(&sums, 0);
+        for (k, column) in columns.iter_mut().enumerate() {
+            *column = column.add(tile::column(k, tile::count(k, ROW, N2, 0)));
+        }
+        // n·inverse is one less than a multiple of 2^208: its lowest digits are −1 and zeros.
+        let (_, carry) = settle(window(&mut columns, 0));
+        let mut scaled = Element(n);
+        set_halves::<N, N2>(window(&mut columns, ROW), carry, &mut scaled);
+        whole.modulus.scaled = scaled.0;
+        (whole.modulus.n, whole.modulus.inverse) = (n, inverse);
         whole
     }
 
@@ -109,50 +127,34 @@ impl<const N: usize, const N2: usize, const N4: usize> Montgomery<1> for Whole<N
     fn import(&self, values: [&[u8]; 1]) -> Element<N> {
         let [value] = values;
         let plain: [u64; N2] = unsigned(value);
-        let mut columns = [Column::default(); N2];
-        for (k, (column, digit)) in columns.iter_mut().zip(plain).enumerate() {
-            *column = tile::whole(k, Lanes::splat(digit));
-        }
-        let digits = tile::digits(&columns, Lanes::splat(0));
-        let mut halves = [Lanes::splat(0); N];
-        for (j, half) in halves.iter_mut().enumerate() {
-            *half = Lanes::new([digits[j].lanes()[0], digits[j + N].lanes()[0]]);
-        }
-        Element(halves)
+        let columns = core::array::from_fn(|k| tile::whole(k, Lanes::splat(plain[k])));
+        let mut x = Element([Lanes::splat(0); N]);
+        set_halves::<N, N2>(&columns, Lanes::splat(0), &mut x);
+        x
     }
 
     #[inline(never)]
     fn export(&self, x: &Element<N>) -> [Zeroizing<Vec<u8>>; 1] {
-        let reduced = self.multiply(x, &self.import([&[1]]));
         let mut digits = [0; N2];
-        for (j, &half) in reduced.0.iter().enumerate() {
+        for (j, &half) in x.0.iter().enumerate() {
             [digits[j], digits[j + N]] = tile::integer(half);
         }
         [canonical(&digits, &self.plain, self.bytes)]
     }
 
     #[inline(never)]
-    fn multiply(&self, a: &Element<N>, b: &Element<N>) -> Element<N> {
-        let mut straight = [Column::default(); N2];
-        let mut crossed = [Column::default(); N2];
-        let swapped = b.0.map(Lanes::swap);
-        for (i, a) in blocks(&a.0).iter().enumerate() {
-            for (j, (b, swapped)) in blocks(&b.0).iter().zip(blocks(&swapped)).enumerate() {
-                add_product(window(&mut straight, (i + j) * BLOCK), a, b);
-                add_product(window(&mut crossed, (i + j) * BLOCK), a, swapped);
-            }
-        }
-        self.reduce(&straight, &crossed)
+    fn multiply(&self, x: &mut Element<N>, y: &Element<N>) {
+        let mut sums = Self::START;
+        Self::add_product(&mut sums, x, y);
+        self.reduce(&mut sums, x);
     }
 
     #[inline(never)]
-    fn square(&self, a: &Element<N>) -> Element<N> {
-        let mut straight = [Column::default(); N2];
-        let mut crossed = [Column::default(); N2];
-        let swapped = a.0.map(Lanes::swap);
-        add_symmetric(&mut straight, blocks(&a.0), blocks(&a.0));
-        // The lanes of blocks i and j are those of j and i, swapped, and reduce() adds them.
-        add_symmetric(&mut crossed, blocks(&a.0), blocks(&swapped));
-        self.reduce(&straight, &crossed)
+    fn square(&self, x: &mut Element<N>, times: u32) {
+        for _ in 0..times {
+            let mut sums = Self::START;
+            Self::add_product(&mut sums, x, x);
+            self.reduce(&mut sums, x);
+        }
     }
 }
