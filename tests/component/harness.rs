@@ -101,10 +101,13 @@ impl Provider {
 
     /// A provider with other values of variables.
     pub fn start_with(variables: &[(&str, &str)], observer: Option<Observer>) -> Self {
-        Self::start_shared(1, variables, observer)
+        let mut options = options(workspace().join("spin.toml"), component().to_owned());
+        options.observer = observer;
+        Self::launch(options, variables)
     }
 
-    /// A provider whose instances are at so many requests at once.
+    /// A provider whose instances are at so many requests at once, of which they take each when its
+    /// head is there.
     pub fn start_shared(
         at_once: usize,
         variables: &[(&str, &str)],
@@ -112,6 +115,7 @@ impl Provider {
     ) -> Self {
         let mut options = options(workspace().join("spin.toml"), component().to_owned());
         options.limits.requests_at_once_per_instance = at_once;
+        options.limits.read_ahead = 0;
         options.observer = observer;
         Self::launch(options, variables)
     }
