@@ -14,7 +14,7 @@ use std::{
 
 use mpay::{
     client::{Answer, Client, Exchange, encode_query, read_orders},
-    host::{Fault, Observer},
+    host::{Fault, Limits, Observer},
 };
 use serde_json::{Value, json};
 use wsse::Content;
@@ -81,6 +81,16 @@ impl Held {
     }
 }
 
+/// A provider whose instances are at so many requests at once, of which they take each when its head
+/// is there.
+fn start(at_once: usize, observer: Option<Observer>) -> Provider {
+    Provider::start_tuned(&[MISTYPED], |options| {
+        options.limits.requests_at_once_per_instance = at_once;
+        options.limits.read_ahead = 0;
+        options.observer = observer;
+    })
+}
+
 fn instances(provider: &Provider) -> usize {
     let log = provider.log();
     log.matches("warning: variable bank_fiscal_code").count()
@@ -103,8 +113,7 @@ fn in_one_instance(provider: &mut Provider, hold: impl Fn(&Provider) -> Vec<Held
 
 #[test]
 fn an_instance_is_at_one_request_at_once_unless_the_host_is_told_otherwise() {
-    let at_once = mpay::host::Limits::default().requests_at_once_per_instance;
-    let provider = Provider::start_shared(at_once, &[MISTYPED], None);
+    let provider = start(Limits::default().requests_at_once_per_instance, None);
     let query = encode_query(SERVICE, "1", "ro");
     let held = [(); 3].map(|()| Held::soap(&provider, &provider.mpay(), &query));
     assert_eq!(instances(&provider), held.len());
@@ -112,7 +121,7 @@ fn an_instance_is_at_one_request_at_once_unless_the_host_is_told_otherwise() {
 
 #[test]
 fn requests_at_once_in_an_instance_get_their_own_answers() {
-    let mut provider = Provider::start_shared(16, &[MISTYPED], None);
+    let mut provider = start(16, None);
     for n in 1..=3 {
         provider.register(&format!("asked-{n}"), order(&format!("{n}.10")));
         provider.register(&format!("paid-{n}"), order(&format!("{n}.20")));
@@ -194,7 +203,7 @@ fn a_confirmation_sent_many_times_at_once_to_an_instance_is_recorded_once() {
         }
         Fault::None
     });
-    let mut provider = Provider::start_shared(16, &[MISTYPED], Some(observer));
+    let mut provider = start(16, Some(observer));
     provider.register("1", order("10"));
 
     let payment = confirmation("1", "P", "10").encode();
