@@ -9,6 +9,8 @@ use std::{
 
 use bytes::Bytes;
 use http::Response;
+#[cfg(not(feature = "host-contract"))]
+use jiff::Timestamp;
 use spin_sdk::{
     http::{FullBody, IntoResponse, Request},
     http_service,
@@ -32,8 +34,9 @@ async fn handle(request: Request) -> impl IntoResponse {
 
 #[cfg(not(feature = "host-contract"))]
 async fn answer(platform: Spin, request: Request) -> Response<Bytes> {
-    let app = app().await;
-    let mut response = service::handle(&app, &Store::new(platform), request).await;
+    let store = Store::new(platform);
+    let app = app(store.now()).await;
+    let mut response = service::handle(&app, &store, request).await;
     if let Some(outcome) = response.extensions_mut().remove::<Outcome>()
         && app.notifies()
     {
@@ -84,9 +87,9 @@ struct Kept {
     read: Instant,
 }
 
-/// The application of the variables as they are now, or were a moment ago.
+/// The application of the variables as they are `now`, or were a moment ago.
 #[cfg(not(feature = "host-contract"))]
-async fn app() -> Rc<App> {
+async fn app(now: Timestamp) -> Rc<App> {
     thread_local! {
         static KEPT: RefCell<Option<Kept>> = const { RefCell::new(None) };
     }
@@ -116,7 +119,7 @@ async fn app() -> Rc<App> {
     let app = Rc::new(App::new(current));
     match &app.config {
         Ok(config) => {
-            for warning in config.warnings(jiff::Timestamp::now()) {
+            for warning in config.warnings(now) {
                 log!("warning: {warning}");
             }
         }

@@ -172,8 +172,13 @@ fn encode(segment: &str) -> String {
 }
 
 fn json(status: StatusCode, value: &impl serde::Serialize) -> Result<Response<Bytes>, Problem> {
-    let body = serde_json::to_vec(value).map_err(Problem::internal)?;
-    let mut response = Response::new(Bytes::from(body));
+    let text = serde_json::to_vec(value).map_err(Problem::internal)?;
+    Ok(json_text(status, text))
+}
+
+/// Apart from [`json`], which is there for each type.
+fn json_text(status: StatusCode, text: Vec<u8>) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(
@@ -181,7 +186,7 @@ fn json(status: StatusCode, value: &impl serde::Serialize) -> Result<Response<By
         HeaderValue::from_static("application/json"),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    response
 }
 
 /// An answer that browsers store as a file.

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{
     Call, Problem, checks,
-    document::{not_a_document, read_object},
-    encode, json, merge_patch,
+    document::{patched, read_object},
+    encode, json,
     order_answer::OrderAnswer,
     query::Query,
 };
@@ -176,10 +176,7 @@ pub async fn patch<P: Platform>(
         let mut json = OrderJson::from(existing(state, key)?);
         // It follows from the lines, which the patch may change.
         json.total_amount_due = None;
-        let mut merged = serde_json::to_value(json).map_err(Problem::internal)?;
-        merge_patch::apply(&mut merged, &patch);
-        let mut json: OrderJson =
-            serde_path_to_error::deserialize(merged).map_err(not_a_document)?;
+        let mut json: OrderJson = patched(&json, &patch)?;
         if json.status.is_none() && patch.get("refund_reference").is_none() {
             // Whoever takes the refund back takes back what it refers to.
             json.refund_reference = None;

@@ -74,7 +74,7 @@ impl Reader<'_> {
             return described.unwrap_or_default();
         }
         let ids = self.service_ids();
-        let Some(mut described) = described else {
+        let Some(described) = described else {
             let of_default = |id| {
                 let service = Service {
                     account: default.clone(),
@@ -98,8 +98,8 @@ impl Reader<'_> {
                 );
             }
         }
-        described.retain(|id, _| ids.contains(id));
-        described
+        let listed = described.into_iter().filter(|(id, _)| ids.contains(id));
+        listed.collect()
     }
 
     fn service_ids(&mut self) -> Vec<ServiceId> {

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fmt};
+use std::{collections::HashMap, fmt};
 
 /// The names of all variables. The manifest gives each to the component.
 pub const VARIABLES: [&str; 25] = [
@@ -31,7 +31,7 @@ pub const VARIABLES: [&str; 25] = [
 
 /// The texts of the variables as the platform gives them.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Variables(BTreeMap<&'static str, String>);
+pub struct Variables(HashMap<&'static str, String>);
 
 impl Variables {
     /// Sets a variable.

@@ -1,11 +1,11 @@
 //! Dates and times as the MPay contract reads and writes them.
 
-use std::str::FromStr;
+use std::{iter, ops::Range, str::FromStr};
 
 use jiff::{
-    Timestamp, ToSpan,
+    Timestamp,
     civil::{Date, DateTime, Time},
-    tz::{AmbiguousOffset, TimeZone},
+    tz::{AmbiguousOffset, Offset, TimeZone},
 };
 
 static CHISINAU: TimeZone = jiff::tz::get!("Europe/Chisinau");
@@ -36,10 +36,7 @@ pub fn parse(text: &str) -> Result<Timestamp, TimeError> {
         Some((date, time)) => (date, Some(time)),
         None => (text, None),
     };
-    if !has_shape(date, "0000-00-00") {
-        return Err(TimeError::NotADateTime);
-    }
-    let date = Date::from_str(date).map_err(|_| TimeError::OutOfRange)?;
+    let date = parse_date(date)?;
     let Some(time) = time else {
         return end_of(date);
     };
@@ -55,34 +52,65 @@ pub fn parse(text: &str) -> Result<Timestamp, TimeError> {
         return end_of(date);
     }
     // Finer than a nanosecond does not exist here.
-    let fraction = fraction.get(..9).unwrap_or(fraction);
-    let clock =
-        Time::from_str(&format!("{seconds}.{fraction}")).map_err(|_| TimeError::OutOfRange)?;
+    let digits = fraction.bytes().map(|digit| i32::from(digit - b'0'));
+    let nine = digits.chain(iter::repeat(0)).take(9);
+    let nanosecond = nine.fold(0, |number, digit| 10 * number + digit);
+    let second = match number(seconds, 6..8)? {
+        // A leap second, which this calendar does not have.
+        60 => 59,
+        second => second,
+    };
+    let clock = Time::new(
+        number(seconds, 0..2)?,
+        number(seconds, 3..5)?,
+        second,
+        nanosecond,
+    )
+    .map_err(|_| TimeError::OutOfRange)?;
     let local = DateTime::from_parts(date, clock);
-    match offset {
-        None => in_chisinau(local),
-        Some("Z") => TimeZone::UTC
-            .to_timestamp(local)
-            .map_err(|_| TimeError::OutOfRange),
-        Some(offset) => {
-            let (sign, clock) = offset.split_at_checked(1).ok_or(TimeError::NotADateTime)?;
-            if !has_shape(clock, "00:00") {
-                return Err(TimeError::NotADateTime);
-            }
-            let (hours, minutes) = clock.split_once(':').ok_or(TimeError::NotADateTime)?;
-            let number = |text: &str| text.parse::<i64>().map_err(|_| TimeError::NotADateTime);
-            let (hours, minutes) = (number(hours)?, number(minutes)?);
-            // XML Schema Part 2, 3.2.7.3: offsets reach from -14:00 to +14:00.
-            if minutes > 59 || hours * 60 + minutes > 14 * 60 {
-                return Err(TimeError::OutOfRange);
-            }
-            let east = (hours * 60 + minutes) * if sign == "-" { -1 } else { 1 };
-            local
-                .checked_sub(east.minutes())
-                .and_then(|utc| TimeZone::UTC.to_timestamp(utc))
-                .map_err(|_| TimeError::OutOfRange)
-        }
+    let Some(offset) = offset else {
+        return in_chisinau(local);
+    };
+    let east = if offset == "Z" {
+        0
+    } else {
+        parse_offset(offset)?
+    };
+    Offset::from_seconds(east)
+        .and_then(|offset| offset.to_timestamp(local))
+        .map_err(|_| TimeError::OutOfRange)
+}
+
+/// Reads a date as XML Schema writes it.
+fn parse_date(text: &str) -> Result<Date, TimeError> {
+    if !has_shape(text, "0000-00-00") {
+        return Err(TimeError::NotADateTime);
     }
+    Date::new(
+        number(text, 0..4)?,
+        number(text, 5..7)?,
+        number(text, 8..10)?,
+    )
+    .map_err(|_| TimeError::OutOfRange)
+}
+
+/// Seconds east of Greenwich.
+fn parse_offset(text: &str) -> Result<i32, TimeError> {
+    let (sign, clock) = text.split_at_checked(1).ok_or(TimeError::NotADateTime)?;
+    if !has_shape(clock, "00:00") {
+        return Err(TimeError::NotADateTime);
+    }
+    let (hours, minutes): (i32, i32) = (number(clock, 0..2)?, number(clock, 3..5)?);
+    // XML Schema Part 2, 3.2.7.3: offsets reach from -14:00 to +14:00.
+    if minutes > 59 || hours * 60 + minutes > 14 * 60 {
+        return Err(TimeError::OutOfRange);
+    }
+    Ok((hours * 60 + minutes) * if sign == "-" { -60 } else { 60 })
+}
+
+fn number<N: FromStr>(text: &str, digits: Range<usize>) -> Result<N, TimeError> {
+    let digits = text.get(digits).and_then(|digits| digits.parse().ok());
+    digits.ok_or(TimeError::NotADateTime)
 }
 
 /// As [`parse`], without fractions of a second, so that [`format()`] gives back the same.
@@ -99,16 +127,16 @@ pub fn parse_seconds(text: &str) -> Result<Timestamp, TimeError> {
 /// As [`parse`].
 pub fn parse_start(text: &str) -> Result<Timestamp, TimeError> {
     if has_shape(text, "0000-00-00") {
-        let date = Date::from_str(text).map_err(|_| TimeError::OutOfRange)?;
-        return in_chisinau(date.to_datetime(Time::midnight()));
+        return in_chisinau(parse_date(text)?.to_datetime(Time::midnight()));
     }
     parse(text)
 }
 
 /// Writes `time` as Chişinău time with offset and whole seconds: `2026-12-31T23:59:59+02:00`.
 pub fn format(time: Timestamp) -> String {
-    time.to_zoned(CHISINAU.clone())
-        .strftime("%Y-%m-%dT%H:%M:%S%:z")
+    let seconds = Timestamp::from_second(time.as_second()).unwrap_or(time);
+    seconds
+        .display_with_offset(CHISINAU.to_offset(time))
         .to_string()
 }
 
@@ -184,6 +212,12 @@ mod tests {
         assert_eq!(utc("2026-03-29T02:59:59"), "2026-03-29T00:59:59Z");
         assert_eq!(utc("2026-03-29T03:30:00"), "2026-03-29T01:00:00Z");
         assert_eq!(utc("2026-03-29T04:00:00"), "2026-03-29T01:00:00Z");
+    }
+
+    #[test]
+    fn a_leap_second_is_the_one_before_it() {
+        assert_eq!(utc("2016-12-31T23:59:60Z"), "2016-12-31T23:59:59Z");
+        assert_eq!(parse("2016-12-31T23:59:61Z"), Err(TimeError::OutOfRange));
     }
 
     #[test]

@@ -1,11 +1,16 @@
+use std::fmt;
+
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use super::{FieldError, PaymentJson, ProposalJson, SignerJson};
 use crate::domain::{ClosedReview, Order, PaymentId, Review, SetStatus, Text};
 
 /// What happened: an entry of the journal. Flat, with `type` beside the members of the record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type")]
 pub enum Event {
@@ -48,6 +53,108 @@ pub enum Event {
     /// What is of a person was erased from an order, or with a refused confirmation's message.
     #[serde(rename = "personal_data.erased")]
     PersonalDataErased(Box<ErasureJson>),
+}
+
+/// The `type` of an [`Event`].
+#[derive(Clone, Copy, Deserialize)]
+enum EventType {
+    #[serde(rename = "order.registered")]
+    OrderRegistered,
+    #[serde(rename = "order.amended")]
+    OrderAmended,
+    #[serde(rename = "order.completed")]
+    OrderCompleted,
+    #[serde(rename = "order.cancelled")]
+    OrderCancelled,
+    #[serde(rename = "order.refunding")]
+    OrderRefunding,
+    #[serde(rename = "order.refunded")]
+    OrderRefunded,
+    #[serde(rename = "order.reopened")]
+    OrderReopened,
+    #[serde(rename = "payment.recorded")]
+    PaymentRecorded,
+    #[serde(rename = "payment.refused")]
+    PaymentRefused,
+    #[serde(rename = "payment.proposed")]
+    PaymentProposed,
+    #[serde(rename = "payment.confirmed")]
+    PaymentConfirmed,
+    #[serde(rename = "settlement.imported")]
+    SettlementImported,
+    #[serde(rename = "review.closed")]
+    ReviewClosed,
+    #[serde(rename = "personal_data.erased")]
+    PersonalDataErased,
+}
+
+/// The type comes first, as `serde` writes it, so that what follows is read as the record that it is.
+/// As derived for tagged enums, which find the type anywhere, every member would be kept aside, and
+/// all types of records be in the component twice.
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TypeFirst;
+        impl<'de> Visitor<'de> for TypeFirst {
+            type Value = Event;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an event that begins with its type")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Event, A::Error> {
+                if map.next_key()? != Some("type") {
+                    return Err(de::Error::invalid_type(de::Unexpected::Map, &self));
+                }
+                let r#type = map.next_value()?;
+                let record = MapAccessDeserializer::new(map);
+                Ok(match r#type {
+                    EventType::OrderRegistered => {
+                        Event::OrderRegistered(Deserialize::deserialize(record)?)
+                    }
+                    EventType::OrderAmended => {
+                        Event::OrderAmended(Deserialize::deserialize(record)?)
+                    }
+                    EventType::OrderCompleted => {
+                        Event::OrderCompleted(Deserialize::deserialize(record)?)
+                    }
+                    EventType::OrderCancelled => {
+                        Event::OrderCancelled(Deserialize::deserialize(record)?)
+                    }
+                    EventType::OrderRefunding => {
+                        Event::OrderRefunding(Deserialize::deserialize(record)?)
+                    }
+                    EventType::OrderRefunded => {
+                        Event::OrderRefunded(Deserialize::deserialize(record)?)
+                    }
+                    EventType::OrderReopened => {
+                        Event::OrderReopened(Deserialize::deserialize(record)?)
+                    }
+                    EventType::PaymentRecorded => {
+                        Event::PaymentRecorded(Deserialize::deserialize(record)?)
+                    }
+                    EventType::PaymentRefused => {
+                        Event::PaymentRefused(Deserialize::deserialize(record)?)
+                    }
+                    EventType::PaymentProposed => {
+                        Event::PaymentProposed(Deserialize::deserialize(record)?)
+                    }
+                    EventType::PaymentConfirmed => {
+                        Event::PaymentConfirmed(Deserialize::deserialize(record)?)
+                    }
+                    EventType::SettlementImported => {
+                        Event::SettlementImported(Deserialize::deserialize(record)?)
+                    }
+                    EventType::ReviewClosed => {
+                        Event::ReviewClosed(Deserialize::deserialize(record)?)
+                    }
+                    EventType::PersonalDataErased => {
+                        Event::PersonalDataErased(Deserialize::deserialize(record)?)
+                    }
+                })
+            }
+        }
+        deserializer.deserialize_map(TypeFirst)
+    }
 }
 
 /// Which order changed, and what it asks for now. Names nobody, so that it can be kept for ever.
@@ -191,5 +298,70 @@ impl ReviewClosedJson {
             by: self.by.clone(),
         };
         Ok((payment_id, closed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read_and_written(text: &str) -> Value {
+        let event: Event = serde_json::from_str(text).unwrap();
+        serde_json::to_value(event).unwrap()
+    }
+
+    #[test]
+    fn each_type_of_event_is_read_as_it_is_written() {
+        let signer = json!({"subject": "CN=MPay", "fingerprint": "ab", "algorithm": "rsa-sha1"});
+        let of_order =
+            json!({"service_id": "TAX", "order_key": "1", "version": 1, "currency": "MDL"});
+        let payment = json!({
+            "payment_id": "P", "service_id": "TAX", "order_key": "1", "currency": "MDL",
+            "amount": "1.00", "paid_at": "2026-06-01T12:00:00+03:00",
+            "received_at": "2026-06-01T12:00:01+03:00", "lines": [], "signer": signer, "evidence": "e"
+        });
+        let proposal = json!({
+            "payment_id": "P", "service_id": "TAX", "order_key": "1", "currency": "MDL",
+            "amount": "1.00", "paid_at": "2026-06-01T12:00:00+03:00", "lines": [],
+            "note": "n", "by": "b"
+        });
+        let refusal = json!({
+            "code": "UnknownOrder", "reason": "r", "received_at": "2026-06-01T12:00:00+03:00",
+            "signer": signer, "evidence": "e"
+        });
+        let records = [
+            ("order.registered", &of_order),
+            ("order.amended", &of_order),
+            ("order.completed", &of_order),
+            ("order.cancelled", &of_order),
+            ("order.refunding", &of_order),
+            ("order.refunded", &of_order),
+            ("order.reopened", &of_order),
+            ("payment.recorded", &payment),
+            ("payment.refused", &refusal),
+            ("payment.proposed", &proposal),
+            ("payment.confirmed", &payment),
+            (
+                "settlement.imported",
+                &json!({"sha256": "s", "payments": ["P"], "by": "b"}),
+            ),
+            (
+                "review.closed",
+                &json!({"reason": "r", "note": "n", "by": "b"}),
+            ),
+            (
+                "personal_data.erased",
+                &json!({"reason": "retention", "by": "b"}),
+            ),
+        ];
+        for (name, record) in records {
+            let members = &record.to_string()[1..];
+            let written = read_and_written(&format!(r#"{{"type":"{name}",{members}"#));
+            let mut expected = record.clone();
+            expected["type"] = name.into();
+            assert_eq!(written, expected);
+        }
     }
 }

@@ -8,6 +8,7 @@ mod order;
 #[allow(missing_docs)]
 mod payment;
 mod personal_data;
+pub(crate) mod time;
 
 use std::fmt;
 

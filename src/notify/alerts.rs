@@ -1,7 +1,7 @@
 //! Alerts: what a person should know of today rather than find. Each kind is sent once a day at
 //! most, and best effort: what matters is also in `GET /health`, the API and the log.
 
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::Offset};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -10,6 +10,7 @@ use crate::{
     app::App,
     config::Config,
     domain::PaymentId,
+    json::time,
     log::log,
     store::{Platform, Store, StoreError},
 };
@@ -35,7 +36,11 @@ pub(super) struct Alerts<'a, P> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Failures {
     count: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "time::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     since: Option<Timestamp>,
 }
 
@@ -103,7 +108,7 @@ impl<P: Platform> Alerts<'_, P> {
             return Ok(());
         };
         let now = self.store.now();
-        let Some(last) = self.store.note::<Timestamp>(LAST_CALL).await? else {
+        let Some(last) = self.store.noted_time(LAST_CALL).await? else {
             // Silence counts from now.
             return self.store.set_note(LAST_CALL, &now).await;
         };
@@ -131,7 +136,7 @@ impl<P: Platform> Alerts<'_, P> {
         if self.app.last_call.get().is_some_and(fresh) {
             return Ok(());
         }
-        let mut last: Option<Timestamp> = self.store.note(LAST_CALL).await?;
+        let mut last = self.store.noted_time(LAST_CALL).await?;
         if !last.is_some_and(fresh) {
             self.store.set_note(LAST_CALL, &received).await?;
             last = Some(received);
@@ -143,7 +148,7 @@ impl<P: Platform> Alerts<'_, P> {
     /// Sends an alert, unless one of its kind was sent today.
     async fn raise(&self, kind: &str, detail: &Value) -> Result<(), StoreError> {
         let now = self.store.now();
-        let today = now.to_zoned(TimeZone::UTC).date();
+        let today = Offset::UTC.to_datetime(now).date();
         let id = format!("alert-{kind}-{today}");
         if self.app.alerted.borrow().contains(&id) || !self.store.first(&id).await? {
             self.app.alerted.borrow_mut().insert(id);

@@ -73,7 +73,7 @@ pub async fn deliver_now_and_then<P: Platform>(
 ) -> Result<(), StoreError> {
     const NOTE: &str = "delivered-on-the-side";
     let now = store.now();
-    let last: Option<Timestamp> = store.note(NOTE).await?;
+    let last = store.noted_time(NOTE).await?;
     if last.is_none_or(|last| now.duration_since(last) > ON_THE_SIDE_EVERY) {
         store.set_note(NOTE, &now).await?;
         deliver_up_to(webhook, store, MOST_ON_THE_SIDE).await?;
@@ -201,7 +201,10 @@ async fn attempt<P: Platform>(
     let attempts = Attempts {
         count,
         last_error: Some(reason),
-        next_at: (!given_up).then(|| now + pause(count, store.random())),
+        next_at: match given_up {
+            true => None,
+            false => now.checked_add(pause(count, store.random())).ok(),
+        },
     };
     store.tried(delivery.index, &attempts).await?;
     if given_up {

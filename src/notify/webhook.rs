@@ -114,14 +114,18 @@ impl Webhook {
         data: &T,
         now: Timestamp,
     ) -> Result<Request<Bytes>, String> {
-        const LITERAL: &percent_encoding::AsciiSet =
-            &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_');
         let body = serde_json::to_vec(&Message {
             kind,
             timestamp: at,
             data,
-        })
-        .map_err(|error| error.to_string())?;
+        });
+        self.signed(id, body.map_err(|error| error.to_string())?, now)
+    }
+
+    /// Apart from [`message`](Self::message), which is there for each type.
+    fn signed(&self, id: &str, body: Vec<u8>, now: Timestamp) -> Result<Request<Bytes>, String> {
+        const LITERAL: &percent_encoding::AsciiSet =
+            &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_');
         let id = percent_encoding::utf8_percent_encode(id, LITERAL).to_string();
         let signature = self.sign(&id, now.as_second(), &body);
         let mut request = Request::new(Bytes::from(body));

@@ -158,8 +158,13 @@ impl<P: Platform> Store<P> {
 /// The JSON of a record. Records have string keys only, so this cannot fail; if it did, the
 /// error would say so rather than stop the program.
 pub(super) fn to_json<T: Serialize>(record: &T) -> Result<String, StoreError> {
-    serde_json::to_string(record).map_err(|error| StoreError::Corrupt {
-        key: "a new record".to_owned(),
+    serde_json::to_string(record).map_err(|error| corrupt("a new record", &error))
+}
+
+/// A value that cannot be read or written.
+pub(super) fn corrupt(key: &str, error: &serde_json::Error) -> StoreError {
+    StoreError::Corrupt {
+        key: key.to_owned(),
         reason: error.to_string(),
-    })
+    }
 }

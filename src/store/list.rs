@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{Platform, Store, StoreError, weak_counter};
+use super::{Platform, Store, StoreError, evidence::corrupt, weak_counter};
+use crate::json::time;
 
 /// Within this time of taking an index an entry is written, or never.
 pub(super) const WRITE_WINDOW: Duration = Duration::from_secs(20);
@@ -112,6 +113,7 @@ impl<T: DeserializeOwned> Listing<T> {
 
 #[derive(Deserialize)]
 struct StoredEntry<'a> {
+    #[serde(deserialize_with = "time::deserialize")]
     at: Timestamp,
     #[serde(borrow)]
     entry: &'a RawValue,
@@ -336,17 +338,11 @@ pub(super) fn read_entry<T: DeserializeOwned>(
     index: u64,
     bytes: &[u8],
 ) -> Result<Entry<T>, StoreError> {
-    let corrupt = |error: serde_json::Error| StoreError::Corrupt {
-        key: key.to_owned(),
-        reason: error.to_string(),
-    };
-    let stored: StoredEntry = serde_json::from_slice(bytes).map_err(corrupt)?;
-    let value = serde_json::from_slice(stored.entry.get().as_bytes()).map_err(corrupt)?;
-    Ok(Entry {
-        index,
-        at: stored.at,
-        value,
-    })
+    let stored = serde_json::from_slice(bytes).map_err(|error| corrupt(key, &error));
+    let StoredEntry { at, entry } = stored?;
+    let value = serde_json::from_slice(entry.get().as_bytes());
+    let value = value.map_err(|error| corrupt(key, &error))?;
+    Ok(Entry { index, at, value })
 }
 
 /// Reads a counter as the stores keep it: eight bytes little-endian on SQLite, decimal digits on

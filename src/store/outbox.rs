@@ -10,8 +10,12 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Platform, Span, Store, StoreError, evidence::to_json, keys};
-use crate::json::{Event, PaymentJson};
+use super::{
+    Platform, Span, Store, StoreError,
+    evidence::{corrupt, to_json},
+    keys,
+};
+use crate::json::{Event, PaymentJson, time};
 
 /// Payments read at once.
 const PAGE: usize = 100;
@@ -40,7 +44,11 @@ pub struct Attempts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
     /// When to try again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "time::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub next_at: Option<Timestamp>,
 }
 
@@ -48,6 +56,7 @@ pub struct Attempts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
     /// When.
+    #[serde(deserialize_with = "time::deserialize")]
     pub at: Timestamp,
     /// Whether it was given up instead of delivered.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -140,6 +149,21 @@ impl<P: Platform> Store<P> {
         read(&values, &key)
     }
 
+    /// Such a note that is a time.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn noted_time(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {
+        #[derive(Deserialize)]
+        #[serde(transparent)]
+        struct Noted {
+            #[serde(deserialize_with = "time::deserialize")]
+            at: Timestamp,
+        }
+        let noted: Option<Noted> = self.note(name).await?;
+        Ok(noted.map(|noted| noted.at))
+    }
+
     /// Writes such a note.
     ///
     /// # Errors
@@ -176,9 +200,6 @@ fn read<T: DeserializeOwned>(
     let Some(bytes) = values.get(key) else {
         return Ok(None);
     };
-    let record: Record<T> = serde_json::from_slice(bytes).map_err(|error| StoreError::Corrupt {
-        key: key.to_owned(),
-        reason: error.to_string(),
-    })?;
+    let record: Record<T> = serde_json::from_slice(bytes).map_err(|error| corrupt(key, &error))?;
     Ok(Some(record.value))
 }

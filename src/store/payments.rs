@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Evidence, JournalEntry, Platform, Proof, Store, StoreError, StoredOrder,
-    evidence::to_json,
+    evidence::{corrupt, to_json},
     keys,
     list::{DEAD_AFTER, WRITE_WINDOW, age, read_entry},
     orders::OrderEntry,
@@ -494,8 +494,5 @@ impl Marker {
 }
 
 pub(super) fn read_marker(key: &str, bytes: &[u8]) -> Result<Marker, StoreError> {
-    serde_json::from_slice(bytes).map_err(|error| StoreError::Corrupt {
-        key: key.to_owned(),
-        reason: error.to_string(),
-    })
+    serde_json::from_slice(bytes).map_err(|error| corrupt(key, &error))
 }

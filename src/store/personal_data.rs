@@ -20,7 +20,7 @@ use super::{
 use crate::{
     digest::sha256,
     domain::{OrderKey, OrderState, OrderStatus, PaymentId, ServiceId, SetStatus},
-    json::{ErasureJson, Event, PaymentJson, RefusalJson},
+    json::{ErasureJson, Event, PaymentJson, RefusalJson, time},
 };
 
 /// What a signed message that holds values of properties is known by.
@@ -82,6 +82,7 @@ pub struct KeptOrder {
 pub struct Tombstone {
     v: u32,
     /// When it was erased.
+    #[serde(deserialize_with = "time::deserialize")]
     pub erased_at: Timestamp,
     /// SHA-256 of the message, by which a copy that is kept elsewhere is recognised.
     pub sha256: String,

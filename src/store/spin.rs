@@ -1,10 +1,13 @@
 //! The platform of a Spin host: `wasi:keyvalue` and the clocks of WASI.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use spin_sdk::{
     experimental::wasi::keyvalue::{batch, store},
     http::FullBody,
@@ -98,7 +101,11 @@ impl Platform for Spin {
     }
 
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        // As `Timestamp::now`, which panics where this is at an end, and brings the texts for it.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let since = SignedDuration::try_from(since.unwrap_or_default());
+        let time = since.and_then(Timestamp::from_duration);
+        time.unwrap_or(Timestamp::MAX)
     }
 
     fn random(&self) -> u64 {

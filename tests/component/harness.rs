@@ -101,18 +101,13 @@ impl Provider {
 
     /// A provider with other values of variables.
     pub fn start_with(variables: &[(&str, &str)], observer: Option<Observer>) -> Self {
-        Self::start_shared(1, variables, observer)
+        Self::start_tuned(variables, |options| options.observer = observer)
     }
 
-    /// A provider whose instances are at so many requests at once.
-    pub fn start_shared(
-        at_once: usize,
-        variables: &[(&str, &str)],
-        observer: Option<Observer>,
-    ) -> Self {
+    /// A provider whose host has other options.
+    pub fn start_tuned(variables: &[(&str, &str)], tune: impl FnOnce(&mut Options)) -> Self {
         let mut options = options(workspace().join("spin.toml"), component().to_owned());
-        options.limits.requests_at_once_per_instance = at_once;
-        options.observer = observer;
+        tune(&mut options);
         Self::launch(options, variables)
     }
 

@@ -27,6 +27,7 @@ mod security;
 mod settlement;
 mod sharing;
 mod size;
+mod start;
 mod transport;
 mod webhook;
 mod without_atomics;

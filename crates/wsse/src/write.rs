@@ -70,17 +70,20 @@ impl Writer {
     /// Opens an element with attributes: unprefixed ones and those with the prefix `xml`, in any
     /// order, no name twice.
     pub fn start_with(&mut self, name: &str, attributes: &[(&str, &str)]) {
-        // Unprefixed attributes are in no namespace, which comes before that of `xml`.
-        let mut attributes = attributes.to_vec();
-        attributes.sort_unstable_by_key(|&(name, _)| (name.contains(':'), name));
+        let mut sorted = Vec::with_capacity(attributes.len());
+        for attribute in attributes {
+            // Few, so that sorting need not be in the component.
+            let before = sorted.partition_point(|other| place(other) < place(attribute));
+            sorted.insert(before, *attribute);
+        }
         debug_assert!(
-            attributes
+            sorted
                 .iter()
                 .all(|(name, _)| !name.contains(':') || name.starts_with("xml:")),
             "no other prefix is declared"
         );
         let name = self.begin_tag(name);
-        for (name, value) in attributes {
+        for (name, value) in sorted {
             self.attribute(name, value);
         }
         self.xml.push('>');
@@ -191,6 +194,12 @@ impl Content {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The order of attributes in canonical form: those without a prefix are in no namespace, which
+/// comes before that of `xml`.
+fn place<'a>((name, _): &(&'a str, &str)) -> (bool, &'a str) {
+    (name.contains(':'), name)
 }
 
 #[cfg(test)]

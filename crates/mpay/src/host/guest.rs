@@ -61,13 +61,21 @@ impl WasiHttpView for Guest {
     }
 }
 
+/// Is told the fuel that an instance has used in its life: about an instruction of Wasm each, which
+/// is the same on every machine.
+pub type FuelMeter = Arc<dyn Fn(u64) + Send + Sync>;
+
+/// What an instance is given to use, where it is counted: more than it can.
+const FUEL: u64 = u64::MAX;
+
 /// An engine for the component, with the compiled code kept in wasmtime's cache where that is
 /// possible.
-pub(super) fn engine() -> wasmtime::Result<Engine> {
+pub(super) fn engine(count_fuel: bool) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     config
         .wasm_component_model_async(true)
         .epoch_interruption(true)
+        .consume_fuel(count_fuel)
         .cache(wasmtime::Cache::from_file(None).ok());
     let engine = Engine::new(&config)?;
     let ticking = engine.weak();
@@ -119,6 +127,7 @@ pub(super) struct Instances {
     pub(super) allowed_hosts: Arc<AllowedHosts>,
     pub(super) limits: Limits,
     pub(super) log: Log,
+    pub(super) fuel_meter: Option<FuelMeter>,
     /// One permit for each instance that may live.
     pub(super) places: Arc<Semaphore>,
     /// Becomes true when the server stops.
@@ -157,6 +166,9 @@ impl HandlerState for Instances {
         };
         let mut store = Store::new(&self.engine, guest);
         store.limiter(|guest| &mut guest.limits);
+        if self.fuel_meter.is_some() {
+            store.set_fuel(FUEL)?;
+        }
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
 
@@ -180,6 +192,7 @@ impl HandlerState for Instances {
                 at_once: self.limits.requests_at_once_per_instance,
                 under_way,
                 log: self.log.clone(),
+                fuel_meter: self.fuel_meter.clone(),
             },
         })
     }
@@ -234,6 +247,7 @@ pub(super) struct Worker {
     at_once: usize,
     under_way: UnderWay,
     log: Log,
+    fuel_meter: Option<FuelMeter>,
 }
 
 impl WorkerState for Worker {
@@ -263,6 +277,11 @@ impl WorkerState for Worker {
     }
 
     fn drop(&self, store: Store<Guest>, result: wasmtime::Result<()>) {
+        if let Some(meter) = &self.fuel_meter
+            && let Ok(left) = store.get_fuel()
+        {
+            meter(FUEL - left);
+        }
         // The last line of the guest comes before the notice about its end.
         drop(store);
         if let Err(error) = result {

@@ -3,8 +3,8 @@
 //! It reads the same manifest and variables, gives the component the same interfaces and request
 //! headers, and keeps keys in the same table of the same file, so that the two hosts can be swapped
 //! over one application. Where Spin is known to be weak for this product it differs: one request at
-//! a time in an instance unless it is told otherwise, `TCP_NODELAY`, counters that cannot crash the host, and limits on memory,
-//! time and concurrency.
+//! a time in an instance unless it is told otherwise, `TCP_NODELAY`, counters that cannot crash the
+//! host, and limits on memory, time and concurrency.
 //!
 //! ```no_run
 //! # async fn run() -> anyhow::Result<()> {
@@ -28,6 +28,7 @@ mod server;
 mod template;
 mod variables;
 
+pub use guest::FuelMeter;
 pub use key_value::{Call, Database, Error as KeyValueError, Fault, Observer, Operation};
 pub use log::Log;
 pub use manifest::{Component, Error as ManifestError, Manifest, Variable, VariableName};

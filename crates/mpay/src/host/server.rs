@@ -25,7 +25,7 @@ use wasmtime_wasi_http::handler::{ProxyHandler, TrapOrPanicError};
 
 use crate::dotenv::Environment;
 
-use super::guest::{self, Instances, Ticket};
+use super::guest::{self, FuelMeter, Instances, Ticket};
 use super::key_value::{Database, KeyValue, Observer};
 use super::log::Log;
 use super::manifest::Manifest;
@@ -58,6 +58,8 @@ pub struct Options {
     pub log: Log,
     /// Sees, and may spoil, the calls to the store.
     pub observer: Option<Observer>,
+    /// Is told what an instance has computed, when it ends: for tests. Counting takes time.
+    pub fuel_meter: Option<FuelMeter>,
     /// Bounds on memory, time and concurrency.
     pub limits: Limits,
 }
@@ -74,6 +76,7 @@ impl Options {
             component: None,
             log: Log::stderr(),
             observer: None,
+            fuel_meter: None,
             limits: Limits::default(),
         }
     }
@@ -232,7 +235,7 @@ impl Application {
         let database = Database::open(&file)
             .with_context(|| format!("cannot open the key-value store {}", file.display()))?;
 
-        let engine = guest::engine().map_err(into_anyhow)?;
+        let engine = guest::engine(options.fuel_meter.is_some()).map_err(into_anyhow)?;
         let component = Component::from_file(&engine, &source)
             .and_then(|component| guest::link(&engine, &component))
             .map_err(into_anyhow)
@@ -254,6 +257,7 @@ impl Application {
                 },
                 limits: limits.clone(),
                 log: options.log.clone(),
+                fuel_meter: options.fuel_meter,
                 places: places.clone(),
                 stopping,
             }),
