@@ -88,7 +88,7 @@ enum EventType {
     PersonalDataErased,
 }
 
-/// The type comes first, as `serde` writes it, so that what follows is read as the record that it is.
+/// The type comes first, as `serde` writes it, so that what follows is read as the record it is.
 /// As derived for tagged enums, which find the type anywhere, every member would be kept aside, and
 /// all types of records be in the component twice.
 impl<'de> Deserialize<'de> for Event {
@@ -98,12 +98,13 @@ impl<'de> Deserialize<'de> for Event {
             type Value = Event;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an event that begins with its type")
+                f.write_str("an event")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Event, A::Error> {
-                if map.next_key()? != Some("type") {
-                    return Err(de::Error::invalid_type(de::Unexpected::Map, &self));
+                let first = map.next_key()?;
+                if first != Some("type") {
+                    return read_in_any_order(first, map);
                 }
                 let r#type = map.next_value()?;
                 let record = MapAccessDeserializer::new(map);
@@ -155,6 +156,25 @@ impl<'de> Deserialize<'de> for Event {
         }
         deserializer.deserialize_map(TypeFirst)
     }
+}
+
+/// Reads an event that somebody else has written again: to JSON the order of members is nothing.
+fn read_in_any_order<'de, A: MapAccess<'de>>(
+    first: Option<&str>,
+    mut map: A,
+) -> Result<Event, A::Error> {
+    let mut members = serde_json::Map::new();
+    let mut name = first.map(str::to_owned);
+    while let Some(member) = name {
+        members.insert(member, map.next_value()?);
+        name = map.next_key()?;
+    }
+    let r#type = members.remove("type");
+    let r#type = r#type.ok_or_else(|| de::Error::missing_field("type"))?;
+    let rest = serde_json::to_string(&members).map_err(de::Error::custom)?;
+    let rest = rest.strip_prefix('{').unwrap_or_default();
+    let text = format!(r#"{{"type":{type},{rest}"#);
+    serde_json::from_slice(text.as_bytes()).map_err(de::Error::custom)
 }
 
 /// Which order changed, and what it asks for now. Names nobody, so that it can be kept for ever.
@@ -362,6 +382,8 @@ mod tests {
             let mut expected = record.clone();
             expected["type"] = name.into();
             assert_eq!(written, expected);
+            // In the order of the alphabet.
+            assert_eq!(read_and_written(&expected.to_string()), expected);
         }
     }
 }
