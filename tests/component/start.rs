@@ -23,8 +23,8 @@ fn first(ask: impl Fn(&Provider)) -> u64 {
 }
 
 /// A fifth above what it takes. Whoever needs more says for what, and raises it.
-const MOST_FOR_HEALTH: u64 = 25_600_000;
-const MOST_FOR_DETAILS: u64 = 58_700_000;
+const MOST_FOR_HEALTH: u64 = 24_800_000;
+const MOST_FOR_DETAILS: u64 = 52_400_000;
 
 #[test]
 fn an_instance_starts_and_answers_with_no_more_work_than_it_did() {
