@@ -155,15 +155,16 @@ impl Calls {
     /// Microseconds a request: of processor time on average, and of waiting, the median.
     fn measure(&self, call: Call) -> anyhow::Result<(u64, u64)> {
         self.ask(call)?;
-        let before = processor_time()?;
+        let before = processor_time();
         let mut waited = Vec::new();
         for _ in 0..REQUESTS {
             let begun = Instant::now();
             self.ask(call)?;
             waited.push(u64::try_from(begun.elapsed().as_micros())?);
         }
-        let took = processor_time()? - before;
-        Ok((took / 1000 / u64::try_from(REQUESTS)?, median(waited)))
+        let took = processor_time().saturating_sub(before);
+        let requests = u128::try_from(REQUESTS)?;
+        Ok((u64::try_from(took.as_micros() / requests)?, median(waited)))
     }
 
     fn ask(&self, call: Call) -> anyhow::Result<()> {
@@ -186,15 +187,17 @@ impl Calls {
     }
 }
 
-/// Nanoseconds that the threads of this program have computed (proc(5), `schedstat`).
-fn processor_time() -> anyhow::Result<u64> {
-    let mut sum = 0;
-    for task in std::fs::read_dir("/proc/self/task")? {
-        let line = std::fs::read_to_string(task?.path().join("schedstat"))?;
-        let time = line.split(' ').next().context("no time")?;
-        sum += time.parse::<u64>()?;
-    }
-    Ok(sum)
+/// What the program has computed, threads that have ended among it.
+#[cfg(unix)]
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+#[cfg(not(unix))]
+fn processor_time() -> Duration {
+    static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    START.elapsed()
 }
 
 fn median(mut values: Vec<u64>) -> u64 {
