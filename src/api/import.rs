@@ -313,6 +313,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_row_without_a_status_leaves_the_order_the_one_it_was_given() {
+        let api = Api::new();
+        let mut cancelled = document("A");
+        cancelled["status"] = json!("Cancelled");
+        import(&api, "application/x-ndjson", &cancelled.to_string()).await;
+        let answer = import(&api, "text/csv", &format!("{HEAD}\n{}", row("A"))).await;
+        assert!(answer.text.contains(",unchanged,"), "{}", answer.text);
+        let order = api.get("orders/TAX/A").await;
+        assert_eq!(order.json()["status"], "Cancelled", "{}", order.text);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn of_rows_about_one_order_the_first_counts() {
         let api = Api::new();
         let rows = [row("A1"), row("B"), row(" a 1 "), row("A1"), row("b")].join("\n");

@@ -98,8 +98,7 @@ impl Reader<'_> {
                 );
             }
         }
-        let listed = described.into_iter().filter(|(id, _)| ids.contains(id));
-        listed.collect()
+        described
     }
 
     fn service_ids(&mut self) -> Vec<ServiceId> {
