@@ -246,7 +246,7 @@ async fn only_line<P: Platform>(
         [line] => Ok(line.line_id.to_string()),
         _ => Err(Problem::member(
             "lines",
-            "is missing: the order has several".to_owned(),
+            "is missing: the order has several",
         )),
     }
 }

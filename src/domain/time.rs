@@ -215,6 +215,17 @@ mod tests {
     }
 
     #[test]
+    fn what_the_store_keeps_of_a_time_is_read_back() {
+        for second in (0..4_000_000_000).step_by(123_456_789) {
+            for nanosecond in [0, 1, 20, 123_000_000, 999_999_999] {
+                let time = Timestamp::new(second, nanosecond).unwrap();
+                assert_eq!(parse(&time.to_string()), Ok(time));
+            }
+        }
+        assert_eq!(parse(&Timestamp::MAX.to_string()), Ok(Timestamp::MAX));
+    }
+
+    #[test]
     fn a_leap_second_is_the_one_before_it() {
         assert_eq!(utc("2016-12-31T23:59:60Z"), "2016-12-31T23:59:59Z");
         assert_eq!(parse("2016-12-31T23:59:61Z"), Err(TimeError::OutOfRange));

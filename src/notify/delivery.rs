@@ -201,9 +201,10 @@ async fn attempt<P: Platform>(
     let attempts = Attempts {
         count,
         last_error: Some(reason),
-        next_at: match given_up {
-            true => None,
-            false => now.checked_add(pause(count, store.random())).ok(),
+        next_at: if given_up {
+            None
+        } else {
+            now.checked_add(pause(count, store.random())).ok()
         },
     };
     store.tried(delivery.index, &attempts).await?;

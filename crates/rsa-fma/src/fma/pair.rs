@@ -12,8 +12,8 @@ use super::{WIDTH, canonical, unsigned};
 use crate::digits::negative_inverse;
 use crate::montgomery::{self, Montgomery};
 
-/// Two odd moduli of one length, at most 52·N − 16 bits. A product has `C` columns, the upper N of
-/// which the reduction leaves: rows below them, and at least N.
+/// Two odd moduli of one length, at most 52·N − 16 bits. A product has `C` columns, of which the
+/// reduction leaves the upper N; those below are a whole number of rows, and at least N.
 pub(crate) struct Pair<const N: usize, const C: usize> {
     modulus: Modulus<N>,
     /// The moduli again, in digits from 0 to 2^52 − 1.
