@@ -16,7 +16,7 @@ use spin_sdk::{
     http_service,
 };
 
-use crate::store::spin::Spin;
+use crate::spin::Spin;
 #[cfg(not(feature = "host-contract"))]
 use crate::{
     app::App,

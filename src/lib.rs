@@ -5,14 +5,16 @@
 pub mod api;
 pub mod app;
 pub mod config;
-pub mod digest;
-pub mod domain;
-pub mod json;
 mod log;
 pub mod notify;
+pub mod platform;
 pub mod service;
 pub mod soap;
 pub mod store;
 
+pub use mpay_ledger::{digest, domain, json};
+
 #[cfg(all(target_arch = "wasm32", not(feature = "library")))]
 mod entry;
+#[cfg(target_arch = "wasm32")]
+pub mod spin;

@@ -163,7 +163,7 @@ pub async fn handle<P: Platform>(
 /// Mends what the store may have lost, a part at a time.
 async fn repair<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let query = query::Query::read(call.query, &["after"])?;
-    let after = query.get("after").unwrap_or_default();
+    let after = query.number("after", 0, 0..=(1 << 53) - 1)?;
     json(StatusCode::OK, &call.store.repair(after).await?)
 }
 
