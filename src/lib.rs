@@ -4,10 +4,14 @@
 
 pub mod api;
 pub mod app;
+pub mod clock;
 pub mod config;
+pub mod current;
 pub mod digest;
 pub mod domain;
+pub mod health;
 pub mod json;
+mod limit;
 mod log;
 pub mod notify;
 pub mod service;

@@ -11,7 +11,8 @@ use std::cell::OnceCell;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
-use wsse::{Algorithms, Content, Envelope, Signer, Verified};
+use jiff::Timestamp;
+use wsse::{Algorithms, Content, Envelope, SecurityError, Signer, Verified};
 
 use crate::{
     app::App,
@@ -100,6 +101,7 @@ pub async fn handle<P: Platform>(
         Ok(envelope) => match envelope.verify(&config.policy, store.now()) {
             Err(error) => {
                 log!("not authenticated: sha256={} {error}", sha256(message));
+                note_clock(app, config, message, &error, store.now());
                 let fault = Fault::authentication_failed();
                 let mut response = anonymous(app, Some(&config.signer), store, fault);
                 response.extensions_mut().insert(Outcome::NotAuthenticated);
@@ -109,6 +111,7 @@ pub async fn handle<P: Platform>(
         },
     };
     let received = store.now();
+    app.clock.note(verified.created(), received);
     let call = Call {
         config,
         store,
@@ -123,6 +126,27 @@ pub async fn handle<P: Platform>(
         recorded: call.recorded.into_inner(),
     });
     response
+}
+
+/// Notes the time of a message that was refused for its time alone. That it was made by somebody
+/// who is trusted is verified as of its own time, since anybody can write a time.
+fn note_clock(
+    app: &App,
+    config: &Config,
+    message: &Bytes,
+    error: &SecurityError,
+    received: Timestamp,
+) {
+    let (SecurityError::CreatedInFuture { created: time, .. }
+    | SecurityError::TooOld { created: time, .. }
+    | SecurityError::Expired { expires: time, .. }) = error
+    else {
+        return;
+    };
+    let verified = Envelope::parse(message).map(|envelope| envelope.verify(&config.policy, *time));
+    if let Ok(Ok(verified)) = verified {
+        app.clock.note(verified.created(), received);
+    }
 }
 
 /// Answers a verified call.

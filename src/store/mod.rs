@@ -22,6 +22,7 @@ mod outbox;
 mod payments;
 mod personal_data;
 mod platform;
+pub mod probe;
 #[cfg(test)]
 mod properties;
 mod register;

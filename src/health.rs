@@ -1,0 +1,231 @@
+//! `GET /health`: whether MPay's calls can be answered now, and what is wrong. Anybody may ask, so
+//! it names variables and what is wrong with them, never their values, and costs little.
+
+use std::cell::RefCell;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode, header};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use wsse::RsaEngine;
+
+use crate::{
+    api::Problem,
+    app::App,
+    clock::UNREMARKABLE,
+    store::{
+        Platform, Store,
+        probe::{Mark, StoreFault},
+    },
+};
+
+/// The address of the liveness: that the process answers, whatever it could answer.
+pub const LIVE: &str = "/health/live";
+
+/// For how long the store is believed to be as it was found.
+const FRESH: SignedDuration = SignedDuration::from_secs(1);
+
+/// A write costs a flush to disk, so it is tried this often, by all instances together if it works
+/// and by each if it fails.
+const WRITE_EVERY: SignedDuration = SignedDuration::from_secs(10);
+
+/// A probe of the store that took longer is told.
+const SLOW: SignedDuration = SignedDuration::from_secs(1);
+
+#[derive(Serialize)]
+struct Health<'a> {
+    status: &'a str,
+    version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<&'a str>,
+    /// Whether the variables as they are now are in use: `current`, `last-good` or `none`.
+    configuration: &'a str,
+    /// What computes RSA on this host: `fma`, or slower `integer` or `rsa`.
+    rsa_engine: &'a str,
+    /// What is wrong, and must be mended.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [String],
+    /// What will be wrong soon.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'a [String],
+}
+
+/// What an instance remembers of its probes of the store.
+#[derive(Debug, Default)]
+pub struct Probe(RefCell<Option<Probed>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Probed {
+    at: Timestamp,
+    took: SignedDuration,
+    /// When a write was tried last, and why it failed.
+    write: Option<(Timestamp, Result<(), StoreFault>)>,
+    found: Result<Option<Mark>, StoreFault>,
+}
+
+impl Probe {
+    async fn look<P: Platform>(&self, store: &Store<P>) -> Probed {
+        let now = store.now();
+        let last = *self.0.borrow();
+        if let Some(last) = last
+            && now.duration_since(last.at).abs() < FRESH
+        {
+            return last;
+        }
+        let mut write = last.and_then(|last| last.write);
+        let mut found = store.read_mark().await;
+        if let Ok(mark) = found {
+            let marked = mark.is_some_and(|mark| mark.age(now).abs() < WRITE_EVERY);
+            let failed = write.filter(|(at, written)| {
+                written.is_err() && now.duration_since(*at).abs() < WRITE_EVERY
+            });
+            if let Some((_, Err(fault))) = failed {
+                found = Err(fault);
+            } else if !marked {
+                let written = store.write_mark(Mark::after(mark, now)).await;
+                write = Some((now, written));
+                found = written.map(|()| mark);
+            }
+        }
+        let probed = Probed {
+            at: now,
+            took: store.now().duration_since(now),
+            write,
+            found,
+        };
+        self.0.replace(Some(probed));
+        probed
+    }
+}
+
+/// Answers [`LIVE`]. It needs neither variables nor store.
+///
+/// # Errors
+/// A [`Problem`] for other methods than GET and HEAD.
+pub fn live(method: &Method) -> Result<Response<Bytes>, Problem> {
+    check_method(method)?;
+    Ok(json(
+        StatusCode::OK,
+        Bytes::from_static(b"{\"status\":\"live\"}"),
+    ))
+}
+
+/// Answers `/health`. 200 means that MPay's calls are answered, though perhaps something is wrong.
+///
+/// # Errors
+/// A [`Problem`] for other methods than GET and HEAD.
+pub async fn ready<P: Platform>(
+    app: &App,
+    store: &Store<P>,
+    method: &Method,
+) -> Result<Response<Bytes>, Problem> {
+    check_method(method)?;
+    let probed = app.probe.look(store).await;
+    let now = store.now();
+    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    let refused = app.refused.borrow();
+    let (configuration, config) = match &app.config {
+        Ok(config) => {
+            errors.extend(config.off.iter().map(ToString::to_string));
+            warnings = config.warnings(now);
+            let in_use = if refused.is_empty() {
+                "current"
+            } else {
+                "last-good"
+            };
+            (in_use, Some(config))
+        }
+        Err(wrong) => {
+            errors.extend(wrong.errors.iter().map(ToString::to_string));
+            ("none", None)
+        }
+    };
+    errors.extend(refused.iter().map(ToString::to_string));
+    if let Err(fault) = probed.found {
+        errors.push(format!("store: {fault}"));
+    } else if probed.took > SLOW {
+        warnings.push(format!("store: took {} s to answer", probed.took.as_secs()));
+    }
+    let allowed = config.and_then(|config| SignedDuration::try_from(config.policy.clock_skew).ok());
+    let allowed = allowed.unwrap_or(UNREMARKABLE);
+    for (difference, from, what) in clocks(app, &probed, now, allowed) {
+        if difference > from {
+            let lines = if difference > allowed {
+                &mut errors
+            } else {
+                &mut warnings
+            };
+            lines.push(what);
+        }
+    }
+    let (status, text) = match (&app.config, &probed.found) {
+        (Err(_), _) => (StatusCode::SERVICE_UNAVAILABLE, "misconfigured"),
+        (Ok(_), Err(_)) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        // MPay's calls are answered, and must go on reaching this host.
+        (Ok(_), Ok(_)) if !errors.is_empty() => (StatusCode::OK, "degraded"),
+        (Ok(_), Ok(_)) => (StatusCode::OK, "ok"),
+    };
+    let health = Health {
+        status: text,
+        version: env!("CARGO_PKG_VERSION"),
+        environment: config.map(|config| config.environment.as_str()),
+        configuration,
+        rsa_engine: RsaEngine::best().name(),
+        errors: &errors,
+        warnings: &warnings,
+    };
+    let text = serde_json::to_vec(&health).map_err(Problem::internal)?;
+    Ok(json(status, Bytes::from(text)))
+}
+
+/// By how much this host's clock differs from others, from how much on that is worth a word, and
+/// the words.
+fn clocks(
+    app: &App,
+    probed: &Probed,
+    now: Timestamp,
+    allowed: SignedDuration,
+) -> Vec<(SignedDuration, SignedDuration, String)> {
+    let mut clocks = Vec::new();
+    if let Ok(Some(mark)) = probed.found {
+        let behind = mark.behind(now);
+        let text = format!(
+            "clock: is {} s behind the newest time in the store; it was set back, or that of another host is ahead",
+            behind.as_secs()
+        );
+        clocks.push((behind, UNREMARKABLE, text));
+    }
+    if let Some(ahead) = app.clock.ahead() {
+        let seconds = ahead.as_secs().unsigned_abs();
+        let text = if ahead.is_negative() {
+            format!(
+                "clock: is {seconds} s behind that of MPay, by the last message that MPay signed"
+            )
+        } else {
+            format!(
+                "clock: is {seconds} s ahead of that of MPay, by the last message that MPay signed; or that message was {seconds} s on its way"
+            )
+        };
+        clocks.push((ahead.abs(), (allowed / 2).max(UNREMARKABLE), text));
+    }
+    clocks
+}
+
+fn check_method(method: &Method) -> Result<(), Problem> {
+    match *method {
+        Method::GET | Method::HEAD => Ok(()),
+        _ => Err(Problem::method_not_allowed("GET, HEAD")),
+    }
+}
+
+fn json(status: StatusCode, text: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(text);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
