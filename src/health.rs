@@ -229,3 +229,197 @@ fn json(status: StatusCode, text: Bytes) -> Response<Bytes> {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{
+        config::tests::variables,
+        store::memory::{Fault, Memory},
+    };
+
+    async fn ask(app: &App, memory: &Memory) -> (u16, Value) {
+        let store = Store::new(memory.clone());
+        let answer = ready(app, &store, &Method::GET).await.unwrap();
+        let health = serde_json::from_slice(answer.body()).unwrap();
+        (answer.status().as_u16(), health)
+    }
+
+    async fn wait(seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_store_is_read_once_a_second_and_written_once_in_ten() {
+        let (app, memory) = (App::new(variables()), Memory::new());
+        let (status, health) = ask(&app, &memory).await;
+        assert_eq!((status, health["status"].as_str()), (200, Some("ok")));
+        assert_eq!(memory.take_calls(), ["get probe", "set probe"]);
+        ask(&app, &memory).await;
+        assert_eq!(memory.take_calls(), [""; 0]);
+        for _ in 0..9 {
+            wait(1).await;
+            ask(&app, &memory).await;
+        }
+        assert_eq!(memory.take_calls(), ["get probe"; 9]);
+        // Another instance need not write either.
+        let other = App::new(variables());
+        ask(&other, &memory).await;
+        assert_eq!(memory.take_calls(), ["get probe"]);
+        wait(1).await;
+        ask(&app, &memory).await;
+        assert_eq!(memory.take_calls(), ["get probe", "set probe"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_cannot_be_read_or_written_is_told() {
+        for (faults, calls) in [
+            (vec![Fault::Fail], 1),
+            (vec![Fault::None, Fault::Fail], 2),
+            (vec![Fault::Delay(Duration::from_secs(9))], 1),
+            (vec![Fault::None, Fault::Delay(Duration::from_secs(9))], 2),
+        ] {
+            let silent = faults.iter().any(|fault| matches!(fault, Fault::Delay(_)));
+            let (app, memory) = (App::new(variables()), Memory::new());
+            memory.script(faults);
+            let (status, health) = ask(&app, &memory).await;
+            assert_eq!(
+                (status, health["status"].as_str()),
+                (503, Some("unavailable"))
+            );
+            let error = health["errors"][0].as_str().unwrap();
+            let expected = if silent {
+                "store: does not answer"
+            } else {
+                "store: fails"
+            };
+            assert!(error.starts_with(expected), "{error}");
+            assert_eq!(
+                memory.take_calls().len(),
+                calls,
+                "nothing is tried again at once"
+            );
+            wait(11).await;
+            assert_eq!(ask(&app, &memory).await.0, 200);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_fails_is_not_tried_again_for_ten_seconds() {
+        let (app, memory) = (App::new(variables()), Memory::new());
+        memory.script([Fault::None, Fault::Fail]);
+        ask(&app, &memory).await;
+        memory.take_calls();
+        for _ in 0..9 {
+            wait(1).await;
+            assert_eq!(ask(&app, &memory).await.0, 503);
+        }
+        assert_eq!(memory.take_calls(), ["get probe"; 9]);
+        wait(1).await;
+        assert_eq!(ask(&app, &memory).await.0, 200);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_is_slow_is_warned_of() {
+        let (app, memory) = (App::new(variables()), Memory::new());
+        let slow = Fault::Delay(Duration::from_millis(1900));
+        memory.script([slow, slow]);
+        let (status, health) = ask(&app, &memory).await;
+        assert_eq!(status, 200);
+        assert_eq!(health["warnings"][0], "store: took 3 s to answer");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_behind_the_store_is_told_more_than_once() {
+        let memory = Memory::new();
+        let now = memory.now();
+        for (ahead, status, member) in [
+            (5, "ok", None),
+            (60, "ok", Some("warnings")),
+            (7200, "degraded", Some("errors")),
+        ] {
+            let mark = Mark::after(None, now + SignedDuration::from_secs(ahead));
+            memory.overwrite("probe", serde_json::to_vec(&mark).unwrap());
+            for _ in 0..3 {
+                let (_, health) = ask(&App::new(variables()), &memory).await;
+                assert_eq!(health["status"], status, "{ahead}: {health}");
+                if let Some(member) = member {
+                    let line = health[member][0].as_str().unwrap();
+                    assert!(line.starts_with("clock: is "), "{line}");
+                    assert!(line.contains("behind the newest time"), "{line}");
+                } else {
+                    assert_eq!(health["warnings"], Value::Null);
+                }
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_difference_to_mpays_clock_is_told() {
+        let (app, memory) = (App::new(variables()), Memory::new());
+        let now = memory.now();
+        for (seconds, member, words) in [
+            (0, "", ""),
+            (59, "", ""),
+            (61, "warnings", "ahead of that of MPay"),
+            (-61, "warnings", "behind that of MPay"),
+            (3600, "errors", "is 3600 s ahead of that of MPay"),
+            (-3600, "errors", "is 3600 s behind that of MPay"),
+        ] {
+            app.clock
+                .note(now, now + SignedDuration::from_secs(seconds));
+            let (status, health) = ask(&app, &memory).await;
+            assert_eq!(status, 200, "its calls reach us, and may be right again");
+            for list in ["errors", "warnings"] {
+                let line = health[list][0].as_str().unwrap_or_default();
+                if list == member {
+                    assert!(line.contains(words), "{seconds}: {line}");
+                } else {
+                    assert_eq!(line, "", "{seconds}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_off_or_refused_degrades_and_what_is_missing_makes_unready() {
+        let memory = Memory::new();
+        let mut wrong = variables();
+        wrong.set("webhook_url", "ftp://erp.example.md".to_owned());
+        let (status, health) = ask(&App::new(wrong.clone()), &memory).await;
+        assert_eq!((status, health["status"].as_str()), (200, Some("degraded")));
+        assert_eq!(health["configuration"], "current");
+        assert!(
+            health["errors"][0]
+                .as_str()
+                .unwrap()
+                .starts_with("variable webhook_url: ")
+        );
+
+        wrong.set("accept_sha1", "perhaps".to_owned());
+        let wrong = App::new(wrong);
+        let (status, health) = ask(&wrong, &memory).await;
+        assert_eq!(
+            (status, health["status"].as_str()),
+            (503, Some("misconfigured"))
+        );
+        assert_eq!(health["configuration"], "none");
+
+        let app = App::new(variables());
+        app.refused.replace(wrong.config.unwrap_err().errors);
+        let (status, health) = ask(&app, &memory).await;
+        assert_eq!((status, health["status"].as_str()), (200, Some("degraded")));
+        assert_eq!(health["configuration"], "last-good");
+        assert_eq!(health["errors"].as_array().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn liveness_is_answered_without_anything() {
+        assert_eq!(live(&Method::HEAD).unwrap().status(), 200);
+        assert!(live(&Method::POST).is_err());
+    }
+}
