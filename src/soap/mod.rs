@@ -318,4 +318,35 @@ mod tests {
         );
         assert_eq!(app.faults.borrow().len(), 2);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_clock_is_compared_with_times_that_mpay_signed_and_no_others() {
+        const MPAY_KEY: &str = include_str!("../../crates/wsse/tests/data/mpay.key.pem");
+        const MPAY: &str = include_str!("../../crates/wsse/tests/data/mpay.pem");
+        const STRANGER_KEY: &str = include_str!("../../crates/wsse/tests/data/stranger.key.pem");
+        const STRANGER: &str = include_str!("../../crates/wsse/tests/data/stranger.pem");
+        let store = Store::new(Memory::new());
+        let hour = jiff::SignedDuration::from_hours(1);
+        for (key, certificate, ahead, lifetime, seen) in [
+            (MPAY_KEY, MPAY, hour * 0, 300, Some(0)),
+            (MPAY_KEY, MPAY, hour, 300, Some(3600)),
+            (MPAY_KEY, MPAY, hour, 36_000, Some(3600)),
+            (MPAY_KEY, MPAY, hour / 12, 60, Some(300)),
+            (MPAY_KEY, MPAY, -hour, 300, Some(-3600)),
+            (STRANGER_KEY, STRANGER, hour * 0, 300, None),
+            (STRANGER_KEY, STRANGER, hour, 300, None),
+            (STRANGER_KEY, STRANGER, -hour, 300, None),
+        ] {
+            let app = App::new(variables());
+            let signer = Signer::from_pem(key, certificate).unwrap();
+            let content = Fault::internal("The clock.").encode();
+            let lifetime = Duration::from_secs(lifetime);
+            let created = store.now() - ahead;
+            let message = signer.sign(&content, Algorithms::SHA256, created, lifetime);
+            let message = Bytes::from(message.unwrap());
+            handle(&app, &store, &HeaderMap::new(), &message).await;
+            let found = app.clock.ahead().map(|ahead| ahead.as_secs());
+            assert_eq!(found, seen, "{ahead:?} {lifetime:?}");
+        }
+    }
 }
