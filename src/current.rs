@@ -26,7 +26,8 @@ const FRESH: Duration = Duration::from_secs(1);
 /// How long a reading is waited for.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// How long nothing is read after a reading that took too long: a request waits for each.
+/// How long nothing is read after a reading that took too long, with a good configuration in use:
+/// a request waits for each.
 const PAUSE: Duration = Duration::from_secs(30);
 
 /// How often variables are read until two readings are equal.
@@ -224,7 +225,8 @@ impl Current {
 
     fn believe_from(&self, begun: Duration, now: Duration) {
         if let Some(kept) = self.kept.borrow_mut().as_mut() {
-            let slow = now.saturating_sub(begun) >= LIMIT;
+            // Where nothing can be answered there is nothing to wait for.
+            let slow = now.saturating_sub(begun) >= LIMIT && kept.app.config.is_ok();
             kept.believed = if slow { now + PAUSE } else { begun + FRESH };
         }
     }
@@ -579,6 +581,8 @@ mod tests {
         let asked = Asked::new(host);
         assert!(asked.now().await.config.is_err());
         assert_eq!(asked.host.time.get(), LIMIT);
+        asked.host.hangs.set(false);
+        assert!(asked.later().await.config.is_ok());
     }
 
     #[tokio::test]

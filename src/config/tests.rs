@@ -106,6 +106,21 @@ fn without_a_token_the_api_is_closed() {
 }
 
 #[test]
+fn of_a_variable_with_one_wrong_token_none_is_known() {
+    const GOOD: &str = "0123456789012345678901234567890123456789";
+    let mut variables = variables();
+    variables.set("api_token", format!("{GOOD},short"));
+    variables.set(
+        "api_read_token",
+        format!("{GOOD},9876543210987654321098765432109876543210"),
+    );
+    let config = Config::read(&variables).unwrap();
+    assert!(config.api_tokens.is_empty());
+    assert!(config.api_read_tokens.is_empty(), "one is in both");
+    assert_eq!(config.off.len(), 2);
+}
+
+#[test]
 fn authorities_need_the_names_of_signers() {
     const ROOT: &str = include_str!("../../crates/wsse/tests/data/chain/root.pem");
     const ISSUING: &str = include_str!("../../crates/wsse/tests/data/chain/issuing.pem");
@@ -264,7 +279,7 @@ fn no_mistake_repeats_any_part_of_a_value() {
             Err(wrong) => format!("{:?} {wrong:?}", wrong.errors),
         };
         let folded = text.to_lowercase();
-        for part in ["zqxj", "vkwy", "98761", "begin rsa", "zq"] {
+        for part in ["zqxj", "vkwy", "98761", "begin rsa", "zq", "iban of"] {
             assert!(!folded.contains(part), "{what}: {part}: {text}");
         }
     };
