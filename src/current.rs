@@ -60,9 +60,7 @@ struct Kept {
     digest: VariablesDigest,
     /// Whether every variable had been read.
     whole: bool,
-    /// When the last reading began that was judged.
-    read: Duration,
-    /// Until when nothing is read.
+    /// Until when nothing is read: so no two readings begin within a second.
     believed: Duration,
     /// Other variables, that may come into use.
     next: Option<Next>,
@@ -71,7 +69,6 @@ struct Kept {
 #[derive(Debug)]
 struct Next {
     digest: VariablesDigest,
-    since: Duration,
     /// Whether they were found wrong.
     refused: bool,
 }
@@ -103,18 +100,8 @@ impl Kept {
         self.app.refused.replace(errors);
     }
 
-    fn judge(
-        &mut self,
-        begun: Duration,
-        variables: &Variables,
-        digest: VariablesDigest,
-    ) -> Judgement {
+    fn judge(&mut self, variables: &Variables, digest: VariablesDigest) -> Judgement {
         let keep = Judgement::Keep(Rc::clone(&self.app));
-        if begun < self.read {
-            // A reading that began later was faster.
-            return keep;
-        }
-        self.read = begun;
         if digest == self.digest {
             self.next = None;
             if !self.app.refused.take().is_empty() {
@@ -135,7 +122,7 @@ impl Kept {
         }
         match &self.next {
             Some(next) if next.digest == digest => {
-                if next.refused || begun.saturating_sub(next.since) < FRESH {
+                if next.refused {
                     keep
                 } else {
                     Judgement::Take
@@ -144,7 +131,6 @@ impl Kept {
             _ => {
                 self.next = Some(Next {
                     digest,
-                    since: begun,
                     refused: false,
                 });
                 keep
@@ -175,7 +161,7 @@ impl Current {
         let mut variables = read(source).await;
         let mut digest = variables.digest(&self.key);
         let judgement = match self.kept.borrow_mut().as_mut() {
-            Some(kept) => kept.judge(begun, &variables, digest),
+            Some(kept) => kept.judge(&variables, digest),
             None => Judgement::ReadAgain,
         };
         let app = match judgement {
@@ -259,7 +245,6 @@ impl Current {
             app: Rc::clone(&app),
             digest,
             whole,
-            read: begun,
             believed: begun + FRESH,
             next: None,
         });
@@ -489,11 +474,13 @@ mod tests {
     async fn other_variables_come_into_use_once_they_were_the_same_for_a_second() {
         let asked = Asked::new(Host::new());
         let old = asked.now().await;
+        old.clock.note(Timestamp::MIN, Timestamp::MIN);
         asked.host.set("accept_sha1", "false");
         assert!(Rc::ptr_eq(&old, &asked.later().await));
         assert!(Rc::ptr_eq(&old, &asked.now().await));
         let new = asked.later().await;
         assert!(!accepts_sha1(&new));
+        assert!(new.clock.ahead().is_some(), "it is the same clock");
         // Whoever changes on and on is waited for.
         for seconds in ["100", "101", "102"] {
             asked.host.set("clock_skew", seconds);
