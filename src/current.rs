@@ -320,12 +320,14 @@ mod tests {
 
     const MPAY: &str = include_str!("../crates/wsse/tests/data/mpay.pem");
 
+    type Read = Result<String, Unread>;
+
     /// A host whose variables change, fail and hang as a test wants it.
     #[derive(Default)]
     struct Host {
-        values: RefCell<BTreeMap<&'static str, Result<String, Unread>>>,
+        values: RefCell<BTreeMap<&'static str, Read>>,
         /// Changes that happen before a call, by its number.
-        changes: RefCell<BTreeMap<u32, (&'static str, Result<String, Unread>)>>,
+        changes: RefCell<BTreeMap<u32, (&'static str, Read)>>,
         hangs: Cell<bool>,
         calls: Cell<u32>,
         time: Cell<Duration>,

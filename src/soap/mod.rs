@@ -328,12 +328,18 @@ mod tests {
         let store = Store::new(Memory::new());
         let hour = jiff::SignedDuration::from_hours(1);
         for (key, certificate, ahead, lifetime, seen) in [
-            (MPAY_KEY, MPAY, hour * 0, 300, Some(0)),
+            (MPAY_KEY, MPAY, jiff::SignedDuration::ZERO, 300, Some(0)),
             (MPAY_KEY, MPAY, hour, 300, Some(3600)),
             (MPAY_KEY, MPAY, hour, 36_000, Some(3600)),
             (MPAY_KEY, MPAY, hour / 12, 60, Some(300)),
             (MPAY_KEY, MPAY, -hour, 300, Some(-3600)),
-            (STRANGER_KEY, STRANGER, hour * 0, 300, None),
+            (
+                STRANGER_KEY,
+                STRANGER,
+                jiff::SignedDuration::ZERO,
+                300,
+                None,
+            ),
             (STRANGER_KEY, STRANGER, hour, 300, None),
             (STRANGER_KEY, STRANGER, -hour, 300, None),
         ] {
