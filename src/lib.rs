@@ -4,10 +4,15 @@
 
 pub mod api;
 pub mod app;
+pub mod clock;
 pub mod config;
+pub mod current;
+pub mod health;
+mod limit;
 mod log;
 pub mod notify;
 pub mod platform;
+pub mod probe;
 pub mod service;
 pub mod soap;
 pub mod store;

@@ -4,13 +4,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use jiff::Timestamp;
-use serde::Serialize;
-use wsse::RsaEngine;
 
 use crate::{
     api::{self, Problem},
     app::App,
+    health,
     log::log,
     soap,
     store::{Platform, Store},
@@ -31,7 +29,8 @@ pub async fn handle<P: Platform>(
     let path = parts.uri.path().to_owned();
     let result = match path.as_str() {
         "/" | "/ServiceProvider.svc" => soap(app, store, &parts, body).await,
-        "/health" => health(app, store.now(), &parts),
+        "/health" => health::ready(app, store, &parts.method).await,
+        health::LIVE => health::live(&parts.method),
         "/api/openapi.json" => api::openapi(&parts.method),
         path => match path.strip_prefix("/api/") {
             Some(path) => api(app, store, &parts, path, body).await,
@@ -41,6 +40,11 @@ pub async fn handle<P: Platform>(
             )),
         },
     };
+    finish(&parts.method, result)
+}
+
+/// What every answer has in common.
+pub fn finish(method: &Method, result: Result<Response<Bytes>, Problem>) -> Response<Bytes> {
     let mut response = result.unwrap_or_else(Problem::into_response);
     let length = HeaderValue::from(response.body().len());
     let headers = response.headers_mut();
@@ -49,7 +53,7 @@ pub async fn handle<P: Platform>(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
-    if parts.method == Method::HEAD {
+    if *method == Method::HEAD {
         *response.body_mut() = Bytes::new();
     }
     response
@@ -78,15 +82,18 @@ fn asks_for_wsdl(parts: &Parts) -> bool {
 }
 
 fn wsdl(app: &App, parts: &Parts) -> Result<Response<Bytes>, Problem> {
-    let public_url = app
-        .config
-        .as_ref()
-        .ok()
-        .and_then(|config| config.public_url.clone());
-    let address = match public_url {
-        Some(url) => url,
-        None => own_address(parts)?,
+    let public_url = match &app.config {
+        Ok(config) => match config.switched_off(&["public_url"]) {
+            Some(variable) => Err(variable),
+            None => Ok(config.public_url.clone()),
+        },
+        Err(wrong) => wrong.public_url.clone(),
     };
+    let address =
+        match public_url.map_err(|variable| Problem::switched_off("The WSDL", variable))? {
+            Some(url) => url,
+            None => own_address(parts)?,
+        };
     let mut response = Response::new(Bytes::from(soap::wsdl::document(&address)));
     response.headers_mut().insert(
         header::CONTENT_TYPE,
@@ -171,64 +178,6 @@ async fn api<P: Platform>(
         caller: &caller,
     };
     api::handle(&call, &parts.method, route, &body).await
-}
-
-#[derive(Serialize)]
-struct Health<'a> {
-    status: &'a str,
-    version: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    environment: Option<&'a str>,
-    /// What computes RSA on this host: `fma`, or slower `integer` or `rsa`.
-    rsa_engine: &'a str,
-    /// What is wrong, and must be mended.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<String>,
-    /// What will be wrong soon.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<String>,
-}
-
-/// Whether the configuration is whole. It names variables and what is wrong, never their values.
-fn health(app: &App, now: Timestamp, parts: &Parts) -> Result<Response<Bytes>, Problem> {
-    if !matches!(parts.method, Method::GET | Method::HEAD) {
-        return Err(Problem::method_not_allowed("GET, HEAD"));
-    }
-    let version = env!("CARGO_PKG_VERSION");
-    let rsa_engine = RsaEngine::best().name();
-    let (status, health) = match &app.config {
-        Ok(config) => (
-            StatusCode::OK,
-            Health {
-                status: "ok",
-                version,
-                environment: Some(config.environment.as_str()),
-                rsa_engine,
-                errors: Vec::new(),
-                warnings: config.warnings(now),
-            },
-        ),
-        Err(wrong) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            Health {
-                status: "misconfigured",
-                version,
-                environment: None,
-                rsa_engine,
-                errors: wrong.errors.iter().map(ToString::to_string).collect(),
-                warnings: Vec::new(),
-            },
-        ),
-    };
-    let mut response = Response::new(Bytes::from(
-        serde_json::to_vec(&health).map_err(Problem::internal)?,
-    ));
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    Ok(response)
 }
 
 /// Reads a body, up to [`MAX_BODY`]: hosts have no limit of their own.

@@ -31,34 +31,10 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Where this variable is set, all tests are for the component without atomics.
-pub const WITHOUT_ATOMICS: &str = "TEST_WITHOUT_ATOMICS";
-
-/// The component that the tests are for.
-fn component() -> &'static Path {
-    match std::env::var_os(WITHOUT_ATOMICS) {
-        None => with_atomics(),
-        Some(_) => without_atomics(),
-    }
-}
-
 /// The component as it is deployed, built once for all tests.
-pub fn with_atomics() -> &'static Path {
+pub fn built() -> &'static Path {
     static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
     COMPONENT.get_or_init(|| component::build(workspace(), true).unwrap())
-}
-
-/// The component for stores that cannot count.
-pub fn without_atomics() -> &'static Path {
-    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
-    COMPONENT.get_or_init(|| {
-        component::Build::new(workspace())
-            .quiet(true)
-            .feature("without-atomics")
-            .target_dir(workspace().join("target/without-atomics"))
-            .run()
-            .unwrap()
-    })
 }
 
 /// A provider that runs until it is dropped.
@@ -106,7 +82,7 @@ impl Provider {
 
     /// A provider whose host has other options.
     pub fn start_tuned(variables: &[(&str, &str)], tune: impl FnOnce(&mut Options)) -> Self {
-        let mut options = options(workspace().join("spin.toml"), component().to_owned());
+        let mut options = options(workspace().join("spin.toml"), built().to_owned());
         tune(&mut options);
         Self::launch(options, variables)
     }
@@ -118,7 +94,7 @@ impl Provider {
 
     /// The component under another manifest.
     pub fn start_manifest(manifest: PathBuf) -> Self {
-        Self::launch(options(manifest, component().to_owned()), &[])
+        Self::launch(options(manifest, built().to_owned()), &[])
     }
 
     fn launch(mut options: Options, variables: &[(&str, &str)]) -> Self {

@@ -30,4 +30,3 @@ mod size;
 mod start;
 mod transport;
 mod webhook;
-mod without_atomics;

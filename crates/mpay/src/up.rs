@@ -196,12 +196,17 @@ fn greet(
     println!("WSDL           {url}/?wsdl");
     println!("Order API      {url}/api/orders/SERVICE/KEY");
     println!("Health         {url}/health");
+    let errors = report["errors"].as_array().into_iter().flatten();
+    let errors: Vec<_> = errors.filter_map(|error| error.as_str()).collect();
     if !healthy {
         println!("\nThe provider is not ready:");
-        for error in report["errors"].as_array().into_iter().flatten() {
-            println!("  {}", error.as_str().unwrap_or_default());
+        for error in errors {
+            println!("  {error}");
         }
         return Ok(());
+    }
+    for error in errors {
+        println!("Wrong          {error}");
     }
     for warning in report["warnings"].as_array().into_iter().flatten() {
         println!("Warning        {}", warning.as_str().unwrap_or_default());
