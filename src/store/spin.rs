@@ -1,6 +1,7 @@
 //! The platform of a Spin host: `wasi:keyvalue` and the clocks of WASI.
 
 use std::{
+    cell::Cell,
     collections::HashMap,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -42,14 +43,48 @@ impl Spin {
     fn bucket(&self) -> Result<&store::Bucket, PlatformError> {
         self.bucket.as_ref().map_err(Clone::clone)
     }
+
+    /// Reads one key after the other, in their order: whoever gives them relies on it that a later
+    /// one is not read before an earlier one.
+    fn get_each(&self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, PlatformError> {
+        let mut values = HashMap::with_capacity(keys.len());
+        for key in keys {
+            if let Some(value) = self.bucket()?.get(key).map_err(error)? {
+                values.insert(key.clone(), value);
+            }
+        }
+        Ok(values)
+    }
+}
+
+thread_local! {
+    /// Whether this instance has seen that the store reads no batches, which does not change.
+    static ONE_BY_ONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a batch was refused as Spin's Redis store refuses it: it sends the command `KEYS`, which
+/// takes one pattern, with all keys.
+fn reads_no_batches(error: &store::Error) -> bool {
+    matches!(error, store::Error::Other(reason) if reason.contains("wrong number of arguments"))
 }
 
 impl Platform for Spin {
     const ATOMIC: bool = cfg!(not(feature = "without-atomics"));
 
     async fn get_many(&self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, PlatformError> {
-        // The answer may leave out absent keys, and keeps no order.
-        let values = batch::get_many(self.bucket()?, keys).map_err(error)?;
+        // One key is never read as a batch: Spin's Redis store answers with its name alone, which
+        // cannot be told from a key without a value, and a payment would be recorded again.
+        if keys.len() < 2 || ONE_BY_ONE.get() {
+            return self.get_each(keys);
+        }
+        let values = match batch::get_many(self.bucket()?, keys) {
+            Err(refused) if reads_no_batches(&refused) => {
+                ONE_BY_ONE.set(true);
+                return self.get_each(keys);
+            }
+            values => values.map_err(error)?,
+        };
+        // They may leave out absent keys, and keep no order.
         Ok(values
             .into_iter()
             .filter_map(|(key, value)| Some((key, value?)))
@@ -57,6 +92,10 @@ impl Platform for Spin {
     }
 
     async fn set_many(&self, entries: &[(String, Vec<u8>)]) -> Result<(), PlatformError> {
+        // Redis refuses a batch of nothing.
+        if entries.is_empty() {
+            return self.bucket().map(drop);
+        }
         batch::set_many(self.bucket()?, entries).map_err(error)
     }
 

@@ -113,7 +113,18 @@ impl Provider {
 
     /// Another component under another manifest.
     pub fn start_component(component: PathBuf, manifest: PathBuf) -> Self {
-        Self::launch(options(manifest, component), &[])
+        Self::start_component_tuned(component, manifest, |_| {})
+    }
+
+    /// The same in a host that has other options.
+    pub fn start_component_tuned(
+        component: PathBuf,
+        manifest: PathBuf,
+        tune: impl FnOnce(&mut Options),
+    ) -> Self {
+        let mut options = options(manifest, component);
+        tune(&mut options);
+        Self::launch(options, &[])
     }
 
     /// The component under another manifest.

@@ -26,7 +26,7 @@ use wasmtime_wasi_http::handler::{ProxyHandler, TrapOrPanicError};
 use crate::dotenv::Environment;
 
 use super::guest::{self, FuelMeter, Instances, Ticket};
-use super::key_value::{Database, KeyValue, Observer};
+use super::key_value::{Database, KeyValue, Manner, Observer};
 use super::log::Log;
 use super::manifest::Manifest;
 use super::request;
@@ -58,6 +58,8 @@ pub struct Options {
     pub log: Log,
     /// Sees, and may spoil, the calls to the store.
     pub observer: Option<Observer>,
+    /// The store of Spin's that the component is to meet: for tests.
+    pub store_manner: Manner,
     /// Is told what an instance has computed, when it ends: for tests. Counting takes time.
     pub fuel_meter: Option<FuelMeter>,
     /// Bounds on memory, time and concurrency.
@@ -76,6 +78,7 @@ impl Options {
             component: None,
             log: Log::stderr(),
             observer: None,
+            store_manner: Manner::default(),
             fuel_meter: None,
             limits: Limits::default(),
         }
@@ -254,6 +257,7 @@ impl Application {
                     database,
                     granted: Arc::new(manifest.component.key_value_stores.clone()),
                     observer: options.observer,
+                    manner: options.store_manner,
                 },
                 limits: limits.clone(),
                 log: options.log.clone(),

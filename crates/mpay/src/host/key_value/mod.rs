@@ -6,6 +6,6 @@ mod observer;
 mod writer;
 
 pub use database::{Database, Error};
-pub use interface::{Bucket, Cas};
+pub use interface::{Bucket, Cas, Manner};
 pub(super) use interface::{HasKeyValue, KeyValue, KeyValueView};
 pub use observer::{Call, Fault, Observer, Operation};
