@@ -29,7 +29,9 @@ mod template;
 mod variables;
 
 pub use guest::FuelMeter;
-pub use key_value::{Call, Database, Error as KeyValueError, Fault, Manner, Observer, Operation};
+pub use key_value::{
+    Call, Database, Error as KeyValueError, Fault, Loss, Manner, Observer, Operation,
+};
 pub use log::Log;
 pub use manifest::{Component, Error as ManifestError, Manifest, Variable, VariableName};
 pub use outbound::AllowedHosts;
