@@ -17,11 +17,13 @@
 //! ```
 
 mod bindings;
+mod connections;
 mod guest;
 mod key_value;
 mod log;
 mod manifest;
 mod outbound;
+mod refusal;
 mod request;
 mod routes;
 mod server;
