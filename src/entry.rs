@@ -16,27 +16,28 @@ use spin_sdk::{
     http_service,
 };
 
-use crate::store::spin::Spin;
 #[cfg(not(feature = "host-contract"))]
 use crate::{
     app::App,
     config::{VARIABLES, Variables},
     log::log,
     notify::{self, Outcome},
-    service,
     store::Store,
 };
+use crate::{service, store::spin::Spin};
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
-    answer(Spin::open(), request).await.map(FullBody::new)
+    let platform = Spin::open().within(service::TIME);
+    answer(platform, request).await.map(FullBody::new)
 }
 
 #[cfg(not(feature = "host-contract"))]
 async fn answer(platform: Spin, request: Request) -> Response<Bytes> {
+    let late = Spin::timer(service::TIME);
     let store = Store::new(platform);
     let app = app(store.now()).await;
-    let mut response = service::handle(&app, &store, request).await;
+    let mut response = service::handle_until(&app, &store, request, late).await;
     if let Some(outcome) = response.extensions_mut().remove::<Outcome>()
         && app.notifies()
     {

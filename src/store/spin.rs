@@ -30,6 +30,8 @@ const STORE: &str = "default";
 pub struct Spin {
     /// A store that is not to be had is an error of each call, so that there is one way to fail.
     bucket: Result<store::Bucket, PlatformError>,
+    /// From when on the store is not called any more.
+    end: Option<monotonic_clock::Mark>,
 }
 
 impl Spin {
@@ -37,10 +39,29 @@ impl Spin {
     pub fn open() -> Self {
         Self {
             bucket: store::open(STORE).map_err(error),
+            end: None,
         }
     }
 
+    /// Calls the store for so long and no longer. Its calls stop the whole instance, so that no
+    /// timer can end a request that makes many slow ones, as long as they succeed.
+    pub fn within(self, duration: Duration) -> Self {
+        let end = Some(after(duration));
+        Self { end, ..self }
+    }
+
+    /// Ends so much later than it is called, whenever it is first polled.
+    pub fn timer(duration: Duration) -> impl Future<Output = ()> {
+        let end = after(duration);
+        async move { monotonic_clock::wait_until(end).await }
+    }
+
+    /// The store, for one call.
     fn bucket(&self) -> Result<&store::Bucket, PlatformError> {
+        if self.end.is_some_and(|end| monotonic_clock::now() >= end) {
+            let late = "the request has no time left to call the store";
+            return Err(PlatformError::Failed(late.to_owned()));
+        }
         self.bucket.as_ref().map_err(Clone::clone)
     }
 
@@ -55,6 +76,11 @@ impl Spin {
         }
         Ok(values)
     }
+}
+
+fn after(duration: Duration) -> monotonic_clock::Mark {
+    let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    monotonic_clock::now().saturating_add(nanoseconds)
 }
 
 thread_local! {
@@ -152,8 +178,7 @@ impl Platform for Spin {
     }
 
     async fn sleep(&self, duration: Duration) {
-        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        monotonic_clock::wait_for(nanoseconds).await;
+        Self::timer(duration).await;
     }
 }
 

@@ -538,11 +538,25 @@ mod tests {
 
         drop(other.stdin.take());
         other.wait().unwrap();
-        // What was given up is not done later.
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        let count = database.increment(STORE, "n".to_owned(), 1).await.unwrap();
-        assert!(count <= 2, "{count}");
         database.set(STORE, pairs(&[("a", "2")])).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_write_that_was_given_up_before_its_turn_is_not_made() {
+        let (_folder, path) = temporary();
+        let database = Database::open(path.clone()).unwrap();
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let first = database.clone();
+        let first = tokio::spawn(async move { first.set(STORE, pairs(&[("a", "1")])).await });
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let given_up = database.increment(STORE, "n".to_owned(), 1);
+        let given_up = timeout(Duration::from_millis(50), given_up).await;
+        assert!(given_up.is_err(), "the first has the turn");
+        other.execute_batch("COMMIT").unwrap();
+        first.await.unwrap().unwrap();
+        let count = database.increment(STORE, "n".to_owned(), 1).await.unwrap();
+        assert_eq!(count, 1);
     }
 
     #[tokio::test]
