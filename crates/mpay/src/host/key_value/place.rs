@@ -136,6 +136,13 @@ impl Place {
         Ok(())
     }
 
+    /// Whether it is the file of the store itself that is not in its place, as far as was seen. Its
+    /// log is then the one that was opened, if there is one.
+    pub(super) fn store_is_lost(&self) -> bool {
+        let store = self.files.first().map(|(path, _)| path);
+        matches!(&*self.lost.borrow(), Some(Error::Lost { path, .. }) if Some(path) == store)
+    }
+
     /// Tells when a file is not in its place any more.
     pub(super) fn lost(&self) -> watch::Receiver<Option<Error>> {
         self.lost.subscribe()
@@ -281,6 +288,27 @@ mod tests {
         for part in ["store.db is gone", "start it again"] {
             assert!(told.contains(part), "{told}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_file_that_was_moved_away_has_everything_and_the_backup_is_as_it_was() {
+        let Opened {
+            folder,
+            path,
+            database,
+        } = opened().await;
+        let away = folder.path().join("away.db");
+        fs::rename(&path, &away).unwrap();
+        fs::rename(folder.path().join("backup.db"), &path).unwrap();
+        database.set(STORE, pair()).await.unwrap_err();
+        drop(database);
+        let entries = |path: &Path| -> i64 {
+            let connection = Connection::open(path).unwrap();
+            let count = "SELECT count(*) FROM spin_key_value";
+            connection.query_row(count, [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(entries(&away), 1);
+        assert_eq!(entries(&path), 0);
     }
 
     #[tokio::test]

@@ -75,7 +75,12 @@ impl Drop for Writer {
 
 /// Writes until the last sender is gone.
 fn run(mut connection: Connection, queue: &mpsc::Receiver<Write>, place: &Place) {
+    let mut left = false;
     loop {
+        if !left && place.store_is_lost() {
+            leave(&connection);
+            left = true;
+        }
         let first = match queue.recv_timeout(LOOK_EVERY) {
             Ok(first) => first,
             Err(RecvTimeoutError::Timeout) => {
@@ -103,6 +108,14 @@ fn run(mut connection: Connection, queue: &mpsc::Receiver<Write>, place: &Place)
             let _ = write.answer.send(result);
         }
     }
+}
+
+/// Moves what is in the log into the file that was opened, wherever that is now, and empties the
+/// log. Otherwise what was acknowledged would be missing in the file that was moved away; and the
+/// log, beside the file that was put in its place, would be taken for that one's and spoil it.
+fn leave(connection: &Connection) {
+    // If it fails there is nothing left to be done; why it is left is told by the place.
+    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
 }
 
 fn commit(connection: &mut Connection, batch: &[Write]) -> Result<Vec<Result<i64, Error>>, Error> {
