@@ -4,13 +4,15 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, Scheme, Uri};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::routes::Match;
@@ -71,6 +73,26 @@ pub(super) fn append_spin_headers(
 /// The length that a request's body is said to have.
 pub(super) fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Goes on reading a body that is refused, for a while: a client that writes it before it reads
+/// would find the connection reset, and never see why.
+pub(super) fn discard(mut body: Incoming, headers: &HeaderMap) {
+    const MOST: usize = 8 << 20;
+    const TIME: Duration = Duration::from_secs(2);
+    // Who waits to be told to go on has not begun, and must not be told.
+    if headers.contains_key(EXPECT) {
+        return;
+    }
+    tokio::spawn(timeout(TIME, async move {
+        let mut length = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            length += frame.data_ref().map_or(0, Bytes::len);
+            if length > MOST {
+                return;
+            }
+        }
+    }));
 }
 
 /// Bytes of a body that anybody may have in memory; beyond them there is a number of places.

@@ -349,6 +349,7 @@ impl Application {
         let authority = request::authority(&parts.uri, &parts.headers).ok_or(Refusal::BadHost)?;
         parts.uri = request::absolute(parts.uri, authority).map_err(|_| Refusal::BadHost)?;
         if request::announced(&parts.headers).is_some_and(|length| length > MAX_BODY as u64) {
+            request::discard(body, &parts.headers);
             return Err(Refusal::TooLarge);
         }
         request::append_spin_headers(&mut parts.headers, &parts.uri, route, client);
