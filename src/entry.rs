@@ -15,31 +15,32 @@ use spin_sdk::{
     wasip3::{clocks::monotonic_clock, random::random::get_random_u64},
 };
 
-use crate::spin::Spin;
 #[cfg(not(feature = "host-contract"))]
 use crate::{
     config::Unread,
     current::{Current, Source},
     health,
     notify::{self, Outcome},
-    service,
     store::Store,
 };
+use crate::{service, spin::Spin};
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
-    answer(Spin::open(), request).await.map(FullBody::new)
+    let platform = Spin::open().within(service::TIME);
+    answer(platform, request).await.map(FullBody::new)
 }
 
 #[cfg(not(feature = "host-contract"))]
 async fn answer(platform: Spin, request: Request) -> Response<Bytes> {
+    let late = Spin::timer(service::TIME);
     let store = Store::new(platform);
     // Whether the process lives is not for the variables to say.
     if request.uri().path() == health::LIVE {
         return service::finish(request.method(), health::live(request.method()));
     }
     let app = current().app(&Host, store.now()).await;
-    let mut response = service::handle(&app, &store, request).await;
+    let mut response = service::handle_until(&app, &store, request, late).await;
     if let Some(outcome) = response.extensions_mut().remove::<Outcome>()
         && app.notifies()
     {

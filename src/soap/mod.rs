@@ -274,6 +274,26 @@ fn anonymous<P: Platform>(
     respond(StatusCode::INTERNAL_SERVER_ERROR, envelope)
 }
 
+/// The answer to a call that took too long: signed like one to a stranger, since who called may
+/// not be known yet.
+pub fn late<P: Platform>(app: &App, store: &Store<P>) -> Response<Bytes> {
+    let fault = Fault::internal("The provider could not answer in time. Try again.");
+    note(&fault);
+    let signer = match &app.config {
+        Ok(config) => Some(&config.signer),
+        Err(wrong) => wrong.signer.as_deref(),
+    };
+    anonymous(app, signer, store, fault)
+}
+
+/// A fault as a host answers it in place of the component: it has no key to sign it with.
+pub fn unsigned(fault: &Fault) -> Response<Bytes> {
+    respond(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        answer::unsigned(&fault.encode()),
+    )
+}
+
 fn respond(status: StatusCode, envelope: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(envelope));
     *response.status_mut() = status;

@@ -1,7 +1,9 @@
 //! A provider for a test: the built component in the embedded host, over a store of its own.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
+    process::Command,
     sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
@@ -89,7 +91,18 @@ impl Provider {
 
     /// Another component under another manifest.
     pub fn start_component(component: PathBuf, manifest: PathBuf) -> Self {
-        Self::launch(options(manifest, component), &[])
+        Self::start_component_tuned(component, manifest, |_| {})
+    }
+
+    /// The same in a host that has other options.
+    pub fn start_component_tuned(
+        component: PathBuf,
+        manifest: PathBuf,
+        tune: impl FnOnce(&mut Options),
+    ) -> Self {
+        let mut options = options(manifest, component);
+        tune(&mut options);
+        Self::launch(options, &[])
     }
 
     /// The component under another manifest.
@@ -322,13 +335,46 @@ impl Provider {
         keys
     }
 
+    /// Another process's transaction, or one that is like it, until it is dropped.
+    pub fn lock_store(&self) -> rusqlite::Connection {
+        let connection = rusqlite::Connection::open(self.store_file()).unwrap();
+        connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        connection
+    }
+
+    /// Puts a copy of the store's file in its place, under the running host.
+    pub fn put_back_a_backup(&self) {
+        let backup = self.state.path().join("backup.db");
+        // By another process: whoever closes the file in this one ends SQLite's locks on it.
+        let copied = Command::new("cp")
+            .arg(self.store_file())
+            .arg(&backup)
+            .status();
+        assert!(copied.unwrap().success());
+        fs::rename(backup, self.store_file()).unwrap();
+    }
+
+    /// Waits until the host says that it must stop, and why.
+    pub fn failed(&self) -> String {
+        let server = self.server.as_ref().unwrap();
+        let failed = async {
+            let time = Duration::from_secs(10);
+            tokio::time::timeout(time, server.failed()).await
+        };
+        self.runtime.block_on(failed).unwrap().to_string()
+    }
+
+    fn store_file(&self) -> PathBuf {
+        self.state.path().join("sqlite_key_value.db")
+    }
+
     /// What the component and the host logged.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
     }
 
     fn database(&self) -> Database {
-        Database::open(self.state.path().join("sqlite_key_value.db")).unwrap()
+        Database::open(self.store_file()).unwrap()
     }
 
     fn base(&self) -> String {

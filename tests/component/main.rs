@@ -11,6 +11,7 @@ mod evidence;
 mod harness;
 mod host;
 mod life;
+mod limits;
 mod manual;
 mod offline;
 mod openapi;

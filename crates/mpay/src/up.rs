@@ -91,22 +91,28 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
     let offline_url = offline.as_ref().map(offline::Server::url);
     let greeting =
         tokio::task::spawn_blocking(move || greet(&url, offline_url, credentials.as_ref()));
-    tokio::select! {
-        greeted = greeting => {
-            greeted??;
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+    let told_to_stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    };
+    let serving = async {
+        greeting.await??;
+        std::future::pending().await
+    };
+    let outcome = tokio::select! {
+        failed = serving => failed,
+        () = told_to_stop => Ok(()),
+        // Whoever watches over the process must see that it did not end as it should.
+        error = server.failed() => Err(error.into()),
+    };
     eprintln!("Stopping …");
     if let Some(offline) = offline {
         offline.stop().await?;
     }
-    server.stop().await
+    server.stop().await?;
+    outcome
 }
 
 /// The ServiceIDs that the provider is told to serve.
