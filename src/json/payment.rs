@@ -183,7 +183,7 @@ impl PaymentJson {
         let order_key = reader.check("order_key", OrderKey::parse(&self.order_key));
         let currency = reader.check("currency", Currency::parse(&self.currency));
         let total = reader.check("amount", Money::parse(&self.amount));
-        let paid_at = reader.check("paid_at", time::parse(&self.paid_at));
+        let paid_at = reader.check("paid_at", time::parse_start(&self.paid_at).map(time::whole));
         let lines: Vec<_> = self
             .lines
             .iter()
