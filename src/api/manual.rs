@@ -123,11 +123,23 @@ pub async fn propose<P: Platform>(
         });
     }
     let (confirmation, _) = judge(call, &proposal).await?;
+    if !confirmation.is_plausible(call.store.now()) {
+        return Err(Problem::member(
+            "paid_at",
+            "cannot be: it is before 2013, or more than a day ahead",
+        ));
+    }
     refuse_recorded(call, &confirmation).await?;
-    // As it is kept: amounts with two digits, times with their offset.
+    // As it is kept and compared: ids without spaces around them, amounts with two digits, times
+    // with their offset.
+    proposal.payment_id = confirmation.payment_id.to_string();
+    proposal.service_id = confirmation.service_id.to_string();
+    proposal.order_key = confirmation.order_key.to_string();
+    proposal.currency = confirmation.currency.as_str().to_owned();
     proposal.amount = confirmation.total.to_string();
     proposal.paid_at = time::format(confirmation.paid_at);
     for (line, read) in proposal.lines.iter_mut().zip(&confirmation.lines) {
+        line.line_id = read.line_id.to_string();
         line.amount = read.amount.to_string();
     }
     let id = call.store.propose(&proposal).await?;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Order, OrderFields, OrderState, OrderStatus, SetStatus};
+use super::{Order, OrderFields, OrderStatus, OrderSummary, SetStatus};
 
 /// Why an order is not changed, and what is allowed instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +36,7 @@ pub enum ChangeRefused {
     },
 }
 
-impl OrderState {
+impl OrderSummary {
     /// The statuses that may be set at the time `now`.
     ///
     /// Money that came can be given back whatever the order is, so `Refunding` needs a payment,
@@ -47,9 +47,10 @@ impl OrderState {
             // An institution imports what it has; but no money came through here.
             return vec![Completed, Cancelled];
         }
-        let paid = !self.payments().is_empty();
+        let paid = self.payment_count > 0;
         let mut allowed = match self.status(now) {
-            OrderStatus::Active => vec![Cancelled],
+            // In another currency than the order's something may have come.
+            OrderStatus::Active => vec![Cancelled, Refunding],
             OrderStatus::PartiallyPaid => vec![Completed, Cancelled, Refunding],
             OrderStatus::Expired => vec![Completed, Cancelled, Refunding],
             OrderStatus::Paid => vec![Completed, Refunding],
@@ -109,7 +110,8 @@ impl OrderState {
                 allowed: self.sentence(&allowed),
             });
         }
-        if next.currency != current.currency && !self.payments().is_empty() {
+        // What is paid in another currency than the order's counts for nothing yet.
+        if next.currency != current.currency && !self.amount_paid().is_zero() {
             return Err(ChangeRefused::Currency {
                 currency: current.currency.as_str().to_owned(),
             });
@@ -138,7 +140,7 @@ impl OrderState {
 mod tests {
     use super::*;
     use crate::{
-        domain::{Confirmation, ConfirmationLine, Currency, LineId, Money, PaymentId},
+        domain::{Confirmation, ConfirmationLine, Currency, LineId, Money, OrderState, PaymentId},
         json::OrderJson,
     };
 
@@ -181,7 +183,7 @@ mod tests {
         let mut state = OrderState::default();
         state.amend(version("100", due_date, None));
         if let Some(amount) = paid {
-            state.pay(payment("P", amount));
+            state.pay(payment("P", amount), NOW);
         }
         if set.is_some() {
             state.amend(version("100", due_date, set));
@@ -259,7 +261,7 @@ mod tests {
     fn money_that_comes_after_a_refund_can_be_given_back_too() {
         let mut state = state(Some("100"), None, Some(SetStatus::Refunded));
         assert_eq!(state.allowed(NOW), []);
-        state.pay(payment("Q", "100"));
+        state.pay(payment("Q", "100"), NOW);
         assert_eq!(state.allowed(NOW), [SetStatus::Refunding]);
     }
 

@@ -277,7 +277,7 @@ fn split_offset(time: &str) -> (&str, Option<&str>) {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::{prelude::*, string::string_regex};
 
     use super::*;
 
@@ -340,20 +340,10 @@ mod tests {
         let year = "(-?[0-9]{3,7}|000[01]|0000|9999|19[0-9]{2}|20[0-9]{2})";
         let clock = "([0-9]{2}:[0-9]{2}:[0-9]{2}|24:00:00|23:59:60)";
         let offset = "(Z|[+-](14:00|13:59|0[0-9]:[0-9]{2}))?";
-        format!(
+        let text = format!(
             "[ \n]?{year}-(0[1-9]|1[0-2])-([0-2][0-9]|3[01])(T{clock}([.][0-9]{{1,12}})?{offset})?"
-        )
-        .prop_map_str()
-    }
-
-    trait PropMapStr {
-        fn prop_map_str(self) -> proptest::string::RegexGeneratorStrategy<String>;
-    }
-
-    impl PropMapStr for String {
-        fn prop_map_str(self) -> proptest::string::RegexGeneratorStrategy<String> {
-            proptest::string::string_regex(&self).unwrap()
-        }
+        );
+        string_regex(&text).unwrap()
     }
 
     proptest! {

@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{FieldError, Reader};
@@ -115,7 +116,7 @@ impl PaymentJson {
     /// Describes a confirmation, received now.
     pub fn new(
         confirmation: &Confirmation,
-        received_at: jiff::Timestamp,
+        received_at: Timestamp,
         signer: SignerJson,
         evidence: String,
     ) -> Self {
@@ -170,6 +171,23 @@ impl PaymentJson {
             .and_then(|manual| manual.confirmed.as_ref());
         let later = confirmed.and_then(|confirmed| confirmed.signer.as_ref());
         self.signer.as_ref().or(later)
+    }
+
+    /// The confirmation that this describes, and when it came in.
+    ///
+    /// # Errors
+    /// The members that are wrong.
+    pub fn to_received(&self) -> Result<(Confirmation, Timestamp), Vec<FieldError>> {
+        let received_at = time::parse(&self.received_at)
+            .map_err(|error| vec![FieldError::new("received_at", error)]);
+        match (self.to_confirmation(), received_at) {
+            (Ok(confirmation), Ok(received_at)) => Ok((confirmation, received_at)),
+            (Err(mut errors), received_at) => {
+                errors.extend(received_at.err().into_iter().flatten());
+                Err(errors)
+            }
+            (Ok(_), Err(errors)) => Err(errors),
+        }
     }
 
     /// The confirmation that this describes.

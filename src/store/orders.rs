@@ -310,7 +310,8 @@ impl<P: Platform> Store<P> {
                     stored.state.amend(json.to_order().map_err(corrupt)?);
                 }
                 OrderEntry::Payment(json) => {
-                    if stored.state.pay(json.to_confirmation().map_err(corrupt)?) {
+                    let (confirmation, received_at) = json.to_received().map_err(corrupt)?;
+                    if stored.state.pay(confirmation, received_at) {
                         stored.payments.push(*json);
                     }
                 }
