@@ -626,19 +626,21 @@ mod tests {
     #[test]
     fn versions_that_others_cover_are_not_kept() {
         let mut state = OrderState::default();
-        for lines in [
-            &["a"][..],
-            &["a", "b"],
-            &["a"],
-            &["b"],
-            &["a", "b", "c"],
-            &["a"],
+        for (lines, earlier, former) in [
+            (&["a"][..], 0, 0),
+            (&["a", "b"], 0, 0),
+            (&["a"], 1, 1),
+            (&["b"], 1, 1),
+            (&["c"], 1, 2),
+            (&["b", "d"], 2, 2),
+            (&["a", "b", "c", "d"], 0, 0),
+            (&["a"], 1, 3),
         ] {
-            let lines: Vec<_> = lines.iter().map(|id| (*id, "10")).collect();
-            state.amend(order(&lines, partial()));
+            let version: Vec<_> = lines.iter().map(|id| (*id, "10")).collect();
+            state.amend(order(&version, partial()));
+            let kept = (state.earlier.len(), state.former_lines.len());
+            assert_eq!(kept, (earlier, former), "{lines:?}");
         }
-        assert_eq!(state.version_count, 6);
-        assert_eq!(state.earlier.len(), 1);
-        assert_eq!(state.former_lines.len(), 2);
+        assert_eq!(state.version_count, 8);
     }
 }

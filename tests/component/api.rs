@@ -191,7 +191,11 @@ fn wrong_members_are_named_all_at_once() {
 fn a_time_that_mpay_cannot_be_told_is_refused_and_a_date_shown_as_that_day() {
     let provider = Provider::start();
     for member in ["due_date", "issued_at"] {
-        for time in ["0000-01-01T00:00:00+14:00", "0000-06-01", "9999-12-31T12:00:00Z"] {
+        for time in [
+            "0000-01-01T00:00:00+14:00",
+            "0000-06-01",
+            "9999-12-31T12:00:00Z",
+        ] {
             let mut order = order("10");
             order[member] = time.into();
             let refused = provider.api("PUT", "orders/TAX/1", Some(&order));
