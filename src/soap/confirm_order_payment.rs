@@ -229,7 +229,7 @@ impl Claim {
             invoice_id: text(&confirmation, "InvoiceID")?,
             currency: confirmation.required("Currency", Currency::parse)?,
             total: amount(&confirmation, "TotalAmount")?,
-            paid_at: confirmation.required("PaidAt", time::parse)?,
+            paid_at: confirmation.required("PaidAt", time::parse_paid_at)?,
             lines: lines
                 .iter()
                 .map(|line| {

@@ -9,7 +9,7 @@ pub struct CurrencyError;
 ///
 /// Any three capital letters: what MPay confirms and what was registered long ago must stay
 /// readable when a currency leaves the list. Registration asks [`Currency::is_active`] too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
 
 /// The active codes of ISO 4217, list one, as of 2026, in which something can be paid: without

@@ -11,6 +11,7 @@ mod order;
 mod payment;
 mod state;
 mod state_identifier;
+mod summary;
 mod text;
 pub mod time;
 
@@ -26,4 +27,5 @@ pub use order::{
 pub use payment::{Confirmation, ConfirmationLine, ConfirmationProperty, ContentDigest, Misfit};
 pub use state::{ClosedReview, LineDue, OrderState, OrderStatus, RecordedPayment, Review};
 pub use state_identifier::{StateIdentifierDoubt, check_state_identifier};
+pub use summary::{OpenedReview, OrderSummary, Paid, Shape, SummaryFields};
 pub use text::{Language, Localized, Text, TextError};

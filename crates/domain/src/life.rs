@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Order, OrderFields, OrderState, OrderStatus, SetStatus};
+use super::{Order, OrderFields, OrderStatus, OrderSummary, SetStatus};
 
 /// Why an order is not changed, and what is allowed instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +36,7 @@ pub enum ChangeRefused {
     },
 }
 
-impl OrderState {
+impl OrderSummary {
     /// The statuses that may be set at the time `now`.
     ///
     /// Money that came can be given back whatever the order is, so `Refunding` needs a payment,
@@ -47,9 +47,10 @@ impl OrderState {
             // An institution imports what it has; but no money came through here.
             return vec![Completed, Cancelled];
         }
-        let paid = !self.payments().is_empty();
+        let paid = self.payment_count > 0;
         let mut allowed = match self.status(now) {
-            OrderStatus::Active => vec![Cancelled],
+            // In another currency than the order's something may have come.
+            OrderStatus::Active => vec![Cancelled, Refunding],
             OrderStatus::PartiallyPaid => vec![Completed, Cancelled, Refunding],
             OrderStatus::Expired => vec![Completed, Cancelled, Refunding],
             OrderStatus::Paid => vec![Completed, Refunding],
@@ -109,7 +110,8 @@ impl OrderState {
                 allowed: self.sentence(&allowed),
             });
         }
-        if next.currency != current.currency && !self.payments().is_empty() {
+        // What is paid in another currency than the order's counts for nothing yet.
+        if next.currency != current.currency && !self.amount_paid().is_zero() {
             return Err(ChangeRefused::Currency {
                 currency: current.currency.as_str().to_owned(),
             });
@@ -138,22 +140,52 @@ impl OrderState {
 mod tests {
     use super::*;
     use crate::{
-        domain::{Confirmation, ConfirmationLine, Currency, LineId, Money, PaymentId},
-        json::OrderJson,
+        Confirmation, ConfirmationLine, Currency, Line, LineId, Localized, Money, OrderKey,
+        OrderState, PaymentId, ServiceId, Text, time,
     };
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn version(amount: &str, due_date: Option<&str>, status: Option<SetStatus>) -> Order {
-        let mut json: OrderJson = serde_json::from_value(serde_json::json!({
-            "service_id": "TAX", "order_key": "1", "reason": "Taxă",
-            "lines": [{"line_id": "1", "reason": "Taxă", "amount_due": amount}]
-        }))
-        .unwrap();
-        json.due_date = due_date.map(str::to_owned);
-        json.status = status.map(|status| status.as_str().to_owned());
-        json.refund_reference = (status == Some(SetStatus::Refunded)).then(|| "PO 7".to_owned());
-        json.to_order().unwrap()
+        version_in("MDL", amount, due_date, status)
+    }
+
+    fn version_in(
+        currency: &str,
+        amount: &str,
+        due_date: Option<&str>,
+        status: Option<SetStatus>,
+    ) -> Order {
+        let reason = Localized {
+            ro: Text::parse("Taxă").unwrap(),
+            ru: None,
+            en: None,
+        };
+        let refund = Text::parse("PO 7").unwrap();
+        Order::new(OrderFields {
+            service_id: ServiceId::parse("TAX").unwrap(),
+            order_key: OrderKey::parse("1").unwrap(),
+            currency: Currency::parse(currency).unwrap(),
+            lines: vec![Line {
+                line_id: LineId::parse("1").unwrap(),
+                reason: reason.clone(),
+                amount_due: Some(Money::parse(amount).unwrap()),
+                destination_account: None,
+                properties: vec![],
+            }],
+            reason,
+            issued_at: None,
+            due_date: due_date.map(|date| time::parse(date).unwrap()),
+            customer_type: None,
+            customer_id: None,
+            customer_name: None,
+            allow_partial_payments: false,
+            allow_advance_payments: false,
+            properties: vec![],
+            set_status: status,
+            refund_reference: (status == Some(SetStatus::Refunded)).then_some(refund),
+        })
+        .unwrap()
     }
 
     fn payment(id: &str, amount: &str) -> Confirmation {
@@ -181,7 +213,7 @@ mod tests {
         let mut state = OrderState::default();
         state.amend(version("100", due_date, None));
         if let Some(amount) = paid {
-            state.pay(payment("P", amount));
+            state.pay(payment("P", amount), NOW);
         }
         if set.is_some() {
             state.amend(version("100", due_date, set));
@@ -259,7 +291,7 @@ mod tests {
     fn money_that_comes_after_a_refund_can_be_given_back_too() {
         let mut state = state(Some("100"), None, Some(SetStatus::Refunded));
         assert_eq!(state.allowed(NOW), []);
-        state.pay(payment("Q", "100"));
+        state.pay(payment("Q", "100"), NOW);
         assert_eq!(state.allowed(NOW), [SetStatus::Refunding]);
     }
 
@@ -304,11 +336,7 @@ mod tests {
 
     #[test]
     fn what_is_paid_in_a_currency_stays_in_it() {
-        let euro = {
-            let mut json = OrderJson::from(&version("100", None, None));
-            json.currency = Some("EUR".into());
-            json.to_order().unwrap()
-        };
+        let euro = version_in("EUR", "100", None, None);
         assert_eq!(state(None, None, None).check_change(&euro, NOW), Ok(()));
         assert!(matches!(
             state(Some("40"), None, None).check_change(&euro, NOW),

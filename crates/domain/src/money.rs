@@ -37,6 +37,19 @@ impl Money {
     /// # Errors
     /// [`MoneyError`] for another form, a negative or too large value, or fractions of a hundredth.
     pub fn parse(text: &str) -> Result<Self, MoneyError> {
+        Self::parse_digits(text, 13)
+    }
+
+    /// Reads a sum that this program wrote, which may be beyond [`Money::MAX`].
+    ///
+    /// # Errors
+    /// As [`Money::parse`].
+    pub fn parse_sum(text: &str) -> Result<Self, MoneyError> {
+        Self::parse_digits(text, 26)
+    }
+
+    /// As [`Money::parse`], with up to so many digits before the point; 26 are what `Decimal` holds.
+    fn parse_digits(text: &str, most: usize) -> Result<Self, MoneyError> {
         let text = text.trim_matches([' ', '\t', '\n', '\r']);
         let (negative, digits) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -55,7 +68,7 @@ impl Money {
         if fraction.len() > 2 {
             return Err(MoneyError::TooPrecise);
         }
-        if whole.len() > 13 {
+        if whole.len() > most {
             return Err(MoneyError::TooLarge);
         }
         format!("0{whole}.{fraction:0<2}")
@@ -145,6 +158,15 @@ mod tests {
     fn the_largest_amount_is_what_the_docs_say() {
         assert_eq!(Money::MAX.to_string(), "9999999999999.99");
         assert_eq!(Money::parse("9999999999999.99"), Ok(Money::MAX));
+    }
+
+    #[test]
+    fn a_sum_of_any_amounts_is_read_back() {
+        let sum: Money = [Money::MAX; 1000].into_iter().sum();
+        assert_eq!(Money::parse(&sum.to_string()), Err(MoneyError::TooLarge));
+        assert_eq!(Money::parse_sum(&sum.to_string()), Ok(sum));
+        let most = format!("{}.99", "9".repeat(26));
+        assert_eq!(Money::parse_sum(&most).unwrap().to_string(), most);
     }
 
     #[test]

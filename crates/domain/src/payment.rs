@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::{Currency, LineId, Money, Order, OrderKey, PaymentId, ServiceId};
+
+/// The first midnight of 2013 in Chişinău: MPay took no payments before.
+const FIRST_PAYMENTS: Timestamp = Timestamp::constant(1_356_991_200, 0);
 
 /// `PaymentProperty`: what the payer filled in, and what the instrument adds. Nothing depends on
 /// it, so it is kept as it comes.
@@ -22,13 +25,13 @@ pub struct ConfirmationProperty {
 pub struct ConfirmationLine {
     /// `LineID`.
     pub line_id: LineId,
-    /// `Amount`, more than zero.
+    /// `Amount`; zero where nothing of the line is paid.
     pub amount: Money,
     /// `Properties`.
     pub properties: Vec<ConfirmationProperty>,
 }
 
-/// `PaymentConfirmation`, consistent in itself: positive amounts that add up to the total.
+/// `PaymentConfirmation`. [`Confirmation::check_amounts`] says whether it is consistent in itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confirmation {
     /// `ServiceID`.
@@ -55,9 +58,9 @@ pub struct Confirmation {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misfit {
-    /// An amount of zero.
-    #[error("the amount of line {0} is zero")]
-    NothingPaid(LineId),
+    /// A total of zero.
+    #[error("TotalAmount is zero")]
+    NothingPaid,
     /// The lines add up to something else than the total.
     #[error("the lines add up to {lines}, TotalAmount is {total}")]
     Sum {
@@ -80,13 +83,14 @@ pub enum Misfit {
 }
 
 impl Confirmation {
-    /// Checks that every line pays something and that the lines add up.
+    /// Checks that something is paid and that the lines add up. A line of zero beside others is
+    /// legal in a partial payment (MPay contract, "Settled readings").
     ///
     /// # Errors
     /// [`Misfit::NothingPaid`] or [`Misfit::Sum`].
     pub fn check_amounts(&self) -> Result<(), Misfit> {
-        if let Some(line) = self.lines.iter().find(|line| line.amount.is_zero()) {
-            return Err(Misfit::NothingPaid(line.line_id.clone()));
+        if self.total.is_zero() {
+            return Err(Misfit::NothingPaid);
         }
         let lines: Money = self.lines.iter().map(|line| line.amount).sum();
         if lines != self.total {
@@ -109,14 +113,23 @@ impl Confirmation {
                 order: order.currency.as_str().to_owned(),
             });
         }
-        match self
-            .lines
-            .iter()
-            .find(|line| !order.has_line(&line.line_id))
-        {
+        match self.line_beyond(order) {
             Some(line) => Err(Misfit::UnknownLine(line.line_id.clone())),
             None => Ok(()),
         }
+    }
+
+    /// The first of its lines that `order` does not have.
+    pub fn line_beyond(&self, order: &Order) -> Option<&ConfirmationLine> {
+        let mut lines = self.lines.iter();
+        lines.find(|line| !order.has_line(&line.line_id))
+    }
+
+    /// Whether it can have been paid then: not before MPay was there, nor more than a day after it
+    /// was received (MPay contract, "Settled readings").
+    pub fn is_plausible(&self, received_at: Timestamp) -> bool {
+        let ahead = self.paid_at.duration_since(received_at);
+        self.paid_at >= FIRST_PAYMENTS && ahead <= SignedDuration::from_hours(24)
     }
 
     /// What makes two confirmations of one PaymentID the same payment: service, order, currency,
@@ -210,19 +223,37 @@ mod tests {
     }
 
     #[test]
-    fn amounts_must_be_positive_and_add_up() {
-        assert!(
-            confirmation(&[("a", "1"), ("b", "2")], "3")
-                .check_amounts()
-                .is_ok()
-        );
+    fn something_must_be_paid_and_lines_add_up() {
+        for (lines, total) in [
+            (&[("a", "1"), ("b", "2")][..], "3"),
+            // The guide lets a part be zero.
+            (&[("a", "1"), ("b", "0")], "1"),
+        ] {
+            assert_eq!(confirmation(lines, total).check_amounts(), Ok(()));
+        }
         assert!(matches!(
             confirmation(&[("a", "1")], "1.01").check_amounts(),
             Err(Misfit::Sum { .. })
         ));
-        assert!(matches!(
-            confirmation(&[("a", "1"), ("b", "0")], "1").check_amounts(),
-            Err(Misfit::NothingPaid(_))
-        ));
+        for lines in [&[("a", "0")][..], &[("a", "0"), ("b", "0")]] {
+            let checked = confirmation(lines, "0").check_amounts();
+            assert_eq!(checked, Err(Misfit::NothingPaid));
+        }
+    }
+
+    #[test]
+    fn a_payment_is_of_2013_or_later_and_of_tomorrow_at_most() {
+        let received_at = "2026-06-01T12:00:00Z".parse().unwrap();
+        for (paid_at, plausible) in [
+            ("2012-12-31T21:59:59Z", false),
+            ("2012-12-31T22:00:00Z", true),
+            ("2026-06-01T11:00:00Z", true),
+            ("2026-06-02T12:00:00Z", true),
+            ("2026-06-02T12:00:01Z", false),
+        ] {
+            let mut payment = confirmation(&[("a", "1")], "1");
+            payment.paid_at = paid_at.parse().unwrap();
+            assert_eq!(payment.is_plausible(received_at), plausible, "{paid_at}");
+        }
     }
 }

@@ -1,12 +1,10 @@
 //! What follows from an order's versions and payments: computed when read, never stored.
 
-use std::collections::{HashMap, HashSet};
+use std::{collections::HashSet, ops::Deref};
 
 use jiff::Timestamp;
 
-use super::{
-    Confirmation, LineId, Misfit, Money, Order, PaymentAccount, PaymentId, SetStatus, Text,
-};
+use super::{Confirmation, Money, OpenedReview, Order, OrderSummary, PaymentId, SetStatus, Text};
 
 /// `OrderStatus`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,18 +46,23 @@ impl OrderStatus {
 }
 
 /// Why a person should look at a payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Review {
     /// Paid when the order was expired, cancelled, completed or refunded.
     Late,
     /// Nothing was due any more.
     Double,
-    /// More than was due, without leave to pay in advance.
+    /// More than was due, without leave to pay in advance; or more than the order asks since it was
+    /// amended.
     OverPaid,
     /// Less than was due, without leave to pay in part.
     UnderPaid,
-    /// It pays for an older version of the order.
+    /// It pays lines of an older version of the order.
     Amended,
+    /// It came in another currency than the order has now, so that it pays nothing of it.
+    OtherCurrency,
+    /// It cannot have been paid when MPay says: before 2013, or more than a day after it came in.
+    ImplausibleDate,
     /// Its order has lost it, so that nothing else can be said of it. It is entered there again by a
     /// repair of the store, and by nothing that a person says.
     Orphaned,
@@ -67,12 +70,14 @@ pub enum Review {
 
 impl Review {
     /// Every one.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Late,
         Self::Double,
         Self::OverPaid,
         Self::UnderPaid,
         Self::Amended,
+        Self::OtherCurrency,
+        Self::ImplausibleDate,
         Self::Orphaned,
     ];
 
@@ -84,6 +89,8 @@ impl Review {
             Self::OverPaid => "over-paid",
             Self::UnderPaid => "under-paid",
             Self::Amended => "amended",
+            Self::OtherCurrency => "other-currency",
+            Self::ImplausibleDate => "implausible-date",
             Self::Orphaned => "orphaned",
         }
     }
@@ -128,16 +135,34 @@ pub struct LineDue {
 }
 
 /// An order as it stands: its versions and payments, folded in the order of their recording.
+///
+/// What follows from them follows from their [`OrderSummary`] alone. Where folding began with one
+/// that was kept, only the versions and payments since are here.
 #[derive(Debug, Clone, Default)]
 pub struct OrderState {
+    summary: OrderSummary,
     versions: Vec<Order>,
     payments: Vec<RecordedPayment>,
     /// Of `payments`, kept while folding: an order may have thousands.
     payment_ids: HashSet<PaymentId>,
-    /// Of `payments`, likewise.
-    amount_paid: Money,
-    /// How many payments there were when the latest version came.
-    paid_before: usize,
+}
+
+impl Deref for OrderState {
+    type Target = OrderSummary;
+
+    fn deref(&self) -> &OrderSummary {
+        &self.summary
+    }
+}
+
+/// Goes on from what was kept.
+impl From<OrderSummary> for OrderState {
+    fn from(summary: OrderSummary) -> Self {
+        Self {
+            summary,
+            ..Self::default()
+        }
+    }
 }
 
 impl RecordedPayment {
@@ -152,20 +177,26 @@ impl RecordedPayment {
 }
 
 impl OrderState {
-    /// Adds a version of the order.
-    pub fn amend(&mut self, order: Order) {
-        self.versions.push(order);
-        self.paid_before = self.payments.len();
+    /// Adds a version of the order. Gives the review that it opens, also of a payment that is not
+    /// here ([`OrderSummary::amend`]).
+    pub fn amend(&mut self, order: Order) -> Option<OpenedReview> {
+        self.versions.push(order.clone());
+        let opened = self.summary.amend(order);
+        if let Some(opened) = &opened
+            && let Some(payment) = self.payment_mut(&opened.payment_id)
+        {
+            payment.review.push(opened.review);
+        }
+        opened
     }
 
     /// Adds a payment, and finds what a person should look at. One that is there already counts
-    /// once, and gives `false`.
-    pub fn pay(&mut self, confirmation: Confirmation) -> bool {
+    /// once, and gives `false`: of those before a summary that was kept the caller knows.
+    pub fn pay(&mut self, confirmation: Confirmation, received_at: Timestamp) -> bool {
         if !self.payment_ids.insert(confirmation.payment_id.clone()) {
             return false;
         }
-        let review = self.review(&confirmation);
-        self.amount_paid = self.amount_paid + confirmation.total;
+        let review = self.summary.pay(&confirmation, received_at);
         self.payments.push(RecordedPayment {
             confirmation,
             review,
@@ -174,47 +205,35 @@ impl OrderState {
         true
     }
 
-    /// Closes a review of a payment. `false` if there is no such review open.
+    /// Closes a review of a payment. `false` if there is no such review open. Of a payment before a
+    /// summary that was kept the caller knows whether it is.
     pub fn close(&mut self, payment_id: &PaymentId, closed: ClosedReview) -> bool {
-        let payment = self
-            .payments
-            .iter_mut()
-            .find(|payment| payment.confirmation.payment_id == *payment_id);
-        let Some(payment) = payment else {
-            return false;
-        };
-        let open = payment.review.len();
-        payment.review.retain(|review| *review != closed.review);
-        let was_open = payment.review.len() < open;
-        if was_open {
+        let review = closed.review;
+        if let Some(payment) = self.payment_mut(payment_id) {
+            let Some(position) = payment.review.iter().position(|open| *open == review) else {
+                return false;
+            };
+            payment.review.remove(position);
             payment.closed.push(closed);
+        } else if self.is_whole() {
+            return false;
         }
-        was_open
+        self.summary.close(payment_id, review)
     }
 
-    /// The latest version; `None` for an order that does not exist.
-    pub fn order(&self) -> Option<&Order> {
-        self.versions.last()
+    /// What its versions and payments add up to: to be kept, and folding go on from it.
+    pub fn summary(&self) -> &OrderSummary {
+        &self.summary
     }
 
-    /// Every version, the oldest first.
+    /// Whether every payment is here: folding did not begin with a summary that was kept.
+    pub fn is_whole(&self) -> bool {
+        u64::try_from(self.payments.len()) == Ok(self.summary.payment_count)
+    }
+
+    /// The versions, the oldest first.
     pub fn versions(&self) -> &[Order] {
         &self.versions
-    }
-
-    /// Checks that a confirmation can be a payment of this order, whatever state that is in. MPay
-    /// may have shown an older version: one that fits is enough.
-    ///
-    /// # Errors
-    /// What is wrong with its amounts, or how it differs from the latest version.
-    pub fn check_payment(&self, confirmation: &Confirmation) -> Result<(), Misfit> {
-        confirmation.check_amounts()?;
-        let versions = self.versions.iter().rev();
-        let mut checked = versions.map(|version| confirmation.check_against(version));
-        match checked.next() {
-            Some(Err(misfit)) if !checked.any(|earlier| earlier.is_ok()) => Err(misfit),
-            _ => Ok(()),
-        }
     }
 
     /// The payments in the order of their recording.
@@ -229,112 +248,9 @@ impl OrderState {
             .find(|payment| payment.confirmation.payment_id == *id)
     }
 
-    /// The account of a line, in the latest version that has the line; `None` where that names
-    /// none.
-    pub fn account(&self, line_id: &LineId) -> Option<&PaymentAccount> {
-        let mut lines = self.versions.iter().rev().flat_map(|order| &order.lines);
-        let line = lines.find(|line| line.line_id == *line_id)?;
-        line.destination_account.as_ref()
-    }
-
-    /// Whether a payment came after the latest version.
-    pub fn paid_since_amended(&self) -> bool {
-        self.payments.len() > self.paid_before
-    }
-
-    /// The sum of the payments.
-    pub fn amount_paid(&self) -> Money {
-        self.amount_paid
-    }
-
-    /// What is still due; `None` while the order's amount is unknown.
-    pub fn amount_due(&self) -> Option<Money> {
-        Some(self.order()?.total()?.saturating_sub(self.amount_paid()))
-    }
-
-    /// The status at the time `now`: the first that applies of what the institution set, Paid,
-    /// Expired, PartiallyPaid, Active (MPay contract, "Settled readings").
-    pub fn status(&self, now: Timestamp) -> OrderStatus {
-        let Some(order) = self.order() else {
-            return OrderStatus::Active;
-        };
-        match order.set_status {
-            Some(status) => OrderStatus::Set(status),
-            None if self.amount_due().is_some_and(Money::is_zero) => OrderStatus::Paid,
-            None if order.due_date.is_some_and(|due| now > due) => OrderStatus::Expired,
-            None if !self.payments.is_empty() => OrderStatus::PartiallyPaid,
-            None => OrderStatus::Active,
-        }
-    }
-
-    /// The lines to show: those with something due, or all of them where nothing is due any more.
-    ///
-    /// A payment counts for the lines it names; what is more than such a line asks, or for a line
-    /// that the latest version does not have, counts for the others in their order.
-    pub fn lines_due(&self) -> Vec<LineDue> {
-        let Some(order) = self.order() else {
-            return Vec::new();
-        };
-        let mut paid: HashMap<&LineId, Money> = HashMap::new();
-        for line in self
-            .payments
-            .iter()
-            .flat_map(|payment| &payment.confirmation.lines)
-        {
-            let sum = paid.entry(&line.line_id).or_default();
-            *sum = *sum + line.amount;
-        }
-        let mut due: Vec<Option<Money>> = Vec::with_capacity(order.lines.len());
-        for line in &order.lines {
-            due.push(line.amount_due.map(|asked| {
-                let given = paid.remove(&line.line_id).unwrap_or_default();
-                if !given.saturating_sub(asked).is_zero() {
-                    paid.insert(&line.line_id, given.saturating_sub(asked));
-                }
-                asked.saturating_sub(given)
-            }));
-        }
-        let mut surplus: Money = paid.into_values().sum();
-        for amount in due.iter_mut().flatten() {
-            let rest = surplus.saturating_sub(*amount);
-            *amount = amount.saturating_sub(surplus);
-            surplus = rest;
-        }
-        let settled = due.iter().all(|amount| amount.is_some_and(Money::is_zero));
-        due.into_iter()
-            .enumerate()
-            .filter(|(_, amount)| settled || !amount.is_some_and(Money::is_zero))
-            .map(|(position, amount)| LineDue { position, amount })
-            .collect()
-    }
-
-    fn review(&self, confirmation: &Confirmation) -> Vec<Review> {
-        let Some(order) = self.order() else {
-            return Vec::new();
-        };
-        let mut review = Vec::new();
-        match self.status(confirmation.paid_at) {
-            OrderStatus::Active | OrderStatus::PartiallyPaid => {}
-            OrderStatus::Paid => review.push(Review::Double),
-            OrderStatus::Expired | OrderStatus::Set(_) => review.push(Review::Late),
-        }
-        if let Some(due) = self.amount_due()
-            && !review.contains(&Review::Double)
-        {
-            if confirmation.total > due && !order.allow_advance_payments {
-                review.push(if due.is_zero() {
-                    Review::Double
-                } else {
-                    Review::OverPaid
-                });
-            }
-            if confirmation.total < due && !order.allow_partial_payments {
-                review.push(Review::UnderPaid);
-            }
-        }
-        if confirmation.check_against(order).is_err() {
-            review.push(Review::Amended);
-        }
-        review
+    fn payment_mut(&mut self, id: &PaymentId) -> Option<&mut RecordedPayment> {
+        self.payments
+            .iter_mut()
+            .find(|payment| payment.confirmation.payment_id == *id)
     }
 }

@@ -465,7 +465,8 @@ fn add(
         }
         OrderEntry::Payment(json) => match markers.get(&json.payment_id) {
             Some(Some(marker)) if marker.order == entry_key(list, entry.index) => {
-                if stored.state.pay(json.to_confirmation().map_err(many)?) {
+                let (confirmation, received_at) = json.to_received().map_err(many)?;
+                if stored.state.pay(confirmation, received_at) {
                     stored.payments.push(*json);
                 }
             }

@@ -103,11 +103,13 @@ impl<P: Platform> Store<P> {
                 |stored, place| {
                     let payment = stored.state.payment(id);
                     let payment = payment.ok_or(RegisterError::Unfit(Vec::new()))?;
-                    if payment.closed.iter().any(|closed| closed.review == review) {
-                        return Ok(None);
-                    }
+                    // One that was closed may have been opened again by an amendment.
                     if !payment.review.contains(&review) {
-                        return Err(RegisterError::Unfit(payment.review.clone()));
+                        let mut closed = payment.closed.iter();
+                        return match closed.any(|closed| closed.review == review) {
+                            true => Ok(None),
+                            false => Err(RegisterError::Unfit(payment.review.clone())),
+                        };
                     }
                     let closing = Box::new(ReviewClosedJson {
                         version: Some(place),

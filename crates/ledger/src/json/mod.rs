@@ -8,6 +8,10 @@ mod order;
 #[allow(missing_docs)]
 mod payment;
 mod personal_data;
+#[cfg(test)]
+mod round_trip;
+#[allow(missing_docs)]
+mod summary;
 pub mod time;
 
 use std::fmt;
@@ -18,6 +22,7 @@ pub use payment::{
     ConfirmedJson, ManualJson, PaymentJson, PaymentLineJson, PaymentPropertyJson, ProposalJson,
     SignerJson,
 };
+pub use summary::{FormerLineJson, PaidJson, PaidOfLineJson, ShapeJson, SummaryJson};
 
 /// A member of a JSON document that is wrong, and why.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

@@ -144,8 +144,12 @@ impl OrderJson {
         let order_key = reader.required("order_key", self.order_key.as_ref(), OrderKey::parse);
         let currency = reader.optional("currency", self.currency.as_ref(), Currency::parse);
         let reason = localized(&mut reader, format_args!("reason"), self.reason.as_ref());
-        let issued_at = reader.optional("issued_at", self.issued_at.as_ref(), time::parse_seconds);
-        let due_date = reader.optional("due_date", self.due_date.as_ref(), time::parse_seconds);
+        let issued_at = reader.optional("issued_at", self.issued_at.as_ref(), |text| {
+            time::parse_start(text).map(time::whole)
+        });
+        let due_date = reader.optional("due_date", self.due_date.as_ref(), |text| {
+            time::parse(text).map(time::whole)
+        });
         let customer_type = reader.optional("customer_type", self.customer_type.as_ref(), |text| {
             CustomerType::parse(text).ok_or("must be Unspecified, Person or Organization")
         });

@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{FieldError, Reader};
@@ -115,7 +116,7 @@ impl PaymentJson {
     /// Describes a confirmation, received now.
     pub fn new(
         confirmation: &Confirmation,
-        received_at: jiff::Timestamp,
+        received_at: Timestamp,
         signer: SignerJson,
         evidence: String,
     ) -> Self {
@@ -172,6 +173,23 @@ impl PaymentJson {
         self.signer.as_ref().or(later)
     }
 
+    /// The confirmation that this describes, and when it came in.
+    ///
+    /// # Errors
+    /// The members that are wrong.
+    pub fn to_received(&self) -> Result<(Confirmation, Timestamp), Vec<FieldError>> {
+        let received_at = time::parse(&self.received_at)
+            .map_err(|error| vec![FieldError::new("received_at", error)]);
+        match (self.to_confirmation(), received_at) {
+            (Ok(confirmation), Ok(received_at)) => Ok((confirmation, received_at)),
+            (Err(mut errors), received_at) => {
+                errors.extend(received_at.err().into_iter().flatten());
+                Err(errors)
+            }
+            (Ok(_), Err(errors)) => Err(errors),
+        }
+    }
+
     /// The confirmation that this describes.
     ///
     /// # Errors
@@ -183,7 +201,7 @@ impl PaymentJson {
         let order_key = reader.check("order_key", OrderKey::parse(&self.order_key));
         let currency = reader.check("currency", Currency::parse(&self.currency));
         let total = reader.check("amount", Money::parse(&self.amount));
-        let paid_at = reader.check("paid_at", time::parse(&self.paid_at));
+        let paid_at = reader.check("paid_at", time::parse_start(&self.paid_at).map(time::whole));
         let lines: Vec<_> = self
             .lines
             .iter()
