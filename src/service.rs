@@ -295,7 +295,7 @@ mod tests {
     async fn a_call_that_is_answered_in_time_is_answered_as_ever() {
         let app = App::new(variables());
         let store = Store::new(Memory::new());
-        let request = Request::get("/health").body(String::new()).unwrap();
+        let request = Request::get("/health/live").body(String::new()).unwrap();
         let response = handle_until(&app, &store, request, std::future::ready(())).await;
         assert_eq!(response.status(), 200);
     }
