@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::{
     Evidence, Platform, Precondition, RegisterError, Store, StoreError,
-    evidence::to_json,
+    evidence::{read_place, to_json},
+    keys,
     orders::{Change, OrderEntry},
 };
 use crate::{
@@ -63,10 +64,19 @@ impl<P: Platform> Store<P> {
         evidence: &Evidence<'_>,
     ) -> Result<(), StoreError> {
         let (service, key) = (&confirmation.service_id, &confirmation.order_key);
-        let keys = evidence.keys();
-        let kept = self.log.get_many(&keys).await?;
+        let noted = keys::confirmed(&confirmation.payment_id);
+        let wanted: Vec<_> = evidence.keys().into_iter().chain([noted.clone()]).collect();
+        let kept = self.log.get_many(&wanted).await?;
+        // A long order shows its latest payments only; of older ones this tells.
+        if let Some(place) = kept.get(&noted) {
+            let place = read_place(&noted, place)?;
+            let list = keys::order(service, key);
+            if self.log.are_alive(&[(&list, place)]).await? {
+                return Ok(());
+            }
+        }
         let noted = self
-            .append::<()>(service, key, Precondition::None, |stored, _| {
+            .append::<()>(service, key, Precondition::None, |stored, place| {
                 let mut payments = stored.payments.iter();
                 let known = payments.find(|known| known.payment_id == payment.payment_id);
                 // Judged by what stands before its own place, so that of several calls one notes it.
@@ -74,10 +84,12 @@ impl<P: Platform> Store<P> {
                     return Ok(None);
                 }
                 let record = Box::new(payment.clone());
+                let mut others = evidence.missing(&kept);
+                others.push((noted.clone(), place.to_string().into_bytes()));
                 Ok(Some(Change {
                     entry: OrderEntry::Confirmed(record.clone()),
                     event: Event::PaymentConfirmed(record),
-                    others: evidence.missing(&kept),
+                    others,
                 }))
             })
             .await;

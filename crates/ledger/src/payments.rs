@@ -357,24 +357,61 @@ impl<P: Platform> Store<P> {
             .map(|(.., confirmation)| confirmation.payment_id.clone());
         let ids: Vec<_> = ids.collect();
         let settled = self.settled(&ids).await?;
-        let payments = payments.into_iter().zip(settled);
-        let with_state = payments.map(|((index, at, key, entered, confirmation), settled)| {
+        // A long order shows its latest payments only.
+        let is_missing = |key, confirmation: &Confirmation| {
+            let order: Option<&StoredOrder> = orders.get(key).and_then(Option::as_ref);
+            order.is_some_and(|order| {
+                !order.state.is_whole() && order.payment(&confirmation.payment_id).is_none()
+            })
+        };
+        let missing = payments
+            .iter()
+            .filter(|(_, _, key, _, confirmation)| is_missing(key, confirmation));
+        let missing: Vec<_> = missing
+            .map(|(.., confirmation)| confirmation.payment_id.clone())
+            .collect();
+        let markers = self.decided(&missing).await?;
+        let mut segments = HashMap::new();
+        let mut old = Vec::new();
+        let mut old_records = HashMap::new();
+        for (_, _, key, _, confirmation) in &payments {
+            let id = &confirmation.payment_id;
+            let marker = markers.get(id.as_str()).and_then(Option::as_ref);
+            if let Some(place) = marker.and_then(Marker::place) {
+                let list = keys::order(&key.0, &key.1);
+                let found = self.old_payment(&list, place, id, &mut segments).await?;
+                if let Some((record, state)) = found {
+                    old_records.insert(id.clone(), record);
+                    old.push((list, state));
+                }
+            }
+        }
+        self.close_old(&mut old).await?;
+        let mut old: HashMap<_, _> = old
+            .into_iter()
+            .map(|(_, state)| (state.confirmation.payment_id.clone(), state))
+            .collect();
+        let mut with_state = Vec::with_capacity(payments.len());
+        for ((index, at, key, entered, confirmation), settled) in payments.into_iter().zip(settled)
+        {
             let order = orders.get(&key).and_then(Option::as_ref);
-            let found = order.and_then(|order| in_order(order, &confirmation.payment_id));
-            let (payment, state, accounts) = found.unwrap_or_else(|| {
-                let state = RecordedPayment::orphaned(confirmation);
-                (entered, state, Vec::new())
-            });
-            StoredPayment {
+            let id = &confirmation.payment_id;
+            let (payment, state) = order
+                .and_then(|order| order.payment(id))
+                .or_else(|| old_records.remove(id).zip(old.remove(id)))
+                .unwrap_or_else(|| (entered, RecordedPayment::orphaned(confirmation.clone())));
+            let lines = state.confirmation.lines.iter();
+            let accounts = lines.map(|line| order?.state.account(&line.line_id).cloned());
+            with_state.push(StoredPayment {
                 index,
                 recorded_at: at,
                 payment,
+                accounts: accounts.collect(),
                 state,
-                accounts,
                 settled,
-            }
-        });
-        Ok(with_state.collect())
+            });
+        }
+        Ok(with_state)
     }
 
     /// Of these payments those that are recorded.
@@ -452,21 +489,6 @@ impl<P: Platform> Store<P> {
     }
 }
 
-/// A payment as its order has it: its record, what is to be said of it, and the accounts of its
-/// lines.
-fn in_order(
-    order: &StoredOrder,
-    id: &PaymentId,
-) -> Option<(PaymentJson, RecordedPayment, Vec<Option<PaymentAccount>>)> {
-    let mut states = order.state.payments().iter();
-    let position = states.position(|state| state.confirmation.payment_id == *id)?;
-    let state = order.state.payments().get(position)?;
-    let lines = state.confirmation.lines.iter();
-    let accounts = lines.map(|line| order.state.account(&line.line_id).cloned());
-    let record = order.payments.get(position)?;
-    Some((record.clone(), state.clone(), accounts.collect()))
-}
-
 pub(super) fn lost(key: String) -> StoreError {
     StoreError::Corrupt {
         key,
@@ -496,6 +518,11 @@ impl Attempt {
 }
 
 impl Marker {
+    /// Its place in its order's list.
+    pub(super) fn place(&self) -> Option<u64> {
+        self.order.rsplit('/').next()?.parse().ok()
+    }
+
     /// The entry of the journal that it names, of the payment whose marker is `done`.
     pub(super) fn entry(
         &self,

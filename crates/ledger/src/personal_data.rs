@@ -514,7 +514,7 @@ fn see_order(
         }
     }
     let is_meant = erasure.means(&key, &listing.entries);
-    let state = fold(list, listing, decisions)?.state;
+    let state = fold(list, None, listing, decisions)?.0.state;
     Ok(Some(Seen {
         key,
         state,
@@ -534,9 +534,7 @@ fn open(state: &OrderState, now: Timestamp) -> Option<String> {
         OrderStatus::Active
         | OrderStatus::PartiallyPaid
         | OrderStatus::Set(SetStatus::Refunding) => Some(format!("it is {}", status.as_str())),
-        _ if state.payments().iter().any(|p| !p.review.is_empty()) => {
-            Some("a review of its payments is open".to_owned())
-        }
+        _ if state.has_open_review() => Some("a review of its payments is open".to_owned()),
         _ => None,
     }
 }

@@ -762,18 +762,129 @@ async fn a_store_that_denies_is_not_asked_again() {
     assert_eq!(store.platform().0.get(), 1);
 }
 
+/// What a call of an order costs, once it has some payments.
+async fn cost_of_an_order(payments: u64) -> [usize; 3] {
+    let memory = Memory::new();
+    register(&memory, "1", "1000000").await.unwrap();
+    for n in 0..payments {
+        record(&memory, &format!("P{n}"), "1", "1").await.unwrap();
+        if n % 20 == 0 {
+            // As a confirmation does.
+            stored(&memory, "1").await.unwrap();
+        }
+    }
+    stored(&memory, "1").await.unwrap();
+    memory.take_calls();
+    let seen = stored(&memory, "1").await.unwrap();
+    let read = memory.take_calls().len();
+    let total = Money::parse(&payments.to_string()).unwrap();
+    assert_eq!(seen.state.amount_paid(), total);
+    assert_eq!(seen.state.payment_count, payments);
+    assert!(seen.payments.len() <= 129, "{}", seen.payments.len());
+    record(&memory, "last", "1", "1").await.unwrap();
+    let paid = memory.take_calls().len();
+    let page = Store::new(memory.clone());
+    let page = page
+        .journal(payments / 2, 100, Span::ALWAYS, |_| true)
+        .await
+        .unwrap();
+    memory.take_calls();
+    let listed = Store::new(memory.clone()).payments(page.entries).await;
+    let listed = listed.unwrap();
+    assert!(
+        listed
+            .iter()
+            .all(|payment| payment.state.review == [Review::UnderPaid])
+    );
+    [read, paid, memory.take_calls().len()]
+}
+
 #[tokio::test(start_paused = true)]
-async fn an_order_of_hundreds_of_payments_is_read_whole() {
+async fn an_order_of_thousands_of_payments_costs_no_more_than_one_of_hundreds() {
+    let (few, many) = (cost_of_an_order(600).await, cost_of_an_order(3000).await);
+    assert_eq!(few[..2], many[..2]);
+    assert!(many[2] <= 24, "a hundred old payments: {many:?}");
+    assert_eq!(
+        few[0], 5,
+        "the list, what is kept, two parts, the markers and the latest version"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_of_a_long_order_says_what_the_whole_list_does() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    for n in 0..400 {
+        if n % 90 == 40 {
+            // A hole, of a writer that died.
+            memory.increment("order/TAX/1", 1).await.unwrap();
+        }
+        record(&memory, &format!("P{n}"), "1", "1").await.unwrap();
+    }
+    let kept = stored(&memory, "1").await.unwrap();
+    // Without anything kept, and nothing settled but by reading.
+    for segment in 1..10 {
+        memory.remove(&format!("fold/order/TAX/1/{segment}"));
+    }
+    let whole = stored(&memory, "1").await.unwrap();
+    assert_eq!(kept.state.summary(), whole.state.summary());
+    assert_eq!(kept.payments, whole.payments);
+    assert_eq!((kept.version, kept.latest), (whole.version, whole.latest));
+    // What is damaged or of another version is folded again.
+    for damage in ["", "{}", r#"{"v":9}"#] {
+        memory.overwrite("fold/order/TAX/1/5", damage.into());
+        let again = stored(&memory, "1").await.unwrap();
+        assert_eq!(again.state.summary(), whole.state.summary());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_in_which_something_is_pending_is_not_kept() {
     let memory = Memory::new();
     register(&memory, "1", "1000").await.unwrap();
+    for n in 0..60 {
+        record(&memory, &format!("P{n}"), "1", "1").await.unwrap();
+    }
+    // Somebody takes a place, and is slow.
+    let place = memory.increment("order/TAX/1", 1).await.unwrap();
+    for n in 60..300 {
+        record(&memory, &format!("P{n}"), "1", "1").await.unwrap();
+    }
+    stored(&memory, "1").await.unwrap();
+    assert_eq!(memory.count("fold/"), 0);
+    let slow = order("1", "77");
+    let slow = serde_json::to_string(&OrderJson::from(&slow)).unwrap();
+    let entry = format!(r#"{{"v":1,"at":"2026-06-01T09:00:00Z","entry":{{"version":{slow}}}}}"#);
+    memory.overwrite(&format!("order/TAX/1/{place}"), entry.into());
+    let seen = stored(&memory, "1").await.unwrap();
+    assert_eq!(
+        seen.state.order().unwrap().total(),
+        Some(Money::parse("77").unwrap())
+    );
+    assert!(memory.count("fold/") > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_payment_of_a_long_order_is_shown_as_it_is() {
+    let memory = Memory::new();
+    register(&memory, "1", "1").await.unwrap();
     for n in 0..300 {
         record(&memory, &format!("P{n}"), "1", "1").await.unwrap();
     }
-    memory.take_calls();
-    let stored = stored(&memory, "1").await.unwrap();
-    assert_eq!(stored.state.amount_paid(), Money::parse("300").unwrap());
-    assert_eq!(memory.take_calls().len(), 5);
-    assert_eq!(ledger(&memory).await.len(), 300);
+    let store = Store::new(memory.clone());
+    let id = PaymentId::parse("P7").unwrap();
+    let old = store.payment(&id).await.unwrap().unwrap();
+    assert_eq!(old.state.review, [Review::Double]);
+    close(&memory, "P7", Review::Double).await.unwrap();
+    let old = store.payment(&id).await.unwrap().unwrap();
+    assert_eq!((old.state.review.len(), old.state.closed.len()), (0, 1));
+    let open = stored(&memory, "1")
+        .await
+        .unwrap()
+        .state
+        .open_reviews
+        .clone();
+    assert_eq!(open.get(&Review::Double), Some(&298));
 }
 
 /// Sets a status, or takes it back, on the order as it is.

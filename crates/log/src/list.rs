@@ -119,6 +119,16 @@ impl<T> Listing<T> {
         self.unsettled.first().map_or(self.next, |first| *first) - 1
     }
 
+    /// Adds the part that follows.
+    pub fn append(&mut self, part: Self) {
+        self.entries.extend(part.entries);
+        self.unreadable.extend(part.unreadable);
+        self.late.extend(part.late);
+        self.unsettled.extend(part.unsettled);
+        self.next = part.next;
+        self.length = part.length;
+    }
+
     /// Leaves only what stands at places up to `last`.
     pub fn truncate(&mut self, last: u64) {
         self.entries.retain(|entry| entry.index <= last);
@@ -265,15 +275,15 @@ impl<P: Platform> Log<P> {
         Ok(listings.pop().unwrap_or_default())
     }
 
-    /// Several lists, in the same order: few calls if most are short. Of each the first `most`
-    /// entries.
+    /// Several lists, in the same order: few calls if most are short. Of those that are longer than
+    /// `long` no more than the first entries is read.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn read_lists<T: DeserializeOwned>(
         &self,
         lists: &[String],
-        most: u64,
+        long: u64,
     ) -> Result<Vec<Listing<T>>, StoreError> {
         const LISTS: usize = KEYS / (FIRST as usize + 2);
         let mut listings = Vec::with_capacity(lists.len());
@@ -292,7 +302,7 @@ impl<P: Platform> Log<P> {
                     length,
                     ..Listing::default()
                 };
-                let last = length.min(most);
+                let last = if length > long { FIRST } else { length };
                 self.add(list, 1..=last.min(FIRST), &values, &mut listing)
                     .await?;
                 while listing.next <= last {
