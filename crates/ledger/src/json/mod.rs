@@ -22,7 +22,9 @@ pub use payment::{
     ConfirmedJson, ManualJson, PaymentJson, PaymentLineJson, PaymentPropertyJson, ProposalJson,
     SignerJson,
 };
-pub use summary::{FormerLineJson, PaidJson, PaidOfLineJson, ShapeJson, SummaryJson};
+pub use summary::{
+    FormerLineJson, OpenReviewsJson, PaidJson, PaidOfLineJson, ShapeJson, SummaryJson,
+};
 
 /// A member of a JSON document that is wrong, and why.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
