@@ -238,7 +238,7 @@ fn not_served() -> Problem {
     )
 }
 
-fn no_such_order() -> Problem {
+pub(super) fn no_such_order() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
         "The service has no order with this key.",

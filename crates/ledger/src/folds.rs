@@ -5,7 +5,7 @@
 //! a part in which everything is settled. It holds no personal data; the latest version of the order
 //! is read where it stands, and what was erased stays so.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 
 use mpay_log::{Entry, Listing, entry_key, read_entry};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use super::{
     payments::Decisions,
 };
 use crate::{
-    domain::{OrderState, PaymentId, RecordedPayment},
+    domain::{OrderKey, OrderState, PaymentId, RecordedPayment, ServiceId},
     json::{FieldError, OrderJson, PaymentJson, SummaryJson},
 };
 
@@ -26,6 +26,15 @@ use crate::{
 pub(super) const SEGMENT: u64 = 64;
 /// Lists up to this length are read whole.
 pub(super) const LONG: u64 = 2 * SEGMENT;
+
+/// Payments of an order, the newest first.
+#[derive(Debug)]
+pub struct OrderPayments {
+    /// Their records, and what is to be said of them.
+    pub payments: Vec<(PaymentJson, RecordedPayment)>,
+    /// The place to go on below; `None` at the end.
+    pub next: Option<u64>,
+}
 
 /// What the entries of a list up to a place add up to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -112,7 +121,16 @@ impl<P: Platform> Store<P> {
             true => self.kept(list, (last - SEGMENT) / SEGMENT).await?,
             false => None,
         };
-        let mut first = kept.as_ref().map_or(0, |kept| kept.place) + 1;
+        let first = kept.as_ref().map_or(0, |kept| kept.place) + 1;
+        Ok((self.read_between(list, first, last).await?, kept))
+    }
+
+    async fn read_between(
+        &self,
+        list: &str,
+        mut first: u64,
+        last: u64,
+    ) -> Result<Listing<OrderEntry>, StoreError> {
         let mut whole = Listing::default();
         while first <= last {
             let mut part = self.log.read_part(list, first, last - first + 1).await?;
@@ -124,7 +142,7 @@ impl<P: Platform> Store<P> {
             first = part.next;
             whole.append(part);
         }
-        Ok((whole, kept))
+        Ok(whole)
     }
 
     async fn read_long(&self, list: &str, last: u64) -> Result<StoredOrder, StoreError> {
@@ -220,31 +238,60 @@ impl<P: Platform> Store<P> {
     ) -> Result<Option<(PaymentJson, RecordedPayment)>, StoreError> {
         let segment = place.saturating_sub(1) / SEGMENT;
         let cached = keys::fold(list, segment);
-        if !segments.contains_key(&cached) {
-            let kept = self.kept(list, segment).await?;
-            let first = kept.as_ref().map_or(0, |kept| kept.place) + 1;
-            let last = (segment + 1) * SEGMENT;
-            let mut listing = Listing::default();
-            let mut from = first;
-            while from <= last {
-                let mut part = self.log.read_part(list, from, last - from + 1).await?;
-                part.truncate(last);
-                if part.next <= from {
-                    break;
-                }
-                from = part.next;
-                listing.append(part);
-            }
-            let markers = self.markers_of([&listing]).await?;
-            let base = match kept {
-                Some(kept) => Some(self.restore(list, kept, &listing).await?),
-                None => None,
-            };
-            let (stored, _) = fold(list, base, listing, &markers)?;
-            segments.insert(cached.clone(), stored);
-        }
-        let stored = segments.get(&cached);
-        Ok(stored.and_then(|stored| stored.payment(id)))
+        let stored = match segments.entry(cached) {
+            hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            hash_map::Entry::Vacant(entry) => entry.insert(self.read_segment(list, segment).await?),
+        };
+        Ok(stored.payment(id))
+    }
+
+    /// An order as it was at the end of a segment of its list, with the payments of this segment, and
+    /// of those before it that nothing is kept of.
+    async fn read_segment(&self, list: &str, segment: u64) -> Result<StoredOrder, StoreError> {
+        let kept = self.kept(list, segment).await?;
+        let first = kept.as_ref().map_or(0, |kept| kept.place) + 1;
+        let listing = self
+            .read_between(list, first, (segment + 1) * SEGMENT)
+            .await?;
+        let markers = self.markers_of([&listing]).await?;
+        let base = match kept {
+            Some(kept) => Some(self.restore(list, kept, &listing).await?),
+            None => None,
+        };
+        Ok(fold(list, base, listing, &markers)?.0)
+    }
+
+    /// Payments of an order, the newest first, below a place of its list; and the place to go on
+    /// below. `None` if there is no such order.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails, or a record of this order is damaged.
+    pub async fn order_payments(
+        &self,
+        service: &ServiceId,
+        key: &OrderKey,
+        before: Option<u64>,
+    ) -> Result<Option<OrderPayments>, StoreError> {
+        let list = keys::order(service, key);
+        let Some(order) = self.order(service, key).await? else {
+            return Ok(None);
+        };
+        let last = before.map_or(order.length, |before| before.saturating_sub(1));
+        let last = last.min(order.length);
+        let segment = last.saturating_sub(1) / SEGMENT;
+        let stored = self.read_segment(&list, segment).await?;
+        let mut states: Vec<_> = stored.state.payments().to_vec();
+        let records = stored.payments.into_iter();
+        let mut old: Vec<_> = states
+            .drain(..)
+            .map(|state| (list.clone(), state))
+            .collect();
+        self.close_old(&mut old).await?;
+        let payments = records.zip(old.into_iter().map(|(_, state)| state));
+        Ok(Some(OrderPayments {
+            payments: payments.rev().collect(),
+            next: (segment > 0).then_some(segment * SEGMENT + 1),
+        }))
     }
 
     /// Closes what was closed of payments of long orders after the parts that they stand in.

@@ -46,6 +46,7 @@ use mpay_log::Log;
 
 pub use days::{Day, DayRange};
 pub use evidence::{Evidence, Proof};
+pub use folds::OrderPayments;
 pub use journal::{JournalEntry, JournalPage, Span};
 pub use manual::StoredProposal;
 pub use mpay_domain as domain;

@@ -244,7 +244,7 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
         ("Comparison" | "WrongRow", "errors") => ("What cannot be read.", None),
         ("Report", _) => ("", None),
         ("Repair", _) => ("", None),
-        ("RegisterAnswer", "next") => ("", None),
+        ("RegisterAnswer" | "OrderPaymentsAnswer", "next") => ("", None),
         _ => common(name),
     }
 }

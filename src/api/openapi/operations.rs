@@ -5,9 +5,18 @@ use serde_json::{Map, Value, json};
 use super::schemas::Schemas;
 use crate::{
     api::{
-        erasures::ErasureRequest, events::EventsAnswer, import::RowResult, manual,
-        order_answer::OrderAnswer, outbox::OutboxAnswer, payments, reconciliation::Reconciliation,
-        refusals, register::RegisterAnswer, reviews, settlement::Comparison,
+        erasures::ErasureRequest,
+        events::EventsAnswer,
+        import::RowResult,
+        manual,
+        order_answer::{OrderAnswer, OrderPaymentsAnswer},
+        outbox::OutboxAnswer,
+        payments,
+        reconciliation::Reconciliation,
+        refusals,
+        register::RegisterAnswer,
+        reviews,
+        settlement::Comparison,
     },
     json::OrderJson,
     notify::Report,
@@ -347,6 +356,11 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             .takes(["service", "key"])
             .answers(200, "The order.", order_answer(schemas))
             .header(200, "ETag", true, ETAG)
+            .fails([404]),
+        ("GET", "orders/{service}/{key}/payments") => Operation::new("orders", "listOrderPayments", "Payments of an order, the newest first")
+            .describe("An order shows its latest payments itself. Pass `next` as `cursor`; a page may be empty, and the list ends when `next` is absent.")
+            .takes(["service", "key", "cursor"])
+            .answers(200, "A page.", as_json(schemas.answer::<OrderPaymentsAnswer<'static>>()))
             .fails([404]),
         ("PUT", "orders/{service}/{key}") => {
             let body = order_body(schemas.request::<OrderJson>(), example());
