@@ -8,6 +8,9 @@ pub mod config;
 pub mod digest;
 pub mod domain;
 pub mod json;
+#[cfg(feature = "simulation")]
+pub mod log;
+#[cfg(not(feature = "simulation"))]
 mod log;
 pub mod notify;
 pub mod service;
