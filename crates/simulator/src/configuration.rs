@@ -31,7 +31,7 @@ impl Configuration {
     pub fn variables(self) -> Variables {
         let (services, account) = match self {
             Self::First => ("TAX, SCHOOL", "MD24AG000225100013104168"),
-            Self::Second => ("TAX, SCHOOL, FINES", "MD75EX000000000000000001"),
+            Self::Second => ("TAX, SCHOOL, FINES", "MD29EX000000000000000001"),
         };
         let tokens = format!("{TOKEN}, {OTHER_TOKEN}");
         let mut variables = Variables::default();
@@ -47,6 +47,7 @@ impl Configuration {
             ("bank_fiscal_code", "1000000000007"),
             ("beneficiary_name", "Primăria Exemplu"),
             ("webhook_url", "https://erp.example.md/hook"),
+            ("webhook_origin", "https://erp.example.md"),
             ("webhook_secret", "whsec_c2ltdWxhdGlvbnNpbXVsYXRpb25zaW11bGF0aW9u"),
         ] {
             variables.set(name, value.to_owned());

@@ -154,7 +154,10 @@ fn run_here(plan: &Plan) -> Report {
             working.set(working.get() - 1);
         });
     }
-    world.executor.run(|| working.get() == 0);
+    // A run that goes round in circles ends too, and says so.
+    let most = 100_000 + plan.operations * 4_000;
+    let circles = || world.executor.events() > most;
+    world.executor.run(|| working.get() == 0 || circles());
     oracle::make_peace(&world);
     let judged = Rc::new(Cell::new(false));
     let (world2, judged2) = (Rc::clone(&world), Rc::clone(&judged));
@@ -163,7 +166,7 @@ fn run_here(plan: &Plan) -> Report {
         judged2.set(true);
     });
     let end = world.now() + 30 * DAY;
-    world.executor.run(|| judged.get() || world.now() > end);
+    world.executor.run(|| judged.get() || world.now() > end || circles());
     if !judged.get() {
         let mut history = world.history.borrow_mut();
         history.find("nothing goes on", "", "the run does not come to its end");

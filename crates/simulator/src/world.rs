@@ -199,6 +199,7 @@ impl World {
             _ => return,
         };
         let app = Rc::new(App::new(configuration.variables()));
+        debug_assert!(app.config.is_ok(), "{:?}", app.config.as_ref().err());
         self.lives.set(self.lives.get() + 1);
         let group = Group(self.lives.get());
         if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
