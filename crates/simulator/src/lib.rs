@@ -10,7 +10,8 @@
 //!    store keeps its promises.
 //! 3. The actors: `mpay`, `office` (people and programs), `readers`, `webhook`, `chaos` (what
 //!    befalls hosts). What they ask and are answered is in `history`.
-//! 4. `model`: what an order is; `oracle`: everything compared at the end; `run`: all of it.
+//! 4. `model`: what an order is; `oracle`: everything compared at the end; `recovery`: how long
+//!    the dead hold up the living; `run`: all of it.
 
 pub mod audit;
 pub mod chaos;
@@ -29,6 +30,7 @@ pub mod oracle;
 pub mod platform;
 pub mod random;
 pub mod readers;
+pub mod recovery;
 pub mod run;
 pub mod trace;
 pub mod webhook;

@@ -251,6 +251,13 @@ fn confirmation(world: &World, payment: &Payment, attempt: u32) -> Option<Conten
 
 /// Confirms a payment, again and again until it is answered for good.
 pub async fn confirm(world: Rc<World>, payment: Payment) {
+    let host = world.some_host();
+    confirm_at(world, host, payment).await;
+}
+
+/// The same, first at a host.
+pub async fn confirm_at(world: Rc<World>, host: HostId, payment: Payment) {
+    let mut host = host;
     world.history.borrow_mut().unfinished += 1;
     let mut attempt = 0;
     loop {
@@ -259,7 +266,7 @@ pub async fn confirm(world: Rc<World>, payment: Payment) {
             break;
         };
         let patience = world.random.between(5 * SECOND, MINUTE);
-        let answer = call(&world, world.some_host(), &body, patience).await;
+        let answer = call(&world, host, &body, patience).await;
         match said(&answer) {
             Said::Success => {
                 acknowledge(&world, &payment);
@@ -282,6 +289,7 @@ pub async fn confirm(world: Rc<World>, payment: Payment) {
         }
         let pause = world.random.scaled(SECOND, 3 * MINUTE);
         world.sleep(pause).await;
+        host = world.some_host();
     }
     world.history.borrow_mut().unfinished -= 1;
 }

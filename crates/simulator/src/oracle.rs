@@ -17,6 +17,7 @@ use crate::{
     office,
     random::{HOUR, MINUTE, SECOND},
     readers::{self, List},
+    recovery,
     world::World,
 };
 
@@ -60,6 +61,11 @@ pub async fn judge(world: Rc<World>) {
         world.history.borrow_mut().find("nothing goes on", "", detail);
     }
     world.sleep(3 * MINUTE).await;
+    for _ in 0..2 {
+        let died = recovery::measure(&world).await;
+        world.history.borrow_mut().recoveries.extend(died);
+        world.sleep(3 * MINUTE).await;
+    }
     for pause in [MINUTE, 10 * MINUTE, HOUR, 8 * HOUR, 24 * HOUR, 48 * HOUR] {
         for _ in 0..20 {
             let answer = Ask::new("POST", "outbox/deliver").insist(&world).await;

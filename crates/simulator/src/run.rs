@@ -1,18 +1,23 @@
 //! A run: a seed, what comes of it, and what is found.
 
-use std::{cell::Cell, fmt, rc::Rc, thread};
+use std::{cell::Cell, collections::BTreeMap, fmt, rc::Rc, thread};
+
+use mutation::Mutation;
 
 use crate::{
     chaos::{self, Chaos},
     configuration::Configuration,
     engine::{Broken, Kind, Weather},
-    executor::OUTSIDE,
+    executor::{Micros, OUTSIDE},
     history::Finding,
     office, oracle,
-    random::{DAY, Random},
+    random::{DAY, Random, SECOND},
     readers::{self, List},
     world::World,
 };
+
+/// After a writer has died readers and changes go on within this time.
+pub const PROMPT: Micros = 3 * SECOND;
 
 /// What is run.
 #[derive(Debug, Clone)]
@@ -25,6 +30,11 @@ pub struct Plan {
     pub engine: Option<Kind>,
     /// What the engine does wrong.
     pub broken: Option<Broken>,
+    /// A fault that is put in.
+    pub mutation: Option<Mutation>,
+    /// Whether it is a finding that readers and changes wait for longer than [`PROMPT`] after a
+    /// writer has died.
+    pub prompt: bool,
     /// Whether clocks and stops stay within seconds.
     pub mild: bool,
     /// Whether the trace is kept.
@@ -39,6 +49,8 @@ impl Plan {
             operations: 250,
             engine: None,
             broken: None,
+            mutation: None,
+            prompt: false,
             mild: false,
             trace: false,
         }
@@ -60,6 +72,10 @@ pub struct Report {
     pub payments: usize,
     /// Digest of the trace.
     pub digest: u64,
+    /// Whether the code was where the fault is that was put in.
+    pub mutated: bool,
+    /// After writers died, how long readers and changes of the same order waited.
+    pub recoveries: Vec<Micros>,
     /// What must not be.
     pub findings: Vec<Finding>,
     /// What the store did wrong: then the findings are its fault.
@@ -84,8 +100,18 @@ impl fmt::Display for Report {
             "seed {}: {} requests, {} events, {} payments, trace {:016x}; {}",
             self.seed, self.operations, self.events, self.payments, self.digest, self.about
         )?;
+        const OF_ONE_RULE: usize = 3;
+        let mut rules = BTreeMap::<_, Vec<_>>::new();
         for finding in &self.findings {
-            write!(f, "\n  {}: {}", finding.rule, finding.detail)?;
+            rules.entry(finding.rule).or_default().push(&finding.detail);
+        }
+        for (rule, details) in rules {
+            for detail in details.iter().take(OF_ONE_RULE) {
+                write!(f, "\n  {rule}: {detail}")?;
+            }
+            if let Some(more @ 1..) = details.len().checked_sub(OF_ONE_RULE) {
+                write!(f, "\n  {rule}: … and {more} more")?;
+            }
         }
         for fault in self.faults.iter().take(5) {
             write!(f, "\n  THE STORE'S FAULT: {fault}")?;
@@ -109,6 +135,7 @@ pub fn run(plan: &Plan) -> Report {
 
 fn run_here(plan: &Plan) -> Report {
     wsse::simulation::stub_signatures();
+    mutation::mutate(plan.mutation);
     crate::log::listen();
     let random = Random::new(plan.seed ^ 0x9e37_79b9_7f4a_7c15);
     let kind = plan.engine.unwrap_or_else(|| {
@@ -167,6 +194,15 @@ fn run_here(plan: &Plan) -> Report {
     });
     let end = world.now() + 30 * DAY;
     world.executor.run(|| judged.get() || world.now() > end || circles());
+    if plan.prompt {
+        let mut history = world.history.borrow_mut();
+        let longest = history.recoveries.iter().copied().max();
+        if let Some(longest) = longest.filter(|longest| *longest > PROMPT) {
+            let seconds = longest as f64 / SECOND as f64;
+            let detail = format!("{seconds:.1} s after a writer died others still waited");
+            history.find("the dead hold up the living", "", detail);
+        }
+    }
     if !judged.get() {
         let mut history = world.history.borrow_mut();
         history.find("nothing goes on", "", "the run does not come to its end");
@@ -199,6 +235,8 @@ fn report(plan: &Plan, world: &Rc<World>, about: String) -> Report {
         payments: acknowledged.count(),
         digest: world.trace.digest(),
         keys: keys.collect(),
+        mutated: mutation::was_asked_for(),
+        recoveries: history.recoveries.clone(),
         findings,
         faults,
         trace: world.trace.lines(),

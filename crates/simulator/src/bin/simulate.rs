@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::Parser;
+use mutation::Mutation;
 use simulator::{
     Plan, Report,
     engine::{Broken, Kind},
@@ -36,6 +37,12 @@ struct Arguments {
     /// What the engine does wrong: equal-counts, lost-write or torn-batch.
     #[arg(long)]
     broken: Option<String>,
+    /// A fault put in on purpose; `list` lists them.
+    #[arg(long)]
+    mutate: Option<String>,
+    /// A finding too: readers or changes that wait for more than three seconds after a writer died.
+    #[arg(long)]
+    prompt: bool,
     /// Clocks that differ by seconds, and stops of seconds.
     #[arg(long)]
     mild: bool,
@@ -57,6 +64,19 @@ fn main() -> ExitCode {
         let known = Broken::ALL.into_iter().find(|broken| broken.name() == name);
         known.unwrap_or_else(|| panic!("no such fault of an engine: {name}"))
     });
+    let mutation = match arguments.mutate.as_deref() {
+        Some("list") => {
+            for mutation in Mutation::ALL {
+                println!("{:<26}{}", mutation.name(), mutation.what());
+            }
+            return ExitCode::SUCCESS;
+        }
+        Some(name) => {
+            let known = Mutation::parse(name);
+            Some(known.unwrap_or_else(|| panic!("no such mutation: {name}")))
+        }
+        None => None,
+    };
     let many = arguments.seconds.is_some()
         || arguments.operations.is_some()
         || arguments.seeds.is_some();
@@ -65,6 +85,7 @@ fn main() -> ExitCode {
         since.map_or(1, |since| since.as_micros() as u64)
     });
     let started = Instant::now();
+    let (mut mutated, mut recoveries) = (false, Vec::new());
     let (mut operations, mut runs, mut failed, mut payments) = (0, 0, 0, 0);
     loop {
         let plan = Plan {
@@ -72,6 +93,8 @@ fn main() -> ExitCode {
             operations: arguments.length,
             engine,
             broken,
+            mutation,
+            prompt: arguments.prompt,
             mild: arguments.mild,
             trace: arguments.trace,
         };
@@ -79,6 +102,8 @@ fn main() -> ExitCode {
         runs += 1;
         operations += report.operations;
         payments += report.payments;
+        mutated |= report.mutated;
+        recoveries.extend(&report.recoveries);
         if arguments.trace {
             for line in &report.trace {
                 println!("{line}");
@@ -116,6 +141,19 @@ fn main() -> ExitCode {
         "{runs} runs, {failed} with findings; {operations} operations, {payments} payments in {elapsed:.1} s: {:.0} operations/s",
         operations as f64 / elapsed
     );
+    recoveries.sort_unstable();
+    if let Some(longest) = recoveries.last() {
+        let seconds = |micros: &u64| *micros as f64 / 1e6;
+        let median = recoveries.get(recoveries.len() / 2).map_or(0.0, seconds);
+        println!(
+            "After {} deaths of writers readers and changes went on within {median:.2} s (median), {:.2} s at most",
+            recoveries.len(),
+            seconds(longest)
+        );
+    }
+    if mutation.is_some() && !mutated {
+        println!("The code was never where the mutation is: it is not put in yet.");
+    }
     match failed {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
