@@ -245,11 +245,15 @@ async fn create(world: Rc<World>) {
                     end(&world, order, op, 201);
                 }
             }
-            0 | 409 | 503 => {}
+            0 | 503 => {}
+            // Another call is at the same request.
+            409 if String::from_utf8_lossy(answer.body()).contains("worked on") => {}
             status => {
-                let detail = format!("POST with {request} gets {status}");
+                let body = String::from_utf8_lossy(answer.body()).into_owned();
+                let detail = format!("POST with {request}, answered {answers} times, gets {status} {body}");
+                let key = path(&world, order);
                 let mut history = world.history.borrow_mut();
-                history.find("a repetition gets something else", &request, detail);
+                history.find("a repetition gets something else", &key, detail);
                 break;
             }
         }
