@@ -40,7 +40,11 @@ impl Chaos {
         let (stops, steps) = (random.happens(0.6), random.happens(0.5));
         Self {
             kills: random.happens(0.6),
-            longest_stop: if stops { random.scaled(SECOND, stop) } else { 0 },
+            longest_stop: if stops {
+                random.scaled(SECOND, stop)
+            } else {
+                0
+            },
             farthest_clock: random.scaled(SECOND, clock),
             steps: steps && !mild,
             configures: random.happens(0.3),
@@ -72,17 +76,13 @@ pub async fn reign(world: Rc<World>, chaos: Chaos) {
                 world.kill(host);
                 let down = world.random.scaled(100_000, 2 * MINUTE);
                 let world2 = Rc::clone(&world);
-                world
-                    .executor
-                    .after(down, move || world2.start(host));
+                world.executor.after(down, move || world2.start(host));
             }
             1 if chaos.longest_stop > 0 => {
                 world.freeze(host);
                 let stopped = world.random.scaled(100_000, chaos.longest_stop);
                 let world2 = Rc::clone(&world);
-                world
-                    .executor
-                    .after(stopped, move || world2.thaw(host));
+                world.executor.after(stopped, move || world2.thaw(host));
             }
             2 if chaos.steps => {
                 let clock = chaos.clock(&world);

@@ -26,7 +26,9 @@ pub fn true_time(now: Micros) -> Timestamp {
 }
 
 fn at(now: Micros, offset: i64) -> Timestamp {
-    let micros = i64::try_from(now).unwrap_or(i64::MAX).saturating_add(offset);
+    let micros = i64::try_from(now)
+        .unwrap_or(i64::MAX)
+        .saturating_add(offset);
     let beginning = Timestamp::from_second(BEGINNING).unwrap_or_default();
     beginning
         .checked_add(SignedDuration::from_micros(micros))

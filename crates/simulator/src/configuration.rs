@@ -48,7 +48,10 @@ impl Configuration {
             ("beneficiary_name", "Primăria Exemplu"),
             ("webhook_url", "https://erp.example.md/hook"),
             ("webhook_origin", "https://erp.example.md"),
-            ("webhook_secret", "whsec_c2ltdWxhdGlvbnNpbXVsYXRpb25zaW11bGF0aW9u"),
+            (
+                "webhook_secret",
+                "whsec_c2ltdWxhdGlvbnNpbXVsYXRpb25zaW11bGF0aW9u",
+            ),
         ] {
             variables.set(name, value.to_owned());
         }

@@ -49,6 +49,8 @@ pub struct Variant {
     pub op: usize,
     /// When it was first acknowledged, to MPay or to whoever approved it.
     pub acknowledged: Option<Micros>,
+    /// When it was first acknowledged to MPay, whose message brings the payer's name.
+    pub confirmed: Option<Micros>,
     /// Whether it was refused for good.
     pub refused: bool,
 }

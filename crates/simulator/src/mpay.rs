@@ -168,6 +168,7 @@ pub fn payment(world: &World, id: &str, order: OrderId, amount: Bani) -> Payment
             person,
             op,
             acknowledged: None,
+            confirmed: None,
             refused: false,
         });
     Payment {
@@ -179,6 +180,14 @@ pub fn payment(world: &World, id: &str, order: OrderId, amount: Bani) -> Payment
 /// Notes that a payment was acknowledged.
 pub fn acknowledge(world: &World, payment: &Payment) {
     settle(world, payment, Outcome::Done);
+}
+
+fn note_confirmed(world: &World, payment: &Payment) {
+    let mut history = world.history.borrow_mut();
+    let variants = history.payments.get_mut(&payment.id);
+    if let Some(variant) = variants.and_then(|variants| variants.get_mut(payment.variant)) {
+        variant.confirmed.get_or_insert(world.now());
+    }
 }
 
 fn settle(world: &World, payment: &Payment, outcome: Outcome) {
@@ -270,6 +279,7 @@ pub async fn confirm_at(world: Rc<World>, host: HostId, payment: Payment) {
         match said(&answer) {
             Said::Success => {
                 acknowledge(&world, &payment);
+                note_confirmed(&world, &payment);
                 // Sometimes MPay did not get it.
                 if !world.random.happens(0.15) || world.peace.get() {
                     break;
@@ -280,7 +290,10 @@ pub async fn confirm_at(world: Rc<World>, host: HostId, payment: Payment) {
                 break;
             }
             Said::Fault(code, text) if code == "UnknownOrder" || code == "UnknownService" => {
-                let detail = format!("payment {} of a registered order: {code} {text}", payment.id);
+                let detail = format!(
+                    "payment {} of a registered order: {code} {text}",
+                    payment.id
+                );
                 let mut history = world.history.borrow_mut();
                 history.find("what was acknowledged is taken back", &payment.id, detail);
                 break;

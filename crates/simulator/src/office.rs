@@ -12,8 +12,9 @@ use crate::{
     executor::OUTSIDE,
     history::{OrderHistory, OrderId, money},
     model::{Bani, Change, Document, Op, Outcome, Set},
-    mpay, readers,
+    mpay,
     random::{MINUTE, SECOND},
+    readers,
     world::{Answer, World},
 };
 
@@ -30,9 +31,7 @@ pub async fn work(world: Rc<World>, operations: u64) {
 }
 
 async fn step(world: &Rc<World>) {
-    const WEIGHTS: [u32; 17] = [
-        14, 6, 3, 10, 10, 6, 6, 8, 8, 26, 4, 3, 4, 4, 10, 4, 2,
-    ];
+    const WEIGHTS: [u32; 17] = [14, 6, 3, 10, 10, 6, 6, 8, 8, 26, 4, 3, 4, 4, 10, 4, 2];
     let choice = world.random.weighted(&WEIGHTS);
     let order = some_order(world);
     match (choice, order) {
@@ -87,7 +86,10 @@ fn some_order(world: &World) -> Option<OrderId> {
         true => orders.len().saturating_sub(4),
         false => 0,
     };
-    world.random.pick(orders.get(recent..).unwrap_or_default()).copied()
+    world
+        .random
+        .pick(orders.get(recent..).unwrap_or_default())
+        .copied()
 }
 
 fn new_order(world: &World, key: String) -> OrderId {
@@ -250,7 +252,8 @@ async fn create(world: Rc<World>) {
             409 if String::from_utf8_lossy(answer.body()).contains("worked on") => {}
             status => {
                 let body = String::from_utf8_lossy(answer.body()).into_owned();
-                let detail = format!("POST with {request}, answered {answers} times, gets {status} {body}");
+                let detail =
+                    format!("POST with {request}, answered {answers} times, gets {status} {body}");
                 let key = path(&world, order);
                 let mut history = world.history.borrow_mut();
                 history.find("a repetition gets something else", &key, detail);
@@ -438,9 +441,12 @@ async fn enter_by_hand(world: Rc<World>, order: OrderId) {
     let id = format!("P{number}-");
     let amount = 1000;
     let payment = mpay::payment(&world, &id, order, amount);
-    let address = world.history.borrow().orders.get(order).map(|known| {
-        (known.service.clone(), known.key.clone())
-    });
+    let address = world
+        .history
+        .borrow()
+        .orders
+        .get(order)
+        .map(|known| (known.service.clone(), known.key.clone()));
     let Some((service, key)) = address else {
         return;
     };
@@ -496,7 +502,10 @@ async fn settle(world: &Rc<World>) {
         .map(|(id, amount)| format!("{id},{}\n", money(*amount)));
     let table = format!("id,sum\n{}", rows.collect::<String>());
     let path = "settlement?from=2026-05-31&to=2026-06-03&payment_id=id&amount=sum";
-    let answer = Ask::new("POST", path).text("text/csv", table).send(world).await;
+    let answer = Ask::new("POST", path)
+        .text("text/csv", table)
+        .send(world)
+        .await;
     if answer.status() != 200 {
         return;
     }
@@ -516,7 +525,9 @@ async fn settle(world: &Rc<World>) {
 }
 
 async fn close_review(world: &Rc<World>) {
-    let answer = Ask::new("GET", "payments?review=open&limit=5").send(world).await;
+    let answer = Ask::new("GET", "payments?review=open&limit=5")
+        .send(world)
+        .await;
     let list = answer.json();
     let payments = list.get("payments").and_then(Value::as_array);
     let Some(payment) = payments.and_then(|payments| payments.first()) else {

@@ -58,7 +58,10 @@ pub async fn judge(world: Rc<World>) {
     let unfinished = world.history.borrow().unfinished;
     if unfinished > 0 {
         let detail = format!("{unfinished} requests are not answered after three hours of peace");
-        world.history.borrow_mut().find("nothing goes on", "", detail);
+        world
+            .history
+            .borrow_mut()
+            .find("nothing goes on", "", detail);
     }
     world.sleep(3 * MINUTE).await;
     for _ in 0..2 {
@@ -95,8 +98,16 @@ async fn readers(world: &Rc<World>) {
         };
         let fresh = known;
         match list {
-            List::Payments => world.history.borrow_mut().payment_readers.push(Default::default()),
-            List::Events => world.history.borrow_mut().event_readers.push(Default::default()),
+            List::Payments => world
+                .history
+                .borrow_mut()
+                .payment_readers
+                .push(Default::default()),
+            List::Events => world
+                .history
+                .borrow_mut()
+                .event_readers
+                .push(Default::default()),
         }
         for reader in 0..=fresh {
             let mut still = 0;
@@ -123,7 +134,8 @@ async fn readers(world: &Rc<World>) {
             for (number, reader) in all.iter().enumerate().take(fresh) {
                 let seen: BTreeSet<_> = reader.seen.iter().collect();
                 for (index, what) in whole.difference(&seen) {
-                    let detail = format!("reader {number} of {list:?} has passed by {index}: {what}");
+                    let detail =
+                        format!("reader {number} of {list:?} has passed by {index}: {what}");
                     found.push(("a reader passes by", what.clone(), detail));
                 }
                 for (index, what) in seen.difference(&whole) {
@@ -162,18 +174,21 @@ async fn payments(world: &Rc<World>) -> BTreeMap<String, Vec<Listed>> {
             let reason = |closed: &Value| closed.get("reason")?.as_str().map(str::to_owned);
             let review = reviews("review").unwrap_or_default();
             let review = review.iter().filter_map(Value::as_str);
-            payments.entry(text("payment_id").to_owned()).or_default().push(Listed {
-                index: payment.get("index").and_then(Value::as_u64).unwrap_or(0),
-                order_key: text("order_key").to_owned(),
-                amount: text("amount").to_owned(),
-                settled: payment.get("settlement").is_some(),
-                closed: reviews("closed_reviews")
-                    .unwrap_or_default()
-                    .iter()
-                    .filter_map(reason)
-                    .collect(),
-                review: review.map(str::to_owned).collect(),
-            });
+            payments
+                .entry(text("payment_id").to_owned())
+                .or_default()
+                .push(Listed {
+                    index: payment.get("index").and_then(Value::as_u64).unwrap_or(0),
+                    order_key: text("order_key").to_owned(),
+                    amount: text("amount").to_owned(),
+                    settled: payment.get("settlement").is_some(),
+                    closed: reviews("closed_reviews")
+                        .unwrap_or_default()
+                        .iter()
+                        .filter_map(reason)
+                        .collect(),
+                    review: review.map(str::to_owned).collect(),
+                });
         }
         match page.get("next").and_then(Value::as_u64) {
             Some(next) if next > after => after = next,
@@ -255,7 +270,9 @@ async fn check_orders(world: &Rc<World>, payments: &BTreeMap<String, Vec<Listed>
             _ => continue,
         };
         let sent = world.now();
-        let answer = Ask::new("GET", office::path(world, order)).insist(world).await;
+        let answer = Ask::new("GET", office::path(world, order))
+            .insist(world)
+            .await;
         office::check_order(world, order, sent, &answer);
         let document = answer.json();
         let end = (answer.status() == 200).then(|| shown(&document)).flatten();
@@ -334,7 +351,10 @@ async fn check_days(world: &Rc<World>, payments: &BTreeMap<String, Vec<Listed>>)
         let closed = world.history.borrow().closed_days.contains_key(&date);
         if !closed {
             let detail = format!("{date} is not closed, days later");
-            world.history.borrow_mut().find("nothing goes on", &date, detail);
+            world
+                .history
+                .borrow_mut()
+                .find("nothing goes on", &date, detail);
         }
         for line in lines.unwrap_or_default() {
             let id = line.split(' ').next().unwrap_or_default().to_owned();
@@ -365,7 +385,9 @@ async fn check_export(world: &Rc<World>) {
             *times.entry(key).or_default() += 1;
         }
         let link = answer.header("link").unwrap_or_default();
-        let next = link.strip_prefix("</api/").and_then(|link| link.split_once('>'));
+        let next = link
+            .strip_prefix("</api/")
+            .and_then(|link| link.split_once('>'));
         match next {
             Some((next, _)) => path = next.to_owned(),
             None => break,
@@ -456,8 +478,7 @@ fn check_erasures(world: &World) {
             }
             for variants in history.payments.values() {
                 let of = variants.iter().filter(|variant| {
-                    let acknowledged = variant.acknowledged;
-                    variant.order == number && acknowledged.is_some_and(|at| at < erased)
+                    variant.order == number && variant.confirmed.is_some_and(|at| at < erased)
                 });
                 gone.extend(of.map(|variant| variant.person.clone()));
             }

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use mpay_provider::store::{Platform, PlatformError};
 
 use crate::{
-    world::{Call, HostId, Reply, World},
     webhook,
+    world::{Call, HostId, Reply, World},
 };
 
 /// What a host gives to the provider that runs on it.
@@ -37,7 +37,9 @@ impl Host {
 }
 
 fn other_answer<T>() -> Result<T, PlatformError> {
-    Err(PlatformError::Denied("an answer to another call".to_owned()))
+    Err(PlatformError::Denied(
+        "an answer to another call".to_owned(),
+    ))
 }
 
 impl Platform for Host {

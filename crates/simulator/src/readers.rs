@@ -51,7 +51,10 @@ pub async fn read_on(world: &Rc<World>, list: List, reader: usize) -> Option<boo
     let page = answer.json();
     let next = page.get("next").and_then(Value::as_u64)?;
     let entries = page.get(name).and_then(Value::as_array)?;
-    let entries: Vec<_> = entries.iter().filter_map(|entry| identity(list, entry)).collect();
+    let entries: Vec<_> = entries
+        .iter()
+        .filter_map(|entry| identity(list, entry))
+        .collect();
     let mut history = world.history.borrow_mut();
     let readers = match list {
         List::Payments => &mut history.payment_readers,
@@ -144,7 +147,13 @@ pub async fn read_day(world: &Rc<World>, date: &str) -> Option<Vec<String>> {
         for line in page.get("lines").and_then(Value::as_array)? {
             let text = |name| line.get(name).and_then(Value::as_str).unwrap_or("-");
             let index = line.get("index").and_then(Value::as_u64)?;
-            let members = ["payment_id", "order_key", "line_id", "amount", "recorded_at"];
+            let members = [
+                "payment_id",
+                "order_key",
+                "line_id",
+                "amount",
+                "recorded_at",
+            ];
             lines.push(format!("{} {index}", members.map(text).join(" ")));
         }
         match page.get("next").and_then(Value::as_u64) {

@@ -26,7 +26,9 @@ pub async fn measure(world: &Rc<World>) -> Option<Micros> {
         return None;
     }
     let order = world.random.below(orders);
-    let registered = Ask::new("GET", office::path(world, order)).to(world, 0).await;
+    let registered = Ask::new("GET", office::path(world, order))
+        .to(world, 0)
+        .await;
     if registered.status() != 200 {
         return None;
     }
@@ -87,13 +89,18 @@ async fn reader(world: &Rc<World>, living: usize, order: OrderId, cursor: u64) -
 /// When a change of the order is done, or refused for what the order is.
 async fn change(world: &Rc<World>, living: usize, order: OrderId) -> Option<Micros> {
     let began = world.now();
-    let answer = Ask::new("GET", office::path(world, order)).to(world, living).await;
+    let answer = Ask::new("GET", office::path(world, order))
+        .to(world, living)
+        .await;
     // Nothing that the model must know: the order says the same, with a member in another order.
     let document = answer.json();
     let lines = document.get("lines").cloned().unwrap_or_default();
     while world.now() < began + 10 * MINUTE {
         let answer = Ask::new("PATCH", office::path(world, order))
-            .text("application/merge-patch+json", json!({"lines": lines}).to_string())
+            .text(
+                "application/merge-patch+json",
+                json!({"lines": lines}).to_string(),
+            )
             .to(world, living)
             .await;
         if !matches!(answer.status(), 0 | 503) {

@@ -193,7 +193,9 @@ fn run_here(plan: &Plan) -> Report {
         judged2.set(true);
     });
     let end = world.now() + 30 * DAY;
-    world.executor.run(|| judged.get() || world.now() > end || circles());
+    world
+        .executor
+        .run(|| judged.get() || world.now() > end || circles());
     if plan.prompt {
         let mut history = world.history.borrow_mut();
         let longest = history.recoveries.iter().copied().max();
@@ -219,12 +221,14 @@ fn report(plan: &Plan, world: &Rc<World>, about: String) -> Report {
     };
     let history = world.history.borrow();
     let findings: Vec<_> = history.findings.iter().cloned().collect();
-    let keys = findings.iter().filter(|_| plan.trace).map(|finding| {
-        match finding.subject.is_empty() {
-            true => Vec::new(),
-            false => world.engine.borrow().describe(&finding.subject),
-        }
-    });
+    let keys =
+        findings
+            .iter()
+            .filter(|_| plan.trace)
+            .map(|finding| match finding.subject.is_empty() {
+                true => Vec::new(),
+                false => world.engine.borrow().describe(&finding.subject),
+            });
     let acknowledged = history.payments.values().flatten();
     let acknowledged = acknowledged.filter(|variant| variant.acknowledged.is_some());
     let report = Report {

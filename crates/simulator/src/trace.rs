@@ -53,6 +53,8 @@ impl Trace {
     /// The lines that were kept.
     pub fn lines(&self) -> Vec<String> {
         let lines = self.lines.as_ref();
-        lines.map(|lines| lines.borrow().clone()).unwrap_or_default()
+        lines
+            .map(|lines| lines.borrow().clone())
+            .unwrap_or_default()
     }
 }

@@ -32,7 +32,9 @@ pub async fn receive(
     let peace = world.peace.get();
     let (refused, lost) = (world.random.happens(0.15), world.random.happens(0.1));
     let slow = world.random.happens(0.05);
-    let time = world.random.scaled(2_000, if slow && !peace { 10 * SECOND } else { 200_000 });
+    let time = world
+        .random
+        .scaled(2_000, if slow && !peace { 10 * SECOND } else { 200_000 });
     world.sleep(time).await;
     if refused && !peace {
         world.trace.note(world.now(), (20, host), || {

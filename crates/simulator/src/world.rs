@@ -302,20 +302,16 @@ impl World {
         let number = self.operations.get();
         let method = request.method().clone();
         let path = request.uri().clone();
-        self.trace
-            .note(self.now(), (7, id, number), || {
-                let body = String::from_utf8_lossy(request.body());
-                let body = message_for_people(&body);
-                format!("#{number} → host {id}: {method} {path} {body}")
-            });
+        self.trace.note(self.now(), (7, id, number), || {
+            let body = String::from_utf8_lossy(request.body());
+            let body = message_for_people(&body);
+            format!("#{number} → host {id}: {method} {path} {body}")
+        });
         self.sleep(self.network()).await;
         let answered = Slot::new(&self.executor);
         self.accept(id, number, request, answered.clone());
         let patience = Duration::from_micros(patience);
-        let answer = answered
-            .wait_for(patience)
-            .await
-            .unwrap_or(Answer::Nothing);
+        let answer = answered.wait_for(patience).await.unwrap_or(Answer::Nothing);
         self.trace
             .note(self.now(), (8, number, answer.status()), || {
                 let body = String::from_utf8_lossy(answer.body()).into_owned();
@@ -354,7 +350,10 @@ impl World {
             let mut response = service::handle(&app, &store, request).await;
             let outcome = response.extensions_mut().remove::<Outcome>();
             world.trace.say(|| {
-                format!("#{number}   host {id} answers {}", response.status().as_u16())
+                format!(
+                    "#{number}   host {id} answers {}",
+                    response.status().as_u16()
+                )
             });
             connection.answer(&world, response);
             if let Some(outcome) = outcome
@@ -397,7 +396,12 @@ impl World {
             return answered;
         }
         let stall = random.scaled(100_000, weather.longest_stall);
-        let latency = latency + if random.happens(weather.stall) { stall } else { 0 };
+        let latency = latency
+            + if random.happens(weather.stall) {
+                stall
+            } else {
+                0
+            };
         let delay = random.scaled(1_000, weather.latest);
         let effect = if random.happens(weather.late) {
             self.fail(number, &answered, latency, "timed out");
@@ -439,7 +443,13 @@ impl World {
         hosts.get(id).map_or(OUTSIDE, |host| host.group)
     }
 
-    fn fail(self: &Rc<Self>, number: u64, answered: &Answered, after: Micros, reason: &'static str) {
+    fn fail(
+        self: &Rc<Self>,
+        number: u64,
+        answered: &Answered,
+        after: Micros,
+        reason: &'static str,
+    ) {
         let (world, answered) = (Rc::clone(self), answered.clone());
         self.executor.after(after, move || {
             world.trace.note(world.now(), (10, number), || {
@@ -563,10 +573,7 @@ impl World {
             let (number, answered) = (sent.number, answered.clone());
             self.executor.after(when, move || {
                 let part = keys.get(begin..end).unwrap_or_default();
-                world
-                    .engine
-                    .borrow()
-                    .get(part, &mut found.borrow_mut());
+                world.engine.borrow().get(part, &mut found.borrow_mut());
                 if position == last {
                     let found = found.take();
                     world.answer(number, answered, way_back, Reply::Values(found));
@@ -677,7 +684,9 @@ fn message_for_people(body: &str) -> String {
         .split_once("<soap:Body")
         .and_then(|(_, body)| body.split_once('>'))
         .map_or(body, |(_, body)| body);
-    let body = body.split_once("</soap:Body").map_or(body, |(body, _)| body);
+    let body = body
+        .split_once("</soap:Body")
+        .map_or(body, |(body, _)| body);
     let line = body.chars().map(|c| if c.is_control() { ' ' } else { c });
     line.take(LONGEST).collect()
 }

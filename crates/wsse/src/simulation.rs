@@ -9,12 +9,14 @@
 //! Wasm: no component can have it.
 
 #[cfg(target_arch = "wasm32")]
-compile_error!("the feature `simulation` makes signatures that prove nothing: never in a component");
+compile_error!(
+    "the feature `simulation` makes signatures that prove nothing: never in a component"
+);
 
 use std::cell::Cell;
 
-use rsa_fma::PublicKey;
 use rsa::traits::PublicKeyParts;
+use rsa_fma::PublicKey;
 use sha2::{Digest, Sha256};
 
 thread_local! {

@@ -77,9 +77,8 @@ fn main() -> ExitCode {
         }
         None => None,
     };
-    let many = arguments.seconds.is_some()
-        || arguments.operations.is_some()
-        || arguments.seeds.is_some();
+    let many =
+        arguments.seconds.is_some() || arguments.operations.is_some() || arguments.seeds.is_some();
     let first = arguments.seed.unwrap_or_else(|| {
         let since = std::time::SystemTime::UNIX_EPOCH.elapsed();
         since.map_or(1, |since| since.as_micros() as u64)
