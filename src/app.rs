@@ -7,14 +7,23 @@ use std::{
 
 use jiff::Timestamp;
 
-use crate::config::{Config, Misconfigured, Variables};
+use crate::{
+    clock::Clock,
+    config::{Config, ConfigError, Misconfigured, Variables},
+    health::Probe,
+};
 
 /// What an instance keeps between requests, as long as the variables stay the same.
 #[derive(Debug)]
 pub struct App {
-    variables: Variables,
     /// The configuration, or every mistake in it.
     pub config: Result<Config, Misconfigured>,
+    /// Why variables that were read later are not in use; empty if these are the present ones.
+    pub refused: RefCell<Vec<ConfigError>>,
+    /// What has been seen of MPay's clock.
+    pub clock: Clock,
+    /// What `GET /health` has found out about the store.
+    pub probe: Probe,
     /// Signed faults for callers who were not authenticated, by their text: such a caller costs
     /// no signature of his own. The texts are a fixed set, so this cannot grow without end.
     pub faults: RefCell<HashMap<String, (Timestamp, String)>>,
@@ -25,12 +34,13 @@ pub struct App {
 }
 
 impl App {
-    /// Reads the variables; mistakes are kept to be told.
+    /// Reads the variables, and erases them; mistakes are kept to be told.
     pub fn new(variables: Variables) -> Self {
-        let config = Config::read(&variables);
         Self {
-            variables,
-            config,
+            config: Config::read(&variables),
+            refused: RefCell::default(),
+            clock: Clock::default(),
+            probe: Probe::default(),
             faults: RefCell::default(),
             last_call: Cell::default(),
             alerted: RefCell::default(),
@@ -41,10 +51,5 @@ impl App {
     pub fn notifies(&self) -> bool {
         let config = self.config.as_ref();
         config.is_ok_and(|config| config.webhook.is_some())
-    }
-
-    /// Whether this was made of the same variables.
-    pub fn is_of(&self, variables: &Variables) -> bool {
-        self.variables == *variables
     }
 }

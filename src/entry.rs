@@ -1,42 +1,46 @@
 //! The Spin entry point. With [`crate::store::spin`] the only code that names the SDK.
 
 #[cfg(not(feature = "host-contract"))]
-use std::{
-    cell::RefCell,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use http::Response;
-#[cfg(not(feature = "host-contract"))]
-use jiff::Timestamp;
 use spin_sdk::{
     http::{FullBody, IntoResponse, Request},
     http_service,
 };
+#[cfg(not(feature = "host-contract"))]
+use spin_sdk::{
+    variables,
+    wasip3::{clocks::monotonic_clock, random::random::get_random_u64},
+};
 
-use crate::store::spin::Spin;
 #[cfg(not(feature = "host-contract"))]
 use crate::{
-    app::App,
-    config::{VARIABLES, Variables},
-    log::log,
+    config::Unread,
+    current::{Current, Source},
+    health,
     notify::{self, Outcome},
-    service,
     store::Store,
 };
+use crate::{service, spin::Spin};
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
-    answer(Spin::open(), request).await.map(FullBody::new)
+    let platform = Spin::open().within(service::TIME);
+    answer(platform, request).await.map(FullBody::new)
 }
 
 #[cfg(not(feature = "host-contract"))]
 async fn answer(platform: Spin, request: Request) -> Response<Bytes> {
+    let late = Spin::timer(service::TIME);
     let store = Store::new(platform);
-    let app = app(store.now()).await;
-    let mut response = service::handle(&app, &store, request).await;
+    // Whether the process lives is not for the variables to say.
+    if request.uri().path() == health::LIVE {
+        return service::finish(request.method(), health::live(request.method()));
+    }
+    let app = current().app(&Host, store.now()).await;
+    let mut response = service::handle_until(&app, &store, request, late).await;
     if let Some(outcome) = response.extensions_mut().remove::<Outcome>()
         && app.notifies()
     {
@@ -74,65 +78,35 @@ async fn fetch(address: &str) -> Result<Bytes, String> {
         .map_err(|error| format!("{error:?}"))
 }
 
-/// How long variables are believed to be as they were read. Each is a call of the host, and some
-/// hosts ask another service for it.
+/// The variables of the host.
 #[cfg(not(feature = "host-contract"))]
-const FRESH: Duration = Duration::from_secs(1);
+struct Host;
 
-/// What is kept between the requests of an instance, so that keys and certificates are parsed once.
 #[cfg(not(feature = "host-contract"))]
-struct Kept {
-    app: Rc<App>,
-    /// When its variables were read.
-    read: Instant,
+impl Source for Host {
+    async fn get(&self, name: &'static str) -> Result<String, Unread> {
+        variables::get(name).await.map_err(|error| match error {
+            variables::Error::Undefined(_) => Unread::Undefined,
+            error => Unread::Failed(format!("{error:?}")),
+        })
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_nanos(monotonic_clock::now())
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        monotonic_clock::wait_for(nanoseconds).await;
+    }
 }
 
-/// The application of the variables as they are `now`, or were a moment ago.
+/// What this instance keeps.
 #[cfg(not(feature = "host-contract"))]
-async fn app(now: Timestamp) -> Rc<App> {
+fn current() -> Rc<Current> {
     thread_local! {
-        static KEPT: RefCell<Option<Kept>> = const { RefCell::new(None) };
+        static CURRENT: Rc<Current> =
+            Rc::new(Current::new(std::array::from_fn(|_| get_random_u64())));
     }
-    let read = Instant::now();
-    let fresh = |kept: &Kept| read.saturating_duration_since(kept.read) < FRESH;
-    if let Some(app) = KEPT.with_borrow(|kept| {
-        let kept = kept.as_ref().filter(|kept| fresh(kept));
-        kept.map(|kept| Rc::clone(&kept.app))
-    }) {
-        return app;
-    }
-    let mut current = Variables::default();
-    for name in VARIABLES {
-        match spin_sdk::variables::get(name).await {
-            Ok(value) => current.set(name, value),
-            Err(error) => log!("variable {name}: {error}"),
-        }
-    }
-    let unchanged = KEPT.with_borrow_mut(|kept| {
-        let kept = kept.as_mut().filter(|kept| kept.app.is_of(&current))?;
-        kept.read = read;
-        Some(Rc::clone(&kept.app))
-    });
-    if let Some(app) = unchanged {
-        return app;
-    }
-    let app = Rc::new(App::new(current));
-    match &app.config {
-        Ok(config) => {
-            for warning in config.warnings(now) {
-                log!("warning: {warning}");
-            }
-        }
-        Err(wrong) => {
-            for error in &wrong.errors {
-                log!("configuration: {error}");
-            }
-        }
-    }
-    let kept = Kept {
-        app: Rc::clone(&app),
-        read,
-    };
-    KEPT.set(Some(kept));
-    app
+    CURRENT.with(Rc::clone)
 }

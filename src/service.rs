@@ -1,16 +1,16 @@
 //! From HTTP request to HTTP answer: the routes.
 
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use jiff::Timestamp;
-use serde::Serialize;
-use wsse::RsaEngine;
 
 use crate::{
     api::{self, Problem},
     app::App,
+    health,
     log::log,
     soap,
     store::{Platform, Store},
@@ -21,6 +21,44 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// The longest body that is read, in bytes.
 pub const MAX_BODY: usize = 1_000_000;
 
+/// How long a call may take, in all: less than hosts give it (30 s), since what they answer then is
+/// no SOAP. A call of the store that is under way ends first, which in `mpay up` takes 5 s at most.
+pub const TIME: Duration = Duration::from_secs(24);
+
+/// Answers a request, or says that it could not in time: what it was at is dropped where it stands,
+/// as if the host had died, and its caller asks again.
+///
+/// `late` ends when [`TIME`] is over, counted from when the request came.
+pub async fn handle_until<P: Platform>(
+    app: &App,
+    store: &Store<P>,
+    request: Request<impl Body<Error: Into<BoxError>>>,
+    late: impl Future<Output = ()>,
+) -> Response<Bytes> {
+    let path = request.uri().path();
+    let calls_soap = is_service(path) && request.method() == Method::POST;
+    let mut answer = pin!(handle(app, store, request));
+    let mut late = pin!(late);
+    let answered = poll_fn(|cx| match answer.as_mut().poll(cx) {
+        Poll::Ready(response) => Poll::Ready(Some(response)),
+        Poll::Pending => late.as_mut().poll(cx).map(|()| None),
+    });
+    match answered.await {
+        Some(response) => response,
+        None if calls_soap => soap::late(app, store),
+        None => {
+            log!("a call took too long");
+            let text = "The provider could not answer in time; try again.";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+        }
+    }
+}
+
+/// Whether the SOAP service is at this path.
+fn is_service(path: &str) -> bool {
+    matches!(path, "/" | "/ServiceProvider.svc")
+}
+
 /// Answers a request.
 pub async fn handle<P: Platform>(
     app: &App,
@@ -30,8 +68,9 @@ pub async fn handle<P: Platform>(
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let result = match path.as_str() {
-        "/" | "/ServiceProvider.svc" => soap(app, store, &parts, body).await,
-        "/health" => health(app, store.now(), &parts),
+        path if is_service(path) => soap(app, store, &parts, body).await,
+        "/health" => health::ready(app, store, &parts.method).await,
+        health::LIVE => health::live(&parts.method),
         "/api/openapi.json" => api::openapi(&parts.method),
         path => match path.strip_prefix("/api/") {
             Some(path) => api(app, store, &parts, path, body).await,
@@ -41,6 +80,11 @@ pub async fn handle<P: Platform>(
             )),
         },
     };
+    finish(&parts.method, result)
+}
+
+/// What every answer has in common.
+pub fn finish(method: &Method, result: Result<Response<Bytes>, Problem>) -> Response<Bytes> {
     let mut response = result.unwrap_or_else(Problem::into_response);
     let length = HeaderValue::from(response.body().len());
     let headers = response.headers_mut();
@@ -49,7 +93,7 @@ pub async fn handle<P: Platform>(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
-    if parts.method == Method::HEAD {
+    if *method == Method::HEAD {
         *response.body_mut() = Bytes::new();
     }
     response
@@ -78,15 +122,18 @@ fn asks_for_wsdl(parts: &Parts) -> bool {
 }
 
 fn wsdl(app: &App, parts: &Parts) -> Result<Response<Bytes>, Problem> {
-    let public_url = app
-        .config
-        .as_ref()
-        .ok()
-        .and_then(|config| config.public_url.clone());
-    let address = match public_url {
-        Some(url) => url,
-        None => own_address(parts)?,
+    let public_url = match &app.config {
+        Ok(config) => match config.switched_off(&["public_url"]) {
+            Some(variable) => Err(variable),
+            None => Ok(config.public_url.clone()),
+        },
+        Err(wrong) => wrong.public_url.clone(),
     };
+    let address =
+        match public_url.map_err(|variable| Problem::switched_off("The WSDL", variable))? {
+            Some(url) => url,
+            None => own_address(parts)?,
+        };
     let mut response = Response::new(Bytes::from(soap::wsdl::document(&address)));
     response.headers_mut().insert(
         header::CONTENT_TYPE,
@@ -173,64 +220,6 @@ async fn api<P: Platform>(
     api::handle(&call, &parts.method, route, &body).await
 }
 
-#[derive(Serialize)]
-struct Health<'a> {
-    status: &'a str,
-    version: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    environment: Option<&'a str>,
-    /// What computes RSA on this host: `fma`, or slower `integer` or `rsa`.
-    rsa_engine: &'a str,
-    /// What is wrong, and must be mended.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<String>,
-    /// What will be wrong soon.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<String>,
-}
-
-/// Whether the configuration is whole. It names variables and what is wrong, never their values.
-fn health(app: &App, now: Timestamp, parts: &Parts) -> Result<Response<Bytes>, Problem> {
-    if !matches!(parts.method, Method::GET | Method::HEAD) {
-        return Err(Problem::method_not_allowed("GET, HEAD"));
-    }
-    let version = env!("CARGO_PKG_VERSION");
-    let rsa_engine = RsaEngine::best().name();
-    let (status, health) = match &app.config {
-        Ok(config) => (
-            StatusCode::OK,
-            Health {
-                status: "ok",
-                version,
-                environment: Some(config.environment.as_str()),
-                rsa_engine,
-                errors: Vec::new(),
-                warnings: config.warnings(now),
-            },
-        ),
-        Err(wrong) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            Health {
-                status: "misconfigured",
-                version,
-                environment: None,
-                rsa_engine,
-                errors: wrong.errors.iter().map(ToString::to_string).collect(),
-                warnings: Vec::new(),
-            },
-        ),
-    };
-    let mut response = Response::new(Bytes::from(
-        serde_json::to_vec(&health).map_err(Problem::internal)?,
-    ));
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    Ok(response)
-}
-
 /// Reads a body, up to [`MAX_BODY`]: hosts have no limit of their own.
 async fn read(parts: &Parts, body: impl Body<Error: Into<BoxError>>) -> Result<Bytes, Problem> {
     let too_large = || {
@@ -253,5 +242,61 @@ async fn read(parts: &Parts, body: impl Body<Error: Into<BoxError>>) -> Result<B
             log!("a body broke off: {error}");
             Err(Problem::new(StatusCode::BAD_REQUEST, "The body broke off."))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::StreamBody;
+
+    use super::*;
+    use crate::{config::tests::variables, store::memory::Memory};
+
+    /// A request whose body never comes.
+    fn endless(path: &str) -> Request<impl Body<Data = Bytes, Error = BoxError>> {
+        let frames = futures::stream::pending::<Result<http_body::Frame<Bytes>, BoxError>>();
+        let token = "0123456789012345678901234567890123456789";
+        Request::post(path)
+            .header("content-type", "text/xml; charset=utf-8")
+            .header("authorization", format!("Bearer {token}"))
+            .body(StreamBody::new(frames))
+            .unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_takes_too_long_is_answered_in_the_form_that_its_caller_reads() {
+        let app = App::new(variables());
+        let store = Store::new(Memory::new());
+        let ask = async |path| {
+            let late = tokio::time::sleep(TIME);
+            let answer = handle_until(&app, &store, endless(path), late);
+            let answer = tokio::time::timeout(Duration::from_secs(30), answer).await;
+            answer.expect("the host would have answered")
+        };
+        for path in ["/", "/ServiceProvider.svc"] {
+            let response = ask(path).await;
+            assert_eq!(response.status(), 500);
+            let media_type = &response.headers()["content-type"];
+            assert_eq!(media_type, "text/xml; charset=utf-8");
+            let text = String::from_utf8(response.into_body().to_vec()).unwrap();
+            assert!(
+                text.contains("<faultcode>InternalError</faultcode>"),
+                "{text}"
+            );
+            assert!(text.contains("SignatureValue"), "{text}");
+        }
+        let response = ask("/api/repair").await;
+        assert_eq!(response.status(), 503);
+        let media_type = &response.headers()["content-type"];
+        assert_eq!(media_type, "application/problem+json");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_answered_in_time_is_answered_as_ever() {
+        let app = App::new(variables());
+        let store = Store::new(Memory::new());
+        let request = Request::get("/health/live").body(String::new()).unwrap();
+        let response = handle_until(&app, &store, request, std::future::ready(())).await;
+        assert_eq!(response.status(), 200);
     }
 }

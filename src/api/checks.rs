@@ -3,7 +3,7 @@
 
 use crate::{
     config::Service,
-    domain::{Currency, check_state_identifier},
+    domain::{Currency, check_state_identifier, time},
     json::{FieldError, OrderJson},
 };
 
@@ -18,6 +18,17 @@ pub fn errors(order: &OrderJson, service: &Service) -> Vec<FieldError> {
             "currency",
             "is not among the currencies in use of ISO 4217",
         ));
+    }
+    // What is stored is read whatever its year is; MPay could not be told of these.
+    let times = [
+        ("issued_at", &order.issued_at),
+        ("due_date", &order.due_date),
+    ];
+    for (field, text) in times {
+        let time = text.as_deref().map(time::parse);
+        if time.is_some_and(|time| time.is_ok_and(|time| !time::is_sendable(time))) {
+            errors.push(FieldError::new(field, "must be of the year 1 or later"));
+        }
     }
     if service.account.is_none() {
         let missing = order

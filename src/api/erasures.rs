@@ -39,6 +39,12 @@ pub async fn post<P: Platform>(
         b"" => ErasureRequest::default(),
         body => read_object(body)?,
     };
+    let everybody = request.customer_id.is_none()
+        && request.service_id.is_none()
+        && request.order_key.is_none();
+    if everybody && let Some(variable) = call.config.switched_off(&["personal_data_retention"]) {
+        return Err(Problem::switched_off("Erasure by age", variable));
+    }
     let erasure = request.read(call.config.personal_data_retention)?;
     let erased = call
         .store

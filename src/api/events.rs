@@ -11,13 +11,13 @@ use super::{
 use crate::{
     domain::time,
     json::Event,
-    store::{JournalEntry, Platform, Span},
+    store::{JournalEntry, Platform, RawEntry, Span},
 };
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct EventsAnswer {
-    events: Vec<EventAnswer>,
+    events: Vec<Answer>,
     /// What `after` must be to go on.
     next: u64,
 }
@@ -31,6 +31,58 @@ pub(super) struct EventAnswer {
     event: Event,
 }
 
+/// An entry that this program cannot read, as it is: one of a later version, or a damaged one.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct UnreadableAnswer {
+    index: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
+    /// Always true.
+    unreadable: bool,
+    /// The members of the record, with its `type`; none where it is damaged.
+    #[serde(flatten)]
+    record: serde_json::Map<String, serde_json::Value>,
+}
+
+/// An entry of the journal.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub(super) enum Answer {
+    Read(Box<EventAnswer>),
+    Unreadable(UnreadableAnswer),
+}
+
+impl Answer {
+    fn index(&self) -> u64 {
+        match self {
+            Self::Read(event) => event.index,
+            Self::Unreadable(raw) => raw.index,
+        }
+    }
+}
+
+impl From<RawEntry> for UnreadableAnswer {
+    fn from(raw: RawEntry) -> Self {
+        #[derive(serde::Deserialize)]
+        struct Stored {
+            entry: serde_json::Map<String, serde_json::Value>,
+        }
+        let stored = serde_json::from_slice::<Stored>(&raw.bytes);
+        let mut record = stored.map(|stored| stored.entry).unwrap_or_default();
+        for name in ["index", "at", "unreadable"] {
+            record.remove(name);
+        }
+        Self {
+            index: raw.index,
+            at: raw.at.map(time::format),
+            unreadable: true,
+            record,
+        }
+    }
+}
+
 /// Answers a part of the journal.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let (after, limit) = page(&Query::read(call.query, &["after", "limit"])?)?;
@@ -38,15 +90,22 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
         .store
         .journal(after, limit, Span::ALWAYS, |_| true)
         .await?;
-    let events = page
-        .entries
-        .into_iter()
-        .map(|JournalEntry { index, at, event }| EventAnswer {
+    let read = |JournalEntry { index, at, event }| {
+        Answer::Read(Box::new(EventAnswer {
             index,
             at: time::format(at),
             event,
-        })
+        }))
+    };
+    let unreadable = page.unreadable.into_iter();
+    let unreadable = unreadable.map(|raw| Answer::Unreadable(raw.into()));
+    let mut events: Vec<_> = page
+        .entries
+        .into_iter()
+        .map(read)
+        .chain(unreadable)
         .collect();
+    events.sort_by_key(Answer::index);
     let next = page.next;
     json(StatusCode::OK, &EventsAnswer { events, next })
 }

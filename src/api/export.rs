@@ -123,7 +123,7 @@ fn ndjson(orders: Vec<RegisteredOrder>) -> Result<Response<Bytes>, Problem> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::Api;
-    use crate::store::tests::{record, register};
+    use crate::store::testing::{record, register};
 
     #[tokio::test(start_paused = true)]
     async fn an_export_goes_on_where_its_link_says() {

@@ -123,13 +123,14 @@ pub async fn propose<P: Platform>(
         });
     }
     let (confirmation, _) = judge(call, &proposal).await?;
-    refuse_recorded(call, &confirmation).await?;
-    // As it is kept: amounts with two digits, times with their offset.
-    proposal.amount = confirmation.total.to_string();
-    proposal.paid_at = time::format(confirmation.paid_at);
-    for (line, read) in proposal.lines.iter_mut().zip(&confirmation.lines) {
-        line.amount = read.amount.to_string();
+    if !confirmation.is_plausible(call.store.now()) {
+        return Err(Problem::member(
+            "paid_at",
+            "cannot be: it is before 2013, or more than a day ahead",
+        ));
     }
+    refuse_recorded(call, &confirmation).await?;
+    normalise(&mut proposal, &confirmation);
     let id = call.store.propose(&proposal).await?;
     let mut response = answer(call, StatusCode::CREATED, id).await?;
     let address = HeaderValue::from_str(&format!("/api/payments/manual/{id}"));
@@ -154,14 +155,16 @@ async fn answer<P: Platform>(
 /// Records a payment that somebody else has proposed, and answers it.
 pub async fn approve<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<Response<Bytes>, Problem> {
     let stored = find(call, id).await?;
-    let proposal = &stored.proposal;
+    let mut proposal = stored.proposal.clone();
     if proposal.by == call.caller {
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "Whoever proposed a payment does not approve it: it takes another token.",
         ));
     }
-    let (confirmation, order) = judge(call, proposal).await?;
+    let (confirmation, order) = judge(call, &proposal).await?;
+    // Earlier versions kept what was sent.
+    normalise(&mut proposal, &confirmation);
     let service = call.config.service(&confirmation.service_id);
     let default = service.and_then(|service| service.account.as_ref());
     // The same bytes should this call be repeated.
@@ -181,7 +184,7 @@ pub async fn approve<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<Respons
         }),
         signer: None,
         evidence: evidence.id().to_owned(),
-        ..unsigned(proposal, call)
+        ..unsigned(&proposal, call)
     }
     .to_accounts_of(&order.state, default);
     let recorded = call
@@ -278,6 +281,21 @@ async fn judge<P: Platform>(
         )
     })?;
     Ok((confirmation, order))
+}
+
+/// Writes a proposal as payments are kept and compared: ids without spaces around them, amounts with
+/// two digits, times with their offset.
+fn normalise(proposal: &mut ProposalJson, confirmation: &Confirmation) {
+    proposal.payment_id = confirmation.payment_id.to_string();
+    proposal.service_id = confirmation.service_id.to_string();
+    proposal.order_key = confirmation.order_key.to_string();
+    proposal.currency = confirmation.currency.as_str().to_owned();
+    proposal.amount = confirmation.total.to_string();
+    proposal.paid_at = time::format(confirmation.paid_at);
+    for (line, read) in proposal.lines.iter_mut().zip(&confirmation.lines) {
+        line.line_id = read.line_id.to_string();
+        line.amount = read.amount.to_string();
+    }
 }
 
 async fn refuse_recorded<P: Platform>(

@@ -61,11 +61,20 @@ pub struct Call<'a, P> {
 /// something else. Gives the fingerprint of the token, so that what was done can be told of whom.
 ///
 /// # Errors
-/// A 401 or 403 [`Problem`].
+/// A 401 or 403 [`Problem`], or 503 if the variable that would admit the caller has a mistake.
 pub fn authorize(config: &Config, method: &Method, headers: &HeaderMap) -> Result<String, Problem> {
     let denied = |detail| Err(Problem::new(StatusCode::UNAUTHORIZED, detail));
+    // A token may be one of a variable that has a mistake: its caller is not to blame.
+    let off = config.switched_off(&["api_token", "api_read_token"]);
+    let unknown = |detail| match off {
+        Some(variable) => Err(Problem::switched_off(
+            "The API for tokens that are not known",
+            variable,
+        )),
+        None => denied(detail),
+    };
     if config.api_tokens.is_empty() && config.api_read_tokens.is_empty() {
-        return denied(
+        return unknown(
             "The API is closed: neither the variable api_token nor api_read_token is set.",
         );
     }
@@ -90,7 +99,7 @@ pub fn authorize(config: &Config, method: &Method, headers: &HeaderMap) -> Resul
             "The token is one of the variable api_read_token, which may only read (GET). Changes need one of api_token.",
         ))
     } else {
-        denied("The token is none of the variables api_token and api_read_token.")
+        unknown("The token is none of the variables api_token and api_read_token.")
     }
 }
 
@@ -163,7 +172,7 @@ pub async fn handle<P: Platform>(
 /// Mends what the store may have lost, a part at a time.
 async fn repair<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let query = query::Query::read(call.query, &["after"])?;
-    let after = query.get("after").unwrap_or_default();
+    let after = query.number("after", 0, 0..=(1 << 53) - 1)?;
     json(StatusCode::OK, &call.store.repair(after).await?)
 }
 

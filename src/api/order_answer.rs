@@ -18,6 +18,8 @@ pub(super) struct OrderAnswer<'a> {
     amount_paid: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     amount_due: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount_overpaid: Option<String>,
     payments: Vec<PaymentAnswer<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<FieldError>,
@@ -56,6 +58,9 @@ impl<'a> OrderAnswer<'a> {
             order,
             amount_paid: stored.state.amount_paid().to_string(),
             amount_due: stored.state.amount_due().map(|due| due.to_string()),
+            amount_overpaid: Some(stored.state.amount_overpaid())
+                .filter(|amount| !amount.is_zero())
+                .map(|amount| amount.to_string()),
             payments,
             warnings,
         })

@@ -61,6 +61,9 @@ pub async fn deliver<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>,
 }
 
 fn webhook<'a, P>(call: &Call<'a, P>) -> Result<&'a Webhook, Problem> {
+    if let Some(variable) = call.config.webhook_off() {
+        return Err(Problem::switched_off("The webhook", variable));
+    }
     call.config.webhook.as_ref().ok_or_else(|| {
         Problem::new(
             StatusCode::CONFLICT,

@@ -75,6 +75,16 @@ impl Problem {
         }
     }
 
+    /// A call that needs what a mistake in a variable has switched off.
+    pub fn switched_off(what: &str, variable: &str) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!(
+                "{what} is switched off until the variable {variable} is mended; GET /health says what is wrong with it."
+            ),
+        )
+    }
+
     /// A failure of the provider; the cause is for the log.
     pub fn internal(cause: impl ToString) -> Self {
         log!("internal error: {}", cause.to_string());

@@ -93,7 +93,7 @@ pub(super) fn page(query: &Query<'_>) -> Result<(u64, usize), Problem> {
 pub(super) fn span(query: &Query<'_>, from: &str, to: &str) -> Result<Span, Problem> {
     Ok(Span {
         from: query.parsed(from, time::parse_start)?,
-        to: query.parsed(to, time::parse)?,
+        to: query.parsed(to, time::parse_end)?,
     })
 }
 

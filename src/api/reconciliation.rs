@@ -283,7 +283,7 @@ mod tests {
         store::{
             Evidence, Store,
             memory::Memory,
-            tests::{record, register},
+            testing::{record, register},
         },
     };
 

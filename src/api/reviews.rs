@@ -159,7 +159,7 @@ pub async fn close_of_refusal<P: Platform>(
 #[cfg(test)]
 mod tests {
     use super::super::testing::Api;
-    use crate::store::tests::{record, register};
+    use crate::store::testing::{record, register};
 
     #[tokio::test(start_paused = true)]
     async fn a_payment_that_its_order_has_lost_is_mended_by_repair_alone() {

@@ -383,7 +383,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{super::testing::Api, *};
-    use crate::store::tests::{record, register};
+    use crate::store::testing::{record, register};
 
     const PERIOD: &str = "settlement?from=2026-06-01&to=2026-06-30";
 

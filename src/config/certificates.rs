@@ -1,4 +1,4 @@
-use wsse::{Certificate, Signer, SignerError, Trust, TrustError};
+use wsse::{Certificate, CertificateError, Signer, SignerError, Trust, TrustError};
 
 use super::{Environment, reader::Reader};
 use crate::log::log;
@@ -23,7 +23,9 @@ impl Reader<'_> {
         };
         let signer = signer
             .map_err(|error| match error {
-                SignerError::Certificate(error) => self.error("service_certificate", error),
+                SignerError::Certificate(error) => {
+                    self.error("service_certificate", in_own_words(&error));
+                }
                 error => self.error("service_key", error),
             })
             .ok()?
@@ -55,7 +57,7 @@ impl Reader<'_> {
             .filter(|line| !line.trim().is_empty())
             .collect();
         if !with_authorities {
-            if !names.is_empty() {
+            if !names.is_empty() && !self.variables.is_unread("mpay_authorities") {
                 self.error("mpay_signer_names", "is set, but mpay_authorities is not");
             }
             return Some(trust);
@@ -67,10 +69,20 @@ impl Reader<'_> {
         trust
             .with_authorities(authorities, intermediates, &names)
             .map_err(|error| match error {
-                TrustError::NoNames | TrustError::BadName { .. } => {
-                    self.error("mpay_signer_names", error);
+                TrustError::NoNames => self.error("mpay_signer_names", error),
+                TrustError::BadName { name } => {
+                    let place = names.iter().position(|other| *other == name);
+                    let place = place.map_or(0, |place| place + 1);
+                    self.error(
+                        "mpay_signer_names",
+                        format!("name {place} is neither a distinguished name nor a serialNumber"),
+                    );
                 }
-                _ => self.error("mpay_authorities", error),
+                TrustError::NoAuthorities => self.error("mpay_authorities", error),
+                _ => self.error(
+                    "mpay_authorities",
+                    "has a certificate that is none of an authority, or that has an extension which is not understood",
+                ),
             })
             .ok()
     }
@@ -82,7 +94,7 @@ impl Reader<'_> {
     ) -> Option<Vec<Certificate>> {
         let bundle = self.variables.get(variable).unwrap_or_default();
         let certificates = Certificate::bundle_from_pem(bundle)
-            .map_err(|error| self.error(variable, error))
+            .map_err(|error| self.error(variable, in_own_words(&error)))
             .ok()?;
         for certificate in &certificates {
             self.refuse_development(variable, certificate, environment);
@@ -108,5 +120,13 @@ impl Reader<'_> {
                 ),
             );
         }
+    }
+}
+
+/// The parser of DER may quote what it reads.
+fn in_own_words(error: &CertificateError) -> String {
+    match error {
+        CertificateError::Der(_) => "has a PEM block that is no X.509 certificate".to_owned(),
+        error => error.to_string(),
     }
 }

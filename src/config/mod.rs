@@ -1,4 +1,5 @@
-//! The Spin variables, read into one [`Config`]. Every mistake in them is a clear line.
+//! The Spin variables, read into one [`Config`]. Every mistake in them is a clear line, which holds
+//! no part of a value.
 
 mod certificates;
 mod environment;
@@ -25,7 +26,8 @@ pub use error::{ConfigError, Misconfigured};
 use reader::Reader;
 pub use services::Service;
 pub use token::{DEVELOPMENT_TOKEN, Token};
-pub use variables::{VARIABLES, Variables};
+pub use variables::{OPTIONAL, Unread, VARIABLES, Variables, VariablesDigest};
+use webhook::WEBHOOK;
 
 /// What GetOrderDetails answers for an order that does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +65,8 @@ pub struct Config {
     pub max_silence: Option<Duration>,
     /// How long after an order was closed personal data is kept; `None` for ever.
     pub personal_data_retention: Option<SignedDuration>,
+    /// Mistakes in [`OPTIONAL`] variables: what these are for is switched off.
+    pub off: Vec<ConfigError>,
     doubts: Vec<ConfigError>,
 }
 
@@ -70,13 +74,15 @@ impl Config {
     /// Reads the variables.
     ///
     /// # Errors
-    /// Every mistake in them.
+    /// Every mistake in them, if MPay's calls could not be answered rightly because of one. What
+    /// is [`OPTIONAL`] is switched off by its own mistakes only, see [`off`](Self::off).
     pub fn read(variables: &Variables) -> Result<Self, Misconfigured> {
         let mut reader = Reader {
             variables,
             errors: Vec::new(),
             doubts: Vec::new(),
         };
+        reader.refuse_unread();
         let environment = reader.word(
             "environment",
             Environment::Production,
@@ -92,9 +98,16 @@ impl Config {
         let accept_sha1 = reader.word("accept_sha1", true, &[("true", true), ("false", false)]);
         let clock_skew = reader.seconds("clock_skew", 120, 600);
         let max_age = reader.seconds("max_message_age", 1800, 86_400);
-        let api_tokens = reader.api_tokens("api_token", environment);
-        let api_read_tokens = reader.api_tokens("api_read_token", environment);
-        reader.refuse_shared_tokens(&api_tokens);
+        let mut api_tokens = reader.api_tokens("api_token", environment);
+        let mut api_read_tokens = reader.api_tokens("api_read_token", environment);
+        reader.refuse_shared_tokens();
+        // A variable that was not understood admits nobody.
+        if reader.is_wrong(&["api_token"]) {
+            api_tokens.clear();
+        }
+        if reader.is_wrong(&["api_read_token"]) {
+            api_read_tokens.clear();
+        }
         let unknown_order = reader.word(
             "unknown_order",
             UnknownOrder::Fault,
@@ -104,12 +117,14 @@ impl Config {
             ],
         );
         let public_url = reader.public_url();
+        let wrong_url = reader.is_wrong(&["public_url"]).then_some("public_url");
         let webhook = reader.webhook(environment);
         let max_silence = reader.seconds("max_silence", 0, 90 * 86_400);
         let retention = reader.number("personal_data_retention", 0, MAX_RETENTION, "days");
         let retention = SignedDuration::from_hours(24 * i64::from(retention));
+        let essential = |error: &ConfigError| !OPTIONAL.contains(&error.variable);
         match (signer.map(Box::new), trust) {
-            (Some(signer), Some(trust)) if reader.errors.is_empty() => Ok(Self {
+            (Some(signer), Some(trust)) if !reader.errors.iter().any(essential) => Ok(Self {
                 environment,
                 services,
                 signer: *signer,
@@ -126,13 +141,26 @@ impl Config {
                 webhook,
                 max_silence: (!max_silence.is_zero()).then_some(max_silence),
                 personal_data_retention: (!retention.is_zero()).then_some(retention),
+                off: reader.errors,
                 doubts: reader.doubts,
             }),
             (signer, _) => Err(Misconfigured {
                 errors: reader.errors,
                 signer,
+                public_url: wrong_url.map_or(Ok(public_url), Err),
             }),
         }
+    }
+
+    /// Which of these variables has a mistake, so that what they are for is switched off.
+    pub fn switched_off(&self, variables: &[&str]) -> Option<&'static str> {
+        let mut off = self.off.iter().map(|error| error.variable);
+        off.find(|variable| variables.contains(variable))
+    }
+
+    /// The variable for whose mistake nobody is notified.
+    pub fn webhook_off(&self) -> Option<&'static str> {
+        self.switched_off(&WEBHOOK)
     }
 
     /// The services that are served, in the order of their ids.

@@ -1,6 +1,7 @@
 use super::reader::Reader;
 
 impl Reader<'_> {
+    /// The address that others call this provider by, for its WSDL.
     pub fn public_url(&mut self) -> Option<String> {
         let url = self.variables.get("public_url")?;
         match url.parse::<http::Uri>() {

@@ -3,6 +3,9 @@ use std::time::Duration;
 use super::{ConfigError, Variables};
 use crate::json::FieldError;
 
+/// What is said of a wrong IBAN.
+pub const IBAN_NEEDED: &str = "must be an IBAN such as MD24AG000225100013104168, whose length is that of its country and whose check digits fit";
+
 /// Reads variables, and collects what is wrong with them.
 pub struct Reader<'a> {
     pub variables: &'a Variables,
@@ -26,13 +29,30 @@ impl<'a> Reader<'a> {
     /// Members of a variable's JSON that are wrong.
     pub fn members(&mut self, variable: &'static str, errors: Vec<FieldError>) {
         for FieldError { field, detail } in errors {
+            // What the type says of a wrong IBAN repeats its country.
+            let detail = match field.ends_with(".bank_account") && detail != "is missing" {
+                true => IBAN_NEEDED.to_owned(),
+                false => detail,
+            };
             self.error(variable, format!("{field} {detail}"));
         }
     }
 
+    /// A mistake for each variable that could not be read. Where one is read after this it is as if
+    /// it were empty, so whatever it is for must ask whether there are mistakes.
+    pub fn refuse_unread(&mut self) {
+        self.errors.extend(ConfigError::of_unread(self.variables));
+    }
+
+    /// Whether one of these variables has a mistake.
+    pub fn is_wrong(&self, variables: &[&str]) -> bool {
+        let mut errors = self.errors.iter();
+        errors.any(|error| variables.contains(&error.variable))
+    }
+
     pub fn required(&mut self, variable: &'static str, what: &str) -> Option<&'a str> {
         let value = self.variables.get(variable);
-        if value.is_none() {
+        if value.is_none() && !self.variables.is_unread(variable) {
             self.error(variable, format!("is not set; give it {what}"));
         }
         value
@@ -46,10 +66,7 @@ impl<'a> Reader<'a> {
             Some((_, meaning)) => *meaning,
             None => {
                 let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-                self.error(
-                    variable,
-                    format!("is {value:?}, but must be {}", words.join(" or ")),
-                );
+                self.error(variable, format!("must be {}", words.join(" or ")));
                 default
             }
         }

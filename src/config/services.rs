@@ -5,7 +5,7 @@ use serde::{
     de::{MapAccess, Visitor},
 };
 
-use super::reader::Reader;
+use super::reader::{IBAN_NEEDED, Reader};
 use crate::{
     domain::{Iban, Localized, PaymentAccount, ServiceId, Text, check_state_identifier},
     json::{AccountJson, LocalizedJson},
@@ -17,6 +17,18 @@ const ACCOUNT: [&str; 4] = [
     "bank_code",
     "bank_fiscal_code",
     "beneficiary_name",
+];
+
+/// The members that may be named in what is said of a mistake: the provider's own words.
+const MEMBERS: [&str; 8] = [
+    "destination_account",
+    "reason",
+    "line_reason",
+    "bank_account",
+    "bank_code",
+    "bank_fiscal_code",
+    "beneficiary_name",
+    "configuration_code",
 ];
 
 /// What the orders of a service have where they say nothing.
@@ -64,6 +76,35 @@ impl<'de> Deserialize<'de> for ServicesJson {
     }
 }
 
+/// Of what the parser says only the place and members that are known: it quotes what it reads.
+fn in_own_words(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let cause = error.inner();
+    if !cause.is_data() {
+        return not_json(cause);
+    }
+    let mut detail = String::from("must be an object with an object for each ServiceID");
+    let members = error.path().iter().filter_map(|segment| match segment {
+        serde_path_to_error::Segment::Map { key } => {
+            MEMBERS.into_iter().find(|member| member == key)
+        }
+        _ => None,
+    });
+    let members: Vec<_> = members.collect();
+    if members.is_empty() {
+        detail.push_str(", whose members may be destination_account, reason and line_reason");
+    } else {
+        detail.push_str(" as the README describes it; wrong in ");
+        detail.push_str(&members.join("."));
+    }
+    let (line, column) = (cause.line(), cause.column());
+    format!("{detail} (line {line}, column {column})")
+}
+
+fn not_json(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    format!("is not one JSON document: line {line}, column {column}")
+}
+
 impl Reader<'_> {
     /// The services of `service_ids`, or of `services`, which says more of each. Where both are set
     /// they must name the same.
@@ -84,17 +125,17 @@ impl Reader<'_> {
             };
             return ids.into_iter().map(of_default).collect();
         };
-        for id in described.keys().filter(|id| !ids.contains(id)) {
+        if !described.keys().all(|id| ids.contains(id)) {
             self.error(
                 "services",
-                format!("describes {id}, which service_ids does not list: empty service_ids, or list the same in both"),
+                "describes a service that service_ids does not list: empty service_ids, or list the same in both",
             );
         }
-        for id in &ids {
+        for (place, id) in (1..).zip(&ids) {
             if !described.contains_key(id) {
                 self.error(
                     "services",
-                    format!("does not describe {id}, which service_ids lists: empty service_ids, or list the same in both"),
+                    format!("does not describe ServiceID {place} of service_ids: empty service_ids, or list the same in both"),
                 );
             }
         }
@@ -109,10 +150,10 @@ impl Reader<'_> {
             return Vec::new();
         };
         let mut ids = Vec::new();
-        for text in value.split(',') {
+        for (place, text) in (1..).zip(value.split(',')) {
             match ServiceId::parse(text) {
                 Ok(id) => ids.push(id),
-                Err(error) => self.error("service_ids", format!("{text:?} {error}")),
+                Err(error) => self.error("service_ids", format!("ServiceID {place} {error}")),
             }
         }
         ids
@@ -127,28 +168,26 @@ impl Reader<'_> {
         let mut services = BTreeMap::new();
         let mut document = serde_json::Deserializer::from_slice(text.as_bytes());
         let read = serde_path_to_error::deserialize(&mut document)
-            .map_err(|error| match error.path().to_string() {
-                path if path == "." => error.inner().to_string(),
-                path => format!("{path}: {}", error.inner()),
-            })
+            .map_err(|error| in_own_words(&error))
             .and_then(|read: ServicesJson| match document.end() {
                 Ok(()) if read.0.is_empty() => Err("describes no service".to_owned()),
                 Ok(()) => Ok(read),
-                Err(error) => Err(format!("is not one JSON document: {error}")),
+                Err(error) => Err(not_json(&error)),
             });
         let read = read.unwrap_or_else(|detail| {
             self.error("services", detail);
             ServicesJson::default()
         });
-        for (name, json) in read.0 {
-            let service = self.service(&name, json, default);
+        for (place, (name, json)) in (1..).zip(read.0) {
+            let service = self.service(place, json, default);
             match ServiceId::parse(&name) {
                 Ok(id) => {
                     if services.insert(id, service).is_some() {
-                        self.error("services", format!("describes {name} twice"));
+                        let again = format!("service {place} has the ServiceID of one before it");
+                        self.error("services", again);
                     }
                 }
-                Err(error) => self.error("services", format!("the ServiceID {name:?} {error}")),
+                Err(error) => self.error("services", format!("ServiceID {place} {error}")),
             }
         }
         Some(services)
@@ -156,15 +195,15 @@ impl Reader<'_> {
 
     fn service(
         &mut self,
-        name: &str,
+        place: usize,
         json: ServiceJson,
         default: Option<&PaymentAccount>,
     ) -> Service {
-        let reason = self.text(&format!("{name}.reason"), json.reason);
-        let line_reason = self.text(&format!("{name}.line_reason"), json.line_reason);
+        let reason = self.text(&format!("service {place}: reason"), json.reason);
+        let line_reason = self.text(&format!("service {place}: line_reason"), json.line_reason);
         Service {
             account: match json.destination_account {
-                Some(own) => self.account(&format!("{name}.destination_account"), own, default),
+                Some(own) => self.account(place, own, default),
                 None => default.cloned(),
             },
             line_reason: line_reason.or_else(|| reason.clone()),
@@ -180,22 +219,23 @@ impl Reader<'_> {
     /// The account of a service: what it leaves out is that of the account for all.
     fn account(
         &mut self,
-        path: &str,
+        place: usize,
         own: AccountJson,
         default: Option<&PaymentAccount>,
     ) -> Option<PaymentAccount> {
-        if self.errors.iter().any(|e| ACCOUNT.contains(&e.variable)) {
+        if self.is_wrong(&ACCOUNT) {
             // What is left out would be missing only because the account for all is wrong.
             return None;
         }
+        let path = format!("service {place}: destination_account");
         if let Some(code) = &own.bank_fiscal_code {
-            self.doubt_fiscal_code("services", &format!("{path}.bank_fiscal_code: "), code);
+            self.doubt_fiscal_code("services", &format!("{path}.bank_fiscal_code "), code);
         }
         let account = match default {
             Some(default) => own.or(default.into()),
             None => own,
         };
-        let account = account.to_account(path);
+        let account = account.to_account(&path);
         account
             .map_err(|errors| self.members("services", errors))
             .ok()
@@ -208,7 +248,8 @@ impl Reader<'_> {
         {
             return None;
         }
-        let bank_account = self.account_member("bank_account", Iban::parse);
+        let iban = |text: &str| Iban::parse(text).map_err(|_| IBAN_NEEDED);
+        let bank_account = self.account_member("bank_account", iban);
         let bank_code = self.account_member("bank_code", Text::parse);
         let bank_fiscal_code = self.account_member("bank_fiscal_code", Text::parse);
         let beneficiary_name = self.account_member("beneficiary_name", Text::parse);
@@ -240,7 +281,7 @@ impl Reader<'_> {
 
     fn doubt_fiscal_code(&mut self, variable: &'static str, path: &str, code: &str) {
         if let Err(doubt) = check_state_identifier(code.trim()) {
-            self.warning(variable, format!("{path}{} {doubt}", code.trim()));
+            self.warning(variable, format!("{path}{doubt}"));
         }
     }
 }
@@ -309,35 +350,38 @@ mod tests {
     #[test]
     fn a_mistake_in_the_description_of_services_names_its_member() {
         for (services, named) in [
-            ("TAX", "expected value"),
+            ("TAX", "is not one JSON document: line 1, column 1"),
             ("[]", "an object with an object for each ServiceID"),
             ("{}", "describes no service"),
             (r#"{"TAX": {}} {}"#, "is not one JSON document"),
-            (r#"{"TAX": []}"#, "TAX: "),
-            (r#"{"TAX": {"raeson": "x"}}"#, "TAX.raeson: "),
-            (r#"{"TAX": {"reason": 1}}"#, "TAX.reason: "),
-            (r#"{"TAX": {"reason": {"ru": "x"}}}"#, "TAX.reason: "),
+            (r#"{"TAX": 1}"#, "(line 1, column 9)"),
+            (r#"{"TAX": {"raeson": "x"}}"#, "(line 1, column 17)"),
+            (r#"{"TAX": {"reason": 1}}"#, "wrong in reason (line 1"),
+            (
+                r#"{"TAX": {"reason": {"ru": "x"}}}"#,
+                "wrong in reason (line 1",
+            ),
             (
                 r#"{"TAX": {"reason": {"ro": "x", "ru": " "}}}"#,
-                "TAX.reason.ru must not be empty",
+                "service 1: reason.ru must not be empty",
             ),
             (
                 r#"{"TAX": {"line_reason": "012345678901234567890123456789012345678901234567890"}}"#,
-                "TAX.line_reason has 51 characters",
+                "service 1: line_reason has 51 characters",
             ),
             (
                 r#"{"TAX": {"destination_account": {"bank_acount": ""}}}"#,
-                "TAX.destination_account.bank_acount: ",
+                "wrong in destination_account (line 1",
             ),
             (
                 r#"{"TAX": {"destination_account": {"bank_account": "MD24AG000225100013104186"}}}"#,
-                "TAX.destination_account.bank_account is mistyped",
+                "service 1: destination_account.bank_account must be an IBAN",
             ),
-            (r#"{"TAX": {}, " TAX ": {}}"#, "twice"),
             (
-                r#"{"TAX": {}, "": {}}"#,
-                "the ServiceID \"\" must not be empty",
+                r#"{"TAX": {}, " TAX ": {}}"#,
+                "service 2 has the ServiceID of one before it",
             ),
+            (r#"{"TAX": {}, "": {}}"#, "ServiceID 2 must not be empty"),
         ] {
             let errors = errors(services, "");
             assert_eq!(errors.len(), 1, "{services}: {errors:?}");
@@ -360,9 +404,9 @@ mod tests {
         assert_eq!(
             errors,
             [
-                "TAX.destination_account.bank_code is missing",
-                "TAX.destination_account.bank_fiscal_code is missing",
-                "TAX.destination_account.beneficiary_name is missing",
+                "service 1: destination_account.bank_code is missing",
+                "service 1: destination_account.bank_fiscal_code is missing",
+                "service 1: destination_account.beneficiary_name is missing",
             ]
         );
         variables.set("bank_account", "MD24AG000225100013104186".to_owned());
@@ -375,10 +419,10 @@ mod tests {
         let both = r#"{"TAX": {}, "SCHOOL": {}}"#;
         assert!(Config::read(&with(both, "SCHOOL,TAX")).is_ok());
         for (ids, named) in [
-            ("TAX", "describes SCHOOL, which service_ids does not list"),
+            ("TAX", "describes a service that service_ids does not list"),
             (
                 "TAX,SCHOOL,LIBRARY",
-                "does not describe LIBRARY, which service_ids lists",
+                "does not describe ServiceID 3 of service_ids",
             ),
         ] {
             let errors = errors(both, ids);
@@ -396,8 +440,8 @@ mod tests {
         assert_eq!(
             config.warnings(jiff::Timestamp::UNIX_EPOCH),
             [
-                "variable bank_fiscal_code: 1000000000008 seems mistyped: its last digit does not fit the others",
-                "variable services: TAX.destination_account.bank_fiscal_code: 100 is no IDNP or IDNO: these have 13 digits",
+                "variable bank_fiscal_code: seems mistyped: its last digit does not fit the others",
+                "variable services: service 1: destination_account.bank_fiscal_code is no IDNP or IDNO: these have 13 digits",
             ]
         );
     }

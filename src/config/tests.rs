@@ -28,10 +28,15 @@ pub(crate) fn variables() -> Variables {
 fn errors(name: &'static str, value: &str) -> Vec<ConfigError> {
     let mut variables = variables();
     variables.set(name, value.to_owned());
-    Config::read(&variables)
-        .err()
-        .map(|wrong| wrong.errors)
-        .unwrap_or_default()
+    mistakes(&variables)
+}
+
+/// The mistakes in variables, whether they are refused or switch something off.
+fn mistakes(variables: &Variables) -> Vec<ConfigError> {
+    match Config::read(variables) {
+        Ok(config) => config.off,
+        Err(wrong) => wrong.errors,
+    }
 }
 
 #[test]
@@ -101,6 +106,21 @@ fn without_a_token_the_api_is_closed() {
 }
 
 #[test]
+fn of_a_variable_with_one_wrong_token_none_is_known() {
+    const GOOD: &str = "0123456789012345678901234567890123456789";
+    let mut variables = variables();
+    variables.set("api_token", format!("{GOOD},short"));
+    variables.set(
+        "api_read_token",
+        format!("{GOOD},9876543210987654321098765432109876543210"),
+    );
+    let config = Config::read(&variables).unwrap();
+    assert!(config.api_tokens.is_empty());
+    assert!(config.api_read_tokens.is_empty(), "one is in both");
+    assert_eq!(config.off.len(), 2);
+}
+
+#[test]
 fn authorities_need_the_names_of_signers() {
     const ROOT: &str = include_str!("../../crates/wsse/tests/data/chain/root.pem");
     const ISSUING: &str = include_str!("../../crates/wsse/tests/data/chain/issuing.pem");
@@ -131,4 +151,174 @@ fn secrets_do_not_show() {
     assert!(!shown.contains("PRIVATE KEY"), "{shown}");
     assert!(config.api_tokens[0].matches("0123456789012345678901234567890123456789"));
     assert!(!config.api_tokens[0].matches("012345678901234567890123456789012345678"));
+}
+
+#[test]
+fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
+    const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let whole = || {
+        let mut variables = variables();
+        for (name, value) in [
+            ("api_read_token", "9876543210987654321098765432109876543210"),
+            ("max_silence", "3600"),
+            ("personal_data_retention", "30"),
+            ("public_url", "https://pay.example.md/"),
+            ("webhook_origin", "https://erp.example.md"),
+            ("webhook_secret", SECRET),
+            ("webhook_url", "https://erp.example.md/hook"),
+        ] {
+            variables.set(name, value.to_owned());
+        }
+        variables
+    };
+    let on = |config: &Config| {
+        let mut on = Vec::new();
+        for (name, there) in [
+            ("api_token", !config.api_tokens.is_empty()),
+            ("api_read_token", !config.api_read_tokens.is_empty()),
+            ("max_silence", config.max_silence.is_some()),
+            (
+                "personal_data_retention",
+                config.personal_data_retention.is_some(),
+            ),
+            ("public_url", config.public_url.is_some()),
+            ("webhook", config.webhook.is_some()),
+        ] {
+            if there {
+                on.push(name);
+            }
+        }
+        on
+    };
+    assert_eq!(on(&Config::read(&whole()).unwrap()).len(), 6);
+    for name in OPTIONAL {
+        let feature = if name.starts_with("webhook") {
+            "webhook"
+        } else {
+            name
+        };
+        let mut wrong = whole();
+        wrong.set(name, "\u{1}wrong".to_owned());
+        let mut unread = whole();
+        unread.set_unread(name, Unread::Failed("busy".into()));
+        for variables in [wrong, unread] {
+            let config = Config::read(&variables).unwrap();
+            let left = on(&config);
+            assert_eq!(left.len(), 5, "{name}: {left:?}");
+            assert!(!left.contains(&feature), "{name}: {left:?}");
+            let named: Vec<_> = config.off.iter().map(|error| error.variable).collect();
+            assert_eq!(named, [name]);
+            assert_eq!(config.switched_off(&[name]), Some(name));
+        }
+    }
+}
+
+#[test]
+fn a_variable_that_could_not_be_read_is_not_its_default() {
+    for name in VARIABLES {
+        let mut variables = variables();
+        variables.set(name, String::new());
+        variables.set_unread(name, Unread::Undefined);
+        let errors = mistakes(&variables);
+        assert_eq!(errors.len(), 1, "{name}: {errors:?}");
+        assert_eq!(errors[0].variable, name);
+        assert!(errors[0].detail.contains("not given to the component"));
+        assert_eq!(
+            Config::read(&variables).is_ok(),
+            OPTIONAL.contains(&name),
+            "{name}"
+        );
+    }
+}
+
+/// Texts that somebody may put into a wrong variable, with parts that would be found again.
+fn secrets() -> Vec<String> {
+    let pem = "-----BEGIN RSA PRIVATE KEY-----\nZQXJVKWYZQXJVKWY\nQZJXVKWYQZJXVKWY\n-----END RSA PRIVATE KEY-----";
+    let certificate =
+        "-----BEGIN CERTIFICATE-----\nZQXJVKWYZQXJVKWY\n-----END CERTIFICATE-----".to_owned();
+    // DER that begins right, so that its parser reads on and has something to quote.
+    let der = CERTIFICATE.replacen("MII", "MIIZQXJ", 1);
+    vec![
+        pem.to_owned(),
+        certificate,
+        der,
+        "ZQXJVKWY-zqxjvkwy-0987612345-ZQXJVKWY".to_owned(),
+        "ZQXJVKWY,ZQXJVKWY".to_owned(),
+        "ZQ56 ZQXJ VKWY".to_owned(),
+        "MD24ZQXJVKWY".to_owned(),
+        "whsec_ZQXJVKWYZQXJVKWY".to_owned(),
+        "https://ZQXJ:VKWY@zqxjvkwy.md:99999/#ZQXJVKWY".to_owned(),
+        "https://zqxjvkwy.md/ZQXJVKWY".to_owned(),
+        "ZQXJ=VKWY, CN=ZQXJVKWY".to_owned(),
+        "987612345".to_owned(),
+        r#"{"ZQXJ": "VKWY"}"#.to_owned(),
+        r#"{"ZQXJ": {"VKWY": 1}}"#.to_owned(),
+        r#"{"ZQXJ": {"reason": {"VKWY": 1}}}"#.to_owned(),
+        r#"{"ZQXJ": {"reason": "ZQXJVKWY ZQXJVKWY ZQXJVKWY ZQXJVKWY ZQXJVKWY ZQXJVKWY"}}"#.to_owned(),
+        r#"{"ZQXJ": {"destination_account": {"bank_account": "MD24ZQXJVKWY", "bank_fiscal_code": "987612345"}}}"#.to_owned(),
+        r#"{"ZQXJ\u0001VKWY": {}, "": {"destination_account": {"bank_account": "ZQ"}}}"#.to_owned(),
+    ]
+}
+
+#[test]
+fn no_mistake_repeats_any_part_of_a_value() {
+    let secrets = secrets();
+    let check = |variables: &Variables, what: &str| {
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let text = match Config::read(variables) {
+            Ok(config) => format!(
+                "{:?} {:?} {}",
+                config.off,
+                config
+                    .off
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>(),
+                config.warnings(now).join("\n"),
+            ),
+            Err(wrong) => format!("{:?} {wrong:?}", wrong.errors),
+        };
+        let folded = text.to_lowercase();
+        for part in ["zqxj", "vkwy", "98761", "begin rsa", "zq", "iban of"] {
+            assert!(!folded.contains(part), "{what}: {part}: {text}");
+        }
+    };
+    for name in VARIABLES {
+        for secret in &secrets {
+            let mut variables = variables();
+            variables.set(name, secret.clone());
+            check(&variables, &format!("{name} = {secret}"));
+        }
+    }
+    // What is said of one variable may quote another.
+    for pair in [
+        ["services", "service_ids"],
+        ["webhook_url", "webhook_origin"],
+        ["webhook_url", "webhook_secret"],
+        ["webhook_origin", "webhook_secret"],
+        ["api_token", "api_read_token"],
+        ["mpay_authorities", "mpay_signer_names"],
+        ["mpay_certificates", "mpay_authorities"],
+        ["service_key", "service_certificate"],
+        ["bank_account", "services"],
+        ["bank_fiscal_code", "services"],
+        ["bank_code", "beneficiary_name"],
+    ] {
+        for first in &secrets {
+            for second in &secrets {
+                let mut variables = variables();
+                variables.set(pair[0], first.clone());
+                variables.set(pair[1], second.clone());
+                check(&variables, &format!("{pair:?}"));
+            }
+        }
+    }
+    // A name is read only beside authorities that are right.
+    const ROOT: &str = include_str!("../../crates/wsse/tests/data/chain/root.pem");
+    let mut variables = variables();
+    variables.set("mpay_authorities", ROOT.to_owned());
+    variables.set("mpay_signer_names", "1003600000001\nZQXJ=VKWY\n".to_owned());
+    check(&variables, "a wrong name");
+    let named = mistakes(&variables);
+    assert!(named[0].detail.starts_with("name 2 "), "{named:?}");
 }

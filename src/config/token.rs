@@ -38,6 +38,7 @@ impl fmt::Debug for Token {
 }
 
 impl Reader<'_> {
+    /// The tokens of a variable; none of them if one is wrong.
     pub fn api_tokens(&mut self, variable: &'static str, environment: Environment) -> Vec<Token> {
         let mut tokens = Vec::new();
         for token in self.listed(variable) {
@@ -61,7 +62,8 @@ impl Reader<'_> {
     }
 
     /// Whoever got a token to read with must not be able to write by an oversight.
-    pub fn refuse_shared_tokens(&mut self, full: &[Token]) {
+    pub fn refuse_shared_tokens(&mut self) {
+        let full: Vec<_> = self.listed("api_token").map(Token::new).collect();
         let mut read_only = self.listed("api_read_token");
         if read_only.any(|token| full.iter().any(|other| other.matches(token))) {
             self.error(

@@ -15,7 +15,8 @@ impl Config {
             )
             .filter(|(_, certificate)| certificate.not_after().duration_since(now) < NOTICE)
             .map(|(variable, certificate)| {
-                let subject = certificate.subject();
+                // Not its subject: anybody may read this.
+                let fingerprint = certificate.fingerprint();
                 let not_after = certificate.not_after();
                 let expires = if not_after < now {
                     "expired"
@@ -23,7 +24,7 @@ impl Config {
                     "expires"
                 };
                 format!(
-                    "variable {variable}: the certificate of {subject} {expires} at {not_after}"
+                    "variable {variable}: the certificate with the SHA-256 {fingerprint} {expires} at {not_after}"
                 )
             });
         let doubts = self.doubts.iter().map(ToString::to_string);

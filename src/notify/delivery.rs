@@ -225,7 +225,7 @@ pub(super) async fn send<P: Platform, T: Serialize>(
     data: &T,
 ) -> Result<(), String> {
     let request = webhook.message(id, kind, at, data, store.now())?;
-    let status = store.send(request).await?;
+    let status = store.platform().send(request).await?;
     if status.is_success() {
         Ok(())
     } else {

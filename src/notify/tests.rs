@@ -9,7 +9,7 @@ use crate::{
     store::{
         Attempts,
         memory::{Fault, Memory},
-        tests::{record, register},
+        testing::{record, register},
     },
 };
 
@@ -138,7 +138,7 @@ async fn a_payment_that_is_being_recorded_is_delivered_once_it_is() {
     pay(&memory, &["A"]).await;
     // Slow to write its entries.
     memory
-        .script(std::iter::repeat_n(Fault::None, 7).chain([Fault::Delay(Duration::from_secs(9))]));
+        .script(std::iter::repeat_n(Fault::None, 4).chain([Fault::Delay(Duration::from_secs(2))]));
     let cron = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         pay(&memory, &["C"]).await;

@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
 /// Why a webhook cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +34,7 @@ pub struct Webhook {
     secrets: Vec<Secret>,
 }
 
-/// A key, ready to sign with.
+/// A key, ready to sign with, and erased from memory when dropped.
 #[derive(Clone)]
 struct Secret(Hmac<Sha256>);
 
@@ -86,7 +87,7 @@ impl Webhook {
             .filter(|secret| !secret.is_empty())
             .map(|secret| {
                 let text = secret.strip_prefix("whsec_")?;
-                let bytes = Base64::decode_vec(text).ok()?;
+                let bytes = Zeroizing::new(Base64::decode_vec(text).ok()?);
                 let long_enough = (24..=64).contains(&bytes.len());
                 let mac = Hmac::new_from_slice(&bytes).ok()?;
                 long_enough.then_some(Secret(mac))

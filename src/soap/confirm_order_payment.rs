@@ -50,8 +50,9 @@ async fn confirm<P: Platform>(
     content: &[u8],
     claim: Claim,
 ) -> Result<Answer, Fault> {
+    let signer = call.verified.signer();
     let evidence = Evidence::new(call.message, claim.payment_id.as_str(), content, "accepted")
-        .signed_by(call.verified.signer());
+        .signed_by(signer.fingerprint(), signer.der());
     // A payment that is recorded stays confirmed, whatever has become of order or configuration.
     if let Ok(confirmation) = &claim.confirmation {
         match call.store.recorded(confirmation, &evidence).await? {
@@ -150,8 +151,9 @@ async fn keep_refused<P: Platform>(
     let (payment_id, service_id, order_key) = mentioned(operation);
     let verdict = format!("{} {}", fault.code.as_str(), fault.reason());
     let about = payment_id.as_deref().unwrap_or_default();
-    let evidence =
-        Evidence::new(call.message, about, content, &verdict).signed_by(call.verified.signer());
+    let signer = call.verified.signer();
+    let evidence = Evidence::new(call.message, about, content, &verdict)
+        .signed_by(signer.fingerprint(), signer.der());
     let refusal = RefusalJson {
         payment_id,
         service_id,
@@ -227,7 +229,7 @@ impl Claim {
             invoice_id: text(&confirmation, "InvoiceID")?,
             currency: confirmation.required("Currency", Currency::parse)?,
             total: amount(&confirmation, "TotalAmount")?,
-            paid_at: confirmation.required("PaidAt", time::parse)?,
+            paid_at: confirmation.required("PaidAt", time::parse_paid_at)?,
             lines: lines
                 .iter()
                 .map(|line| {

@@ -11,7 +11,8 @@ use std::cell::OnceCell;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
-use wsse::{Algorithms, Content, Envelope, Signer, Verified};
+use jiff::Timestamp;
+use wsse::{Algorithms, Content, Envelope, SecurityError, Signer, Verified};
 
 use crate::{
     app::App,
@@ -100,6 +101,7 @@ pub async fn handle<P: Platform>(
         Ok(envelope) => match envelope.verify(&config.policy, store.now()) {
             Err(error) => {
                 log!("not authenticated: sha256={} {error}", sha256(message));
+                note_clock(app, config, message, &error, store.now());
                 let fault = Fault::authentication_failed();
                 let mut response = anonymous(app, Some(&config.signer), store, fault);
                 response.extensions_mut().insert(Outcome::NotAuthenticated);
@@ -109,6 +111,7 @@ pub async fn handle<P: Platform>(
         },
     };
     let received = store.now();
+    app.clock.note(verified.created(), received);
     let call = Call {
         config,
         store,
@@ -123,6 +126,27 @@ pub async fn handle<P: Platform>(
         recorded: call.recorded.into_inner(),
     });
     response
+}
+
+/// Notes the time of a message that was refused for its time alone. That it was made by somebody
+/// who is trusted is verified as of its own time, since anybody can write a time.
+fn note_clock(
+    app: &App,
+    config: &Config,
+    message: &Bytes,
+    error: &SecurityError,
+    received: Timestamp,
+) {
+    let (SecurityError::CreatedInFuture { created: time, .. }
+    | SecurityError::TooOld { created: time, .. }
+    | SecurityError::Expired { expires: time, .. }) = error
+    else {
+        return;
+    };
+    let verified = Envelope::parse(message).map(|envelope| envelope.verify(&config.policy, *time));
+    if let Ok(Ok(verified)) = verified {
+        app.clock.note(verified.created(), received);
+    }
 }
 
 /// Answers a verified call.
@@ -250,6 +274,26 @@ fn anonymous<P: Platform>(
     respond(StatusCode::INTERNAL_SERVER_ERROR, envelope)
 }
 
+/// The answer to a call that took too long: signed like one to a stranger, since who called may
+/// not be known yet.
+pub fn late<P: Platform>(app: &App, store: &Store<P>) -> Response<Bytes> {
+    let fault = Fault::internal("The provider could not answer in time. Try again.");
+    note(&fault);
+    let signer = match &app.config {
+        Ok(config) => Some(&config.signer),
+        Err(wrong) => wrong.signer.as_deref(),
+    };
+    anonymous(app, signer, store, fault)
+}
+
+/// A fault as a host answers it in place of the component: it has no key to sign it with.
+pub fn unsigned(fault: &Fault) -> Response<Bytes> {
+    respond(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        answer::unsigned(&fault.encode()),
+    )
+}
+
 fn respond(status: StatusCode, envelope: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(envelope));
     *response.status_mut() = status;
@@ -293,5 +337,42 @@ mod tests {
             "strangers do not reach the store"
         );
         assert_eq!(app.faults.borrow().len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_clock_is_compared_with_times_that_mpay_signed_and_no_others() {
+        const MPAY_KEY: &str = include_str!("../../crates/wsse/tests/data/mpay.key.pem");
+        const MPAY: &str = include_str!("../../crates/wsse/tests/data/mpay.pem");
+        const STRANGER_KEY: &str = include_str!("../../crates/wsse/tests/data/stranger.key.pem");
+        const STRANGER: &str = include_str!("../../crates/wsse/tests/data/stranger.pem");
+        let store = Store::new(Memory::new());
+        let hour = jiff::SignedDuration::from_hours(1);
+        for (key, certificate, ahead, lifetime, seen) in [
+            (MPAY_KEY, MPAY, jiff::SignedDuration::ZERO, 300, Some(0)),
+            (MPAY_KEY, MPAY, hour, 300, Some(3600)),
+            (MPAY_KEY, MPAY, hour, 36_000, Some(3600)),
+            (MPAY_KEY, MPAY, hour / 12, 60, Some(300)),
+            (MPAY_KEY, MPAY, -hour, 300, Some(-3600)),
+            (
+                STRANGER_KEY,
+                STRANGER,
+                jiff::SignedDuration::ZERO,
+                300,
+                None,
+            ),
+            (STRANGER_KEY, STRANGER, hour, 300, None),
+            (STRANGER_KEY, STRANGER, -hour, 300, None),
+        ] {
+            let app = App::new(variables());
+            let signer = Signer::from_pem(key, certificate).unwrap();
+            let content = Fault::internal("The clock.").encode();
+            let lifetime = Duration::from_secs(lifetime);
+            let created = store.now() - ahead;
+            let message = signer.sign(&content, Algorithms::SHA256, created, lifetime);
+            let message = Bytes::from(message.unwrap());
+            handle(&app, &store, &HeaderMap::new(), &message).await;
+            let found = app.clock.ahead().map(|ahead| ahead.as_secs());
+            assert_eq!(found, seen, "{ahead:?} {lifetime:?}");
+        }
     }
 }

@@ -188,6 +188,33 @@ fn wrong_members_are_named_all_at_once() {
 }
 
 #[test]
+fn a_time_that_mpay_cannot_be_told_is_refused_and_a_date_shown_as_that_day() {
+    let provider = Provider::start();
+    for member in ["due_date", "issued_at"] {
+        for time in [
+            "0000-01-01T00:00:00+14:00",
+            "0000-06-01",
+            "9999-12-31T12:00:00Z",
+        ] {
+            let mut order = order("10");
+            order[member] = time.into();
+            let refused = provider.api("PUT", "orders/TAX/1", Some(&order));
+            let named = &refused.body["errors"][0]["field"];
+            assert_eq!((refused.status, named), (422, &json!(member)), "{time}");
+        }
+    }
+    let mut order = order("10");
+    order["issued_at"] = "2026-11-01".into();
+    order["due_date"] = "2099-12-31".into();
+    provider.register("1", order);
+    let order = provider.order("1");
+    assert_eq!(order["issued_at"], "2026-11-01T00:00:00+02:00");
+    assert_eq!(order["due_date"], "2099-12-31T23:59:59+02:00");
+    let listed = provider.api("GET", "orders", None);
+    assert_eq!(listed.body["orders"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn accounts_and_currencies_are_checked_and_numbers_of_the_state_doubted() {
     let provider = Provider::start();
     let mut order = order("10");

@@ -1,7 +1,9 @@
 //! A provider for a test: the built component in the embedded host, over a store of its own.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
+    process::Command,
     sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
@@ -31,34 +33,10 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Where this variable is set, all tests are for the component without atomics.
-pub const WITHOUT_ATOMICS: &str = "TEST_WITHOUT_ATOMICS";
-
-/// The component that the tests are for.
-fn component() -> &'static Path {
-    match std::env::var_os(WITHOUT_ATOMICS) {
-        None => with_atomics(),
-        Some(_) => without_atomics(),
-    }
-}
-
 /// The component as it is deployed, built once for all tests.
-pub fn with_atomics() -> &'static Path {
+pub fn built() -> &'static Path {
     static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
     COMPONENT.get_or_init(|| component::build(workspace(), true).unwrap())
-}
-
-/// The component for stores that cannot count.
-pub fn without_atomics() -> &'static Path {
-    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
-    COMPONENT.get_or_init(|| {
-        component::Build::new(workspace())
-            .quiet(true)
-            .feature("without-atomics")
-            .target_dir(workspace().join("target/without-atomics"))
-            .run()
-            .unwrap()
-    })
 }
 
 /// A provider that runs until it is dropped.
@@ -106,19 +84,30 @@ impl Provider {
 
     /// A provider whose host has other options.
     pub fn start_tuned(variables: &[(&str, &str)], tune: impl FnOnce(&mut Options)) -> Self {
-        let mut options = options(workspace().join("spin.toml"), component().to_owned());
+        let mut options = options(workspace().join("spin.toml"), built().to_owned());
         tune(&mut options);
         Self::launch(options, variables)
     }
 
     /// Another component under another manifest.
     pub fn start_component(component: PathBuf, manifest: PathBuf) -> Self {
-        Self::launch(options(manifest, component), &[])
+        Self::start_component_tuned(component, manifest, |_| {})
+    }
+
+    /// The same in a host that has other options.
+    pub fn start_component_tuned(
+        component: PathBuf,
+        manifest: PathBuf,
+        tune: impl FnOnce(&mut Options),
+    ) -> Self {
+        let mut options = options(manifest, component);
+        tune(&mut options);
+        Self::launch(options, &[])
     }
 
     /// The component under another manifest.
     pub fn start_manifest(manifest: PathBuf) -> Self {
-        Self::launch(options(manifest, component().to_owned()), &[])
+        Self::launch(options(manifest, built().to_owned()), &[])
     }
 
     fn launch(mut options: Options, variables: &[(&str, &str)]) -> Self {
@@ -346,13 +335,46 @@ impl Provider {
         keys
     }
 
+    /// Another process's transaction, or one that is like it, until it is dropped.
+    pub fn lock_store(&self) -> rusqlite::Connection {
+        let connection = rusqlite::Connection::open(self.store_file()).unwrap();
+        connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        connection
+    }
+
+    /// Puts a copy of the store's file in its place, under the running host.
+    pub fn put_back_a_backup(&self) {
+        let backup = self.state.path().join("backup.db");
+        // By another process: whoever closes the file in this one ends SQLite's locks on it.
+        let copied = Command::new("cp")
+            .arg(self.store_file())
+            .arg(&backup)
+            .status();
+        assert!(copied.unwrap().success());
+        fs::rename(backup, self.store_file()).unwrap();
+    }
+
+    /// Waits until the host says that it must stop, and why.
+    pub fn failed(&self) -> String {
+        let server = self.server.as_ref().unwrap();
+        let failed = async {
+            let time = Duration::from_secs(10);
+            tokio::time::timeout(time, server.failed()).await
+        };
+        self.runtime.block_on(failed).unwrap().to_string()
+    }
+
+    fn store_file(&self) -> PathBuf {
+        self.state.path().join("sqlite_key_value.db")
+    }
+
     /// What the component and the host logged.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
     }
 
     fn database(&self) -> Database {
-        Database::open(self.state.path().join("sqlite_key_value.db")).unwrap()
+        Database::open(self.store_file()).unwrap()
     }
 
     fn base(&self) -> String {

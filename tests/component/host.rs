@@ -3,9 +3,13 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
+use mpay::host::{Fault, Manner, Observer, Operation};
 use tempfile::TempDir;
 
 use crate::{
@@ -65,6 +69,57 @@ fn the_store_keeps_the_contract_of_the_platform() {
         "{}",
         provider.log()
     );
+}
+
+/// What the component calls, while Spin's Redis store reads batches as it does.
+#[test]
+fn the_contract_holds_where_batches_are_read_wrongly_as_by_the_redis_of_spin() {
+    let manifest = workspace().join("spin.toml");
+    let (batches, counted) = counting_batches();
+    let provider = Provider::start_component_tuned(asking().to_owned(), manifest, |options| {
+        options.store_manner = Manner::Redis;
+        options.observer = Some(counted);
+    });
+    let mut response = provider.http("GET", "", &[], b"");
+    let text = response.body_mut().read_to_string().unwrap();
+    assert_eq!(text, "kept", "{}", provider.log());
+    assert_eq!(
+        batches.load(Relaxed),
+        1,
+        "an instance that has seen it does not try again"
+    );
+}
+
+#[test]
+fn a_payment_is_recorded_once_where_batches_are_read_wrongly() {
+    let (batches, counted) = counting_batches();
+    let provider = Provider::start_tuned(&[], |options| {
+        options.store_manner = Manner::Redis;
+        options.observer = Some(counted);
+    });
+    provider.register("1", order("10"));
+    assert_eq!(provider.details("1").get("TotalAmountDue"), Some("10.00"));
+    for _ in 0..3 {
+        let payment = confirmation("1", "P", "10");
+        assert_eq!(code(provider.mpay().confirm(&payment).unwrap()), "ok");
+    }
+    assert_eq!(provider.details("1").get("Status"), Some("Paid"));
+    assert_eq!(provider.order("1")["payments"].as_array().unwrap().len(), 1);
+    assert_eq!(provider.ledger().len(), 1);
+    assert!(batches.load(Relaxed) > 0, "or this tests nothing");
+}
+
+/// Counts the batches that are read.
+fn counting_batches() -> (Arc<AtomicUsize>, Observer) {
+    let batches = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&batches);
+    let observer: Observer = Arc::new(move |call| {
+        if call.operation == Operation::GetMany {
+            counter.fetch_add(1, Relaxed);
+        }
+        Fault::None
+    });
+    (batches, observer)
 }
 
 #[test]

@@ -110,9 +110,31 @@ fn a_payment_is_entered_by_hand_by_two_tokens() {
 }
 
 #[test]
+fn a_payment_that_cannot_have_been_then_is_not_proposed() {
+    let provider = start();
+    for paid_at in ["2012-12-31", "0000-01-01T00:00:00+14:00", "2999-01-01"] {
+        let mut proposal = proposal();
+        proposal["paid_at"] = paid_at.into();
+        let refused = provider.propose(&proposal);
+        let named = &refused.body["errors"][0]["field"];
+        assert_eq!(
+            (refused.status, named),
+            (422, &json!("paid_at")),
+            "{paid_at}"
+        );
+    }
+}
+
+#[test]
 fn what_mpay_confirms_later_is_noted_and_not_paid_twice() {
     let provider = start();
-    let id = provider.propose(&proposal()).body["id"].clone();
+    let mut proposal = proposal();
+    for member in ["payment_id", "service_id", "order_key"] {
+        // From a cell of a spreadsheet.
+        proposal[member] = format!(" {} ", proposal[member].as_str().unwrap()).into();
+    }
+    proposal["currency"] = " MDL ".into();
+    let id = provider.propose(&proposal).body["id"].clone();
     assert_eq!(provider.approve(&id, OTHER).status, 200);
     assert_eq!(confirm(&provider, "M-1", "9"), "InvalidParameter");
     assert_eq!(provider.refusals().len(), 1);

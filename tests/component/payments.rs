@@ -123,7 +123,7 @@ fn what_does_not_fit_is_refused_without_effect_and_kept_once() {
     provider.register("1", order("10"));
     let base = confirmation("1", "P", "10");
     type Change = dyn Fn(&mut Confirmation);
-    let cases: [(&str, &str, &Change); 17] = [
+    let cases: [(&str, &str, &Change); 19] = [
         ("another currency", "InvalidParameter", &|c| {
             c.currency = "EUR".into()
         }),
@@ -152,6 +152,12 @@ fn what_does_not_fit_is_refused_without_effect_and_kept_once() {
         ("no number", "InvalidParameter", &|c| c.total = "ten".into()),
         ("no time", "InvalidParameter", &|c| {
             c.paid_at = "yesterday".into()
+        }),
+        ("a date without a time", "InvalidParameter", &|c| {
+            c.paid_at = "2026-06-01".into()
+        }),
+        ("no day of the calendar", "InvalidParameter", &|c| {
+            c.paid_at = "2026-02-30T12:00:00".into()
         }),
         ("no payment id", "InvalidParameter", &|c| {
             c.payment_id = " ".into()
@@ -235,6 +241,79 @@ fn money_that_should_not_have_come_is_taken_and_flagged() {
         let expected: Vec<_> = payments.iter().map(|(_, review)| json!(review)).collect();
         assert_eq!(reviews, expected.iter().collect::<Vec<_>>(), "{key}");
     }
+}
+
+#[test]
+fn a_payment_of_a_time_that_cannot_be_is_taken_and_stops_nothing() {
+    let provider = Provider::start();
+    let times = [
+        ("0000-01-01T00:00:00+14:00", "0001-01-01T01:55:00+01:55"),
+        // What .NET writes of a time that nobody set.
+        ("0001-01-01T00:00:00", "0001-01-01T01:55:00+01:55"),
+        ("9999-12-31T23:59:59.9999999", "9999-12-31T00:00:00+02:00"),
+        ("2012-12-31T23:59:59", "2012-12-31T23:59:59+02:00"),
+    ];
+    for (i, (sent, kept)) in times.into_iter().enumerate() {
+        let (key, id) = (format!("{i}"), format!("P-{i}"));
+        let mut due = order("10");
+        due["due_date"] = "2099-12-31".into();
+        provider.register(&key, due);
+        let mut payment = confirmation(&key, &id, "10");
+        payment.paid_at = sent.into();
+        assert_eq!(confirm(&provider, &payment), "ok", "{sent}");
+        assert_eq!(confirm(&provider, &payment), "ok", "{sent}");
+        let order = provider.order(&key);
+        assert_eq!(order["status"], "Paid");
+        let recorded = &order["payments"][0];
+        assert_eq!(recorded["paid_at"], kept, "{sent}");
+        assert_eq!(recorded["review"], json!(["implausible-date"]), "{sent}");
+    }
+    assert_eq!(provider.ledger().len(), times.len());
+    for path in [
+        "orders?review=implausible-date",
+        "reconciliation?from=2020-01-01&to=2099-12-31",
+        "payments/P-0",
+    ] {
+        assert_eq!(provider.api("GET", path, None).status, 200, "{path}");
+    }
+}
+
+#[test]
+fn a_line_of_zero_beside_others_pays_nothing_of_it() {
+    let provider = Provider::start();
+    let mut two = order("60");
+    two["allow_partial_payments"] = true.into();
+    let second = json!({"line_id": "2", "reason": "Doi", "amount_due": "40"});
+    two["lines"].as_array_mut().unwrap().push(second);
+    provider.register("1", two);
+    let mut payment = confirmation("1", "P", "40");
+    payment.lines = vec![("1".into(), "0.00".into()), ("2".into(), "40.00".into())];
+    assert_eq!(confirm(&provider, &payment), "ok");
+    let order = provider.order("1");
+    assert_eq!(order["amount_due"], "60.00");
+    assert_eq!(order["payments"][0]["review"], json!([]));
+    assert_eq!(provider.details("1").get("TotalAmountDue"), Some("60.00"));
+}
+
+#[test]
+fn a_payment_in_another_currency_than_the_order_has_now_pays_nothing_of_it() {
+    let provider = Provider::start();
+    provider.register("1", order("100"));
+    let mut amended = order("100");
+    amended["currency"] = "EUR".into();
+    provider.register("1", amended);
+    // MPay showed the version before.
+    assert_eq!(confirm(&provider, &confirmation("1", "P", "100")), "ok");
+    let order = provider.order("1");
+    assert_eq!(order["status"], "Active");
+    assert_eq!(order["amount_paid"], "0.00");
+    assert_eq!(order["amount_due"], "100.00");
+    assert_eq!(order["payments"][0]["review"], json!(["other-currency"]));
+    let listed = provider.api("GET", "orders?review=other-currency", None);
+    assert_eq!(listed.body["orders"].as_array().unwrap().len(), 1);
+    let totals = provider.api("GET", "reconciliation?from=2020-01-01&to=2099-12-31", None);
+    assert_eq!(totals.body["totals"][0]["currency"], "MDL");
+    assert_eq!(totals.body["totals"][0]["amount"], "100.00");
 }
 
 #[test]

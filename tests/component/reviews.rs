@@ -22,6 +22,34 @@ fn pay(provider: &Provider, key: &str, id: &str, amount: &str) -> String {
 }
 
 #[test]
+fn a_total_below_what_is_paid_is_something_to_look_at() {
+    let provider = Provider::start();
+    let of = |amount| {
+        let mut order = order(amount);
+        order["allow_partial_payments"] = true.into();
+        order
+    };
+    provider.register("1", of("100"));
+    assert_eq!(pay(&provider, "1", "P", "50"), "ok");
+    assert_eq!(pay(&provider, "1", "Q", "30"), "ok");
+    assert_eq!(provider.order("1")["amount_overpaid"], Value::Null);
+    provider.register("1", of("50"));
+    let order = provider.order("1");
+    let amounts = ["status", "amount_due", "amount_overpaid"].map(|name| &order[name]);
+    assert_eq!(amounts, ["Paid", "0.00", "30.00"]);
+    assert_eq!(order["payments"][0]["review"], json!([]));
+    assert_eq!(order["payments"][1]["review"], json!(["over-paid"]));
+    for list in ["orders", "payments"] {
+        let listed = provider.api("GET", &format!("{list}?review=over-paid"), None);
+        assert_eq!(listed.body[list].as_array().unwrap().len(), 1, "{list}");
+    }
+    let note = json!({"note": "Given back"});
+    let closed = provider.close("payments/Q/reviews/over-paid", &note);
+    assert_eq!((closed.status, &closed.body["review"]), (200, &json!([])));
+    assert_eq!(provider.order("1")["amount_overpaid"], "30.00");
+}
+
+#[test]
 fn two_payments_of_sixty_for_a_hundred_at_once_give_one_overpayment_to_look_at() {
     let provider = Provider::start();
     let mut order = order("100");

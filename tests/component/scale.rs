@@ -77,18 +77,18 @@ fn fill(provider: &Provider, orders: usize) {
 /// The README says so too.
 #[track_caller]
 fn assert_pinned(cost: &[Vec<Operation>; 3]) {
-    use Operation::{GetMany, Increment, SetMany};
+    use Operation::{Get, GetMany, Increment, SetMany};
     let first = [
-        GetMany, // the marker of the payment
+        Get,     // the marker of the payment
         GetMany, // the order
         GetMany, // the marker again, now to record it
         GetMany, // attempts
         Increment, SetMany, // an attempt, with the evidence
-        GetMany, // the marker, before the payment is entered
+        Get,     // the marker, before the payment is entered
         Increment, Increment, SetMany, // into order and journal, with the answer
         SetMany, // the marker
     ];
-    assert_eq!(*cost, [vec![GetMany], first.to_vec(), vec![GetMany]]);
+    assert_eq!(*cost, [vec![GetMany], first.to_vec(), vec![Get]]);
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use crate::harness::*;
 
 /// A little above what it is. Whoever needs more says for what, and raises it.
-const MOST: u64 = 2_500_000;
+const MOST: u64 = 2_540_000;
 
 #[test]
 fn the_component_does_not_grow_unseen() {
-    let bytes = std::fs::metadata(with_atomics()).unwrap().len();
+    let bytes = std::fs::metadata(built()).unwrap().len();
     println!("{bytes} bytes");
     assert!(bytes <= MOST, "{bytes} bytes, {} too many", bytes - MOST);
     assert!(

@@ -91,22 +91,28 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
     let offline_url = offline.as_ref().map(offline::Server::url);
     let greeting =
         tokio::task::spawn_blocking(move || greet(&url, offline_url, credentials.as_ref()));
-    tokio::select! {
-        greeted = greeting => {
-            greeted??;
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+    let told_to_stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    };
+    let serving = async {
+        greeting.await??;
+        std::future::pending().await
+    };
+    let outcome = tokio::select! {
+        failed = serving => failed,
+        () = told_to_stop => Ok(()),
+        // Whoever watches over the process must see that it did not end as it should.
+        error = server.failed() => Err(error.into()),
+    };
     eprintln!("Stopping …");
     if let Some(offline) = offline {
         offline.stop().await?;
     }
-    server.stop().await
+    server.stop().await?;
+    outcome
 }
 
 /// The ServiceIDs that the provider is told to serve.
@@ -196,12 +202,17 @@ fn greet(
     println!("WSDL           {url}/?wsdl");
     println!("Order API      {url}/api/orders/SERVICE/KEY");
     println!("Health         {url}/health");
+    let errors = report["errors"].as_array().into_iter().flatten();
+    let errors: Vec<_> = errors.filter_map(|error| error.as_str()).collect();
     if !healthy {
         println!("\nThe provider is not ready:");
-        for error in report["errors"].as_array().into_iter().flatten() {
-            println!("  {}", error.as_str().unwrap_or_default());
+        for error in errors {
+            println!("  {error}");
         }
         return Ok(());
+    }
+    for error in errors {
+        println!("Wrong          {error}");
     }
     for warning in report["warnings"].as_array().into_iter().flatten() {
         println!("Warning        {}", warning.as_str().unwrap_or_default());

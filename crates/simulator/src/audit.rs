@@ -39,7 +39,7 @@ impl Audit {
                 let keys = entries.iter().map(|(key, _)| key.clone());
                 self.writing.insert(number, keys.collect());
             }
-            Call::Get(_) | Call::Keys => {}
+            Call::Get(_) => {}
         }
     }
 
@@ -60,7 +60,7 @@ impl Audit {
                     self.written.insert(key, number);
                 }
             }
-            Reply::Values(_) | Reply::Keys(_) => {}
+            Reply::Values(_) => {}
         }
     }
 

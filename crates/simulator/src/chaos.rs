@@ -24,6 +24,8 @@ pub struct Chaos {
     pub steps: bool,
     /// Whether the configuration changes.
     pub configures: bool,
+    /// How often a variable cannot be read.
+    pub unreadable: f64,
     /// The mean time between two of these.
     pub pause: Micros,
 }
@@ -48,6 +50,10 @@ impl Chaos {
             farthest_clock: random.scaled(SECOND, clock),
             steps: steps && !mild,
             configures: random.happens(0.3),
+            unreadable: match random.happens(0.25) {
+                true => random.scaled(1, 100) as f64 / 2_000.0,
+                false => 0.0,
+            },
             pause: random.scaled(2 * SECOND, 2 * MINUTE),
         }
     }

@@ -93,7 +93,8 @@ impl Ask {
         let mut tries = 0;
         let answer = loop {
             let answer = self.send(world).await;
-            if !matches!(answer.status(), 0 | 503) {
+            // 401: it could not read its tokens.
+            if !matches!(answer.status(), 0 | 401 | 503) {
                 break answer;
             }
             tries += 1;

@@ -201,11 +201,6 @@ impl Engine {
         }
     }
 
-    /// All keys.
-    pub fn keys(&self) -> Vec<String> {
-        self.values.keys().cloned().collect()
-    }
-
     /// The keys whose values hold a text.
     pub fn keys_with(&self, text: &str) -> Vec<String> {
         let holds = |value: &[u8]| {

@@ -1,11 +1,13 @@
-//! The provider's [`Platform`] in the simulation: the only file that knows the trait.
+//! What the provider asks of its host, in the simulation: a store and clocks ([`Platform`]), a way
+//! out ([`Outbound`]) and variables ([`Source`]). The only file that knows these traits.
 
 use std::{collections::HashMap, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use jiff::Timestamp;
-use mpay_provider::store::{Platform, PlatformError};
+use mpay_ledger::{Platform, PlatformError};
+use mpay_provider::{config::Unread, current::Source, platform::Outbound};
 
 use crate::{
     webhook,
@@ -57,30 +59,43 @@ impl Platform for Host {
         }
     }
 
-    async fn increment(&self, key: &str) -> Result<u64, PlatformError> {
-        match self.call(Call::Count(key.to_owned(), 1)).await? {
+    async fn increment(&self, key: &str, by: u64) -> Result<u64, PlatformError> {
+        match self.call(Call::Count(key.to_owned(), by)).await? {
             Reply::Count(count) => Ok(count),
             _ => other_answer(),
         }
-    }
-
-    async fn keys(&self) -> Result<Vec<String>, PlatformError> {
-        match self.call(Call::Keys).await? {
-            Reply::Keys(keys) => Ok(keys),
-            _ => other_answer(),
-        }
-    }
-
-    async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, String> {
-        webhook::receive(&self.world, self.id, request).await
     }
 
     fn now(&self) -> Timestamp {
         self.world.clock_of(self.id)
     }
 
+    fn monotonic(&self) -> Duration {
+        self.world.monotonic_of(self.id)
+    }
+
     fn random(&self) -> u64 {
         self.world.random.number()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.world.executor.sleep(duration).await;
+    }
+}
+
+impl Outbound for Host {
+    async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, String> {
+        webhook::receive(&self.world, self.id, request).await
+    }
+}
+
+impl Source for Host {
+    async fn get(&self, name: &'static str) -> Result<String, Unread> {
+        self.world.variable(self.id, name).await
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.world.monotonic_of(self.id)
     }
 
     async fn sleep(&self, duration: Duration) {

@@ -152,6 +152,7 @@ fn run_here(plan: &Plan) -> Report {
     let about = format!("{} on {hosts} hosts; {weather:?}; {chaos:?}", kind.name());
     let world = World::new(plan.seed, kind, weather, plan.trace);
     crate::log::tell(&world);
+    world.unreadable.set(chaos.unreadable);
     for _ in 0..hosts {
         let clock = chaos.clock(&world);
         world.add_host(clock, Configuration::First);

@@ -12,7 +12,8 @@ use http::{Request, Response};
 use http_body_util::Full;
 use jiff::Timestamp;
 use mpay_provider::{
-    app::App,
+    config::Unread,
+    current::Current,
     notify::{self, Outcome},
     service,
     store::Store,
@@ -26,7 +27,7 @@ use crate::{
     executor::{Executor, Group, Micros, OUTSIDE, Slot},
     history::History,
     platform,
-    random::{MINUTE, Random, SECOND},
+    random::{HOUR, MINUTE, Random, SECOND},
     trace::Trace,
     webhook::Receiver,
 };
@@ -43,8 +44,6 @@ pub enum Call {
     Set(Vec<(String, Vec<u8>)>),
     /// Adds to a counter.
     Count(String, u64),
-    /// Lists all keys.
-    Keys,
 }
 
 /// What a call gives.
@@ -56,8 +55,6 @@ pub enum Reply {
     Done,
     /// The new value of the counter.
     Count(u64),
-    /// All keys.
-    Keys(Vec<String>),
 }
 
 type Answered = Slot<Result<Reply, String>>;
@@ -66,8 +63,8 @@ type Answered = Slot<Result<Reply, String>>;
 pub struct Host {
     /// The tasks of its present life.
     pub group: Group,
-    /// Its instance; `None` while it is down.
-    pub app: Option<Rc<App>>,
+    /// What its instance keeps; `None` while it is down.
+    pub instance: Option<Rc<Current>>,
     /// Whether it is stopped.
     pub frozen: bool,
     /// Its wall clock.
@@ -145,6 +142,8 @@ pub struct World {
     calls: Cell<u64>,
     lives: Cell<u32>,
     disk_full_until: Cell<Micros>,
+    /// How often a variable cannot be read.
+    pub unreadable: Cell<f64>,
 }
 
 impl World {
@@ -165,6 +164,7 @@ impl World {
             calls: Cell::new(0),
             lives: Cell::new(OUTSIDE.0),
             disk_full_until: Cell::new(0),
+            unreadable: Cell::new(0.0),
         })
     }
 
@@ -182,7 +182,7 @@ impl World {
     pub fn add_host(&self, clock: Clock, configuration: Configuration) -> HostId {
         self.hosts.borrow_mut().push(Host {
             group: OUTSIDE,
-            app: None,
+            instance: None,
             frozen: false,
             clock,
             configuration,
@@ -194,18 +194,15 @@ impl World {
 
     /// Starts a host that is down: a new life, and a new instance.
     pub fn start(&self, id: HostId) {
-        let configuration = match self.hosts.borrow().get(id) {
-            Some(host) if host.app.is_none() => host.configuration,
+        match self.hosts.borrow_mut().get_mut(id) {
+            Some(host) if host.instance.is_none() => {
+                self.lives.set(self.lives.get() + 1);
+                let random = std::array::from_fn(|_| self.random.number());
+                host.instance = Some(Rc::new(Current::new(random)));
+                host.group = Group(self.lives.get());
+                host.frozen = false;
+            }
             _ => return,
-        };
-        let app = Rc::new(App::new(configuration.variables()));
-        debug_assert!(app.config.is_ok(), "{:?}", app.config.as_ref().err());
-        self.lives.set(self.lives.get() + 1);
-        let group = Group(self.lives.get());
-        if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
-            host.app = Some(app);
-            host.group = group;
-            host.frozen = false;
         }
         self.trace
             .note(self.now(), (1, id), || format!("host {id} starts"));
@@ -213,26 +210,26 @@ impl World {
 
     /// Kills a host, wherever it is. What it has sent to the store may still take effect.
     pub fn kill(&self, id: HostId) {
-        let (group, app) = match self.hosts.borrow_mut().get_mut(id) {
+        let (group, instance) = match self.hosts.borrow_mut().get_mut(id) {
             Some(host) => {
                 let group = std::mem::replace(&mut host.group, OUTSIDE);
-                (group, host.app.take())
+                (group, host.instance.take())
             }
             None => return,
         };
-        if app.is_none() {
+        if instance.is_none() {
             return;
         }
         self.trace
             .note(self.now(), (2, id), || format!("host {id} is killed"));
         self.executor.kill(group);
-        drop(app);
+        drop(instance);
     }
 
     /// Stops a host where it is, as by SIGSTOP.
     pub fn freeze(&self, id: HostId) {
         if let Some(host) = self.hosts.borrow_mut().get_mut(id)
-            && host.app.is_some()
+            && host.instance.is_some()
             && !host.frozen
         {
             host.frozen = true;
@@ -265,17 +262,39 @@ impl World {
         }
     }
 
-    /// Gives a host another configuration, which it reads now.
+    /// Gives a host another configuration.
     pub fn configure(&self, id: HostId, configuration: Configuration) {
         if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
             host.configuration = configuration;
-            if host.app.is_some() {
-                host.app = Some(Rc::new(App::new(configuration.variables())));
-            }
             self.trace.note(self.now(), (6, id), || {
                 format!("host {id}: configured as {configuration:?}")
             });
         }
+    }
+
+    /// A variable of a host: sometimes it cannot be read, or comes late.
+    pub async fn variable(&self, id: HostId, name: &'static str) -> Result<String, Unread> {
+        let unreadable = self.unreadable.get();
+        if unreadable > 0.0 && !self.peace.get() {
+            if self.random.happens(unreadable) {
+                self.trace.note(self.now(), (14, id), || {
+                    format!("        host {id} cannot read {name}")
+                });
+                return Err(Unread::Failed("unreachable".to_owned()));
+            }
+            if self.random.happens(unreadable) {
+                self.sleep(self.random.scaled(1_000, 8 * SECOND)).await;
+            }
+        }
+        let hosts = self.hosts.borrow();
+        let host = hosts.get(id);
+        Ok(host.map_or_else(String::new, |host| host.configuration.text(name)))
+    }
+
+    /// A clock that nobody sets, of a host: since when, nobody knows.
+    pub fn monotonic_of(&self, id: HostId) -> Duration {
+        let since_start = u64::try_from(id).unwrap_or(0) * HOUR;
+        Duration::from_micros(self.now() + since_start)
     }
 
     /// What a host's wall clock shows.
@@ -334,20 +353,24 @@ impl World {
         request: Request<Bytes>,
         answered: Slot<Answer>,
     ) {
-        let (group, app) = match self.hosts.borrow().get(id) {
+        let (group, instance) = match self.hosts.borrow().get(id) {
             Some(Host {
                 group,
-                app: Some(app),
+                instance: Some(instance),
                 ..
-            }) => (*group, Rc::clone(app)),
+            }) => (*group, Rc::clone(instance)),
             _ => return answered.fill(Answer::Nothing),
         };
         let connection = Connection(answered, Cell::new(false));
         let world = Rc::clone(self);
         self.executor.spawn(group, async move {
+            // As `entry.rs` does it.
+            let host = platform::Host::new(&world, id);
+            let late = world.executor.sleep(service::TIME);
             let store = Store::new(platform::Host::new(&world, id));
+            let app = instance.app(&host, store.now()).await;
             let request = request.map(Full::new);
-            let mut response = service::handle(&app, &store, request).await;
+            let mut response = service::handle_until(&app, &store, request, late).await;
             let outcome = response.extensions_mut().remove::<Outcome>();
             world.trace.say(|| {
                 format!(
@@ -467,15 +490,6 @@ impl World {
                 // Whoever reads in vain reads nothing.
                 if let Some(answer) = answer {
                     self.read(sent, keys, after, answer);
-                }
-            }
-            Call::Keys => {
-                if let Some((answered, way_back)) = answer {
-                    let world = Rc::clone(self);
-                    self.executor.after(after, move || {
-                        let keys = world.engine.borrow().keys();
-                        world.answer(sent.number, answered, way_back, Reply::Keys(keys));
-                    });
                 }
             }
             Call::Set(entries) => {
@@ -673,7 +687,6 @@ fn describe(call: &Call) -> String {
             format!("set {}", keys.join(" "))
         }
         Call::Count(key, by) => format!("add {by} to {key}"),
-        Call::Keys => "list keys".to_owned(),
     }
 }
 

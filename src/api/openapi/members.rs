@@ -283,7 +283,14 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
             "What is to be paid; left out where it is unknown.",
             Some(amount()),
         ),
-        "amount_paid" => ("What has been paid.", Some(amount())),
+        "amount_paid" => (
+            "What has been paid in the order's currency.",
+            Some(amount()),
+        ),
+        "amount_overpaid" => (
+            "What has been paid beyond the total, by mistake or in advance; left out where that is nothing.",
+            Some(amount()),
+        ),
         "amount" => ("What was paid.", Some(amount())),
         "issued_at" => ("When the order was issued.", Some(lenient_time())),
         "due_date" => (

@@ -205,39 +205,55 @@ impl Operation {
     }
 
     /// What is answered to anybody, beside the resources of the API.
-    pub fn without_token() -> [(&'static str, Self); 2] {
+    pub fn without_token() -> [(&'static str, Self); 3] {
         let texts = json!({"type": "array", "items": {"type": "string"}});
         let health = json!({"application/json": {"schema": {
             "type": "object",
             "properties": {
-                "status": {"type": "string", "enum": ["ok", "misconfigured"]},
+                "status": {"type": "string", "enum": ["ok", "degraded", "misconfigured", "unavailable"]},
                 "version": {"type": "string"},
                 "environment": {"type": "string", "enum": ["production", "test", "development"]},
+                "configuration": {"type": "string", "enum": ["current", "last-good", "none"]},
+                "rsa_engine": {"type": "string"},
                 "errors": texts, "warnings": texts
             },
-            "required": ["status", "version"]
+            "required": ["status", "version", "configuration", "rsa_engine"]
         }}});
         let health = Self::new(
             "provider",
             "getHealth",
-            "Whether the provider is configured",
+            "Whether MPay's calls can be answered",
         )
         .answers(
             200,
-            "It is; `warnings` says what will be wrong soon.",
+            "They can. With the status `degraded` something is wrong all the same, and `errors` says what: a variable, a feature that is switched off, or the clock. `warnings` says what will be wrong soon.",
             health.clone(),
         )
         .answers(
             503,
-            "It is not: `errors` says what is wrong, variable by variable.",
+            "They cannot: `errors` says why, variable by variable, or what is wrong with the store.",
             health,
+        );
+        let live = Self::new("provider", "getLiveness", "Whether the provider runs").answers(
+            200,
+            "It does; nothing else is looked at.",
+            json!({"application/json": {"schema": {
+                "type": "object",
+                "properties": {"status": {"type": "string", "enum": ["live"]}},
+                "required": ["status"]
+            }}}),
         );
         let document = Self::new("provider", "getOpenapi", "This document").answers(
             200,
             "OpenAPI 3.1.",
             json!({"application/json": {"schema": {"type": "object"}}}),
         );
-        [("/health", health), ("/api/openapi.json", document)].map(|(path, operation)| {
+        [
+            ("/health", health),
+            ("/health/live", live),
+            ("/api/openapi.json", document),
+        ]
+        .map(|(path, operation)| {
             let open = Self {
                 open: true,
                 ..operation

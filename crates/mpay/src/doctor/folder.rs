@@ -9,7 +9,7 @@ use mpay::{
     dotenv,
     host::{Manifest, Variables as Resolved},
 };
-use mpay_provider::config::{Config, Environment, VARIABLES, Variables};
+use mpay_provider::config::{Config, ConfigError, Environment, Unread, VARIABLES, Variables};
 
 use super::{
     Findings,
@@ -85,8 +85,9 @@ pub fn examine(
     };
     let mut variables = Variables::default();
     for name in VARIABLES {
-        if let Ok(value) = resolved.get(name) {
-            variables.set(name, value.to_owned());
+        match resolved.get(name) {
+            Ok(value) => variables.set(name, value.to_owned()),
+            Err(_) => variables.set_unread(name, Unread::Undefined),
         }
     }
     let text = |name| resolved.get(name).unwrap_or_default();
@@ -100,29 +101,33 @@ pub fn examine(
     setup.certificates = certificates::examine(&texts, Timestamp::now(), findings);
     match Config::read(&variables) {
         Ok(config) => {
+            examine_mistakes(&config.off, explained, findings);
             examine_config(&config, findings);
             setup.config = Some(config);
         }
-        Err(wrong) => {
-            for error in wrong.errors {
-                // Some are explained above in more words.
-                let explained = findings.findings.iter().skip(explained);
-                let mut wrong = explained.filter(|f| f.mark == crate::terminal::Mark::Wrong);
-                if !wrong.any(|finding| finding.text.contains(error.variable)) {
-                    findings.wrong(
-                        "variables",
-                        error.to_string(),
-                        format!(
-                            "Set it by `--variable {0}=…`, `--variable {0}=@FILE`, or SPIN_VARIABLE_{1}.",
-                            error.variable,
-                            error.variable.to_ascii_uppercase()
-                        ),
-                    );
-                }
-            }
-        }
+        Err(wrong) => examine_mistakes(&wrong.errors, explained, findings),
     }
     Ok(setup)
+}
+
+/// Tells of mistakes in variables, unless one of the findings after the first `explained` did so in
+/// more words.
+fn examine_mistakes(errors: &[ConfigError], explained: usize, findings: &mut Findings) {
+    for error in errors {
+        let explained = findings.findings.iter().skip(explained);
+        let mut wrong = explained.filter(|f| f.mark == crate::terminal::Mark::Wrong);
+        if !wrong.any(|finding| finding.text.contains(error.variable)) {
+            findings.wrong(
+                "variables",
+                error.to_string(),
+                format!(
+                    "Set it by `--variable {0}=…`, `--variable {0}=@FILE`, or SPIN_VARIABLE_{1}.",
+                    error.variable,
+                    error.variable.to_ascii_uppercase()
+                ),
+            );
+        }
+    }
 }
 
 /// The environment with the `.env` that whoever starts the provider in the folder has.

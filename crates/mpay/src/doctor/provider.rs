@@ -66,6 +66,21 @@ pub fn examine(
     examination.call_signed()
 }
 
+/// What to do about a line of `/health` that is not about a variable.
+fn advice_of(line: &str) -> Option<(&'static str, &'static str)> {
+    match line.split_once(':')?.0 {
+        "store" => Some((
+            "store",
+            "Look at the provider's log, and at the disk or the server that holds the store. What is not recorded is not acknowledged: MPay repeats its calls.",
+        )),
+        "clock" => Some((
+            "clock",
+            "Compare the clock of the provider's machine with the true time (`timedatectl`, `chronyc tracking`), and have it kept by NTP.",
+        )),
+        _ => None,
+    }
+}
+
 impl Examination<'_> {
     fn look_at_tls(&mut self, host: &str, port: u16, timeout: Duration) {
         let Ok(der) = tls::certificate(host, port, timeout) else {
@@ -167,15 +182,7 @@ impl Examination<'_> {
                     format!("mpay-provider {version} is up, for environment {environment}"),
                 );
             }
-            (Some(_), _) => {
-                for line in lines("errors") {
-                    self.findings.wrong(
-                        "variables",
-                        line,
-                        "Mend the variable where the provider is started; `mpay doctor DIR` there says more.",
-                    );
-                }
-            }
+            (Some(_), _) => {}
             (None, 401 | 403 | 407) => {
                 self.findings.wrong(
                     "address-filter",
@@ -205,12 +212,19 @@ impl Examination<'_> {
                 "Fine if it is another provider, or if a proxy lets only the service through.",
             ),
         }
+        for line in lines("errors") {
+            let (id, advice) = advice_of(&line).unwrap_or((
+                "variables",
+                "Mend the variable where the provider is started; `mpay doctor DIR` there says more.",
+            ));
+            self.findings.wrong(id, line, advice);
+        }
         for line in lines("warnings") {
-            self.findings.warning(
+            let (id, advice) = advice_of(&line).unwrap_or((
                 "health",
-                line,
                 "Have the next certificate ready before; the variable of MPay's takes several.",
-            );
+            ));
+            self.findings.warning(id, line, advice);
         }
         true
     }

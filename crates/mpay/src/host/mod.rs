@@ -17,11 +17,13 @@
 //! ```
 
 mod bindings;
+mod connections;
 mod guest;
 mod key_value;
 mod log;
 mod manifest;
 mod outbound;
+mod refusal;
 mod request;
 mod routes;
 mod server;
@@ -29,7 +31,9 @@ mod template;
 mod variables;
 
 pub use guest::FuelMeter;
-pub use key_value::{Call, Database, Error as KeyValueError, Fault, Observer, Operation};
+pub use key_value::{
+    Call, Database, Error as KeyValueError, Fault, Loss, Manner, Observer, Operation,
+};
 pub use log::Log;
 pub use manifest::{Component, Error as ManifestError, Manifest, Variable, VariableName};
 pub use outbound::AllowedHosts;

@@ -2,13 +2,17 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, Scheme, Uri};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::routes::Match;
@@ -66,22 +70,94 @@ pub(super) fn append_spin_headers(
     }
 }
 
+/// The length that a request's body is said to have.
+pub(super) fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Goes on reading a body that is refused, for a while: a client that writes it before it reads
+/// would find the connection reset, and never see why.
+pub(super) fn discard(mut body: Incoming, headers: &HeaderMap) {
+    const MOST: usize = 8 << 20;
+    const TIME: Duration = Duration::from_secs(2);
+    // Who waits to be told to go on has not begun, and must not be told.
+    if headers.contains_key(EXPECT) {
+        return;
+    }
+    tokio::spawn(timeout(TIME, async move {
+        let mut length = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            length += frame.data_ref().map_or(0, Bytes::len);
+            if length > MOST {
+                return;
+            }
+        }
+    }));
+}
+
+/// Bytes of a body that anybody may have in memory; beyond them there is a number of places.
+const SMALL: usize = 256 << 10;
+
 /// Takes in the body, up to about `limit` bytes, before an instance is asked for: a client that
 /// sends slowly then costs some memory, and not an instance. What is beyond the limit is streamed.
-pub(super) async fn read_ahead(mut body: Incoming, limit: usize) -> Result<WasiBody, hyper::Error> {
+/// A body that is not small takes a place among the `large` ones.
+pub(super) async fn read_ahead(
+    mut body: Incoming,
+    limit: usize,
+    large: &Arc<Semaphore>,
+) -> Result<(WasiBody, Option<OwnedSemaphorePermit>), hyper::Error> {
     let mut start = Vec::new();
+    let mut place = None;
     while start.len() < limit {
+        if start.len() >= SMALL && place.is_none() {
+            // It is never closed; if it were, nothing would be lost but the bound.
+            place = Arc::clone(large).acquire_owned().await.ok();
+        }
         match body.frame().await {
             None => {
                 let whole = http_body_util::Full::from(start);
-                return Ok(whole.map_err(|never| match never {}).boxed_unsync());
+                let whole = whole.map_err(|never| match never {}).boxed_unsync();
+                return Ok((whole, place));
             }
             // Trailers carry nothing for this product.
             Some(frame) => start.extend(frame?.into_data().unwrap_or_default()),
         }
     }
     let start = Some(Bytes::from(start));
-    Ok(Resumed { start, rest: body }.boxed_unsync())
+    Ok((Resumed { start, rest: body }.boxed_unsync(), place))
+}
+
+/// A body with something that is dropped with it: when it has been sent, or its receiver is gone.
+pub(super) struct Guarded<T> {
+    body: WasiBody,
+    _guard: T,
+}
+
+impl<T> Guarded<T> {
+    pub(super) fn new(body: WasiBody, guard: T) -> Self {
+        let _guard = guard;
+        Self { body, _guard }
+    }
+}
+
+impl<T: Unpin> Body for Guarded<T> {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// A body whose start has been read already.

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use mpay_provider::service::MAX_BODY;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -25,11 +25,13 @@ use wasmtime_wasi_http::handler::{ProxyHandler, TrapOrPanicError};
 
 use crate::dotenv::Environment;
 
+use super::connections::{Connections, Phase, Place};
 use super::guest::{self, FuelMeter, Instances, Ticket};
-use super::key_value::{Database, KeyValue, Observer};
+use super::key_value::{Database, Error as KeyValueError, KeyValue, Manner, Observer};
 use super::log::Log;
 use super::manifest::Manifest;
-use super::request;
+use super::refusal::{self, Reader, Refusal};
+use super::request::{self, Guarded};
 use super::routes::Router;
 use super::variables::Variables;
 
@@ -58,6 +60,8 @@ pub struct Options {
     pub log: Log,
     /// Sees, and may spoil, the calls to the store.
     pub observer: Option<Observer>,
+    /// The store of Spin's that the component is to meet: for tests.
+    pub store_manner: Manner,
     /// Is told what an instance has computed, when it ends: for tests. Counting takes time.
     pub fuel_meter: Option<FuelMeter>,
     /// Bounds on memory, time and concurrency.
@@ -76,6 +80,7 @@ impl Options {
             component: None,
             log: Log::stderr(),
             observer: None,
+            store_manner: Manner::default(),
             fuel_meter: None,
             limits: Limits::default(),
         }
@@ -89,10 +94,17 @@ pub struct Limits {
     pub memory: usize,
     /// Requests that are at the component at once; more wait. Default 32.
     pub requests: usize,
-    /// Connections that are open at once; more wait to be accepted. Default 1,024.
+    /// Connections that are open at once. Another one ends one that is not at work, or waits until
+    /// there is one. Default 768: with the store's files fewer than the 1,024 that a process may
+    /// have open by default.
     pub connections: usize,
-    /// Bytes of a request's body that are taken in before an instance is asked for. Default 256
-    /// KiB.
+    /// Connections of one client, by its address; of this machine, where a proxy stands for
+    /// everybody, all but so many. Another one ends one of its own that is not at work, or is
+    /// refused. Default 192.
+    pub connections_per_client: usize,
+    /// Bytes of a request's body that are taken in before an instance is asked for. Default what
+    /// the component reads at most, so that nobody who sends slowly holds an instance. Of bodies
+    /// beyond 256 KiB no more than [`requests`](Self::requests) are taken in at once.
     pub read_ahead: usize,
     /// Requests an instance serves in its life. Default 128, as Spin.
     pub requests_per_instance: usize,
@@ -123,8 +135,9 @@ impl Default for Limits {
         Self {
             memory: 128 << 20,
             requests: 32,
-            connections: 1024,
-            read_ahead: 256 << 10,
+            connections: 768,
+            connections_per_client: 192,
+            read_ahead: MAX_BODY + 1,
             requests_per_instance: 128,
             requests_at_once_per_instance: 1,
             idle_time: Duration::from_secs(1),
@@ -140,6 +153,7 @@ impl Default for Limits {
 pub struct Server {
     address: SocketAddr,
     stop: watch::Sender<bool>,
+    lost: watch::Receiver<Option<KeyValueError>>,
     accepting: Option<JoinHandle<()>>,
 }
 
@@ -163,10 +177,12 @@ impl Server {
             format!("cannot listen on {listen}: choose another address with `--listen`")
         })?;
         let address = listener.local_addr()?;
+        let lost = application.lost.clone();
         let accepting = tokio::spawn(accept(listener, Arc::new(application), stopping));
         Ok(Self {
             address,
             stop,
+            lost,
             accepting: Some(accepting),
         })
     }
@@ -179,6 +195,18 @@ impl Server {
     /// Its address as a URL, without a slash at the end.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Waits until the store cannot be relied on any more, since its file is not in its place.
+    /// Every call to it is an error then, so there is nothing left but to stop.
+    pub async fn failed(&self) -> KeyValueError {
+        let mut lost = self.lost.clone();
+        let told = lost.wait_for(Option::is_some).await;
+        match told.ok().and_then(|lost| lost.clone()) {
+            Some(error) => error,
+            // Nobody looks any more.
+            None => KeyValueError::Closed,
+        }
     }
 
     /// Takes no more requests, lets those under way finish within [`Limits::stop_time`], then cuts
@@ -208,6 +236,10 @@ struct Application {
     turns: Arc<Semaphore>,
     /// One permit for each instance that may live.
     places: Arc<Semaphore>,
+    /// One permit for each large body that may be in memory and wait for its turn.
+    large: Arc<Semaphore>,
+    connections: Connections,
+    lost: watch::Receiver<Option<KeyValueError>>,
     limits: Limits,
     log: Log,
 }
@@ -235,6 +267,7 @@ impl Application {
         let database = Database::open(&file)
             .with_context(|| format!("cannot open the key-value store {}", file.display()))?;
 
+        let lost = database.lost();
         let engine = guest::engine(options.fuel_meter.is_some()).map_err(into_anyhow)?;
         let component = Component::from_file(&engine, &source)
             .and_then(|component| guest::link(&engine, &component))
@@ -254,6 +287,7 @@ impl Application {
                     database,
                     granted: Arc::new(manifest.component.key_value_stores.clone()),
                     observer: options.observer,
+                    manner: options.store_manner,
                 },
                 limits: limits.clone(),
                 log: options.log.clone(),
@@ -263,6 +297,13 @@ impl Application {
             }),
             places,
             turns: Arc::new(Semaphore::new(limits.requests)),
+            large: Arc::new(Semaphore::new(limits.requests)),
+            connections: Connections::new(
+                limits.connections,
+                limits.connections_per_client,
+                options.log.clone(),
+            ),
+            lost,
             limits,
             log: options.log,
         })
@@ -275,40 +316,56 @@ impl Application {
         let _ = timeout(self.limits.idle_time, self.places.acquire_many(all)).await;
     }
 
-    async fn answer(&self, request: Request<Incoming>, client: SocketAddr) -> Response<WasiBody> {
-        match self.try_answer(request, client).await {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        client: SocketAddr,
+        place: Arc<Place>,
+    ) -> Response<WasiBody> {
+        place.set(Phase::Receiving);
+        let reader = Reader::of(&request);
+        let response = match self.try_answer(request, client, &place).await {
             Ok(response) => response,
-            Err(Refusal(status, text)) => plain(status, text),
-        }
+            Err(refusal) => reader.refuse(refusal),
+        };
+        response.map(|body| Guarded::new(body, Answering(place)).boxed_unsync())
     }
 
     async fn try_answer(
         &self,
         request: Request<Incoming>,
         client: SocketAddr,
+        place: &Place,
     ) -> Result<Response<WasiBody>, Refusal> {
         let path = request.uri().path().to_owned();
         match path.strip_prefix(RESERVED) {
-            Some("health") => return Ok(plain(StatusCode::OK, "OK")),
-            Some(_) => return Err(NOT_FOUND),
+            Some("health") => return Ok(refusal::plain(StatusCode::OK, "OK").map(refusal::whole)),
+            Some(_) => return Err(Refusal::NotFound),
             None => {}
         }
-        let route = self.router.find(&path).ok_or(NOT_FOUND)?;
+        let route = self.router.find(&path).ok_or(Refusal::NotFound)?;
 
         let (mut parts, body) = request.into_parts();
-        let authority = request::authority(&parts.uri, &parts.headers).ok_or(BAD_HOST)?;
-        parts.uri = request::absolute(parts.uri, authority).map_err(|_| BAD_HOST)?;
+        let authority = request::authority(&parts.uri, &parts.headers).ok_or(Refusal::BadHost)?;
+        parts.uri = request::absolute(parts.uri, authority).map_err(|_| Refusal::BadHost)?;
+        if request::announced(&parts.headers).is_some_and(|length| length > MAX_BODY as u64) {
+            request::discard(body, &parts.headers);
+            return Err(Refusal::TooLarge);
+        }
         request::append_spin_headers(&mut parts.headers, &parts.uri, route, client);
 
         let time = self.limits.request_time;
-        let body = timeout(time, request::read_ahead(body, self.limits.read_ahead))
+        let reading = request::read_ahead(body, self.limits.read_ahead, &self.large);
+        let (body, large) = timeout(time, reading)
             .await
-            .map_err(|_| SLOW_REQUEST)?
-            .map_err(|_| BROKEN_REQUEST)?;
+            .map_err(|_| Refusal::SlowRequest)?
+            .map_err(|_| Refusal::BrokenRequest)?;
+        place.set(Phase::Working);
         let permit = timeout(time, self.turns.clone().acquire_owned())
             .await
-            .map_err(|_| BUSY)?
-            .map_err(|_| BUSY)?;
+            .map_err(|_| Refusal::Busy)?
+            .map_err(|_| Refusal::Busy)?;
+        drop(large);
         self.ask(Request::from_parts(parts, body), permit).await
     }
 
@@ -325,21 +382,15 @@ impl Application {
         };
         let asked = Instant::now();
         match self.component.handle(ticket, request).await {
-            Ok(response) => Ok(response.map(|body| {
-                // It ends with the body, once that has been sent or the client is gone.
-                let held_until_dropped = move |frame| {
-                    let _ = &under_way;
-                    frame
-                };
-                body.map_frame(held_until_dropped).boxed_unsync()
-            })),
-            Err(_) if asked.elapsed() >= self.limits.request_time => Err(SLOW_COMPONENT),
+            // It is under way until the body has been sent or the client is gone.
+            Ok(response) => Ok(response.map(|body| Guarded::new(body, under_way).boxed_unsync())),
+            Err(_) if asked.elapsed() >= self.limits.request_time => Err(Refusal::SlowComponent),
             // The instance's end is in the log already.
-            Err(error) if error.is::<TrapOrPanicError>() => Err(BROKEN_COMPONENT),
+            Err(error) if error.is::<TrapOrPanicError>() => Err(Refusal::BrokenComponent),
             Err(error) => {
                 self.log
                     .line(format_args!("the component failed to answer: {error:#}"));
-                Err(BROKEN_COMPONENT)
+                Err(Refusal::BrokenComponent)
             }
         }
     }
@@ -350,44 +401,13 @@ fn into_anyhow(error: wasmtime::Error) -> anyhow::Error {
     anyhow::Error::from_boxed(error.into_boxed_dyn_error())
 }
 
-/// An answer that the host gives by itself.
-struct Refusal(StatusCode, &'static str);
+/// Says, when the answer has been sent, that its connection waits for the next request.
+struct Answering(Arc<Place>);
 
-const NOT_FOUND: Refusal = Refusal(StatusCode::NOT_FOUND, "There is nothing at this path.\n");
-const BAD_HOST: Refusal = Refusal(
-    StatusCode::BAD_REQUEST,
-    "The request must have one valid Host header.\n",
-);
-const BROKEN_REQUEST: Refusal = Refusal(
-    StatusCode::BAD_REQUEST,
-    "The request's body could not be read.\n",
-);
-const SLOW_REQUEST: Refusal = Refusal(
-    StatusCode::REQUEST_TIMEOUT,
-    "The request took too long to arrive.\n",
-);
-const BUSY: Refusal = Refusal(
-    StatusCode::SERVICE_UNAVAILABLE,
-    "Too many requests are waiting. Try again later.\n",
-);
-const BROKEN_COMPONENT: Refusal = Refusal(
-    StatusCode::INTERNAL_SERVER_ERROR,
-    "The component failed to answer.\n",
-);
-const SLOW_COMPONENT: Refusal = Refusal(
-    StatusCode::GATEWAY_TIMEOUT,
-    "The component took too long to answer.\n",
-);
-
-fn plain(status: StatusCode, text: &'static str) -> Response<WasiBody> {
-    let body = Full::new(Bytes::from_static(text.as_bytes()));
-    let mut response = Response::new(body.map_err(|never| match never {}).boxed_unsync());
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        http::header::CONTENT_TYPE,
-        http::HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    response
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.set(Phase::Waiting);
+    }
 }
 
 /// Accepts connections until told to stop, then waits for those that are at work.
@@ -396,31 +416,30 @@ async fn accept(
     application: Arc<Application>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let free = Arc::new(Semaphore::new(application.limits.connections));
     let mut connections = JoinSet::new();
     loop {
-        let accepted = async {
-            let permit = free.clone().acquire_owned().await;
-            (listener.accept().await, permit)
-        };
-        let (accepted, permit) = tokio::select! {
+        let accepted = tokio::select! {
             _ = stopping.wait_for(|stop| *stop) => break,
-            accepted = accepted => accepted,
+            accepted = listener.accept() => accepted,
         };
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, client)) => {
-                let serving = serve(stream, client, application.clone(), stopping.clone());
-                connections.spawn(async move {
-                    let _permit = permit;
-                    serving.await;
-                });
+                let place = tokio::select! {
+                    _ = stopping.wait_for(|stop| *stop) => break,
+                    place = application.connections.admit(client) => place,
+                };
+                if let Some(place) = place {
+                    let (application, stopping) = (application.clone(), stopping.clone());
+                    connections.spawn(serve(stream, client, place, application, stopping));
+                }
             }
             // Most of these pass: a connection that was reset, or no file descriptor left.
             Err(error) => {
                 application
                     .log
                     .line(format_args!("cannot accept a connection: {error}"));
+                application.connections.end_one();
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
@@ -443,15 +462,18 @@ async fn accept(
 async fn serve(
     stream: TcpStream,
     client: SocketAddr,
+    place: Place,
     application: Arc<Application>,
     mut stopping: watch::Receiver<bool>,
 ) {
+    let place = Arc::new(place);
     // With Nagle's algorithm a kept connection waits 40 ms for each answer.
     let _ = stream.set_nodelay(true);
     let request_time = application.limits.request_time;
+    let served = Arc::clone(&place);
     let service = service_fn(move |request| {
-        let application = application.clone();
-        async move { Ok::<_, Infallible>(application.answer(request, client).await) }
+        let (application, place) = (application.clone(), Arc::clone(&served));
+        async move { Ok::<_, Infallible>(application.answer(request, client, place).await) }
     });
     let mut connection = pin!(
         http1::Builder::new()
@@ -463,7 +485,11 @@ async fn serve(
     // told.
     tokio::select! {
         _ = connection.as_mut() => return,
+        () = place.ended() => return,
         _ = stopping.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
     }
-    let _ = connection.await;
+    tokio::select! {
+        _ = connection => {}
+        () = place.ended() => {}
+    }
 }

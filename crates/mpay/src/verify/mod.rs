@@ -565,8 +565,8 @@ fn same_amount(a: &str, b: &str) -> bool {
 }
 
 fn same_time(a: &str, b: &str) -> bool {
-    // Records have whole seconds.
-    let seconds = |text: &str| time::parse(text).ok().map(|time| time.as_second());
+    // Records have whole seconds, and the nearest time there is for one that there is not.
+    let seconds = |text: &str| time::parse_paid_at(text).ok();
     seconds(a).is_some() && seconds(a) == seconds(b)
 }
 

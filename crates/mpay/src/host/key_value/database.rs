@@ -11,13 +11,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params};
-use tokio::sync::oneshot;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 
+use super::place::{Identity, Loss, Place};
 use super::writer::{Change, Write, Writer};
 
+/// How long a call may take, whatever it waits for: its turn, another process, a disk that hangs.
+/// The component tries a call four times, and has then time left to say that it could not.
+pub(super) const CALL_TIME: Duration = Duration::from_secs(5);
+
 /// How long a statement waits for another process, such as Spin itself, to end its transaction.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Shorter, so that the reason is told that SQLite has.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Connections kept for reading; more are opened and closed as needed.
 const IDLE_READERS: usize = 4;
@@ -48,6 +55,32 @@ pub enum Error {
         /// What the system said.
         source: Arc<std::io::Error>,
     },
+    /// The file in its place is not the one that was opened, or there is none. What was written
+    /// since may be gone when the process ends, so nothing is acknowledged any more.
+    #[error(
+        "the store cannot be relied on any more, and nothing more is acknowledged: {} {loss}. Was a \
+         backup put back under the running host? What was acknowledged until now is in the file \
+         that was there before. Stop every host before you move or replace the file, and start it \
+         again when the file that shall count is in its place",
+        path.display()
+    )]
+    Lost {
+        /// The file.
+        path: PathBuf,
+        /// What has become of it.
+        loss: Loss,
+    },
+    /// It cannot be told whether the file in its place is the one that was opened.
+    #[error("cannot look at {}: {source}", path.display())]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
+    /// A call took too long and was given up. It may have its effect all the same.
+    #[error("the store did not answer within {} s", CALL_TIME.as_secs())]
+    Slow,
     /// SQLite failed.
     #[error("SQLite: {0}")]
     Sqlite(Arc<rusqlite::Error>),
@@ -65,6 +98,7 @@ impl From<rusqlite::Error> for Error {
 /// A file of stores. Clones share it.
 #[derive(Clone)]
 pub struct Database {
+    place: Arc<Place>,
     readers: Arc<Readers>,
     writer: Arc<Writer>,
 }
@@ -79,7 +113,8 @@ impl Database {
                 source: Arc::new(source),
             })?;
         }
-        let connection = connect(&path)?;
+        let before = Identity::of(&path).ok();
+        let connection = connect(&path, OpenFlags::default())?;
         // SQLite answers with the mode it could take; any is durable, the log is only the faster
         // one.
         connection.query_row("PRAGMA journal_mode = wal", [], |_| Ok(()))?;
@@ -92,13 +127,22 @@ impl Database {
                  PRIMARY KEY (store, key)
              )",
         )?;
+        let place = Arc::new(Place::of(&connection, &path, before)?);
         Ok(Self {
             readers: Arc::new(Readers {
                 path,
+                place: Arc::clone(&place),
                 idle: Mutex::default(),
             }),
-            writer: Arc::new(Writer::start(connection)?),
+            writer: Arc::new(Writer::start(connection, Arc::clone(&place))?),
+            place,
         })
+    }
+
+    /// Gets [`Error::Lost`] when the file is not in its place any more. It is looked at with every
+    /// call, and every second.
+    pub fn lost(&self) -> watch::Receiver<Option<Error>> {
+        self.place.lost()
     }
 
     /// The value of a key.
@@ -181,7 +225,10 @@ impl Database {
             answer,
         };
         self.writer.send(write)?;
-        answered.await.map_err(|_| Error::Closed)?
+        let answered = timeout(CALL_TIME, answered).await;
+        answered
+            .map_err(|_| Error::Slow)?
+            .map_err(|_| Error::Closed)?
     }
 
     async fn read<T: Send + 'static>(
@@ -189,15 +236,25 @@ impl Database {
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
         let readers = self.readers.clone();
-        tokio::task::spawn_blocking(move || readers.read(query))
-            .await
-            .map_err(|_| Error::Closed)?
+        let (asks, given_up) = oneshot::channel::<()>();
+        let reading = tokio::task::spawn_blocking(move || {
+            // Whoever waits for a disk that hangs leaves a thread behind; those that come too late
+            // shall not wait there as well.
+            match asks.is_closed() {
+                true => Err(Error::Slow),
+                false => readers.read(query),
+            }
+        });
+        let read = timeout(CALL_TIME, reading).await;
+        drop(given_up);
+        read.map_err(|_| Error::Slow)?.map_err(|_| Error::Closed)?
     }
 }
 
 /// Connections that only read.
 struct Readers {
     path: PathBuf,
+    place: Arc<Place>,
     idle: Mutex<Vec<Connection>>,
 }
 
@@ -205,16 +262,22 @@ impl Readers {
     fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = idle().pop();
+        self.place.check()?;
         let connection = match kept {
             Some(connection) => connection,
             None => {
-                let connection = connect(&self.path)?;
+                // What is gone must not be made anew.
+                let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_CREATE;
+                let connection = connect(&self.path, flags)?;
                 connection.pragma_update(None, "query_only", true)?;
                 rusqlite::vtab::array::load_module(&connection)?;
                 connection
             }
         };
-        let result = query(&connection)?;
+        let result = query(&connection);
+        // A connection that was opened a moment ago may have another file.
+        self.place.check()?;
+        let result = result?;
         let mut idle = idle();
         if idle.len() < IDLE_READERS {
             idle.push(connection);
@@ -223,8 +286,8 @@ impl Readers {
     }
 }
 
-fn connect(path: &Path) -> Result<Connection, Error> {
-    let connection = Connection::open(path)?;
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
+    let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // What is written over is gone from the file too, and does not linger in its free pages.
@@ -361,6 +424,139 @@ mod tests {
             database.increment(STORE, "n".to_owned(), -1).await.unwrap(),
             i64::MAX - 1
         );
+    }
+
+    #[tokio::test]
+    async fn a_counter_cannot_leave_its_range_downwards_either() {
+        let (_folder, path) = temporary();
+        let database = Database::open(path).unwrap();
+        let add = |delta| database.increment(STORE, "n".to_owned(), delta);
+        assert_eq!(add(i64::MIN).await.unwrap(), i64::MIN);
+        for delta in [-1, i64::MIN] {
+            assert!(matches!(
+                add(delta).await,
+                Err(Error::CounterOverflow { .. })
+            ));
+        }
+        assert_eq!(add(i64::MAX).await.unwrap(), -1);
+        assert_eq!(add(i64::MAX).await.unwrap(), i64::MAX - 1);
+    }
+
+    /// Who takes several numbers at once has those below the new value, and nobody else has one of
+    /// them.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn numbers_taken_many_at_once_by_two_hosts_are_each_taken_once() {
+        let (_folder, path) = temporary();
+        let hosts = [
+            Database::open(path.clone()).unwrap(),
+            Database::open(path).unwrap(),
+        ];
+        let deltas: Vec<i64> = (0..120).map(|n| 1 + n % 7).collect();
+        let tasks: Vec<_> = deltas
+            .iter()
+            .enumerate()
+            .map(|(n, &delta)| {
+                let database = hosts[n % 2].clone();
+                tokio::spawn(async move {
+                    let last = database.increment(STORE, "n".to_owned(), delta).await;
+                    (delta, last.unwrap())
+                })
+            })
+            .collect();
+        let mut taken = BTreeSet::new();
+        for task in tasks {
+            let (delta, last) = task.await.unwrap();
+            for number in last - delta + 1..=last {
+                assert!(taken.insert(number), "{number} was taken twice");
+            }
+        }
+        assert_eq!(taken, (1..=deltas.iter().sum()).collect());
+    }
+
+    /// Where another process is told what to lock.
+    const LOCK: &str = "TEST_LOCKS_THIS_STORE";
+
+    /// The other process of the next test: has a transaction until its input ends.
+    #[test]
+    #[ignore = "is started by another test"]
+    fn locks_a_store() {
+        let Some(path) = std::env::var_os(LOCK).map(PathBuf::from) else {
+            return;
+        };
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        std::fs::write(path.with_extension("locked"), "").unwrap();
+        let _ = std::io::Read::read(&mut std::io::stdin(), &mut [0]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn while_another_process_has_the_lock_calls_end_in_errors_and_reads_go_on() {
+        use std::process::{Command, Stdio};
+        use std::time::Instant;
+
+        let (_folder, path) = temporary();
+        let database = Database::open(path.clone()).unwrap();
+        database.set(STORE, pairs(&[("a", "1")])).await.unwrap();
+        let test = format!("{}::locks_a_store", module_path!());
+        let test = test.split_once("::").unwrap().1;
+        let mut other = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", test])
+            .env(LOCK, &path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        while !path.with_extension("locked").exists() {
+            assert!(other.try_wait().unwrap().is_none(), "it locks nothing");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+
+        // The second comes while the first waits for the lock, and has to wait for it too.
+        let writes = (0..2_u32).map(|n| {
+            let database = database.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs(1) * n).await;
+                let asked = Instant::now();
+                let write = database.increment(STORE, "n".to_owned(), 1).await;
+                (write, asked.elapsed())
+            })
+        });
+        let writes: Vec<_> = writes.collect();
+        let read = database.get(STORE, "a").await.unwrap();
+        assert_eq!(read, Some(b"1".to_vec()));
+        let mut reasons = Vec::new();
+        for write in writes {
+            let (write, took) = write.await.unwrap();
+            assert!(took < CALL_TIME + Duration::from_secs(1), "{took:?}");
+            reasons.push(write.unwrap_err().to_string());
+        }
+        assert!(reasons[0].contains("locked"), "{reasons:?}");
+        assert!(
+            reasons[1].contains("did not answer within 5 s"),
+            "{reasons:?}"
+        );
+
+        drop(other.stdin.take());
+        other.wait().unwrap();
+        database.set(STORE, pairs(&[("a", "2")])).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_write_that_was_given_up_before_its_turn_is_not_made() {
+        let (_folder, path) = temporary();
+        let database = Database::open(path.clone()).unwrap();
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let first = database.clone();
+        let first = tokio::spawn(async move { first.set(STORE, pairs(&[("a", "1")])).await });
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let given_up = database.increment(STORE, "n".to_owned(), 1);
+        let given_up = timeout(Duration::from_millis(50), given_up).await;
+        assert!(given_up.is_err(), "the first has the turn");
+        other.execute_batch("COMMIT").unwrap();
+        first.await.unwrap().unwrap();
+        let count = database.increment(STORE, "n".to_owned(), 1).await.unwrap();
+        assert_eq!(count, 1);
     }
 
     #[tokio::test]

@@ -18,6 +18,26 @@ pub(crate) struct KeyValue {
     /// The stores that the manifest grants.
     pub(crate) granted: Arc<BTreeSet<String>>,
     pub(crate) observer: Option<Observer>,
+    pub(crate) manner: Manner,
+}
+
+/// The store of Spin's whose behaviour a component meets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Manner {
+    /// SQLite, which is what there is.
+    #[default]
+    Sqlite,
+    /// Redis, in its batches: Spin reads one by the command `KEYS`, which takes one pattern and
+    /// gives the names that fit it, so that one key has no value and several are an error; and
+    /// Redis refuses a batch of nothing. For tests: the values are in SQLite all the same.
+    Redis,
+}
+
+/// What Redis says of a command with too few keys, or too many.
+fn wrong_number_of_arguments(command: &str) -> store::Error {
+    store::Error::Other(format!(
+        "ResponseError: wrong number of arguments for '{command}' command"
+    ))
 }
 
 /// An open store.
@@ -188,6 +208,12 @@ impl batch::Host for KeyValueView<'_> {
             .stores
             .call(&name, Operation::GetMany, named, work)
             .await?;
+        if self.stores.manner == Manner::Redis {
+            return match keys.len() {
+                1 => Ok(found.into_iter().map(|(key, _)| (key, None)).collect()),
+                _ => Err(wrong_number_of_arguments("keys")),
+            };
+        }
         Ok(found
             .into_iter()
             .map(|(key, value)| (key, Some(value)))
@@ -199,6 +225,9 @@ impl batch::Host for KeyValueView<'_> {
         bucket: Resource<Bucket>,
         pairs: Vec<(String, Vec<u8>)>,
     ) -> Result<(), store::Error> {
+        if self.stores.manner == Manner::Redis && pairs.is_empty() {
+            return Err(wrong_number_of_arguments("mset"));
+        }
         let name = self.name(&bucket)?;
         let keys: Vec<String> = pairs.iter().map(|(key, _)| key.clone()).collect();
         let work = self.stores.database.set(&name, pairs);
@@ -213,6 +242,9 @@ impl batch::Host for KeyValueView<'_> {
         bucket: Resource<Bucket>,
         keys: Vec<String>,
     ) -> Result<(), store::Error> {
+        if self.stores.manner == Manner::Redis && keys.is_empty() {
+            return Err(wrong_number_of_arguments("del"));
+        }
         let name = self.name(&bucket)?;
         let work = self.stores.database.delete(&name, keys.clone());
         let named = keys.iter().map(String::as_str);

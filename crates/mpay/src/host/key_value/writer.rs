@@ -3,20 +3,26 @@
 //! A commit costs a flush to disk whatever its size, and SQLite takes one writer at a time. So the
 //! writes that have come in while a commit was under way go into the next one together, each in a
 //! savepoint of its own: one that fails does not touch the others. A write is answered after its
-//! commit.
+//! commit, and after a look at whether the file is still in its place.
 
 use std::iter;
-use std::sync::mpsc;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
 use super::database::Error;
+use super::place::Place;
 
 /// Writes that share a commit at most, which bounds how long the first of them waits for the
 /// others.
 const BATCH: usize = 64;
+
+/// How often the file's place is looked at while nobody writes.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A change to one store.
 pub(super) enum Change {
@@ -40,11 +46,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Self, Error> {
+    pub(super) fn start(connection: Connection, place: Arc<Place>) -> Result<Self, Error> {
         let (queue, queued) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("key-value-writer".to_owned())
-            .spawn(move || run(connection, &queued))
+            .spawn(move || run(connection, &queued, &place))
             .map_err(|_| Error::Closed)?;
         Ok(Self {
             queue: Some(queue),
@@ -68,20 +74,48 @@ impl Drop for Writer {
 }
 
 /// Writes until the last sender is gone.
-fn run(mut connection: Connection, queue: &mpsc::Receiver<Write>) {
-    while let Ok(first) = queue.recv() {
+fn run(mut connection: Connection, queue: &mpsc::Receiver<Write>, place: &Place) {
+    let mut left = false;
+    loop {
+        if !left && place.store_is_lost() {
+            leave(&connection);
+            left = true;
+        }
+        let first = match queue.recv_timeout(LOOK_EVERY) {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Timeout) => {
+                // Whoever wants to know is told by the place itself.
+                let _ = place.check();
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        // Nobody waits any more for a write that was given up, and it was not acknowledged.
         let batch: Vec<Write> = iter::once(first)
             .chain(queue.try_iter().take(BATCH - 1))
+            .filter(|write| !write.answer.is_closed())
             .collect();
-        let results = match commit(&mut connection, &batch) {
-            Ok(results) => results,
-            Err(error) => vec![Err(error); batch.len()],
-        };
+        if batch.is_empty() {
+            continue;
+        }
+        let results = place
+            .check()
+            .and_then(|()| commit(&mut connection, &batch))
+            .and_then(|results| place.check().map(|()| results))
+            .unwrap_or_else(|error| vec![Err(error); batch.len()]);
         for (write, result) in batch.into_iter().zip(results) {
             // Whoever asked may be gone, with a request that was cut off.
             let _ = write.answer.send(result);
         }
     }
+}
+
+/// Moves what is in the log into the file that was opened, wherever that is now, and empties the
+/// log. Otherwise what was acknowledged would be missing in the file that was moved away; and the
+/// log, beside the file that was put in its place, would be taken for that one's and spoil it.
+fn leave(connection: &Connection) {
+    // If it fails there is nothing left to be done; why it is left is told by the place.
+    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
 }
 
 fn commit(connection: &mut Connection, batch: &[Write]) -> Result<Vec<Result<i64, Error>>, Error> {

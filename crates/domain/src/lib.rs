@@ -1,0 +1,31 @@
+//! What an order and a payment are, and what follows from them. No I/O, no clock, no wire format.
+
+mod account;
+mod currency;
+mod generated_key;
+mod iban;
+mod identifiers;
+mod life;
+mod money;
+mod order;
+mod payment;
+mod state;
+mod state_identifier;
+mod summary;
+mod text;
+pub mod time;
+
+pub use account::PaymentAccount;
+pub use currency::{Currency, CurrencyError};
+pub use iban::{Iban, IbanError};
+pub use identifiers::{LineId, OrderKey, PaymentId, ServiceId};
+pub use life::ChangeRefused;
+pub use money::{Money, MoneyError};
+pub use order::{
+    CustomerType, Line, Order, OrderError, OrderFields, PROPERTY_TYPES, Property, SetStatus,
+};
+pub use payment::{Confirmation, ConfirmationLine, ConfirmationProperty, ContentDigest, Misfit};
+pub use state::{ClosedReview, LineDue, OrderState, OrderStatus, RecordedPayment, Review};
+pub use state_identifier::{StateIdentifierDoubt, check_state_identifier};
+pub use summary::{OpenedReview, OrderSummary, Paid, Shape, SummaryFields};
+pub use text::{Language, Localized, Text, TextError};

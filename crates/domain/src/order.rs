@@ -1,0 +1,289 @@
+//! What the institution asks to be paid.
+
+use std::{collections::HashSet, ops::Deref};
+
+use jiff::Timestamp;
+
+use super::{Currency, LineId, Localized, Money, OrderKey, PaymentAccount, ServiceId, Text};
+
+/// `OrderProperty/Type` values known to MPay.
+pub const PROPERTY_TYPES: [&str; 7] = [
+    "string",
+    "idn",
+    "tc",
+    "number",
+    "CustomerName",
+    "CustomerType",
+    "LineDescription",
+];
+
+/// `CustomerType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CustomerType {
+    /// Not known.
+    Unspecified,
+    /// A natural person.
+    Person,
+    /// A legal person.
+    Organization,
+}
+
+impl CustomerType {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Unspecified, Self::Person, Self::Organization];
+
+    /// The contract's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unspecified => "Unspecified",
+            Self::Person => "Person",
+            Self::Organization => "Organization",
+        }
+    }
+
+    /// Reads the contract's word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// A status that no payment or date gives: the institution says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetStatus {
+    /// The service was rendered; nothing more is to be paid.
+    Completed,
+    /// The order was withdrawn.
+    Cancelled,
+    /// The money is on its way back.
+    Refunding,
+    /// The money was given back.
+    Refunded,
+}
+
+impl SetStatus {
+    /// Every one.
+    pub const ALL: [Self; 4] = [
+        Self::Completed,
+        Self::Cancelled,
+        Self::Refunding,
+        Self::Refunded,
+    ];
+
+    /// The contract's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "Completed",
+            Self::Cancelled => "Cancelled",
+            Self::Refunding => "Refunding",
+            Self::Refunded => "Refunded",
+        }
+    }
+
+    /// Reads the contract's word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+/// `OrderProperty`: what is shown to the payer, and what he may fill in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Property {
+    /// `Id`.
+    pub id: Option<Text<36>>,
+    /// `Name`: letters, digits and spaces.
+    pub name: Text<36>,
+    /// `DisplayName`.
+    pub display_name: Localized<36>,
+    /// `Type`, one of [`PROPERTY_TYPES`]; absent means `string`.
+    pub kind: Option<&'static str>,
+    /// `Value`; `None` is written as an empty one.
+    pub value: Option<Text<255>>,
+    /// `IsVisible`.
+    pub is_visible: Option<bool>,
+    /// `Modifiable`: the payer may change the value.
+    pub modifiable: Option<bool>,
+    /// `Required`.
+    pub required: Option<bool>,
+}
+
+/// `OrderLine`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// `LineID`, unique in its order.
+    pub line_id: LineId,
+    /// `Reason`: what is paid for.
+    pub reason: Localized<50>,
+    /// `AmountDue` before any payment; `None` where it is not known yet.
+    pub amount_due: Option<Money>,
+    /// `DestinationAccount`; `None` stands for the service's default account.
+    pub destination_account: Option<PaymentAccount>,
+    /// `Properties`.
+    pub properties: Vec<Property>,
+}
+
+/// The members of an [`Order`], each right in itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderFields {
+    /// `ServiceID`.
+    pub service_id: ServiceId,
+    /// `OrderKey`.
+    pub order_key: OrderKey,
+    /// `Currency`.
+    pub currency: Currency,
+    /// `Reason`: what the order is for; printed on receipts.
+    pub reason: Localized<50>,
+    /// `IssuedAt`.
+    pub issued_at: Option<Timestamp>,
+    /// `DueDate`: after it the order is expired. Leave it out for a bill that stays payable.
+    pub due_date: Option<Timestamp>,
+    /// `CustomerType`.
+    pub customer_type: Option<CustomerType>,
+    /// `CustomerID`: IDNP or IDNO.
+    pub customer_id: Option<Text<13>>,
+    /// `CustomerName`.
+    pub customer_name: Option<Text<60>>,
+    /// `AllowPartialPayments`: less than is due may be paid.
+    pub allow_partial_payments: bool,
+    /// `AllowAdvancePayments`: more than is due may be paid.
+    pub allow_advance_payments: bool,
+    /// `Lines`.
+    pub lines: Vec<Line>,
+    /// `Properties`.
+    pub properties: Vec<Property>,
+    /// A status that the institution set.
+    pub set_status: Option<SetStatus>,
+    /// What the money that is given back is found by at the bank or the treasury.
+    pub refund_reference: Option<Text<140>>,
+}
+
+/// What members that are right in themselves do wrong together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// An order has at least one line.
+    #[error("must have at least one line")]
+    NoLines,
+    /// Line number `line` (from 0) repeats an id.
+    #[error("repeats the line_id {id}")]
+    RepeatedLine {
+        /// Position of the line, from 0.
+        line: usize,
+        /// The id.
+        id: LineId,
+    },
+    /// Line number `line` (from 0) asks for nothing.
+    #[error("must be more than zero")]
+    NothingDue {
+        /// Position of the line, from 0.
+        line: usize,
+    },
+    /// Line number `line` (from 0) lacks the amount that others have.
+    #[error("is missing: either all lines have an amount or none has")]
+    AmountMissing {
+        /// Position of the line, from 0.
+        line: usize,
+    },
+    /// An unknown amount can only be paid in part or in advance.
+    #[error(
+        "is unknown, which needs allow_partial_payments or allow_advance_payments; else give every line its amount_due"
+    )]
+    UnknownAmount,
+    /// Money that was given back must be found.
+    #[error(
+        "is missing: an order that is Refunded needs what the refund is found by, such as the number of the payment order"
+    )]
+    NoRefundReference,
+    /// There is no refund to refer to.
+    #[error("is for an order that is Refunding or Refunded; leave it out")]
+    NoRefund,
+    /// The sum is beyond [`Money::MAX`].
+    #[error("add up to more than {max}", max = Money::MAX)]
+    TooLarge,
+}
+
+/// `OrderDetails`: an order, whole and consistent.
+///
+/// It has lines with distinct ids; their amounts are all known and positive, or all unknown, and
+/// then partial or advance payments are allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order(OrderFields);
+
+impl Deref for Order {
+    type Target = OrderFields;
+
+    fn deref(&self) -> &OrderFields {
+        &self.0
+    }
+}
+
+impl Order {
+    /// Checks what the members say together.
+    ///
+    /// # Errors
+    /// Every [`OrderError`] that holds, not just the first.
+    pub fn new(fields: OrderFields) -> Result<Self, Vec<OrderError>> {
+        let mut errors = Vec::new();
+        if fields.lines.is_empty() {
+            errors.push(OrderError::NoLines);
+        }
+        let any_amount = fields.lines.iter().any(|line| line.amount_due.is_some());
+        let mut ids = HashSet::new();
+        for (position, line) in fields.lines.iter().enumerate() {
+            if !ids.insert(&line.line_id) {
+                errors.push(OrderError::RepeatedLine {
+                    line: position,
+                    id: line.line_id.clone(),
+                });
+            }
+            match line.amount_due {
+                Some(amount) if amount.is_zero() => {
+                    errors.push(OrderError::NothingDue { line: position });
+                }
+                None if any_amount => errors.push(OrderError::AmountMissing { line: position }),
+                _ => {}
+            }
+        }
+        let payable_unknown = fields.allow_partial_payments || fields.allow_advance_payments;
+        if !any_amount && !fields.lines.is_empty() && !payable_unknown {
+            errors.push(OrderError::UnknownAmount);
+        }
+        let refund = matches!(
+            fields.set_status,
+            Some(SetStatus::Refunding | SetStatus::Refunded)
+        );
+        match &fields.refund_reference {
+            None if fields.set_status == Some(SetStatus::Refunded) => {
+                errors.push(OrderError::NoRefundReference);
+            }
+            Some(_) if !refund => errors.push(OrderError::NoRefund),
+            _ => {}
+        }
+        let order = Self(fields);
+        if order.total().is_some_and(|total| total > Money::MAX) {
+            errors.push(OrderError::TooLarge);
+        }
+        if errors.is_empty() {
+            Ok(order)
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// The order withdrawn.
+    pub fn cancelled(&self) -> Self {
+        Self(OrderFields {
+            set_status: Some(SetStatus::Cancelled),
+            refund_reference: None,
+            ..self.0.clone()
+        })
+    }
+
+    /// The sum of the lines before any payment; `None` while it is unknown.
+    pub fn total(&self) -> Option<Money> {
+        self.lines.iter().map(|line| line.amount_due).sum()
+    }
+
+    /// Whether the order has a line of this id.
+    pub fn has_line(&self, id: &LineId) -> bool {
+        self.lines.iter().any(|line| line.line_id == *id)
+    }
+}

@@ -1,0 +1,256 @@
+//! What follows from an order's versions and payments: computed when read, never stored.
+
+use std::{collections::HashSet, ops::Deref};
+
+use jiff::Timestamp;
+
+use super::{Confirmation, Money, OpenedReview, Order, OrderSummary, PaymentId, SetStatus, Text};
+
+/// `OrderStatus`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderStatus {
+    /// Can be paid.
+    Active,
+    /// Paid in part, can be paid.
+    PartiallyPaid,
+    /// Paid.
+    Paid,
+    /// Past its due date.
+    Expired,
+    /// Set by the institution.
+    Set(SetStatus),
+}
+
+impl OrderStatus {
+    /// Every one.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let derived = [Self::Active, Self::PartiallyPaid, Self::Paid, Self::Expired];
+        derived.into_iter().chain(SetStatus::ALL.map(Self::Set))
+    }
+
+    /// The contract's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::PartiallyPaid => "PartiallyPaid",
+            Self::Paid => "Paid",
+            Self::Expired => "Expired",
+            Self::Set(status) => status.as_str(),
+        }
+    }
+
+    /// Reads the contract's word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::all().find(|status| status.as_str() == text)
+    }
+}
+
+/// Why a person should look at a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Review {
+    /// Paid when the order was expired, cancelled, completed or refunded.
+    Late,
+    /// Nothing was due any more.
+    Double,
+    /// More than was due, without leave to pay in advance; or more than the order asks since it was
+    /// amended.
+    OverPaid,
+    /// Less than was due, without leave to pay in part.
+    UnderPaid,
+    /// It pays lines of an older version of the order.
+    Amended,
+    /// It came in another currency than the order has now, so that it pays nothing of it.
+    OtherCurrency,
+    /// It cannot have been paid when MPay says: before 2013, or more than a day after it came in.
+    ImplausibleDate,
+    /// Its order has lost it, so that nothing else can be said of it. It is entered there again by a
+    /// repair of the store, and by nothing that a person says.
+    Orphaned,
+}
+
+impl Review {
+    /// Every one.
+    pub const ALL: [Self; 8] = [
+        Self::Late,
+        Self::Double,
+        Self::OverPaid,
+        Self::UnderPaid,
+        Self::Amended,
+        Self::OtherCurrency,
+        Self::ImplausibleDate,
+        Self::Orphaned,
+    ];
+
+    /// The name that users meet.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Late => "late",
+            Self::Double => "double",
+            Self::OverPaid => "over-paid",
+            Self::UnderPaid => "under-paid",
+            Self::Amended => "amended",
+            Self::OtherCurrency => "other-currency",
+            Self::ImplausibleDate => "implausible-date",
+            Self::Orphaned => "orphaned",
+        }
+    }
+
+    /// Reads the name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|review| review.as_str() == text)
+    }
+}
+
+/// A reason that a person has looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosedReview {
+    /// The reason.
+    pub review: Review,
+    /// What the person found.
+    pub note: Text<500>,
+    /// When it was closed.
+    pub closed_at: Timestamp,
+    /// Which token closed it.
+    pub by: String,
+}
+
+/// A payment with what is to be said of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedPayment {
+    /// What MPay confirmed.
+    pub confirmation: Confirmation,
+    /// What a person should look at; empty if nothing.
+    pub review: Vec<Review>,
+    /// What a person has looked at.
+    pub closed: Vec<ClosedReview>,
+}
+
+/// A line that is still to be paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineDue {
+    /// Position of the line in its order, from 0.
+    pub position: usize,
+    /// What is due; `None` where it is unknown.
+    pub amount: Option<Money>,
+}
+
+/// An order as it stands: its versions and payments, folded in the order of their recording.
+///
+/// What follows from them follows from their [`OrderSummary`] alone. Where folding began with one
+/// that was kept, only the versions and payments since are here.
+#[derive(Debug, Clone, Default)]
+pub struct OrderState {
+    summary: OrderSummary,
+    versions: Vec<Order>,
+    payments: Vec<RecordedPayment>,
+    /// Of `payments`, kept while folding: an order may have thousands.
+    payment_ids: HashSet<PaymentId>,
+}
+
+impl Deref for OrderState {
+    type Target = OrderSummary;
+
+    fn deref(&self) -> &OrderSummary {
+        &self.summary
+    }
+}
+
+/// Goes on from what was kept.
+impl From<OrderSummary> for OrderState {
+    fn from(summary: OrderSummary) -> Self {
+        Self {
+            summary,
+            ..Self::default()
+        }
+    }
+}
+
+impl RecordedPayment {
+    /// A payment that its order has lost: its own record is all there is.
+    pub fn orphaned(confirmation: Confirmation) -> Self {
+        Self {
+            confirmation,
+            review: vec![Review::Orphaned],
+            closed: Vec::new(),
+        }
+    }
+}
+
+impl OrderState {
+    /// Adds a version of the order. Gives the review that it opens, also of a payment that is not
+    /// here ([`OrderSummary::amend`]).
+    pub fn amend(&mut self, order: Order) -> Option<OpenedReview> {
+        self.versions.push(order.clone());
+        let opened = self.summary.amend(order);
+        if let Some(opened) = &opened
+            && let Some(payment) = self.payment_mut(&opened.payment_id)
+        {
+            payment.review.push(opened.review);
+        }
+        opened
+    }
+
+    /// Adds a payment, and finds what a person should look at. One that is there already counts
+    /// once, and gives `false`: of those before a summary that was kept the caller knows.
+    pub fn pay(&mut self, confirmation: Confirmation, received_at: Timestamp) -> bool {
+        if !self.payment_ids.insert(confirmation.payment_id.clone()) {
+            return false;
+        }
+        let review = self.summary.pay(&confirmation, received_at);
+        self.payments.push(RecordedPayment {
+            confirmation,
+            review,
+            closed: Vec::new(),
+        });
+        true
+    }
+
+    /// Closes a review of a payment. `false` if there is no such review open. Of a payment before a
+    /// summary that was kept the caller knows whether it is.
+    pub fn close(&mut self, payment_id: &PaymentId, closed: ClosedReview) -> bool {
+        let review = closed.review;
+        if let Some(payment) = self.payment_mut(payment_id) {
+            let Some(position) = payment.review.iter().position(|open| *open == review) else {
+                return false;
+            };
+            payment.review.remove(position);
+            payment.closed.push(closed);
+        } else if self.is_whole() {
+            return false;
+        }
+        self.summary.close(payment_id, review)
+    }
+
+    /// What its versions and payments add up to: to be kept, and folding go on from it.
+    pub fn summary(&self) -> &OrderSummary {
+        &self.summary
+    }
+
+    /// Whether every payment is here: folding did not begin with a summary that was kept.
+    pub fn is_whole(&self) -> bool {
+        u64::try_from(self.payments.len()) == Ok(self.summary.payment_count)
+    }
+
+    /// The versions, the oldest first.
+    pub fn versions(&self) -> &[Order] {
+        &self.versions
+    }
+
+    /// The payments in the order of their recording.
+    pub fn payments(&self) -> &[RecordedPayment] {
+        &self.payments
+    }
+
+    /// The payment of this id.
+    pub fn payment(&self, id: &PaymentId) -> Option<&RecordedPayment> {
+        self.payments
+            .iter()
+            .find(|payment| payment.confirmation.payment_id == *id)
+    }
+
+    fn payment_mut(&mut self, id: &PaymentId) -> Option<&mut RecordedPayment> {
+        self.payments
+            .iter_mut()
+            .find(|payment| payment.confirmation.payment_id == *id)
+    }
+}

@@ -1,0 +1,646 @@
+//! What an order's versions and payments add up to: all that what follows from them needs, and no
+//! larger for a thousand payments than for one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Deref,
+};
+
+use jiff::Timestamp;
+
+use super::{
+    Confirmation, Currency, LineDue, LineId, Misfit, Money, Order, OrderStatus, PaymentAccount,
+    PaymentId, Review,
+};
+
+/// The members of an [`OrderSummary`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SummaryFields {
+    /// The latest version; `None` for an order that does not exist.
+    pub order: Option<Order>,
+    /// How many versions there were.
+    pub version_count: u64,
+    /// What payments for earlier versions may name, where that is more than the latest version has.
+    pub earlier: Vec<Shape>,
+    /// The lines that the latest version does not have, each with its account in the latest of the
+    /// versions that have it.
+    pub former_lines: BTreeMap<LineId, Option<PaymentAccount>>,
+    /// What was paid, by currency.
+    pub paid: BTreeMap<Currency, Paid>,
+    /// How many payments there were.
+    pub payment_count: u64,
+    /// How many of them came before the latest version.
+    pub paid_before: u64,
+    /// How many payments have an open review of a reason; none that is zero.
+    pub open_reviews: BTreeMap<Review, u64>,
+}
+
+/// What a payment for a version of an order may name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    /// Its currency.
+    pub currency: Currency,
+    /// Its lines.
+    pub lines: BTreeSet<LineId>,
+}
+
+/// What was paid in one currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paid {
+    /// The sum of the payments.
+    pub amount: Money,
+    /// What was paid of each line, where that is not nothing.
+    pub lines: BTreeMap<LineId, Money>,
+    /// The latest payment.
+    pub latest: PaymentId,
+    /// Its open reviews.
+    pub latest_reviews: Vec<Review>,
+}
+
+/// A review of a payment that something later than the payment has opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenedReview {
+    /// The payment.
+    pub payment_id: PaymentId,
+    /// The reason.
+    pub review: Review,
+}
+
+/// An order as it stands, without its payments: versions and payments, folded in the order of their
+/// recording. It can be kept, and folding go on with what came since.
+///
+/// Whoever folds sees to it that every version, payment and closing of a review is there once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OrderSummary(SummaryFields);
+
+impl Deref for OrderSummary {
+    type Target = SummaryFields;
+
+    fn deref(&self) -> &SummaryFields {
+        &self.0
+    }
+}
+
+impl From<SummaryFields> for OrderSummary {
+    fn from(fields: SummaryFields) -> Self {
+        Self(fields)
+    }
+}
+
+impl Shape {
+    fn of(order: &Order) -> Self {
+        Self {
+            currency: order.currency,
+            lines: order
+                .lines
+                .iter()
+                .map(|line| line.line_id.clone())
+                .collect(),
+        }
+    }
+
+    /// Whether what fits `other` fits this.
+    fn covers(&self, other: &Self) -> bool {
+        self.currency == other.currency && self.lines.is_superset(&other.lines)
+    }
+
+    fn fits(&self, confirmation: &Confirmation) -> bool {
+        let mut lines = confirmation.lines.iter();
+        self.currency == confirmation.currency && lines.all(|l| self.lines.contains(&l.line_id))
+    }
+}
+
+impl OrderSummary {
+    /// Adds a version of the order. If it asks for less than was paid before, the latest payment has
+    /// another review, unless what is too much was too much before.
+    pub fn amend(&mut self, order: Order) -> Option<OpenedReview> {
+        let too_much = self.too_much();
+        let (currency, shape) = (order.currency, Shape::of(&order));
+        let state = &mut self.0;
+        if let Some(previous) = state.order.take() {
+            state.earlier.push(Shape::of(&previous));
+            for line in &previous.lines {
+                let account = line.destination_account.clone();
+                state.former_lines.insert(line.line_id.clone(), account);
+            }
+        }
+        state.former_lines.retain(|id, _| !shape.lines.contains(id));
+        let mut earlier: Vec<Shape> = Vec::new();
+        for known in state.earlier.drain(..).rev() {
+            if !shape.covers(&known) && !earlier.iter().any(|later| later.covers(&known)) {
+                earlier.retain(|later| !known.covers(later));
+                earlier.push(known);
+            }
+        }
+        earlier.reverse();
+        state.earlier = earlier;
+        state.order = Some(order);
+        state.version_count += 1;
+        state.paid_before = state.payment_count;
+        if self.too_much() <= too_much {
+            return None;
+        }
+        let paid = self.0.paid.get_mut(&currency)?;
+        if paid.latest_reviews.contains(&Review::OverPaid) {
+            return None;
+        }
+        paid.latest_reviews.push(Review::OverPaid);
+        *self.0.open_reviews.entry(Review::OverPaid).or_default() += 1;
+        Some(OpenedReview {
+            payment_id: paid.latest.clone(),
+            review: Review::OverPaid,
+        })
+    }
+
+    /// Adds a payment, and gives what a person should look at.
+    pub fn pay(&mut self, confirmation: &Confirmation, received_at: Timestamp) -> Vec<Review> {
+        let reviews = self.review(confirmation, received_at);
+        let state = &mut self.0;
+        for review in &reviews {
+            *state.open_reviews.entry(*review).or_default() += 1;
+        }
+        state.payment_count += 1;
+        let latest = confirmation.payment_id.clone();
+        let paid = state
+            .paid
+            .entry(confirmation.currency)
+            .or_insert_with(|| Paid {
+                amount: Money::ZERO,
+                lines: BTreeMap::new(),
+                latest: latest.clone(),
+                latest_reviews: Vec::new(),
+            });
+        paid.amount = paid.amount + confirmation.total;
+        let lines = confirmation.lines.iter();
+        for line in lines.filter(|line| !line.amount.is_zero()) {
+            let sum = paid.lines.entry(line.line_id.clone()).or_default();
+            *sum = *sum + line.amount;
+        }
+        paid.latest = latest;
+        paid.latest_reviews.clone_from(&reviews);
+        reviews
+    }
+
+    /// Counts an open review of a payment as closed. `false` if no payment has such a one; whether
+    /// this payment has, the caller knows.
+    pub fn close(&mut self, payment_id: &PaymentId, review: Review) -> bool {
+        let Some(count) = self.0.open_reviews.get_mut(&review) else {
+            return false;
+        };
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            self.0.open_reviews.remove(&review);
+        }
+        for paid in self.0.paid.values_mut() {
+            if paid.latest == *payment_id {
+                paid.latest_reviews.retain(|open| *open != review);
+            }
+        }
+        true
+    }
+
+    /// The latest version; `None` for an order that does not exist.
+    pub fn order(&self) -> Option<&Order> {
+        self.order.as_ref()
+    }
+
+    /// Checks that a confirmation can be a payment of this order, whatever state that is in. MPay
+    /// may have shown an older version: one that fits is enough.
+    ///
+    /// # Errors
+    /// What is wrong with its amounts, or how it differs from the latest version.
+    pub fn check_payment(&self, confirmation: &Confirmation) -> Result<(), Misfit> {
+        confirmation.check_amounts()?;
+        let Some(order) = self.order() else {
+            return Ok(());
+        };
+        let checked = confirmation.check_against(order);
+        if self.earlier.iter().any(|shape| shape.fits(confirmation)) {
+            return Ok(());
+        }
+        checked
+    }
+
+    /// The account of a line, in the latest version that has the line; `None` where that names
+    /// none.
+    pub fn account(&self, line_id: &LineId) -> Option<&PaymentAccount> {
+        let mut lines = self.order().into_iter().flat_map(|order| &order.lines);
+        match lines.find(|line| line.line_id == *line_id) {
+            Some(line) => line.destination_account.as_ref(),
+            None => self.former_lines.get(line_id)?.as_ref(),
+        }
+    }
+
+    /// Whether a payment came after the latest version.
+    pub fn paid_since_amended(&self) -> bool {
+        self.payment_count > self.paid_before
+    }
+
+    /// Whether a payment has a review that is open.
+    pub fn has_open_review(&self) -> bool {
+        !self.open_reviews.is_empty()
+    }
+
+    /// The sum of the payments in the order's currency. What came in another pays nothing of it.
+    pub fn amount_paid(&self) -> Money {
+        self.counting().map_or(Money::ZERO, |paid| paid.amount)
+    }
+
+    /// What is still due; `None` while the order's amount is unknown.
+    pub fn amount_due(&self) -> Option<Money> {
+        Some(self.order()?.total()?.saturating_sub(self.amount_paid()))
+    }
+
+    /// What has been paid beyond the total, by mistake or in advance.
+    pub fn amount_overpaid(&self) -> Money {
+        let total = self.order().and_then(Order::total);
+        total.map_or(Money::ZERO, |total| {
+            self.amount_paid().saturating_sub(total)
+        })
+    }
+
+    /// The status at the time `now`: the first that applies of what the institution set, Paid,
+    /// Expired, PartiallyPaid, Active (MPay contract, "Settled readings").
+    pub fn status(&self, now: Timestamp) -> OrderStatus {
+        let Some(order) = self.order() else {
+            return OrderStatus::Active;
+        };
+        match order.set_status {
+            Some(status) => OrderStatus::Set(status),
+            None if self.amount_due().is_some_and(Money::is_zero) => OrderStatus::Paid,
+            None if order.due_date.is_some_and(|due| now > due) => OrderStatus::Expired,
+            None if !self.amount_paid().is_zero() => OrderStatus::PartiallyPaid,
+            None => OrderStatus::Active,
+        }
+    }
+
+    /// The lines to show: those with something due, or all of them where nothing is due any more.
+    ///
+    /// A payment counts for the lines it names; what is more than such a line asks, or for a line
+    /// that the latest version does not have, counts for the others in their order.
+    pub fn lines_due(&self) -> Vec<LineDue> {
+        let Some(order) = self.order() else {
+            return Vec::new();
+        };
+        let mut paid = self.counting().map_or_else(BTreeMap::new, |paid| {
+            let lines = paid.lines.iter();
+            lines.map(|(id, amount)| (id, *amount)).collect()
+        });
+        let mut due: Vec<Option<Money>> = Vec::with_capacity(order.lines.len());
+        for line in &order.lines {
+            due.push(line.amount_due.map(|asked| {
+                let given = paid.remove(&line.line_id).unwrap_or_default();
+                if !given.saturating_sub(asked).is_zero() {
+                    paid.insert(&line.line_id, given.saturating_sub(asked));
+                }
+                asked.saturating_sub(given)
+            }));
+        }
+        let mut surplus: Money = paid.into_values().sum();
+        for amount in due.iter_mut().flatten() {
+            let rest = surplus.saturating_sub(*amount);
+            *amount = amount.saturating_sub(surplus);
+            surplus = rest;
+        }
+        let settled = due.iter().all(|amount| amount.is_some_and(Money::is_zero));
+        due.into_iter()
+            .enumerate()
+            .filter(|(_, amount)| settled || !amount.is_some_and(Money::is_zero))
+            .map(|(position, amount)| LineDue { position, amount })
+            .collect()
+    }
+
+    /// What was paid in the order's currency.
+    fn counting(&self) -> Option<&Paid> {
+        self.paid.get(&self.order()?.currency)
+    }
+
+    /// What has been paid beyond the total without leave to pay in advance.
+    fn too_much(&self) -> Money {
+        match self.order() {
+            Some(order) if !order.allow_advance_payments => self.amount_overpaid(),
+            _ => Money::ZERO,
+        }
+    }
+
+    fn review(&self, confirmation: &Confirmation, received_at: Timestamp) -> Vec<Review> {
+        let Some(order) = self.order() else {
+            return Vec::new();
+        };
+        let is_plausible = confirmation.is_plausible(received_at);
+        let paid_at = if is_plausible {
+            confirmation.paid_at
+        } else {
+            received_at
+        };
+        let mut review = Vec::new();
+        match self.status(paid_at) {
+            OrderStatus::Active | OrderStatus::PartiallyPaid => {}
+            OrderStatus::Paid => review.push(Review::Double),
+            OrderStatus::Expired | OrderStatus::Set(_) => review.push(Review::Late),
+        }
+        let counts = confirmation.currency == order.currency;
+        if let Some(due) = self.amount_due()
+            && counts
+            && !review.contains(&Review::Double)
+        {
+            if confirmation.total > due && !order.allow_advance_payments {
+                review.push(if due.is_zero() {
+                    Review::Double
+                } else {
+                    Review::OverPaid
+                });
+            }
+            if confirmation.total < due && !order.allow_partial_payments {
+                review.push(Review::UnderPaid);
+            }
+        }
+        if confirmation.line_beyond(order).is_some() {
+            review.push(Review::Amended);
+        }
+        if !counts {
+            review.push(Review::OtherCurrency);
+        }
+        if !is_plausible {
+            review.push(Review::ImplausibleDate);
+        }
+        review
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ClosedReview, ConfirmationLine, Line, Localized, OrderFields, OrderKey, OrderState,
+        ServiceId, SetStatus, Text,
+    };
+
+    fn money(amount: &str) -> Money {
+        Money::parse(amount).unwrap()
+    }
+
+    fn time(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// What a test says of an order beyond its lines.
+    #[derive(Default)]
+    struct Terms {
+        euro: bool,
+        partial: bool,
+        advance: bool,
+        due_date: Option<&'static str>,
+        status: Option<SetStatus>,
+    }
+
+    fn order(lines: &[(&str, &str)], terms: Terms) -> Order {
+        let reason = Localized {
+            ro: Text::parse("r").unwrap(),
+            ru: None,
+            en: None,
+        };
+        let lines = lines.iter().map(|(id, amount)| Line {
+            line_id: LineId::parse(id).unwrap(),
+            reason: reason.clone(),
+            amount_due: Some(money(amount)),
+            destination_account: None,
+            properties: vec![],
+        });
+        Order::new(OrderFields {
+            service_id: ServiceId::parse("S").unwrap(),
+            order_key: OrderKey::parse("1").unwrap(),
+            currency: currency(terms.euro),
+            lines: lines.collect(),
+            reason: reason.clone(),
+            issued_at: None,
+            due_date: terms.due_date.map(time),
+            customer_type: None,
+            customer_id: None,
+            customer_name: None,
+            allow_partial_payments: terms.partial,
+            allow_advance_payments: terms.advance,
+            properties: vec![],
+            set_status: terms.status,
+            refund_reference: None,
+        })
+        .unwrap()
+    }
+
+    fn currency(euro: bool) -> Currency {
+        Currency::parse(if euro { "EUR" } else { "MDL" }).unwrap()
+    }
+
+    const RECEIVED: &str = "2026-06-01T12:00:00Z";
+
+    fn payment(id: &str, lines: &[(&str, &str)]) -> Confirmation {
+        let lines = lines.iter().map(|(line, amount)| ConfirmationLine {
+            line_id: LineId::parse(line).unwrap(),
+            amount: money(amount),
+            properties: vec![],
+        });
+        let lines: Vec<_> = lines.collect();
+        Confirmation {
+            service_id: ServiceId::parse("S").unwrap(),
+            order_key: OrderKey::parse("1").unwrap(),
+            payment_id: PaymentId::parse(id).unwrap(),
+            invoice_id: None,
+            currency: Currency::MDL,
+            total: lines.iter().map(|line| line.amount).sum(),
+            paid_at: time(RECEIVED),
+            lines,
+            properties: vec![],
+        }
+    }
+
+    fn pay(state: &mut OrderState, payment: Confirmation) -> &[Review] {
+        assert_eq!(state.check_payment(&payment), Ok(()));
+        state.pay(payment, time(RECEIVED));
+        &state.payments().last().unwrap().review
+    }
+
+    fn partial() -> Terms {
+        Terms {
+            partial: true,
+            ..Terms::default()
+        }
+    }
+
+    fn euro() -> Terms {
+        Terms {
+            euro: true,
+            ..partial()
+        }
+    }
+
+    #[test]
+    fn another_currency_pays_nothing() {
+        let mut state = OrderState::default();
+        state.amend(order(&[("1", "100")], partial()));
+        state.amend(order(&[("1", "100")], euro()));
+        // MPay showed the version before.
+        let reviews = pay(&mut state, payment("P", &[("1", "100")]));
+        assert_eq!(reviews, [Review::OtherCurrency]);
+        let now = time(RECEIVED);
+        assert_eq!(state.status(now), OrderStatus::Active);
+        assert_eq!(state.amount_paid(), Money::ZERO);
+        assert_eq!(state.amount_due(), Some(money("100")));
+        assert_eq!(state.lines_due()[0].amount, Some(money("100")));
+        // What came can be given back, whatever it was.
+        assert_eq!(
+            state.allowed(now),
+            [SetStatus::Cancelled, SetStatus::Refunding]
+        );
+
+        let mut in_euro = payment("Q", &[("1", "100")]);
+        in_euro.currency = currency(true);
+        assert_eq!(pay(&mut state, in_euro), []);
+        assert_eq!(state.status(now), OrderStatus::Paid);
+        assert_eq!(state.amount_overpaid(), Money::ZERO);
+    }
+
+    #[test]
+    fn an_order_goes_back_to_the_currency_in_which_it_was_paid() {
+        let mut state = OrderState::default();
+        state.amend(order(&[("1", "100")], partial()));
+        state.amend(order(&[("1", "100")], euro()));
+        pay(&mut state, payment("P", &[("1", "40")]));
+        let back = order(&[("1", "100")], partial());
+        assert_eq!(state.check_change(&back, time(RECEIVED)), Ok(()));
+        state.amend(back);
+        assert_eq!(state.amount_paid(), money("40"));
+        let change = state.check_change(&order(&[("1", "100")], euro()), time(RECEIVED));
+        assert!(change.is_err());
+    }
+
+    #[test]
+    fn a_total_below_what_is_paid_is_too_much_on_the_latest_payment() {
+        let mut state = OrderState::default();
+        state.amend(order(&[("1", "100")], partial()));
+        pay(&mut state, payment("P", &[("1", "50")]));
+        pay(&mut state, payment("Q", &[("1", "30")]));
+        assert_eq!(state.amend(order(&[("1", "80")], partial())), None);
+        let opened = state.amend(order(&[("1", "50")], partial())).unwrap();
+        assert_eq!(opened.payment_id.as_str(), "Q");
+        assert_eq!(state.status(time(RECEIVED)), OrderStatus::Paid);
+        assert_eq!(state.amount_overpaid(), money("30"));
+        let reviews = |state: &OrderState| {
+            let payments = state.payments().iter();
+            payments
+                .map(|payment| payment.review.clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(reviews(&state), [vec![], vec![Review::OverPaid]]);
+        assert_eq!(state.open_reviews[&Review::OverPaid], 1);
+
+        // Said once, until a person has looked at it and the total is lowered again.
+        let completed = Terms {
+            status: Some(SetStatus::Completed),
+            ..partial()
+        };
+        assert_eq!(state.amend(order(&[("1", "50")], completed)), None);
+        assert_eq!(state.amend(order(&[("1", "40")], partial())), None);
+        let closed = ClosedReview {
+            review: Review::OverPaid,
+            note: Text::parse("Given back").unwrap(),
+            closed_at: time(RECEIVED),
+            by: "b".into(),
+        };
+        assert!(state.close(&opened.payment_id, closed));
+        assert!(!state.has_open_review());
+        assert_eq!(state.amend(order(&[("1", "40")], partial())), None);
+        assert!(state.amend(order(&[("1", "20")], partial())).is_some());
+        assert_eq!(reviews(&state), [vec![], vec![Review::OverPaid]]);
+    }
+
+    #[test]
+    fn what_may_be_paid_in_advance_is_too_much_only_without_that_leave() {
+        let advance = || Terms {
+            advance: true,
+            ..partial()
+        };
+        let mut state = OrderState::default();
+        state.amend(order(&[("1", "100")], advance()));
+        assert_eq!(pay(&mut state, payment("P", &[("1", "120")])), []);
+        assert_eq!(state.amount_overpaid(), money("20"));
+        assert_eq!(state.amend(order(&[("1", "90")], advance())), None);
+        assert!(state.amend(order(&[("1", "90")], partial())).is_some());
+    }
+
+    #[test]
+    fn a_date_that_cannot_be_is_flagged_and_lateness_judged_by_receipt() {
+        let due = |date| Terms {
+            due_date: Some(date),
+            ..Terms::default()
+        };
+        for (due_date, paid_at, reviews) in [
+            ("2026-07-01T00:00:00Z", "2026-06-01T11:00:00Z", &[][..]),
+            (
+                "2026-05-01T00:00:00Z",
+                "2026-06-01T11:00:00Z",
+                &[Review::Late],
+            ),
+            // Paid in time, confirmed late.
+            ("2026-05-01T00:00:00Z", "2026-04-01T11:00:00Z", &[]),
+            (
+                "2026-07-01T00:00:00Z",
+                "2026-08-01T11:00:00Z",
+                &[Review::ImplausibleDate],
+            ),
+            (
+                "2026-07-01T00:00:00Z",
+                "0001-01-01T00:00:00Z",
+                &[Review::ImplausibleDate],
+            ),
+            (
+                "2026-05-01T00:00:00Z",
+                "0001-01-01T00:00:00Z",
+                &[Review::Late, Review::ImplausibleDate],
+            ),
+        ] {
+            let mut state = OrderState::default();
+            state.amend(order(&[("1", "100")], due(due_date)));
+            let mut payment = payment("P", &[("1", "100")]);
+            payment.paid_at = time(paid_at);
+            assert_eq!(pay(&mut state, payment), reviews, "{due_date} {paid_at}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_zero_pays_nothing_of_the_line() {
+        let mut state = OrderState::default();
+        state.amend(order(&[("1", "60"), ("2", "40")], partial()));
+        assert_eq!(
+            pay(&mut state, payment("P", &[("1", "0"), ("2", "40")])),
+            []
+        );
+        let due = state.lines_due();
+        assert_eq!(due.len(), 1);
+        assert_eq!((due[0].position, due[0].amount), (0, Some(money("60"))));
+        assert_eq!(
+            state.check_payment(&payment("Q", &[("1", "0")])),
+            Err(Misfit::NothingPaid)
+        );
+    }
+
+    #[test]
+    fn versions_that_others_cover_are_not_kept() {
+        let mut state = OrderState::default();
+        for (lines, earlier, former) in [
+            (&["a"][..], 0, 0),
+            (&["a", "b"], 0, 0),
+            (&["a"], 1, 1),
+            (&["b"], 1, 1),
+            (&["c"], 1, 2),
+            (&["b", "d"], 2, 2),
+            (&["a", "b", "c", "d"], 0, 0),
+            (&["a"], 1, 3),
+        ] {
+            let version: Vec<_> = lines.iter().map(|id| (*id, "10")).collect();
+            state.amend(order(&version, partial()));
+            let kept = (state.earlier.len(), state.former_lines.len());
+            assert_eq!(kept, (earlier, former), "{lines:?}");
+        }
+        assert_eq!(state.version_count, 8);
+    }
+}

@@ -1,0 +1,161 @@
+//! Many orders changed at once, with few calls of the store.
+
+use mpay_log::Slot;
+
+use super::{
+    Platform, Precondition, RegisterError, Registered, Store, StoreError,
+    evidence::to_json,
+    keys,
+    orders::{Change, confused},
+};
+use crate::domain::{Order, OrderKey, OrderState, ServiceId};
+
+/// Orders changed by one batch: as many as one call reads.
+const BATCH: usize = 25;
+
+/// An order that waits for its batch.
+struct Waiting {
+    row: usize,
+    registered: Registered,
+    slot: Slot,
+    change: Change,
+}
+
+impl<P: Platform> Store<P> {
+    /// Changes many orders, or makes them: each as [`Self::change`] does, and for itself, but with
+    /// one read and one batch for many. No two may have keys that payers would confuse. `change`
+    /// gives what the order at a position shall be.
+    pub async fn change_many<E>(
+        &self,
+        keys: &[(ServiceId, OrderKey)],
+        change: impl Fn(usize, &OrderState) -> Result<Order, E>,
+    ) -> Vec<Result<Registered, RegisterError<E>>> {
+        let mut results = Vec::with_capacity(keys.len());
+        for batch in keys.chunks(BATCH) {
+            let first = results.len();
+            results.extend(batch.iter().map(|_| Ok(Registered::Unchanged)));
+            if let Err(error) = self.change_batch(batch, first, &change, &mut results).await {
+                // What it may have done is found out by repetition.
+                let reason = error.to_string();
+                for result in results.iter_mut().skip(first) {
+                    if result.is_ok() {
+                        *result = Err(StoreError::Batch(reason.clone()).into());
+                    }
+                }
+            }
+        }
+        results
+    }
+
+    async fn change_batch<E>(
+        &self,
+        batch: &[(ServiceId, OrderKey)],
+        first: usize,
+        change: &impl Fn(usize, &OrderState) -> Result<Order, E>,
+        results: &mut [Result<Registered, RegisterError<E>>],
+    ) -> Result<(), StoreError> {
+        let lists: Vec<_> = batch
+            .iter()
+            .map(|(service, key)| keys::order(service, key))
+            .collect();
+        let orders = self.read_orders(&lists).await?;
+        let mut waiting = Vec::new();
+        for ((position, (list, seen)), (service, key)) in
+            lists.iter().zip(orders).enumerate().zip(batch)
+        {
+            let row = first + position;
+            let Some(result) = results.get_mut(row) else {
+                continue;
+            };
+            let seen = match seen {
+                Ok(seen) => seen,
+                Err(error) => {
+                    *result = Err(error.into());
+                    continue;
+                }
+            };
+            if let Some(known) = confused(&seen.state, key) {
+                *result = Err(RegisterError::KeyTaken(known));
+                continue;
+            }
+            let next = seen.length + 1;
+            let judged = match self.judge(&seen, next, |state| change(row, state)) {
+                Ok(Some(judged)) => judged,
+                Ok(None) => continue,
+                Err(error) => {
+                    *result = Err(error);
+                    continue;
+                }
+            };
+            let slot = self.log.take(list).await?;
+            if slot.index() != next || seen.settled < seen.length {
+                // Somebody else came in between: this one goes its own way.
+                self.void(&slot).await?;
+                *result = self
+                    .change(service, key, Precondition::None, |state| change(row, state))
+                    .await;
+                continue;
+            }
+            waiting.push(Waiting {
+                row,
+                registered: match seen.state.order() {
+                    None => Registered::Created,
+                    Some(_) => Registered::Amended,
+                },
+                slot,
+                change: judged,
+            });
+        }
+        // All places of the journal at once, and last: nobody waits for them long.
+        let places = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
+        let journal = self.log.take_many(keys::JOURNAL, places).await?;
+        let mut texts = Vec::with_capacity(2 * waiting.len());
+        for (order, journal) in waiting.iter().zip(&journal) {
+            texts.push((&order.slot, to_json(&order.change.entry)?));
+            texts.push((journal, to_json(&order.change.event)?));
+        }
+        if texts.is_empty() {
+            return Ok(());
+        }
+        let entries: Vec<_> = texts
+            .iter()
+            .map(|(slot, text)| (*slot, text.as_str()))
+            .collect();
+        let filled = match self.log.fill(&entries, Vec::new()).await {
+            Ok(filled) => filled,
+            Err(error) => {
+                let reason = error.to_string();
+                for order in &waiting {
+                    if let Some(result) = results.get_mut(order.row) {
+                        *result = Err(StoreError::Batch(reason.clone()).into());
+                    }
+                }
+                return Ok(());
+            }
+        };
+        for (order, journal) in waiting.iter().zip(&journal) {
+            let Some(result) = results.get_mut(order.row) else {
+                continue;
+            };
+            *result = if !filled.is_alive(&order.slot) {
+                // Its place was passed by: it goes its own way.
+                match batch.get(order.row - first) {
+                    Some((service, key)) => {
+                        self.change(service, key, Precondition::None, |state| {
+                            change(order.row, state)
+                        })
+                        .await
+                    }
+                    None => Err(RegisterError::Busy),
+                }
+            } else if !filled.is_alive(journal) {
+                let event = to_json(&order.change.event)?;
+                let entered = self.enter(&event).await;
+                entered.map(|_| order.registered).map_err(Into::into)
+            } else {
+                Ok(order.registered)
+            };
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,356 @@
+//! Days: ranges of the journal.
+//!
+//! A day is closed by an entry of the list of days, which names the last place of the journal that
+//! belongs to it; the next day begins behind that. So a payment is in exactly one day whatever any
+//! clock said, and a day that is closed never changes: nothing up to its last place is pending when
+//! it is closed. Days of which nothing was recorded need no entry of their own.
+//!
+//! Clocks only choose where a day ends, once; they decide nothing after that.
+
+use jiff::{Timestamp, civil::Date};
+use mpay_log::{BLOCK, Entry};
+use serde::{Deserialize, Serialize};
+
+use super::{Platform, Span, Store, StoreError, evidence::to_json, journal::Standing, keys};
+use crate::{domain::time, json::Event};
+
+/// Days closed by one call at most.
+const MOST_DAYS: u32 = 32;
+/// Blocks of the journal that one call settles at most.
+const MOST_BLOCKS: u32 = 64;
+
+/// A day that is closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Day {
+    /// The day, in Chişinău.
+    pub date: Date,
+    /// The last place of the journal that belongs to earlier days.
+    pub after: u64,
+    /// The last place that belongs to it.
+    pub last: u64,
+}
+
+/// An entry of the list of days.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum DayEntry {
+    /// A day is closed.
+    Closed {
+        /// The day.
+        date: String,
+        /// The last place that belongs to earlier days.
+        after: u64,
+        /// The last place that belongs to it.
+        last: u64,
+    },
+    /// A place that was taken, but not used.
+    Void,
+}
+
+/// Which part of the journal a span of time is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DayRange {
+    /// What belongs to it stands after this place.
+    pub after: u64,
+    /// And up to this one; `None` where its end is still open.
+    pub last: Option<u64>,
+    /// Whether its days are closed: nothing comes to them any more.
+    pub closed: bool,
+    /// Where the range is not exactly whole days that are closed, the entries' own times decide.
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+}
+
+impl DayRange {
+    /// The whole journal.
+    pub(super) const ALWAYS: Self = Self {
+        after: 0,
+        last: None,
+        closed: false,
+        from: None,
+        to: None,
+    };
+
+    /// Whether an entry of the range that was recorded at this time is in the span.
+    pub(super) fn contains(&self, at: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= at) && self.to.is_none_or(|to| at < to)
+    }
+}
+
+impl<P: Platform> Store<P> {
+    /// The part of the journal that a span of time is. Days that are over are closed by this, as
+    /// far as one call goes.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn range(&self, span: Span) -> Result<DayRange, StoreError> {
+        if span == Span::ALWAYS {
+            return Ok(DayRange::ALWAYS);
+        }
+        let latest = self.close_days().await?;
+        let mut range = DayRange {
+            from: span.from,
+            to: span.to,
+            ..DayRange::ALWAYS
+        };
+        let Some(latest) = latest else {
+            return Ok(range);
+        };
+        if let Some(from) = span.from {
+            let date = time::date(from);
+            let before = self.day_before(&latest, date).await?;
+            range.after = before.as_ref().map_or(0, |day| day.last);
+            let is_known = date <= latest.date || date.yesterday().ok() == Some(latest.date);
+            if is_known && time::start_of(date).is_ok_and(|start| start == from) {
+                range.from = None;
+            }
+        }
+        if let Some(to) = span.to {
+            let end = time::date(to);
+            // A day that ends at this moment, or else the one in which it lies.
+            let is_exact = time::start_of(end).is_ok_and(|start| start == to);
+            let last_day = match is_exact {
+                true => end.yesterday().unwrap_or(end),
+                false => end,
+            };
+            if last_day <= latest.date {
+                let tomorrow = last_day.tomorrow().unwrap_or(last_day);
+                let day = self.day_before(&latest, tomorrow).await?;
+                range.last = Some(day.map_or(0, |day| day.last));
+                range.closed = true;
+                if is_exact {
+                    range.to = None;
+                }
+            }
+        }
+        Ok(range)
+    }
+
+    /// Closes the days that are over, as far as one call goes; gives the latest that is closed.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn close_days(&self) -> Result<Option<Day>, StoreError> {
+        let mut latest = self.latest_day().await?;
+        let today = time::date(self.now());
+        for _ in 0..MOST_DAYS {
+            if latest.as_ref().map(|day| day.date) >= today.yesterday().ok() {
+                break;
+            }
+            let Some(next) = self.next_day(latest.as_ref(), today).await? else {
+                break;
+            };
+            latest = self.close(next).await?;
+        }
+        Ok(latest)
+    }
+
+    /// The day to close after `latest`: `None` while something of it is pending.
+    async fn next_day(&self, latest: Option<&Day>, today: Date) -> Result<Option<Day>, StoreError> {
+        let after = latest.map_or(0, |day| day.last);
+        let length = self.journal_length().await?;
+        let Ok(yesterday) = today.yesterday() else {
+            return Ok(None);
+        };
+        // An entry that a wrong clock put before the latest day belongs to the one that follows.
+        let least = latest.and_then(|day| day.date.tomorrow().ok());
+        let first = self.first_entry(after + 1, length).await?;
+        let date = match first {
+            Some(first) => least.map_or(time::date(first.at), |least| {
+                least.max(time::date(first.at))
+            }),
+            None => yesterday,
+        };
+        let date = date
+            .min(yesterday)
+            .max(least.unwrap_or(date.min(yesterday)));
+        let end = match date
+            .tomorrow()
+            .ok()
+            .and_then(|day| time::start_of(day).ok())
+        {
+            Some(end) => end,
+            None => return Ok(None),
+        };
+        let last = self.first_at(after, length, end).await? - 1;
+        if self.settled_up_to(last).await? < last {
+            return Ok(None);
+        }
+        Ok(Some(Day { date, after, last }))
+    }
+
+    /// Enters a day into the list of days. Gives the latest day: this one, or that which somebody
+    /// else has closed.
+    async fn close(&self, day: Day) -> Result<Option<Day>, StoreError> {
+        let slot = self.log.take(keys::DAYS).await?;
+        // Whoever closed a day has made sure of what stands before it; so must this.
+        let settled = self.day_below(slot.index()).await?;
+        let settled = settled.map_or(0, |(place, _)| place);
+        self.log
+            .settle(keys::DAYS, settled + 1, slot.index())
+            .await?;
+        let before = self.day_below(slot.index()).await?;
+        let before = before.map(|(_, day)| (day.last, day.date));
+        let is_next = before.map_or(day.after == 0, |(last, date)| {
+            last == day.after && date < day.date
+        });
+        let entry = match is_next {
+            true => DayEntry::Closed {
+                date: day.date.to_string(),
+                after: day.after,
+                last: day.last,
+            },
+            false => DayEntry::Void,
+        };
+        let filled = self
+            .log
+            .fill(&[(&slot, &to_json(&entry)?)], Vec::new())
+            .await?;
+        if is_next && filled.all() {
+            return Ok(Some(day));
+        }
+        self.latest_day().await
+    }
+
+    /// The latest day that is closed.
+    async fn latest_day(&self) -> Result<Option<Day>, StoreError> {
+        let length = self.days_length().await?;
+        let day = self.day_below(length + 1).await?;
+        Ok(day.map(|(_, day)| day))
+    }
+
+    async fn days_length(&self) -> Result<u64, StoreError> {
+        let part = self
+            .log
+            .read_part::<DayEntry>(keys::DAYS, u64::MAX, 1)
+            .await?;
+        Ok(part.length)
+    }
+
+    /// The day that the highest entry below a place of the list of days closes, and its place.
+    async fn day_below(&self, place: u64) -> Result<Option<(u64, Day)>, StoreError> {
+        const AT_ONCE: u64 = 16;
+        let mut before = place;
+        while before > 1 {
+            let first = before.saturating_sub(AT_ONCE).max(1);
+            let part = self
+                .log
+                .read_part::<DayEntry>(keys::DAYS, first, before - first)
+                .await?;
+            for entry in part.entries.into_iter().rev() {
+                let place = entry.index;
+                if let Some(day) = read_day(entry)? {
+                    return Ok(Some((place, day)));
+                }
+            }
+            before = first;
+        }
+        Ok(None)
+    }
+
+    /// The latest closed day before a date, by binary search: days are entered in their order.
+    async fn day_before(&self, latest: &Day, date: Date) -> Result<Option<Day>, StoreError> {
+        if latest.date < date {
+            return Ok(Some(latest.clone()));
+        }
+        let (mut low, mut high) = (1, self.days_length().await? + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.day_below(middle + 1).await? {
+                Some((_, day)) if day.date >= date => high = middle,
+                _ => low = middle + 1,
+            }
+        }
+        Ok(self.day_below(low).await?.map(|(_, day)| day))
+    }
+
+    /// The first entry of the journal from a place on.
+    async fn first_entry(
+        &self,
+        first: u64,
+        length: u64,
+    ) -> Result<Option<Entry<serde::de::IgnoredAny>>, StoreError> {
+        let mut from = first;
+        for _ in 0..MOST_BLOCKS {
+            if from > length {
+                break;
+            }
+            let part = self.log.read_part(keys::JOURNAL, from, BLOCK).await?;
+            if let Some(entry) = part.entries.into_iter().next() {
+                return Ok(Some(entry));
+            }
+            from = part.next;
+        }
+        Ok(None)
+    }
+
+    /// The place after `after` and up to `length + 1` at which times go from before `end` to `end`
+    /// and later. Where times are in disorder this is one of the places at which they do, and
+    /// whichever it is decides for good.
+    async fn first_at(&self, after: u64, length: u64, end: Timestamp) -> Result<u64, StoreError> {
+        let (mut low, mut high) = (after + 1, length + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let part = self
+                .log
+                .read_part::<serde::de::IgnoredAny>(keys::JOURNAL, middle, high - middle)
+                .await?;
+            match part.entries.first() {
+                Some(entry) if entry.at < end => low = entry.index + 1,
+                _ => high = middle,
+            }
+        }
+        Ok(low)
+    }
+
+    /// Settles the journal up to a place, as far as one call goes; gives up to where it is settled.
+    async fn settled_up_to(&self, last: u64) -> Result<u64, StoreError> {
+        /// Only saves reading; an older value does no harm.
+        const NOTE: &str = "settled-up-to";
+        let mut settled: u64 = self.note(NOTE).await?.unwrap_or(0);
+        let known = settled;
+        for _ in 0..MOST_BLOCKS {
+            if settled >= last {
+                break;
+            }
+            let part = self
+                .log
+                .read_on::<Event>(keys::JOURNAL, settled + 1, (last - settled).min(BLOCK))
+                .await?;
+            let until = part.settled();
+            let mut entries = part.entries;
+            entries.retain(|entry| {
+                entry.index <= until && matches!(entry.value, Event::PaymentRecorded(_))
+            });
+            let standings = self.standing(entries).await?;
+            let mut pending = standings
+                .iter()
+                .filter(|(_, standing)| *standing == Standing::Pending);
+            if let Some((entry, _)) = pending.next() {
+                settled = entry.index - 1;
+                break;
+            }
+            if until <= settled {
+                break;
+            }
+            settled = until;
+        }
+        if settled > known {
+            self.set_note(NOTE, &settled).await?;
+        }
+        Ok(settled)
+    }
+}
+
+fn read_day(entry: Entry<DayEntry>) -> Result<Option<Day>, StoreError> {
+    match entry.value {
+        DayEntry::Void => Ok(None),
+        DayEntry::Closed { date, after, last } => {
+            let date = time::parse_date(&date).map_err(|error| StoreError::Corrupt {
+                key: mpay_log::entry_key(keys::DAYS, entry.index),
+                reason: error.to_string(),
+            })?;
+            Ok(Some(Day { date, after, last }))
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! Erasure of personal data.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::{
+    memory::{Fault, Memory},
+    testing::{put, stored},
+    *,
+};
+use crate::{
+    digest::sha256,
+    domain::{Order, OrderKey, OrderStatus, PaymentId, Review, ServiceId, Text},
+    json::{Event, OrderJson, PaymentJson, ProposalJson, RefusalJson, SignerJson},
+};
+
+const NAME: &str = "Ion Țurcanu";
+const IDNP: &str = "2004001234567";
+const PHONE: &str = "079123456";
+const PASSENGER: &str = "Maria Ceban";
+const DAY: Duration = Duration::from_secs(86_400);
+const MONTH: Erasure = Erasure::Retention(SignedDuration::from_hours(30 * 24));
+const ANSWER: &[u8] = b"<answer/>";
+
+/// An order that says as much of a person as an order can.
+fn order_of(key: &str, customer_id: &str) -> OrderJson {
+    serde_json::from_value(serde_json::json!({
+        "service_id": "TAX", "order_key": key, "reason": "Taxă", "customer_type": "Person",
+        "customer_id": customer_id, "customer_name": NAME,
+        "properties": [{"name": "Telefon", "display_name": "Telefon", "value": PHONE}],
+        "lines": [{"line_id": "1", "reason": "Taxă", "amount_due": "100", "properties": [
+            {"name": "Pasager", "display_name": "Pasager", "value": PASSENGER}
+        ]}]
+    }))
+    .unwrap()
+}
+
+async fn register_of(memory: &Memory, key: &str, customer_id: &str) -> Order {
+    let order = order_of(key, customer_id).to_order().unwrap();
+    put(memory, &order, Precondition::None).await.unwrap();
+    order
+}
+
+fn message(id: &str) -> String {
+    format!("<m id='{id}'><PaymentProperty><Value>{PHONE}</Value></PaymentProperty></m>")
+}
+
+/// A payment with what the payer filled in.
+async fn pay(memory: &Memory, id: &str, key: &str, amount: &str) -> Recorded {
+    let message = message(id);
+    let evidence = Evidence::new(message.as_bytes(), id, b"content", "accepted");
+    let json: PaymentJson = serde_json::from_value(serde_json::json!({
+        "payment_id": id, "service_id": "TAX", "order_key": key, "amount": amount,
+        "currency": "MDL", "paid_at": "2026-06-01T12:00:00+03:00",
+        "lines": [{"line_id": "1", "amount": amount,
+            "properties": [{"name": "Pasager", "value": PASSENGER}]}],
+        "properties": [{"name": "Telefon", "value": PHONE}],
+        "received_at": "2026-06-01T12:00:05+03:00",
+        "signer": {"subject": "CN=MPay", "fingerprint": "00", "algorithm": "rsa-sha1"},
+        "evidence": evidence.id()
+    }))
+    .unwrap();
+    let confirmation = json.to_confirmation().unwrap();
+    let store = Store::new(memory.clone());
+    let recorded = store.record(&confirmation, &json, &evidence, Some(ANSWER));
+    recorded.await.unwrap()
+}
+
+async fn erase(memory: &Memory, erasure: &Erasure) -> Erased {
+    let store = Store::new(memory.clone());
+    let mut all = Erased::default();
+    loop {
+        let after = all.next.unwrap_or_default();
+        let part = store.erase_personal_data(erasure, after, "tester").await;
+        let part = part.unwrap();
+        all.erased.extend(part.erased);
+        all.messages += part.messages;
+        all.kept.extend(part.kept);
+        all.next = part.next;
+        if all.next.is_none() {
+            return all;
+        }
+    }
+}
+
+fn keys(erased: &Erased) -> Vec<&str> {
+    let orders = erased.erased.iter();
+    orders.map(|order| order.order_key.as_str()).collect()
+}
+
+fn reasons(erased: &Erased) -> Vec<&str> {
+    let kept = erased.kept.iter();
+    kept.map(|order| order.reason.as_str()).collect()
+}
+
+/// Where the store still has something of the person.
+fn traces(memory: &Memory) -> Vec<String> {
+    let of_person = [NAME, IDNP, PHONE, PASSENGER];
+    let found = of_person.iter().flat_map(|text| memory.keys_with(text));
+    found.collect()
+}
+
+async fn erasures(memory: &Memory) -> Vec<String> {
+    let store = Store::new(memory.clone());
+    let wanted = |event: &Event| matches!(event, Event::PersonalDataErased(_));
+    let page = store.journal(0, 100, Span::ALWAYS, wanted).await.unwrap();
+    let events = page.entries.into_iter().map(|entry| match entry.event {
+        Event::PersonalDataErased(erased) => format!(
+            "{} {} {}",
+            erased.order_key.unwrap_or_default(),
+            erased.reason,
+            erased.by
+        ),
+        other => panic!("{other:?}"),
+    });
+    events.collect()
+}
+
+/// A paid order, amended before, with everything that can be known of a person.
+async fn paid_order(memory: &Memory) -> Order {
+    register_of(memory, "1", "1002600000001").await;
+    let order = register_of(memory, "1", IDNP).await;
+    assert_eq!(pay(memory, "P-1", "1", "100").await, Recorded::New);
+    order
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_its_time_no_value_of_the_store_tells_of_a_person_and_the_rest_stays() {
+    let memory = Memory::new();
+    let order = paid_order(&memory).await;
+    let before = stored(&memory, "1").await.unwrap();
+    let proposal: ProposalJson = serde_json::from_value(serde_json::json!({
+        "payment_id": "P-9", "service_id": "TAX", "order_key": "1", "amount": "1",
+        "currency": "MDL", "paid_at": "2026-06-01T12:00:00+03:00", "note": "extras", "by": "tester",
+        "lines": [{"line_id": "1", "amount": "1",
+            "properties": [{"name": "Pasager", "value": PASSENGER}]}]
+    }))
+    .unwrap();
+    let proposed = Store::new(memory.clone()).propose(&proposal).await.unwrap();
+    assert!(traces(&memory).len() > 8, "{:?}", traces(&memory));
+
+    tokio::time::sleep(29 * DAY).await;
+    assert_eq!(erase(&memory, &MONTH).await, Erased::default());
+    tokio::time::sleep(2 * DAY).await;
+    let erased = erase(&memory, &MONTH).await;
+    assert_eq!((keys(&erased), erased.messages), (vec!["1"], 1));
+    assert_eq!(traces(&memory), [""; 0]);
+    assert_eq!(memory.keys_with("1002600000001"), [""; 0]);
+    assert_eq!(erasures(&memory).await, ["1 retention tester"]);
+
+    let after = stored(&memory, "1").await.unwrap();
+    let now = memory.now();
+    assert_eq!(after.state.status(now), OrderStatus::Paid);
+    assert_eq!(after.state.amount_paid(), before.state.amount_paid());
+    assert_eq!(after.state.versions().len(), 2);
+    let latest = after.state.order().unwrap();
+    assert_eq!(latest.reason, order.reason);
+    assert_eq!(latest.customer_type, order.customer_type);
+    assert_eq!(latest.properties[0].name, order.properties[0].name);
+    assert_eq!(latest.properties[0].value, None);
+
+    let store = Store::new(memory.clone());
+    let id = PaymentId::parse("P-1").unwrap();
+    let kept = store.proposal(proposed).await.unwrap().unwrap().proposal;
+    assert_eq!(kept.lines[0].properties[0].value, None);
+    assert_eq!((kept.amount, kept.note), (proposal.amount, proposal.note));
+    let proof = store.proof(&id).await.unwrap().unwrap();
+    let tombstone = Tombstone::of(proof.request.as_deref().unwrap()).unwrap();
+    assert_eq!(tombstone.sha256, sha256(message("P-1").as_bytes()));
+    assert_eq!(proof.answer.as_deref(), Some(ANSWER));
+    assert_eq!(proof.stored.payment.properties[0].value, None);
+    let again = pay(&memory, "P-1", "1", "100").await;
+    assert!(matches!(again, Recorded::Repeated { .. }), "{again:?}");
+
+    tokio::time::sleep(31 * DAY).await;
+    memory.take_calls();
+    assert_eq!(erase(&memory, &MONTH).await, Erased::default());
+    let calls = memory.take_calls();
+    assert!(
+        calls.iter().all(|call| call.starts_with("get")),
+        "{calls:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_still_needs_stays() {
+    let memory = Memory::new();
+    register_of(&memory, "active", IDNP).await;
+    register_of(&memory, "partly", IDNP).await;
+    pay(&memory, "P-1", "partly", "40").await;
+    register_of(&memory, "double", IDNP).await;
+    pay(&memory, "P-2", "double", "100").await;
+    pay(&memory, "P-3", "double", "100").await;
+    register_of(&memory, "refunding", IDNP).await;
+    pay(&memory, "P-4", "refunding", "100").await;
+    let mut refunding = order_of("refunding", IDNP);
+    refunding.status = Some("Refunding".to_owned());
+    let refunding = refunding.to_order().unwrap();
+    put(&memory, &refunding, Precondition::None).await.unwrap();
+    tokio::time::sleep(1000 * DAY).await;
+    assert_eq!(erase(&memory, &MONTH).await, Erased::default());
+    let asked = erase(&memory, &Erasure::Customer(IDNP.to_owned())).await;
+    assert_eq!(
+        reasons(&asked),
+        [
+            "it is Active",
+            "it is PartiallyPaid",
+            "a review of its payments is open",
+            "it is Refunding"
+        ]
+    );
+    assert_eq!(keys(&asked), [""; 0]);
+
+    let store = Store::new(memory.clone());
+    let (id, note) = (PaymentId::parse("P-3").unwrap(), Text::parse("dat înapoi"));
+    let closing = store.close_review(&id, Review::Double, note.as_ref().unwrap(), "tester");
+    closing.await.unwrap();
+    // Time counts from the last thing that happened.
+    assert_eq!(erase(&memory, &MONTH).await, Erased::default());
+    tokio::time::sleep(31 * DAY).await;
+    assert_eq!(keys(&erase(&memory, &MONTH).await), ["double"]);
+    assert!(!traces(&memory).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_an_order_that_nobody_paid_begins_with_its_due_date() {
+    let memory = Memory::new();
+    let mut order = order_of("1", IDNP);
+    order.due_date = Some("2026-06-21".to_owned());
+    let order = order.to_order().unwrap();
+    put(&memory, &order, Precondition::None).await.unwrap();
+    tokio::time::sleep(40 * DAY).await;
+    assert_eq!(erase(&memory, &MONTH).await, Erased::default());
+    tokio::time::sleep(15 * DAY).await;
+    assert_eq!(keys(&erase(&memory, &MONTH).await), ["1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_call_does_not_reach_the_next_ones_do() {
+    let memory = Memory::new();
+    for number in 0..300 {
+        let mut order = order_of(&number.to_string(), IDNP);
+        order.status = Some("Cancelled".to_owned());
+        let order = order.to_order().unwrap();
+        put(&memory, &order, Precondition::None).await.unwrap();
+    }
+    tokio::time::sleep(31 * DAY).await;
+    let store = Store::new(memory.clone());
+    let first = store
+        .erase_personal_data(&MONTH, 0, "tester")
+        .await
+        .unwrap();
+    assert_eq!((first.erased.len(), first.next), (256, Some(256)));
+    assert_eq!(erase(&memory, &MONTH).await.erased.len(), 44);
+    assert_eq!(traces(&memory), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_customer_is_erased_on_request_and_nobody_else() {
+    let memory = Memory::new();
+    register_of(&memory, "1", IDNP).await;
+    pay(&memory, "P-1", "1", "100").await;
+    register_of(&memory, "2", "2004007654321").await;
+    pay(&memory, "P-2", "2", "100").await;
+    // Somebody who gave a number only when asked for it.
+    let mut filled_in = order_of("3", "2004007654321");
+    filled_in.properties[0].value = Some(IDNP.to_owned());
+    let filled_in = filled_in.to_order().unwrap();
+    put(&memory, &filled_in, Precondition::None).await.unwrap();
+    pay(&memory, "P-3", "3", "100").await;
+
+    let erased = erase(&memory, &Erasure::Customer(IDNP.to_owned())).await;
+    assert_eq!(keys(&erased), ["1", "3"]);
+    assert_eq!(
+        erasures(&memory).await,
+        ["1 request tester", "3 request tester"]
+    );
+    assert_eq!(memory.keys_with(IDNP), [""; 0]);
+    let other = stored(&memory, "2").await.unwrap();
+    assert!(other.state.order().unwrap().customer_name.is_some());
+    assert_eq!(
+        other.payments[0].properties[0].value.as_deref(),
+        Some(PHONE)
+    );
+
+    let service = ServiceId::parse("TAX").unwrap();
+    let order = Erasure::Order(service, OrderKey::parse("2").unwrap());
+    assert_eq!(keys(&erase(&memory, &order).await), ["2"]);
+    assert_eq!(traces(&memory), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_erasure_stopped_between_any_two_calls_is_finished_by_repetition() {
+    for fault in [Fault::Cut, Fault::CutAfter, Fault::Fail, Fault::Drop] {
+        for position in 0..60 {
+            let memory = Memory::new();
+            paid_order(&memory).await;
+            tokio::time::sleep(31 * DAY).await;
+            memory.take_calls();
+            memory.script(std::iter::repeat_n(Fault::None, position).chain([fault]));
+            let first = tokio::time::timeout(Duration::from_secs(5), erase(&memory, &MONTH)).await;
+            let was_cut = first.is_err();
+            let calls = memory.take_calls().len();
+            memory.script([]);
+            // What is said to be erased nobody reads, though it may still be there.
+            if memory.keys_with("\"erased\"").len() == 1 {
+                let order = stored(&memory, "1").await.unwrap();
+                assert_eq!(order.state.order().unwrap().customer_name, None);
+                assert_eq!(order.payments[0].properties[0].value, None);
+            }
+            // What was cut off with an index of its own is waited for.
+            tokio::time::sleep(Duration::from_secs(120)).await;
+            erase(&memory, &MONTH).await;
+            tokio::time::sleep(31 * DAY).await;
+            erase(&memory, &MONTH).await;
+            assert_eq!(traces(&memory), [""; 0], "{fault:?} {position}");
+            let order = stored(&memory, "1").await.unwrap();
+            assert_eq!(order.payments.len(), 1, "{fault:?} {position}");
+            let message = message("P-1");
+            let evidence = Evidence::new(message.as_bytes(), "P-1", b"content", "accepted");
+            let store = Store::new(memory.clone());
+            let kept = store.evidence(evidence.id()).await.unwrap().unwrap();
+            let tombstone = Tombstone::of(&kept).unwrap();
+            assert_eq!(tombstone.sha256, sha256(message.as_bytes()));
+            let again = pay(&memory, "P-1", "1", "100").await;
+            assert!(matches!(again, Recorded::Repeated { .. }), "{again:?}");
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            assert!(!erasures(&memory).await.is_empty(), "{fault:?} {position}");
+            if !was_cut && calls <= position {
+                break;
+            }
+            assert!(position < 59, "the script is too short");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_again_brings_nothing_back_and_what_is_new_does() {
+    let memory = Memory::new();
+    let order = register_of(&memory, "1", IDNP).await;
+    let cancelled = OrderJson {
+        status: Some("Cancelled".to_owned()),
+        ..order_of("1", IDNP)
+    };
+    let cancelled = cancelled.to_order().unwrap();
+    put(&memory, &cancelled, Precondition::None).await.unwrap();
+    tokio::time::sleep(31 * DAY).await;
+    assert_eq!(keys(&erase(&memory, &MONTH).await), ["1"]);
+
+    let same = put(&memory, &cancelled, Precondition::None).await;
+    assert_eq!(same.unwrap(), Registered::Unchanged);
+    assert_eq!(traces(&memory), [""; 0]);
+
+    let reopened = put(&memory, &order, Precondition::None).await;
+    assert_eq!(reopened.unwrap(), Registered::Amended);
+    let same = put(&memory, &order, Precondition::None).await;
+    assert_eq!(same.unwrap(), Registered::Unchanged);
+    let known = stored(&memory, "1").await.unwrap();
+    assert_eq!(known.state.order(), Some(&order));
+    assert_eq!(known.state.versions()[0].customer_name, None);
+    pay(&memory, "P-1", "1", "100").await;
+    tokio::time::sleep(31 * DAY).await;
+    assert_eq!(keys(&erase(&memory, &MONTH).await), ["1"]);
+    assert_eq!(traces(&memory), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_comes_after_the_erasure_is_whole_until_its_own_time() {
+    let memory = Memory::new();
+    paid_order(&memory).await;
+    tokio::time::sleep(31 * DAY).await;
+    erase(&memory, &MONTH).await;
+    assert_eq!(pay(&memory, "P-2", "1", "100").await, Recorded::New);
+    let order = stored(&memory, "1").await.unwrap();
+    assert_eq!(order.state.payments()[1].review, [Review::Double]);
+    let value = |payment: usize| order.payments[payment].properties[0].value.as_deref();
+    assert_eq!((value(0), value(1)), (None, Some(PHONE)));
+
+    tokio::time::sleep(31 * DAY).await;
+    assert_eq!(erase(&memory, &MONTH).await, Erased::default());
+    let (id, note) = (PaymentId::parse("P-2").unwrap(), Text::parse("dat înapoi"));
+    let store = Store::new(memory.clone());
+    let closing = store.close_review(&id, Review::Double, note.as_ref().unwrap(), "tester");
+    closing.await.unwrap();
+    tokio::time::sleep(31 * DAY).await;
+    let erased = erase(&memory, &MONTH).await;
+    assert_eq!((keys(&erased), erased.messages), (vec!["1"], 1));
+    assert_eq!(traces(&memory), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_message_is_erased_once_its_review_is_closed() {
+    let memory = Memory::new();
+    let store = Store::new(memory.clone());
+    let message = message("P-1");
+    let evidence = Evidence::new(message.as_bytes(), "P-1", b"content", "UnknownOrder");
+    let refusal = RefusalJson {
+        payment_id: Some("P-1".into()),
+        service_id: Some("TAX".into()),
+        order_key: Some("9".into()),
+        code: "UnknownOrder".into(),
+        reason: "There is no such order.".into(),
+        received_at: "2026-06-01T12:00:05+03:00".into(),
+        signer: SignerJson {
+            subject: "CN=MPay".into(),
+            fingerprint: "00".into(),
+            algorithm: "rsa-sha1".into(),
+        },
+        evidence: evidence.id().to_owned(),
+    };
+    assert!(store.refuse(&refusal, &evidence, None).await.unwrap());
+    tokio::time::sleep(31 * DAY).await;
+    assert_eq!(erase(&memory, &MONTH).await, Erased::default());
+    let customer = Erasure::Customer(PHONE.to_owned());
+    assert_eq!(
+        reasons(&erase(&memory, &customer).await),
+        ["the review of refusal 1 is open"]
+    );
+
+    let note = Text::parse("rezolvat cu MPay").unwrap();
+    store.close_refusal(1, &note, "tester").await.unwrap();
+    assert_eq!(
+        erase(&memory, &Erasure::Customer("079000000".into())).await,
+        Erased::default()
+    );
+    assert_eq!(erase(&memory, &customer).await.messages, 1);
+    assert_eq!(traces(&memory), [""; 0]);
+    assert_eq!(erasures(&memory).await, ["9 request tester"]);
+    assert_eq!(erase(&memory, &MONTH).await, Erased::default());
+    // MPay repeats what was refused; it is not kept a second time.
+    assert!(!store.refuse(&refusal, &evidence, None).await.unwrap());
+    assert_eq!(traces(&memory), [""; 0]);
+}

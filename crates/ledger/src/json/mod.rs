@@ -1,0 +1,92 @@
+//! The JSON shape of orders, payments and events: what the order API speaks, and what the store keeps.
+
+// Members have the contract's names; `domain` says what they mean.
+#[allow(missing_docs)]
+mod event;
+#[allow(missing_docs)]
+mod order;
+#[allow(missing_docs)]
+mod payment;
+mod personal_data;
+#[cfg(test)]
+mod round_trip;
+#[allow(missing_docs)]
+mod summary;
+pub mod time;
+
+use std::fmt;
+
+pub use event::{ErasureJson, Event, OrderEvent, RefusalJson, ReviewClosedJson, SettlementJson};
+pub use order::{AccountJson, EachLanguage, LineJson, LocalizedJson, OrderJson, PropertyJson};
+pub use payment::{
+    ConfirmedJson, ManualJson, PaymentJson, PaymentLineJson, PaymentPropertyJson, ProposalJson,
+    SignerJson,
+};
+pub use summary::{FormerLineJson, PaidJson, PaidOfLineJson, ShapeJson, SummaryJson};
+
+/// A member of a JSON document that is wrong, and why.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct FieldError {
+    /// Path of the member, such as `lines[0].amount_due`.
+    pub field: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+impl FieldError {
+    /// A member of this path, and what is wrong with it.
+    pub fn new(field: impl Into<String>, detail: impl ToString) -> Self {
+        Self {
+            field: field.into(),
+            detail: detail.to_string(),
+        }
+    }
+}
+
+/// Collects what is wrong while a document is read, so that all of it is said at once. The path of a
+/// member is written only if it is wrong.
+#[derive(Default)]
+struct Reader {
+    errors: Vec<FieldError>,
+}
+
+impl Reader {
+    fn error(&mut self, field: impl fmt::Display, detail: impl ToString) {
+        self.errors.push(FieldError::new(field.to_string(), detail));
+    }
+
+    /// The value, or `None` once the error is noted.
+    fn check<T, E: ToString>(
+        &mut self,
+        field: impl fmt::Display,
+        value: Result<T, E>,
+    ) -> Option<T> {
+        value
+            .map_err(|error| self.error(field, error.to_string()))
+            .ok()
+    }
+
+    /// As [`Self::check`], for a member that may be absent.
+    fn optional<T, E: ToString>(
+        &mut self,
+        field: impl fmt::Display,
+        value: Option<&String>,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        value.and_then(|text| self.check(field, parse(text)))
+    }
+
+    /// As [`Self::check`], for a member that must be there.
+    fn required<T, E: ToString>(
+        &mut self,
+        field: impl fmt::Display,
+        value: Option<&String>,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        if value.is_none() {
+            self.error(&field, "is missing");
+        }
+        self.optional(field, value, parse)
+    }
+}

@@ -1,0 +1,321 @@
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{FieldError, Reader};
+use crate::domain::{
+    Confirmation, ConfirmationLine, ConfirmationProperty, Currency, LineId, Money, OrderKey,
+    OrderState, PaymentAccount, PaymentId, ServiceId, time,
+};
+
+/// A payment as MPay confirmed it, with who signed it and where the signed message is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct PaymentJson {
+    pub payment_id: String,
+    pub service_id: String,
+    pub order_key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoice_id: Option<String>,
+    pub amount: String,
+    pub currency: String,
+    pub paid_at: String,
+    pub lines: Vec<PaymentLineJson>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub properties: Vec<PaymentPropertyJson>,
+    /// When the signed message came in.
+    pub received_at: String,
+    /// Absent for a payment that was entered by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<SignerJson>,
+    /// Name of the signed message among the evidence.
+    pub evidence: String,
+    /// For ever, if the payment was entered by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manual: Option<ManualJson>,
+}
+
+/// How a payment was entered by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct ManualJson {
+    /// Place of the proposal in the journal.
+    pub proposal: u64,
+    /// Fingerprints of the two tokens.
+    pub proposed_by: String,
+    pub approved_by: String,
+    pub note: String,
+    /// MPay's own confirmation, where it came later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<ConfirmedJson>,
+}
+
+/// MPay's confirmation of a payment that was entered by hand before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct ConfirmedJson {
+    pub received_at: String,
+    /// Absent in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<SignerJson>,
+    /// Name of the signed message among the evidence.
+    pub evidence: String,
+}
+
+/// A payment that one person proposes to enter by hand, and another approves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct ProposalJson {
+    pub payment_id: String,
+    pub service_id: String,
+    pub order_key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoice_id: Option<String>,
+    pub amount: String,
+    pub currency: String,
+    pub paid_at: String,
+    pub lines: Vec<PaymentLineJson>,
+    /// Where it is known from.
+    pub note: String,
+    /// Fingerprint of the token of whoever proposes.
+    pub by: String,
+}
+
+/// Who signed a message, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct SignerJson {
+    /// Subject of the certificate (RFC 4514).
+    pub subject: String,
+    /// SHA-256 of the certificate's DER, in hexadecimal.
+    pub fingerprint: String,
+    /// `SignatureMethod` of the message (XML Signature 1.1, section 6.4).
+    pub algorithm: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct PaymentLineJson {
+    pub line_id: String,
+    pub amount: String,
+    /// The account of the line when the payment was recorded; absent where none was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bank_account: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub properties: Vec<PaymentPropertyJson>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct PaymentPropertyJson {
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+impl PaymentJson {
+    /// Describes a confirmation, received now.
+    pub fn new(
+        confirmation: &Confirmation,
+        received_at: Timestamp,
+        signer: SignerJson,
+        evidence: String,
+    ) -> Self {
+        Self {
+            payment_id: confirmation.payment_id.to_string(),
+            service_id: confirmation.service_id.to_string(),
+            order_key: confirmation.order_key.to_string(),
+            invoice_id: confirmation.invoice_id.clone(),
+            amount: confirmation.total.to_string(),
+            currency: confirmation.currency.as_str().to_owned(),
+            paid_at: time::format(confirmation.paid_at),
+            lines: confirmation
+                .lines
+                .iter()
+                .map(|line| PaymentLineJson {
+                    line_id: line.line_id.to_string(),
+                    amount: line.amount.to_string(),
+                    bank_account: None,
+                    properties: write_properties(&line.properties),
+                })
+                .collect(),
+            properties: write_properties(&confirmation.properties),
+            received_at: time::format(received_at),
+            signer: Some(signer),
+            evidence,
+            manual: None,
+        }
+    }
+
+    /// Notes with each line the account that it is paid to: what `order` says of the line, or
+    /// `default`.
+    pub fn to_accounts_of(mut self, order: &OrderState, default: Option<&PaymentAccount>) -> Self {
+        for line in &mut self.lines {
+            let id = LineId::parse(&line.line_id).ok();
+            let account = id.as_ref().and_then(|id| order.account(id)).or(default);
+            line.bank_account = account.map(|account| account.bank_account.as_str().to_owned());
+        }
+        self
+    }
+
+    /// Whether MPay has confirmed the payment: at once, or after it was entered by hand.
+    pub fn is_confirmed(&self) -> bool {
+        let manual = self.manual.as_ref();
+        manual.is_none_or(|manual| manual.confirmed.is_some())
+    }
+
+    /// Who signed MPay's confirmation, also of a payment that was entered by hand before.
+    pub fn signer_of_confirmation(&self) -> Option<&SignerJson> {
+        let confirmed = self
+            .manual
+            .as_ref()
+            .and_then(|manual| manual.confirmed.as_ref());
+        let later = confirmed.and_then(|confirmed| confirmed.signer.as_ref());
+        self.signer.as_ref().or(later)
+    }
+
+    /// The confirmation that this describes, and when it came in.
+    ///
+    /// # Errors
+    /// The members that are wrong.
+    pub fn to_received(&self) -> Result<(Confirmation, Timestamp), Vec<FieldError>> {
+        let received_at = time::parse(&self.received_at)
+            .map_err(|error| vec![FieldError::new("received_at", error)]);
+        match (self.to_confirmation(), received_at) {
+            (Ok(confirmation), Ok(received_at)) => Ok((confirmation, received_at)),
+            (Err(mut errors), received_at) => {
+                errors.extend(received_at.err().into_iter().flatten());
+                Err(errors)
+            }
+            (Ok(_), Err(errors)) => Err(errors),
+        }
+    }
+
+    /// The confirmation that this describes.
+    ///
+    /// # Errors
+    /// The members that are wrong.
+    pub fn to_confirmation(&self) -> Result<Confirmation, Vec<FieldError>> {
+        let mut reader = Reader::default();
+        let payment_id = reader.check("payment_id", PaymentId::parse(&self.payment_id));
+        let service_id = reader.check("service_id", ServiceId::parse(&self.service_id));
+        let order_key = reader.check("order_key", OrderKey::parse(&self.order_key));
+        let currency = reader.check("currency", Currency::parse(&self.currency));
+        let total = reader.check("amount", Money::parse(&self.amount));
+        let paid_at = reader.check("paid_at", time::parse_start(&self.paid_at).map(time::whole));
+        let lines: Vec<_> = self
+            .lines
+            .iter()
+            .enumerate()
+            .map(|(i, line)| {
+                let line_id = reader.check(
+                    format_args!("lines[{i}].line_id"),
+                    LineId::parse(&line.line_id),
+                );
+                let amount = reader.check(
+                    format_args!("lines[{i}].amount"),
+                    Money::parse(&line.amount),
+                );
+                Some(ConfirmationLine {
+                    line_id: line_id?,
+                    amount: amount?,
+                    properties: read_properties(&line.properties),
+                })
+            })
+            .collect();
+        let confirmation = (|| {
+            Some(Confirmation {
+                service_id: service_id?,
+                order_key: order_key?,
+                payment_id: payment_id?,
+                invoice_id: self.invoice_id.clone(),
+                currency: currency?,
+                total: total?,
+                paid_at: paid_at?,
+                lines: lines.into_iter().collect::<Option<_>>()?,
+                properties: read_properties(&self.properties),
+            })
+        })();
+        match confirmation {
+            Some(confirmation) if reader.errors.is_empty() => Ok(confirmation),
+            _ => Err(reader.errors),
+        }
+    }
+}
+
+fn write_properties(properties: &[ConfirmationProperty]) -> Vec<PaymentPropertyJson> {
+    properties
+        .iter()
+        .map(|property| PaymentPropertyJson {
+            name: property.name.clone(),
+            value: property.value.clone(),
+        })
+        .collect()
+}
+
+fn read_properties(properties: &[PaymentPropertyJson]) -> Vec<ConfirmationProperty> {
+    properties
+        .iter()
+        .map(|property| ConfirmationProperty {
+            name: property.name.clone(),
+            value: property.value.clone(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::json::OrderJson;
+
+    #[test]
+    fn a_line_is_paid_to_the_account_of_the_latest_version_that_has_it() {
+        let (first, second, default) = (
+            "MD80EX0900002374642125MD",
+            "MD21EX000000000001234567",
+            "MD24AG000225100013104168",
+        );
+        let account = |iban: &str| {
+            json!({
+                "bank_account": iban, "bank_code": "X", "bank_fiscal_code": "1", "beneficiary_name": "Y"
+            })
+        };
+        let order = |lines: serde_json::Value| {
+            let order = json!({"service_id": "S", "order_key": "1", "reason": "r", "lines": lines});
+            serde_json::from_value::<OrderJson>(order)
+                .unwrap()
+                .to_order()
+                .unwrap()
+        };
+        let line = |id: &str, iban: Option<&str>| json!({"line_id": id, "reason": "r", "amount_due": "1", "destination_account": iban.map(account)});
+        let mut state = OrderState::default();
+        state.amend(order(json!([
+            line("a", Some(first)),
+            line("b", None),
+            line("c", Some(first))
+        ])));
+        state.amend(order(json!([line("a", Some(second)), line("b", None)])));
+        let lines = ["a", "b", "c", "d"].map(|id| json!({"line_id": id, "amount": "1"}));
+        let payment: PaymentJson = serde_json::from_value(json!({
+            "payment_id": "P", "service_id": "S", "order_key": "1", "amount": "4", "currency": "MDL",
+            "paid_at": "2026-01-01", "received_at": "2026-01-01", "evidence": "e",
+            "lines": lines,
+        }))
+        .unwrap();
+        let accounts = |default| {
+            let payment = payment.clone().to_accounts_of(&state, default);
+            payment
+                .lines
+                .into_iter()
+                .map(|line| line.bank_account)
+                .collect::<Vec<_>>()
+        };
+        let of = |ibans: [Option<&str>; 4]| ibans.map(|iban| iban.map(str::to_owned));
+        assert_eq!(accounts(None), of([Some(second), None, Some(first), None]));
+        let with_default = order(json!([line("x", Some(default))]));
+        let account = with_default.lines[0].destination_account.as_ref();
+        let expected = of([Some(second), Some(default), Some(first), Some(default)]);
+        assert_eq!(accounts(account), expected);
+    }
+}

@@ -1,0 +1,141 @@
+//! The keys: `/` between the parts, everything else percent-encoded.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::{
+    domain::{OrderKey, PaymentId, ServiceId},
+    json::PaymentJson,
+};
+
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
+
+/// List of everything that happened, in the order of its recording.
+pub const JOURNAL: &str = "journal";
+
+/// List of the days that are closed.
+pub const DAYS: &str = "days";
+
+/// Up to where the outbox is settled.
+pub const OUTBOX_LOW: &str = "outbox/low";
+
+/// That the institution has been told of a payment at a place in the journal, or never will.
+pub fn delivered(index: u64) -> String {
+    format!("delivered/{index}")
+}
+
+/// What has been tried to tell it.
+pub fn attempts(index: u64) -> String {
+    format!("delivery/{index}")
+}
+
+/// A small value of which the last one written counts.
+pub fn note(name: &str) -> String {
+    format!("note/{}", encode(name))
+}
+
+/// Counter of those who would be the first.
+pub fn once(name: &str) -> String {
+    format!("once/{}", encode(name))
+}
+
+/// List of an order's versions and payments. Keys that payers would confuse share one list.
+pub fn order(service: &ServiceId, key: &OrderKey) -> String {
+    format!(
+        "order/{}/{}",
+        encode(service.as_str()),
+        encode(&key.folded())
+    )
+}
+
+/// List of the versions and payments of the order that a payment is for.
+///
+/// # Errors
+/// What is wrong with the names.
+pub fn order_of(payment: &PaymentJson) -> Result<String, crate::domain::TextError> {
+    let service = ServiceId::parse(&payment.service_id)?;
+    Ok(order(&service, &OrderKey::parse(&payment.order_key)?))
+}
+
+/// List of the claims of a request that may be repeated.
+pub fn request(name: &str) -> String {
+    format!("request/{}", encode(name))
+}
+
+/// List of the attempts to record a payment.
+pub fn payment(id: &PaymentId) -> String {
+    format!("payment/{}", encode(id.as_str()))
+}
+
+/// Marker of a payment that is recorded.
+pub fn done(id: &PaymentId) -> String {
+    format!("done/{}", encode(id.as_str()))
+}
+
+/// Whether the marker under this key is that of a payment.
+pub fn is_marker_of(key: &str, payment: &PaymentJson) -> bool {
+    PaymentId::parse(&payment.payment_id).is_ok_and(|id| done(&id) == key)
+}
+
+/// The signed answer to a payment, by its place in the journal: who finishes an abandoned recording
+/// has another place and another answer, and the marker says which counts.
+pub fn answer(id: &PaymentId, journal: u64) -> String {
+    format!("answer/{}/{journal}", encode(id.as_str()))
+}
+
+/// A place in the journal.
+pub fn journal(index: u64) -> String {
+    format!("{JOURNAL}/{index}")
+}
+
+/// The statement that shows a payment, by its place in the journal.
+pub fn settled(id: &PaymentId) -> String {
+    format!("settled/{}", encode(id.as_str()))
+}
+
+/// List of what became of a refused confirmation.
+pub fn refusal(evidence: &str) -> String {
+    format!("refusal/{evidence}")
+}
+
+/// The place in the journal of the refused confirmation that a message proves.
+pub fn refused(evidence: &str) -> String {
+    format!("refused/{evidence}")
+}
+
+/// A signed message.
+pub fn evidence(id: &str) -> String {
+    format!("evidence/{id}")
+}
+
+/// The signed fault that answered a refused confirmation, by the refusal's place in the journal.
+pub fn fault(journal: u64) -> String {
+    format!("fault/{journal}")
+}
+
+/// The certificate of this fingerprint, which signed a message that is kept.
+pub fn certificate(fingerprint: &str) -> String {
+    format!("certificate/{fingerprint}")
+}
+
+fn encode(part: &str) -> String {
+    utf8_percent_encode(part, ENCODED).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_orders_share_a_key_by_their_spelling() {
+        let service = |text| ServiceId::parse(text).unwrap();
+        let key = |text| OrderKey::parse(text).unwrap();
+        assert_eq!(
+            order(&service("a/b"), &key("C ș%1")),
+            "order/a%2Fb/c%C8%99%251"
+        );
+        assert_ne!(
+            order(&service("a/b"), &key("c")),
+            order(&service("a"), &key("b/c"))
+        );
+    }
+}

@@ -1,0 +1,89 @@
+//! The books: orders and payments, nothing lost and nothing twice.
+//!
+//! Everything is built of the append-only lists of [`mpay_log`]. No value that two writers can meet
+//! at is ever read, changed and written back; entries are written once, and again only to erase
+//! personal data, or to mend what the store has lost.
+//!
+//! * [`json`]: the shape of the records, and of what the order API speaks.
+//! * `keys`: every key there is, in one table.
+//! * `orders`, `bulk`, `requests`: an order's list of versions and payments; changing it.
+//! * `payments`: recording a payment once, however often and from wherever it is confirmed.
+//! * `journal`, `days`, `register`: what happened, in order; the ranges that days are; views of it.
+//! * `outbox`, `settlement`, `reviews`, `manual`, `evidence`: what follows from it.
+//! * `personal_data`, `repair`: the only places that write an entry again.
+
+pub mod digest;
+pub mod json;
+
+mod bulk;
+mod days;
+#[cfg(test)]
+mod erasure_tests;
+mod evidence;
+mod journal;
+mod keys;
+mod manual;
+mod orders;
+mod outbox;
+mod payments;
+mod personal_data;
+#[cfg(test)]
+mod properties;
+mod register;
+mod repair;
+mod requests;
+mod reviews;
+mod settlement;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+use mpay_log::Log;
+
+pub use days::{Day, DayRange};
+pub use evidence::{Evidence, Proof};
+pub use journal::{JournalEntry, JournalPage, Span};
+pub use manual::StoredProposal;
+pub use mpay_domain as domain;
+#[cfg(any(test, feature = "testing"))]
+pub use mpay_log::memory;
+pub use mpay_log::{Platform, PlatformError, RawEntry, StoreError, contract};
+pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
+pub use outbox::{Attempts, Delivery, OutboxPage, Settled};
+pub use payments::{Recorded, StoredPayment};
+pub use personal_data::{Erased, Erasure, Tombstone};
+pub use register::{RegisterPage, RegisteredOrder};
+pub use repair::Repair;
+pub use requests::CreateError;
+pub use reviews::{CloseError, ClosedRefusal, StoredRefusal};
+
+/// The books, on a platform.
+#[derive(Debug)]
+pub struct Store<P> {
+    log: Log<P>,
+}
+
+impl<P: Platform> Store<P> {
+    /// The books on `platform`.
+    pub fn new(platform: P) -> Self {
+        let log = Log::new(platform);
+        Self { log }
+    }
+
+    /// What they stand on.
+    pub fn platform(&self) -> &P {
+        self.log.platform()
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.log.now()
+    }
+
+    /// A number that nobody can guess.
+    pub fn random(&self) -> u64 {
+        self.platform().random()
+    }
+}

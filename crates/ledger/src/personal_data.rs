@@ -1,0 +1,565 @@
+//! Erasure of what is of a person, while what was paid, and that it was proved, stays.
+//!
+//! It is the one place where entries are written again. First an entry in the order's list says
+//! that whatever stands before it is without personal data: from then on nobody reads any, for
+//! whoever reads a list leaves it out. Then the entries themselves are written without it, each by
+//! the same value whoever does it, so that what was interrupted can be done again.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::{SignedDuration, Timestamp};
+use mpay_log::{BLOCK, Entry, Listing, entry_key, stored_entry};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    JournalEntry, Platform, Precondition, RegisterError, Store, StoreError,
+    evidence::to_json,
+    keys,
+    orders::{Change, OrderEntry, fold},
+    payments::{Attempt, Decisions},
+};
+use crate::{
+    digest::sha256,
+    domain::{OrderKey, OrderState, OrderStatus, PaymentId, ServiceId, SetStatus},
+    json::{ErasureJson, Event, RefusalJson, time},
+};
+
+/// What a signed message that holds values of properties is known by.
+const PROPERTY: &[u8] = b"PaymentProperty";
+
+/// Whose personal data is to be erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Erasure {
+    /// Everybody's, of orders to which nothing has happened for so long.
+    Retention(SignedDuration),
+    /// That of a customer with this IDNP or IDNO, or one who filled it in.
+    Customer(String),
+    /// That of an order.
+    Order(ServiceId, OrderKey),
+}
+
+/// What a call erased.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct Erased {
+    /// Orders without personal data from now on.
+    pub erased: Vec<ErasedOrder>,
+    /// Signed messages that were erased.
+    pub messages: usize,
+    /// What was asked for but must stay, because somebody still needs it.
+    pub kept: Vec<KeptOrder>,
+    /// Where to go on; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
+
+/// An order without personal data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct ErasedOrder {
+    /// Its service.
+    pub service_id: String,
+    /// Its key.
+    pub order_key: String,
+}
+
+/// An order with personal data that must stay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct KeptOrder {
+    /// Its service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_id: Option<String>,
+    /// Its key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_key: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// What stands in the place of a signed message that was erased.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tombstone {
+    v: u32,
+    /// When it was erased.
+    #[serde(deserialize_with = "time::deserialize")]
+    pub erased_at: Timestamp,
+    /// SHA-256 of the message, by which a copy that is kept elsewhere is recognised.
+    pub sha256: String,
+}
+
+impl Tombstone {
+    /// Reads what is kept in the place of a message; `None` if it is a message.
+    pub fn of(evidence: &[u8]) -> Option<Self> {
+        serde_json::from_slice(evidence).ok()
+    }
+}
+
+/// An order's list as it is kept.
+struct Seen {
+    key: (ServiceId, OrderKey),
+    state: OrderState,
+    /// When the last entry was recorded.
+    changed_at: Timestamp,
+    /// Whether there is personal data that nobody has erased.
+    has_personal_data: bool,
+    /// Whether it names the customer.
+    is_meant: bool,
+    /// Entries that are still to be written without personal data.
+    rest: Vec<(String, Vec<u8>)>,
+    /// Payments without personal data.
+    payments: HashSet<String>,
+    /// When the order was erased last.
+    erased_at: Option<Timestamp>,
+}
+
+impl Erasure {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Retention(_) => "retention",
+            Self::Customer(_) | Self::Order(..) => "request",
+        }
+    }
+
+    /// Whether an entry of this time may be old enough.
+    fn is_due(&self, at: Timestamp, now: Timestamp) -> bool {
+        match self {
+            Self::Retention(period) => now.duration_since(at) > *period,
+            Self::Customer(_) | Self::Order(..) => true,
+        }
+    }
+
+    fn means(&self, key: &(ServiceId, OrderKey), entries: &[Entry<OrderEntry>]) -> bool {
+        match self {
+            Self::Retention(_) => true,
+            Self::Customer(id) => entries.iter().any(|entry| match &entry.value {
+                OrderEntry::Version(order) | OrderEntry::Created { order, .. } => order.names(id),
+                OrderEntry::Payment(payment) | OrderEntry::Confirmed(payment) => payment.names(id),
+                _ => false,
+            }),
+            Self::Order(service, order) => *service == key.0 && *order == key.1,
+        }
+    }
+}
+
+impl<P: Platform> Store<P> {
+    /// Erases personal data of closed orders and refusals, among those that a block of the journal
+    /// after the place `after` names. `by` is the fingerprint of the token of whoever asks.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; what was erased until then is.
+    pub async fn erase_personal_data(
+        &self,
+        erasure: &Erasure,
+        after: u64,
+        by: &str,
+    ) -> Result<Erased, StoreError> {
+        let mut part = self
+            .log
+            .read_on::<Event>(keys::JOURNAL, after.saturating_add(1), BLOCK)
+            .await?;
+        // What is still being recorded is not passed by.
+        let until = part.settled();
+        part.truncate(until);
+        let mut report = Erased {
+            next: Some(until).filter(|until| *until < part.length && *until > after),
+            ..Erased::default()
+        };
+        if until <= after {
+            return Ok(report);
+        }
+        self.erase_late(keys::JOURNAL, &part).await?;
+        let events = part.entries;
+        let mut orders = self.see(erasure, &events).await?;
+        for event in &events {
+            if let Event::OrderRegistered(registered) = &event.value
+                && let Some(key) = address(&registered.service_id, &registered.order_key)
+                && let Some(order) = orders.get(&key)
+                && self.erase_order(erasure, order, by, &mut report).await?
+            {
+                // Whatever came in between stands before the entry that erases, too.
+                let again = self.see_all(erasure, vec![key.clone()]).await?;
+                orders.extend(again.into_iter().map(|order| (key.clone(), order)));
+            }
+        }
+        for order in orders.values().filter(|order| !order.rest.is_empty()) {
+            self.log.set_many(&order.rest).await?;
+        }
+        for event in events {
+            match &event.value {
+                Event::PaymentRecorded(payment) | Event::PaymentConfirmed(payment) => {
+                    let order = address(&payment.service_id, &payment.order_key)
+                        .and_then(|key| orders.get(&key));
+                    if order.is_some_and(|order| order.payments.contains(&payment.payment_id)) {
+                        self.erase_payment(event, &mut report).await?;
+                    }
+                }
+                Event::PaymentProposed(proposal) => {
+                    let order = address(&proposal.service_id, &proposal.order_key)
+                        .and_then(|key| orders.get(&key));
+                    let erased_at = order.and_then(|order| order.erased_at);
+                    if erased_at.is_some_and(|erased_at| event.at <= erased_at) {
+                        self.erase_entry(event).await?;
+                    }
+                }
+                Event::PaymentRefused(_) => {
+                    self.erase_refusal(erasure, event, by, &mut report).await?;
+                }
+                _ => {}
+            }
+        }
+        Ok(report)
+    }
+
+    /// The orders that events are about.
+    async fn see(
+        &self,
+        erasure: &Erasure,
+        events: &[Entry<Event>],
+    ) -> Result<HashMap<(ServiceId, OrderKey), Seen>, StoreError> {
+        let addresses = events.iter().filter_map(|event| match &event.value {
+            Event::OrderRegistered(order) => address(&order.service_id, &order.order_key),
+            Event::PaymentRecorded(payment) | Event::PaymentConfirmed(payment) => {
+                address(&payment.service_id, &payment.order_key)
+            }
+            Event::PaymentProposed(proposal) => address(&proposal.service_id, &proposal.order_key),
+            _ => None,
+        });
+        let addresses: HashSet<_> = addresses.collect();
+        let seen = self.see_all(erasure, addresses.into_iter().collect());
+        let seen = seen.await?.into_iter();
+        Ok(seen.map(|order| (order.key.clone(), order)).collect())
+    }
+
+    async fn see_all(
+        &self,
+        erasure: &Erasure,
+        addresses: Vec<(ServiceId, OrderKey)>,
+    ) -> Result<Vec<Seen>, StoreError> {
+        let lists: Vec<_> = addresses
+            .iter()
+            .map(|(service, key)| keys::order(service, key))
+            .collect();
+        let listings = self.log.read_lists(&lists, u64::MAX).await?;
+        let decisions = self.markers_of(&listings).await?;
+        let mut orders = Vec::with_capacity(lists.len());
+        for ((list, listing), key) in lists.iter().zip(listings).zip(addresses) {
+            orders.extend(see_order(erasure, list, listing, key, &decisions)?);
+        }
+        Ok(orders)
+    }
+
+    /// Empties entries that came to their places too late: they count for nothing, but may hold
+    /// personal data.
+    async fn erase_late<T>(&self, list: &str, part: &Listing<T>) -> Result<(), StoreError> {
+        let late: Vec<_> = late(list, part).collect();
+        if late.is_empty() {
+            return Ok(());
+        }
+        self.log.set_many(&late).await
+    }
+
+    /// Says that an order is without personal data, if that is to be. Gives `true` if it is so now.
+    async fn erase_order(
+        &self,
+        erasure: &Erasure,
+        order: &Seen,
+        by: &str,
+        report: &mut Erased,
+    ) -> Result<bool, StoreError> {
+        let now = self.now();
+        if !order.is_meant || !order.has_personal_data || !erasure.is_due(last(order, now), now) {
+            return Ok(false);
+        }
+        let (service, key) = &order.key;
+        let kept = |reason: String| KeptOrder {
+            service_id: Some(service.to_string()),
+            order_key: Some(key.to_string()),
+            reason,
+        };
+        if let Some(reason) = open(&order.state, now) {
+            if !matches!(erasure, Erasure::Retention(_)) {
+                report.kept.push(kept(reason));
+            }
+            return Ok(false);
+        }
+        let record = ErasureJson {
+            service_id: Some(service.to_string()),
+            order_key: Some(key.to_string()),
+            evidence: None,
+            reason: erasure.reason().to_owned(),
+            by: by.to_owned(),
+            version: None,
+        };
+        let appended = self
+            .append::<()>(service, key, Precondition::None, |stored, place| {
+                // It may have been opened again meanwhile.
+                Ok(open(&stored.state, now).is_none().then(|| {
+                    let record = Box::new(ErasureJson {
+                        version: Some(place),
+                        ..record.clone()
+                    });
+                    Change {
+                        entry: OrderEntry::Erased(record.clone()),
+                        event: Event::PersonalDataErased(record),
+                        others: Vec::new(),
+                    }
+                }))
+            })
+            .await;
+        match appended {
+            Ok(Some(_)) => {
+                report.erased.push(ErasedOrder {
+                    service_id: service.to_string(),
+                    order_key: key.to_string(),
+                });
+                Ok(true)
+            }
+            Err(RegisterError::Store(error)) => Err(error),
+            Ok(None) | Err(_) => {
+                report
+                    .kept
+                    .push(kept("another call is changing it; try again".to_owned()));
+                Ok(false)
+            }
+        }
+    }
+
+    /// Takes the personal data out of what belongs to a payment, and last out of its entry in the
+    /// journal, by which it is found.
+    async fn erase_payment(
+        &self,
+        event: Entry<Event>,
+        report: &mut Erased,
+    ) -> Result<(), StoreError> {
+        let (Event::PaymentRecorded(payment) | Event::PaymentConfirmed(payment)) = &event.value
+        else {
+            return Ok(());
+        };
+        if !payment.clone().erase_personal_data() {
+            return Ok(());
+        }
+        let mut rest = Vec::new();
+        let mut messages = HashSet::from([payment.evidence.clone()]);
+        if let Ok(id) = PaymentId::parse(&payment.payment_id) {
+            let list = keys::payment(&id);
+            let attempts = self.log.read_all::<Attempt>(&list).await?;
+            self.erase_late(&list, &attempts).await?;
+            for mut attempt in attempts.entries {
+                if attempt.value.payment.erase_personal_data() {
+                    let key = entry_key(&list, attempt.index);
+                    messages.insert(attempt.value.payment.evidence.clone());
+                    rest.push((key, stored_entry(attempt.at, &to_json(&attempt.value)?)));
+                }
+            }
+        }
+        for message in &messages {
+            let tombstone = self.tombstone(message).await?;
+            report.messages += usize::from(tombstone.is_some());
+            rest.extend(tombstone);
+        }
+        self.log.set_many(&rest).await?;
+        self.erase_entry(event).await
+    }
+
+    /// Writes an entry of the journal again, without personal data.
+    async fn erase_entry(&self, event: Entry<Event>) -> Result<(), StoreError> {
+        let Entry {
+            index,
+            at,
+            mut value,
+        } = event;
+        if !value.erase_personal_data() {
+            return Ok(());
+        }
+        let entry = stored_entry(at, &to_json(&value)?);
+        self.log.set_many(&[(keys::journal(index), entry)]).await
+    }
+
+    /// Erases the message of a refused confirmation, if it holds personal data.
+    async fn erase_refusal(
+        &self,
+        erasure: &Erasure,
+        event: Entry<Event>,
+        by: &str,
+        report: &mut Erased,
+    ) -> Result<(), StoreError> {
+        let (index, at) = (event.index, event.at);
+        if !erasure.is_due(at, self.now()) {
+            return Ok(());
+        }
+        let entry = JournalEntry::from(event);
+        let Event::PaymentRefused(refusal) = &entry.event else {
+            return Ok(());
+        };
+        let refusal = RefusalJson::clone(refusal);
+        let Some(message) = self.evidence(&refusal.evidence).await? else {
+            return Ok(());
+        };
+        let is_meant = match erasure {
+            Erasure::Retention(_) => true,
+            Erasure::Customer(id) => holds(&message, id.as_bytes()),
+            Erasure::Order(service, key) => {
+                refusal.service_id.as_deref() == Some(service.as_str())
+                    && refusal.order_key.as_deref() == Some(key.as_str())
+            }
+        };
+        if !is_meant || !holds(&message, PROPERTY) {
+            return Ok(());
+        }
+        let closed = self.refusals(vec![entry]).await?.pop();
+        if closed.is_none_or(|refusal| refusal.closed.is_none()) {
+            if !matches!(erasure, Erasure::Retention(_)) {
+                report.kept.push(KeptOrder {
+                    service_id: refusal.service_id,
+                    order_key: refusal.order_key,
+                    reason: format!("the review of refusal {index} is open"),
+                });
+            }
+            return Ok(());
+        }
+        let event = to_json(&Event::PersonalDataErased(Box::new(ErasureJson {
+            service_id: refusal.service_id,
+            order_key: refusal.order_key,
+            evidence: Some(refusal.evidence.clone()),
+            reason: erasure.reason().to_owned(),
+            by: by.to_owned(),
+            version: None,
+        })))?;
+        let tombstone = self.tombstone(&refusal.evidence).await?;
+        self.enter_with(&event, |_| tombstone.clone().into_iter().collect())
+            .await?;
+        report.messages += 1;
+        Ok(())
+    }
+
+    /// What to write in the place of a message; `None` where there is none, or no more.
+    async fn tombstone(&self, evidence: &str) -> Result<Option<(String, Vec<u8>)>, StoreError> {
+        let Some(message) = self.evidence(evidence).await? else {
+            return Ok(None);
+        };
+        if Tombstone::of(&message).is_some() {
+            return Ok(None);
+        }
+        let tombstone = Tombstone {
+            v: 1,
+            erased_at: self.now(),
+            sha256: sha256(&message),
+        };
+        let value = to_json(&tombstone)?.into_bytes();
+        Ok(Some((keys::evidence(evidence), value)))
+    }
+}
+
+impl OrderEntry {
+    /// The index before which entries are without personal data.
+    pub(super) fn erased_before(entries: &[Entry<Self>]) -> u64 {
+        let mut latest = entries.iter().rev();
+        latest
+            .find(|entry| matches!(entry.value, Self::Erased(_)))
+            .map_or(0, |entry| entry.index)
+    }
+
+    /// Takes out what is of a person; `false` if there is nothing of that kind.
+    pub(super) fn erase_personal_data(&mut self) -> bool {
+        match self {
+            Self::Version(order) | Self::Created { order, .. } => order.erase_personal_data(),
+            Self::Payment(payment) | Self::Confirmed(payment) => payment.erase_personal_data(),
+            Self::Closed(_) | Self::Erased(_) | Self::Void => false,
+        }
+    }
+}
+
+/// Of a list's entries those that came too late, emptied.
+fn late<T>(list: &str, part: &Listing<T>) -> impl Iterator<Item = (String, Vec<u8>)> {
+    const EMPTY: &[u8] = b"{}";
+    let late = part.late.iter().filter(|raw| raw.bytes != EMPTY);
+    late.map(move |raw| (entry_key(list, raw.index), EMPTY.to_vec()))
+}
+
+fn see_order(
+    erasure: &Erasure,
+    list: &str,
+    listing: Listing<OrderEntry>,
+    key: (ServiceId, OrderKey),
+    decisions: &Decisions,
+) -> Result<Option<Seen>, StoreError> {
+    let mut latest = listing.entries.iter().rev();
+    let latest = latest.find(|entry| !matches!(entry.value, OrderEntry::Void));
+    let Some(changed_at) = latest.map(|entry| entry.at) else {
+        return Ok(None);
+    };
+    let erased_before = OrderEntry::erased_before(&listing.entries);
+    let mut erased_at = listing.entries.iter();
+    let erased_at = erased_at.find(|entry| entry.index == erased_before);
+    let erased_at = erased_at.map(|entry| entry.at);
+    let mut has_personal_data = false;
+    let mut rest: Vec<_> = late(list, &listing).collect();
+    let mut payments = HashSet::new();
+    for entry in &listing.entries {
+        let is_erased = entry.index < erased_before;
+        if is_erased && let OrderEntry::Payment(payment) = &entry.value {
+            payments.insert(payment.payment_id.clone());
+        }
+        let mut value = entry.value.clone();
+        if !value.erase_personal_data() {
+            continue;
+        }
+        if is_erased {
+            let key = format!("{list}/{}", entry.index);
+            rest.push((key, stored_entry(entry.at, &to_json(&value)?)));
+        } else {
+            has_personal_data = true;
+        }
+    }
+    let is_meant = erasure.means(&key, &listing.entries);
+    let state = fold(list, listing, decisions)?.state;
+    Ok(Some(Seen {
+        key,
+        state,
+        changed_at,
+        has_personal_data,
+        is_meant,
+        rest,
+        payments,
+        erased_at,
+    }))
+}
+
+/// Why somebody still needs an order's personal data; `None` once it is closed.
+fn open(state: &OrderState, now: Timestamp) -> Option<String> {
+    let status = state.status(now);
+    match status {
+        OrderStatus::Active
+        | OrderStatus::PartiallyPaid
+        | OrderStatus::Set(SetStatus::Refunding) => Some(format!("it is {}", status.as_str())),
+        _ if state.payments().iter().any(|p| !p.review.is_empty()) => {
+            Some("a review of its payments is open".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// When the last thing happened to an order.
+fn last(order: &Seen, now: Timestamp) -> Timestamp {
+    let due_date = order.state.order().and_then(|order| order.due_date);
+    match (order.state.status(now), due_date) {
+        (OrderStatus::Expired, Some(due_date)) => order.changed_at.max(due_date),
+        _ => order.changed_at,
+    }
+}
+
+/// The order that two texts name; `None` where they name none.
+fn address(service_id: &str, order_key: &str) -> Option<(ServiceId, OrderKey)> {
+    Some((
+        ServiceId::parse(service_id).ok()?,
+        OrderKey::parse(order_key).ok()?,
+    ))
+}
+
+fn holds(message: &[u8], part: &[u8]) -> bool {
+    message
+        .windows(part.len().max(1))
+        .any(|window| window == part)
+}

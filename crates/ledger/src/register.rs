@@ -1,0 +1,124 @@
+//! The register of orders: those there are, the newest first.
+
+use jiff::Timestamp;
+
+use super::{Platform, Span, Store, StoreError, StoredOrder, journal::BLOCKS};
+use crate::{
+    domain::{OrderKey, ServiceId},
+    json::{Event, OrderEvent},
+};
+
+/// Orders read at once.
+const ORDERS: usize = 25;
+/// How many orders one call looks at.
+const MOST_ORDERS: usize = 10 * ORDERS;
+
+/// An order in the register.
+#[derive(Debug)]
+pub struct RegisteredOrder {
+    /// The place of its registration in the journal.
+    pub index: u64,
+    /// When it was registered.
+    pub registered_at: Timestamp,
+    /// The order.
+    pub order: StoredOrder,
+}
+
+/// A part of the register.
+#[derive(Debug)]
+pub struct RegisterPage {
+    /// Orders, the newest first.
+    pub orders: Vec<RegisteredOrder>,
+    /// Where to go on: the place in the journal to look below. `None` at the end. There may be a
+    /// next page though this one has no orders.
+    pub next: Option<u64>,
+    /// Orders that were left out because a record of theirs is damaged.
+    pub damaged: usize,
+}
+
+impl<P: Platform> Store<P> {
+    /// Up to `limit` orders that were registered in `span` and are wanted, the newest first, below
+    /// the place `before` of the journal. Only a fixed number of entries and orders is looked at:
+    /// `registered` chooses by the event of registration, `wanted` by the order as it is.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn register(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+        span: Span,
+        registered: impl Fn(&OrderEvent) -> bool,
+        wanted: impl Fn(&StoredOrder) -> bool,
+    ) -> Result<RegisterPage, StoreError> {
+        let mut page = RegisterPage {
+            orders: Vec::new(),
+            next: None,
+            damaged: 0,
+        };
+        let range = self.range(span).await?;
+        let mut before = match (before, range.last) {
+            (Some(before), _) => before,
+            (None, Some(last)) => last + 1,
+            (None, None) => self.journal_length().await? + 1,
+        };
+        let mut looked_at = 0;
+        for _ in 0..BLOCKS {
+            let (entries, start) = self.journal_before(before).await?;
+            let over = start <= range.after + 1;
+            let mut found = Vec::new();
+            for entry in entries {
+                if let Event::OrderRegistered(event) = &entry.event
+                    && entry.index > range.after
+                    && range.contains(entry.at)
+                    && registered(event)
+                    && let Some(address) = address(event)
+                {
+                    found.push((entry.index, entry.at, address));
+                }
+            }
+            for found in found.chunks(ORDERS) {
+                let addresses: Vec<_> = found.iter().map(|(_, _, key)| key.clone()).collect();
+                let orders = self.orders(&addresses).await?;
+                for ((index, registered_at, _), order) in found.iter().zip(orders) {
+                    looked_at += 1;
+                    page.next = Some(*index);
+                    let order = match order {
+                        Ok(order) => order,
+                        // It concerns this order alone; whoever asks for it is told.
+                        Err(_) => {
+                            page.damaged += 1;
+                            None
+                        }
+                    };
+                    if let Some(order) = order.filter(&wanted) {
+                        page.orders.push(RegisteredOrder {
+                            index: *index,
+                            registered_at: *registered_at,
+                            order,
+                        });
+                    }
+                    if page.orders.len() >= limit {
+                        return Ok(page);
+                    }
+                }
+                if looked_at >= MOST_ORDERS {
+                    return Ok(page);
+                }
+            }
+            if over || start == 1 {
+                page.next = None;
+                return Ok(page);
+            }
+            page.next = Some(start);
+            before = start;
+        }
+        Ok(page)
+    }
+}
+
+/// Which order an event is about; `None` where it names none.
+fn address(event: &OrderEvent) -> Option<(ServiceId, OrderKey)> {
+    let service = ServiceId::parse(&event.service_id).ok()?;
+    Some((service, OrderKey::parse(&event.order_key).ok()?))
+}

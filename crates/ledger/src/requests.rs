@@ -1,0 +1,156 @@
+//! Requests that may be repeated: an `Idempotency-Key` names one order, however often it comes.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Platform, Precondition, RegisterError, Store, StoreError,
+    evidence::to_json,
+    keys,
+    orders::{Change, OrderEntry},
+};
+use crate::{
+    digest::sha256,
+    domain::{Order, OrderKey, ServiceId},
+    json::Event,
+};
+
+/// How many keys are tried until one is free. One of a hundred billion is taken seldom.
+const TRIES: u32 = 5;
+
+/// What a request asked for, and the key that its order got: an entry of the request's list, of
+/// which the lowest counts.
+#[derive(Debug, Serialize, Deserialize)]
+struct Claim {
+    /// SHA-256 of what was asked for.
+    content: String,
+    order_key: String,
+}
+
+/// Why a request made no order.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError<E> {
+    /// The request's name was used for another content.
+    #[error("the Idempotency-Key was used for another order")]
+    OtherContent,
+    /// The same request is being worked on by another call.
+    #[error("the same request is being worked on; try again")]
+    Busy,
+    /// Its key was taken by another order before it could be registered.
+    #[error("the order key was taken meanwhile; use another Idempotency-Key")]
+    KeyLost,
+    /// The order was not registered.
+    #[error(transparent)]
+    Register(#[from] RegisterError<E>),
+}
+
+impl<E> From<StoreError> for CreateError<E> {
+    fn from(error: StoreError) -> Self {
+        Self::Register(error.into())
+    }
+}
+
+impl<P: Platform> Store<P> {
+    /// Registers an order under a key that is generated, once for each `request`; gives its key.
+    ///
+    /// First the request claims a key, then the order is registered under it: whoever comes again
+    /// after a failure finds the claim, and goes on from there. `order` gives the order of a key.
+    ///
+    /// # Errors
+    /// [`CreateError`]; the same request then may be sent again.
+    pub async fn create<E>(
+        &self,
+        service: &ServiceId,
+        request: &str,
+        content: &[u8],
+        order: impl Fn(&OrderKey) -> Result<Order, E>,
+    ) -> Result<OrderKey, CreateError<E>> {
+        let content = &sha256(content);
+        let claim = self.claim(service, request, content, &order).await?;
+        if claim.content != *content {
+            return Err(CreateError::OtherContent);
+        }
+        let corrupt = |error: crate::domain::TextError| StoreError::Corrupt {
+            key: keys::request(request),
+            reason: format!("order_key: {error}"),
+        };
+        let key = OrderKey::parse(&claim.order_key).map_err(corrupt)?;
+        let request = sha256(request.as_bytes());
+        let registered = self
+            .append(service, &key, Precondition::None, |stored, place| {
+                if stored.state.order().is_some() {
+                    // Registered before, whatever has become of it or of the configuration since.
+                    return match stored.request.as_ref() == Some(&request) {
+                        true => Ok(None),
+                        // Between claim and registration somebody has chosen the same key.
+                        false => Err(RegisterError::PreconditionFailed),
+                    };
+                }
+                let order = order(&key).map_err(RegisterError::Unfit)?;
+                Ok(Some(Change {
+                    event: Event::of_order(None, &order, place),
+                    entry: OrderEntry::Created {
+                        request: request.clone(),
+                        order: Box::new((&order).into()),
+                    },
+                    others: Vec::new(),
+                }))
+            })
+            .await;
+        match registered {
+            Ok(_) => Ok(key),
+            Err(RegisterError::KeyTaken(_) | RegisterError::PreconditionFailed) => {
+                Err(CreateError::KeyLost)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The claim that counts for a request: the first of its list, or a new one.
+    async fn claim<E>(
+        &self,
+        service: &ServiceId,
+        request: &str,
+        content: &str,
+        order: impl Fn(&OrderKey) -> Result<Order, E>,
+    ) -> Result<Claim, CreateError<E>> {
+        let list = keys::request(request);
+        for _ in 0..TRIES {
+            let mut seen = self.log.read_all::<Claim>(&list).await?;
+            if !seen.unsettled.is_empty() {
+                self.log.settle(&list, 1, seen.length + 1).await?;
+                seen = self.log.read_all(&list).await?;
+            }
+            if let Some(first) = seen.entries.into_iter().next() {
+                return Ok(first.value);
+            }
+            let key = self.free_key(service).await?;
+            // What is no order claims nothing, so that it can be mended and sent again.
+            order(&key).map_err(RegisterError::Unfit)?;
+            let claim = Claim {
+                content: content.to_owned(),
+                order_key: key.to_string(),
+            };
+            let slot = self.log.take(&list).await?;
+            let entry = to_json(&claim)?;
+            let filled = self.log.fill(&[(&slot, &entry)], Vec::new()).await?;
+            if slot.index() == 1 && filled.all() {
+                return Ok(claim);
+            }
+        }
+        Err(CreateError::Busy)
+    }
+
+    async fn free_key<E>(&self, service: &ServiceId) -> Result<OrderKey, CreateError<E>> {
+        for _ in 0..TRIES {
+            let key = OrderKey::generated(self.random());
+            let listing = self
+                .log
+                .read_all::<serde::de::IgnoredAny>(&keys::order(service, &key))
+                .await?;
+            if listing.length == 0 {
+                return Ok(key);
+            }
+        }
+        Err(CreateError::Busy)
+    }
+}

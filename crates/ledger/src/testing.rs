@@ -1,0 +1,110 @@
+//! What tests put into the books. Of the service `TAX`.
+
+// A test that cannot be set up fails.
+#![allow(clippy::missing_panics_doc, clippy::missing_errors_doc)]
+
+use super::{
+    Evidence, Platform, Precondition, Recorded, RegisterError, Registered, Store, StoreError,
+    StoredOrder,
+};
+use crate::{
+    domain::{Confirmation, Order, OrderKey, ServiceId},
+    json::{OrderJson, PaymentJson},
+    memory::Memory,
+};
+
+/// The document of an order with one line.
+pub fn order_json(key: &str, amount: &str) -> OrderJson {
+    serde_json::from_value(serde_json::json!({
+        "service_id": "TAX", "order_key": key, "reason": "Taxă",
+        "lines": [{"line_id": "1", "reason": "Taxă", "amount_due": amount}]
+    }))
+    .unwrap()
+}
+
+/// An order with one line.
+pub fn order(key: &str, amount: &str) -> Order {
+    order_json(key, amount).to_order().unwrap()
+}
+
+/// A confirmation by MPay, and its record.
+pub fn payment(id: &str, key: &str, amount: &str) -> (Confirmation, PaymentJson) {
+    let json: PaymentJson = serde_json::from_value(serde_json::json!({
+        "payment_id": id, "service_id": "TAX", "order_key": key, "amount": amount,
+        "currency": "MDL", "paid_at": "2026-06-01T12:00:00+03:00",
+        "lines": [{"line_id": "1", "amount": amount}],
+        "received_at": "2026-06-01T12:00:05+03:00",
+        "signer": {"subject": "CN=MPay", "fingerprint": "00", "algorithm": "rsa-sha1"},
+        "evidence": "e"
+    }))
+    .unwrap();
+    (json.to_confirmation().unwrap(), json)
+}
+
+/// Records a payment.
+pub async fn record(
+    memory: &Memory,
+    id: &str,
+    key: &str,
+    amount: &str,
+) -> Result<Recorded, StoreError> {
+    record_in(&Store::new(memory.clone()), id, key, amount).await
+}
+
+/// Records a payment in books.
+pub async fn record_in<P: Platform>(
+    store: &Store<P>,
+    id: &str,
+    key: &str,
+    amount: &str,
+) -> Result<Recorded, StoreError> {
+    let (confirmation, json) = payment(id, key, amount);
+    let evidence = Evidence::new(b"<message/>", id, json.evidence.as_bytes(), "accepted");
+    let json = PaymentJson {
+        evidence: evidence.id().to_owned(),
+        ..json
+    };
+    store
+        .record(&confirmation, &json, &evidence, Some(b"<answer/>"))
+        .await
+}
+
+/// Registers an order with one line.
+pub async fn register(
+    memory: &Memory,
+    key: &str,
+    amount: &str,
+) -> Result<Registered, RegisterError> {
+    put(memory, &order(key, amount), Precondition::None).await
+}
+
+/// Registers an order.
+pub async fn put(
+    memory: &Memory,
+    order: &Order,
+    precondition: Precondition,
+) -> Result<Registered, RegisterError> {
+    put_in(&Store::new(memory.clone()), order, precondition).await
+}
+
+/// Registers an order in books.
+pub async fn put_in<P: Platform>(
+    store: &Store<P>,
+    order: &Order,
+    precondition: Precondition,
+) -> Result<Registered, RegisterError> {
+    store
+        .change(&order.service_id, &order.order_key, precondition, |_| {
+            Ok(order.clone())
+        })
+        .await
+}
+
+/// The order of this key.
+pub async fn stored(memory: &Memory, key: &str) -> Option<StoredOrder> {
+    let service = ServiceId::parse("TAX").unwrap();
+    Store::new(memory.clone())
+        .order(&service, &OrderKey::parse(key).unwrap())
+        .await
+        .unwrap()
+}

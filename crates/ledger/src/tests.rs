@@ -1,0 +1,1399 @@
+use std::{collections::HashMap, time::Duration};
+
+use super::{
+    memory::{Fault, Memory},
+    testing::*,
+    *,
+};
+use crate::{
+    domain::{Money, OrderKey, OrderStatus, PaymentId, Review, ServiceId, Text},
+    json::{Event, ManualJson, OrderJson, PaymentJson, RefusalJson, SignerJson},
+};
+
+/// Payments of the journal after a cursor, and the cursor to go on from.
+async fn payments(memory: &Memory, after: u64, limit: usize) -> (Vec<String>, u64) {
+    let wanted = |event: &Event| matches!(event, Event::PaymentRecorded(_));
+    let store = Store::new(memory.clone());
+    let page = store
+        .journal(after, limit, Span::ALWAYS, wanted)
+        .await
+        .unwrap();
+    let ids = page.entries.into_iter().map(|entry| match entry.event {
+        Event::PaymentRecorded(payment) => payment.payment_id,
+        other => panic!("{other:?}"),
+    });
+    (ids.collect(), page.next)
+}
+
+/// All payments of the journal, as far as it can be read.
+pub(super) async fn ledger(memory: &Memory) -> Vec<String> {
+    let (mut ids, mut after) = (Vec::new(), 0);
+    loop {
+        let (page, next) = payments(memory, after, 3).await;
+        ids.extend(page);
+        if next == after {
+            return ids;
+        }
+        after = next;
+    }
+}
+
+/// The journal's types of events, and for those of orders the version.
+async fn events(memory: &Memory) -> Vec<(&'static str, u64)> {
+    let store = Store::new(memory.clone());
+    let page = store
+        .journal(0, usize::MAX, Span::ALWAYS, |_| true)
+        .await
+        .unwrap();
+    assert_eq!(page.unreadable, []);
+    let events = page.entries.into_iter().map(|entry| match entry.event {
+        Event::OrderRegistered(order) => ("order.registered", order.version),
+        Event::OrderAmended(order) => ("order.amended", order.version),
+        Event::OrderCompleted(order) => ("order.completed", order.version),
+        Event::OrderCancelled(order) => ("order.cancelled", order.version),
+        Event::OrderRefunding(order) => ("order.refunding", order.version),
+        Event::OrderRefunded(order) => ("order.refunded", order.version),
+        Event::OrderReopened(order) => ("order.reopened", order.version),
+        Event::PaymentRecorded(_) => ("payment.recorded", 0),
+        Event::PaymentRefused(_) => ("payment.refused", 0),
+        Event::ReviewClosed(_) => ("review.closed", 0),
+        Event::SettlementImported(_) => ("settlement.imported", 0),
+        Event::PaymentProposed(_) => ("payment.proposed", 0),
+        Event::PaymentConfirmed(_) => ("payment.confirmed", 0),
+        Event::PersonalDataErased(_) => ("personal_data.erased", 0),
+    });
+    events.collect()
+}
+
+/// Whether a call says that the payment is recorded, by it or before.
+fn is_recorded(result: &Result<Recorded, StoreError>) -> bool {
+    matches!(result, Ok(Recorded::New | Recorded::Repeated { .. }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn memory_keeps_the_platform_contract() {
+    contract::check(&Memory::new(), "test").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_is_recorded_once_and_its_repetition_writes_nothing() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    assert_eq!(
+        record(&memory, "P", "1", "100").await.unwrap(),
+        Recorded::New
+    );
+    memory.take_calls();
+    assert_eq!(
+        record(&memory, "P", "1", "100.0").await.unwrap(),
+        Recorded::Repeated { alike: true }
+    );
+    let calls = memory.take_calls();
+    assert!(
+        calls.len() == 1 && calls[0].starts_with("get done/P "),
+        "{calls:?}"
+    );
+    let (confirmation, _) = payment("P", "1", "100");
+    let differs = Evidence::new(b"<message/>", "P", b"paid at another time", "accepted");
+    assert_eq!(
+        Store::new(memory.clone())
+            .recorded(&confirmation, &differs)
+            .await
+            .unwrap(),
+        Some(Recorded::Repeated { alike: false })
+    );
+    assert_eq!(ledger(&memory).await, ["P"]);
+    assert_eq!(stored(&memory, "1").await.unwrap().payments.len(), 1);
+    assert_eq!(memory.count("evidence/"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_id_with_other_content_is_a_conflict() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    register(&memory, "2", "100").await.unwrap();
+    record(&memory, "P", "1", "100").await.unwrap();
+    assert_eq!(
+        record(&memory, "P", "1", "99").await.unwrap(),
+        Recorded::Conflict
+    );
+    assert_eq!(
+        record(&memory, "P", "2", "100").await.unwrap(),
+        Recorded::Conflict
+    );
+    assert_eq!(ledger(&memory).await, ["P"]);
+    assert_eq!(stored(&memory, "2").await.unwrap().payments.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_calls_at_once_record_one_payment() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    let calls = (0..32).map(|_| record(&memory, "P", "1", "100"));
+    let results = futures::future::join_all(calls).await;
+    assert!(results.iter().all(is_recorded), "{results:?}");
+    assert_eq!(
+        results
+            .iter()
+            .filter(|result| matches!(result, Ok(Recorded::New)))
+            .count(),
+        1
+    );
+    assert_eq!(ledger(&memory).await, ["P"]);
+    assert_eq!(stored(&memory, "1").await.unwrap().payments.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_contents_at_once_one_is_the_payment() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    let (a, b) = tokio::join!(
+        record(&memory, "P", "1", "60"),
+        record(&memory, "P", "1", "70")
+    );
+    let outcomes = [a.unwrap(), b.unwrap()];
+    assert!(
+        outcomes.contains(&Recorded::New) && outcomes.contains(&Recorded::Conflict),
+        "{outcomes:?}"
+    );
+    assert_eq!(ledger(&memory).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_payments_of_sixty_for_a_hundred_give_one_overpayment() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    let (a, b) = tokio::join!(
+        record(&memory, "P", "1", "60"),
+        record(&memory, "Q", "1", "60")
+    );
+    assert_eq!((a.unwrap(), b.unwrap()), (Recorded::New, Recorded::New));
+    let state = stored(&memory, "1").await.unwrap().state;
+    let over: Vec<_> = state
+        .payments()
+        .iter()
+        .filter(|p| p.review.contains(&Review::OverPaid))
+        .collect();
+    assert_eq!(over.len(), 1);
+    assert_eq!(state.amount_paid(), Money::parse("120").unwrap());
+    assert_eq!(state.amount_due(), Some(Money::ZERO));
+}
+
+/// What can happen to a call.
+const FAULTS: [Fault; 6] = [
+    Fault::Cut,
+    Fault::CutAfter,
+    Fault::Fail,
+    Fault::Drop,
+    // Longer than anybody waits.
+    Fault::Delay(Duration::from_secs(3)),
+    Fault::Delay(Duration::from_secs(45)),
+];
+
+/// Wherever a call is cut off, fails or loses its answer, repeating it ends in one payment.
+#[tokio::test(start_paused = true)]
+async fn a_recording_stopped_between_any_two_calls_is_finished_by_repetition() {
+    for fault in FAULTS {
+        for position in 0..=WRITE_MARKER {
+            let memory = Memory::new();
+            register(&memory, "1", "100").await.unwrap();
+            spoil(&memory, position, fault);
+            let _ = tokio::time::timeout(Duration::from_secs(50), record(&memory, "P", "1", "100"))
+                .await;
+            memory.script([]);
+            let mut tries = 0;
+            while !is_recorded(&record(&memory, "P", "1", "100").await) {
+                tries += 1;
+                assert!(tries < 30, "{fault:?} at {position}");
+                tokio::time::sleep(Duration::from_secs(7)).await;
+            }
+            // A hole that was left in the ledger holds readers up until it is dead.
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            assert_eq!(ledger(&memory).await, ["P"], "{fault:?} at {position}");
+            let stored = stored(&memory, "1").await.unwrap();
+            assert_eq!(stored.state.amount_paid(), Money::parse("100").unwrap());
+            assert_eq!(stored.state.status(memory.now()), OrderStatus::Paid);
+            assert_eq!(memory.count("evidence/"), 1);
+            let kept = payment_of(&memory, "P").await.unwrap();
+            assert_eq!(
+                kept.answer.unwrap(),
+                b"<answer/>",
+                "{fault:?} at {position}"
+            );
+            assert_eq!(kept.request.unwrap(), b"<message/>");
+        }
+    }
+}
+
+/// The same for whoever finishes what another has begun.
+#[tokio::test(start_paused = true)]
+async fn the_end_of_an_abandoned_recording_can_be_abandoned_too() {
+    const CALLS: usize = 4;
+    let abandoned = async |position| {
+        let memory = Memory::new();
+        register(&memory, "1", "100").await.unwrap();
+        spoil(&memory, position, Fault::CutAfter);
+        let cut = record(&memory, "P", "1", "100");
+        let cut = tokio::time::timeout(Duration::from_secs(1), cut).await;
+        assert!(cut.is_err());
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        memory.script([]);
+        memory.take_calls();
+        memory
+    };
+    let memory = abandoned(WRITE_ENTRIES).await;
+    record(&memory, "P", "1", "100").await.unwrap();
+    assert_eq!(memory.take_calls().len(), CALLS);
+    for begun in TAKE_ATTEMPT..=LOOK_FOR_CONTESTS {
+        for fault in FAULTS {
+            for position in 0..18 {
+                let memory = abandoned(begun).await;
+                spoil(&memory, position, fault);
+                let second = record(&memory, "P", "1", "100");
+                let _ = tokio::time::timeout(Duration::from_secs(50), second).await;
+                memory.script([]);
+                let mut tries = 0;
+                while !is_recorded(&record(&memory, "P", "1", "100").await) {
+                    tries += 1;
+                    assert!(tries < 30, "{fault:?} at {position} after {begun}");
+                    tokio::time::sleep(Duration::from_secs(7)).await;
+                }
+                tokio::time::sleep(Duration::from_secs(61)).await;
+                assert_eq!(
+                    ledger(&memory).await,
+                    ["P"],
+                    "{fault:?} at {position} after {begun}"
+                );
+                let stored = stored(&memory, "1").await.unwrap();
+                assert_eq!(stored.state.amount_paid(), Money::parse("100").unwrap());
+            }
+        }
+    }
+}
+
+async fn payment_of(memory: &Memory, id: &str) -> Option<Proof<StoredPayment>> {
+    let id = PaymentId::parse(id).unwrap();
+    Store::new(memory.clone()).proof(&id).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_is_shown_once_it_is_recorded_with_the_answer_that_says_so() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    spoil(&memory, WRITE_MARKER, Fault::Cut);
+    let cut = tokio::time::timeout(Duration::from_secs(1), record(&memory, "P", "1", "60")).await;
+    assert!(cut.is_err());
+    memory.script([]);
+    assert_eq!(payment_of(&memory, "P").await, None);
+    // Another content finishes the recording of the first, and is refused.
+    tokio::time::sleep(Duration::from_secs(62)).await;
+    assert_eq!(
+        record(&memory, "P", "1", "70").await.unwrap(),
+        Recorded::Conflict
+    );
+    let kept = payment_of(&memory, "P").await.unwrap();
+    let answer = Some(b"<answer/>".to_vec());
+    assert_eq!((kept.stored.index, kept.answer), (2, answer));
+    assert_eq!(kept.stored.payment.amount, "60");
+}
+
+/// The calls of a recording, in their order, for scripts of faults.
+const TAKE_ATTEMPT: usize = 1;
+const WRITE_ENTRIES: usize = 4;
+const LOOK_FOR_CONTESTS: usize = 5;
+const WRITE_MARKER: usize = 6;
+
+/// Lets one call of the next recording go wrong.
+fn spoil(memory: &Memory, position: usize, fault: Fault) {
+    memory.script(std::iter::repeat_n(Fault::None, position).chain([fault]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_calls_of_a_recording_are_these() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    memory.take_calls();
+    record(&memory, "P", "1", "100").await.unwrap();
+    let calls = memory.take_calls();
+    assert_eq!(calls.len(), WRITE_MARKER + 1);
+    for (position, call) in [
+        (TAKE_ATTEMPT, "increment payment/P"),
+        (TAKE_ATTEMPT + 1, "increment order/TAX/1"),
+        (TAKE_ATTEMPT + 2, "increment journal"),
+        (WRITE_ENTRIES, "set evidence/"),
+        (
+            LOOK_FOR_CONTESTS,
+            "get contest/journal/0 contest/order/TAX/1/0 contest/payment/P/0",
+        ),
+        (WRITE_MARKER, "set done/P"),
+    ] {
+        assert!(calls[position].starts_with(call), "{position}: {calls:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_passing_failure_is_not_noticed() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    memory.script([
+        Fault::Fail,
+        Fault::None,
+        Fault::Drop,
+        Fault::None,
+        Fault::Fail,
+    ]);
+    assert_eq!(
+        record(&memory, "P", "1", "100").await.unwrap(),
+        Recorded::New
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_of_the_ledger_passes_nobody_by() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    record(&memory, "A", "1", "10").await.unwrap();
+    // B takes its place in the journal, but writes it only ten seconds later.
+    spoil(
+        &memory,
+        WRITE_ENTRIES,
+        Fault::Delay(Duration::from_secs(10)),
+    );
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        record(&memory, "C", "1", "10").await.unwrap();
+        payments(&memory, 0, 10).await
+    };
+    let (slow, (ids, next)) = tokio::join!(record(&memory, "B", "1", "10"), meanwhile);
+    assert_eq!(slow.unwrap(), Recorded::New);
+    assert_eq!(ids, ["A"], "C is not shown before B");
+    assert_eq!(payments(&memory, next, 10).await.0, ["B", "C"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_of_the_journal_passes_no_change_and_no_refusal_by() {
+    let memory = Memory::new();
+    let wait = |seconds| tokio::time::sleep(Duration::from_secs(seconds));
+    // Each call takes its place, and writes it only ten seconds later; another comes meanwhile.
+    spoil(&memory, 3, Fault::Delay(Duration::from_secs(10)));
+    let meanwhile = async {
+        wait(1).await;
+        register(&memory, "2", "100").await.unwrap();
+        assert_eq!(events(&memory).await, []);
+    };
+    let (slow, ()) = tokio::join!(register(&memory, "1", "100"), meanwhile);
+    slow.unwrap();
+    spoil(&memory, 3, Fault::Delay(Duration::from_secs(10)));
+    let meanwhile = async {
+        wait(1).await;
+        assert!(refuse(&memory, "Q").await);
+        assert_eq!(events(&memory).await.len(), 2);
+    };
+    let (slow, ()) = tokio::join!(set(&memory, "1", Some("Cancelled")), meanwhile);
+    slow.unwrap();
+    spoil(&memory, 2, Fault::Delay(Duration::from_secs(10)));
+    let meanwhile = async {
+        wait(1).await;
+        set(&memory, "1", None).await.unwrap();
+        assert_eq!(events(&memory).await.len(), 4);
+    };
+    let (slow, ()) = tokio::join!(refuse(&memory, "R"), meanwhile);
+    assert!(slow);
+    assert_eq!(
+        events(&memory).await,
+        [
+            ("order.registered", 1),
+            ("order.registered", 1),
+            ("order.cancelled", 2),
+            ("payment.refused", 0),
+            ("payment.refused", 0),
+            ("order.reopened", 3),
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_was_left_before_its_marker_is_finished_by_a_reader() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    spoil(&memory, WRITE_MARKER, Fault::Cut);
+    let cut = tokio::time::timeout(Duration::from_secs(1), record(&memory, "P", "1", "100")).await;
+    assert!(cut.is_err());
+    memory.script([]);
+    refuse(&memory, "Q").await;
+    let all = [
+        ("order.registered", 1),
+        ("payment.recorded", 0),
+        ("payment.refused", 0),
+    ];
+    assert_eq!(events(&memory).await, all, "whoever reads finishes it");
+    let store = Store::new(memory.clone());
+    let refused = |event: &Event| matches!(event, Event::PaymentRefused(_));
+    let page = store.journal(0, 10, Span::ALWAYS, refused).await.unwrap();
+    assert_eq!((page.entries.len(), page.next), (1, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_for_what_is_rare_reads_a_fixed_part_and_comes_on() {
+    let memory = Memory::new();
+    for n in 0..1100 {
+        register(&memory, &n.to_string(), "1").await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    let since = Span {
+        from: Some(memory.now()),
+        to: None,
+    };
+    record(&memory, "P", "7", "1").await.unwrap();
+    record(&memory, "Q", "8", "1").await.unwrap();
+    let store = Store::new(memory.clone());
+    let page = store.journal(0, 10, since, |_| true).await.unwrap();
+    assert_eq!((page.entries.len(), page.next), (0, 1024));
+    let page = store.journal(1024, 10, since, |_| true).await.unwrap();
+    assert_eq!((page.entries.len(), page.next), (2, 1102));
+    memory.take_calls();
+    assert_eq!(payments(&memory, 0, 10).await, (vec![], 1024));
+    assert_eq!(memory.take_calls().len(), 4);
+    assert_eq!(
+        payments(&memory, 1024, 1).await,
+        (vec!["P".to_owned()], 1101)
+    );
+    assert_eq!(
+        payments(&memory, 1101, 1).await,
+        (vec!["Q".to_owned()], 1102)
+    );
+    assert_eq!(payments(&memory, 1102, 1).await, (vec![], 1102));
+    assert_eq!(payments(&memory, 5000, 1).await, (vec![], 5000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_hole_stops_no_reader() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    memory.increment("journal", 1).await.unwrap();
+    record(&memory, "A", "1", "10").await.unwrap();
+    assert_eq!(payments(&memory, 0, 10).await, (vec![], 1));
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(ledger(&memory).await, ["A"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn orders_are_created_amended_and_left_alone() {
+    let memory = Memory::new();
+    assert_eq!(
+        register(&memory, "1", "100").await.unwrap(),
+        Registered::Created
+    );
+    assert_eq!(
+        register(&memory, "1", "100.00").await.unwrap(),
+        Registered::Unchanged
+    );
+    assert_eq!(
+        register(&memory, "1", "120").await.unwrap(),
+        Registered::Amended
+    );
+    let stored = stored(&memory, "1").await.unwrap();
+    assert_eq!((stored.version, stored.state.versions().len()), (2, 2));
+    assert_eq!(
+        stored.state.amount_due(),
+        Some(Money::parse("120").unwrap())
+    );
+    assert_eq!(
+        events(&memory).await,
+        [("order.registered", 1), ("order.amended", 2)]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_differs_only_in_case_or_spaces_is_refused() {
+    let memory = Memory::new();
+    register(&memory, "Ab 1", "100").await.unwrap();
+    for key in ["ab1", "AB 1", "a b1"] {
+        let error = register(&memory, key, "100").await.unwrap_err();
+        assert!(matches!(error, RegisterError::KeyTaken(known) if known.as_str() == "Ab 1"));
+        assert!(stored(&memory, key).await.is_none());
+    }
+    let (a, b) = tokio::join!(register(&memory, "x", "1"), register(&memory, "X", "1"));
+    assert_eq!(
+        a.is_ok() as u8 + b.is_ok() as u8,
+        1,
+        "one of two at once wins"
+    );
+    let (winner, loser) = if a.is_ok() { ("x", "X") } else { ("X", "x") };
+    assert!(stored(&memory, winner).await.is_some() && stored(&memory, loser).await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn preconditions_hold_or_nothing_changes() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    let failed = |result| matches!(result, Err(RegisterError::PreconditionFailed));
+    assert!(failed(
+        put(&memory, &order("1", "90"), Precondition::Absent).await
+    ));
+    assert!(failed(
+        put(&memory, &order("1", "90"), Precondition::Version(7)).await
+    ));
+    assert!(failed(
+        put(&memory, &order("2", "90"), Precondition::Version(0)).await
+    ));
+    // Two editors of the same version: one loses, and is told.
+    let (nineties, eighties) = (order("1", "90"), order("1", "80"));
+    let (a, b) = tokio::join!(
+        put(&memory, &nineties, Precondition::Version(1)),
+        put(&memory, &eighties, Precondition::Version(1)),
+    );
+    assert_eq!(a.is_ok() as u8 + b.is_ok() as u8, 1);
+    assert_eq!(
+        stored(&memory, "1").await.unwrap().state.versions().len(),
+        2
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_for_an_older_version_is_flagged() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    let mut amended = order_json("1", "100");
+    amended.lines[0].line_id = Some("other".into());
+    let amended = amended.to_order().unwrap();
+    put(&memory, &amended, Precondition::None).await.unwrap();
+    record(&memory, "P", "1", "100").await.unwrap();
+    let state = stored(&memory, "1").await.unwrap().state;
+    assert_eq!(state.payments()[0].review, [Review::Amended]);
+    assert_eq!(state.status(memory.now()), OrderStatus::Paid);
+}
+
+/// Whoever signs is written down once, with the first message, and no call is made for it.
+#[tokio::test(start_paused = true)]
+async fn the_certificate_of_a_signer_is_kept_once() {
+    let (mpay, renewed) = (("aa", b"mpay".as_slice()), ("bb", b"renewed".as_slice()));
+    let memory = Memory::new();
+    let store = Store::new(memory.clone());
+    register(&memory, "1", "100").await.unwrap();
+    memory.take_calls();
+    for (id, signer, new) in [
+        ("P", &mpay, true),
+        ("Q", &mpay, false),
+        ("R", &renewed, true),
+    ] {
+        let (confirmation, mut json) = payment(id, "1", "10");
+        let evidence =
+            Evidence::new(b"<m/>", id, b"", "accepted").signed_by(signer.0.to_owned(), signer.1);
+        json.evidence = evidence.id().to_owned();
+        json.signer.as_mut().unwrap().fingerprint = signer.0.to_owned();
+        store
+            .record(&confirmation, &json, &evidence, None)
+            .await
+            .unwrap();
+        let calls = memory.take_calls();
+        assert_eq!(calls.len(), WRITE_MARKER + 1, "{calls:?}");
+        let certificate = format!("certificate/{}", signer.0);
+        assert_eq!(
+            calls[WRITE_ENTRIES].contains(&certificate),
+            new,
+            "{calls:?}"
+        );
+        let proof = store.proof(&PaymentId::parse(id).unwrap()).await.unwrap();
+        assert_eq!(proof.unwrap().certificate.as_deref(), Some(signer.1));
+        memory.take_calls();
+    }
+    let refused =
+        Evidence::new(b"<m/>", "S", b"", "InvalidParameter").signed_by("bb".to_owned(), b"renewed");
+    store
+        .refuse(&refusal("S", &refused), &refused, None)
+        .await
+        .unwrap();
+    assert_eq!(memory.count("certificate/"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_kept_with_its_messages_once() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    assert!(refuse(&memory, "P").await);
+    assert!(!refuse(&memory, "P").await);
+    let store = Store::new(memory.clone());
+    let proof = store.refusal_proof(2).await.unwrap().unwrap();
+    assert_eq!(proof.request.as_deref(), Some(&b"<message/>"[..]));
+    assert_eq!(proof.answer.as_deref(), Some(&b"<fault/>"[..]));
+    assert_eq!((proof.by_hand, proof.certificate), (None, None));
+    assert_eq!(
+        (proof.stored.index, proof.stored.recorded_at),
+        (2, memory.now())
+    );
+    for index in [0, 1, 3] {
+        assert!(
+            store.refusal_proof(index).await.unwrap().is_none(),
+            "{index}"
+        );
+    }
+}
+
+/// Refuses a confirmation; whether it was not refused before.
+async fn refuse(memory: &Memory, id: &str) -> bool {
+    try_to_refuse(memory, id).await.unwrap()
+}
+
+async fn try_to_refuse(memory: &Memory, id: &str) -> Result<bool, StoreError> {
+    let evidence = Evidence::new(b"<message/>", id, b"content", "InvalidParameter");
+    let store = Store::new(memory.clone());
+    let new = store
+        .refuse(&refusal(id, &evidence), &evidence, Some(b"<fault/>"))
+        .await?;
+    assert_eq!(
+        store.evidence(evidence.id()).await.unwrap().unwrap(),
+        b"<message/>"
+    );
+    Ok(new)
+}
+
+fn refusal(id: &str, evidence: &Evidence<'_>) -> RefusalJson {
+    RefusalJson {
+        payment_id: Some(id.to_owned()),
+        service_id: None,
+        order_key: None,
+        code: "InvalidParameter".into(),
+        reason: "wrong".into(),
+        received_at: "2026-06-01T12:00:00+03:00".into(),
+        signer: SignerJson {
+            subject: "CN=MPay".into(),
+            fingerprint: "00".into(),
+            algorithm: "rsa-sha1".into(),
+        },
+        evidence: evidence.id().to_owned(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registration_stopped_between_any_two_calls_is_finished_by_repetition() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    let calls = memory.take_calls().len();
+    for fault in FAULTS {
+        for position in 0..calls {
+            let memory = Memory::new();
+            spoil(&memory, position, fault);
+            let first = register(&memory, "1", "100");
+            let _ = tokio::time::timeout(Duration::from_secs(50), first).await;
+            memory.script([]);
+            let mut tries = 0;
+            while register(&memory, "1", "100").await.is_err() {
+                tries += 1;
+                assert!(tries < 20, "{fault:?} at {position}");
+                tokio::time::sleep(Duration::from_secs(7)).await;
+            }
+            let stored = stored(&memory, "1").await.unwrap();
+            assert_eq!(stored.state.versions().len(), 1, "{fault:?} at {position}");
+            let events = settled_events(&memory).await;
+            assert!(
+                matches!(events[..], [("order.registered", _)]),
+                "{events:?}, {fault:?} at {position}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_stopped_between_any_two_calls_is_kept_by_repetition() {
+    let memory = Memory::new();
+    refuse(&memory, "P").await;
+    let calls = memory.take_calls().len();
+    for fault in FAULTS {
+        for position in 0..calls {
+            let memory = Memory::new();
+            spoil(&memory, position, fault);
+            let first = try_to_refuse(&memory, "P");
+            let _ = tokio::time::timeout(Duration::from_secs(50), first).await;
+            memory.script([]);
+            refuse(&memory, "P").await;
+            assert_eq!(memory.count("evidence/"), 1, "{fault:?} at {position}");
+            let events = settled_events(&memory).await;
+            assert_eq!(events, [("payment.refused", 0)], "{fault:?} at {position}");
+        }
+    }
+}
+
+/// The events so far, read once all holes among them are known to be dead.
+async fn settled_events(memory: &Memory) -> Vec<(&'static str, u64)> {
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    register(memory, "later", "1").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    let mut events = events(memory).await;
+    assert_eq!(events.pop(), Some(("order.registered", 1)));
+    events
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_kept_once() {
+    let memory = Memory::new();
+    assert!(refuse(&memory, "P").await);
+    assert!(!refuse(&memory, "P").await);
+    assert_eq!(events(&memory).await, [("payment.refused", 0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_denies_is_not_asked_again() {
+    struct Denied(std::cell::Cell<u32>);
+    impl Platform for Denied {
+        async fn get_many(&self, _: &[String]) -> Result<HashMap<String, Vec<u8>>, PlatformError> {
+            self.0.set(self.0.get() + 1);
+            Err(PlatformError::Denied("no".into()))
+        }
+        async fn set_many(&self, _: &[(String, Vec<u8>)]) -> Result<(), PlatformError> {
+            Err(PlatformError::Denied("no".into()))
+        }
+        async fn increment(&self, _: &str, _: u64) -> Result<u64, PlatformError> {
+            Err(PlatformError::Denied("no".into()))
+        }
+        fn monotonic(&self) -> Duration {
+            Duration::ZERO
+        }
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+        fn random(&self) -> u64 {
+            0
+        }
+        async fn sleep(&self, _: Duration) {}
+    }
+    let store = Store::new(Denied(Default::default()));
+    assert!(store.evidence("x").await.is_err());
+    assert_eq!(store.platform().0.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_of_hundreds_of_payments_is_read_whole() {
+    let memory = Memory::new();
+    register(&memory, "1", "1000").await.unwrap();
+    for n in 0..300 {
+        record(&memory, &format!("P{n}"), "1", "1").await.unwrap();
+    }
+    memory.take_calls();
+    let stored = stored(&memory, "1").await.unwrap();
+    assert_eq!(stored.state.amount_paid(), Money::parse("300").unwrap());
+    assert_eq!(memory.take_calls().len(), 5);
+    assert_eq!(ledger(&memory).await.len(), 300);
+}
+
+/// Sets a status, or takes it back, on the order as it is.
+async fn set(
+    memory: &Memory,
+    key: &str,
+    status: Option<&str>,
+) -> Result<Registered, RegisterError> {
+    let first = order(key, "1");
+    Store::new(memory.clone())
+        .change(
+            &first.service_id,
+            &first.order_key,
+            Precondition::None,
+            |state| {
+                let mut json = OrderJson::from(state.order().unwrap());
+                json.status = status.map(str::to_owned);
+                json.refund_reference = (status == Some("Refunded")).then(|| "PO 7".to_owned());
+                Ok(json.to_order().unwrap())
+            },
+        )
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_amendment_is_judged_by_the_payment_that_came_before_it() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    // The amendment has read an order that is not paid, and takes its index after the payment.
+    memory.script([Fault::None, Fault::Delay(Duration::from_secs(5))]);
+    let payment = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        record(&memory, "P", "1", "100").await
+    };
+    let (amended, paid) = tokio::join!(register(&memory, "1", "120"), payment);
+    assert_eq!(paid.unwrap(), Recorded::New);
+    assert!(
+        matches!(amended, Err(RegisterError::Refused(_))),
+        "{amended:?}"
+    );
+    let stored = stored(&memory, "1").await.unwrap();
+    assert_eq!((stored.version, stored.state.versions().len()), (2, 1));
+    assert_eq!(stored.state.status(memory.now()), OrderStatus::Paid);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_waits_for_the_payment_before_it_or_passes_it_by() {
+    for (seconds, waits) in [(0.5, true), (10.0, false)] {
+        let memory = Memory::new();
+        register(&memory, "1", "100").await.unwrap();
+        spoil(
+            &memory,
+            WRITE_ENTRIES,
+            Fault::Delay(Duration::from_secs_f64(seconds)),
+        );
+        let change = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let begun = memory.now();
+            let changed = set(&memory, "1", Some("Cancelled")).await;
+            let took = memory.now().duration_since(begun);
+            assert!(took.as_millis() < 3000, "{took}");
+            changed
+        };
+        let (paid, cancelled) = tokio::join!(record(&memory, "P", "1", "100"), change);
+        assert_eq!(paid.unwrap(), Recorded::New);
+        let stored = stored(&memory, "1").await.unwrap();
+        let payment = &stored.state.payments()[0];
+        if waits {
+            assert!(matches!(cancelled, Err(RegisterError::Refused(_))));
+            assert_eq!(stored.state.status(memory.now()), OrderStatus::Paid);
+            assert_eq!(payment.review, []);
+        } else {
+            // Its place was passed by as dead; the money is entered behind, and flagged.
+            assert_eq!(cancelled.unwrap(), Registered::Amended);
+            assert_eq!(stored.state.status(memory.now()).as_str(), "Cancelled");
+            assert_eq!(payment.review, [Review::Late]);
+        }
+        assert_eq!(stored.state.payments().len(), 1);
+        assert_eq!(ledger(&memory).await, ["P"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_transitions_at_once_only_a_way_through_the_table_is_taken() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    record(&memory, "P", "1", "100").await.unwrap();
+    let wanted = ["Completed", "Refunding", "Refunded", "Cancelled"];
+    let calls = (0..32).map(|n| set(&memory, "1", Some(wanted[n % wanted.len()])));
+    let results = futures::future::join_all(calls).await;
+    for result in &results {
+        assert!(
+            matches!(
+                result,
+                Ok(Registered::Amended | Registered::Unchanged)
+                    | Err(RegisterError::Refused(_) | RegisterError::Busy)
+            ),
+            "{result:?}"
+        );
+    }
+    let stored = stored(&memory, "1").await.unwrap();
+    let way: Vec<_> = stored
+        .state
+        .versions()
+        .iter()
+        .map(|order| order.set_status.map_or("Paid", |status| status.as_str()))
+        .collect();
+    let whole = ["Paid", "Completed", "Refunding", "Refunded"];
+    assert!(
+        way.len() > 1 && way.is_sorted_by_key(|word| whole.iter().position(|w| w == word)),
+        "{way:?}"
+    );
+    assert_eq!(
+        results
+            .iter()
+            .filter(|result| matches!(result, Ok(Registered::Amended)))
+            .count(),
+        way.len() - 1,
+        "whoever was told that it worked has a version"
+    );
+}
+
+/// Wherever a cancellation is cut off, fails or loses its answer, repeating it cancels once.
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_stopped_between_any_two_calls_is_finished_by_repetition() {
+    for fault in FAULTS {
+        for position in 0..4 {
+            let memory = Memory::new();
+            register(&memory, "1", "100").await.unwrap();
+            spoil(&memory, position, fault);
+            let cancel = set(&memory, "1", Some("Cancelled"));
+            let _ = tokio::time::timeout(Duration::from_secs(50), cancel).await;
+            memory.script([]);
+            let mut tries = 0;
+            while set(&memory, "1", Some("Cancelled")).await.is_err() {
+                tries += 1;
+                assert!(tries < 20, "{fault:?} at {position}");
+                tokio::time::sleep(Duration::from_secs(7)).await;
+            }
+            let stored = stored(&memory, "1").await.unwrap();
+            assert_eq!(stored.state.versions().len(), 2, "{fault:?} at {position}");
+            assert_eq!(stored.state.status(memory.now()).as_str(), "Cancelled");
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            register(&memory, "2", "1").await.unwrap();
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            let events = events(&memory).await;
+            let [first, second, _] = events[..] else {
+                panic!("an event for each change: {events:?}, {fault:?} at {position}");
+            };
+            assert_eq!(first, ("order.registered", 1));
+            assert_eq!(second.0, "order.cancelled");
+        }
+    }
+}
+
+/// Asks for an order under a generated key; its key, if it worked.
+async fn create(
+    memory: &Memory,
+    request: &str,
+    amount: &str,
+) -> Result<String, CreateError<std::convert::Infallible>> {
+    Store::new(memory.clone())
+        .create(
+            &ServiceId::parse("TAX").unwrap(),
+            request,
+            amount.as_bytes(),
+            |key| Ok(order(key.as_str(), amount)),
+        )
+        .await
+        .map(|key| key.to_string())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_makes_one_order_however_often_it_comes() {
+    let memory = Memory::new();
+    let key = create(&memory, "a", "10").await.unwrap();
+    assert_eq!(create(&memory, "a", "10").await.unwrap(), key);
+    assert!(matches!(
+        create(&memory, "a", "11").await,
+        Err(CreateError::OtherContent)
+    ));
+    assert_ne!(create(&memory, "b", "10").await.unwrap(), key);
+    assert_eq!(events(&memory).await.len(), 2);
+    // Also after it was amended.
+    register(&memory, &key, "20").await.unwrap();
+    assert_eq!(create(&memory, "a", "10").await.unwrap(), key);
+    let stored = stored(&memory, &key).await.unwrap();
+    assert_eq!(stored.state.versions().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_many_times_at_once_makes_one_order() {
+    let memory = Memory::new();
+    let calls = (0..16).map(|_| create(&memory, "a", "10"));
+    let results = futures::future::join_all(calls).await;
+    let keys: Vec<_> = results.iter().flatten().collect();
+    assert!(!keys.is_empty());
+    assert!(keys.iter().all(|key| *key == keys[0]), "{results:?}");
+    let key = create(&memory, "a", "10").await.unwrap();
+    assert_eq!(key, *keys[0]);
+    assert_eq!(
+        stored(&memory, &key).await.unwrap().state.versions().len(),
+        1
+    );
+    let others = memory.count("order/TAX/");
+    let voids = stored(&memory, &key).await.unwrap().length;
+    assert_eq!(others as u64, voids, "no other order was begun");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_stopped_between_any_two_calls_is_finished_by_repetition() {
+    const CALLS: usize = 10;
+    let memory = Memory::new();
+    create(&memory, "a", "10").await.unwrap();
+    assert_eq!(memory.take_calls().len(), CALLS);
+    for fault in FAULTS {
+        for position in 0..CALLS {
+            let memory = Memory::new();
+            spoil(&memory, position, fault);
+            let first = create(&memory, "a", "10");
+            let first = tokio::time::timeout(Duration::from_secs(50), first).await;
+            memory.script([]);
+            let mut tries = 0;
+            let key = loop {
+                match create(&memory, "a", "10").await {
+                    Ok(key) => break key,
+                    Err(_) => tries += 1,
+                }
+                assert!(tries < 20, "{fault:?} at {position}");
+                tokio::time::sleep(Duration::from_secs(7)).await;
+            };
+            if let Ok(Ok(first)) = first {
+                assert_eq!(first, key, "{fault:?} at {position}");
+            }
+            let stored = stored(&memory, &key).await.unwrap();
+            assert_eq!(stored.state.versions().len(), 1, "{fault:?} at {position}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_generated_key_is_not_one_that_is_taken() {
+    let memory = Memory::new();
+    memory.script_random([1]);
+    let first = create(&memory, "a", "10").await.unwrap();
+    memory.script_random([1, 1, 2]);
+    let second = create(&memory, "b", "10").await.unwrap();
+    assert_ne!(first, second);
+    // Somebody registers an order under the key between the claim and the registration.
+    let taken = OrderKey::generated(3);
+    memory.script_random([3]);
+    spoil(&memory, 4, Fault::Delay(Duration::from_secs(5)));
+    let other = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        register(&memory, taken.as_str(), "99").await
+    };
+    let (lost, other) = tokio::join!(create(&memory, "c", "10"), other);
+    assert_eq!(other.unwrap(), Registered::Created);
+    assert!(matches!(lost, Err(CreateError::KeyLost)), "{lost:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_several_claims_of_a_request_one_counts_for_all() {
+    let memory = Memory::new();
+    // Its calls: read the claims, look whether the key is free, take an index, write the claim.
+    spoil(&memory, 3, Fault::Delay(Duration::from_secs(5)));
+    let later = |seconds| {
+        let memory = &memory;
+        async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            create(memory, "a", "10").await
+        }
+    };
+    let (first, second, third) = tokio::join!(create(&memory, "a", "10"), later(1), later(2));
+    let first = first.unwrap();
+    assert_eq!((second.unwrap(), third.unwrap()), (first.clone(), first));
+    assert_eq!(events(&memory).await.len(), 1);
+}
+
+async fn close(memory: &Memory, id: &str, review: Review) -> Result<(), CloseError> {
+    let id = PaymentId::parse(id).unwrap();
+    let note = Text::parse("looked at").unwrap();
+    Store::new(memory.clone())
+        .close_review(&id, review, &note, "me")
+        .await
+}
+
+async fn closed(memory: &Memory) -> usize {
+    let events = events(memory).await;
+    events
+        .iter()
+        .filter(|event| event.0 == "review.closed")
+        .count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_who_close_a_review_one_does() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    record(&memory, "P", "1", "120").await.unwrap();
+    assert!(matches!(
+        close(&memory, "P", Review::Late).await,
+        Err(CloseError::NotOpen { open }) if open == [Review::OverPaid]
+    ));
+    let closers = (0..16).map(|_| close(&memory, "P", Review::OverPaid));
+    let results = futures::future::join_all(closers).await;
+    assert!(results.iter().any(Result::is_ok), "{results:?}");
+    close(&memory, "P", Review::OverPaid).await.unwrap();
+    assert_eq!(closed(&memory).await, 1);
+    let state = stored(&memory, "1").await.unwrap().state;
+    assert_eq!(state.payments()[0].review, []);
+    assert_eq!(state.payments()[0].closed.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closing_stopped_between_any_two_calls_is_finished_by_repetition() {
+    const CALLS: usize = 8;
+    for fault in [Fault::Cut, Fault::CutAfter, Fault::Fail, Fault::Drop] {
+        for position in 0..CALLS {
+            let memory = Memory::new();
+            register(&memory, "1", "100").await.unwrap();
+            record(&memory, "P", "1", "120").await.unwrap();
+            memory.take_calls();
+            spoil(&memory, position, fault);
+            let first = close(&memory, "P", Review::OverPaid);
+            let _ = tokio::time::timeout(Duration::from_secs(50), first).await;
+            if position == CALLS - 1 && fault == Fault::Cut {
+                assert_eq!(memory.take_calls().len(), CALLS);
+            }
+            memory.script([]);
+            while close(&memory, "P", Review::OverPaid).await.is_err() {
+                tokio::time::sleep(Duration::from_secs(7)).await;
+            }
+            record(&memory, "Q", "1", "1").await.unwrap();
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            assert_eq!(closed(&memory).await, 1, "{fault:?} at {position}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_who_close_a_refusal_one_does() {
+    let memory = Memory::new();
+    refuse(&memory, "P").await;
+    let store = Store::new(memory.clone());
+    let note = Text::parse("looked at").unwrap();
+    let closers = (0..16).map(|_| store.close_refusal(1, &note, "me"));
+    let results = futures::future::join_all(closers).await;
+    let told = |result: &Result<_, _>| matches!(result, Ok(()) | Err(CloseError::Busy));
+    assert!(results.iter().all(told), "{results:?}");
+    while store.close_refusal(1, &note, "me").await.is_err() {
+        tokio::time::sleep(Duration::from_secs(7)).await;
+    }
+    store.close_refusal(1, &note, "you").await.unwrap();
+    assert_eq!(closed(&memory).await, 1);
+    let refusal = store.refusal(1).await.unwrap().unwrap();
+    assert_eq!(refusal.closed.unwrap().by, "me");
+    // Whoever was cut off holds others up for a minute, not for ever.
+    refuse(&memory, "Q").await;
+    let index = events(&memory).await.len() as u64;
+    // Its calls: read the refusal and what became of it, twice, take an index, take another.
+    spoil(&memory, 4, Fault::Cut);
+    let cut = store.close_refusal(index, &note, "me");
+    let cut = tokio::time::timeout(Duration::from_secs(1), cut).await;
+    assert!(cut.is_err(), "{cut:?}");
+    memory.script([]);
+    let mut tries = 0;
+    while store.close_refusal(index, &note, "me").await.is_err() {
+        tries += 1;
+        assert!(tries < 20);
+        tokio::time::sleep(Duration::from_secs(7)).await;
+    }
+}
+
+/// The keys of orders registered in a span, the newest first, read in pages, and how many pages.
+async fn register_of(memory: &Memory, span: Span) -> (Vec<String>, usize) {
+    let store = Store::new(memory.clone());
+    let (mut keys, mut before, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let page = store
+            .register(before, 7, span, |_| true, |_| true)
+            .await
+            .unwrap();
+        pages += 1;
+        assert!(page.orders.len() <= 7);
+        for registered in page.orders {
+            keys.push(
+                registered
+                    .order
+                    .state
+                    .order()
+                    .unwrap()
+                    .order_key
+                    .to_string(),
+            );
+        }
+        match page.next {
+            Some(next) => before = Some(next),
+            None => return (keys, pages),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_recorded_in_a_span_is_found_exactly() {
+    let memory = Memory::new();
+    let mut times = Vec::new();
+    for n in 0..300 {
+        // Some come together, some after a pause; some indices are never filled.
+        let pause = [0, 1, 90, 3600][n % 4];
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+        if n % 50 == 7 {
+            for _ in 0..20 {
+                memory.increment("journal", 1).await.unwrap();
+            }
+        }
+        register(&memory, &n.to_string(), "10").await.unwrap();
+        record(&memory, &format!("P{n}"), &n.to_string(), "10")
+            .await
+            .unwrap();
+        times.push(memory.now());
+    }
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let second = jiff::SignedDuration::from_secs(1);
+    for (from, to) in [
+        (0, 300),
+        (0, 1),
+        (10, 11),
+        (100, 150),
+        (299, 300),
+        (200, 300),
+    ] {
+        let span = Span {
+            from: Some(times[from] - second / 2),
+            to: times.get(to).map(|to| *to - second / 2),
+        };
+        let within = |n: &usize| {
+            span.from.is_none_or(|from| from <= times[*n])
+                && span.to.is_none_or(|to| times[*n] < to)
+        };
+        let expected: Vec<_> = (0..300).filter(within).collect();
+        let newest_first: Vec<_> = expected.iter().rev().map(ToString::to_string).collect();
+        assert_eq!(
+            register_of(&memory, span).await.0,
+            newest_first,
+            "{from} to {to}"
+        );
+        let wanted = |event: &Event| matches!(event, Event::PaymentRecorded(_));
+        let store = Store::new(memory.clone());
+        store.close_days().await.unwrap();
+        memory.take_calls();
+        let page = store.journal(0, 1000, span, wanted).await.unwrap();
+        let found = page.entries.into_iter().map(|entry| match entry.event {
+            Event::PaymentRecorded(payment) => payment.payment_id,
+            other => panic!("{other:?}"),
+        });
+        let payments: Vec<_> = expected.iter().map(|n| format!("P{n}")).collect();
+        assert_eq!(found.collect::<Vec<_>>(), payments, "{from} to {to}");
+        let calls = memory.take_calls().len();
+        assert!(calls < 30, "{calls} calls for {from} to {to}");
+        // Whoever comes again finds nothing more.
+        let again = store.journal(page.next, 1000, span, wanted).await.unwrap();
+        assert_eq!((again.entries.len(), again.next), (0, page.next));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_register_of_a_call_is_bounded_and_goes_on() {
+    let memory = Memory::new();
+    for n in 0..600 {
+        register(&memory, &n.to_string(), "10").await.unwrap();
+    }
+    let (keys, _) = register_of(&memory, Span::ALWAYS).await;
+    let newest_first: Vec<_> = (0..600).rev().map(|n: u32| n.to_string()).collect();
+    assert_eq!(keys, newest_first);
+    // One that is hard to find.
+    memory.take_calls();
+    let store = Store::new(memory.clone());
+    let oldest = |order: &StoredOrder| order.state.order().unwrap().order_key.as_str() == "0";
+    let (mut before, mut pages) = (None, 0);
+    let found = loop {
+        let page = store
+            .register(before, 7, Span::ALWAYS, |_| true, oldest)
+            .await
+            .unwrap();
+        let calls = memory.take_calls().len();
+        assert!(calls <= 16, "{calls} calls");
+        pages += 1;
+        match page.next {
+            Some(next) => before = Some(next),
+            None => break page.orders.len(),
+        }
+    };
+    assert_eq!((found, pages), (1, 3));
+}
+
+/// Records a payment as one that was entered by hand.
+async fn record_by_hand(memory: &Memory, id: &str) -> Result<Recorded, StoreError> {
+    let (confirmation, json) = payment(id, "1", "100");
+    let evidence = Evidence::new(b"{}", id, b"proposal", "manual");
+    let json = PaymentJson {
+        evidence: evidence.id().to_owned(),
+        signer: None,
+        manual: Some(ManualJson {
+            proposal: 1,
+            proposed_by: "one".into(),
+            approved_by: "two".into(),
+            note: "in the statement".into(),
+            confirmed: None,
+        }),
+        ..json
+    };
+    Store::new(memory.clone())
+        .record(&confirmation, &json, &evidence, None)
+        .await
+}
+
+/// Confirms a payment as MPay does, and as the operation answers it: repeated until it succeeds.
+async fn confirm(memory: &Memory, id: &str) {
+    let (confirmation, json) = payment(id, "1", "100");
+    let evidence = Evidence::new(b"<message/>", id, b"confirmation", "accepted");
+    let json = PaymentJson {
+        evidence: evidence.id().to_owned(),
+        ..json
+    };
+    let store = Store::new(memory.clone());
+    loop {
+        match store.record(&confirmation, &json, &evidence, None).await {
+            Ok(Recorded::Manual) => {
+                let noted = store.confirm_manual(&confirmation, &json, &evidence).await;
+                if noted.is_ok() {
+                    return;
+                }
+            }
+            Ok(Recorded::New | Recorded::Repeated { .. }) => return,
+            Ok(Recorded::Conflict) => panic!("a conflict"),
+            Err(_) => {}
+        }
+        tokio::time::sleep(Duration::from_secs(7)).await;
+    }
+}
+
+/// However far the entry by hand has come: MPay's confirmation finishes it, is kept, and pays
+/// nothing twice.
+#[tokio::test(start_paused = true)]
+async fn an_entry_by_hand_that_broke_off_is_finished_by_mpays_confirmation() {
+    for fault in [Fault::Cut, Fault::CutAfter] {
+        for position in 0..=WRITE_MARKER {
+            let memory = Memory::new();
+            register(&memory, "1", "100").await.unwrap();
+            spoil(&memory, position, fault);
+            let cut = record_by_hand(&memory, "P");
+            let cut = tokio::time::timeout(Duration::from_secs(1), cut).await;
+            assert!(cut.is_err());
+            memory.script([]);
+            confirm(&memory, "P").await;
+            let kept = payment_of(&memory, "P").await.unwrap();
+            let message = kept.request.unwrap();
+            assert_eq!(message, b"<message/>", "{fault:?} at {position}");
+            assert!(kept.stored.payment.is_confirmed());
+            confirm(&memory, "P").await;
+            let order = stored(&memory, "1").await.unwrap();
+            assert_eq!(order.state.amount_paid(), Money::parse("100").unwrap());
+            tokio::time::sleep(Duration::from_secs(61)).await;
+            register(&memory, "2", "1").await.unwrap();
+            let noted = events(&memory).await;
+            let noted = noted.iter().filter(|event| event.0 == "payment.confirmed");
+            let manual = kept.stored.payment.manual.is_some();
+            assert_eq!(
+                noted.count(),
+                usize::from(manual),
+                "{fault:?} at {position}"
+            );
+            assert_eq!(ledger(&memory).await, ["P"]);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_of_an_import_that_a_payment_overtakes_is_judged_again_by_itself() {
+    let memory = Memory::new();
+    for key in ["1", "2"] {
+        register(&memory, key, "100").await.unwrap();
+    }
+    let keys = ["1", "2", "3"].map(|key| {
+        let order = order(key, "1");
+        (order.service_id.clone(), order.order_key.clone())
+    });
+    let store = Store::new(memory.clone());
+    memory.script([Fault::None, Fault::Delay(Duration::from_secs(5))]);
+    let payment = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        record(&memory, "P", "1", "100").await
+    };
+    let import = store.change_many(&keys, |position, _| {
+        Ok::<_, std::convert::Infallible>(order(&(position + 1).to_string(), "120"))
+    });
+    let (results, paid) = tokio::join!(import, payment);
+    assert_eq!(paid.unwrap(), Recorded::New);
+    assert!(
+        matches!(
+            results[..],
+            [
+                Err(RegisterError::Refused(_)),
+                Ok(Registered::Amended),
+                Ok(Registered::Created)
+            ]
+        ),
+        "{results:?}"
+    );
+    let paid = stored(&memory, "1").await.unwrap();
+    assert_eq!(paid.state.status(memory.now()), OrderStatus::Paid);
+    assert_eq!(
+        events(&memory).await,
+        [
+            ("order.registered", 1),
+            ("order.registered", 1),
+            ("payment.recorded", 0),
+            ("order.amended", 2),
+            ("order.registered", 1),
+        ]
+    );
+}

@@ -1,0 +1,485 @@
+//! The append-only list: a counter under its name hands out places from 1, entry `n` is at
+//! `<list>/<n>`, with the time of its recording.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt::Write,
+    ops::RangeInclusive,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use mpay_domain::time;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use super::{
+    Log, PATIENCE, Platform, StoreError, age,
+    fate::{BLOCK, Contest, Fate, block, count, counter_key},
+};
+
+/// Entries fetched together with the counter, so that most lists take one call.
+const FIRST: u64 = 8;
+/// Keys read by one call.
+const KEYS: usize = BLOCK as usize;
+/// The version of entries that this program writes, and the highest that it reads.
+const VERSION: u32 = 1;
+
+/// A place of one's own in a list.
+#[derive(Debug)]
+pub struct Slot {
+    list: String,
+    index: u64,
+}
+
+impl Slot {
+    /// The place.
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+}
+
+/// What became of places that were filled.
+#[derive(Debug)]
+#[must_use = "an entry at a dead place does not count"]
+pub struct Filled {
+    dead: Vec<(String, u64)>,
+}
+
+impl Filled {
+    /// Whether all entries count.
+    pub fn all(&self) -> bool {
+        self.dead.is_empty()
+    }
+
+    /// Whether the entry at this place counts.
+    pub fn is_alive(&self, slot: &Slot) -> bool {
+        let mut dead = self.dead.iter();
+        !dead.any(|(list, index)| *index == slot.index && *list == slot.list)
+    }
+}
+
+/// An entry that counts.
+#[derive(Debug, Clone)]
+pub struct Entry<T> {
+    /// Its place.
+    pub index: u64,
+    /// When it was recorded, by the writer's clock.
+    pub at: Timestamp,
+    /// What was recorded.
+    pub value: T,
+}
+
+/// An entry as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawEntry {
+    /// Its place.
+    pub index: u64,
+    /// When it was recorded; `None` where not even that can be read.
+    pub at: Option<Timestamp>,
+    /// The record, as it is.
+    pub bytes: Vec<u8>,
+    /// Whether it is whole, and only of a kind or version that this program does not know.
+    pub is_unknown: bool,
+}
+
+/// What a list, or a part of it, holds.
+#[derive(Debug)]
+pub struct Listing<T> {
+    /// The entries that count and can be read.
+    pub entries: Vec<Entry<T>>,
+    /// Those that count, but are damaged or of a later version. They stop nobody.
+    pub unreadable: Vec<RawEntry>,
+    /// Entries that came to their places too late, and do not count.
+    pub late: Vec<RawEntry>,
+    /// Places of which it is not known yet whether their entries count.
+    pub unsettled: BTreeSet<u64>,
+    /// The first place that was not looked at.
+    pub next: u64,
+    /// The counter: the highest place handed out.
+    pub length: u64,
+}
+
+impl<T> Default for Listing<T> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            unreadable: Vec::new(),
+            late: Vec::new(),
+            unsettled: BTreeSet::new(),
+            next: 1,
+            length: 0,
+        }
+    }
+}
+
+impl<T> Listing<T> {
+    /// The places up to here are settled.
+    pub fn settled(&self) -> u64 {
+        self.unsettled.first().map_or(self.next, |first| *first) - 1
+    }
+
+    /// Leaves only what stands at places up to `last`.
+    pub fn truncate(&mut self, last: u64) {
+        self.entries.retain(|entry| entry.index <= last);
+        self.unreadable.retain(|entry| entry.index <= last);
+        self.late.retain(|entry| entry.index <= last);
+        self.unsettled.retain(|index| *index <= last);
+        self.next = self.next.min(last.saturating_add(1));
+    }
+}
+
+/// The key of an entry.
+pub fn entry_key(list: &str, index: u64) -> String {
+    // Formatting would grow it several times.
+    let mut key = String::with_capacity(list.len() + 8);
+    key.push_str(list);
+    key.push('/');
+    let _ = write!(key, "{index}");
+    key
+}
+
+#[derive(Deserialize)]
+struct StoredEntry<'a> {
+    #[serde(default)]
+    v: u32,
+    #[serde(default)]
+    at: Option<&'a str>,
+    #[serde(borrow)]
+    entry: Option<&'a RawValue>,
+}
+
+/// An entry as it is kept.
+pub fn stored_entry(at: Timestamp, json: &str) -> Vec<u8> {
+    format!(r#"{{"v":{VERSION},"at":"{at}","entry":{json}}}"#).into_bytes()
+}
+
+/// Reads an entry.
+///
+/// # Errors
+/// The entry as it is, if it is damaged or of a later version.
+pub fn read_entry<T: DeserializeOwned>(index: u64, bytes: &[u8]) -> Result<Entry<T>, RawEntry> {
+    let raw = |at, is_unknown| RawEntry {
+        index,
+        at,
+        bytes: bytes.to_vec(),
+        is_unknown,
+    };
+    let stored = serde_json::from_slice::<StoredEntry>(bytes).map_err(|_| raw(None, false))?;
+    let at = stored.at.and_then(|at| time::parse(at).ok());
+    let (Some(at), Some(entry)) = (at, stored.entry) else {
+        return Err(raw(at, stored.v > VERSION));
+    };
+    if stored.v != VERSION {
+        return Err(raw(Some(at), stored.v > VERSION));
+    }
+    // What is whole as JSON was written by somebody who knew more.
+    let value = serde_json::from_str(entry.get()).map_err(|_| raw(Some(at), true))?;
+    Ok(Entry { index, at, value })
+}
+
+/// Reads a counter as the stores keep it: eight bytes little-endian on SQLite, decimal digits on
+/// Redis. Eight digits read as a number would be beyond 10^18, so there is no doubt.
+pub fn parse_counter(bytes: &[u8]) -> Option<u64> {
+    const BEYOND_ANY_COUNT: u64 = 1 << 53;
+    if let Ok(bytes) = bytes.try_into() {
+        let count = u64::from_le_bytes(bytes);
+        if count < BEYOND_ANY_COUNT {
+            return Some(count);
+        }
+    }
+    let count = std::str::from_utf8(bytes).ok()?.parse().ok()?;
+    (count < BEYOND_ANY_COUNT).then_some(count)
+}
+
+impl<P: Platform> Log<P> {
+    /// Takes a place. If it is never filled, a hole is left, which does no harm.
+    ///
+    /// # Errors
+    /// [`StoreError::Platform`].
+    pub async fn take(&self, list: &str) -> Result<Slot, StoreError> {
+        let index = self.increment(list, 1).await?;
+        Ok(Slot {
+            list: list.to_owned(),
+            index,
+        })
+    }
+
+    /// Takes several places, one after the other, with one count.
+    ///
+    /// # Errors
+    /// [`StoreError::Platform`].
+    pub async fn take_many(&self, list: &str, places: u64) -> Result<Vec<Slot>, StoreError> {
+        if places == 0 {
+            return Ok(Vec::new());
+        }
+        let last = self.increment(list, places).await?;
+        let first = last.saturating_sub(places - 1);
+        let slots = (first..=last).map(|index| Slot {
+            list: list.to_owned(),
+            index,
+        });
+        Ok(slots.collect())
+    }
+
+    /// Fills places with JSON texts, and sets other values, in one batch; then asks whether the
+    /// entries count. At a dead place nothing does, though it is written.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the batch may be written all the same, or be written later.
+    pub async fn fill(
+        &self,
+        entries: &[(&Slot, &str)],
+        others: Vec<(String, Vec<u8>)>,
+    ) -> Result<Filled, StoreError> {
+        let at = self.now();
+        let mut batch = others;
+        let mut filled = Vec::with_capacity(entries.len());
+        for (slot, json) in entries {
+            batch.push((entry_key(&slot.list, slot.index), stored_entry(at, json)));
+            filled.push((slot.list.as_str(), slot.index));
+        }
+        self.set_many(&batch).await?;
+        let dead = self.dead(&filled).await?;
+        Ok(Filled { dead })
+    }
+
+    /// Whether the entries at these places count, where it matters whether they do: the fates of
+    /// those that are contested are decided by this.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn are_alive(&self, places: &[(&str, u64)]) -> Result<bool, StoreError> {
+        Ok(self.dead(places).await?.is_empty())
+    }
+
+    /// The whole list.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn read_all<T: DeserializeOwned>(
+        &self,
+        list: &str,
+    ) -> Result<Listing<T>, StoreError> {
+        let mut listings = self.read_lists(&[list.to_owned()], u64::MAX).await?;
+        Ok(listings.pop().unwrap_or_default())
+    }
+
+    /// Several lists, in the same order: few calls if most are short. Of each the first `most`
+    /// entries.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn read_lists<T: DeserializeOwned>(
+        &self,
+        lists: &[String],
+        most: u64,
+    ) -> Result<Vec<Listing<T>>, StoreError> {
+        const LISTS: usize = KEYS / (FIRST as usize + 2);
+        let mut listings = Vec::with_capacity(lists.len());
+        for lists in lists.chunks(LISTS) {
+            let mut keys = Vec::with_capacity(lists.len() * (FIRST as usize + 2));
+            for list in lists {
+                keys.push(list.clone());
+                keys.extend((1..=FIRST).map(|index| entry_key(list, index)));
+            }
+            // After the entries: see `fate.rs`.
+            keys.extend(lists.iter().map(|list| counter_key(list, 0)));
+            let values = self.get_many(&keys).await?;
+            for list in lists {
+                let length = length(list, &values)?;
+                let mut listing = Listing {
+                    length,
+                    ..Listing::default()
+                };
+                let last = length.min(most);
+                self.add(list, 1..=last.min(FIRST), &values, &mut listing)
+                    .await?;
+                while listing.next <= last {
+                    let first = listing.next;
+                    let until = last.min((block(first) + 1) * BLOCK);
+                    let keys = keys_of(list, first..=until);
+                    let values = self.get_many(&keys).await?;
+                    self.add(list, first..=until, &values, &mut listing).await?;
+                }
+                listings.push(listing);
+            }
+        }
+        Ok(listings)
+    }
+
+    /// The part of a list at up to [`BLOCK`] places from `first` on, and its length.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn read_part<T: DeserializeOwned>(
+        &self,
+        list: &str,
+        first: u64,
+        places: u64,
+    ) -> Result<Listing<T>, StoreError> {
+        let first = first.max(1);
+        let until = first.saturating_add(places.clamp(1, BLOCK) - 1);
+        let mut keys = vec![list.to_owned()];
+        keys.extend(keys_of(list, first..=until));
+        let values = self.get_many(&keys).await?;
+        let mut listing = Listing {
+            next: first,
+            length: length(list, &values)?,
+            ..Listing::default()
+        };
+        let until = until.min(listing.length);
+        self.add(list, first..=until, &values, &mut listing).await?;
+        Ok(listing)
+    }
+
+    /// As [`Self::read_part`], for a reader who does not come back to what he passes: of places
+    /// that were taken long enough ago all are settled, and so passed for good.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn read_on<T: DeserializeOwned>(
+        &self,
+        list: &str,
+        first: u64,
+        places: u64,
+    ) -> Result<Listing<T>, StoreError> {
+        let mut listing = self.read_part(list, first, places).await?;
+        let Some(hole) = listing.unsettled.first().copied() else {
+            return Ok(listing);
+        };
+        let now = self.now();
+        let behind = listing.entries.iter().rev();
+        let behind = behind.take_while(|entry| entry.index > hole);
+        // Who stands behind a hole came after it was taken, so it is at least as old.
+        let ages: Vec<_> = behind.map(|entry| age(entry.at, now)).collect();
+        let is_old = ages.iter().flatten().any(|age| *age >= PATIENCE);
+        let is_fresh = !ages.is_empty() && ages.iter().all(Option::is_some);
+        if !is_old && (is_fresh || (ages.is_empty() && listing.next > listing.length)) {
+            // Its writer is at it, or nobody waits behind it.
+            return Ok(listing);
+        }
+        if !is_old {
+            // No clock tells: it is watched.
+            self.platform().sleep(PATIENCE).await;
+        }
+        let last = listing.next - 1;
+        listing = self.read_part(list, first, places).await?;
+        let old: BTreeSet<_> = listing.unsettled.range(..=last).copied().collect();
+        if !old.is_empty() {
+            self.decide(list, &old).await?;
+            listing = self.read_part(list, first, places).await?;
+        }
+        Ok(listing)
+    }
+
+    /// Waits until the places of a list from `first` up to but without `before` are settled: for
+    /// as long as their writers are left, and then no longer.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn settle(&self, list: &str, first: u64, before: u64) -> Result<(), StoreError> {
+        // As long as `PATIENCE` together.
+        for pause in [0, 20, 80, 200, 400, 800] {
+            self.platform().sleep(Duration::from_millis(pause)).await;
+            if self.unsettled(list, first, before).await?.is_empty() {
+                return Ok(());
+            }
+        }
+        let holes = self.unsettled(list, first, before).await?;
+        self.decide(list, &holes).await?;
+        Ok(())
+    }
+
+    async fn unsettled(
+        &self,
+        list: &str,
+        first: u64,
+        before: u64,
+    ) -> Result<BTreeSet<u64>, StoreError> {
+        let mut holes = BTreeSet::new();
+        let mut from = first;
+        while from < before {
+            let part = self
+                .read_part::<serde::de::IgnoredAny>(list, from, before - from)
+                .await?;
+            holes.extend(part.unsettled.range(..before));
+            if part.next <= from {
+                break;
+            }
+            from = part.next;
+        }
+        Ok(holes)
+    }
+
+    /// Adds what stands at places to a listing. `values` holds the entries and, read after them,
+    /// the counters of ballots.
+    async fn add<T: DeserializeOwned>(
+        &self,
+        list: &str,
+        places: RangeInclusive<u64>,
+        values: &HashMap<String, Vec<u8>>,
+        listing: &mut Listing<T>,
+    ) -> Result<(), StoreError> {
+        if places.is_empty() {
+            return Ok(());
+        }
+        let mut contests: BTreeMap<u64, Contest> = BTreeMap::new();
+        for block in block(*places.start())..=block(*places.end()) {
+            let key = counter_key(list, block);
+            if let Some(ballots) = values.get(&key) {
+                let ballots = count(&key, ballots)?;
+                contests.insert(block, self.contest(list, block, ballots).await?);
+            }
+        }
+        listing.next = places.end() + 1;
+        for index in places {
+            let bytes = values.get(&entry_key(list, index));
+            let contest = contests.get(&block(index));
+            let fate = match contest {
+                Some(contest) => contest.fate(index, bytes.is_some()),
+                None => bytes.map(|_| Fate::Alive),
+            };
+            let read = bytes.map(|bytes| read_entry::<T>(index, bytes));
+            match (fate, read) {
+                (Some(Fate::Alive), Some(Ok(entry))) => listing.entries.push(entry),
+                (Some(Fate::Alive), Some(Err(raw))) => listing.unreadable.push(raw),
+                (Some(Fate::Dead), Some(_)) => {
+                    listing.late.extend(bytes.map(|bytes| RawEntry {
+                        index,
+                        at: None,
+                        bytes: bytes.clone(),
+                        is_unknown: false,
+                    }));
+                }
+                (Some(Fate::Dead), None) => {}
+                // An entry that was there is not: the store has lost it. It stops nobody, and can be
+                // mended.
+                (Some(Fate::Alive), None) => listing.unreadable.push(RawEntry {
+                    index,
+                    at: None,
+                    bytes: Vec::new(),
+                    is_unknown: false,
+                }),
+                (None, _) => {
+                    listing.unsettled.insert(index);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The keys of entries and, after them, of what contests their blocks.
+fn keys_of(list: &str, places: RangeInclusive<u64>) -> Vec<String> {
+    let blocks = block(*places.start())..=block(*places.end());
+    let entries = places.map(|index| entry_key(list, index));
+    entries
+        .chain(blocks.map(|block| counter_key(list, block)))
+        .collect()
+}
+
+fn length(list: &str, values: &HashMap<String, Vec<u8>>) -> Result<u64, StoreError> {
+    let counter = values.get(list).map(|bytes| count(list, bytes));
+    Ok(counter.transpose()?.unwrap_or(0))
+}

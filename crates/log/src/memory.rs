@@ -1,0 +1,228 @@
+//! A platform in memory for tests, whose calls can be delayed, failed, cut off and counted.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Platform, PlatformError};
+
+/// What happens to one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing: the call works.
+    None,
+    /// It works, this much later.
+    Delay(Duration),
+    /// It fails and has no effect.
+    Fail,
+    /// It has its effect, but its answer is lost.
+    Drop,
+    /// The caller is cut off before the call, as by SIGKILL: it never comes back.
+    Cut,
+    /// The caller is cut off after the call.
+    CutAfter,
+}
+
+/// A store shared by its clones, with tokio's clock.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    shared: Arc<Mutex<Shared>>,
+    epoch: tokio::time::Instant,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    values: HashMap<String, Vec<u8>>,
+    counters: HashMap<String, u64>,
+    faults: VecDeque<Fault>,
+    calls: Vec<String>,
+    sent: Vec<Request<Bytes>>,
+    replies: VecDeque<u16>,
+    random: VecDeque<u64>,
+    randoms: u64,
+    clock: SignedDuration,
+}
+
+impl Memory {
+    /// An empty store, at a fixed time. It needs a runtime to be made in.
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        let epoch = tokio::time::Instant::now();
+        Self {
+            shared: Arc::default(),
+            epoch,
+        }
+    }
+
+    /// What happens to the next calls, one each; later ones work.
+    pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.lock().faults = faults.into_iter().collect();
+    }
+
+    /// The status of the next answers from outside, 0 for none; later ones are 200.
+    pub fn script_replies(&self, replies: impl IntoIterator<Item = u16>) {
+        self.lock().replies = replies.into_iter().collect();
+    }
+
+    /// The requests sent since the last time this was asked.
+    pub fn take_sent(&self) -> Vec<Request<Bytes>> {
+        std::mem::take(&mut self.lock().sent)
+    }
+
+    /// The next random numbers; later ones count up.
+    pub fn script_random(&self, numbers: impl IntoIterator<Item = u64>) {
+        self.lock().random = numbers.into_iter().collect();
+    }
+
+    /// The calls since the last time this was asked.
+    pub fn take_calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock().calls)
+    }
+
+    /// Changes a value behind everybody's back.
+    pub fn overwrite(&self, key: &str, value: Vec<u8>) {
+        self.lock().values.insert(key.to_owned(), value);
+    }
+
+    /// How many keys start with `prefix`.
+    pub fn count(&self, prefix: &str) -> usize {
+        self.lock()
+            .values
+            .keys()
+            .filter(|key| key.starts_with(prefix))
+            .count()
+    }
+
+    /// The keys whose values hold a text.
+    pub fn keys_with(&self, text: &str) -> Vec<String> {
+        let holds = |value: &[u8]| {
+            let mut windows = value.windows(text.len());
+            windows.any(|window| window == text.as_bytes())
+        };
+        let shared = self.lock();
+        let values = shared.values.iter().filter(|(_, value)| holds(value));
+        values.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Steps the wall clock forwards, or backwards.
+    pub fn step_clock(&self, by: SignedDuration) {
+        self.lock().clock += by;
+    }
+
+    /// Forgets a value behind everybody's back.
+    pub fn remove(&self, key: &str) {
+        self.lock().values.remove(key);
+    }
+
+    /// The value of a key.
+    pub fn value(&self, key: &str) -> Option<Vec<u8>> {
+        self.lock().values.get(key).cloned()
+    }
+
+    /// Takes a request to the outside, and gives what it is answered.
+    ///
+    /// # Errors
+    /// Where the test wants it.
+    pub async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, String> {
+        tokio::task::yield_now().await;
+        let mut shared = self.lock();
+        shared.sent.push(request);
+        let status = shared.replies.pop_front().unwrap_or(200);
+        StatusCode::from_u16(status).map_err(|_| "as the test wants it".to_owned())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap()
+    }
+
+    async fn call<T>(
+        &self,
+        name: String,
+        effect: impl FnOnce(&mut Shared) -> T,
+    ) -> Result<T, PlatformError> {
+        // Give way, so that callers at the same time really mix.
+        tokio::task::yield_now().await;
+        let fault = {
+            let mut shared = self.lock();
+            shared.calls.push(name);
+            shared.faults.pop_front().unwrap_or(Fault::None)
+        };
+        match fault {
+            Fault::None => Ok(effect(&mut self.lock())),
+            Fault::Delay(delay) => {
+                tokio::time::sleep(delay).await;
+                Ok(effect(&mut self.lock()))
+            }
+            Fault::Fail => Err(PlatformError::Failed("as the test wants it".into())),
+            Fault::Drop => {
+                effect(&mut self.lock());
+                Err(PlatformError::Failed(
+                    "answer lost, as the test wants it".into(),
+                ))
+            }
+            Fault::Cut => std::future::pending().await,
+            Fault::CutAfter => {
+                effect(&mut self.lock());
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+impl Platform for Memory {
+    async fn get_many(&self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, PlatformError> {
+        self.call(format!("get {}", keys.join(" ")), |shared| {
+            keys.iter()
+                .filter_map(|key| {
+                    let counter = shared.counters.get(key).map(|n| n.to_le_bytes().to_vec());
+                    let value = shared.values.get(key).cloned().or(counter)?;
+                    Some((key.clone(), value))
+                })
+                .collect()
+        })
+        .await
+    }
+
+    async fn set_many(&self, entries: &[(String, Vec<u8>)]) -> Result<(), PlatformError> {
+        let keys: Vec<_> = entries.iter().map(|(key, _)| key.as_str()).collect();
+        self.call(format!("set {}", keys.join(" ")), |shared| {
+            shared.values.extend(entries.iter().cloned());
+        })
+        .await
+    }
+
+    async fn increment(&self, key: &str, by: u64) -> Result<u64, PlatformError> {
+        self.call(format!("increment {key}"), |shared| {
+            let counter = shared.counters.entry(key.to_owned()).or_default();
+            *counter += by;
+            *counter
+        })
+        .await
+    }
+
+    fn now(&self) -> Timestamp {
+        let start: Timestamp = "2026-06-01T09:00:00Z".parse().unwrap();
+        start + self.epoch.elapsed() + self.lock().clock
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.epoch.elapsed()
+    }
+
+    fn random(&self) -> u64 {
+        let mut shared = self.lock();
+        shared.randoms += 1;
+        let next = shared.randoms;
+        shared.random.pop_front().unwrap_or(next)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}

@@ -1,0 +1,30 @@
+//! What is seen of this host's clock beside another: the times that MPay signs.
+
+use std::cell::Cell;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// How far two clocks may differ before anybody is told.
+pub const UNREMARKABLE: SignedDuration = SignedDuration::from_secs(10);
+
+/// The difference to MPay's clock as its last message showed it. An instance remembers it.
+#[derive(Debug, Default)]
+pub struct Clock(Cell<Option<SignedDuration>>);
+
+impl Clock {
+    /// Notes when MPay says it made a message, and when that came in. Only what MPay signed counts:
+    /// anybody can write a time.
+    pub fn note(&self, created: Timestamp, received: Timestamp) {
+        self.0.set(Some(received.duration_since(created)));
+    }
+
+    /// How long before our time MPay signed its last message; `None` if none came.
+    pub fn ahead(&self) -> Option<SignedDuration> {
+        self.0.get()
+    }
+
+    /// Takes over what `other` remembers.
+    pub fn remember(&self, other: &Self) {
+        self.0.set(other.0.get());
+    }
+}
