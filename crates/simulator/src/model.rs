@@ -241,7 +241,7 @@ pub fn explain(ops: &[Op], end: Option<&Shown>) -> Verdict {
 }
 
 /// How many states are looked at.
-const STEPS: usize = 200_000;
+const STEPS: usize = 60_000;
 
 struct Search<'a> {
     ops: &'a [&'a Op],

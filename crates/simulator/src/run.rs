@@ -183,7 +183,7 @@ fn run_here(plan: &Plan) -> Report {
         });
     }
     // A run that goes round in circles ends too, and says so.
-    let most = 100_000 + plan.operations * 4_000;
+    let most = 60_000 + plan.operations * 400;
     let circles = || world.executor.events() > most;
     world.executor.run(|| working.get() == 0 || circles());
     oracle::make_peace(&world);
