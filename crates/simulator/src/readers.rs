@@ -116,7 +116,16 @@ pub async fn cron(world: Rc<World>) {
     }
 }
 
-/// The accountant asks for a day: yesterday, today or tomorrow, as the clocks may have it.
+/// An accountant, who waits for days to be closed.
+pub async fn account(world: Rc<World>) {
+    while !world.peace.get() {
+        let pause = world.random.scaled(300_000, 40 * SECOND);
+        world.sleep(pause).await;
+        reconcile(&world).await;
+    }
+}
+
+/// Asks for a day: yesterday, today or tomorrow, as the clocks may have it.
 pub async fn reconcile(world: &Rc<World>) {
     let day = world.random.between(0, 3);
     read_day(world, &day_after_the_first(day)).await;

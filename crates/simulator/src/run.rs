@@ -11,7 +11,7 @@ use crate::{
     executor::{Micros, OUTSIDE},
     history::Finding,
     office, oracle,
-    random::{DAY, Random, SECOND},
+    random::{DAY, MINUTE, Random, SECOND},
     readers::{self, List},
     world::World,
 };
@@ -153,6 +153,11 @@ fn run_here(plan: &Plan) -> Report {
     let world = World::new(plan.seed, kind, weather, plan.trace);
     crate::log::tell(&world);
     world.unreadable.set(chaos.unreadable);
+    // Most runs begin just before midnight: what matters of days happens there.
+    let before_midnight = random.scaled(SECOND, 3 * MINUTE);
+    if random.happens(0.7) {
+        world.begins.set(20 * MINUTE - before_midnight);
+    }
     for _ in 0..hosts {
         let clock = chaos.clock(&world);
         world.add_host(clock, Configuration::First);
@@ -170,6 +175,11 @@ fn run_here(plan: &Plan) -> Report {
     world
         .executor
         .spawn(OUTSIDE, readers::cron(Rc::clone(&world)));
+    for _ in 0..2 {
+        world
+            .executor
+            .spawn(OUTSIDE, readers::account(Rc::clone(&world)));
+    }
     world
         .executor
         .spawn(OUTSIDE, chaos::reign(Rc::clone(&world), chaos));

@@ -144,6 +144,8 @@ pub struct World {
     disk_full_until: Cell<Micros>,
     /// How often a variable cannot be read.
     pub unreadable: Cell<f64>,
+    /// How much later than others the run begins.
+    pub begins: Cell<Micros>,
 }
 
 impl World {
@@ -165,6 +167,7 @@ impl World {
             lives: Cell::new(OUTSIDE.0),
             disk_full_until: Cell::new(0),
             unreadable: Cell::new(0.0),
+            begins: Cell::new(0),
         })
     }
 
@@ -255,7 +258,7 @@ impl World {
     pub fn set_clock(&self, id: HostId, clock: Clock) {
         if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
             host.clock = clock;
-            let shows = clock.shows(self.now());
+            let shows = clock.shows(self.now() + self.begins.get());
             self.trace.note(self.now(), (5, id), || {
                 format!("host {id}: the clock is set to {shows}")
             });
@@ -301,7 +304,7 @@ impl World {
     pub fn clock_of(&self, id: HostId) -> Timestamp {
         let hosts = self.hosts.borrow();
         let clock = hosts.get(id).map_or(Clock::RIGHT, |host| host.clock);
-        clock.shows(self.now())
+        clock.shows(self.now() + self.begins.get())
     }
 
     /// One of the hosts, up or down: clients do not know.
