@@ -64,6 +64,8 @@ pub async fn post<P: Platform>(
     call: &Call<'_, P>,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
+    // A repetition is not judged again, but what is no request is refused like the first time.
+    strict(call.query)?;
     // A key belongs to its caller: another one may have chosen the same.
     let request = format!("{} {}", call.caller, idempotency_key(call.headers)?);
     let json: OrderJson = read_object(body)?;
