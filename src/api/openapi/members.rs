@@ -479,12 +479,6 @@ pub fn parameters() -> Map<String, Value> {
             cursor,
         ),
         (
-            "after_key",
-            "query",
-            "What comes after this key of the store: `next` of the answer before.",
-            json!({"type": "string"}),
-        ),
-        (
             "cursor",
             "query",
             "What comes after this: `next` of the answer before.",
@@ -643,7 +637,6 @@ pub fn parameters() -> Map<String, Value> {
         .map(|(id, place, description, schema)| {
             let name = match id {
                 "refused" => "reason",
-                "after_key" => "after",
                 "export_limit" => "limit",
                 "required_from" => "from",
                 "required_to" => "to",

@@ -470,9 +470,9 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             .optional_body(as_json(schemas.request::<ErasureRequest>()))
             .answers(200, "What was erased.", as_json(schemas.answer::<Erased>()))
             .fails([409, 413, 422]),
-        ("POST", "repair") => Operation::new("payments", "repair", "Appends again what the store has lost of recorded payments")
-            .describe("For stores without atomic counters, once a day, and after a backup was put back. It looks at 200 payments: go on with `after` = `next` until there is none.")
-            .takes(["after_key"])
+        ("POST", "repair") => Operation::new("payments", "repair", "Mends what the store has lost of recorded payments")
+            .describe("Each entry is written again at its own place, so that no closed day changes; what cannot be mended is named. A call looks at what 256 entries of the journal are about: pass `next` as `after` until it is absent.")
+            .takes(["after"])
             .answers(200, "What was missing.", as_json(schemas.answer::<Repair>()))
             .fails([413]),
         ("GET", "outbox") => Operation::new("outbox", "listDeliveries", "What the institution's webhook has been told")
