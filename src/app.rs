@@ -7,7 +7,10 @@ use std::{
 
 use jiff::Timestamp;
 
-use crate::config::{Config, Misconfigured, Variables};
+use crate::{
+    config::{Config, Misconfigured, Variables},
+    store::SecretCell,
+};
 
 /// What an instance keeps between requests, as long as the variables stay the same.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub struct App {
     pub last_call: Cell<Option<Timestamp>>,
     /// Alerts that were sent, by their ids: a few a day.
     pub alerted: RefCell<HashSet<String>>,
+    /// The store's secret, once it has been read.
+    pub secret: SecretCell,
 }
 
 impl App {
@@ -34,6 +39,7 @@ impl App {
             faults: RefCell::default(),
             last_call: Cell::default(),
             alerted: RefCell::default(),
+            secret: SecretCell::default(),
         }
     }
 

@@ -164,13 +164,15 @@ pub async fn approve<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<Respons
     let (confirmation, order) = judge(call, proposal).await?;
     let service = call.config.service(&confirmation.service_id);
     let default = service.and_then(|service| service.account.as_ref());
+    let secret = call.store.secret().await?;
     // The same bytes should this call be repeated.
     let bytes = serde_json::to_vec_pretty(&Approved {
         proposal: ProposalAnswer::from(stored.clone()),
         approved_by: call.caller,
+        nonce: secret.digest("manual", &[&id.to_be_bytes()]),
     })
     .map_err(Problem::internal)?;
-    let evidence = Evidence::new(&bytes, &proposal.payment_id, &bytes, "manual");
+    let evidence = Evidence::new(&secret, &bytes, &proposal.payment_id, &bytes, "manual");
     let payment = PaymentJson {
         manual: Some(ManualJson {
             proposal: id,
@@ -201,6 +203,9 @@ struct Approved<'a> {
     #[serde(flatten)]
     proposal: ProposalAnswer,
     approved_by: &'a str,
+    /// Makes the digest that is kept once this is erased one that nobody can guess: unlike MPay's
+    /// messages this has no signature, and everything in it but what a payer filled in stays known.
+    nonce: String,
 }
 
 async fn find<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<StoredProposal, Problem> {

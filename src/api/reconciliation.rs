@@ -283,7 +283,7 @@ mod tests {
         store::{
             Evidence, Store,
             memory::Memory,
-            tests::{record, register},
+            tests::{record, register, secret},
         },
     };
 
@@ -302,7 +302,7 @@ mod tests {
             "evidence": id,
         }))
         .unwrap();
-        let evidence = Evidence::new(b"", id, b"", "accepted");
+        let evidence = Evidence::new(&secret(), b"", id, b"", "accepted");
         let confirmation = payment.to_confirmation().unwrap();
         let store = Store::new(memory.clone());
         let recorded = store.record(&confirmation, &payment, &evidence, None).await;

@@ -50,16 +50,17 @@ async fn confirm<P: Platform>(
     content: &[u8],
     claim: Claim,
 ) -> Result<Answer, Fault> {
-    let evidence = Evidence::new(call.message, claim.payment_id.as_str(), content, "accepted")
-        .signed_by(call.verified.signer());
     // A payment that is recorded stays confirmed, whatever has become of order or configuration.
-    if let Ok(confirmation) = &claim.confirmation {
-        match call.store.recorded(confirmation, &evidence).await? {
-            Some(Recorded::Repeated { alike }) => {
+    if let Ok(confirmation) = &claim.confirmation
+        && let Some(marker) = call.store.marker(&confirmation.payment_id).await?
+    {
+        let evidence = evidence(call, claim.payment_id.as_str(), content, "accepted").await?;
+        match marker.compare(confirmation, &evidence) {
+            Recorded::Repeated { alike } => {
                 note_repetition(confirmation, alike);
                 return Ok(Answer::Content(confirmed()));
             }
-            Some(Recorded::Manual) => {
+            Recorded::Manual => {
                 let payment = record(call, confirmation, &evidence);
                 call.store
                     .confirm_manual(confirmation, &payment, &evidence)
@@ -79,6 +80,7 @@ async fn confirm<P: Platform>(
     let confirmation = claim.confirmation?;
     order.state.check_payment(&confirmation).map_err(misfit)?;
 
+    let evidence = evidence(call, claim.payment_id.as_str(), content, "accepted").await?;
     let payment = record(call, &confirmation, &evidence)
         .to_accounts_of(&order.state, service.account.as_ref());
     // Signed before it is true, so that it can be kept with the payment; sent only once it is.
@@ -116,6 +118,19 @@ async fn confirm<P: Platform>(
     Ok(signed.map_or_else(|| Answer::Content(confirmed()), Answer::Signed))
 }
 
+/// The message as evidence for a verdict on it. Where the store was read before, the secret that
+/// names it is known.
+async fn evidence<'a, P: Platform>(
+    call: &Call<'a, P>,
+    payment_id: &str,
+    content: &[u8],
+    verdict: &str,
+) -> Result<Evidence<'a>, Fault> {
+    let secret = call.store.secret().await?;
+    let evidence = Evidence::new(&secret, call.message, payment_id, content, verdict);
+    Ok(evidence.signed_by(call.verified.signer()))
+}
+
 /// What is kept of a confirmation, received now.
 fn record<P: Platform>(
     call: &Call<'_, P>,
@@ -150,8 +165,7 @@ async fn keep_refused<P: Platform>(
     let (payment_id, service_id, order_key) = mentioned(operation);
     let verdict = format!("{} {}", fault.code.as_str(), fault.reason());
     let about = payment_id.as_deref().unwrap_or_default();
-    let evidence =
-        Evidence::new(call.message, about, content, &verdict).signed_by(call.verified.signer());
+    let evidence = evidence(call, about, content, &verdict).await?;
     let refusal = RefusalJson {
         payment_id,
         service_id,

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::{
     memory::{Fault, Memory},
-    tests::{put, stored},
+    tests::{put, secret, stored},
     *,
 };
 use crate::{
@@ -49,7 +49,7 @@ fn message(id: &str) -> String {
 /// A payment with what the payer filled in.
 async fn pay(memory: &Memory, id: &str, key: &str, amount: &str) -> Recorded {
     let message = message(id);
-    let evidence = Evidence::new(message.as_bytes(), id, b"content", "accepted");
+    let evidence = Evidence::new(&secret(), message.as_bytes(), id, b"content", "accepted");
     let json: PaymentJson = serde_json::from_value(serde_json::json!({
         "payment_id": id, "service_id": "TAX", "order_key": key, "amount": amount,
         "currency": "MDL", "paid_at": "2026-06-01T12:00:00+03:00",
@@ -318,7 +318,8 @@ async fn an_erasure_stopped_between_any_two_calls_is_finished_by_repetition() {
             let order = stored(&memory, "1").await.unwrap();
             assert_eq!(order.payments.len(), 1, "{fault:?} {position}");
             let message = message("P-1");
-            let evidence = Evidence::new(message.as_bytes(), "P-1", b"content", "accepted");
+            let evidence =
+                Evidence::new(&secret(), message.as_bytes(), "P-1", b"content", "accepted");
             let store = Store::new(memory.clone());
             let kept = store.evidence(evidence.id()).await.unwrap().unwrap();
             let tombstone = Tombstone::of(&kept).unwrap();
@@ -394,7 +395,13 @@ async fn a_refused_message_is_erased_once_its_review_is_closed() {
     let memory = Memory::new();
     let store = Store::new(memory.clone());
     let message = message("P-1");
-    let evidence = Evidence::new(message.as_bytes(), "P-1", b"content", "UnknownOrder");
+    let evidence = Evidence::new(
+        &secret(),
+        message.as_bytes(),
+        "P-1",
+        b"content",
+        "UnknownOrder",
+    );
     let refusal = RefusalJson {
         payment_id: Some("P-1".into()),
         service_id: Some("TAX".into()),
@@ -431,4 +438,85 @@ async fn a_refused_message_is_erased_once_its_review_is_closed() {
     // MPay repeats what was refused; it is not kept a second time.
     assert!(!store.refuse(&refusal, &evidence, None).await.unwrap());
     assert_eq!(traces(&memory), [""; 0]);
+}
+
+/// SHA-256 of parts, as earlier versions named evidence.
+fn plain(parts: &[&[u8]]) -> String {
+    let parts = parts.iter().flat_map(|part| {
+        let length = (part.len() as u64).to_be_bytes();
+        length.into_iter().chain(part.iter().copied())
+    });
+    sha256(&parts.collect::<Vec<_>>())
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_name_and_no_value_is_a_digest_that_a_guess_can_be_compared_with() {
+    let memory = Memory::new();
+    let store = Store::new(memory.clone());
+    let service = ServiceId::parse("TAX").unwrap();
+    let document = format!(r#"{{"customer_name":"{NAME}"}}"#);
+    let order = |key: &OrderKey| {
+        let order = order_of(key.as_str(), IDNP).to_order();
+        order.map_err(|_| ())
+    };
+    let create = async || {
+        let created = store.create(&service, "request", document.as_bytes(), order);
+        created.await.unwrap()
+    };
+    let key = create().await;
+    pay(&memory, "P-1", key.as_str(), "100").await;
+    tokio::time::sleep(31 * DAY).await;
+    assert_eq!(erase(&memory, &MONTH).await.erased.len(), 1);
+
+    let id = PaymentId::parse("P-1").unwrap();
+    let name = store.payment(&id).await.unwrap().unwrap().payment.evidence;
+    assert_eq!(memory.count(&format!("evidence/{name}")), 1);
+    let message = message("P-1");
+    let message = message.as_bytes();
+    for parts in [
+        &[b"P-1" as &[u8], b"accepted", b"content"] as &[&[u8]],
+        &[b"P-1", b"accepted", message],
+    ] {
+        assert_ne!(name, plain(parts));
+    }
+    for guess in [sha256(document.as_bytes()), plain(&[document.as_bytes()])] {
+        assert_eq!(memory.keys_with(&guess), [""; 0]);
+    }
+    // The request is answered as it was before, also where the order was amended since.
+    assert_eq!(create().await, key);
+    register_of(&memory, key.as_str(), "2004001234568").await;
+    assert_eq!(create().await, key);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_version_named_without_a_key_is_still_recognised() {
+    let memory = Memory::new();
+    let evidence = Evidence::new(&secret(), b"<m/>", "P", b"content", "UnknownOrder");
+    let refusal: RefusalJson = serde_json::from_value(serde_json::json!({
+        "code": "UnknownOrder", "reason": "r", "received_at": "2026-06-01T12:00:05+03:00",
+        "signer": {"subject": "CN=MPay", "fingerprint": "00", "algorithm": "rsa-sha1"},
+        "evidence": evidence.id()
+    }))
+    .unwrap();
+    let name = plain(&[b"P", b"UnknownOrder", b"content"]);
+    memory.overwrite(&format!("evidence/{name}"), b"<m/>".to_vec());
+    let store = Store::new(memory.clone());
+    let kept = store.refuse(&refusal, &evidence, None).await.unwrap();
+    assert!(!kept, "it is kept once");
+    assert!(evidence.is_named(&name) && evidence.is_named(evidence.id()));
+    assert!(!evidence.is_named(&plain(&[b"P", b"accepted", b"content"])));
+
+    let claim = format!(
+        r#"{{"content":"{}","order_key":"123"}}"#,
+        sha256(b"document")
+    );
+    let claim = format!(r#"{{"v":1,"at":"2026-05-01T09:00:00Z","entry":{claim}}}"#);
+    memory.overwrite("request/old/1", claim.into_bytes());
+    memory.overwrite("request/old", 1_u64.to_le_bytes().to_vec());
+    let service = ServiceId::parse("TAX").unwrap();
+    let order = |key: &OrderKey| order_of(key.as_str(), IDNP).to_order().map_err(|_| ());
+    let created = store.create(&service, "old", b"document", order).await;
+    assert_eq!(created.unwrap().as_str(), "123");
+    let other = store.create(&service, "old", b"another", order).await;
+    assert!(matches!(other, Err(CreateError::OtherContent)));
 }

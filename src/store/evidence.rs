@@ -6,7 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use wsse::Certificate;
 
-use super::{Platform, Store, StoreError, StoredRefusal, keys, payments::lost};
+use super::{Platform, Secret, Store, StoreError, StoredRefusal, keys, payments::lost};
 use crate::{
     digest::hex,
     json::{Event, RefusalJson},
@@ -17,6 +17,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Evidence<'a> {
     id: String,
+    /// The name that earlier versions gave it.
+    plain: String,
     message: &'a [u8],
     signer: Option<&'a Certificate>,
 }
@@ -41,15 +43,25 @@ pub struct Proof<T> {
 impl<'a> Evidence<'a> {
     /// Evidence for a verdict (`accepted`, or the fault's code) on `content`, the canonical form
     /// of the signed operation.
-    pub fn new(message: &'a [u8], payment_id: &str, content: &[u8], verdict: &str) -> Self {
+    ///
+    /// The content may hold what a payer filled in, and its name is shown with the payment for
+    /// ever: under the store's secret it tells nobody what was erased.
+    pub fn new(
+        secret: &Secret,
+        message: &'a [u8],
+        payment_id: &str,
+        content: &[u8],
+        verdict: &str,
+    ) -> Self {
+        let parts = [payment_id.as_bytes(), verdict.as_bytes(), content];
         let mut hash = Sha256::new();
-        for part in [payment_id.as_bytes(), verdict.as_bytes(), content] {
+        for part in parts {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        let id = hex(&hash.finalize());
         Self {
-            id,
+            id: secret.digest("evidence", &parts),
+            plain: hex(&hash.finalize()),
             message,
             signer: None,
         }
@@ -66,6 +78,12 @@ impl<'a> Evidence<'a> {
     /// Its name, in hexadecimal.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Whether a record that names this message means it: also one of an earlier version, which
+    /// named it by a digest without a key.
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        name == self.id || name == self.plain
     }
 
     /// Where it is kept: the message, and the signer's certificate.
@@ -101,8 +119,13 @@ impl<P: Platform> Store<P> {
         evidence: &Evidence<'_>,
         answer: Option<&[u8]>,
     ) -> Result<bool, StoreError> {
-        let stored = self.get_many(&evidence.keys()).await?;
-        if stored.contains_key(&keys::evidence(evidence.id())) {
+        let plain = keys::evidence(&evidence.plain);
+        let wanted: Vec<_> = evidence.keys().into_iter().chain([plain.clone()]).collect();
+        let stored = self.get_many(&wanted).await?;
+        if [keys::evidence(evidence.id()), plain]
+            .iter()
+            .any(|key| stored.contains_key(key))
+        {
             return Ok(false);
         }
         let event = to_json(&Event::PaymentRefused(Box::new(refusal.clone())))?;

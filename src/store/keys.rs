@@ -12,6 +12,9 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// List of everything that happened, in the order of its recording.
 pub const JOURNAL: &str = "journal";
 
+/// List of the keys under which names are digested; the lowest counts.
+pub const SECRET: &str = "secret";
+
 /// Up to where the outbox is settled.
 pub const OUTBOX_LOW: &str = "outbox/low";
 

@@ -28,6 +28,7 @@ mod register;
 mod repair;
 mod requests;
 mod reviews;
+mod secret;
 mod settlement;
 #[cfg(target_arch = "wasm32")]
 pub mod spin;
@@ -41,7 +42,7 @@ mod weak_counter;
 #[cfg(test)]
 mod weak_tests;
 
-use std::{collections::HashMap, time::Duration};
+use std::{borrow::Cow, collections::HashMap, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -52,13 +53,14 @@ pub use journal::{JournalEntry, JournalPage, Span};
 pub use manual::StoredProposal;
 pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
 pub use outbox::{Attempts, Delivery, OutboxPage, Settled};
-pub use payments::{Recorded, StoredPayment};
+pub use payments::{Marker, Recorded, StoredPayment};
 pub use personal_data::{Erased, Erasure, Tombstone};
 pub use platform::{Platform, PlatformError};
 pub use register::{RegisterPage, RegisteredOrder};
 pub use repair::Repair;
 pub use requests::CreateError;
 pub use reviews::{CloseError, ClosedRefusal, StoredRefusal};
+pub use secret::{Secret, SecretCell};
 
 /// Why the store could not do what was asked. MPay asks again; so may any caller.
 #[derive(Debug, thiserror::Error)]
@@ -84,8 +86,8 @@ pub enum StoreError {
     /// Somebody else has taken the same place in a list, which happens without atomics only.
     #[error("an entry was overwritten by another call")]
     Overwritten,
-    /// Somebody else is recording the same payment, and has not finished.
-    #[error("payment {0} is being recorded by another call")]
+    /// Somebody else is recording the same thing, and has not finished.
+    #[error("{0} is being recorded by another call")]
     InProgress(String),
 }
 
@@ -93,12 +95,17 @@ pub enum StoreError {
 #[derive(Debug)]
 pub struct Store<P> {
     platform: P,
+    /// Its secret, once it has been read.
+    secret: SecretCell,
 }
 
 impl<P: Platform> Store<P> {
     /// A store on `platform`.
     pub fn new(platform: P) -> Self {
-        Self { platform }
+        Self {
+            platform,
+            secret: SecretCell::default(),
+        }
     }
 
     /// The time now.
@@ -120,8 +127,14 @@ impl<P: Platform> Store<P> {
     }
 
     async fn get_many(&self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, StoreError> {
-        self.retry(async || self.platform.get_many(keys).await)
-            .await
+        let mut keys = Cow::Borrowed(keys);
+        if let Some(more) = self.secret_keys() {
+            keys.to_mut().extend(more);
+        }
+        let values = self.retry(async || self.platform.get_many(&keys).await);
+        let values = values.await?;
+        self.find_secret(&values)?;
+        Ok(values)
     }
 
     async fn set_many(&self, entries: &[(String, Vec<u8>)]) -> Result<(), StoreError> {

@@ -53,33 +53,20 @@ pub struct StoredPayment {
 
 /// Says that a payment is recorded: written last, and never changed.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Marker {
+pub struct Marker {
     v: u32,
     /// Digest of what makes it this payment.
     content: String,
     /// Name of the message that was recorded, among the evidence.
     evidence: String,
     /// Its place in the journal.
-    pub journal: u64,
+    pub(super) journal: u64,
     /// Whether it was entered by hand.
     #[serde(default)]
     manual: bool,
 }
 
 impl<P: Platform> Store<P> {
-    /// How a confirmation of this payment would end if it needs no recording any more.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store fails.
-    pub async fn recorded(
-        &self,
-        confirmation: &Confirmation,
-        evidence: &Evidence<'_>,
-    ) -> Result<Option<Recorded>, StoreError> {
-        let marker = self.marker(&confirmation.payment_id).await?;
-        Ok(marker.map(|marker| marker.compare(confirmation, evidence)))
-    }
-
     /// Records a payment: unless this gives [`Recorded::Conflict`] it is there for good, and once.
     ///
     /// Every call that finds nobody at work appends an attempt. Of the attempts younger than a
@@ -266,14 +253,21 @@ impl<P: Platform> Store<P> {
     ) -> Result<Recorded, StoreError> {
         for pause in [25, 50, 100, 200, 400, 800, 1600] {
             self.platform.sleep(Duration::from_millis(pause)).await;
-            if let Some(recorded) = self.recorded(confirmation, evidence).await? {
-                return Ok(recorded);
+            if let Some(marker) = self.marker(&confirmation.payment_id).await? {
+                return Ok(marker.compare(confirmation, evidence));
             }
         }
-        Err(StoreError::InProgress(confirmation.payment_id.to_string()))
+        Err(StoreError::InProgress(format!(
+            "payment {}",
+            confirmation.payment_id
+        )))
     }
 
-    async fn marker(&self, id: &PaymentId) -> Result<Option<Marker>, StoreError> {
+    /// The marker of a payment that needs no recording any more.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn marker(&self, id: &PaymentId) -> Result<Option<Marker>, StoreError> {
         let key = keys::done(id);
         let values = self.get_many(std::slice::from_ref(&key)).await?;
         values
@@ -481,8 +475,9 @@ impl Marker {
         confirmation.is_ok_and(|confirmation| confirmation.content().to_string() == self.content)
     }
 
-    fn compare(&self, confirmation: &Confirmation, evidence: &Evidence<'_>) -> Recorded {
-        let alike = self.evidence == evidence.id();
+    /// How a confirmation of a payment of this id ends.
+    pub fn compare(&self, confirmation: &Confirmation, evidence: &Evidence<'_>) -> Recorded {
+        let alike = evidence.is_named(&self.evidence);
         if self.content != confirmation.content().to_string() {
             Recorded::Conflict
         } else if self.manual && !alike {

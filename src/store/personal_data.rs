@@ -84,7 +84,10 @@ pub struct Tombstone {
     /// When it was erased.
     #[serde(deserialize_with = "time::deserialize")]
     pub erased_at: Timestamp,
-    /// SHA-256 of the message, by which a copy that is kept elsewhere is recognised.
+    /// SHA-256 of the message, by which a copy that is kept elsewhere is recognised. It is without a
+    /// key, so that anybody who has the copy can tell; and leads nobody to what was erased, since
+    /// it is over the whole message: to try a value one would need MPay's signature over it, or
+    /// the nonce of what was entered by hand.
     pub sha256: String,
 }
 

@@ -6,6 +6,7 @@ use super::{Platform, Precondition, RegisterError, Store, StoreError, evidence::
 use crate::{
     digest::sha256,
     domain::{Order, OrderKey, ServiceId},
+    json::OrderJson,
 };
 
 /// How many keys are tried until one is free. One of a hundred billion is taken seldom.
@@ -15,7 +16,8 @@ const TRIES: u32 = 5;
 /// which the lowest counts.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claim {
-    /// SHA-256 of what was asked for.
+    /// Digest under the store's secret of what was asked for, which names people. Earlier versions
+    /// kept SHA-256.
     content: String,
     order_key: String,
 }
@@ -59,9 +61,8 @@ impl<P: Platform> Store<P> {
         content: &[u8],
         order: impl Fn(&OrderKey) -> Result<Order, E>,
     ) -> Result<OrderKey, CreateError<E>> {
-        let content = &sha256(content);
         let claim = self.claim(service, request, content, &order).await?;
-        if claim.content != *content {
+        if claim.content != self.digest(content).await? && claim.content != sha256(content) {
             return Err(CreateError::OtherContent);
         }
         let corrupt = |error: crate::domain::TextError| StoreError::Corrupt {
@@ -86,13 +87,14 @@ impl<P: Platform> Store<P> {
         // Between claim and registration somebody may have chosen the same key for an order.
         let wanted = order(&key).map_err(RegisterError::Unfit)?;
         let stored = self.order(service, &key).await?;
-        match stored {
-            Some(stored)
-                if stored.state.versions().first() == Some(&*stored.comparable(&wanted)) =>
-            {
-                Ok(key)
-            }
-            _ => Err(CreateError::KeyLost),
+        let first = stored
+            .as_ref()
+            .and_then(|order| order.state.versions().first());
+        // It may have been erased since, and amended after that.
+        if first == Some(&wanted) || (first.is_some() && first == erased(&wanted).as_ref()) {
+            Ok(key)
+        } else {
+            Err(CreateError::KeyLost)
         }
     }
 
@@ -101,7 +103,7 @@ impl<P: Platform> Store<P> {
         &self,
         service: &ServiceId,
         request: &str,
-        content: &str,
+        content: &[u8],
         order: impl Fn(&OrderKey) -> Result<Order, E>,
     ) -> Result<Claim, CreateError<E>> {
         let list = keys::request(request);
@@ -117,7 +119,7 @@ impl<P: Platform> Store<P> {
         // What is no order claims nothing, so that it can be mended and sent again.
         order(&key).map_err(RegisterError::Unfit)?;
         let claim = Claim {
-            content: content.to_owned(),
+            content: self.digest(content).await?,
             order_key: key.to_string(),
         };
         let slot = self.take(&list).await?;
@@ -133,6 +135,10 @@ impl<P: Platform> Store<P> {
         }
     }
 
+    async fn digest(&self, content: &[u8]) -> Result<String, StoreError> {
+        Ok(self.secret().await?.digest("request", &[content]))
+    }
+
     async fn free_key<E>(&self, service: &ServiceId) -> Result<OrderKey, CreateError<E>> {
         for _ in 0..TRIES {
             let key = OrderKey::generated(self.platform.random());
@@ -145,4 +151,11 @@ impl<P: Platform> Store<P> {
         }
         Err(CreateError::Busy)
     }
+}
+
+/// An order as it is once its personal data is erased.
+fn erased(order: &Order) -> Option<Order> {
+    let mut json = OrderJson::from(order);
+    json.erase_personal_data();
+    json.to_order().ok()
 }

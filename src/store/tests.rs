@@ -25,6 +25,11 @@ pub(super) fn order(key: &str, amount: &str) -> Order {
     order_json(key, amount).to_order().unwrap()
 }
 
+/// That of a [`Memory`].
+pub(crate) fn secret() -> Secret {
+    Secret::new(&[7; 32]).unwrap()
+}
+
 fn payment(id: &str, key: &str, amount: &str) -> (Confirmation, PaymentJson) {
     let json: PaymentJson = serde_json::from_value(serde_json::json!({
         "payment_id": id, "service_id": "TAX", "order_key": key, "amount": amount,
@@ -54,7 +59,13 @@ pub(super) async fn record_in<P: Platform>(
     amount: &str,
 ) -> Result<Recorded, StoreError> {
     let (confirmation, json) = payment(id, key, amount);
-    let evidence = Evidence::new(b"<message/>", id, json.evidence.as_bytes(), "accepted");
+    let evidence = Evidence::new(
+        &secret(),
+        b"<message/>",
+        id,
+        json.evidence.as_bytes(),
+        "accepted",
+    );
     let json = PaymentJson {
         evidence: evidence.id().to_owned(),
         ..json
@@ -183,13 +194,18 @@ async fn a_payment_is_recorded_once_and_its_repetition_writes_nothing() {
         "{calls:?}"
     );
     let (confirmation, _) = payment("P", "1", "100");
-    let differs = Evidence::new(b"<message/>", "P", b"paid at another time", "accepted");
+    let differs = Evidence::new(
+        &secret(),
+        b"<message/>",
+        "P",
+        b"paid at another time",
+        "accepted",
+    );
+    let store = Store::new(memory.clone());
+    let marker = store.marker(&confirmation.payment_id).await.unwrap();
     assert_eq!(
-        Store::new(memory.clone())
-            .recorded(&confirmation, &differs)
-            .await
-            .unwrap(),
-        Some(Recorded::Repeated { alike: false })
+        marker.unwrap().compare(&confirmation, &differs),
+        Recorded::Repeated { alike: false }
     );
     assert_eq!(ledger(&memory).await, ["P"]);
     assert_eq!(stored(&memory, "1").await.unwrap().payments.len(), 1);
@@ -766,7 +782,7 @@ async fn the_certificate_of_a_signer_is_kept_once() {
         ("R", &renewed, true),
     ] {
         let (confirmation, mut json) = payment(id, "1", "10");
-        let evidence = Evidence::new(b"<m/>", id, b"", "accepted").signed_by(signer);
+        let evidence = Evidence::new(&secret(), b"<m/>", id, b"", "accepted").signed_by(signer);
         json.evidence = evidence.id().to_owned();
         json.signer.as_mut().unwrap().fingerprint = signer.fingerprint();
         store
@@ -785,7 +801,8 @@ async fn the_certificate_of_a_signer_is_kept_once() {
         assert_eq!(proof.unwrap().certificate.as_deref(), Some(signer.der()));
         memory.take_calls();
     }
-    let refused = Evidence::new(b"<m/>", "S", b"", "InvalidParameter").signed_by(&renewed);
+    let refused =
+        Evidence::new(&secret(), b"<m/>", "S", b"", "InvalidParameter").signed_by(&renewed);
     store
         .refuse(&refusal("S", &refused), &refused, None)
         .await
@@ -822,7 +839,7 @@ async fn refuse(memory: &Memory, id: &str) -> bool {
 }
 
 async fn try_to_refuse(memory: &Memory, id: &str) -> Result<bool, StoreError> {
-    let evidence = Evidence::new(b"<message/>", id, b"content", "InvalidParameter");
+    let evidence = Evidence::new(&secret(), b"<message/>", id, b"content", "InvalidParameter");
     let store = Store::new(memory.clone());
     let new = store
         .refuse(&refusal(id, &evidence), &evidence, Some(b"<fault/>"))
@@ -1484,7 +1501,7 @@ async fn what_was_recorded_a_little_out_of_order_is_found_by_its_time() {
 /// Records a payment as one that was entered by hand.
 async fn record_by_hand(memory: &Memory, id: &str) -> Result<Recorded, StoreError> {
     let (confirmation, json) = payment(id, "1", "100");
-    let evidence = Evidence::new(b"{}", id, b"proposal", "manual");
+    let evidence = Evidence::new(&secret(), b"{}", id, b"proposal", "manual");
     let json = PaymentJson {
         evidence: evidence.id().to_owned(),
         signer: None,
@@ -1505,7 +1522,7 @@ async fn record_by_hand(memory: &Memory, id: &str) -> Result<Recorded, StoreErro
 /// Confirms a payment as MPay does, and as the operation answers it: repeated until it succeeds.
 async fn confirm(memory: &Memory, id: &str) {
     let (confirmation, json) = payment(id, "1", "100");
-    let evidence = Evidence::new(b"<message/>", id, b"confirmation", "accepted");
+    let evidence = Evidence::new(&secret(), b"<message/>", id, b"confirmation", "accepted");
     let json = PaymentJson {
         evidence: evidence.id().to_owned(),
         ..json
