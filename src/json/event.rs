@@ -204,6 +204,10 @@ pub struct SettlementJson {
     pub sha256: String,
     /// PaymentIDs of those that no statement had shown before.
     pub payments: Vec<String>,
+    /// For each of them the row that shows it: a digest that only this store can make. Absent in
+    /// older records.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<String>,
     /// Fingerprint of the token of whoever sent it.
     pub by: String,
 }

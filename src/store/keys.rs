@@ -86,6 +86,14 @@ pub fn journal(index: u64) -> String {
     format!("{JOURNAL}/{index}")
 }
 
+/// List of the statements that were imported, one after the other.
+pub const SETTLEMENTS: &str = "settlement";
+
+/// The payment that a row of a statement shows, by the row's name.
+pub fn shown(row: &str) -> String {
+    format!("shown/{row}")
+}
+
 /// The statement that shows a payment, by its place in the journal.
 pub fn settled(id: &PaymentId) -> String {
     format!("settled/{}", encode(id.as_str()))

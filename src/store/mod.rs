@@ -61,6 +61,7 @@ pub use repair::Repair;
 pub use requests::CreateError;
 pub use reviews::{CloseError, ClosedRefusal, StoredRefusal};
 pub use secret::{Secret, SecretCell};
+pub use settlement::{SettlementMark, Shown};
 
 /// Why the store could not do what was asked. MPay asks again; so may any caller.
 #[derive(Debug, thiserror::Error)]

@@ -168,6 +168,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn who_is_slow_to_write_the_first_key_is_waited_for() {
+        let memory = Memory::empty();
+        let slow = [Fault::None; 3].into_iter();
+        memory.script(slow.chain([Fault::Delay(Duration::from_secs(9))]));
+        let later = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            digest(&memory).await
+        };
+        let (first, second) = tokio::join!(digest(&memory), later);
+        assert!(
+            matches!(second, Err(StoreError::InProgress(_))),
+            "{second:?}"
+        );
+        assert_eq!(digest(&memory).await.unwrap(), first.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_secret_that_was_broken_off_is_made_by_the_next_call() {
         for fault in [Fault::Fail, Fault::Drop, Fault::Cut, Fault::CutAfter] {
             for position in 0..6 {

@@ -235,7 +235,9 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
             "Where it is known from.",
             Some(text(max_read(reviews::note))),
         ),
+        ("Shown", "shown_by_others") => ("", None),
         ("Settlement", "payments") => ("", None),
+        ("Settlement", "rows") => ("", Some(json!({"type": "array", "items": hexadecimal(64)}))),
         ("Shown" | "Known", "amount") => ("The amount.", Some(amount())),
         ("Shown", "payment_id" | "order_key") => {
             ("As the statement has it.", Some(json!({"type": "string"})))
@@ -577,6 +579,12 @@ pub fn parameters() -> Map<String, Value> {
             "date_column",
             "query",
             "Name of the column of dates.",
+            column(),
+        ),
+        (
+            "reference",
+            "query",
+            "Name of the column by which a row is known in every file, such as the number of the bank's document.",
             column(),
         ),
         (

@@ -383,8 +383,8 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             .answers(200, "The payment.", as_json(schemas.answer::<payments::PaymentAnswer>()))
             .fails([404, 409, 413, 422]),
         ("POST", "settlement") => Operation::new("payments", "settle", "Compares a statement with what was recorded")
-            .describe("A table of the bank, the treasury or MPay, of up to 2,000 rows, whose columns the parameters name. What it shows is marked as settled; the same statement again changes nothing. Give `payment_id`, or `order_key` where it has none.")
-            .takes(["required_from", "required_to", "amount", "payment_id", "order_key", "date_column"])
+            .describe("A table of the bank, the treasury or MPay, of up to 2,000 rows, whose columns the parameters name. What it shows is marked as settled; the same statement again changes nothing. Give `payment_id`, or `order_key` where it has none. Of all statements, each row without a PaymentID shows at most one payment, and each payment is shown by one such row. A row is the same in another file if its `reference` is, or without one its `date` and all of its other cells; without either, each file has rows of its own.")
+            .takes(["required_from", "required_to", "amount", "payment_id", "order_key", "date_column", "reference"])
             .body(json!({"text/csv": {
                 "schema": {"type": "string"},
                 "examples": {"statement": {"summary": "A statement of one row", "value": "id,sum,date\r\nP-1,125.50,2026-11-30\r\n"}}
