@@ -15,7 +15,10 @@ pub const JOURNAL: &str = "journal";
 /// List of the keys under which names are digested; the lowest counts.
 pub const SECRET: &str = "secret";
 
-/// Up to where the outbox is settled.
+/// Where delivery stands.
+pub const OUTBOX: &str = "outbox/state";
+
+/// Up to where the outbox is settled, as earlier versions noted it.
 pub const OUTBOX_LOW: &str = "outbox/low";
 
 /// That the institution has been told of a payment at a place in the journal, or never will.

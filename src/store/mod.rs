@@ -52,7 +52,7 @@ pub use evidence::{Evidence, Proof};
 pub use journal::{JournalEntry, JournalPage, Span};
 pub use manual::StoredProposal;
 pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
-pub use outbox::{Attempts, Delivery, OutboxPage, Settled};
+pub use outbox::{Attempts, Delivery, OutboxPage, OutboxState, Settled, Waiting};
 pub use payments::{Marker, Recorded, StoredPayment};
 pub use personal_data::{Erased, Erasure, Tombstone};
 pub use platform::{Platform, PlatformError};
@@ -128,13 +128,18 @@ impl<P: Platform> Store<P> {
     }
 
     async fn get_many(&self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, StoreError> {
-        let mut keys = Cow::Borrowed(keys);
-        if let Some(more) = self.secret_keys() {
-            keys.to_mut().extend(more);
+        let along = self.secret_key().filter(|key| !keys.contains(key));
+        let mut wanted = Cow::Borrowed(keys);
+        if let Some(key) = &along {
+            wanted.to_mut().push(key.clone());
         }
-        let values = self.retry(async || self.platform.get_many(&keys).await);
-        let values = values.await?;
+        let values = self.retry(async || self.platform.get_many(&wanted).await);
+        let mut values = values.await?;
         self.find_secret(&values)?;
+        // Nobody has asked for it.
+        if let Some(key) = along {
+            values.remove(&key);
+        }
         Ok(values)
     }
 

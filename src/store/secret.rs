@@ -100,19 +100,19 @@ impl<P: Platform> Store<P> {
         if let Some(lowest) = keys.entries.first()
             && pending.is_none_or(|pending| pending > lowest.index)
         {
-            self.keep(&first(lowest.index), &lowest.value)?;
+            self.keep(&entry(lowest.index), &lowest.value)?;
         }
         Ok(())
     }
 
-    /// The keys to read along, so that the secret costs no call of its own.
-    pub(super) fn secret_keys(&self) -> Option<[String; 1]> {
-        self.secret.get().is_none().then(|| [first(1)])
+    /// The key to read along, so that the secret costs no call of its own.
+    pub(super) fn secret_key(&self) -> Option<String> {
+        self.secret.get().is_none().then(|| entry(1))
     }
 
     /// Keeps the secret, if it is among values that were read. The first entry is the lowest.
     pub(super) fn find_secret(&self, values: &HashMap<String, Vec<u8>>) -> Result<(), StoreError> {
-        let name = first(1);
+        let name = entry(1);
         if self.secret.get().is_none()
             && let Some(bytes) = values.get(&name)
         {
@@ -137,7 +137,7 @@ impl<P: Platform> Store<P> {
     }
 }
 
-fn first(index: u64) -> String {
+fn entry(index: u64) -> String {
     format!("{}/{index}", keys::SECRET)
 }
 
@@ -219,7 +219,11 @@ mod tests {
         let cell = SecretCell::default();
         for reads in [1, 0] {
             let store = Store::new(memory.clone()).sharing(&cell);
-            store.outbox_low().await.unwrap();
+            let read = store.get_many(&["outbox/low".to_owned()]).await;
+            assert!(
+                read.unwrap().is_empty(),
+                "it is not given to whoever has not asked"
+            );
             let secret = store.secret().await.unwrap();
             assert_eq!(secret.digest("test", &[b"079123456"]), expected);
             let calls = memory.take_calls();

@@ -451,6 +451,7 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             .answers(200, "A page.", as_json(schemas.answer::<OutboxAnswer>()))
             .fails([409]),
         ("POST", "outbox/deliver") => Operation::new("outbox", "deliver", "Delivers what is due, for a cron job")
+            .describe("Up to 50 messages. Where `complete` is false, something that is due is left: call again at once, or in a minute where `left_alone` is true. A message that the receiver refuses keeps no other back.")
             .answers(200, "What was done.", as_json(schemas.answer::<Report>()))
             .fails([409, 413]),
         _ => return None,
