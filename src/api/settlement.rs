@@ -320,7 +320,9 @@ async fn recorded<P: Platform>(
     let (mut found, mut cursor) = (Vec::new(), 0);
     loop {
         let page = payments::recorded(call, cursor, PAGE, span).await?;
-        found.extend(call.store.payments(page.entries).await?);
+        let mut payments = call.store.payments(page.entries).await?;
+        payments.retain(|payment| payment.state.voided.is_none());
+        found.extend(payments);
         if found.len() > MAX_PAYMENTS {
             return Err(Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -365,7 +367,8 @@ impl Ledger {
             .filter(|id| !by_id.contains_key(*id))
             .flat_map(|id| PaymentId::parse(id))
             .collect();
-        let elsewhere = call.store.payments_by_id(&elsewhere).await?;
+        let mut elsewhere = call.store.payments_by_id(&elsewhere).await?;
+        elsewhere.retain(|payment| payment.state.voided.is_none());
         by_id.extend(
             elsewhere
                 .iter()

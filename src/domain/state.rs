@@ -107,6 +107,19 @@ pub struct ClosedReview {
     pub by: String,
 }
 
+/// That a payment which was entered by hand counts no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voided {
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub note: Text<500>,
+    /// Which token proposed it.
+    pub proposed_by: String,
+    /// Which other one approved it.
+    pub approved_by: String,
+}
+
 /// A payment with what is to be said of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedPayment {
@@ -116,6 +129,8 @@ pub struct RecordedPayment {
     pub review: Vec<Review>,
     /// What a person has looked at.
     pub closed: Vec<ClosedReview>,
+    /// Once it counts no more.
+    pub voided: Option<Voided>,
 }
 
 /// A line that is still to be paid.
@@ -132,7 +147,7 @@ pub struct LineDue {
 pub struct OrderState {
     versions: Vec<Order>,
     payments: Vec<RecordedPayment>,
-    /// Of `payments`, kept while folding: an order may have thousands.
+    /// Of `payments` that count, kept while folding: an order may have thousands.
     payment_ids: HashSet<PaymentId>,
     /// Of `payments`, likewise.
     amount_paid: Money,
@@ -147,6 +162,7 @@ impl RecordedPayment {
             confirmation,
             review: vec![Review::Orphaned],
             closed: Vec::new(),
+            voided: None,
         }
     }
 }
@@ -170,7 +186,26 @@ impl OrderState {
             confirmation,
             review,
             closed: Vec::new(),
+            voided: None,
         });
+        true
+    }
+
+    /// Voids a payment: it stays, and counts for nothing. Its id is free for another. `false` if there
+    /// is none of this id that counts.
+    pub fn void(&mut self, payment_id: &PaymentId, voided: Voided) -> bool {
+        let payment = self
+            .payments
+            .iter_mut()
+            .rev()
+            .find(|payment| payment.confirmation.payment_id == *payment_id);
+        let Some(payment) = payment.filter(|payment| payment.voided.is_none()) else {
+            return false;
+        };
+        payment.review.clear();
+        payment.voided = Some(voided);
+        self.amount_paid = self.amount_paid.saturating_sub(payment.confirmation.total);
+        self.payment_ids.remove(payment_id);
         true
     }
 
@@ -179,6 +214,7 @@ impl OrderState {
         let payment = self
             .payments
             .iter_mut()
+            .rev()
             .find(|payment| payment.confirmation.payment_id == *payment_id);
         let Some(payment) = payment else {
             return false;
@@ -217,16 +253,16 @@ impl OrderState {
         }
     }
 
-    /// The payments in the order of their recording.
+    /// The payments in the order of their recording, those among them that were voided.
     pub fn payments(&self) -> &[RecordedPayment] {
         &self.payments
     }
 
-    /// The payment of this id.
+    /// The payment of this id: the one that counts, or else the one that was voided last.
     pub fn payment(&self, id: &PaymentId) -> Option<&RecordedPayment> {
         self.payments
             .iter()
-            .find(|payment| payment.confirmation.payment_id == *id)
+            .rfind(|payment| payment.confirmation.payment_id == *id)
     }
 
     /// The account of a line, in the latest version that has the line; `None` where that names
@@ -239,7 +275,14 @@ impl OrderState {
 
     /// Whether a payment came after the latest version.
     pub fn paid_since_amended(&self) -> bool {
-        self.payments.len() > self.paid_before
+        let since = self.payments.get(self.paid_before..).unwrap_or_default();
+        since.iter().any(|payment| payment.voided.is_none())
+    }
+
+    /// The payments that count.
+    fn counted(&self) -> impl Iterator<Item = &RecordedPayment> {
+        let payments = self.payments.iter();
+        payments.filter(|payment| payment.voided.is_none())
     }
 
     /// The sum of the payments.
@@ -262,7 +305,7 @@ impl OrderState {
             Some(status) => OrderStatus::Set(status),
             None if self.amount_due().is_some_and(Money::is_zero) => OrderStatus::Paid,
             None if order.due_date.is_some_and(|due| now > due) => OrderStatus::Expired,
-            None if !self.payments.is_empty() => OrderStatus::PartiallyPaid,
+            None if self.counted().next().is_some() => OrderStatus::PartiallyPaid,
             None => OrderStatus::Active,
         }
     }
@@ -277,8 +320,7 @@ impl OrderState {
         };
         let mut paid: HashMap<&LineId, Money> = HashMap::new();
         for line in self
-            .payments
-            .iter()
+            .counted()
             .flat_map(|payment| &payment.confirmation.lines)
         {
             let sum = paid.entry(&line.line_id).or_default();

@@ -9,6 +9,8 @@ mod order;
 mod payment;
 mod personal_data;
 pub(crate) mod time;
+#[allow(missing_docs)]
+mod void;
 
 use std::fmt;
 
@@ -18,6 +20,7 @@ pub use payment::{
     ConfirmedJson, ManualJson, PaymentJson, PaymentLineJson, PaymentPropertyJson, ProposalJson,
     SignerJson,
 };
+pub use void::{VoidJson, VoidProposalJson, WithdrawalJson};
 
 /// A member of a JSON document that is wrong, and why.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

@@ -407,8 +407,10 @@ async fn review<P: Platform>(
         }
         Err(error) => return Err(error),
     };
-    let mut known = stored.iter().flat_map(|stored| stored.state.payments());
-    let known = known.find(|known| known.confirmation.payment_id.as_str() == payment.payment_id);
+    let payments = stored.iter().flat_map(|stored| stored.state.payments());
+    let known = payments
+        .rev()
+        .find(|known| known.confirmation.payment_id.as_str() == payment.payment_id);
     let review = known.map_or(&[Review::Orphaned][..], |known| &known.review);
     Ok(review
         .iter()

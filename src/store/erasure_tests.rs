@@ -137,7 +137,10 @@ async fn after_its_time_no_value_of_the_store_tells_of_a_person_and_the_rest_sta
             "properties": [{"name": "Pasager", "value": PASSENGER}]}]
     }))
     .unwrap();
-    let proposed = Store::new(memory.clone()).propose(&proposal).await.unwrap();
+    let proposed = Store::new(memory.clone())
+        .propose(&Proposed::Payment(proposal.clone()))
+        .await
+        .unwrap();
     assert!(traces(&memory).len() > 8, "{:?}", traces(&memory));
 
     tokio::time::sleep(29 * DAY).await;
@@ -162,7 +165,10 @@ async fn after_its_time_no_value_of_the_store_tells_of_a_person_and_the_rest_sta
 
     let store = Store::new(memory.clone());
     let id = PaymentId::parse("P-1").unwrap();
-    let kept = store.proposal(proposed).await.unwrap().unwrap().proposal;
+    let kept = store.proposal(proposed).await.unwrap().unwrap().proposed;
+    let Proposed::Payment(kept) = kept else {
+        panic!("{kept:?}")
+    };
     assert_eq!(kept.lines[0].properties[0].value, None);
     assert_eq!((kept.amount, kept.note), (proposal.amount, proposal.note));
     let proof = store.proof(&id).await.unwrap().unwrap();

@@ -102,6 +102,11 @@ pub fn settled(id: &PaymentId) -> String {
     format!("settled/{}", encode(id.as_str()))
 }
 
+/// List of what became of a proposal, by its place in the journal.
+pub fn proposal(index: u64) -> String {
+    format!("proposal/{index}")
+}
+
 /// List of what became of a refused confirmation.
 pub fn refusal(evidence: &str) -> String {
     format!("refusal/{evidence}")

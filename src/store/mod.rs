@@ -50,7 +50,7 @@ use jiff::Timestamp;
 
 pub use evidence::{Evidence, Proof};
 pub use journal::{JournalEntry, JournalPage, Span};
-pub use manual::StoredProposal;
+pub use manual::{Decision, Proposed, StoredProposal};
 pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
 pub use outbox::{Attempts, Delivery, OutboxPage, OutboxState, Settled, Waiting};
 pub use payments::{Marker, Recorded, StoredPayment};

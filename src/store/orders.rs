@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     domain::{ChangeRefused, Order, OrderKey, OrderState, ServiceId},
-    json::{ConfirmedJson, ErasureJson, Event, OrderJson, PaymentJson, ReviewClosedJson},
+    json::{
+        ConfirmedJson, ErasureJson, Event, FieldError, OrderJson, PaymentJson, ReviewClosedJson,
+        VoidJson,
+    },
 };
 
 /// An entry of an order's list.
@@ -25,6 +28,8 @@ pub(super) enum OrderEntry {
     Payment(Box<PaymentJson>),
     /// MPay confirms a payment that was entered by hand.
     Confirmed(Box<PaymentJson>),
+    /// A payment that was entered by hand counts no more.
+    Voided(Box<VoidJson>),
     /// A review of a payment is closed.
     Closed(Box<ReviewClosedJson>),
     /// What stands before it is without personal data.
@@ -47,6 +52,13 @@ pub struct StoredOrder {
 }
 
 impl StoredOrder {
+    /// Whether the payment of this id is one that was voided.
+    fn is_voided(&self, payment: &PaymentJson) -> Result<bool, Vec<FieldError>> {
+        let id = payment.to_confirmation()?.payment_id;
+        let known = self.state.payment(&id);
+        Ok(known.is_some_and(|known| known.voided.is_some()))
+    }
+
     /// What is sent, as it is compared with what is there: personal data that was erased is no
     /// difference, so that whoever sends all orders again brings none of it back.
     pub(super) fn comparable<'a>(&self, sent: &'a Order) -> Cow<'a, Order> {
@@ -314,9 +326,20 @@ impl<P: Platform> Store<P> {
                         stored.payments.push(*json);
                     }
                 }
+                // MPay's own payment, once that which was entered by hand is voided.
+                OrderEntry::Confirmed(json) if stored.is_voided(&json).map_err(corrupt)? => {
+                    stored.state.pay(json.to_confirmation().map_err(corrupt)?);
+                    stored.payments.push(*json);
+                }
+                OrderEntry::Voided(voided) => {
+                    let (payment_id, voided) = voided
+                        .read(entry.at)
+                        .map_err(|error| corrupt(vec![error]))?;
+                    stored.state.void(&payment_id, voided);
+                }
                 OrderEntry::Confirmed(json) => {
                     let mut payments = stored.payments.iter_mut();
-                    let known = payments.find(|known| known.payment_id == json.payment_id);
+                    let known = payments.rfind(|known| known.payment_id == json.payment_id);
                     if let Some(manual) = known.and_then(|known| known.manual.as_mut()) {
                         manual.confirmed.get_or_insert(ConfirmedJson {
                             received_at: json.received_at,

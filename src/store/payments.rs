@@ -435,7 +435,7 @@ fn in_order(
     id: &PaymentId,
 ) -> Option<(PaymentJson, RecordedPayment, Vec<Option<PaymentAccount>>)> {
     let mut states = order.state.payments().iter();
-    let position = states.position(|state| state.confirmation.payment_id == *id)?;
+    let position = states.rposition(|state| state.confirmation.payment_id == *id)?;
     let state = order.state.payments().get(position)?;
     let lines = state.confirmation.lines.iter();
     let accounts = lines.map(|line| order.state.account(&line.line_id).cloned());

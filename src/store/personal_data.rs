@@ -492,7 +492,7 @@ impl OrderEntry {
         match self {
             Self::Version(order) => order.erase_personal_data(),
             Self::Payment(payment) | Self::Confirmed(payment) => payment.erase_personal_data(),
-            Self::Closed(_) | Self::Erased(_) | Self::Void => false,
+            Self::Voided(_) | Self::Closed(_) | Self::Erased(_) | Self::Void => false,
         }
     }
 }

@@ -159,6 +159,9 @@ async fn events(memory: &Memory) -> Vec<(&'static str, u64)> {
         Event::ReviewClosed(_) => ("review.closed", 0),
         Event::SettlementImported(_) => ("settlement.imported", 0),
         Event::PaymentProposed(_) => ("payment.proposed", 0),
+        Event::PaymentVoidProposed(_) => ("payment.void_proposed", 0),
+        Event::PaymentVoided(_) => ("payment.voided", 0),
+        Event::ProposalWithdrawn(_) => ("proposal.withdrawn", 0),
         Event::PaymentConfirmed(_) => ("payment.confirmed", 0),
         Event::PersonalDataErased(_) => ("personal_data.erased", 0),
     });

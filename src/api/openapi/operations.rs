@@ -368,16 +368,28 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             .answers(200, "The payment.", as_json(schemas.answer::<payments::PaymentAnswer>()))
             .fails([404]),
         ("POST", "payments/manual") => Operation::new("payments", "proposePayment", "Proposes a payment that MPay did not confirm")
-            .describe("It is judged as if MPay had sent it, and counts for nothing until somebody with another token approves it. `lines` are needed if the order has several.")
+            .describe("It is judged as if MPay had sent it, and counts for nothing until somebody with another token approves it, or for ever if it is withdrawn. `lines` are needed if the order has several.")
             .body(as_json(schemas.request::<manual::Proposed>()))
             .answers(201, "The proposal.", as_json(schemas.answer::<manual::ProposalAnswer>()))
             .header(201, "Location", true, "The proposal's address.")
             .fails([404, 409, 413, 422]),
-        ("GET", "payments/manual/{index}") => Operation::new("payments", "getProposal", "A payment that was proposed")
+        ("POST", "payments/{id}/void") => Operation::new("payments", "proposeVoid", "Proposes to void a payment that was entered by hand")
+            .describe("It counts until somebody with another token approves the proposal, as that of a payment is. What MPay has confirmed is not voided.")
+            .takes(["id"])
+            .body(as_json(schemas.request::<reviews::Closing>()))
+            .answers(201, "The proposal.", as_json(schemas.answer::<manual::ProposalAnswer>()))
+            .header(201, "Location", true, "The proposal's address.")
+            .fails([404, 409, 413, 422]),
+        ("DELETE", "payments/manual/{index}") => Operation::new("payments", "withdrawProposal", "Withdraws a proposal")
+            .describe("It cannot be approved any more. Once more changes nothing.")
+            .takes(["index"])
+            .answers(200, "The proposal.", as_json(schemas.answer::<manual::ProposalAnswer>()))
+            .fails([404, 409]),
+        ("GET", "payments/manual/{index}") => Operation::new("payments", "getProposal", "A proposal, and what became of it")
             .takes(["index"])
             .answers(200, "The proposal.", as_json(schemas.answer::<manual::ProposalAnswer>()))
             .fails([404]),
-        ("POST", "payments/manual/{index}/approve") => Operation::new("payments", "approvePayment", "Records a payment that somebody else has proposed")
+        ("POST", "payments/manual/{index}/approve") => Operation::new("payments", "approvePayment", "Records or voids a payment, as somebody else has proposed")
             .describe("Once more changes nothing.")
             .takes(["index"])
             .answers(200, "The payment.", as_json(schemas.answer::<payments::PaymentAnswer>()))
@@ -426,7 +438,7 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             .takes(["after", "limit"])
             .answers(200, "A page.", as_json(schemas.answer::<EventsAnswer>())),
         ("GET", "reconciliation") => Operation::new("payments", "reconcile", "What was paid to which account")
-            .describe("Each line of each payment recorded on a day or in a span, and totals by account.")
+            .describe("Each line of each payment recorded on a day or in a span, and totals by account. What was voided is a line of the day on which it was voided, with the amount negative.")
             .takes(["date", "from", "to", "after", "reconciliation_format", "part", "separator"])
             .answers(200, "The lines and totals, or one of them as a table.", json!({
                 "application/json": {"schema": schemas.answer::<Reconciliation>()},
