@@ -505,7 +505,7 @@ mod tests {
     use super::super::testing::{Answer, Api};
     use crate::{
         domain::{OrderKey, PaymentId, ServiceId},
-        json::PaymentJson,
+        json::{PaymentJson, VoidJson},
         store::{
             Evidence, Store,
             memory::Fault,
@@ -779,6 +779,22 @@ mod tests {
         confirm(&api).await;
         let refused = send(&other, "POST", &format!("payments/manual/{id}/approve"), "").await;
         assert_eq!(refused.status, 409, "{}", refused.text);
+        // Also where that is seen only by the order's own list.
+        let payment = api.get("payments/M").await.json();
+        let mut void = payment.clone();
+        for (member, value) in [
+            ("recorded", &payment["index"]),
+            ("proposal", &payment["manual"]["proposal"]),
+            ("void_proposal", &id),
+            ("proposed_by", &json!("a")),
+            ("approved_by", &json!("b")),
+            ("note", &json!("n")),
+        ] {
+            void[member] = value.clone();
+        }
+        let store = Store::new(api.memory.clone());
+        let void: VoidJson = serde_json::from_value(void).unwrap();
+        assert!(!store.void_payment(&void).await.unwrap());
         assert_eq!(api.get("orders/TAX/1").await.json()["amount_paid"], "11.00");
     }
 
