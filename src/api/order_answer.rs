@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Problem, checks, reviews::ReviewsAnswer};
+use super::{Problem, checks, payments::VoidedAnswer, reviews::ReviewsAnswer};
 use crate::{
     json::{FieldError, OrderJson, PaymentJson},
     store::StoredOrder,
@@ -33,6 +33,8 @@ pub(super) struct PaymentAnswer<'a> {
     payment: &'a PaymentJson,
     #[serde(flatten)]
     reviews: ReviewsAnswer,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    voided: Option<VoidedAnswer>,
 }
 
 impl<'a> OrderAnswer<'a> {
@@ -52,6 +54,7 @@ impl<'a> OrderAnswer<'a> {
             .map(|(payment, state)| PaymentAnswer {
                 payment,
                 reviews: state.into(),
+                voided: state.voided.as_ref().map(VoidedAnswer::from),
             })
             .collect();
         Ok(Self {

@@ -13,6 +13,8 @@ mod round_trip;
 #[allow(missing_docs)]
 mod summary;
 pub mod time;
+#[allow(missing_docs)]
+mod void;
 
 use std::fmt;
 
@@ -23,6 +25,7 @@ pub use payment::{
     SignerJson,
 };
 pub use summary::{FormerLineJson, PaidJson, PaidOfLineJson, ShapeJson, SummaryJson};
+pub use void::{LatestJson, VoidJson, VoidProposalJson, VoidedJson, WithdrawalJson};
 
 /// A member of a JSON document that is wrong, and why.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
