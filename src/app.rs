@@ -11,6 +11,7 @@ use crate::{
     clock::Clock,
     config::{Config, ConfigError, Misconfigured, Variables},
     health::Probe,
+    store::SecretCell,
 };
 
 /// What an instance keeps between requests, as long as the variables stay the same.
@@ -31,6 +32,8 @@ pub struct App {
     pub last_call: Cell<Option<Timestamp>>,
     /// Alerts that were sent, by their ids: a few a day.
     pub alerted: RefCell<HashSet<String>>,
+    /// The store's secret, once it has been read.
+    pub secret: SecretCell,
 }
 
 impl App {
@@ -44,6 +47,7 @@ impl App {
             faults: RefCell::default(),
             last_call: Cell::default(),
             alerted: RefCell::default(),
+            secret: SecretCell::default(),
         }
     }
 

@@ -40,13 +40,15 @@ async fn answer(platform: Spin, request: Request) -> Response<Bytes> {
         return service::finish(request.method(), health::live(request.method()));
     }
     let app = current().app(&Host, store.now()).await;
+    let store = store.sharing(&app.secret);
     let mut response = service::handle_until(&app, &store, request, late).await;
     if let Some(outcome) = response.extensions_mut().remove::<Outcome>()
         && app.notifies()
     {
         // Goes on after the answer has been sent.
         spin_sdk::wasip3::spawn(async move {
-            notify::follow_up(&app, &Store::new(Spin::open()), outcome).await;
+            let store = Store::new(Spin::open()).sharing(&app.secret);
+            notify::follow_up(&app, &store, outcome).await;
         });
     }
     response

@@ -145,7 +145,9 @@ pub async fn handle<P: Platform>(
         Route::Payment(id) if reads => payments::get(call, &id).await,
         Route::Proposals if posts => manual::propose(call, body).await,
         Route::Proposal(id) if reads => manual::get(call, id).await,
+        Route::Proposal(id) if *method == Method::DELETE => manual::withdraw(call, id).await,
         Route::Approval(id) if posts => manual::approve(call, id).await,
+        Route::Void(id) if posts => manual::propose_void(call, &id, body).await,
         Route::Evidence(id) if reads => evidence::of_payment(call, &id).await,
         Route::Review(id, reason) if posts => {
             reviews::close_of_payment(call, &id, &reason, body).await

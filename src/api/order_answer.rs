@@ -5,7 +5,10 @@ use http::{Response, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Call, Problem, checks, encode, json, query::Query, reviews::ReviewsAnswer};
+use super::{
+    Call, Problem, checks, encode, json, payments::VoidedAnswer, query::Query,
+    reviews::ReviewsAnswer,
+};
 use crate::{
     domain::{OrderKey, ServiceId},
     json::{FieldError, OrderJson, PaymentJson},
@@ -42,6 +45,8 @@ pub(super) struct PaymentAnswer<'a> {
     payment: &'a PaymentJson,
     #[serde(flatten)]
     reviews: ReviewsAnswer,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    voided: Option<VoidedAnswer>,
 }
 
 /// Payments of an order, the newest first.
@@ -69,6 +74,7 @@ pub async fn payments<P: Platform>(
     let payments = payments.map(|(payment, state)| PaymentAnswer {
         payment,
         reviews: state.into(),
+        voided: state.voided.as_ref().map(VoidedAnswer::from),
     });
     let answer = OrderPaymentsAnswer {
         payments: payments.collect(),
@@ -99,6 +105,7 @@ impl<'a> OrderAnswer<'a> {
             .map(|(payment, state)| PaymentAnswer {
                 payment,
                 reviews: state.into(),
+                voided: state.voided.as_ref().map(VoidedAnswer::from),
             })
             .collect();
         Ok(Self {

@@ -42,7 +42,7 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
     webhook(call)?;
     let query = Query::read(call.query, &["after"])?;
     let after = match query.get("after") {
-        None => call.store.outbox_low().await?,
+        None => call.store.outbox_state().await?.first(),
         Some(_) => query.number("after", 0, 0..=(1 << 53) - 1)?,
     };
     let page = call.store.outbox(after).await?;

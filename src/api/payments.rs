@@ -10,7 +10,7 @@ use super::{
     reviews::ReviewsAnswer,
 };
 use crate::{
-    domain::PaymentId,
+    domain::{PaymentId, ServiceId, Voided, time},
     json::{Event, PaymentJson},
     store::{JournalPage, Platform, Span, StoredPayment},
 };
@@ -38,6 +38,29 @@ pub(super) struct PaymentAnswer {
     /// The event of the statement that shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     settlement: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    voided: Option<VoidedAnswer>,
+}
+
+/// That a payment which was entered by hand counts no more.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct VoidedAnswer {
+    at: String,
+    note: String,
+    proposed_by: String,
+    approved_by: String,
+}
+
+impl From<&Voided> for VoidedAnswer {
+    fn from(voided: &Voided) -> Self {
+        Self {
+            at: time::format(voided.at),
+            note: voided.note.as_str().to_owned(),
+            proposed_by: voided.proposed_by.clone(),
+            approved_by: voided.approved_by.clone(),
+        }
+    }
 }
 
 impl From<StoredPayment> for PaymentAnswer {
@@ -47,6 +70,7 @@ impl From<StoredPayment> for PaymentAnswer {
             payment: stored.payment,
             reviews: ReviewsAnswer::from(&stored.state),
             settlement: stored.settled,
+            voided: stored.state.voided.as_ref().map(VoidedAnswer::from),
         }
     }
 }
@@ -90,8 +114,31 @@ pub async fn get<P: Platform>(
     id: &PaymentId,
 ) -> Result<Response<Bytes>, Problem> {
     let payment = call.store.payment(id).await?;
-    let payment = payment.ok_or_else(no_such_payment)?;
+    answer(payment.ok_or_else(no_such_payment)?)
+}
+
+/// Answers a payment that was read.
+pub(super) fn answer(payment: StoredPayment) -> Result<Response<Bytes>, Problem> {
     json(StatusCode::OK, &PaymentAnswer::from(payment))
+}
+
+/// The account of each line that was kept with it. Older records have none: then it is that of the
+/// order's latest version to have the line, or of the service now.
+pub(super) fn accounts<P: Platform>(
+    call: &Call<'_, P>,
+    stored: &StoredPayment,
+) -> Vec<Option<String>> {
+    let service = ServiceId::parse(&stored.payment.service_id).ok();
+    let service = service.and_then(|id| call.config.service(&id));
+    let default = service.and_then(|service| service.account.as_ref());
+    let lines = stored.payment.lines.iter().enumerate();
+    let accounts = lines.map(|(position, line)| {
+        let account = stored.accounts.get(position).and_then(Option::as_ref);
+        let account = account.or(default);
+        let iban = account.map(|account| account.bank_account.as_str().to_owned());
+        line.bank_account.clone().or(iban)
+    });
+    accounts.collect()
 }
 
 pub(super) fn no_such_payment() -> Problem {

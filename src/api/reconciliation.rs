@@ -14,8 +14,9 @@ use super::{
     sheet::SheetWriter,
 };
 use crate::{
-    domain::{Money, PaymentAccount, ServiceId, time},
-    store::{Platform, Span, StoredPayment},
+    domain::{Money, time},
+    json::{Event, VoidJson},
+    store::{JournalEntry, Platform, Span, StoredPayment},
 };
 
 /// How many payments one call gives at most, and how many it reads at once.
@@ -57,6 +58,10 @@ pub(super) struct PaidLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     bank_account: Option<String>,
     review: Vec<&'static str>,
+    /// Of what was entered by hand and is voided: a line with the amount negative, on the day on
+    /// which it was voided.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    void: bool,
 }
 
 #[derive(Serialize)]
@@ -144,10 +149,20 @@ async fn reconcile<P: Platform>(
     let mut lines = Vec::new();
     let (mut cursor, mut complete) = (after, false);
     while lines.len() < MOST {
-        let page = payments::recorded(call, cursor, PAGE, span).await?;
+        let wanted =
+            |event: &Event| matches!(event, Event::PaymentRecorded(_) | Event::PaymentVoided(_));
+        let page = call.store.journal(cursor, PAGE, span, wanted).await?;
+        let start = lines.len();
+        for entry in &page.entries {
+            if let Event::PaymentVoided(void) = &entry.event {
+                subtract(entry, void, &mut lines);
+            }
+        }
         for payment in call.store.payments(page.entries).await? {
             add(call, payment, &mut lines);
         }
+        let of_page = lines.get_mut(start..).unwrap_or_default();
+        of_page.sort_by_key(|line| line.index);
         let came_on = page.next > cursor;
         (cursor, complete) = (page.next, page.complete);
         if complete || !came_on {
@@ -168,15 +183,10 @@ async fn reconcile<P: Platform>(
     })
 }
 
-/// Adds the lines of a payment, each with the account that was kept with it. Older records have
-/// none: then it is that of the order's latest version to have the line, or of the service now.
+/// Adds the lines of a payment. One that was voided since stays on its day, which does not change.
 fn add<P: Platform>(call: &Call<'_, P>, stored: StoredPayment, lines: &mut Vec<PaidLine>) {
-    let service = ServiceId::parse(&stored.payment.service_id).ok();
-    let service = service.and_then(|id| call.config.service(&id));
-    let default = service.and_then(|service| service.account.as_ref());
-    for (position, line) in stored.payment.lines.into_iter().enumerate() {
-        let account = stored.accounts.get(position).and_then(Option::as_ref);
-        let account = account.or(default).map(iban);
+    let accounts = payments::accounts(call, &stored);
+    for (line, bank_account) in stored.payment.lines.into_iter().zip(accounts) {
         lines.push(PaidLine {
             index: stored.index,
             recorded_at: time::format(stored.recorded_at),
@@ -188,37 +198,84 @@ fn add<P: Platform>(call: &Call<'_, P>, stored: StoredPayment, lines: &mut Vec<P
             line_id: line.line_id,
             amount: line.amount,
             currency: stored.payment.currency.clone(),
-            bank_account: line.bank_account.or(account),
+            bank_account,
             review: stored
                 .state
                 .review
                 .iter()
                 .map(|review| review.as_str())
                 .collect(),
+            void: false,
         });
     }
 }
 
-fn iban(account: &PaymentAccount) -> String {
-    account.bank_account.as_str().to_owned()
+/// Adds the lines of a void.
+fn subtract(entry: &JournalEntry, void: &VoidJson, lines: &mut Vec<PaidLine>) {
+    for line in &void.lines {
+        lines.push(PaidLine {
+            index: entry.index,
+            recorded_at: time::format(entry.at),
+            paid_at: void.paid_at.clone(),
+            service_id: void.service_id.clone(),
+            order_key: void.order_key.clone(),
+            payment_id: void.payment_id.clone(),
+            invoice_id: void.invoice_id.clone(),
+            line_id: line.line_id.clone(),
+            amount: format!("-{}", line.amount),
+            currency: void.currency.clone(),
+            bank_account: line.bank_account.clone(),
+            review: Vec::new(),
+            void: true,
+        });
+    }
+}
+
+/// What was paid and what was voided of an account.
+#[derive(Default)]
+struct Sums {
+    paid: Money,
+    voided: Money,
+    lines: usize,
+}
+
+impl Sums {
+    /// The balance, with its sign.
+    fn balance(&self) -> String {
+        if self.voided > self.paid {
+            format!("-{}", self.voided.saturating_sub(self.paid))
+        } else {
+            self.paid.saturating_sub(self.voided).to_string()
+        }
+    }
 }
 
 fn sums(lines: &[PaidLine]) -> Result<Vec<Total>, Problem> {
-    let mut sums: BTreeMap<_, (Money, usize)> = BTreeMap::new();
+    let mut sums: BTreeMap<_, Sums> = BTreeMap::new();
     for line in lines {
-        let amount = Money::parse(&line.amount).map_err(Problem::internal)?;
+        let (amount, is_void) = match line.amount.strip_prefix('-') {
+            Some(amount) => (amount, true),
+            None => (line.amount.as_str(), false),
+        };
+        let amount = Money::parse(amount).map_err(Problem::internal)?;
         let sum = sums
             .entry((line.bank_account.clone(), line.currency.clone()))
             .or_default();
-        *sum = (sum.0 + amount, sum.1 + 1);
+        let of_kind = if is_void {
+            &mut sum.voided
+        } else {
+            &mut sum.paid
+        };
+        *of_kind = *of_kind + amount;
+        sum.lines += 1;
     }
     Ok(sums
         .into_iter()
-        .map(|((bank_account, currency), (amount, lines))| Total {
+        .map(|((bank_account, currency), sum)| Total {
             bank_account,
             currency,
-            amount: amount.to_string(),
-            lines,
+            amount: sum.balance(),
+            lines: sum.lines,
         })
         .collect())
 }
@@ -283,7 +340,7 @@ mod tests {
         store::{
             Evidence, Store,
             memory::Memory,
-            testing::{record, register},
+            testing::{record, register, secret},
         },
     };
 
@@ -302,7 +359,7 @@ mod tests {
             "evidence": id,
         }))
         .unwrap();
-        let evidence = Evidence::new(b"", id, b"", "accepted");
+        let evidence = Evidence::new(&secret(), b"", id, b"", "accepted");
         let confirmation = payment.to_confirmation().unwrap();
         let store = Store::new(memory.clone());
         let recorded = store.record(&confirmation, &payment, &evidence, None).await;

@@ -27,6 +27,8 @@ pub enum Route {
     Proposal(u64),
     /// `/api/payments/manual/{index}/approve`.
     Approval(u64),
+    /// `/api/payments/{id}/void`.
+    Void(PaymentId),
     /// `/api/payments/{id}/evidence`.
     Evidence(PaymentId),
     /// `/api/payments/{id}/reviews/{reason}`.
@@ -66,7 +68,7 @@ pub struct Resource {
 }
 
 /// Every resource of the API. Of two that a path fits, the first is meant.
-pub const RESOURCES: [Resource; 23] = [
+pub const RESOURCES: [Resource; 24] = [
     Resource {
         path: "orders",
         methods: "GET, HEAD, POST",
@@ -116,8 +118,13 @@ pub const RESOURCES: [Resource; 23] = [
         route: |values| Ok(Route::Evidence(payment_id(values, 0)?)),
     },
     Resource {
+        path: "payments/{id}/void",
+        methods: "POST",
+        route: |values| Ok(Route::Void(payment_id(values, 0)?)),
+    },
+    Resource {
         path: "payments/manual/{index}",
-        methods: "GET, HEAD",
+        methods: "GET, HEAD, DELETE",
         route: |values| Ok(Route::Proposal(index(values, 0)?)),
     },
     Resource {

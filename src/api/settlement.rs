@@ -1,7 +1,7 @@
 //! `POST /api/settlement`: a statement of the bank, the treasury or MPay, compared with what is
 //! recorded.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -15,8 +15,8 @@ use super::{
 use crate::{
     digest::sha256,
     domain::{Money, PaymentId, time},
-    json::{FieldError, SettlementJson},
-    store::{Platform, Span, StoredPayment},
+    json::FieldError,
+    store::{self, Platform, Secret, SettlementMark, Span, StoredPayment},
 };
 
 /// How many rows a statement has at most, and how many payments its period.
@@ -30,10 +30,12 @@ struct Mapping<'a> {
     order_key: Option<&'a str>,
     amount: &'a str,
     date: Option<&'a str>,
+    /// What names a row for ever, such as the number of the bank's document.
+    reference: Option<&'a str>,
 }
 
 /// Rows of the statement about one payment: a statement may have one for each line.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Shown {
     rows: Vec<usize>,
@@ -44,8 +46,14 @@ pub(super) struct Shown {
     amount: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     date: Option<String>,
+    /// Payments of this order and amount, which other rows have shown before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shown_by_others: Vec<String>,
     #[serde(skip)]
     sum: Money,
+    /// What it is known by in all statements.
+    #[serde(skip)]
+    name: String,
 }
 
 /// A recorded payment, beside the rows that show it.
@@ -98,7 +106,15 @@ pub async fn post<P: Platform>(
     call: &Call<'_, P>,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
-    let names = ["payment_id", "order_key", "amount", "date", "from", "to"];
+    let names = [
+        "payment_id",
+        "order_key",
+        "amount",
+        "date",
+        "reference",
+        "from",
+        "to",
+    ];
     let query = Query::read(call.query, &names)?;
     let span = span(&query, "from", "to")?;
     let (Some(_), Some(_), Some(amount)) = (span.from, span.to, query.get("amount")) else {
@@ -112,6 +128,7 @@ pub async fn post<P: Platform>(
         order_key: query.get("order_key"),
         amount,
         date: query.get("date"),
+        reference: query.get("reference"),
     };
     if mapping.payment_id.is_none() && mapping.order_key.is_none() {
         return Err(Problem::new(
@@ -125,6 +142,7 @@ pub async fn post<P: Platform>(
         mapping.order_key,
         Some(mapping.amount),
         mapping.date,
+        mapping.reference,
     ]) {
         if let Some(column) = column
             && !sheet.columns().iter().any(|name| name == column)
@@ -132,26 +150,29 @@ pub async fn post<P: Platform>(
             return Err(Problem::field(parameter, "is no column of the statement"));
         }
     }
-    let (shown, errors) = read(&sheet, &mapping)?;
+    let sha256 = sha256(body);
+    let secret = call.store.secret().await?;
+    let (shown, errors) = read(&sheet, &mapping, &secret, &sha256)?;
     let recorded = recorded(call, span).await?;
-    let (mut comparison, new) = compare(call, shown, recorded).await?;
-    comparison.sha256 = sha256(body);
+    let judge = async || compare(call, shown.clone(), recorded.clone()).await;
+    let (settlement, mut comparison) = call.store.settle(&sha256, call.caller, judge).await?;
+    comparison.sha256 = sha256;
+    comparison.settlement = settlement;
     comparison.errors = errors;
-    if !new.is_empty() {
-        let settlement = SettlementJson {
-            sha256: comparison.sha256.clone(),
-            payments: new,
-            by: call.caller.to_owned(),
-        };
-        comparison.settlement = Some(call.store.settle(&settlement).await?);
-    }
     json(StatusCode::OK, &comparison)
 }
 
 /// What the statement shows, rows of one PaymentID together.
-fn read(sheet: &Sheet, mapping: &Mapping<'_>) -> Result<(Vec<Shown>, Vec<WrongRow>), Problem> {
+fn read(
+    sheet: &Sheet,
+    mapping: &Mapping<'_>,
+    secret: &Secret,
+    sha256: &str,
+) -> Result<(Vec<Shown>, Vec<WrongRow>), Problem> {
     let (mut shown, mut errors) = (Vec::<Shown>::new(), Vec::new());
     let mut by_id: HashMap<String, usize> = HashMap::new();
+    // How many rows before are like this one.
+    let mut before: HashMap<String, u64> = HashMap::new();
     for (count, (row, cells)) in sheet.rows().enumerate() {
         if count >= MAX_ROWS {
             return Err(Problem::new(
@@ -160,7 +181,14 @@ fn read(sheet: &Sheet, mapping: &Mapping<'_>) -> Result<(Vec<Shown>, Vec<WrongRo
             ));
         }
         let next = match read_row(row, &cells, mapping) {
-            Ok(next) => next,
+            Ok(mut next) => {
+                let content = content(&next, &cells, mapping, sha256);
+                let before = before.entry(content.clone()).or_default();
+                let parts = [content.as_bytes(), &before.to_be_bytes()];
+                next.name = secret.digest("row", &parts);
+                *before += 1;
+                next
+            }
             Err(wrong) => {
                 errors.push(WrongRow { row, errors: wrong });
                 continue;
@@ -182,6 +210,32 @@ fn read(sheet: &Sheet, mapping: &Mapping<'_>) -> Result<(Vec<Shown>, Vec<WrongRo
         }
     }
     Ok((shown, errors))
+}
+
+/// What makes a row the row it is, in whatever file it comes: the bank's own name for it, or else
+/// all of its cells. Where it has no date either, nothing tells another row of the same content from
+/// the same row in another file: then it is a row of this file alone.
+fn content(shown: &Shown, cells: &Row<'_>, mapping: &Mapping<'_>, sha256: &str) -> String {
+    if let Some(id) = &shown.payment_id {
+        return serde_json::json!({ "payment_id": id }).to_string();
+    }
+    let amount = shown.sum.to_string();
+    if let Some(reference) = mapping.reference.and_then(|column| cells.get(column)) {
+        let members = [Some(reference), shown.order_key.as_deref(), Some(&amount)];
+        return serde_json::json!({ "reference": members }).to_string();
+    }
+    let mut content: Vec<_> = cells
+        .cells()
+        .map(|(column, cell)| match column == mapping.amount {
+            // However it is written.
+            true => (column, amount.as_str()),
+            false => (column, cell),
+        })
+        .collect();
+    if shown.date.is_none() {
+        content.push(("", sha256));
+    }
+    serde_json::json!({ "cells": content }).to_string()
 }
 
 fn read_row(row: usize, cells: &Row<'_>, mapping: &Mapping<'_>) -> Result<Shown, Vec<FieldError>> {
@@ -221,7 +275,9 @@ fn read_row(row: usize, cells: &Row<'_>, mapping: &Mapping<'_>) -> Result<Shown,
         order_key,
         amount: sum.to_string(),
         date: text(mapping.date),
+        shown_by_others: Vec::new(),
         sum,
+        name: String::new(),
     })
 }
 
@@ -264,7 +320,9 @@ async fn recorded<P: Platform>(
     let (mut found, mut cursor) = (Vec::new(), 0);
     loop {
         let page = payments::recorded(call, cursor, PAGE, span).await?;
-        found.extend(call.store.payments(page.entries).await?);
+        let mut payments = call.store.payments(page.entries).await?;
+        payments.retain(|payment| payment.state.voided.is_none());
+        found.extend(payments);
         if found.len() > MAX_PAYMENTS {
             return Err(Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -280,33 +338,83 @@ async fn recorded<P: Platform>(
     }
 }
 
-/// Compares; gives also the PaymentIDs that are settled only now.
+/// What is known of the payments that a statement may show.
+struct Ledger {
+    /// Those that no row of this statement has taken yet, by their places in the journal.
+    left: BTreeMap<u64, StoredPayment>,
+    by_id: HashMap<String, u64>,
+    /// What statements have shown before, this one among them if it comes again.
+    marks: HashMap<String, SettlementMark>,
+    by_row: HashMap<String, String>,
+}
+
+impl Ledger {
+    async fn read<P: Platform>(
+        call: &Call<'_, P>,
+        shown: &[Shown],
+        recorded: Vec<StoredPayment>,
+    ) -> Result<Self, Problem> {
+        let unnamed = shown.iter().filter(|shown| shown.payment_id.is_none());
+        let names: Vec<_> = unnamed.map(|shown| shown.name.clone()).collect();
+        let by_row = call.store.payments_shown(&names).await?;
+        let mut by_id: HashMap<String, u64> = recorded
+            .iter()
+            .map(|payment| (payment.payment.payment_id.clone(), payment.index))
+            .collect();
+        let named = shown.iter().filter_map(|shown| shown.payment_id.as_ref());
+        let elsewhere: Vec<_> = named
+            .chain(by_row.values())
+            .filter(|id| !by_id.contains_key(*id))
+            .flat_map(|id| PaymentId::parse(id))
+            .collect();
+        let mut elsewhere = call.store.payments_by_id(&elsewhere).await?;
+        elsewhere.retain(|payment| payment.state.voided.is_none());
+        by_id.extend(
+            elsewhere
+                .iter()
+                .map(|p| (p.payment.payment_id.clone(), p.index)),
+        );
+        let ids: Vec<_> = by_id.keys().cloned().collect();
+        let marks = call.store.settlement_marks(&ids).await?;
+        let payments = recorded.into_iter().chain(elsewhere);
+        Ok(Self {
+            left: payments.map(|payment| (payment.index, payment)).collect(),
+            by_id,
+            marks,
+            by_row,
+        })
+    }
+
+    /// Takes the payment that a row is about.
+    fn take(&mut self, shown: &Shown) -> Option<StoredPayment> {
+        let named = shown.payment_id.as_ref().or(self.by_row.get(&shown.name));
+        let index = match named {
+            Some(id) => self.by_id.get(id).copied(),
+            None => self.free(shown),
+        };
+        self.left.remove(&index?)
+    }
+
+    /// A payment that fits a row and that no row has shown.
+    fn free(&self, shown: &Shown) -> Option<u64> {
+        let mut fitting = self.left.values().filter(|payment| fits(payment, shown));
+        let free = fitting.find(|payment| !self.marks.contains_key(&payment.payment.payment_id));
+        free.map(|payment| payment.index)
+    }
+}
+
+/// Whether a row that names no payment may be about this one.
+fn fits(payment: &StoredPayment, shown: &Shown) -> bool {
+    shown.order_key.as_ref() == Some(&payment.payment.order_key) && total(payment) == shown.sum
+}
+
+/// Compares; gives also what is settled only now.
 async fn compare<P: Platform>(
     call: &Call<'_, P>,
     shown: Vec<Shown>,
     recorded: Vec<StoredPayment>,
-) -> Result<(Comparison, Vec<String>), Problem> {
-    let in_period: HashSet<String> = recorded
-        .iter()
-        .map(|p| p.payment.payment_id.clone())
-        .collect();
-    let mut elsewhere = Vec::new();
-    for id in shown.iter().filter_map(|shown| shown.payment_id.as_ref()) {
-        if !in_period.contains(id)
-            && let Ok(id) = PaymentId::parse(id)
-        {
-            elsewhere.push(id);
-        }
-    }
-    let mut left: BTreeMap<u64, StoredPayment> = recorded
-        .into_iter()
-        .chain(call.store.payments_by_id(&elsewhere).await?)
-        .map(|payment| (payment.index, payment))
-        .collect();
-    let by_id: HashMap<String, u64> = left
-        .values()
-        .map(|payment| (payment.payment.payment_id.clone(), payment.index))
-        .collect();
+) -> Result<(Vec<store::Shown>, Comparison), Problem> {
+    let mut ledger = Ledger::read(call, &shown, recorded).await?;
     let mut comparison = Comparison {
         sha256: String::new(),
         settlement: None,
@@ -317,26 +425,33 @@ async fn compare<P: Platform>(
         errors: Vec::new(),
     };
     let mut new = Vec::new();
-    // A row without a PaymentID must not take the payment that another one names.
+    let mut taken = Vec::new();
+    // A row must not take the payment that another one names, or has shown before.
     let (named, others): (Vec<_>, Vec<_>) = shown
         .into_iter()
         .partition(|shown| shown.payment_id.is_some());
-    for shown in named.into_iter().chain(others) {
-        let index = match (&shown.payment_id, &shown.order_key) {
-            (Some(id), _) => by_id.get(id).copied(),
-            (None, key) => left
-                .values()
-                .find(|payment| {
-                    key.as_ref() == Some(&payment.payment.order_key) && total(payment) == shown.sum
-                })
-                .map(|payment| payment.index),
-        };
-        match index.and_then(|index| left.remove(&index)) {
-            None => comparison.not_recorded.push(shown),
+    let (again, others): (Vec<_>, Vec<_>) = others
+        .into_iter()
+        .partition(|shown| ledger.by_row.contains_key(&shown.name));
+    for mut shown in named.into_iter().chain(again).chain(others) {
+        match ledger.take(&shown) {
+            None => {
+                let settled = ledger.left.values().chain(&taken);
+                let settled =
+                    settled.filter(|payment| shown.payment_id.is_none() && fits(payment, &shown));
+                let ids = settled.map(|payment| payment.payment.payment_id.clone());
+                shown.shown_by_others = ids.collect();
+                comparison.not_recorded.push(shown);
+            }
             Some(payment) if total(&payment) == shown.sum => {
-                if payment.settled.is_none() {
-                    new.push(payment.payment.payment_id.clone());
+                let id = &payment.payment.payment_id;
+                if !ledger.marks.contains_key(id) {
+                    new.push(store::Shown {
+                        payment_id: id.clone(),
+                        row: shown.name.clone(),
+                    });
                 }
+                taken.push(payment.clone());
                 comparison
                     .matched
                     .push(Known::new(payment, shown.rows, None));
@@ -349,12 +464,15 @@ async fn compare<P: Platform>(
             }
         }
     }
-    // Those of other times are gone: they were looked up because a row names them.
+    comparison.matched.sort_by(|a, b| a.rows.cmp(&b.rows));
+    comparison.not_recorded.sort_by(|a, b| a.rows.cmp(&b.rows));
+    // Those of other times are gone: they were looked up because a row is about them.
+    let Ledger { left, marks, .. } = ledger;
     let unsettled = left
         .into_values()
-        .filter(|payment| payment.settled.is_none());
+        .filter(|payment| !marks.contains_key(&payment.payment.payment_id));
     comparison.not_settled = unsettled.map(|p| Known::new(p, Vec::new(), None)).collect();
-    Ok((comparison, new))
+    Ok((new, comparison))
 }
 
 fn total(payment: &StoredPayment) -> Money {
@@ -383,7 +501,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{super::testing::Api, *};
-    use crate::store::testing::{record, register};
+    use crate::store::{
+        memory::Fault,
+        testing::{record, register},
+    };
 
     const PERIOD: &str = "settlement?from=2026-06-01&to=2026-06-30";
 
@@ -551,6 +672,183 @@ mod tests {
             (ids(&seen["matched"]), ids(&seen["not_recorded"])),
             (vec![], vec!["X"])
         );
+    }
+
+    /// Two payments of 5.00 on one order.
+    async fn alike() -> Api {
+        let api = Api::new();
+        register(&api.memory, "1", "1000").await.unwrap();
+        for id in ["A", "B"] {
+            record(&api.memory, id, "1", "5").await.unwrap();
+        }
+        api
+    }
+
+    fn rows(list: &Value) -> Vec<u64> {
+        let list = list.as_array().unwrap().iter();
+        list.map(|shown| shown["rows"][0].as_u64().unwrap())
+            .collect()
+    }
+
+    /// The payments that events of statements name.
+    async fn named(api: &Api) -> Vec<String> {
+        // What was taken and never written holds readers up for a minute.
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        let events = api.get("events?limit=200").await.json();
+        let events = events["events"].as_array().unwrap().iter();
+        let named = events.filter_map(|event| event["payments"].as_array());
+        let mut named: Vec<_> = named
+            .flatten()
+            .map(|id| id.as_str().unwrap().to_owned())
+            .collect();
+        named.sort();
+        named
+    }
+
+    /// Three rows of 5.00 for two payments, each in a statement of its own, by what tells them
+    /// apart.
+    #[tokio::test(start_paused = true)]
+    async fn each_row_of_all_statements_shows_one_payment_and_each_payment_is_shown_by_one() {
+        let by_date = ["1.6", "2.6", "3.6"].map(|day| format!("order,sum,on\n1,5,{day}\n"));
+        let by_number = ["7", "8", "9"].map(|n| format!("order,sum,on,n\n1,5,1.6,{n}\n"));
+        // What has neither is a row of its file alone.
+        let by_file = ["", "2,7\n", "3,7\n"].map(|more| format!("order,sum\n1,5\n{more}"));
+        for (query, statements) in [
+            ("order_key=order&amount=sum&date=on", by_date),
+            ("order_key=order&amount=sum&date=on", by_number.clone()),
+            ("order_key=order&amount=sum&date=on&reference=n", by_number),
+            ("order_key=order&amount=sum", by_file),
+        ] {
+            let api = alike().await;
+            let [first, second, third] = &statements;
+            let seen = settle(&api, query, first).await;
+            assert_eq!(ids(&seen["matched"]), ["A"], "{query}");
+            assert_eq!(ids(&seen["not_settled"]), ["B"]);
+            let seen = settle(&api, query, second).await;
+            assert_eq!(ids(&seen["matched"]), ["B"], "{query}");
+            assert_eq!(seen["not_settled"], json!([]));
+            assert!(seen["settlement"].is_u64());
+            let seen = settle(&api, query, third).await;
+            assert_eq!(ids(&seen["matched"]), [""; 0], "{query}");
+            assert_eq!(seen["not_recorded"][0]["rows"], json!([2]));
+            assert_eq!(
+                seen["not_recorded"][0]["shown_by_others"],
+                json!(["A", "B"])
+            );
+            assert_eq!(seen["settlement"], Value::Null);
+            // Each of them again finds what it has found before, and changes nothing.
+            for (statement, expected) in [(first, vec!["A"]), (second, vec!["B"]), (third, vec![])]
+            {
+                let again = settle(&api, query, statement).await;
+                assert_eq!(
+                    (ids(&again["matched"]), &again["settlement"]),
+                    (expected, &Value::Null)
+                );
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_overlaps_or_is_corrected_shows_the_same_rows() {
+        let api = alike().await;
+        let query = "order_key=order&amount=sum&date=on";
+        let first = settle(&api, query, "order,sum,on\n1,5.00,1.6\n9,1,1.6\n").await;
+        assert_eq!(ids(&first["matched"]), ["A"]);
+        // The first again, written in another way, and beside it another of its day.
+        let next = "order;sum;on\n8;3;2.6\n1;5,0;1.6\n1;5,0;1.6\n1;5,0;1.6\n";
+        let next = settle(&api, query, next).await;
+        assert_eq!(ids(&next["matched"]), ["A", "B"]);
+        assert_eq!(
+            (rows(&next["matched"]), rows(&next["not_recorded"])),
+            (vec![3, 4], vec![2, 5])
+        );
+        // A balance is another in each file: the bank's number tells the row.
+        let api = alike().await;
+        let query = "order_key=order&amount=sum&date=on&reference=n";
+        for balance in ["100", "200"] {
+            let statement = format!("n,order,sum,on,balance\nX7,1,5,1.6,{balance}\n");
+            let seen = settle(&api, query, &statement).await;
+            assert_eq!(ids(&seen["matched"]), ["A"]);
+            assert_eq!(ids(&seen["not_settled"]), ["B"]);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn statements_at_the_same_time_show_each_payment_once() {
+        for count in [2, 3, 8] {
+            let api = alike().await;
+            let statement = |day: usize| format!("order,sum,on\n1,5,{day}.6\n");
+            let address = format!("{PERIOD}&order_key=order&amount=sum&date=on");
+            let statements: Vec<_> = (1..=count).map(statement).collect();
+            let calls = statements
+                .iter()
+                .map(|statement| api.call("POST", &address, "text/csv", statement));
+            let mut shown = Vec::new();
+            for (answer, statement) in futures::future::join_all(calls)
+                .await
+                .into_iter()
+                .zip(&statements)
+            {
+                // Who could not wait comes again.
+                let seen = match answer.status {
+                    200 => answer.json(),
+                    _ => {
+                        assert_eq!(answer.status, 503, "{}", answer.text);
+                        let query = "order_key=order&amount=sum&date=on";
+                        settle(&api, query, statement).await
+                    }
+                };
+                shown.extend(ids(&seen["matched"]).into_iter().map(str::to_owned));
+            }
+            shown.sort();
+            assert_eq!(shown, ["A", "B"]);
+            assert_eq!(named(&api).await, ["A", "B"]);
+        }
+    }
+
+    /// Wherever a call is cut off, the same statement again finishes it, and another one takes
+    /// nothing of what it has shown.
+    #[tokio::test(start_paused = true)]
+    async fn an_import_that_broke_off_is_finished_by_the_next() {
+        let query = "order_key=order&amount=sum&date=on";
+        let (one, other) = ("order,sum,on\n1,5,1.6\n", "order,sum,on\n1,5,2.6\n");
+        let mut whole = false;
+        for position in 0.. {
+            for fault in [Fault::Cut, Fault::CutAfter] {
+                for again in [[one, other], [other, one]] {
+                    let api = alike().await;
+                    api.memory
+                        .script(std::iter::repeat_n(Fault::None, position).chain([fault]));
+                    let begun = settle(&api, query, one);
+                    let begun = tokio::time::timeout(Duration::from_secs(5), begun).await;
+                    whole = begun.is_ok();
+                    api.memory.script([]);
+                    let mut matched = Vec::new();
+                    for statement in again {
+                        let address = format!("{PERIOD}&{query}");
+                        let seen = loop {
+                            let answer = api.call("POST", &address, "text/csv", statement).await;
+                            if answer.status == 200 {
+                                break answer.json();
+                            }
+                            tokio::time::sleep(Duration::from_secs(7)).await;
+                        };
+                        matched.extend(ids(&seen["matched"]).into_iter().map(str::to_owned));
+                    }
+                    matched.sort();
+                    assert_eq!(matched, ["A", "B"], "{fault:?} at {position}");
+                    assert_eq!(named(&api).await, ["A", "B"], "{fault:?} at {position}");
+                    for id in ["A", "B"] {
+                        let payment = api.get(&format!("payments/{id}")).await.json();
+                        assert!(payment["settlement"].is_u64(), "{fault:?} at {position}");
+                    }
+                }
+            }
+            if whole {
+                assert!(position > 10, "{position}");
+                break;
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

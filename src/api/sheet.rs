@@ -131,6 +131,13 @@ impl Row<'_> {
         (!cell.is_empty()).then_some(cell)
     }
 
+    /// The cells with the names of their columns, but for those that are empty.
+    pub fn cells(&self) -> impl Iterator<Item = (&str, &str)> {
+        let cells = self.sheet.columns.iter().zip(self.cells);
+        let cells = cells.map(|(column, cell)| (column.as_str(), cell.trim()));
+        cells.filter(|(_, cell)| !cell.is_empty())
+    }
+
     /// Whether the row has more cells than the table has columns.
     pub fn is_too_long(&self) -> bool {
         let beyond = self.cells.iter().skip(self.sheet.columns.len());

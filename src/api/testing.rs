@@ -14,6 +14,7 @@ use crate::{
 pub(super) struct Api {
     app: App,
     pub memory: Memory,
+    caller: &'static str,
 }
 
 /// What it answers.
@@ -48,6 +49,7 @@ impl Api {
         Self {
             app: App::new(variables()),
             memory: Memory::new(),
+            caller: "tester",
         }
     }
 
@@ -70,7 +72,7 @@ impl Api {
             store: &store,
             headers: &headers,
             query,
-            caller: "tester",
+            caller: self.caller,
         };
         let route = Route::of(path, &method).unwrap();
         let answer = handle(&call, &method, route, body.as_ref()).await;
@@ -79,6 +81,15 @@ impl Api {
             status: answer.status().as_u16(),
             headers: answer.headers().clone(),
             text: String::from_utf8(answer.body().to_vec()).unwrap(),
+        }
+    }
+
+    /// The same API, called with another token.
+    pub fn with_token(&self, caller: &'static str) -> Self {
+        Self {
+            app: App::new(variables()),
+            memory: self.memory.clone(),
+            caller,
         }
     }
 

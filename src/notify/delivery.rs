@@ -10,7 +10,7 @@ use crate::{
     domain::{OrderKey, PaymentId, Review, ServiceId},
     json::PaymentJson,
     log::log,
-    store::{Attempts, Delivery, Platform, Settled, Store, StoreError},
+    store::{Attempts, Delivery, OutboxState, Platform, Settled, Store, StoreError, Waiting},
 };
 
 /// Messages sent by one call at most.
@@ -23,6 +23,11 @@ const FAILURES: u32 = 3;
 const BEGIN_WITHIN: Duration = Duration::from_secs(12);
 /// Parts of the outbox read by one call at most.
 const PAGES: u32 = 8;
+/// Deliveries read at once of those that wait.
+const PART: usize = 50;
+/// Deliveries that may wait for another attempt without being in anybody's way. Where there are
+/// more, the outbox is gone through in turns.
+pub(super) const MOST_WAITING: usize = 500;
 /// Attempts after which a delivery is given up: three days, with the pauses below.
 const ATTEMPTS: u32 = 20;
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
@@ -40,8 +45,12 @@ pub struct Report {
     pub failed: u32,
     /// Of these, those that will not be tried again.
     pub given_up: u32,
-    /// Whether everything that is due was tried.
+    /// Whether everything that is due was tried. If not, call again: at once, unless `left_alone`
+    /// says otherwise.
     pub complete: bool,
+    /// Whether the receiver failed three times in a row, and is left alone for a minute.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub left_alone: bool,
 }
 
 /// What is posted of a payment.
@@ -112,64 +121,204 @@ async fn deliver_up_to<P: Platform>(
     store: &Store<P>,
     most: u32,
 ) -> Result<Report, StoreError> {
-    let started = store.now();
-    let mut report = Report::default();
-    let mut failures = 0;
-    let low = store.outbox_low().await?;
-    // Up to where everything is settled; and whether that is still so where we are.
-    let (mut settled, mut unbroken) = (low, true);
-    let mut after = low;
-    'pages: for _ in 0..PAGES {
-        let page = store.outbox(after).await?;
-        for delivery in &page.deliveries {
-            let due = |next: Timestamp| next <= store.now();
-            if delivery.settled.is_none() && delivery.attempts.next_at.is_none_or(due) {
-                let elapsed = store.now().duration_since(started);
-                let begun = report.delivered + report.failed;
-                if begun >= most
-                    || failures >= FAILURES
-                    || elapsed > BEGIN_WITHIN.try_into().unwrap_or_default()
-                {
-                    break 'pages;
-                }
-                let review = review(store, &delivery.payment).await?;
-                match attempt(webhook, store, delivery, &review).await? {
-                    Attempt::Delivered => {
-                        report.delivered += 1;
-                        failures = 0;
-                    }
-                    Attempt::Failed { given_up } => {
-                        report.failed += 1;
-                        report.given_up += u32::from(given_up);
-                        failures += 1;
-                        unbroken &= given_up;
-                    }
-                }
-            } else if delivery.settled.is_none() {
-                unbroken = false;
-            }
-            if unbroken {
-                settled = delivery.index;
-            }
-        }
-        if unbroken {
-            settled = page.next;
-        }
-        if page.next == after {
-            report.complete = true;
-            break;
-        }
-        after = page.next;
+    let before = store.outbox_state().await?;
+    let mut call = DeliveryCall {
+        webhook,
+        store,
+        most,
+        started: store.now(),
+        state: before.clone(),
+        report: Report::default(),
+    };
+    let delivered = call.deliver().await;
+    let DeliveryCall { state, report, .. } = call;
+    // What was done until something failed is done.
+    if state != before {
+        store.set_outbox_state(&state).await?;
     }
-    if settled > low {
-        store.raise_outbox_low(settled).await?;
-    }
+    delivered?;
     Ok(report)
+}
+
+/// Why a call did not try everything that is due.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    /// It has done as much as one call does.
+    Enough,
+    /// The receiver failed again and again.
+    LeftAlone,
+}
+
+/// One call that delivers.
+struct DeliveryCall<'a, P> {
+    webhook: &'a Webhook,
+    store: &'a Store<P>,
+    most: u32,
+    started: Timestamp,
+    state: OutboxState,
+    report: Report,
+}
+
+impl<P: Platform> DeliveryCall<'_, P> {
+    /// Tries what waits and what is new. If the first of them leaves nothing for the other, that is
+    /// the first next time: neither keeps the other back, however slow or many.
+    async fn deliver(&mut self) -> Result<(), StoreError> {
+        let new_first = self.state.new_first;
+        let mut stopped = Vec::new();
+        for is_new in [new_first, !new_first] {
+            let result = match is_new {
+                true => self.deliver_new().await?,
+                false => self.deliver_waiting().await?,
+            };
+            if let Err(reason) = result {
+                if reason == Stopped::Enough && is_new != new_first {
+                    self.state.new_first = is_new;
+                }
+                stopped.push(reason);
+            }
+        }
+        self.report.complete = stopped.is_empty();
+        self.report.left_alone =
+            !stopped.is_empty() && stopped.iter().all(|reason| *reason == Stopped::LeftAlone);
+        Ok(())
+    }
+
+    /// Whether one more message may be sent, after so many failures in a row.
+    fn check(&self, failures: u32) -> Result<(), Stopped> {
+        let elapsed = self.store.now().duration_since(self.started);
+        if failures >= FAILURES {
+            Err(Stopped::LeftAlone)
+        } else if self.report.delivered + self.report.failed >= self.most
+            || elapsed > BEGIN_WITHIN.try_into().unwrap_or_default()
+        {
+            Err(Stopped::Enough)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Tries again what waits and is due, beginning with what has been due the longest.
+    async fn deliver_waiting(&mut self) -> Result<Result<(), Stopped>, StoreError> {
+        let now = self.store.now();
+        let mut due: Vec<_> = self.state.waiting.iter().collect();
+        due.retain(|waiting| waiting.next_at.is_none_or(|at| at <= now));
+        due.sort_by_key(|waiting| (waiting.next_at, waiting.index));
+        let due: Vec<_> = due.into_iter().map(|waiting| waiting.index).collect();
+        let mut failures = 0;
+        for indices in due.chunks(PART) {
+            if let Err(stopped) = self.check(failures) {
+                return Ok(Err(stopped));
+            }
+            let deliveries = self.store.deliveries(indices).await?;
+            for index in indices {
+                let delivery = deliveries.iter().find(|delivery| delivery.index == *index);
+                let next_at = match delivery {
+                    // The store has lost it: a repair enters it at another place.
+                    None => None,
+                    Some(delivery) => {
+                        if is_due(delivery, now)
+                            && let Err(stopped) = self.check(failures)
+                        {
+                            return Ok(Err(stopped));
+                        }
+                        self.attempt(delivery, &mut failures).await?
+                    }
+                };
+                let mut waiting = self.state.waiting.iter_mut();
+                match (waiting.find(|waiting| waiting.index == *index), next_at) {
+                    (Some(waiting), Some(next_at)) => waiting.next_at = Some(next_at),
+                    _ => self.state.waiting.retain(|waiting| waiting.index != *index),
+                }
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Tries what is new. What cannot be settled yet waits, so that it is passed.
+    async fn deliver_new(&mut self) -> Result<Result<(), Stopped>, StoreError> {
+        let mut failures = 0;
+        let mut after = self.state.next.max(self.state.low);
+        for _ in 0..PAGES {
+            let page = self.store.outbox(after).await?;
+            for delivery in &page.deliveries {
+                if is_due(delivery, self.store.now())
+                    && let Err(stopped) = self.check(failures)
+                {
+                    return Ok(Err(stopped));
+                }
+                let next_at = self.attempt(delivery, &mut failures).await?;
+                self.pass(after, delivery.index, next_at);
+                after = delivery.index;
+            }
+            self.pass(after, page.next, None);
+            if page.next == after && page.deliveries.is_empty() {
+                // The next call begins again where something may be left.
+                self.state.next = 0;
+                return Ok(Ok(()));
+            }
+            after = page.next;
+        }
+        Ok(Err(Stopped::Enough))
+    }
+
+    /// Goes on from `after` to `index`, where nothing is left or what is there must be tried again.
+    fn pass(&mut self, after: u64, index: u64, next_at: Option<Timestamp>) {
+        let is_unbroken = after == self.state.low;
+        match next_at {
+            Some(_) if is_unbroken && self.state.waiting.len() < MOST_WAITING => {
+                self.state.waiting.push(Waiting { index, next_at });
+                self.state.low = index;
+            }
+            None if is_unbroken => self.state.low = index,
+            _ => {}
+        }
+        self.state.next = match self.state.low < index {
+            true => index,
+            false => 0,
+        };
+    }
+
+    /// Sends what is due. Gives when to try again; `None` once it is settled.
+    async fn attempt(
+        &mut self,
+        delivery: &Delivery,
+        failures: &mut u32,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let now = self.store.now();
+        if delivery.settled.is_some() {
+            return Ok(None);
+        }
+        if !is_due(delivery, now) {
+            return Ok(delivery.attempts.next_at);
+        }
+        let review = review(self.store, &delivery.payment).await?;
+        match attempt(self.webhook, self.store, delivery, &review).await? {
+            Attempt::Delivered => {
+                self.report.delivered += 1;
+                *failures = 0;
+                Ok(None)
+            }
+            Attempt::Failed { next_at } => {
+                self.report.failed += 1;
+                self.report.given_up += u32::from(next_at.is_none());
+                *failures += 1;
+                Ok(next_at)
+            }
+        }
+    }
+}
+
+fn is_due(delivery: &Delivery, now: Timestamp) -> bool {
+    let next_at = delivery.attempts.next_at;
+    delivery.settled.is_none() && next_at.is_none_or(|next_at| next_at <= now)
 }
 
 enum Attempt {
     Delivered,
-    Failed { given_up: bool },
+    /// `None` if it is given up.
+    Failed {
+        next_at: Option<Timestamp>,
+    },
 }
 
 /// Sends a payment, and keeps what came of it.
@@ -198,21 +347,23 @@ async fn attempt<P: Platform>(
     let count = delivery.attempts.count.saturating_add(1);
     let given_up = count >= ATTEMPTS;
     log!("payment {id} is not delivered to the webhook, attempt {count}: {reason}");
+    let next_at = now.checked_add(pause(count, store.random()));
+    let next_at = match given_up {
+        true => None,
+        // Beyond all times there is none to wait for.
+        false => Some(next_at.unwrap_or(Timestamp::MAX)),
+    };
     let attempts = Attempts {
         count,
         last_error: Some(reason),
-        next_at: if given_up {
-            None
-        } else {
-            now.checked_add(pause(count, store.random())).ok()
-        },
+        next_at,
     };
     store.tried(delivery.index, &attempts).await?;
     if given_up {
         let settled = Settled { at: now, given_up };
         store.settle_delivery(delivery.index, &settled).await?;
     }
-    Ok(Attempt::Failed { given_up })
+    Ok(Attempt::Failed { next_at })
 }
 
 /// Sends a message; the error is for people.
@@ -244,9 +395,22 @@ async fn review<P: Platform>(
     ) else {
         return Ok(Vec::new());
     };
-    let stored = store.order(&service, &key).await?;
-    let mut known = stored.iter().flat_map(|stored| stored.state.payments());
-    let known = known.find(|known| known.confirmation.payment_id.as_str() == payment.payment_id);
+    let stored = match store.order(&service, &key).await {
+        Ok(stored) => stored,
+        // An order that cannot be read keeps nobody from being told of its payments.
+        Err(error @ StoreError::Corrupt { .. }) => {
+            log!(
+                "payment {} is told of as orphaned: {error}",
+                payment.payment_id
+            );
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let payments = stored.iter().flat_map(|stored| stored.state.payments());
+    let known = payments
+        .rev()
+        .find(|known| known.confirmation.payment_id.as_str() == payment.payment_id);
     let review = known.map_or(&[Review::Orphaned][..], |known| &known.review);
     Ok(review
         .iter()

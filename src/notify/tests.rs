@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     config::tests::variables,
     store::{
-        Attempts,
+        Attempts, OutboxState, Waiting,
         memory::{Fault, Memory},
         testing::{record, register},
     },
@@ -108,28 +108,194 @@ async fn a_payment_that_its_order_has_lost_is_delivered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_older_low_mark_does_no_harm_and_none_passes_what_is_undelivered() {
+async fn an_older_state_does_no_harm_and_none_passes_what_is_undelivered() {
     let (app, memory) = (app(&[]), Memory::new());
     pay(&memory, &["A", "B", "C"]).await;
+    let first = store(&memory).outbox_state().await.unwrap();
     memory.script_replies([200, 500, 200]);
     let report = cron(&app, &memory).await;
     assert_eq!((report.delivered, report.failed), (2, 1));
-    let low = store(&memory).outbox_low().await.unwrap();
-    let waiting = store(&memory).outbox(low).await.unwrap().deliveries;
-    assert_eq!(waiting[0].payment.payment_id, "B");
-    assert_eq!(waiting[0].attempts.count, 1);
+    let failed = store(&memory).outbox_state().await.unwrap();
+    let waiting = store(&memory).outbox(failed.first()).await.unwrap();
+    let waiting = &waiting.deliveries[0];
+    assert_eq!(waiting.payment.payment_id, "B");
+    assert_eq!(waiting.attempts.count, 1);
     assert_eq!(
-        waiting[0].attempts.last_error.as_deref(),
+        waiting.attempts.last_error.as_deref(),
         Some("the receiver answered 500")
     );
+    assert_eq!(failed.waiting[0].next_at, waiting.attempts.next_at);
     tokio::time::sleep(Duration::from_secs(61)).await;
     assert_eq!(cron(&app, &memory).await.delivered, 1);
     memory.take_sent();
-    let high = store(&memory).outbox_low().await.unwrap();
-    assert!(high > low);
-    store(&memory).raise_outbox_low(0).await.unwrap();
-    assert_eq!(cron(&app, &memory).await.delivered, 0);
-    assert_eq!(store(&memory).outbox_low().await.unwrap(), high);
+    let last = store(&memory).outbox_state().await.unwrap();
+    assert_eq!((last.waiting.len(), last.first()), (0, last.low));
+    for older in [first, failed] {
+        store(&memory).set_outbox_state(&older).await.unwrap();
+        assert_eq!(cron(&app, &memory).await.delivered, 0);
+        assert_eq!(store(&memory).outbox_state().await.unwrap(), last);
+    }
+}
+
+/// Payments, each of an order of its own.
+async fn pay_many(memory: &Memory, count: usize) {
+    for number in 0..count {
+        let key = number.to_string();
+        register(memory, &key, "1").await.unwrap();
+        record(memory, &format!("P{number}"), &key, "1")
+            .await
+            .unwrap();
+    }
+}
+
+/// Calls as the documents say, until nothing is left. Gives how many calls that took.
+async fn deliver_all(app: &App, memory: &Memory) -> usize {
+    for calls in 1..1000 {
+        let report = cron(app, memory).await;
+        if report.complete {
+            return calls;
+        }
+        if report.left_alone {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+    }
+    panic!("it comes to no end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_refused_message_is_in_nobodys_way() {
+    let (app, memory) = (app(&[]), Memory::new());
+    pay_many(&memory, 1200).await;
+    memory.script_replies([500]);
+    assert_eq!(deliver_all(&app, &memory).await, 24);
+    let sent_now = sent(&memory, "payment.recorded");
+    assert_eq!(sent_now.len(), 1200);
+    // From then on a call reads the one that waits, and nothing of what is done.
+    memory.take_calls();
+    let report = cron(&app, &memory).await;
+    assert_eq!((report.delivered, report.complete), (0, true));
+    let calls = memory.take_calls();
+    assert!(calls.len() <= 3, "{calls:?}");
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(cron(&app, &memory).await.delivered, 1);
+    assert_eq!(sent(&memory, "payment.recorded"), ["P0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_entries_of_the_journal_are_in_nobodys_way() {
+    let (app, memory) = (app(&[]), Memory::new());
+    pay(&memory, &["A"]).await;
+    memory.script_replies([500]);
+    cron(&app, &memory).await;
+    let entry = r#"{"type":"review.closed","reason":"late","note":"n","by":"b"}"#;
+    let entry = format!(r#"{{"v":1,"at":"2026-06-01T09:00:00Z","entry":{entry}}}"#);
+    for _ in 0..8500 {
+        let index = mpay_ledger::Platform::increment(&memory, "journal", 1)
+            .await
+            .unwrap();
+        memory.overwrite(&format!("journal/{index}"), entry.clone().into_bytes());
+    }
+    pay(&memory, &["B"]).await;
+    deliver_all(&app, &memory).await;
+    assert_eq!(sent(&memory, "payment.recorded"), ["A", "B"]);
+}
+
+/// More than can wait: all of them are reached all the same, and what is new is not kept back.
+#[tokio::test(start_paused = true)]
+async fn more_refused_messages_than_may_wait_are_gone_through_in_turns() {
+    let (app, memory) = (app(&[]), Memory::new());
+    let refused = delivery::MOST_WAITING + 100;
+    pay_many(&memory, refused).await;
+    memory.script_replies(std::iter::repeat_n(503, 20 * refused));
+    let mut tried = std::collections::HashSet::new();
+    for _ in 0..refused {
+        cron(&app, &memory).await;
+        let state = store(&memory).outbox_state().await.unwrap();
+        assert!(state.waiting.len() <= delivery::MOST_WAITING);
+        tried.extend(sent(&memory, "payment.recorded"));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        if tried.len() == refused {
+            break;
+        }
+    }
+    assert_eq!(tried.len(), refused, "all were tried");
+    memory.script_replies([]);
+    register(&memory, "N", "1").await.unwrap();
+    record(&memory, "N", "N", "1").await.unwrap();
+    let mut delivered = 0;
+    for _ in 0..500 {
+        delivered += cron(&app, &memory).await.delivered;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    assert_eq!(delivered as usize, refused + 1);
+    let state = store(&memory).outbox_state().await.unwrap();
+    assert_eq!((state.waiting.len(), state.next), (0, 0));
+}
+
+/// What fills a call leaves the next one to the other.
+#[tokio::test(start_paused = true)]
+async fn neither_what_waits_nor_what_is_new_keeps_the_other_back() {
+    let (app, memory) = (app(&[]), Memory::new());
+    pay_many(&memory, 130).await;
+    let all = store(&memory).outbox(0).await.unwrap().deliveries;
+    let waiting = all.iter().map(|delivery| Waiting {
+        index: delivery.index,
+        next_at: None,
+    });
+    let state = OutboxState {
+        low: all[99].index,
+        waiting: waiting.take(100).collect(),
+        ..OutboxState::default()
+    };
+    store(&memory).set_outbox_state(&state).await.unwrap();
+    let mut firsts = Vec::new();
+    for complete in [false, false, true] {
+        assert_eq!(cron(&app, &memory).await.complete, complete);
+        firsts.extend(sent(&memory, "payment.recorded").first().cloned());
+    }
+    assert_eq!(firsts, ["P0", "P100", "P70"]);
+}
+
+/// Wherever calls are cut off, every payment is delivered.
+#[tokio::test(start_paused = true)]
+async fn a_call_cut_off_between_any_two_calls_forgets_nothing() {
+    for fault in [Fault::Cut, Fault::CutAfter, Fault::Fail, Fault::Drop] {
+        for position in 0..24 {
+            let (app, memory) = (app(&[]), Memory::new());
+            pay(&memory, &["A", "B", "C"]).await;
+            memory.script_replies([200, 500, 500, 500]);
+            memory.script(std::iter::repeat_n(Fault::None, position).chain([fault; 5]));
+            let begun = tokio::time::timeout(Duration::from_secs(5), async {
+                for _ in 0..2 {
+                    let config = app.config.as_ref().unwrap();
+                    let webhook = config.webhook.as_ref().unwrap();
+                    let _ = run_outbox(&app, config, webhook, &store(&memory)).await;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            });
+            let _ = begun.await;
+            memory.script([]);
+            memory.script_replies([]);
+            for _ in 0..4 {
+                tokio::time::sleep(Duration::from_secs(121)).await;
+                cron(&app, &memory).await;
+            }
+            let all = store(&memory).outbox(0).await.unwrap().deliveries;
+            assert_eq!(all.len(), 3);
+            for delivery in all {
+                let id = delivery.payment.payment_id;
+                assert!(delivery.settled.is_some(), "{fault:?} at {position}: {id}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_cannot_be_read_keeps_nobody_from_being_told() {
+    let (app, memory) = (app(&[]), Memory::new());
+    pay(&memory, &["A"]).await;
+    memory.overwrite("order/TAX/1/1", b"{".to_vec());
+    assert_eq!(cron(&app, &memory).await.delivered, 1);
 }
 
 #[tokio::test(start_paused = true)]

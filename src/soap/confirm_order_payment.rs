@@ -50,12 +50,16 @@ async fn confirm<P: Platform>(
     content: &[u8],
     claim: Claim,
 ) -> Result<Answer, Fault> {
-    let signer = call.verified.signer();
-    let evidence = Evidence::new(call.message, claim.payment_id.as_str(), content, "accepted")
-        .signed_by(signer.fingerprint(), signer.der());
     // A payment that is recorded stays confirmed, whatever has become of order or configuration.
-    if let Ok(confirmation) = &claim.confirmation {
-        match call.store.recorded(confirmation, &evidence).await? {
+    let known = match &claim.confirmation {
+        Ok(confirmation) => Some(call.store.known(&confirmation.payment_id).await?),
+        Err(_) => None,
+    };
+    if let (Some(known), Ok(confirmation)) = (&known, &claim.confirmation)
+        && known.is_recorded()
+    {
+        let evidence = evidence(call, claim.payment_id.as_str(), content, "accepted").await?;
+        match known.compare(confirmation, &evidence) {
             Some(Recorded::Repeated { alike }) => {
                 note_repetition(confirmation, alike);
                 return Ok(Answer::Content(confirmed()));
@@ -80,8 +84,12 @@ async fn confirm<P: Platform>(
     let confirmation = claim.confirmation?;
     order.state.check_payment(&confirmation).map_err(misfit)?;
 
-    let payment = record(call, &confirmation, &evidence)
-        .to_accounts_of(&order.state, service.account.as_ref());
+    let evidence = evidence(call, claim.payment_id.as_str(), content, "accepted").await?;
+    let payment = PaymentJson {
+        after_void: known.is_some_and(|known| known.after_void),
+        ..record(call, &confirmation, &evidence)
+    }
+    .to_accounts_of(&order.state, service.account.as_ref());
     // Signed before it is true, so that it can be kept with the payment; sent only once it is.
     let signed = call.sign(&confirmed());
     let answer = signed.as_ref().map(String::as_bytes);
@@ -115,6 +123,20 @@ async fn confirm<P: Platform>(
         }
     }
     Ok(signed.map_or_else(|| Answer::Content(confirmed()), Answer::Signed))
+}
+
+/// The message as evidence for a verdict on it. Where the store was read before, the secret that
+/// names it is known.
+async fn evidence<'a, P: Platform>(
+    call: &Call<'a, P>,
+    payment_id: &str,
+    content: &[u8],
+    verdict: &str,
+) -> Result<Evidence<'a>, Fault> {
+    let secret = call.store.secret().await?;
+    let evidence = Evidence::new(&secret, call.message, payment_id, content, verdict);
+    let signer = call.verified.signer();
+    Ok(evidence.signed_by(signer.fingerprint(), signer.der()))
 }
 
 /// What is kept of a confirmation, received now.
@@ -151,9 +173,7 @@ async fn keep_refused<P: Platform>(
     let (payment_id, service_id, order_key) = mentioned(operation);
     let verdict = format!("{} {}", fault.code.as_str(), fault.reason());
     let about = payment_id.as_deref().unwrap_or_default();
-    let signer = call.verified.signer();
-    let evidence = Evidence::new(call.message, about, content, &verdict)
-        .signed_by(signer.fingerprint(), signer.der());
+    let evidence = evidence(call, about, content, &verdict).await?;
     let refusal = RefusalJson {
         payment_id,
         service_id,

@@ -25,7 +25,7 @@ pub use order::{
     CustomerType, Line, Order, OrderError, OrderFields, PROPERTY_TYPES, Property, SetStatus,
 };
 pub use payment::{Confirmation, ConfirmationLine, ConfirmationProperty, ContentDigest, Misfit};
-pub use state::{ClosedReview, LineDue, OrderState, OrderStatus, RecordedPayment, Review};
+pub use state::{ClosedReview, LineDue, OrderState, OrderStatus, RecordedPayment, Review, Voided};
 pub use state_identifier::{StateIdentifierDoubt, check_state_identifier};
-pub use summary::{OpenedReview, OrderSummary, Paid, Shape, SummaryFields};
+pub use summary::{OpenedReview, OrderSummary, Paid, Shape, SummaryFields, VoidEffect};
 pub use text::{Language, Localized, Text, TextError};

@@ -4,7 +4,9 @@ use std::{collections::HashSet, ops::Deref};
 
 use jiff::Timestamp;
 
-use super::{Confirmation, Money, OpenedReview, Order, OrderSummary, PaymentId, SetStatus, Text};
+use super::{
+    Confirmation, Money, OpenedReview, Order, OrderSummary, PaymentId, SetStatus, Text, VoidEffect,
+};
 
 /// `OrderStatus`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +116,19 @@ pub struct ClosedReview {
     pub by: String,
 }
 
+/// That a payment which was entered by hand counts no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voided {
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub note: Text<500>,
+    /// Which token proposed it.
+    pub proposed_by: String,
+    /// Which other one approved it.
+    pub approved_by: String,
+}
+
 /// A payment with what is to be said of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedPayment {
@@ -123,6 +138,8 @@ pub struct RecordedPayment {
     pub review: Vec<Review>,
     /// What a person has looked at.
     pub closed: Vec<ClosedReview>,
+    /// Once it counts no more.
+    pub voided: Option<Voided>,
 }
 
 /// A line that is still to be paid.
@@ -172,6 +189,7 @@ impl RecordedPayment {
             confirmation,
             review: vec![Review::Orphaned],
             closed: Vec::new(),
+            voided: None,
         }
     }
 }
@@ -201,7 +219,63 @@ impl OrderState {
             confirmation,
             review,
             closed: Vec::new(),
+            voided: None,
         });
+        true
+    }
+
+    /// What the void of a payment takes away. `None` if there is none of this id that counts, or if
+    /// not every payment is here.
+    pub fn void_effect(&self, payment_id: &PaymentId) -> Option<VoidEffect> {
+        if !self.is_whole() {
+            return None;
+        }
+        let counted = || {
+            let payments = self.payments.iter();
+            payments.filter(|payment| payment.voided.is_none())
+        };
+        let is_it = |payment: &RecordedPayment| payment.confirmation.payment_id == *payment_id;
+        let position = counted().position(is_it)?;
+        let payment = counted().nth(position)?;
+        let confirmation = &payment.confirmation;
+        let mut others = counted()
+            .filter(|other| !is_it(other) && other.confirmation.currency == confirmation.currency);
+        Some(VoidEffect {
+            payment_id: payment_id.clone(),
+            currency: confirmation.currency,
+            total: confirmation.total,
+            lines: confirmation
+                .lines
+                .iter()
+                .map(|line| (line.line_id.clone(), line.amount))
+                .collect(),
+            reviews: payment.review.clone(),
+            was_before: u64::try_from(position).is_ok_and(|place| place < self.paid_before),
+            latest: others
+                .next_back()
+                .map(|other| (other.confirmation.payment_id.clone(), other.review.clone())),
+        })
+    }
+
+    /// Voids a payment: it stays, and counts for nothing. Its id is free for another. `false` if there
+    /// is none of this id that counts. Of a payment before a summary that was kept the caller knows
+    /// whether it is, and `effect` says what that takes away.
+    pub fn void(&mut self, payment_id: &PaymentId, voided: Voided, effect: &VoidEffect) -> bool {
+        let known = self.void_effect(payment_id);
+        if self.is_whole() && known.is_none() {
+            return false;
+        }
+        let opened = self.summary.void(known.as_ref().unwrap_or(effect));
+        if let Some(payment) = self.payment_mut(payment_id) {
+            payment.review.clear();
+            payment.voided = Some(voided);
+        }
+        if let Some(opened) = opened
+            && let Some(payment) = self.payment_mut(&opened.payment_id)
+        {
+            payment.review.push(opened.review);
+        }
+        self.payment_ids.remove(payment_id);
         true
     }
 
@@ -228,7 +302,8 @@ impl OrderState {
 
     /// Whether every payment is here: folding did not begin with a summary that was kept.
     pub fn is_whole(&self) -> bool {
-        u64::try_from(self.payments.len()) == Ok(self.summary.payment_count)
+        let count = self.summary.payment_count + self.summary.voided_count;
+        u64::try_from(self.payments.len()) == Ok(count)
     }
 
     /// The versions, the oldest first.
@@ -236,21 +311,21 @@ impl OrderState {
         &self.versions
     }
 
-    /// The payments in the order of their recording.
+    /// The payments in the order of their recording, those among them that were voided.
     pub fn payments(&self) -> &[RecordedPayment] {
         &self.payments
     }
 
-    /// The payment of this id.
+    /// The payment of this id: the one that counts, or else the one that was voided last.
     pub fn payment(&self, id: &PaymentId) -> Option<&RecordedPayment> {
         self.payments
             .iter()
-            .find(|payment| payment.confirmation.payment_id == *id)
+            .rfind(|payment| payment.confirmation.payment_id == *id)
     }
 
     fn payment_mut(&mut self, id: &PaymentId) -> Option<&mut RecordedPayment> {
         self.payments
             .iter_mut()
-            .find(|payment| payment.confirmation.payment_id == *id)
+            .rfind(|payment| payment.confirmation.payment_id == *id)
     }
 }

@@ -25,8 +25,10 @@ pub struct SummaryFields {
     pub former_lines: Vec<(LineId, Option<PaymentAccount>)>,
     /// What was paid, by currency.
     pub paid: Vec<(Currency, Paid)>,
-    /// How many payments there were.
+    /// How many payments there were, without those that were voided.
     pub payment_count: u64,
+    /// How many were voided.
+    pub voided_count: u64,
     /// How many of them came before the latest version.
     pub paid_before: u64,
     /// How many payments have an open review of a reason; none that is zero.
@@ -53,6 +55,25 @@ pub struct Paid {
     pub latest: PaymentId,
     /// Its open reviews.
     pub latest_reviews: Vec<Review>,
+}
+
+/// What the void of a payment takes away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VoidEffect {
+    /// The payment.
+    pub payment_id: PaymentId,
+    /// Its currency.
+    pub currency: Currency,
+    /// Its amount.
+    pub total: Money,
+    /// Its lines.
+    pub lines: Vec<(LineId, Money)>,
+    /// Its open reviews.
+    pub reviews: Vec<Review>,
+    /// Whether it came before the order's latest version.
+    pub was_before: bool,
+    /// The latest of the other payments in its currency, with its open reviews.
+    pub latest: Option<(PaymentId, Vec<Review>)>,
 }
 
 /// A review of a payment that something later than the payment has opened.
@@ -175,17 +196,7 @@ impl OrderSummary {
         if self.too_much() <= too_much {
             return None;
         }
-        let mut paid = self.0.paid.iter_mut();
-        let (_, paid) = paid.find(|(known, _)| *known == currency)?;
-        if paid.latest_reviews.contains(&Review::OverPaid) {
-            return None;
-        }
-        paid.latest_reviews.push(Review::OverPaid);
-        *entry(&mut self.0.open_reviews, &Review::OverPaid, || 0) += 1;
-        Some(OpenedReview {
-            payment_id: paid.latest.clone(),
-            review: Review::OverPaid,
-        })
+        self.open_over_paid(currency)
     }
 
     /// Adds a payment, and gives what a person should look at.
@@ -212,6 +223,61 @@ impl OrderSummary {
         paid.latest = latest;
         paid.latest_reviews.clone_from(&reviews);
         reviews
+    }
+
+    /// Takes away a payment, whose open reviews need nobody any more. If one of them said that too
+    /// much was paid, and it still is, the latest payment that is left has that review.
+    pub fn void(&mut self, effect: &VoidEffect) -> Option<OpenedReview> {
+        const TOO_MUCH: [Review; 2] = [Review::OverPaid, Review::Double];
+        for review in &effect.reviews {
+            self.close(&effect.payment_id, *review);
+        }
+        let state = &mut self.0;
+        state.payment_count = state.payment_count.saturating_sub(1);
+        state.voided_count += 1;
+        if effect.was_before {
+            state.paid_before = state.paid_before.saturating_sub(1);
+        }
+        let Some((latest, reviews)) = &effect.latest else {
+            state
+                .paid
+                .retain(|(currency, _)| *currency != effect.currency);
+            return None;
+        };
+        let mut paid = state.paid.iter_mut();
+        let (_, paid) = paid.find(|(known, _)| *known == effect.currency)?;
+        paid.amount = paid.amount.saturating_sub(effect.total);
+        for (id, amount) in &effect.lines {
+            if let Some((_, sum)) = paid.lines.iter_mut().find(|(known, _)| known == id) {
+                *sum = sum.saturating_sub(*amount);
+            }
+        }
+        paid.lines.retain(|(_, amount)| !amount.is_zero());
+        paid.latest = latest.clone();
+        paid.latest_reviews.clone_from(reviews);
+        let said = |reviews: &[Review]| reviews.iter().any(|review| TOO_MUCH.contains(review));
+        let is_counting = self
+            .order()
+            .is_some_and(|order| order.currency == effect.currency);
+        if !said(&effect.reviews) || said(reviews) || !is_counting || self.too_much().is_zero() {
+            return None;
+        }
+        self.open_over_paid(effect.currency)
+    }
+
+    /// Opens the review of the latest payment in a currency.
+    fn open_over_paid(&mut self, currency: Currency) -> Option<OpenedReview> {
+        let mut paid = self.0.paid.iter_mut();
+        let (_, paid) = paid.find(|(known, _)| *known == currency)?;
+        if paid.latest_reviews.contains(&Review::OverPaid) {
+            return None;
+        }
+        paid.latest_reviews.push(Review::OverPaid);
+        *entry(&mut self.0.open_reviews, &Review::OverPaid, || 0) += 1;
+        Some(OpenedReview {
+            payment_id: paid.latest.clone(),
+            review: Review::OverPaid,
+        })
     }
 
     /// Counts an open review of a payment as closed. `false` if no payment has such a one; whether

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::{
     memory::{Fault, Memory},
-    testing::{put, stored},
+    testing::{put, secret, stored},
     *,
 };
 use crate::{
@@ -49,7 +49,7 @@ fn message(id: &str) -> String {
 /// A payment with what the payer filled in.
 async fn pay(memory: &Memory, id: &str, key: &str, amount: &str) -> Recorded {
     let message = message(id);
-    let evidence = Evidence::new(message.as_bytes(), id, b"content", "accepted");
+    let evidence = Evidence::new(&secret(), message.as_bytes(), id, b"content", "accepted");
     let json: PaymentJson = serde_json::from_value(serde_json::json!({
         "payment_id": id, "service_id": "TAX", "order_key": key, "amount": amount,
         "currency": "MDL", "paid_at": "2026-06-01T12:00:00+03:00",
@@ -137,7 +137,10 @@ async fn after_its_time_no_value_of_the_store_tells_of_a_person_and_the_rest_sta
             "properties": [{"name": "Pasager", "value": PASSENGER}]}]
     }))
     .unwrap();
-    let proposed = Store::new(memory.clone()).propose(&proposal).await.unwrap();
+    let proposed = Store::new(memory.clone())
+        .propose(&Proposed::Payment(proposal.clone()))
+        .await
+        .unwrap();
     assert!(traces(&memory).len() > 8, "{:?}", traces(&memory));
 
     tokio::time::sleep(29 * DAY).await;
@@ -162,7 +165,10 @@ async fn after_its_time_no_value_of_the_store_tells_of_a_person_and_the_rest_sta
 
     let store = Store::new(memory.clone());
     let id = PaymentId::parse("P-1").unwrap();
-    let kept = store.proposal(proposed).await.unwrap().unwrap().proposal;
+    let kept = store.proposal(proposed).await.unwrap().unwrap().proposed;
+    let Proposed::Payment(kept) = kept else {
+        panic!("{kept:?}")
+    };
     assert_eq!(kept.lines[0].properties[0].value, None);
     assert_eq!((kept.amount, kept.note), (proposal.amount, proposal.note));
     let proof = store.proof(&id).await.unwrap().unwrap();
@@ -318,7 +324,8 @@ async fn an_erasure_stopped_between_any_two_calls_is_finished_by_repetition() {
             let order = stored(&memory, "1").await.unwrap();
             assert_eq!(order.payments.len(), 1, "{fault:?} {position}");
             let message = message("P-1");
-            let evidence = Evidence::new(message.as_bytes(), "P-1", b"content", "accepted");
+            let evidence =
+                Evidence::new(&secret(), message.as_bytes(), "P-1", b"content", "accepted");
             let store = Store::new(memory.clone());
             let kept = store.evidence(evidence.id()).await.unwrap().unwrap();
             let tombstone = Tombstone::of(&kept).unwrap();
@@ -394,7 +401,13 @@ async fn a_refused_message_is_erased_once_its_review_is_closed() {
     let memory = Memory::new();
     let store = Store::new(memory.clone());
     let message = message("P-1");
-    let evidence = Evidence::new(message.as_bytes(), "P-1", b"content", "UnknownOrder");
+    let evidence = Evidence::new(
+        &secret(),
+        message.as_bytes(),
+        "P-1",
+        b"content",
+        "UnknownOrder",
+    );
     let refusal = RefusalJson {
         payment_id: Some("P-1".into()),
         service_id: Some("TAX".into()),
@@ -431,4 +444,52 @@ async fn a_refused_message_is_erased_once_its_review_is_closed() {
     // MPay repeats what was refused; it is not kept a second time.
     assert!(!store.refuse(&refusal, &evidence, None).await.unwrap());
     assert_eq!(traces(&memory), [""; 0]);
+}
+
+/// SHA-256 of parts: what anybody could compute.
+fn plain(parts: &[&[u8]]) -> String {
+    let parts = parts.iter().flat_map(|part| {
+        let length = (part.len() as u64).to_be_bytes();
+        length.into_iter().chain(part.iter().copied())
+    });
+    sha256(&parts.collect::<Vec<_>>())
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_name_and_no_value_is_a_digest_that_a_guess_can_be_compared_with() {
+    let memory = Memory::new();
+    let store = Store::new(memory.clone());
+    let service = ServiceId::parse("TAX").unwrap();
+    let document = format!(r#"{{"customer_name":"{NAME}"}}"#);
+    let order = |key: &OrderKey| {
+        let order = order_of(key.as_str(), IDNP).to_order();
+        order.map_err(|_| ())
+    };
+    let create = async || {
+        let created = store.create(&service, "request", document.as_bytes(), order);
+        created.await.unwrap()
+    };
+    let key = create().await;
+    pay(&memory, "P-1", key.as_str(), "100").await;
+    tokio::time::sleep(31 * DAY).await;
+    assert_eq!(erase(&memory, &MONTH).await.erased.len(), 1);
+
+    let id = PaymentId::parse("P-1").unwrap();
+    let name = store.payment(&id).await.unwrap().unwrap().payment.evidence;
+    assert_eq!(memory.count(&format!("evidence/{name}")), 1);
+    let message = message("P-1");
+    let message = message.as_bytes();
+    for parts in [
+        &[b"P-1" as &[u8], b"accepted", b"content"] as &[&[u8]],
+        &[b"P-1", b"accepted", message],
+    ] {
+        assert_ne!(name, plain(parts));
+    }
+    for guess in [sha256(document.as_bytes()), plain(&[document.as_bytes()])] {
+        assert_eq!(memory.keys_with(&guess), [""; 0]);
+    }
+    // The request is answered as it was before, also where the order was amended since.
+    assert_eq!(create().await, key);
+    register_of(&memory, key.as_str(), "2004001234568").await;
+    assert_eq!(create().await, key);
 }

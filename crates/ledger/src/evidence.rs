@@ -2,13 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{Platform, Store, StoreError, StoredRefusal, keys, payments::lost};
-use crate::{
-    digest::hex,
-    json::{Event, RefusalJson},
-};
+use super::{Platform, Secret, Store, StoreError, StoredRefusal, keys, payments::lost};
+use crate::json::{Event, RefusalJson};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 /// A signed message to be kept: once for each payment, content and verdict, since MPay repeats a
 /// refused call for ever, with new bytes each time.
@@ -30,24 +26,28 @@ pub struct Proof<T> {
     /// by hand.
     pub request: Option<Vec<u8>>,
     /// The signed answer. `None` where a call with another content finished the recording, where no
-    /// answer could be signed, for what was entered by hand, and for refusals of earlier versions.
+    /// answer could be signed, and for what was entered by hand.
     pub answer: Option<Vec<u8>>,
-    /// The certificate that signed the confirmation, DER. Earlier versions did not keep it.
+    /// The certificate that signed the confirmation, DER.
     pub certificate: Option<Vec<u8>>,
 }
 
 impl<'a> Evidence<'a> {
     /// Evidence for a verdict (`accepted`, or the fault's code) on `content`, the canonical form
     /// of the signed operation.
-    pub fn new(message: &'a [u8], payment_id: &str, content: &[u8], verdict: &str) -> Self {
-        let mut hash = Sha256::new();
-        for part in [payment_id.as_bytes(), verdict.as_bytes(), content] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        let id = hex(&hash.finalize());
+    ///
+    /// The content may hold what a payer filled in, and its name is shown with the payment for
+    /// ever: under the store's secret it tells nobody what was erased.
+    pub fn new(
+        secret: &Secret,
+        message: &'a [u8],
+        payment_id: &str,
+        content: &[u8],
+        verdict: &str,
+    ) -> Self {
+        let parts = [payment_id.as_bytes(), verdict.as_bytes(), content];
         Self {
-            id,
+            id: secret.digest("evidence", &parts),
             message,
             signer: None,
         }

@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     Platform, Store, StoreError, StoredOrder,
     evidence::{read_place, to_json},
-    keys,
+    keys::{self, PaymentName},
     orders::{OrderEntry, fold},
     payments::Decisions,
 };
 use crate::{
-    domain::{OrderKey, OrderState, PaymentId, RecordedPayment, ServiceId},
+    domain::{OrderKey, OrderState, RecordedPayment, ServiceId},
     json::{FieldError, OrderJson, PaymentJson, SummaryJson},
 };
 
@@ -233,7 +233,7 @@ impl<P: Platform> Store<P> {
         &self,
         list: &str,
         place: u64,
-        id: &PaymentId,
+        name: &PaymentName,
         segments: &mut HashMap<String, StoredOrder>,
     ) -> Result<Option<(PaymentJson, RecordedPayment)>, StoreError> {
         let segment = place.saturating_sub(1) / SEGMENT;
@@ -242,7 +242,7 @@ impl<P: Platform> Store<P> {
             hash_map::Entry::Occupied(entry) => entry.into_mut(),
             hash_map::Entry::Vacant(entry) => entry.insert(self.read_segment(list, segment).await?),
         };
-        Ok(stored.payment(id))
+        Ok(stored.payment(name))
     }
 
     /// An order as it was at the end of a segment of its list, with the payments of this segment, and

@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use mpay_log::{BLOCK, Entry, PATIENCE, contest_key};
 
 use super::{
-    DayRange, Platform, RawEntry, Store, StoreError, keys,
+    DayRange, Platform, RawEntry, Store, StoreError,
+    keys::{self, PaymentName},
     payments::{Decisions, Patience},
 };
 use crate::{
-    domain::{OrderKey, PaymentId, ServiceId},
-    json::Event,
+    domain::{OrderKey, ServiceId},
+    json::{Event, PaymentJson},
 };
 
 /// How many blocks one call reads at most: what a caller wants may be rare.
@@ -81,6 +82,19 @@ pub(super) enum Standing {
     Abandoned,
     /// It is being recorded.
     Pending,
+}
+
+/// The list, and the place in it, with which an event counts.
+pub(super) fn made_at(event: &Event) -> Option<(String, u64)> {
+    match event {
+        Event::ProposalWithdrawn(event) => Some((keys::proposal(event.proposal), event.entry)),
+        Event::SettlementImported(event) => Some((keys::SETTLEMENTS.to_owned(), event.entry)),
+        event => {
+            let (service, key, version) = event.change()?;
+            let (service, key) = (ServiceId::parse(service).ok()?, OrderKey::parse(key).ok()?);
+            Some((keys::order(&service, &key), version))
+        }
+    }
 }
 
 impl<P: Platform> Store<P> {
@@ -235,19 +249,15 @@ impl<P: Platform> Store<P> {
         &self,
         entries: Vec<Entry<Event>>,
     ) -> Result<Vec<(Entry<Event>, Standing)>, StoreError> {
-        let mut ids = Vec::new();
+        let mut names = Vec::new();
         let mut changes = HashMap::new();
         for entry in &entries {
             if let Event::PaymentRecorded(payment) = &entry.value {
-                ids.extend(PaymentId::parse(&payment.payment_id));
+                names.extend(PaymentName::of(payment));
             }
-            if let Some((service, key, version)) = entry.value.change()
-                && let (Ok(service), Ok(key)) = (ServiceId::parse(service), OrderKey::parse(key))
-            {
-                changes.insert(entry.index, (keys::order(&service, &key), version));
-            }
+            changes.extend(made_at(&entry.value).map(|place| (entry.index, place)));
         }
-        let mut decisions = self.decided(&ids).await?;
+        let mut decisions = self.decided(&names).await?;
         let mut contests: Vec<_> = changes
             .values()
             .map(|(list, version)| contest_key(list, *version))
@@ -259,8 +269,7 @@ impl<P: Platform> Store<P> {
         for entry in entries {
             let standing = match (&entry.value, changes.get(&entry.index)) {
                 (Event::PaymentRecorded(payment), _) => {
-                    self.of_payment(&entry, &payment.payment_id, &mut decisions)
-                        .await?
+                    self.of_payment(&entry, payment, &mut decisions).await?
                 }
                 (_, Some((list, version)))
                     if contests.contains_key(&contest_key(list, *version))
@@ -278,21 +287,22 @@ impl<P: Platform> Store<P> {
     async fn of_payment(
         &self,
         entry: &Entry<Event>,
-        id: &str,
+        payment: &PaymentJson,
         decisions: &mut Decisions,
     ) -> Result<Standing, StoreError> {
-        if !decisions.contains_key(id)
-            && let Ok(id) = PaymentId::parse(id)
-        {
+        let Ok(name) = PaymentName::of(payment) else {
+            return Ok(Standing::Abandoned);
+        };
+        if !decisions.contains_key(&name) {
             // Whoever records it is left as much time as a writer is.
             let age = std::time::Duration::try_from(self.now().duration_since(entry.at));
             if age.is_ok_and(|age| age < PATIENCE) {
                 return Ok(Standing::Pending);
             }
-            let decision = self.finish(&id, Patience::Wait).await?;
-            decisions.extend(decision.map(|decision| (id.to_string(), decision)));
+            let decision = self.finish(&name, Patience::Wait).await?;
+            decisions.extend(decision.map(|decision| (name.clone(), decision)));
         }
-        Ok(match decisions.get(id) {
+        Ok(match decisions.get(&name) {
             Some(Some(marker)) if marker.journal == entry.index => Standing::Valid,
             Some(_) => Standing::Abandoned,
             None => Standing::Pending,

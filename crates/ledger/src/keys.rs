@@ -3,7 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
-    domain::{OrderKey, PaymentId, Review, ServiceId},
+    domain::{OrderKey, PaymentId, Review, ServiceId, TextError},
     json::PaymentJson,
 };
 
@@ -15,8 +15,11 @@ pub const JOURNAL: &str = "journal";
 /// List of the days that are closed.
 pub const DAYS: &str = "days";
 
-/// Up to where the outbox is settled.
-pub const OUTBOX_LOW: &str = "outbox/low";
+/// List of the keys under which names are digested; the lowest counts.
+pub const SECRET: &str = "secret";
+
+/// Where delivery stands.
+pub const OUTBOX: &str = "outbox/state";
 
 /// That the institution has been told of a payment at a place in the journal, or never will.
 pub fn delivered(index: u64) -> String {
@@ -67,7 +70,7 @@ pub fn confirmed(id: &PaymentId) -> String {
 ///
 /// # Errors
 /// What is wrong with the names.
-pub fn order_of(payment: &PaymentJson) -> Result<String, crate::domain::TextError> {
+pub fn order_of(payment: &PaymentJson) -> Result<String, TextError> {
     let service = ServiceId::parse(&payment.service_id)?;
     Ok(order(&service, &OrderKey::parse(&payment.order_key)?))
 }
@@ -77,19 +80,62 @@ pub fn request(name: &str) -> String {
     format!("request/{}", encode(name))
 }
 
+/// Which payment of a PaymentID.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PaymentName {
+    /// The PaymentID.
+    pub id: PaymentId,
+    /// Whether it is MPay's own, where the first was entered by hand and voided.
+    pub after_void: bool,
+}
+
+impl PaymentName {
+    /// That of a record.
+    ///
+    /// # Errors
+    /// What is wrong with the PaymentID.
+    pub fn of(payment: &PaymentJson) -> Result<Self, TextError> {
+        Ok(Self {
+            id: PaymentId::parse(&payment.payment_id)?,
+            after_void: payment.after_void,
+        })
+    }
+
+    /// That of the first payment of an id.
+    pub fn first(id: &PaymentId) -> Self {
+        Self {
+            id: id.clone(),
+            after_void: false,
+        }
+    }
+
+    /// That of MPay's own payment after the void of the first.
+    pub fn after_void(id: &PaymentId) -> Self {
+        Self {
+            id: id.clone(),
+            after_void: true,
+        }
+    }
+
+    fn under(&self, prefix: &str) -> String {
+        let suffix = if self.after_void { "/after-void" } else { "" };
+        format!("{prefix}/{}{suffix}", encode(self.id.as_str()))
+    }
+}
+
 /// List of the attempts to record a payment.
-pub fn payment(id: &PaymentId) -> String {
-    format!("payment/{}", encode(id.as_str()))
+pub fn payment(name: &PaymentName) -> String {
+    name.under("payment")
 }
 
 /// Marker of a payment that is recorded.
-pub fn done(id: &PaymentId) -> String {
-    format!("done/{}", encode(id.as_str()))
+pub fn done(name: &PaymentName) -> String {
+    name.under("done")
 }
 
 /// Whether the marker under this key is that of a payment.
 pub fn is_marker_of(key: &str, payment: &PaymentJson) -> bool {
-    PaymentId::parse(&payment.payment_id).is_ok_and(|id| done(&id) == key)
+    PaymentName::of(payment).is_ok_and(|name| done(&name) == key)
 }
 
 /// The signed answer to a payment, by its place in the journal: who finishes an abandoned recording
@@ -103,9 +149,22 @@ pub fn journal(index: u64) -> String {
     format!("{JOURNAL}/{index}")
 }
 
+/// List of the statements that were imported, one after the other.
+pub const SETTLEMENTS: &str = "settlements";
+
+/// The payment that a row of a statement shows, by the row's name.
+pub fn shown(row: &str) -> String {
+    format!("shown/{row}")
+}
+
 /// The statement that shows a payment, by its place in the journal.
 pub fn settled(id: &PaymentId) -> String {
     format!("settled/{}", encode(id.as_str()))
+}
+
+/// List of what became of a proposal, by its place in the journal.
+pub fn proposal(index: u64) -> String {
+    format!("proposal/{index}")
 }
 
 /// List of what became of a refused confirmation.

@@ -11,6 +11,7 @@
 //! * `payments`: recording a payment once, however often and from wherever it is confirmed.
 //! * `journal`, `days`, `register`: what happened, in order; the ranges that days are; views of it.
 //! * `outbox`, `settlement`, `reviews`, `manual`, `evidence`: what follows from it.
+//! * `secret`: the key under which names of what persons filled in are digested.
 //! * `personal_data`, `repair`: the only places that write an entry again.
 
 pub mod digest;
@@ -35,6 +36,7 @@ mod register;
 mod repair;
 mod requests;
 mod reviews;
+mod secret;
 mod settlement;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -48,31 +50,37 @@ pub use days::{Day, DayRange};
 pub use evidence::{Evidence, Proof};
 pub use folds::OrderPayments;
 pub use journal::{JournalEntry, JournalPage, Span};
-pub use manual::StoredProposal;
+pub use manual::{Decision, Proposed, StoredProposal};
 pub use mpay_domain as domain;
 #[cfg(any(test, feature = "testing"))]
 pub use mpay_log::memory;
 pub use mpay_log::{Platform, PlatformError, RawEntry, StoreError, contract};
 pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
-pub use outbox::{Attempts, Delivery, OutboxPage, Settled};
-pub use payments::{Recorded, StoredPayment};
+pub use outbox::{Attempts, Delivery, OutboxPage, OutboxState, Settled, Waiting};
+pub use payments::{Known, Recorded, StoredPayment};
 pub use personal_data::{Erased, Erasure, Tombstone};
 pub use register::{RegisterPage, RegisteredOrder};
 pub use repair::Repair;
 pub use requests::CreateError;
 pub use reviews::{CloseError, ClosedRefusal, StoredRefusal};
+pub use secret::{Secret, SecretCell};
+pub use settlement::{SettlementMark, Shown};
 
 /// The books, on a platform.
 #[derive(Debug)]
 pub struct Store<P> {
     log: Log<P>,
+    /// The secret, once it has been read.
+    secret: SecretCell,
 }
 
 impl<P: Platform> Store<P> {
     /// The books on `platform`.
     pub fn new(platform: P) -> Self {
-        let log = Log::new(platform);
-        Self { log }
+        Self {
+            log: Log::new(platform),
+            secret: SecretCell::default(),
+        }
     }
 
     /// What they stand on.

@@ -9,14 +9,14 @@ use super::{
     Platform, RawEntry, Store, StoreError,
     evidence::to_json,
     folds::{Kept, LONG, SEGMENT},
-    keys,
+    keys::{self, PaymentName},
     payments::{Decisions, Patience},
 };
 use crate::{
-    domain::{
-        ChangeRefused, Order, OrderKey, OrderState, PaymentId, RecordedPayment, Review, ServiceId,
+    domain::{ChangeRefused, Order, OrderKey, OrderState, RecordedPayment, Review, ServiceId},
+    json::{
+        ConfirmedJson, ErasureJson, Event, OrderJson, PaymentJson, ReviewClosedJson, VoidedJson,
     },
-    json::{ConfirmedJson, ErasureJson, Event, OrderJson, PaymentJson, ReviewClosedJson},
 };
 
 /// How often a change is begun anew because its place was passed by.
@@ -39,6 +39,8 @@ pub(super) enum OrderEntry {
     Payment(Box<PaymentJson>),
     /// MPay confirms a payment that was entered by hand.
     Confirmed(Box<PaymentJson>),
+    /// A payment that was entered by hand counts no more.
+    Voided(Box<VoidedJson>),
     /// A review of a payment is closed.
     Closed(Box<ReviewClosedJson>),
     /// What stands before it is without personal data.
@@ -51,11 +53,12 @@ impl OrderEntry {
     /// Whether an entry that cannot be read is of a kind that this program does not know: a later
     /// version has written it, and it stops nobody. Everything else is damage.
     fn is_unknown(raw: &RawEntry) -> bool {
-        const KNOWN: [&str; 7] = [
+        const KNOWN: [&str; 8] = [
             "version",
             "created",
             "payment",
             "confirmed",
+            "voided",
             "closed",
             "erased",
             "void",
@@ -105,10 +108,12 @@ pub struct StoredOrder {
 }
 
 impl StoredOrder {
-    /// A payment of this id, if it is among those that are here.
-    pub(super) fn payment(&self, id: &PaymentId) -> Option<(PaymentJson, RecordedPayment)> {
-        let mut states = self.state.payments().iter();
-        let position = states.position(|state| state.confirmation.payment_id == *id)?;
+    /// A payment, if it is among those that are here.
+    pub(super) fn payment(&self, name: &PaymentName) -> Option<(PaymentJson, RecordedPayment)> {
+        let mut states = self.state.payments().iter().zip(&self.payments);
+        let position = states.position(|(state, record)| {
+            state.confirmation.payment_id == name.id && record.after_void == name.after_void
+        })?;
         let state = self.state.payments().get(position)?;
         Some((self.payments.get(position)?.clone(), state.clone()))
     }
@@ -245,11 +250,11 @@ impl<P: Platform> Store<P> {
         listings: impl IntoIterator<Item = &'a Listing<OrderEntry>>,
     ) -> Result<Decisions, StoreError> {
         let entries = listings.into_iter().flat_map(|listing| &listing.entries);
-        let ids = entries.filter_map(|entry| match &entry.value {
-            OrderEntry::Payment(payment) => PaymentId::parse(&payment.payment_id).ok(),
+        let names = entries.filter_map(|entry| match &entry.value {
+            OrderEntry::Payment(payment) => PaymentName::of(payment).ok(),
             _ => None,
         });
-        self.decided(&ids.collect::<Vec<_>>()).await
+        self.decided(&names.collect::<Vec<_>>()).await
     }
 
     /// Changes an order, or makes it: `change` gives what it shall be, of what it is.
@@ -386,11 +391,11 @@ impl<P: Platform> Store<P> {
         // A payment that is being recorded counts, or not, before anything is judged by it.
         for entry in &listing.entries {
             if let OrderEntry::Payment(payment) = &entry.value
-                && let Ok(id) = PaymentId::parse(&payment.payment_id)
-                && !markers.contains_key(id.as_str())
+                && let Ok(name) = PaymentName::of(payment)
+                && !markers.contains_key(&name)
             {
-                let decision = self.finish(&id, Patience::Wait).await?;
-                markers.extend(decision.map(|decision| (id.to_string(), decision)));
+                let decision = self.finish(&name, Patience::Wait).await?;
+                markers.extend(decision.map(|decision| (name, decision)));
             }
         }
         self.fold_on(list, kept, listing, &markers).await
@@ -476,7 +481,10 @@ fn add(
             stored.state.amend(order.to_order().map_err(many)?);
             stored.request = Some(request);
         }
-        OrderEntry::Payment(json) => match markers.get(&json.payment_id) {
+        OrderEntry::Payment(json) => match PaymentName::of(&json)
+            .ok()
+            .and_then(|name| markers.get(&name))
+        {
             Some(Some(marker)) if marker.order == entry_key(list, entry.index) => {
                 let (confirmation, received_at) = json.to_received().map_err(many)?;
                 if stored.state.pay(confirmation, received_at) {
@@ -500,6 +508,10 @@ fn add(
                     evidence: json.evidence,
                 });
             }
+        }
+        OrderEntry::Voided(voided) => {
+            let (voided, effect) = voided.read(entry.at).map_err(many)?;
+            stored.state.void(&effect.payment_id, voided, &effect);
         }
         OrderEntry::Closed(closed) => {
             let (payment_id, closed) = closed.read(entry.at).map_err(|error| many(vec![error]))?;

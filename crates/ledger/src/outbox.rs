@@ -2,16 +2,19 @@
 //!
 //! It is derived. A payment's entry in the journal is its entry in the outbox, so that it is there
 //! before MPay gets its answer and costs nothing; it is settled once `delivered/<index>` exists.
-//! `outbox/low` is an index up to which everything is settled: it keeps the reading short, and as
-//! what is settled stays so, an older value that wins a race does no harm.
+//! `outbox/state` keeps the reading short: an index up to which everything is settled, but for a few
+//! that are named beside it and wait for their next attempt, so that none of them stands in the way
+//! of what comes after. Both are one value, and what it says stays true: an older one that wins a
+//! race, or one that a crash has kept from being written, does no harm.
 
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use mpay_log::read_entry;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    Platform, Span, Store, StoreError,
+    JournalEntry, Platform, Span, Store, StoreError,
     evidence::{corrupt, to_json},
     keys,
 };
@@ -72,22 +75,78 @@ pub struct OutboxPage {
     pub next: u64,
 }
 
+/// Where delivery stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxState {
+    /// Every delivery up to this index is settled, or among those that wait.
+    pub low: u64,
+    /// Deliveries up to `low` that are not settled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<Waiting>,
+    /// Where to go on while there is no room among those that wait; 0 for where everything is
+    /// settled.
+    #[serde(default)]
+    pub next: u64,
+    /// Whether those that wait had their turn, and what is new did not.
+    #[serde(default)]
+    pub new_first: bool,
+}
+
+/// A delivery that waits for its next attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The payment's place in the journal.
+    pub index: u64,
+    /// When to try again, at the earliest; at once if absent.
+    #[serde(
+        default,
+        deserialize_with = "time::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub next_at: Option<Timestamp>,
+}
+
+impl OutboxState {
+    /// The index before the first delivery that is not settled.
+    pub fn first(&self) -> u64 {
+        let waiting = self.waiting.iter().map(|waiting| waiting.index - 1);
+        waiting.min().unwrap_or(self.low).min(self.low)
+    }
+}
+
 impl<P: Platform> Store<P> {
-    /// An index up to which every delivery is settled.
+    /// Where delivery stands.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn outbox_low(&self) -> Result<u64, StoreError> {
-        let values = self.log.get_many(&[keys::OUTBOX_LOW.to_owned()]).await?;
-        Ok(read(&values, keys::OUTBOX_LOW)?.unwrap_or_default())
+    pub async fn outbox_state(&self) -> Result<OutboxState, StoreError> {
+        let values = self.log.get_many(&[keys::OUTBOX.to_owned()]).await?;
+        Ok(read(&values, keys::OUTBOX)?.unwrap_or_default())
     }
 
-    /// Says that every delivery up to an index is settled.
+    /// Keeps where delivery stands.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn raise_outbox_low(&self, index: u64) -> Result<(), StoreError> {
-        self.set(keys::OUTBOX_LOW.to_owned(), &index).await
+    pub async fn set_outbox_state(&self, state: &OutboxState) -> Result<(), StoreError> {
+        self.set(keys::OUTBOX.to_owned(), state).await
+    }
+
+    /// Deliveries at some places of the journal: those of them that there are.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn deliveries(&self, indices: &[u64]) -> Result<Vec<Delivery>, StoreError> {
+        let keys: Vec<_> = indices.iter().map(|index| keys::journal(*index)).collect();
+        let values = self.log.get_many(&keys).await?;
+        let mut entries = Vec::with_capacity(indices.len());
+        for (index, key) in indices.iter().zip(keys) {
+            if let Some(bytes) = values.get(&key) {
+                // One that is damaged waits until it is mended.
+                entries.extend(read_entry::<Event>(*index, bytes).ok().map(Into::into));
+            }
+        }
+        self.with_attempts(entries).await
     }
 
     /// Deliveries after the cursor `after`. A payment that is still being recorded is not passed
@@ -98,7 +157,15 @@ impl<P: Platform> Store<P> {
     pub async fn outbox(&self, after: u64) -> Result<OutboxPage, StoreError> {
         let wanted = |event: &Event| matches!(event, Event::PaymentRecorded(_));
         let page = self.journal(after, PAGE, Span::ALWAYS, wanted).await?;
-        let indices = page.entries.iter().map(|entry| entry.index);
+        Ok(OutboxPage {
+            deliveries: self.with_attempts(page.entries).await?,
+            next: page.next,
+        })
+    }
+
+    /// The payments among entries of the journal, with what became of their deliveries.
+    async fn with_attempts(&self, entries: Vec<JournalEntry>) -> Result<Vec<Delivery>, StoreError> {
+        let indices = entries.iter().map(|entry| entry.index);
         let names: Vec<_> = indices
             .flat_map(|index| [keys::delivered(index), keys::attempts(index)])
             .collect();
@@ -106,8 +173,8 @@ impl<P: Platform> Store<P> {
             true => HashMap::new(),
             false => self.log.get_many(&names).await?,
         };
-        let mut deliveries = Vec::with_capacity(page.entries.len());
-        for entry in page.entries {
+        let mut deliveries = Vec::with_capacity(entries.len());
+        for entry in entries {
             let Event::PaymentRecorded(payment) = entry.event else {
                 continue;
             };
@@ -119,8 +186,7 @@ impl<P: Platform> Store<P> {
                 settled: read(&values, &keys::delivered(entry.index))?,
             });
         }
-        let next = page.next;
-        Ok(OutboxPage { deliveries, next })
+        Ok(deliveries)
     }
 
     /// Keeps what has been tried in vain.

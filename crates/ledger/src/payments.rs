@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Evidence, JournalEntry, Platform, Proof, Store, StoreError, StoredOrder,
     evidence::{corrupt, to_json},
-    keys,
+    keys::{self, PaymentName},
     orders::OrderEntry,
 };
 use crate::{
@@ -63,6 +63,32 @@ pub struct StoredPayment {
     pub settled: Option<u64>,
 }
 
+/// What a confirmation by MPay meets.
+#[derive(Debug)]
+pub struct Known {
+    /// Whether it is, or would be, a payment of its own beside one that was entered by hand and
+    /// voided: [`PaymentJson::after_void`].
+    pub after_void: bool,
+    marker: Option<Marker>,
+}
+
+impl Known {
+    /// Whether there is a payment that counts.
+    pub fn is_recorded(&self) -> bool {
+        self.marker.is_some()
+    }
+
+    /// How a confirmation ends that needs no recording any more.
+    pub fn compare(
+        &self,
+        confirmation: &Confirmation,
+        evidence: &Evidence<'_>,
+    ) -> Option<Recorded> {
+        let marker = self.marker.as_ref()?;
+        Some(marker.compare(confirmation, evidence))
+    }
+}
+
 /// An attempt to record a payment, with its other places.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Attempt {
@@ -92,9 +118,9 @@ pub(super) struct Marker {
     manual: bool,
 }
 
-/// What is decided of payments, by their ids: the marker of one that is recorded, `None` where no
+/// What is decided of payments, by their names: the marker of one that is recorded, `None` where no
 /// attempt that was made is valid. Of what is not here nothing is decided yet.
-pub(super) type Decisions = HashMap<String, Option<Marker>>;
+pub(super) type Decisions = HashMap<PaymentName, Option<Marker>>;
 
 /// Whether to wait for those who are at work, and then to pass them by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,19 +132,6 @@ pub(super) enum Patience {
 }
 
 impl<P: Platform> Store<P> {
-    /// How a confirmation of this payment would end if it needs no recording any more.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store fails.
-    pub async fn recorded(
-        &self,
-        confirmation: &Confirmation,
-        evidence: &Evidence<'_>,
-    ) -> Result<Option<Recorded>, StoreError> {
-        let marker = self.marker(&confirmation.payment_id).await?;
-        Ok(marker.map(|marker| marker.compare(confirmation, evidence)))
-    }
-
     /// Records a payment: unless this gives [`Recorded::Conflict`] it is there for good, and once.
     ///
     /// Who finds others at it waits a moment for them, finishes what they have written, and
@@ -135,7 +148,11 @@ impl<P: Platform> Store<P> {
         answer: Option<&[u8]>,
     ) -> Result<Recorded, StoreError> {
         let id = &confirmation.payment_id;
-        let (done, list) = (keys::done(id), keys::payment(id));
+        let name = &PaymentName {
+            id: id.clone(),
+            after_void: payment.after_void,
+        };
+        let (done, list) = (keys::done(name), keys::payment(name));
         let order_list = keys::order(&confirmation.service_id, &confirmation.order_key);
         let order_entry = to_json(&OrderEntry::Payment(Box::new(payment.clone())))?;
         let event = to_json(&Event::PaymentRecorded(Box::new(payment.clone())))?;
@@ -150,7 +167,7 @@ impl<P: Platform> Store<P> {
             }
             let attempts = stored.get(&list).and_then(|count| parse_counter(count));
             if attempts.is_some_and(|attempts| attempts > 0)
-                && let Some(Some(marker)) = self.finish_unmarked(id, Patience::Wait).await?
+                && let Some(Some(marker)) = self.finish_unmarked(name, Patience::Wait).await?
             {
                 return Ok(marker.compare(confirmation, evidence));
             }
@@ -181,39 +198,39 @@ impl<P: Platform> Store<P> {
                 self.mark(&attempt).await?;
                 return Ok(Recorded::New);
             }
-            match self.finish(id, Patience::Wait).await? {
+            match self.finish(name, Patience::Wait).await? {
                 Some(Some(marker)) if marker.journal == journal.index() => {
                     return Ok(Recorded::New);
                 }
                 Some(Some(marker)) => return Ok(marker.compare(confirmation, evidence)),
                 // One of the places was passed by: others, then.
                 Some(None) => {}
-                None => return Err(StoreError::InProgress(id.to_string())),
+                None => return Err(in_progress(id.as_str())),
             }
         }
-        Err(StoreError::InProgress(id.to_string()))
+        Err(in_progress(id.as_str()))
     }
 
     /// Decides what is recorded of a payment, as far as it can be decided, and marks it. `None`
     /// where somebody is still at work and is not to be waited for.
     pub(super) async fn finish(
         &self,
-        id: &PaymentId,
+        name: &PaymentName,
         patience: Patience,
     ) -> Result<Option<Option<Marker>>, StoreError> {
-        match self.marker(id).await? {
+        match self.marker(name).await? {
             Some(marker) => Ok(Some(Some(marker))),
-            None => self.finish_unmarked(id, patience).await,
+            None => self.finish_unmarked(name, patience).await,
         }
     }
 
     /// The same, where there was no marker a moment ago.
     async fn finish_unmarked(
         &self,
-        id: &PaymentId,
+        name: &PaymentName,
         patience: Patience,
     ) -> Result<Option<Option<Marker>>, StoreError> {
-        let list = keys::payment(id);
+        let list = keys::payment(name);
         let mut attempts = self.log.read_all::<Attempt>(&list).await?;
         if patience == Patience::Wait && !attempts.unsettled.is_empty() {
             let settled = attempts.settled();
@@ -221,7 +238,7 @@ impl<P: Platform> Store<P> {
                 .settle(&list, settled + 1, attempts.length + 1)
                 .await?;
             // Whoever was waited for has written the marker, most often.
-            if let Some(marker) = self.marker(id).await? {
+            if let Some(marker) = self.marker(name).await? {
                 return Ok(Some(Some(marker)));
             }
             attempts = self.log.read_all(&list).await?;
@@ -257,19 +274,19 @@ impl<P: Platform> Store<P> {
 
     /// What is decided of payments. One that was left between its entries and its marker is
     /// finished by this; nobody is waited for.
-    pub(super) async fn decided(&self, ids: &[PaymentId]) -> Result<Decisions, StoreError> {
+    pub(super) async fn decided(&self, names: &[PaymentName]) -> Result<Decisions, StoreError> {
         /// Markers read by one call.
         const AT_ONCE: usize = 256;
         let mut decided = Decisions::new();
-        for ids in ids.chunks(AT_ONCE) {
-            let keys: Vec<_> = ids.iter().map(keys::done).collect();
+        for names in names.chunks(AT_ONCE) {
+            let keys: Vec<_> = names.iter().map(keys::done).collect();
             let markers = self.log.get_many(&keys).await?;
-            for (id, key) in ids.iter().zip(&keys) {
+            for (name, key) in names.iter().zip(&keys) {
                 let decision = match markers.get(key) {
                     Some(bytes) => Some(Some(read_marker(key, bytes)?)),
-                    None => self.finish_unmarked(id, Patience::None).await?,
+                    None => self.finish_unmarked(name, Patience::None).await?,
                 };
-                decided.extend(decision.map(|decision| (id.to_string(), decision)));
+                decided.extend(decision.map(|decision| (name.clone(), decision)));
             }
         }
         Ok(decided)
@@ -278,7 +295,7 @@ impl<P: Platform> Store<P> {
     /// Marks the payment that an attempt records.
     async fn mark(&self, attempt: &Attempt) -> Result<Marker, StoreError> {
         let payment = &attempt.payment;
-        let key = keys::done(&attempt.id()?);
+        let key = keys::done(&attempt.name()?);
         let confirmation = payment
             .to_confirmation()
             .map_err(|errors| StoreError::Corrupt {
@@ -298,23 +315,79 @@ impl<P: Platform> Store<P> {
         Ok(marker)
     }
 
-    pub(super) async fn marker(&self, id: &PaymentId) -> Result<Option<Marker>, StoreError> {
-        let key = keys::done(id);
-        let marker = self.log.get(&key).await?;
-        marker.map(|bytes| read_marker(&key, &bytes)).transpose()
+    /// The marker of a payment that is recorded. The secret comes along where it is not known yet, for
+    /// whoever asks is about to name a message.
+    pub(super) async fn marker(&self, name: &PaymentName) -> Result<Option<Marker>, StoreError> {
+        let key = keys::done(name);
+        let mut wanted = vec![key.clone()];
+        wanted.extend(self.secret_keys());
+        let values = self.log.get_many(&wanted).await?;
+        self.find_secret(&values)?;
+        let marker = values.get(&key).map(|bytes| read_marker(&key, bytes));
+        marker.transpose()
     }
 
-    /// A payment that is recorded; `None` if there is none of this id.
+    /// The marker of the payment of this id: of that after a void, if there is one.
+    async fn latest_marker(
+        &self,
+        id: &PaymentId,
+    ) -> Result<Option<(PaymentName, Marker)>, StoreError> {
+        let first = PaymentName::first(id);
+        let Some(marker) = self.marker(&first).await? else {
+            return Ok(None);
+        };
+        if marker.manual {
+            let second = PaymentName::after_void(id);
+            if let Some(marker) = self.marker(&second).await? {
+                return Ok(Some((second, marker)));
+            }
+        }
+        Ok(Some((first, marker)))
+    }
+
+    /// What a confirmation of this payment by MPay meets.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn known(&self, id: &PaymentId) -> Result<Known, StoreError> {
+        let (name, marker) = match self.latest_marker(id).await? {
+            Some((name, marker)) => (name, Some(marker)),
+            None => (PaymentName::first(id), None),
+        };
+        if let Some(marker) = marker.as_ref().filter(|marker| marker.manual)
+            && self.is_voided(&name, marker).await?
+        {
+            return Ok(Known {
+                after_void: true,
+                marker: None,
+            });
+        }
+        Ok(Known {
+            after_void: name.after_void,
+            marker,
+        })
+    }
+
+    /// Whether a payment is voided, by its order.
+    async fn is_voided(&self, name: &PaymentName, marker: &Marker) -> Result<bool, StoreError> {
+        let list = marker.order.rsplit_once('/').map(|(list, _)| list);
+        let order = self.read_order(list.unwrap_or_default()).await?;
+        Ok(order
+            .payment(name)
+            .is_some_and(|(_, state)| state.voided.is_some()))
+    }
+
+    /// A payment that is recorded: of two of this id that which counts. `None` if there is none.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails, or has lost what the marker promises.
     pub async fn payment(&self, id: &PaymentId) -> Result<Option<StoredPayment>, StoreError> {
-        let Some(marker) = self.marker(id).await? else {
+        let Some((name, marker)) = self.latest_marker(id).await? else {
             return Ok(None);
         };
         let key = keys::journal(marker.journal);
         let mut values = self.log.get_many(std::slice::from_ref(&key)).await?;
-        let entry = marker.entry(&keys::done(id), &mut values)?;
+        let entry = marker.entry(&keys::done(&name), &mut values)?;
         Ok(self.payments(vec![entry]).await?.pop())
     }
 
@@ -358,48 +431,47 @@ impl<P: Platform> Store<P> {
         let ids: Vec<_> = ids.collect();
         let settled = self.settled(&ids).await?;
         // A long order shows its latest payments only.
-        let is_missing = |key, confirmation: &Confirmation| {
-            let order: Option<&StoredOrder> = orders.get(key).and_then(Option::as_ref);
-            order.is_some_and(|order| {
-                !order.state.is_whole() && order.payment(&confirmation.payment_id).is_none()
-            })
-        };
-        let missing = payments
+        let names: Vec<_> = payments
             .iter()
-            .filter(|(_, _, key, _, confirmation)| is_missing(key, confirmation));
-        let missing: Vec<_> = missing
-            .map(|(.., confirmation)| confirmation.payment_id.clone())
+            .map(|(_, _, _, entered, confirmation)| PaymentName {
+                id: confirmation.payment_id.clone(),
+                after_void: entered.after_void,
+            })
             .collect();
-        let markers = self.decided(&missing).await?;
-        let mut segments = HashMap::new();
-        let mut old = Vec::new();
-        let mut old_records = HashMap::new();
-        for (_, _, key, _, confirmation) in &payments {
-            let id = &confirmation.payment_id;
-            let marker = markers.get(id.as_str()).and_then(Option::as_ref);
-            if let Some(place) = marker.and_then(Marker::place) {
-                let list = keys::order(&key.0, &key.1);
-                let found = self.old_payment(&list, place, id, &mut segments).await?;
-                if let Some((record, state)) = found {
-                    old_records.insert(id.clone(), record);
-                    old.push((list, state));
-                }
+        let named = payments.iter().zip(&names);
+        let missing = named.filter(|((_, _, key, ..), name)| {
+            let order: Option<&StoredOrder> = orders.get(key).and_then(Option::as_ref);
+            order.is_some_and(|order| !order.state.is_whole() && order.payment(name).is_none())
+        });
+        let missing: Vec<_> = missing
+            .map(|((_, _, key, ..), name)| (keys::order(&key.0, &key.1), name.clone()))
+            .collect();
+        let wanted: Vec<_> = missing.iter().map(|(_, name)| name.clone()).collect();
+        let markers = self.decided(&wanted).await?;
+        let (mut segments, mut old, mut found) = (HashMap::new(), Vec::new(), Vec::new());
+        for (list, name) in missing {
+            let marker = markers.get(&name).and_then(Option::as_ref);
+            if let Some(place) = marker.and_then(Marker::place)
+                && let Some((record, state)) =
+                    self.old_payment(&list, place, &name, &mut segments).await?
+            {
+                found.push((name, record));
+                old.push((list, state));
             }
         }
         self.close_old(&mut old).await?;
-        let mut old: HashMap<_, _> = old
-            .into_iter()
-            .map(|(_, state)| (state.confirmation.payment_id.clone(), state))
+        let found = found.into_iter().zip(old);
+        let mut found: HashMap<_, _> = found
+            .map(|((name, record), (_, state))| (name, (record, state)))
             .collect();
         let mut with_state = Vec::with_capacity(payments.len());
-        for ((index, at, key, entered, confirmation), settled) in payments.into_iter().zip(settled)
-        {
+        let payments = payments.into_iter().zip(settled).zip(names);
+        for (((index, at, key, entered, confirmation), settled), name) in payments {
             let order = orders.get(&key).and_then(Option::as_ref);
-            let id = &confirmation.payment_id;
             let (payment, state) = order
-                .and_then(|order| order.payment(id))
-                .or_else(|| old_records.remove(id).zip(old.remove(id)))
-                .unwrap_or_else(|| (entered, RecordedPayment::orphaned(confirmation.clone())));
+                .and_then(|order| order.payment(&name))
+                .or_else(|| found.remove(&name))
+                .unwrap_or_else(|| (entered, RecordedPayment::orphaned(confirmation)));
             let lines = state.confirmation.lines.iter();
             let accounts = lines.map(|line| order?.state.account(&line.line_id).cloned());
             with_state.push(StoredPayment {
@@ -414,7 +486,8 @@ impl<P: Platform> Store<P> {
         Ok(with_state)
     }
 
-    /// Of these payments those that are recorded.
+    /// Of these payments those that are recorded: both, where MPay has confirmed one after it was
+    /// entered by hand and voided.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails, or has lost what a marker promises.
@@ -422,10 +495,13 @@ impl<P: Platform> Store<P> {
         &self,
         ids: &[PaymentId],
     ) -> Result<Vec<StoredPayment>, StoreError> {
-        const AT_ONCE: usize = 200;
+        const AT_ONCE: usize = 128;
         let mut payments = Vec::new();
         for ids in ids.chunks(AT_ONCE) {
-            let keys: Vec<_> = ids.iter().map(keys::done).collect();
+            let names = ids
+                .iter()
+                .flat_map(|id| [PaymentName::first(id), PaymentName::after_void(id)]);
+            let keys: Vec<_> = names.map(|name| keys::done(&name)).collect();
             let mut markers = Vec::new();
             for (key, bytes) in self.log.get_many(&keys).await? {
                 let marker = read_marker(&key, &bytes)?;
@@ -489,6 +565,10 @@ impl<P: Platform> Store<P> {
     }
 }
 
+fn in_progress(id: &str) -> StoreError {
+    StoreError::InProgress(format!("payment {id}"))
+}
+
 pub(super) fn lost(key: String) -> StoreError {
     StoreError::Corrupt {
         key,
@@ -498,10 +578,9 @@ pub(super) fn lost(key: String) -> StoreError {
 }
 
 impl Attempt {
-    /// The payment's id.
-    pub(super) fn id(&self) -> Result<PaymentId, StoreError> {
-        let id = &self.payment.payment_id;
-        PaymentId::parse(id).map_err(|error| self.corrupt(error))
+    /// The payment's name.
+    fn name(&self) -> Result<PaymentName, StoreError> {
+        PaymentName::of(&self.payment).map_err(|error| self.corrupt(error))
     }
 
     /// The list of its order.

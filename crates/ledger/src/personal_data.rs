@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     JournalEntry, Platform, Precondition, RegisterError, Store, StoreError,
     evidence::to_json,
-    keys,
+    keys::{self, PaymentName},
     orders::{Change, OrderEntry, fold},
     payments::{Attempt, Decisions},
 };
 use crate::{
     digest::sha256,
-    domain::{OrderKey, OrderState, OrderStatus, PaymentId, ServiceId, SetStatus},
+    domain::{OrderKey, OrderState, OrderStatus, ServiceId, SetStatus},
     json::{ErasureJson, Event, RefusalJson, time},
 };
 
@@ -85,7 +85,10 @@ pub struct Tombstone {
     /// When it was erased.
     #[serde(deserialize_with = "time::deserialize")]
     pub erased_at: Timestamp,
-    /// SHA-256 of the message, by which a copy that is kept elsewhere is recognised.
+    /// SHA-256 of the message, by which a copy that is kept elsewhere is recognised. It is without a
+    /// key, so that anybody who has the copy can tell; and leads nobody to what was erased, since
+    /// it is over the whole message: to try a value one would need MPay's signature over it, or
+    /// the nonce of what was entered by hand.
     pub sha256: String,
 }
 
@@ -109,7 +112,7 @@ struct Seen {
     /// Entries that are still to be written without personal data.
     rest: Vec<(String, Vec<u8>)>,
     /// Payments without personal data.
-    payments: HashSet<String>,
+    payments: HashSet<PaymentName>,
     /// When the order was erased last.
     erased_at: Option<Timestamp>,
 }
@@ -191,7 +194,9 @@ impl<P: Platform> Store<P> {
                 Event::PaymentRecorded(payment) | Event::PaymentConfirmed(payment) => {
                     let order = address(&payment.service_id, &payment.order_key)
                         .and_then(|key| orders.get(&key));
-                    if order.is_some_and(|order| order.payments.contains(&payment.payment_id)) {
+                    if PaymentName::of(payment)
+                        .is_ok_and(|name| order.is_some_and(|order| order.payments.contains(&name)))
+                    {
                         self.erase_payment(event, &mut report).await?;
                     }
                 }
@@ -342,8 +347,8 @@ impl<P: Platform> Store<P> {
         }
         let mut rest = Vec::new();
         let mut messages = HashSet::from([payment.evidence.clone()]);
-        if let Ok(id) = PaymentId::parse(&payment.payment_id) {
-            let list = keys::payment(&id);
+        if let Ok(name) = PaymentName::of(payment) {
+            let list = keys::payment(&name);
             let attempts = self.log.read_all::<Attempt>(&list).await?;
             self.erase_late(&list, &attempts).await?;
             for mut attempt in attempts.entries {
@@ -466,7 +471,7 @@ impl OrderEntry {
         match self {
             Self::Version(order) | Self::Created { order, .. } => order.erase_personal_data(),
             Self::Payment(payment) | Self::Confirmed(payment) => payment.erase_personal_data(),
-            Self::Closed(_) | Self::Erased(_) | Self::Void => false,
+            Self::Voided(_) | Self::Closed(_) | Self::Erased(_) | Self::Void => false,
         }
     }
 }
@@ -500,7 +505,7 @@ fn see_order(
     for entry in &listing.entries {
         let is_erased = entry.index < erased_before;
         if is_erased && let OrderEntry::Payment(payment) = &entry.value {
-            payments.insert(payment.payment_id.clone());
+            payments.extend(PaymentName::of(payment));
         }
         let mut value = entry.value.clone();
         if !value.erase_personal_data() {

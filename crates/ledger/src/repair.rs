@@ -14,12 +14,13 @@ use serde::Serialize;
 use super::{
     Platform, Store, StoreError,
     evidence::to_json,
-    keys,
+    journal::made_at,
+    keys::{self, PaymentName},
     orders::OrderEntry,
     payments::{Attempt, Marker, Patience},
 };
 use crate::{
-    domain::{OrderKey, PaymentId, ServiceId},
+    domain::{OrderKey, ServiceId},
     json::{Event, PaymentJson},
 };
 
@@ -59,11 +60,11 @@ impl<P: Platform> Store<P> {
             ..Repair::default()
         };
         self.enter_late(&part.late).await?;
-        let mut found: BTreeMap<String, PaymentJson> = BTreeMap::new();
+        let mut found: BTreeMap<(String, bool), PaymentJson> = BTreeMap::new();
         let mut lists = BTreeMap::new();
         for entry in &part.entries {
             if let Event::PaymentRecorded(payment) = &entry.value {
-                let found = found.entry(payment.payment_id.clone());
+                let found = found.entry((payment.payment_id.clone(), payment.after_void));
                 found.or_insert_with(|| PaymentJson::clone(payment));
                 if let Ok(list) = keys::order_of(payment) {
                     lists.insert(list, ());
@@ -78,22 +79,22 @@ impl<P: Platform> Store<P> {
             let listing = self.log.read_all::<OrderEntry>(list).await?;
             for entry in &listing.entries {
                 if let OrderEntry::Payment(payment) = &entry.value {
-                    let found = found.entry(payment.payment_id.clone());
+                    let found = found.entry((payment.payment_id.clone(), payment.after_void));
                     found.or_insert_with(|| PaymentJson::clone(payment));
                 }
             }
             self.note_raw(list, &listing, &mut repair);
         }
         self.note_raw(keys::JOURNAL, &part, &mut repair);
-        for (id, found) in found {
+        for ((id, _), found) in found {
             repair.checked += 1;
-            let Ok(parsed) = PaymentId::parse(&id) else {
+            let Ok(name) = PaymentName::of(&found) else {
                 continue;
             };
-            let Some(Some(marker)) = self.finish(&parsed, Patience::Wait).await? else {
+            let Some(Some(marker)) = self.finish(&name, Patience::Wait).await? else {
                 continue;
             };
-            if self.mend(&parsed, &marker, &found).await? {
+            if self.mend(&name, &marker, &found).await? {
                 repair.repaired.push(id);
             }
         }
@@ -123,11 +124,11 @@ impl<P: Platform> Store<P> {
     /// Writes the entries of a payment again that are not there, or not whole.
     async fn mend(
         &self,
-        id: &PaymentId,
+        name: &PaymentName,
         marker: &Marker,
         record: &PaymentJson,
     ) -> Result<bool, StoreError> {
-        let attempts = keys::payment(id);
+        let attempts = keys::payment(name);
         let places = [marker.order.clone(), keys::journal(marker.journal)];
         let values = self.log.get_many(&places).await?;
         let [in_order, in_journal] = &places;
@@ -137,7 +138,9 @@ impl<P: Platform> Store<P> {
         let journal = values
             .get(in_journal)
             .map(|bytes| read_entry::<Event>(0, bytes));
-        let is_here = |payment: &PaymentJson| payment.payment_id == record.payment_id;
+        let is_here = |payment: &PaymentJson| {
+            (&payment.payment_id, payment.after_void) == (&record.payment_id, record.after_void)
+        };
         let whole_order = matches!(&order, Some(Ok(entry))
             if matches!(&entry.value, OrderEntry::Payment(payment) if is_here(payment)));
         let whole_journal = matches!(&journal, Some(Ok(entry))
@@ -181,13 +184,13 @@ impl<P: Platform> Store<P> {
             let Ok(entry) = read_entry::<Event>(raw.index, &raw.bytes) else {
                 continue;
             };
-            let Some((service, key, place)) = entry.value.change() else {
+            // A statement counts only with its event: that one was imported again, if at all.
+            if matches!(entry.value, Event::SettlementImported(_)) {
+                continue;
+            }
+            let Some((list, place)) = made_at(&entry.value) else {
                 continue;
             };
-            let (Ok(service), Ok(key)) = (ServiceId::parse(service), OrderKey::parse(key)) else {
-                continue;
-            };
-            let list = keys::order(&service, &key);
             let entered = format!("late/{}", raw.index);
             if self.log.are_alive(&[(&list, place)]).await? && self.first(&entered).await? {
                 self.enter(&to_json(&entry.value)?).await?;

@@ -21,7 +21,7 @@ const TRIES: u32 = 5;
 /// which the lowest counts.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claim {
-    /// SHA-256 of what was asked for.
+    /// Digest under the store's secret of what was asked for, which names people.
     content: String,
     order_key: String,
 }
@@ -64,7 +64,7 @@ impl<P: Platform> Store<P> {
         content: &[u8],
         order: impl Fn(&OrderKey) -> Result<Order, E>,
     ) -> Result<OrderKey, CreateError<E>> {
-        let content = &sha256(content);
+        let content = &self.secret().await?.digest("request", &[content]);
         let claim = self.claim(service, request, content, &order).await?;
         if claim.content != *content {
             return Err(CreateError::OtherContent);

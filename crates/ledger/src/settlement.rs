@@ -1,46 +1,250 @@
-//! Payments that a bank's or the treasury's statement shows.
+//! Payments that a bank's or the treasury's statement shows: each row of all statements at most one
+//! payment, and each payment by at most one row.
+//!
+//! Statements are imported one after the other: an import takes a place in the list
+//! [`keys::SETTLEMENTS`], and is judged by what stands before it. Its entry there counts if its event's
+//! place in the journal does. The marks, by which a payment finds its statement and a row its payment,
+//! are an index of the entries that count: whoever comes next writes those that an interrupted import
+//! has not written.
 
-use super::{
-    Platform, Store, StoreError,
-    evidence::{read_place, to_json},
-    keys,
-};
+use std::collections::HashMap;
+
+use mpay_log::BLOCK;
+use serde::{Deserialize, Serialize};
+
+use super::{Platform, Store, StoreError, evidence::to_json, keys};
 use crate::{
     domain::PaymentId,
     json::{Event, SettlementJson},
 };
 
+/// Payments marked at once.
+const AT_ONCE: usize = 200;
+/// Up to which entry of the list everything is marked: what is older does no harm.
+const MARKED: &str = "settlements-marked";
+
+/// That a statement shows a payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettlementMark {
+    /// The event, by its place in the journal.
+    pub settlement: u64,
+    /// The name of the row.
+    pub row: String,
+}
+
+/// A payment, and the row that shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The payment's id.
+    pub payment_id: String,
+    /// The row's name, under which it is known in other statements too.
+    pub row: String,
+}
+
+/// An entry of the list.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SettlementEntry {
+    /// A statement shows payments that none has shown before.
+    Imported {
+        /// Place of the event in the journal.
+        journal: u64,
+        payments: Vec<String>,
+        /// The row of each.
+        rows: Vec<String>,
+    },
+    /// An index that was taken, but not used.
+    Void,
+}
+
 impl<P: Platform> Store<P> {
-    /// Marks payments as settled by a statement, all in one batch with the event; gives its place
-    /// in the journal. A payment that two statements show is marked by the one written last:
-    /// either is true.
+    /// Imports a statement, with this SHA-256. `judge` reads what is known of its rows, and gives
+    /// those that show a payment for the first time: it is asked again if another statement came in
+    /// between. Gives also the place of the event, if there is anything new.
     ///
     /// # Errors
-    /// [`StoreError`] if it could not be kept; the same again then does it.
-    pub async fn settle(&self, settlement: &SettlementJson) -> Result<u64, StoreError> {
-        let event = to_json(&Event::SettlementImported(Box::new(settlement.clone())))?;
-        self.enter_with(&event, |place| {
-            let mark = place.to_string().into_bytes();
-            let marks = settlement.payments.iter().filter_map(|id| {
-                let id = PaymentId::parse(id).ok()?;
-                Some((keys::settled(&id), mark.clone()))
-            });
-            marks.collect()
-        })
-        .await
+    /// Those of `judge`; or [`StoreError`]: the same again then does it.
+    pub async fn settle<T, E: From<StoreError>>(
+        &self,
+        sha256: &str,
+        by: &str,
+        judge: impl AsyncFn() -> Result<(Vec<Shown>, T), E>,
+    ) -> Result<(Option<u64>, T), E> {
+        const TRIES: u32 = 5;
+        for _ in 0..TRIES {
+            let (marked, length) = self.mark_settlements().await?;
+            let (mut shown, mut judged) = judge().await?;
+            if shown.is_empty() {
+                return Ok((None, judged));
+            }
+            let slot = self.log.take(keys::SETTLEMENTS).await?;
+            if marked < length || slot.index() != marked + 1 {
+                // Another statement came in between, or is being imported.
+                self.log
+                    .settle(keys::SETTLEMENTS, marked + 1, slot.index())
+                    .await?;
+                self.mark_settlements().await?;
+                (shown, judged) = judge().await?;
+                if shown.is_empty() {
+                    let void = to_json(&SettlementEntry::Void)?;
+                    let _ = self.log.fill(&[(&slot, &void)], Vec::new()).await?;
+                    return Ok((None, judged));
+                }
+            }
+            let journal = self.log.take(keys::JOURNAL).await?;
+            let (payments, rows): (Vec<_>, Vec<_>) = shown
+                .into_iter()
+                .map(|shown| (shown.payment_id, shown.row))
+                .unzip();
+            let event = Event::SettlementImported(Box::new(SettlementJson {
+                sha256: sha256.to_owned(),
+                payments: payments.clone(),
+                rows: rows.clone(),
+                by: by.to_owned(),
+                entry: slot.index(),
+            }));
+            let entry = SettlementEntry::Imported {
+                journal: journal.index(),
+                payments,
+                rows,
+            };
+            let texts = (to_json(&entry)?, to_json(&event)?);
+            let filled = self
+                .log
+                .fill(&[(&slot, &texts.0), (&journal, &texts.1)], Vec::new())
+                .await?;
+            // Where one of the places was passed by, neither counts: others, then.
+            if filled.all() {
+                self.mark_shown(entry).await?;
+                self.set_note(MARKED, &slot.index()).await?;
+                return Ok((Some(journal.index()), judged));
+            }
+        }
+        Err(StoreError::Contested(keys::SETTLEMENTS.to_owned()).into())
+    }
+
+    /// Writes the marks that are not certain to be there. Gives up to which entry of the list there
+    /// are all, and how long it is.
+    async fn mark_settlements(&self) -> Result<(u64, u64), StoreError> {
+        let mut marked = self.note(MARKED).await?.unwrap_or_default();
+        loop {
+            let listing = self
+                .log
+                .read_part::<SettlementEntry>(keys::SETTLEMENTS, marked + 1, BLOCK)
+                .await?;
+            let (cursor, length) = (listing.settled(), listing.length);
+            for entry in listing.entries {
+                if let SettlementEntry::Imported { journal, .. } = &entry.value
+                    && self.log.are_alive(&[(keys::JOURNAL, *journal)]).await?
+                {
+                    self.mark_shown(entry.value).await?;
+                }
+            }
+            if cursor <= marked {
+                return Ok((marked, length));
+            }
+            marked = cursor;
+            self.set_note(MARKED, &marked).await?;
+            if cursor >= length {
+                return Ok((marked, length));
+            }
+        }
+    }
+
+    /// Writes the marks of an entry that counts: the same, whoever does it and however often.
+    async fn mark_shown(&self, entry: SettlementEntry) -> Result<(), StoreError> {
+        let SettlementEntry::Imported {
+            journal,
+            payments,
+            rows,
+        } = entry
+        else {
+            return Ok(());
+        };
+        let pairs: Vec<_> = payments.into_iter().zip(rows).collect();
+        for pairs in pairs.chunks(AT_ONCE) {
+            let mut marks = Vec::with_capacity(pairs.len() * 2);
+            for (id, row) in pairs {
+                let Ok(payment_id) = PaymentId::parse(id) else {
+                    continue;
+                };
+                let mark = SettlementMark {
+                    settlement: journal,
+                    row: row.clone(),
+                };
+                marks.push((keys::settled(&payment_id), to_json(&mark)?.into_bytes()));
+                marks.push((keys::shown(row), id.clone().into_bytes()));
+            }
+            self.log.set_many(&marks).await?;
+        }
+        Ok(())
+    }
+
+    /// The payments that rows of these names have shown, by the row.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn payments_shown(
+        &self,
+        rows: &[String],
+    ) -> Result<HashMap<String, String>, StoreError> {
+        let mut payments = HashMap::new();
+        for rows in rows.chunks(AT_ONCE) {
+            let keys: Vec<_> = rows.iter().map(|row| keys::shown(row)).collect();
+            let mut values = self.log.get_many(&keys).await?;
+            for (row, key) in rows.iter().zip(keys) {
+                let payment = values.remove(&key).map(String::from_utf8);
+                let payment = payment.transpose().map_err(|_| not_a_mark(&key))?;
+                payments.extend(payment.map(|payment| (row.clone(), payment)));
+            }
+        }
+        Ok(payments)
+    }
+
+    /// The marks of payments, by their ids.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn settlement_marks(
+        &self,
+        ids: &[String],
+    ) -> Result<HashMap<String, SettlementMark>, StoreError> {
+        let mut marks = HashMap::new();
+        for ids in ids.chunks(AT_ONCE) {
+            let parsed: Vec<_> = ids.iter().flat_map(|id| PaymentId::parse(id)).collect();
+            for (id, mark) in parsed.iter().zip(self.read_marks(&parsed).await?) {
+                marks.extend(mark.map(|mark| (id.to_string(), mark)));
+            }
+        }
+        Ok(marks)
     }
 
     /// The statement that shows a payment, for each of some: its place in the journal.
     pub(super) async fn settled(&self, ids: &[PaymentId]) -> Result<Vec<Option<u64>>, StoreError> {
+        let marks = self.read_marks(ids).await?.into_iter();
+        Ok(marks.map(|mark| Some(mark?.settlement)).collect())
+    }
+
+    async fn read_marks(
+        &self,
+        ids: &[PaymentId],
+    ) -> Result<Vec<Option<SettlementMark>>, StoreError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         let keys: Vec<_> = ids.iter().map(keys::settled).collect();
         let marks = self.log.get_many(&keys).await?;
         let read = keys.iter().map(|key| {
-            let mark = marks.get(key).map(|mark| read_place(key, mark));
-            mark.transpose()
+            let mark = marks.get(key).map(|bytes| serde_json::from_slice(bytes));
+            mark.transpose().map_err(|_| not_a_mark(key))
         });
         read.collect()
+    }
+}
+
+fn not_a_mark(key: &str) -> StoreError {
+    StoreError::Corrupt {
+        key: key.to_owned(),
+        reason: "not the mark of a statement".to_owned(),
     }
 }

@@ -4,14 +4,19 @@
 #![allow(clippy::missing_panics_doc, clippy::missing_errors_doc)]
 
 use super::{
-    Evidence, Platform, Precondition, Recorded, RegisterError, Registered, Store, StoreError,
-    StoredOrder,
+    Evidence, Platform, Precondition, Recorded, RegisterError, Registered, Secret, Store,
+    StoreError, StoredOrder,
 };
 use crate::{
     domain::{Confirmation, Order, OrderKey, ServiceId},
     json::{OrderJson, PaymentJson},
     memory::Memory,
 };
+
+/// That of a [`Memory`].
+pub fn secret() -> Secret {
+    Secret::new(&[7; 32]).unwrap()
+}
 
 /// The document of an order with one line.
 pub fn order_json(key: &str, amount: &str) -> OrderJson {
@@ -59,7 +64,13 @@ pub async fn record_in<P: Platform>(
     amount: &str,
 ) -> Result<Recorded, StoreError> {
     let (confirmation, json) = payment(id, key, amount);
-    let evidence = Evidence::new(b"<message/>", id, json.evidence.as_bytes(), "accepted");
+    let evidence = Evidence::new(
+        &secret(),
+        b"<message/>",
+        id,
+        json.evidence.as_bytes(),
+        "accepted",
+    );
     let json = PaymentJson {
         evidence: evidence.id().to_owned(),
         ..json

@@ -59,6 +59,9 @@ async fn events(memory: &Memory) -> Vec<(&'static str, u64)> {
         Event::ReviewClosed(_) => ("review.closed", 0),
         Event::SettlementImported(_) => ("settlement.imported", 0),
         Event::PaymentProposed(_) => ("payment.proposed", 0),
+        Event::PaymentVoidProposed(_) => ("payment.void_proposed", 0),
+        Event::PaymentVoided(_) => ("payment.voided", 0),
+        Event::ProposalWithdrawn(_) => ("proposal.withdrawn", 0),
         Event::PaymentConfirmed(_) => ("payment.confirmed", 0),
         Event::PersonalDataErased(_) => ("personal_data.erased", 0),
     });
@@ -94,12 +97,17 @@ async fn a_payment_is_recorded_once_and_its_repetition_writes_nothing() {
         "{calls:?}"
     );
     let (confirmation, _) = payment("P", "1", "100");
-    let differs = Evidence::new(b"<message/>", "P", b"paid at another time", "accepted");
+    let differs = Evidence::new(
+        &secret(),
+        b"<message/>",
+        "P",
+        b"paid at another time",
+        "accepted",
+    );
+    let store = Store::new(memory.clone());
+    let known = store.known(&confirmation.payment_id).await.unwrap();
     assert_eq!(
-        Store::new(memory.clone())
-            .recorded(&confirmation, &differs)
-            .await
-            .unwrap(),
+        known.compare(&confirmation, &differs),
         Some(Recorded::Repeated { alike: false })
     );
     assert_eq!(ledger(&memory).await, ["P"]);
@@ -578,8 +586,8 @@ async fn the_certificate_of_a_signer_is_kept_once() {
         ("R", &renewed, true),
     ] {
         let (confirmation, mut json) = payment(id, "1", "10");
-        let evidence =
-            Evidence::new(b"<m/>", id, b"", "accepted").signed_by(signer.0.to_owned(), signer.1);
+        let evidence = Evidence::new(&secret(), b"<m/>", id, b"", "accepted")
+            .signed_by(signer.0.to_owned(), signer.1);
         json.evidence = evidence.id().to_owned();
         json.signer.as_mut().unwrap().fingerprint = signer.0.to_owned();
         store
@@ -598,8 +606,8 @@ async fn the_certificate_of_a_signer_is_kept_once() {
         assert_eq!(proof.unwrap().certificate.as_deref(), Some(signer.1));
         memory.take_calls();
     }
-    let refused =
-        Evidence::new(b"<m/>", "S", b"", "InvalidParameter").signed_by("bb".to_owned(), b"renewed");
+    let refused = Evidence::new(&secret(), b"<m/>", "S", b"", "InvalidParameter")
+        .signed_by("bb".to_owned(), b"renewed");
     store
         .refuse(&refusal("S", &refused), &refused, None)
         .await
@@ -636,7 +644,7 @@ async fn refuse(memory: &Memory, id: &str) -> bool {
 }
 
 async fn try_to_refuse(memory: &Memory, id: &str) -> Result<bool, StoreError> {
-    let evidence = Evidence::new(b"<message/>", id, b"content", "InvalidParameter");
+    let evidence = Evidence::new(&secret(), b"<message/>", id, b"content", "InvalidParameter");
     let store = Store::new(memory.clone());
     let new = store
         .refuse(&refusal(id, &evidence), &evidence, Some(b"<fault/>"))
@@ -1096,7 +1104,8 @@ async fn a_request_many_times_at_once_makes_one_order() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_stopped_between_any_two_calls_is_finished_by_repetition() {
-    const CALLS: usize = 10;
+    // The secret is read by itself.
+    const CALLS: usize = 11;
     let memory = Memory::new();
     create(&memory, "a", "10").await.unwrap();
     assert_eq!(memory.take_calls().len(), CALLS);
@@ -1384,7 +1393,7 @@ async fn the_register_of_a_call_is_bounded_and_goes_on() {
 /// Records a payment as one that was entered by hand.
 async fn record_by_hand(memory: &Memory, id: &str) -> Result<Recorded, StoreError> {
     let (confirmation, json) = payment(id, "1", "100");
-    let evidence = Evidence::new(b"{}", id, b"proposal", "manual");
+    let evidence = Evidence::new(&secret(), b"{}", id, b"proposal", "manual");
     let json = PaymentJson {
         evidence: evidence.id().to_owned(),
         signer: None,
@@ -1405,7 +1414,7 @@ async fn record_by_hand(memory: &Memory, id: &str) -> Result<Recorded, StoreErro
 /// Confirms a payment as MPay does, and as the operation answers it: repeated until it succeeds.
 async fn confirm(memory: &Memory, id: &str) {
     let (confirmation, json) = payment(id, "1", "100");
-    let evidence = Evidence::new(b"<message/>", id, b"confirmation", "accepted");
+    let evidence = Evidence::new(&secret(), b"<message/>", id, b"confirmation", "accepted");
     let json = PaymentJson {
         evidence: evidence.id().to_owned(),
         ..json

@@ -70,8 +70,8 @@ pub enum StoreError {
     /// Others are at the same place, and nobody gets through.
     #[error("others are at the same place of {0}; try again")]
     Contested(String),
-    /// Somebody else is recording the same payment, and has not finished.
-    #[error("payment {0} is being recorded by another call")]
+    /// Somebody else is recording the same thing, and has not finished.
+    #[error("{0} is being recorded by another call")]
     InProgress(String),
 }
 

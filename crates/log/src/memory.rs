@@ -50,9 +50,20 @@ struct Shared {
 }
 
 impl Memory {
-    /// An empty store, at a fixed time. It needs a runtime to be made in.
+    /// A store in use, which has its secret and nothing else, at a fixed time. It needs a runtime
+    /// to be made in.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
+        let memory = Self::empty();
+        memory.lock().counters.insert("secret".to_owned(), 1);
+        let key = "07".repeat(32);
+        let secret = format!(r#"{{"v":1,"at":"2026-05-01T09:00:00Z","entry":{{"key":"{key}"}}}}"#);
+        memory.overwrite("secret/1", secret.into_bytes());
+        memory
+    }
+
+    /// A store that nobody has used.
+    pub fn empty() -> Self {
         let epoch = tokio::time::Instant::now();
         Self {
             shared: Arc::default(),

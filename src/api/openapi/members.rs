@@ -97,6 +97,11 @@ fn amount() -> Value {
     json!({"type": "string", "pattern": "^[0-9]{1,13}(\\.[0-9]{1,2})?$", "examples": ["125.50"]})
 }
 
+/// An amount with its sign.
+fn balance() -> Value {
+    json!({"type": "string", "pattern": "^-?[0-9]{1,13}(\\.[0-9]{1,2})?$", "examples": ["125.50"]})
+}
+
 fn time() -> Value {
     json!({"type": "string", "format": "date-time"})
 }
@@ -185,9 +190,17 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
         ("PaymentAnswer" | "OrderPaymentAnswer" | "Payment", "lines") => {
             ("What was paid of each line.", None)
         }
-        ("PaymentLine" | "ProposedLine" | "PaidLine", "amount") => {
+        ("PaymentLine" | "ProposedLine", "amount") => {
             ("What was paid of the line.", Some(amount()))
         }
+        ("PaidLine", "amount") => (
+            "What was paid of the line; negative where that is voided.",
+            Some(balance()),
+        ),
+        ("PaidLine", "void") => ("", None),
+        ("Void", "recorded" | "void_proposal" | "lines") => ("", None),
+        ("VoidProposal" | "Void", "proposal") => ("", None),
+        ("VoidedAnswer", "at") => ("When it was voided.", Some(time())),
         ("PaymentLine" | "PaidLine", "bank_account") => ("", Some(iban())),
         ("Property", "id") => ("`Id`.", Some(text(max(|property: &Property| &property.id)))),
         ("Property", "name") => (
@@ -215,7 +228,10 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
         ("Reconciliation", "lines") => ("The lines of the payments.", None),
         ("Reconciliation", "from") => ("The first moment of the span.", Some(time())),
         ("Reconciliation", "to") => ("The end of the span.", Some(time())),
-        ("Total", "amount") => ("What was paid to the account.", Some(amount())),
+        ("Total", "amount") => (
+            "What was paid to the account, less what is voided.",
+            Some(balance()),
+        ),
         ("Total", "lines") => ("How many lines this is the sum of.", None),
         ("RowResult", "service_id" | "order_key") => {
             ("As the row has it.", Some(json!({"type": "string"})))
@@ -235,7 +251,9 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
             "Where it is known from.",
             Some(text(max_read(reviews::note))),
         ),
+        ("Shown", "shown_by_others") => ("", None),
         ("Settlement", "payments") => ("", None),
+        ("Settlement", "rows") => ("", Some(json!({"type": "array", "items": hexadecimal(64)}))),
         ("Shown" | "Known", "amount") => ("The amount.", Some(amount())),
         ("Shown", "payment_id" | "order_key") => {
             ("As the statement has it.", Some(json!({"type": "string"})))
@@ -389,7 +407,15 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
         "manual" => ("How it was entered by hand: for ever, if it was.", None),
         "confirmed" => ("MPay's own confirmation, where it came later.", None),
         "proposal" => ("Place of the proposal in the journal.", None),
-        "proposed_by" | "approved_by" => ("Fingerprint of the token.", Some(hexadecimal(8))),
+        "approved_at" => ("When it was approved.", Some(time())),
+        "withdrawn_at" => ("When it was withdrawn.", Some(time())),
+        "voided" => (
+            "That it counts no more, if it was entered by hand and voided.",
+            None,
+        ),
+        "proposed_by" | "approved_by" | "withdrawn_by" => {
+            ("Fingerprint of the token.", Some(hexadecimal(8)))
+        }
         "proposed_at" => ("When it was proposed.", Some(time())),
         "sha256" => ("SHA-256 of the statement.", Some(hexadecimal(64))),
         "rows" => ("Numbers of the rows, as spreadsheets show them.", None),
@@ -578,6 +604,12 @@ pub fn parameters() -> Map<String, Value> {
             "date_column",
             "query",
             "Name of the column of dates.",
+            column(),
+        ),
+        (
+            "reference",
+            "query",
+            "Name of the column by which a row is known in every file, such as the number of the bank's document.",
             column(),
         ),
         (

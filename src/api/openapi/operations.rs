@@ -398,23 +398,35 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             .answers(200, "The payment.", as_json(schemas.answer::<payments::PaymentAnswer>()))
             .fails([404]),
         ("POST", "payments/manual") => Operation::new("payments", "proposePayment", "Proposes a payment that MPay did not confirm")
-            .describe("It is judged as if MPay had sent it, and counts for nothing until somebody with another token approves it. `lines` are needed if the order has several.")
+            .describe("It is judged as if MPay had sent it, and counts for nothing until somebody with another token approves it, or for ever if it is withdrawn. `lines` are needed if the order has several.")
             .body(as_json(schemas.request::<manual::Proposed>()))
             .answers(201, "The proposal.", as_json(schemas.answer::<manual::ProposalAnswer>()))
             .header(201, "Location", true, "The proposal's address.")
             .fails([404, 409, 413, 422]),
-        ("GET", "payments/manual/{index}") => Operation::new("payments", "getProposal", "A payment that was proposed")
+        ("POST", "payments/{id}/void") => Operation::new("payments", "proposeVoid", "Proposes to void a payment that was entered by hand")
+            .describe("It counts until somebody with another token approves the proposal, as that of a payment is. What MPay has confirmed is not voided.")
+            .takes(["id"])
+            .body(as_json(schemas.request::<reviews::Closing>()))
+            .answers(201, "The proposal.", as_json(schemas.answer::<manual::ProposalAnswer>()))
+            .header(201, "Location", true, "The proposal's address.")
+            .fails([404, 409, 413, 422]),
+        ("DELETE", "payments/manual/{index}") => Operation::new("payments", "withdrawProposal", "Withdraws a proposal")
+            .describe("It cannot be approved any more. Once more changes nothing.")
+            .takes(["index"])
+            .answers(200, "The proposal.", as_json(schemas.answer::<manual::ProposalAnswer>()))
+            .fails([404, 409]),
+        ("GET", "payments/manual/{index}") => Operation::new("payments", "getProposal", "A proposal, and what became of it")
             .takes(["index"])
             .answers(200, "The proposal.", as_json(schemas.answer::<manual::ProposalAnswer>()))
             .fails([404]),
-        ("POST", "payments/manual/{index}/approve") => Operation::new("payments", "approvePayment", "Records a payment that somebody else has proposed")
+        ("POST", "payments/manual/{index}/approve") => Operation::new("payments", "approvePayment", "Records or voids a payment, as somebody else has proposed")
             .describe("Once more changes nothing.")
             .takes(["index"])
             .answers(200, "The payment.", as_json(schemas.answer::<payments::PaymentAnswer>()))
             .fails([404, 409, 413, 422]),
         ("POST", "settlement") => Operation::new("payments", "settle", "Compares a statement with what was recorded")
-            .describe("A table of the bank, the treasury or MPay, of up to 2,000 rows, whose columns the parameters name. What it shows is marked as settled; the same statement again changes nothing. Give `payment_id`, or `order_key` where it has none.")
-            .takes(["required_from", "required_to", "amount", "payment_id", "order_key", "date_column"])
+            .describe("A table of the bank, the treasury or MPay, of up to 2,000 rows, whose columns the parameters name. What it shows is marked as settled; the same statement again changes nothing. Give `payment_id`, or `order_key` where it has none. Of all statements, each row without a PaymentID shows at most one payment, and each payment is shown by one such row. A row is the same in another file if its `reference` is, or without one its `date` and all of its other cells; without either, each file has rows of its own.")
+            .takes(["required_from", "required_to", "amount", "payment_id", "order_key", "date_column", "reference"])
             .body(json!({"text/csv": {
                 "schema": {"type": "string"},
                 "examples": {"statement": {"summary": "A statement of one row", "value": "id,sum,date\r\nP-1,125.50,2026-11-30\r\n"}}
@@ -456,7 +468,7 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             .takes(["after", "limit"])
             .answers(200, "A page.", as_json(schemas.answer::<EventsAnswer>())),
         ("GET", "reconciliation") => Operation::new("payments", "reconcile", "What was paid to which account")
-            .describe("Each line of each payment recorded on a day or in a span, and totals by account.")
+            .describe("Each line of each payment recorded on a day or in a span, and totals by account. What was voided is a line of the day on which it was voided, with the amount negative.")
             .takes(["date", "from", "to", "after", "reconciliation_format", "part", "separator"])
             .answers(200, "The lines and totals, or one of them as a table.", json!({
                 "application/json": {"schema": schemas.answer::<Reconciliation>()},
@@ -481,6 +493,7 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             .answers(200, "A page.", as_json(schemas.answer::<OutboxAnswer>()))
             .fails([409]),
         ("POST", "outbox/deliver") => Operation::new("outbox", "deliver", "Delivers what is due, for a cron job")
+            .describe("Up to 50 messages. Where `complete` is false, something that is due is left: call again at once, or in a minute where `left_alone` is true. A message that the receiver refuses keeps no other back.")
             .answers(200, "What was done.", as_json(schemas.answer::<Report>()))
             .fails([409, 413]),
         _ => return None,

@@ -6,7 +6,9 @@ use serde::{
     de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{FieldError, PaymentJson, ProposalJson, SignerJson};
+use super::{
+    FieldError, PaymentJson, ProposalJson, SignerJson, VoidJson, VoidProposalJson, WithdrawalJson,
+};
 use crate::domain::{ClosedReview, Order, PaymentId, Review, SetStatus, Text};
 
 /// What happened: an entry of the journal. Flat, with `type` beside the members of the record.
@@ -44,6 +46,15 @@ pub enum Event {
     /// MPay confirms a payment that was entered by hand.
     #[serde(rename = "payment.confirmed")]
     PaymentConfirmed(Box<PaymentJson>),
+    /// A person proposes that a payment which was entered by hand shall count no more.
+    #[serde(rename = "payment.void_proposed")]
+    PaymentVoidProposed(Box<VoidProposalJson>),
+    /// A payment that was entered by hand counts no more.
+    #[serde(rename = "payment.voided")]
+    PaymentVoided(Box<VoidJson>),
+    /// A proposal, of a payment or to void one, is withdrawn.
+    #[serde(rename = "proposal.withdrawn")]
+    ProposalWithdrawn(Box<WithdrawalJson>),
     /// A statement shows payments.
     #[serde(rename = "settlement.imported")]
     SettlementImported(Box<SettlementJson>),
@@ -80,6 +91,12 @@ enum EventType {
     PaymentProposed,
     #[serde(rename = "payment.confirmed")]
     PaymentConfirmed,
+    #[serde(rename = "payment.void_proposed")]
+    PaymentVoidProposed,
+    #[serde(rename = "payment.voided")]
+    PaymentVoided,
+    #[serde(rename = "proposal.withdrawn")]
+    ProposalWithdrawn,
     #[serde(rename = "settlement.imported")]
     SettlementImported,
     #[serde(rename = "review.closed")]
@@ -141,6 +158,15 @@ impl<'de> Deserialize<'de> for Event {
                     }
                     EventType::PaymentConfirmed => {
                         Event::PaymentConfirmed(Deserialize::deserialize(record)?)
+                    }
+                    EventType::PaymentVoidProposed => {
+                        Event::PaymentVoidProposed(Deserialize::deserialize(record)?)
+                    }
+                    EventType::PaymentVoided => {
+                        Event::PaymentVoided(Deserialize::deserialize(record)?)
+                    }
+                    EventType::ProposalWithdrawn => {
+                        Event::ProposalWithdrawn(Deserialize::deserialize(record)?)
                     }
                     EventType::SettlementImported => {
                         Event::SettlementImported(Deserialize::deserialize(record)?)
@@ -204,8 +230,12 @@ pub struct SettlementJson {
     pub sha256: String,
     /// PaymentIDs of those that no statement had shown before.
     pub payments: Vec<String>,
+    /// For each of them the row that shows it: a digest that only this store can make.
+    pub rows: Vec<String>,
     /// Fingerprint of the token of whoever sent it.
     pub by: String,
+    /// Place in the list of statements: this counts if that does.
+    pub entry: u64,
 }
 
 /// A person has looked at what was flagged: a payment, or a refused confirmation.
@@ -328,6 +358,9 @@ impl Event {
                 event.order_key.as_deref()?,
                 event.version?,
             )),
+            Self::PaymentVoided(event) => {
+                Some((&event.service_id, &event.order_key, event.version?))
+            }
             _ => None,
         }
     }
@@ -399,8 +432,28 @@ mod tests {
             ("payment.proposed", &proposal),
             ("payment.confirmed", &payment),
             (
+                "payment.void_proposed",
+                &json!({
+                    "payment_id": "P", "service_id": "TAX", "order_key": "1", "proposal": 2,
+                    "note": "n", "by": "b"
+                }),
+            ),
+            (
+                "payment.voided",
+                &json!({
+                    "payment_id": "P", "service_id": "TAX", "order_key": "1", "amount": "1.00",
+                    "currency": "MDL", "paid_at": "2026-06-01T12:00:00+03:00", "lines": [],
+                    "recorded": 3, "proposal": 2, "void_proposal": 4, "proposed_by": "b",
+                    "approved_by": "c", "note": "n"
+                }),
+            ),
+            (
+                "proposal.withdrawn",
+                &json!({"proposal": 2, "payment_id": "P", "by": "b", "entry": 1}),
+            ),
+            (
                 "settlement.imported",
-                &json!({"sha256": "s", "payments": ["P"], "by": "b"}),
+                &json!({"sha256": "s", "payments": ["P"], "rows": ["r"], "by": "b", "entry": 1}),
             ),
             (
                 "review.closed",

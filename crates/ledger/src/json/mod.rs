@@ -13,6 +13,8 @@ mod round_trip;
 #[allow(missing_docs)]
 mod summary;
 pub mod time;
+#[allow(missing_docs)]
+mod void;
 
 use std::fmt;
 
@@ -25,6 +27,7 @@ pub use payment::{
 pub use summary::{
     FormerLineJson, OpenReviewsJson, PaidJson, PaidOfLineJson, ShapeJson, SummaryJson,
 };
+pub use void::{LatestJson, VoidJson, VoidProposalJson, VoidedJson, WithdrawalJson};
 
 /// A member of a JSON document that is wrong, and why.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

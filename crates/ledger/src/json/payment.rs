@@ -32,6 +32,9 @@ pub struct PaymentJson {
     /// For ever, if the payment was entered by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manual: Option<ManualJson>,
+    /// Whether MPay confirmed it after a payment of this id, entered by hand, was voided.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub after_void: bool,
 }
 
 /// How a payment was entered by hand.
@@ -143,6 +146,7 @@ impl PaymentJson {
             signer: Some(signer),
             evidence,
             manual: None,
+            after_void: false,
         }
     }
 

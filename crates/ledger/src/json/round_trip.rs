@@ -274,6 +274,7 @@ fn payment() -> BoxedStrategy<PaymentJson> {
         .prop_map(|(confirmation, signer, evidence, manual)| {
             let received_at = confirmation.paid_at;
             let mut payment = PaymentJson::new(&confirmation, received_at, signer, evidence);
+            payment.after_void = manual.is_none();
             payment.manual = manual;
             payment
         })
@@ -334,14 +335,45 @@ fn event() -> BoxedStrategy<Event> {
             note,
             by,
         });
-    let settlement =
-        (any_text(), vec(any_text(), 0..3), any_text()).prop_map(|(sha256, payments, by)| {
-            SettlementJson {
-                sha256,
-                payments,
-                by,
-            }
-        });
+    let settlement = (any_text(), vec(any_text(), 0..3), any_text(), any::<u64>()).prop_map(
+        |(sha256, payments, by, entry)| SettlementJson {
+            sha256,
+            rows: payments.clone(),
+            payments,
+            by,
+            entry,
+        },
+    );
+    let void_proposal = (payment(), any::<u64>(), any_text(), any_text()).prop_map(
+        |(payment, proposal, note, by)| VoidProposalJson {
+            payment_id: payment.payment_id,
+            service_id: payment.service_id,
+            order_key: payment.order_key,
+            proposal,
+            note,
+            by,
+        },
+    );
+    let void = (
+        payment(),
+        void_proposal.clone(),
+        (any::<u64>(), any::<u64>(), option::of(any::<u64>())),
+        any_text(),
+    )
+        .prop_map(
+            |(payment, proposal, (recorded, void_proposal, version), by)| VoidJson {
+                version,
+                ..VoidJson::new(&payment, recorded, void_proposal, &proposal, &by)
+            },
+        );
+    let withdrawal = (any::<u64>(), any_text(), any_text(), any::<u64>()).prop_map(
+        |(proposal, payment_id, by, entry)| WithdrawalJson {
+            proposal,
+            payment_id,
+            by,
+            entry,
+        },
+    );
     let ids = || (maybe(), maybe(), maybe(), maybe());
     let closed =
         (ids(), (any_text(), any_text(), any_text())).prop_map(|(ids, (reason, note, by))| {
@@ -370,6 +402,9 @@ fn event() -> BoxedStrategy<Event> {
         payment().prop_map(|payment| Event::PaymentConfirmed(Box::new(payment))),
         refusal.prop_map(|refusal| Event::PaymentRefused(Box::new(refusal))),
         proposal.prop_map(|proposal| Event::PaymentProposed(Box::new(proposal))),
+        void_proposal.prop_map(|proposal| Event::PaymentVoidProposed(Box::new(proposal))),
+        void.prop_map(|void| Event::PaymentVoided(Box::new(void))),
+        withdrawal.prop_map(|withdrawal| Event::ProposalWithdrawn(Box::new(withdrawal))),
         settlement.prop_map(|settlement| Event::SettlementImported(Box::new(settlement))),
         closed.prop_map(|closed| Event::ReviewClosed(Box::new(closed))),
         erased.prop_map(|erased| Event::PersonalDataErased(Box::new(erased))),

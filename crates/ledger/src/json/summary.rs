@@ -23,6 +23,8 @@ pub struct SummaryJson {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paid: Vec<PaidJson>,
     pub payments: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub voided: u64,
     pub paid_before: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open_reviews: Vec<OpenReviewsJson>,
@@ -126,6 +128,7 @@ impl SummaryJson {
             former_lines,
             paid,
             payment_count: self.payments,
+            voided_count: self.voided,
             paid_before: self.paid_before,
             open_reviews,
         });
@@ -159,7 +162,12 @@ impl PaidJson {
     }
 }
 
-fn read_review(reader: &mut Reader, reason: &str) -> Option<Review> {
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+pub(super) fn read_review(reader: &mut Reader, reason: &str) -> Option<Review> {
     let review = Review::parse(reason).ok_or("is no reason for a review");
     reader.check("review", review)
 }
@@ -202,6 +210,7 @@ impl From<&OrderSummary> for SummaryJson {
             former_lines: former_lines.collect(),
             paid: paid.collect(),
             payments: summary.payment_count,
+            voided: summary.voided_count,
             paid_before: summary.paid_before,
             open_reviews: open_reviews
                 .map(|(review, payments)| OpenReviewsJson {
@@ -220,8 +229,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::{
-        ClosedReview, Confirmation, ConfirmationLine, Order, OrderKey, OrderState, ServiceId, Text,
+    use crate::{
+        domain::{
+            ClosedReview, Confirmation, ConfirmationLine, Order, OrderKey, OrderState, ServiceId,
+            Text, VoidEffect, Voided,
+        },
+        json::{VoidJson, VoidedJson},
     };
 
     const LINES: [&str; 4] = ["a", "b", "c", "d"];
@@ -235,6 +248,8 @@ mod tests {
         Pay(Confirmation),
         /// Closes a review of one of the payments before.
         Close(Index, Review),
+        /// Voids one of the payments before, with this effect.
+        Void(Index, Option<VoidEffect>),
     }
 
     fn received() -> Timestamp {
@@ -324,6 +339,7 @@ mod tests {
             2 => amendment(),
             4 => confirmation().prop_map(Step::Pay),
             2 => closing,
+            1 => any::<Index>().prop_map(|payment| Step::Void(payment, None)),
         ];
         vec(step, 0..30)
     }
@@ -332,7 +348,13 @@ mod tests {
     fn folded(steps: Vec<Step>) -> (Vec<Step>, OrderState) {
         let mut whole = OrderState::default();
         let mut taken = Vec::new();
-        for step in steps {
+        for mut step in steps {
+            if let Step::Void(payment, effect) = &mut step {
+                let all = whole.payments();
+                *effect = (!all.is_empty())
+                    .then(|| &all[payment.index(all.len())].confirmation.payment_id)
+                    .and_then(|id| whole.void_effect(id));
+            }
             if apply(&mut whole, &step, None) {
                 taken.push(step);
             }
@@ -351,7 +373,8 @@ mod tests {
                 state.check_payment(payment).is_ok() && state.pay(payment.clone(), received())
             }
             Step::Close(payment, review) => {
-                let count = usize::try_from(state.payment_count).unwrap();
+                let count = state.payment_count + state.voided_count;
+                let count = usize::try_from(count).unwrap();
                 if count == 0 {
                     return false;
                 }
@@ -367,6 +390,32 @@ mod tests {
                     by: "b".into(),
                 };
                 state.close(&id, closed)
+            }
+            Step::Void(_, None) => false,
+            Step::Void(_, Some(effect)) => {
+                let voided = Voided {
+                    at: received(),
+                    note: Text::parse("n").unwrap(),
+                    proposed_by: "a".into(),
+                    approved_by: "b".into(),
+                };
+                // As it is read from the order's list.
+                let lines = effect.lines.iter().map(
+                    |(id, amount)| json!({"line_id": id.to_string(), "amount": amount.to_string()}),
+                );
+                let void: VoidJson = serde_json::from_value(json!({
+                    "payment_id": effect.payment_id.to_string(), "service_id": "S",
+                    "order_key": "1", "amount": effect.total.to_string(),
+                    "currency": effect.currency.as_str(), "paid_at": RECEIVED,
+                    "lines": lines.collect::<Vec<_>>(), "recorded": 3, "proposal": 2,
+                    "void_proposal": 4, "proposed_by": "a", "approved_by": "b", "note": "n"
+                }))
+                .unwrap();
+                let text = serde_json::to_string(&VoidedJson::new(void, effect)).unwrap();
+                let json: VoidedJson = serde_json::from_str(&text).unwrap();
+                let (read, again) = json.read(received()).unwrap();
+                assert_eq!((&read, &again), (&voided, effect));
+                state.void(&effect.payment_id, voided, effect)
             }
         }
     }
@@ -421,7 +470,7 @@ mod tests {
                 return Ok(());
             };
             let counting = || state.payments().iter().filter(|payment| {
-                payment.confirmation.currency == order.currency
+                payment.confirmation.currency == order.currency && payment.voided.is_none()
             });
             let paid: Money = counting().map(|payment| payment.confirmation.total).sum();
             prop_assert_eq!(state.amount_paid(), paid);

@@ -1,0 +1,197 @@
+//! Taking back what was entered by hand. Nothing here is of a person, so that it can be kept for ever.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{FieldError, PaymentJson, PaymentLineJson, Reader, summary::read_review};
+use crate::domain::{Currency, LineId, Money, PaymentId, Review, Text, VoidEffect, Voided};
+
+/// One person proposes, and another approves, that a payment which was entered by hand shall count
+/// no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct VoidProposalJson {
+    pub payment_id: String,
+    pub service_id: String,
+    pub order_key: String,
+    /// By which of its proposals the payment was entered: a place in the journal.
+    pub proposal: u64,
+    /// Why.
+    pub note: String,
+    /// Fingerprint of the token of whoever proposes.
+    pub by: String,
+}
+
+/// A payment that was entered by hand and counts no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct VoidJson {
+    pub payment_id: String,
+    pub service_id: String,
+    pub order_key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoice_id: Option<String>,
+    /// What it was, and is no more.
+    pub amount: String,
+    pub currency: String,
+    pub paid_at: String,
+    /// Its lines with their accounts, without what payers filled in.
+    pub lines: Vec<PaymentLineJson>,
+    /// Place of the payment in the journal.
+    pub recorded: u64,
+    /// Place of the proposal by which it was entered.
+    pub proposal: u64,
+    /// Place of the proposal to void it.
+    pub void_proposal: u64,
+    /// Fingerprints of the two tokens.
+    pub proposed_by: String,
+    pub approved_by: String,
+    /// Why.
+    pub note: String,
+    /// The version of the order that this made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+}
+
+/// A void as its order keeps it, with what it takes away: whoever folds on from a summary does not
+/// have the payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoidedJson {
+    pub void: VoidJson,
+    /// The reviews that were open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub review: Vec<String>,
+    /// Whether the payment came before the order's latest version.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub was_before: bool,
+    /// The latest of the other payments in its currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest: Option<LatestJson>,
+}
+
+/// A payment, and its open reviews.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatestJson {
+    pub payment_id: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub review: Vec<String>,
+}
+
+/// A proposal that nobody can approve any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct WithdrawalJson {
+    /// Place of the proposal in the journal.
+    pub proposal: u64,
+    pub payment_id: String,
+    /// Fingerprint of the token of whoever withdraws it.
+    pub by: String,
+    /// Place in the list of what became of the proposal: this counts if that does.
+    pub entry: u64,
+}
+
+impl VoidJson {
+    /// The void of a payment at the place `recorded`, by a proposal at `void_proposal`.
+    pub fn new(
+        payment: &PaymentJson,
+        recorded: u64,
+        void_proposal: u64,
+        proposal: &VoidProposalJson,
+        approved_by: &str,
+    ) -> Self {
+        let mut lines = payment.lines.clone();
+        for line in &mut lines {
+            line.properties.clear();
+        }
+        Self {
+            payment_id: payment.payment_id.clone(),
+            service_id: payment.service_id.clone(),
+            order_key: payment.order_key.clone(),
+            invoice_id: payment.invoice_id.clone(),
+            amount: payment.amount.clone(),
+            currency: payment.currency.clone(),
+            paid_at: payment.paid_at.clone(),
+            lines,
+            recorded,
+            proposal: proposal.proposal,
+            void_proposal,
+            proposed_by: proposal.by.clone(),
+            approved_by: approved_by.to_owned(),
+            note: proposal.note.clone(),
+            version: None,
+        }
+    }
+}
+
+impl VoidedJson {
+    /// A void, with its effect.
+    pub fn new(void: VoidJson, effect: &VoidEffect) -> Self {
+        let names = |reviews: &[Review]| {
+            let reviews = reviews.iter();
+            reviews.map(|review| review.as_str().to_owned()).collect()
+        };
+        Self {
+            void,
+            review: names(&effect.reviews),
+            was_before: effect.was_before,
+            latest: effect.latest.as_ref().map(|(id, reviews)| LatestJson {
+                payment_id: id.to_string(),
+                review: names(reviews),
+            }),
+        }
+    }
+
+    /// The void, `at` this time, and its effect.
+    ///
+    /// # Errors
+    /// The members that are wrong.
+    pub fn read(&self, at: Timestamp) -> Result<(Voided, VoidEffect), Vec<FieldError>> {
+        let mut reader = Reader::default();
+        let void = &self.void;
+        let payment_id = reader.check("payment_id", PaymentId::parse(&void.payment_id));
+        let currency = reader.check("currency", Currency::parse(&void.currency));
+        let total = reader.check("amount", Money::parse(&void.amount));
+        let note = reader.check("note", Text::parse(&void.note));
+        let mut lines = Vec::with_capacity(void.lines.len());
+        for line in &void.lines {
+            let id = reader.check("lines.line_id", LineId::parse(&line.line_id));
+            let amount = reader.check("lines.amount", Money::parse(&line.amount));
+            lines.extend(id.zip(amount));
+        }
+        let reviews = read_reviews(&mut reader, &self.review);
+        let latest = self.latest.as_ref().and_then(|latest| {
+            let id = reader.check("latest.payment_id", PaymentId::parse(&latest.payment_id))?;
+            Some((id, read_reviews(&mut reader, &latest.review)))
+        });
+        match (payment_id, currency, total, note) {
+            (Some(payment_id), Some(currency), Some(total), Some(note))
+                if reader.errors.is_empty() =>
+            {
+                let voided = Voided {
+                    at,
+                    note,
+                    proposed_by: void.proposed_by.clone(),
+                    approved_by: void.approved_by.clone(),
+                };
+                let effect = VoidEffect {
+                    payment_id,
+                    currency,
+                    total,
+                    lines,
+                    reviews,
+                    was_before: self.was_before,
+                    latest,
+                };
+                Ok((voided, effect))
+            }
+            _ => Err(reader.errors),
+        }
+    }
+}
+
+fn read_reviews(reader: &mut Reader, reviews: &[String]) -> Vec<Review> {
+    let reviews = reviews.iter();
+    reviews
+        .filter_map(|review| read_review(reader, review))
+        .collect()
+}
