@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use jiff::Timestamp;
-use mpay_provider::store::{Platform, PlatformError};
+use mpay_provider::{platform::Outbound, store::PlatformError};
 
 use crate::messages::now;
 
@@ -39,7 +39,7 @@ impl Memory {
     }
 }
 
-impl Platform for &Memory {
+impl mpay_ledger::Platform for &Memory {
     async fn get_many(&self, keys: &[String]) -> Result<Values, PlatformError> {
         let found = keys
             .iter()
@@ -52,24 +52,20 @@ impl Platform for &Memory {
         Ok(())
     }
 
-    async fn increment(&self, key: &str) -> Result<u64, PlatformError> {
+    async fn increment(&self, key: &str, by: u64) -> Result<u64, PlatformError> {
         let before = self.get(key).and_then(|value| value.try_into().ok());
-        let next = before.map_or(0, u64::from_le_bytes) + 1;
+        let next = before.map_or(0, u64::from_le_bytes) + by;
         let value = next.to_le_bytes().to_vec();
         self.written.borrow_mut().insert(key.to_owned(), value);
         Ok(next)
     }
 
-    async fn keys(&self) -> Result<Vec<String>, PlatformError> {
-        Ok(Vec::new())
-    }
-
-    async fn send(&self, _: Request<Bytes>) -> Result<StatusCode, String> {
-        Err("nobody is outside".to_owned())
-    }
-
     fn now(&self) -> Timestamp {
         now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
     }
 
     fn random(&self) -> u64 {
@@ -78,4 +74,10 @@ impl Platform for &Memory {
     }
 
     async fn sleep(&self, _: Duration) {}
+}
+
+impl Outbound for &Memory {
+    async fn send(&self, _: Request<Bytes>) -> Result<StatusCode, String> {
+        Err("nobody is outside".to_owned())
+    }
 }

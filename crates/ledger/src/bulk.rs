@@ -150,7 +150,7 @@ impl<P: Platform> Store<P> {
                 }
             } else if !filled.is_alive(journal) {
                 let event = to_json(&order.change.event)?;
-                let entered = self.enter(&event).await;
+                let entered = self.enter_again(&event, journal.index()).await;
                 entered.map(|_| order.registered).map_err(Into::into)
             } else {
                 Ok(order.registered)

@@ -190,6 +190,16 @@ impl<P: Platform> Store<P> {
         self.enter_with(event, |_| Vec::new()).await
     }
 
+    /// Enters the event of a change whose first place, `dead`, was passed by. Where it stands now is
+    /// noted, so that no repair enters it once more.
+    pub(super) async fn enter_again(&self, event: &str, dead: u64) -> Result<u64, StoreError> {
+        let moved = keys::moved(dead);
+        self.enter_with(event, |place| {
+            vec![(moved.clone(), place.to_string().into_bytes())]
+        })
+        .await
+    }
+
     /// The same, with other values in one batch, by the event's place.
     pub(super) async fn enter_with(
         &self,

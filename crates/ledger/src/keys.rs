@@ -157,6 +157,11 @@ pub fn shown(row: &str) -> String {
     format!("shown/{row}")
 }
 
+/// Where the event of a change stands whose first place in the journal was passed by.
+pub fn moved(dead: u64) -> String {
+    format!("moved/{dead}")
+}
+
 /// The statement that shows a payment, by its place in the journal.
 pub fn settled(id: &PaymentId) -> String {
     format!("settled/{}", encode(id.as_str()))

@@ -363,7 +363,7 @@ impl<P: Platform> Store<P> {
                 continue;
             }
             if !filled.is_alive(&journal) {
-                self.enter(&texts.1).await?;
+                self.enter_again(&texts.1, journal.index()).await?;
             }
             return Ok(Some(change.event));
         }

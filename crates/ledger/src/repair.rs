@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{
     Platform, Store, StoreError,
-    evidence::to_json,
+    evidence::{read_place, to_json},
     journal::made_at,
     keys::{self, PaymentName},
     orders::OrderEntry,
@@ -191,9 +191,20 @@ impl<P: Platform> Store<P> {
             let Some((list, place)) = made_at(&entry.value) else {
                 continue;
             };
-            let entered = format!("late/{}", raw.index);
-            if self.log.are_alive(&[(&list, place)]).await? && self.first(&entered).await? {
-                self.enter(&to_json(&entry.value)?).await?;
+            if !self.log.are_alive(&[(&list, place)]).await? {
+                continue;
+            }
+            let moved = keys::moved(raw.index);
+            let is_entered = match self.log.get(&moved).await? {
+                Some(to) => {
+                    let to = read_place(&moved, &to)?;
+                    self.log.are_alive(&[(keys::JOURNAL, to)]).await?
+                }
+                None => false,
+            };
+            if !is_entered {
+                let event = to_json(&entry.value)?;
+                self.enter_again(&event, raw.index).await?;
             }
         }
         Ok(())
