@@ -9,6 +9,9 @@ pub mod config;
 pub mod current;
 pub mod health;
 mod limit;
+#[cfg(feature = "simulation")]
+pub mod log;
+#[cfg(not(feature = "simulation"))]
 mod log;
 pub mod notify;
 pub mod platform;

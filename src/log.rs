@@ -5,10 +5,25 @@ use std::{fmt, io::Write};
 /// Longest line, in characters.
 const MAX: usize = 2000;
 
+#[cfg(feature = "simulation")]
+thread_local! {
+    static CATCH: std::cell::Cell<Option<fn(fmt::Arguments<'_>)>> = const { std::cell::Cell::new(None) };
+}
+
+/// From now on this thread's lines go to `catch` instead of the standard error.
+#[cfg(feature = "simulation")]
+pub fn catch(catch: fn(fmt::Arguments<'_>)) {
+    CATCH.set(Some(catch));
+}
+
 /// Writes a line. What comes from outside can neither begin a line of its own nor steer a
 /// terminal: control characters are written as escapes. A log that fails is no reason to fail a
 /// payment, so unlike `eprintln!` this never panics.
 pub fn line(message: fmt::Arguments<'_>) {
+    #[cfg(feature = "simulation")]
+    if let Some(catch) = CATCH.get() {
+        return catch(message);
+    }
     let mut line = escaped(&message.to_string());
     line.push('\n');
     // At once: each write is a call of the host.

@@ -129,6 +129,9 @@ pub async fn handle<P: Platform>(
         Route::Orders if reads => register::list(call).await,
         Route::Orders if posts => orders::post(call, body).await,
         Route::Order(service, key) if reads => orders::get(call, &service, &key).await,
+        Route::OrderPayments(service, key) if reads => {
+            order_answer::payments(call, &service, &key).await
+        }
         Route::Order(service, key) if *method == Method::PUT => {
             orders::put(call, &service, &key, body).await
         }

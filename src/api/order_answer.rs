@@ -1,12 +1,18 @@
 //! An order as the API answers it.
 
+use bytes::Bytes;
+use http::{Response, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Problem, checks, payments::VoidedAnswer, reviews::ReviewsAnswer};
+use super::{
+    Call, Problem, checks, encode, json, payments::VoidedAnswer, query::Query,
+    reviews::ReviewsAnswer,
+};
 use crate::{
+    domain::{OrderKey, ServiceId},
     json::{FieldError, OrderJson, PaymentJson},
-    store::StoredOrder,
+    store::{Platform, StoredOrder},
 };
 
 /// An order with its status, what is paid and due, and its payments.
@@ -20,7 +26,13 @@ pub(super) struct OrderAnswer<'a> {
     amount_due: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     amount_overpaid: Option<String>,
+    /// How many payments there are, those that were voided among them.
+    payment_count: u64,
+    /// The latest of them, in the order of their recording.
     payments: Vec<PaymentAnswer<'a>>,
+    /// Where all payments are, if these are not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payments_url: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<FieldError>,
 }
@@ -37,6 +49,40 @@ pub(super) struct PaymentAnswer<'a> {
     voided: Option<VoidedAnswer>,
 }
 
+/// Payments of an order, the newest first.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct OrderPaymentsAnswer<'a> {
+    payments: Vec<PaymentAnswer<'a>>,
+    /// What `cursor` must be to go on; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<u64>,
+}
+
+/// Answers a part of an order's payments.
+pub async fn payments<P: Platform>(
+    call: &Call<'_, P>,
+    service: &ServiceId,
+    key: &OrderKey,
+) -> Result<Response<Bytes>, Problem> {
+    let query = Query::read(call.query, &["cursor"])?;
+    let before = query.number("cursor", 0, 1..=(1 << 53) - 1)?;
+    let before = (before > 0).then_some(before);
+    let page = call.store.order_payments(service, key, before).await?;
+    let page = page.ok_or_else(super::orders::no_such_order)?;
+    let payments = page.payments.iter();
+    let payments = payments.map(|(payment, state)| PaymentAnswer {
+        payment,
+        reviews: state.into(),
+        voided: state.voided.as_ref().map(VoidedAnswer::from),
+    });
+    let answer = OrderPaymentsAnswer {
+        payments: payments.collect(),
+        next: page.next,
+    };
+    json(StatusCode::OK, &answer)
+}
+
 impl<'a> OrderAnswer<'a> {
     /// Describes an order as it is at the time `now`.
     pub fn of(stored: &'a StoredOrder, now: Timestamp) -> Result<Self, Problem> {
@@ -47,6 +93,11 @@ impl<'a> OrderAnswer<'a> {
         let mut order = OrderJson::from(order);
         let warnings = checks::warnings(&order);
         order.status = Some(stored.state.status(now).as_str().to_owned());
+        let payments_url = (!stored.state.is_whole()).then(|| {
+            let (service, key) = (&order.service_id, &order.order_key);
+            let part = |text: &Option<String>| encode(text.as_deref().unwrap_or_default());
+            format!("/api/orders/{}/{}/payments", part(service), part(key))
+        });
         let payments = stored
             .payments
             .iter()
@@ -64,7 +115,9 @@ impl<'a> OrderAnswer<'a> {
             amount_overpaid: Some(stored.state.amount_overpaid())
                 .filter(|amount| !amount.is_zero())
                 .map(|amount| amount.to_string()),
+            payment_count: stored.state.payment_count + stored.state.voided_count,
             payments,
+            payments_url,
             warnings,
         })
     }

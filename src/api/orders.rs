@@ -64,7 +64,10 @@ pub async fn post<P: Platform>(
     call: &Call<'_, P>,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
-    let request = idempotency_key(call.headers)?;
+    // A repetition is not judged again, but what is no request is refused like the first time.
+    strict(call.query)?;
+    // A key belongs to its caller: another one may have chosen the same.
+    let request = format!("{} {}", call.caller, idempotency_key(call.headers)?);
     let json: OrderJson = read_object(body)?;
     if json.order_key.is_some() {
         return Err(Problem::member(
@@ -90,7 +93,7 @@ pub async fn post<P: Platform>(
     let content = serde_json::to_vec(&json).map_err(Problem::internal)?;
     let key = call
         .store
-        .create(&service, request, &content, |key| {
+        .create(&service, &request, &content, |key| {
             accept(call, &service, key, json.clone())
         })
         .await?;
@@ -237,7 +240,7 @@ fn not_served() -> Problem {
     )
 }
 
-fn no_such_order() -> Problem {
+pub(super) fn no_such_order() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
         "The service has no order with this key.",

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use super::{Problem, route::decode};
 use crate::{
-    domain::{RecordedPayment, Review, time},
+    domain::{OrderSummary, RecordedPayment, Review, time},
     store::Span,
 };
 
@@ -113,6 +113,14 @@ impl OpenReview {
                 .map(Self::Of)
                 .ok_or("must be open, or the reason of a review"),
         })
+    }
+
+    /// Whether one of an order's payments has such a review.
+    pub fn is_among(self, order: &OrderSummary) -> bool {
+        match self {
+            Self::Any => order.has_open_review(),
+            Self::Of(review) => order.open_reviews_of(review) > 0,
+        }
     }
 
     /// Whether a payment has such a review.

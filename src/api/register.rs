@@ -113,9 +113,7 @@ impl Filter {
         let wanted = |order: &StoredOrder| {
             let state = &order.state;
             self.status.is_none_or(|status| state.status(now) == status)
-                && self
-                    .review
-                    .is_none_or(|review| state.payments().iter().any(|p| review.is_of(p)))
+                && self.review.is_none_or(|review| review.is_among(state))
         };
         let page = call
             .store

@@ -15,6 +15,8 @@ pub enum Route {
     Export,
     /// `/api/orders/{service}/{key}`.
     Order(ServiceId, OrderKey),
+    /// `/api/orders/{service}/{key}/payments`.
+    OrderPayments(ServiceId, OrderKey),
     /// `/api/payments`.
     Payments,
     /// `/api/payments/{id}`.
@@ -66,7 +68,7 @@ pub struct Resource {
 }
 
 /// Every resource of the API. Of two that a path fits, the first is meant.
-pub const RESOURCES: [Resource; 23] = [
+pub const RESOURCES: [Resource; 24] = [
     Resource {
         path: "orders",
         methods: "GET, HEAD, POST",
@@ -86,6 +88,14 @@ pub const RESOURCES: [Resource; 23] = [
         path: "orders/{service}/{key}",
         methods: "GET, HEAD, PUT, PATCH, DELETE",
         route: |values| Ok(Route::Order(service(values, 0)?, order_key(values, 1)?)),
+    },
+    Resource {
+        path: "orders/{service}/{key}/payments",
+        methods: "GET, HEAD",
+        route: |values| {
+            let key = order_key(values, 1)?;
+            Ok(Route::OrderPayments(service(values, 0)?, key))
+        },
     },
     Resource {
         path: "payments",

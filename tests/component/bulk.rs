@@ -316,17 +316,17 @@ fn an_import_takes_few_calls_of_the_store() {
     assert_eq!(provider.import_csv(&table).len(), 281);
     assert_eq!(
         batches.load(Ordering::Relaxed),
-        20,
-        "ten reads and ten batches"
+        36,
+        "twelve reads, batches, and looks whether anybody has asked about the places"
     );
     assert_eq!(
         others.load(Ordering::Relaxed),
-        560,
-        "two indices for each order"
+        292,
+        "a place for each order, and twelve times some of the journal"
     );
     provider.import_csv(&table);
-    assert_eq!(batches.load(Ordering::Relaxed), 30);
-    assert_eq!(others.load(Ordering::Relaxed), 560);
+    assert_eq!(batches.load(Ordering::Relaxed), 48);
+    assert_eq!(others.load(Ordering::Relaxed), 292);
 }
 
 #[test]

@@ -81,12 +81,12 @@ fn assert_pinned(cost: &[Vec<Operation>; 3]) {
     let first = [
         Get,     // the marker of the payment
         GetMany, // the order
-        GetMany, // the marker again, now to record it
-        GetMany, // attempts
-        Increment, SetMany, // an attempt, with the evidence
-        Get,     // the marker, before the payment is entered
-        Increment, Increment, SetMany, // into order and journal, with the answer
-        SetMany, // the marker
+        GetMany, // the marker again, attempts, and what is kept of the evidence
+        Increment, Increment,
+        Increment, // places of the attempt, in the order and the journal
+        SetMany,   // all three entries, with the evidence and the answer
+        GetMany,   // whether anybody has asked about these places
+        SetMany,   // the marker
     ];
     assert_eq!(*cost, [vec![GetMany], first.to_vec(), vec![Get]]);
 }

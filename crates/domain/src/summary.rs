@@ -1,10 +1,7 @@
 //! What an order's versions and payments add up to: all that what follows from them needs, and no
 //! larger for a thousand payments than for one.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Deref,
-};
+use std::ops::Deref;
 
 use jiff::Timestamp;
 
@@ -13,7 +10,8 @@ use super::{
     PaymentId, Review,
 };
 
-/// The members of an [`OrderSummary`].
+/// The members of an [`OrderSummary`]. Lists of pairs are maps, in the order of their keys: each kind
+/// of `BTreeMap` would be ten kilobytes of the component.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SummaryFields {
     /// The latest version; `None` for an order that does not exist.
@@ -24,9 +22,9 @@ pub struct SummaryFields {
     pub earlier: Vec<Shape>,
     /// The lines that the latest version does not have, each with its account in the latest of the
     /// versions that have it.
-    pub former_lines: BTreeMap<LineId, Option<PaymentAccount>>,
+    pub former_lines: Vec<(LineId, Option<PaymentAccount>)>,
     /// What was paid, by currency.
-    pub paid: BTreeMap<Currency, Paid>,
+    pub paid: Vec<(Currency, Paid)>,
     /// How many payments there were, without those that were voided.
     pub payment_count: u64,
     /// How many were voided.
@@ -34,7 +32,7 @@ pub struct SummaryFields {
     /// How many of them came before the latest version.
     pub paid_before: u64,
     /// How many payments have an open review of a reason; none that is zero.
-    pub open_reviews: BTreeMap<Review, u64>,
+    pub open_reviews: Vec<(Review, u64)>,
 }
 
 /// What a payment for a version of an order may name.
@@ -42,8 +40,8 @@ pub struct SummaryFields {
 pub struct Shape {
     /// Its currency.
     pub currency: Currency,
-    /// Its lines.
-    pub lines: BTreeSet<LineId>,
+    /// Its lines, in order.
+    pub lines: Vec<LineId>,
 }
 
 /// What was paid in one currency.
@@ -52,7 +50,7 @@ pub struct Paid {
     /// The sum of the payments.
     pub amount: Money,
     /// What was paid of each line, where that is not nothing.
-    pub lines: BTreeMap<LineId, Money>,
+    pub lines: Vec<(LineId, Money)>,
     /// The latest payment.
     pub latest: PaymentId,
     /// Its open reviews.
@@ -102,50 +100,97 @@ impl Deref for OrderSummary {
     }
 }
 
-impl From<SummaryFields> for OrderSummary {
-    fn from(fields: SummaryFields) -> Self {
-        Self(fields)
-    }
-}
-
 impl Shape {
     fn of(order: &Order) -> Self {
+        let lines = order.lines.iter().map(|line| line.line_id.clone());
+        let mut lines: Vec<_> = lines.collect();
+        lines.sort_unstable();
         Self {
             currency: order.currency,
-            lines: order
-                .lines
-                .iter()
-                .map(|line| line.line_id.clone())
-                .collect(),
+            lines,
         }
+    }
+
+    fn has_line(&self, id: &LineId) -> bool {
+        self.lines.binary_search(id).is_ok()
     }
 
     /// Whether what fits `other` fits this.
     fn covers(&self, other: &Self) -> bool {
-        self.currency == other.currency && self.lines.is_superset(&other.lines)
+        self.currency == other.currency && other.lines.iter().all(|id| self.has_line(id))
     }
 
     fn fits(&self, confirmation: &Confirmation) -> bool {
         let mut lines = confirmation.lines.iter();
-        self.currency == confirmation.currency && lines.all(|l| self.lines.contains(&l.line_id))
+        self.currency == confirmation.currency && lines.all(|line| self.has_line(&line.line_id))
     }
 }
 
+fn is_map<K: Ord, V>(pairs: &[(K, V)]) -> bool {
+    pairs.is_sorted_by(|(a, _), (b, _)| a < b)
+}
+
+/// Where a key is in a list of pairs, or where it would be.
+fn find<K: Ord, V>(pairs: &[(K, V)], key: &K) -> Result<usize, usize> {
+    pairs.binary_search_by(|(known, _)| known.cmp(key))
+}
+
+fn get<'a, K: Ord, V>(pairs: &'a [(K, V)], key: &K) -> Option<&'a V> {
+    let (_, value) = pairs.get(find(pairs, key).ok()?)?;
+    Some(value)
+}
+
+fn get_mut<'a, K: Ord, V>(pairs: &'a mut [(K, V)], key: &K) -> Option<&'a mut V> {
+    let position = find(pairs, key).ok()?;
+    let (_, value) = pairs.get_mut(position)?;
+    Some(value)
+}
+
+/// The value of a key, which is `absent` if there is none yet.
+fn entry<'a, K: Ord + Clone, V>(
+    pairs: &'a mut Vec<(K, V)>,
+    key: &K,
+    absent: impl FnOnce() -> V,
+) -> &'a mut V {
+    let position = find(pairs, key).unwrap_or_else(|position| {
+        pairs.insert(position, (key.clone(), absent()));
+        position
+    });
+    // `position` was found, or has just been filled.
+    &mut pairs[position].1
+}
+
 impl OrderSummary {
+    /// A summary that was kept; `None` if a list of it is not in the order of its keys.
+    pub fn new(fields: SummaryFields) -> Option<Self> {
+        let lines = |shape: &Shape| shape.lines.is_sorted_by(|a, b| a < b);
+        let in_order = is_map(&fields.former_lines)
+            && is_map(&fields.paid)
+            && fields.paid.iter().all(|(_, paid)| is_map(&paid.lines))
+            && is_map(&fields.open_reviews)
+            && fields.earlier.iter().all(lines);
+        in_order.then_some(Self(fields))
+    }
+
     /// Adds a version of the order. If it asks for less than was paid before, the latest payment has
     /// another review, unless what is too much was too much before.
     pub fn amend(&mut self, order: Order) -> Option<OpenedReview> {
-        let too_much = self.too_much();
+        // In another currency it was another sum.
+        let too_much = match self.order() {
+            Some(before) if before.currency == order.currency => self.too_much(),
+            _ => Money::ZERO,
+        };
         let (currency, shape) = (order.currency, Shape::of(&order));
         let state = &mut self.0;
         if let Some(previous) = state.order.take() {
             state.earlier.push(Shape::of(&previous));
-            for line in &previous.lines {
-                let account = line.destination_account.clone();
-                state.former_lines.insert(line.line_id.clone(), account);
+            let lines = previous.lines.iter();
+            for line in lines.filter(|line| !shape.has_line(&line.line_id)) {
+                let account = entry(&mut state.former_lines, &line.line_id, || None);
+                account.clone_from(&line.destination_account);
             }
         }
-        state.former_lines.retain(|id, _| !shape.lines.contains(id));
+        state.former_lines.retain(|(id, _)| !shape.has_line(id));
         let mut earlier: Vec<Shape> = Vec::new();
         for known in state.earlier.drain(..).rev() {
             if !shape.covers(&known) && !earlier.iter().any(|later| later.covers(&known)) {
@@ -169,23 +214,20 @@ impl OrderSummary {
         let reviews = self.review(confirmation, received_at);
         let state = &mut self.0;
         for review in &reviews {
-            *state.open_reviews.entry(*review).or_default() += 1;
+            *entry(&mut state.open_reviews, review, || 0) += 1;
         }
         state.payment_count += 1;
         let latest = confirmation.payment_id.clone();
-        let paid = state
-            .paid
-            .entry(confirmation.currency)
-            .or_insert_with(|| Paid {
-                amount: Money::ZERO,
-                lines: BTreeMap::new(),
-                latest: latest.clone(),
-                latest_reviews: Vec::new(),
-            });
+        let paid = entry(&mut state.paid, &confirmation.currency, || Paid {
+            amount: Money::ZERO,
+            lines: Vec::new(),
+            latest: latest.clone(),
+            latest_reviews: Vec::new(),
+        });
         paid.amount = paid.amount + confirmation.total;
         let lines = confirmation.lines.iter();
         for line in lines.filter(|line| !line.amount.is_zero()) {
-            let sum = paid.lines.entry(line.line_id.clone()).or_default();
+            let sum = entry(&mut paid.lines, &line.line_id, || Money::ZERO);
             *sum = *sum + line.amount;
         }
         paid.latest = latest;
@@ -207,17 +249,17 @@ impl OrderSummary {
             state.paid_before = state.paid_before.saturating_sub(1);
         }
         let Some((latest, reviews)) = &effect.latest else {
-            state.paid.remove(&effect.currency);
+            state.paid.retain(|(known, _)| *known != effect.currency);
             return None;
         };
-        let paid = state.paid.get_mut(&effect.currency)?;
+        let paid = get_mut(&mut state.paid, &effect.currency)?;
         paid.amount = paid.amount.saturating_sub(effect.total);
         for (id, amount) in &effect.lines {
-            if let Some(sum) = paid.lines.get_mut(id) {
+            if let Some(sum) = get_mut(&mut paid.lines, id) {
                 *sum = sum.saturating_sub(*amount);
             }
         }
-        paid.lines.retain(|_, amount| !amount.is_zero());
+        paid.lines.retain(|(_, amount)| !amount.is_zero());
         paid.latest = latest.clone();
         paid.latest_reviews.clone_from(reviews);
         let said = |reviews: &[Review]| reviews.iter().any(|review| TOO_MUCH.contains(review));
@@ -232,12 +274,12 @@ impl OrderSummary {
 
     /// Opens the review of the latest payment in a currency.
     fn open_over_paid(&mut self, currency: Currency) -> Option<OpenedReview> {
-        let paid = self.0.paid.get_mut(&currency)?;
+        let paid = get_mut(&mut self.0.paid, &currency)?;
         if paid.latest_reviews.contains(&Review::OverPaid) {
             return None;
         }
         paid.latest_reviews.push(Review::OverPaid);
-        *self.0.open_reviews.entry(Review::OverPaid).or_default() += 1;
+        *entry(&mut self.0.open_reviews, &Review::OverPaid, || 0) += 1;
         Some(OpenedReview {
             payment_id: paid.latest.clone(),
             review: Review::OverPaid,
@@ -247,14 +289,15 @@ impl OrderSummary {
     /// Counts an open review of a payment as closed. `false` if no payment has such a one; whether
     /// this payment has, the caller knows.
     pub fn close(&mut self, payment_id: &PaymentId, review: Review) -> bool {
-        let Some(count) = self.0.open_reviews.get_mut(&review) else {
+        let Ok(position) = find(&self.open_reviews, &review) else {
             return false;
         };
+        let count = entry(&mut self.0.open_reviews, &review, || 0);
         *count = count.saturating_sub(1);
         if *count == 0 {
-            self.0.open_reviews.remove(&review);
+            self.0.open_reviews.remove(position);
         }
-        for paid in self.0.paid.values_mut() {
+        for (_, paid) in &mut self.0.paid {
             if paid.latest == *payment_id {
                 paid.latest_reviews.retain(|open| *open != review);
             }
@@ -290,13 +333,18 @@ impl OrderSummary {
         let mut lines = self.order().into_iter().flat_map(|order| &order.lines);
         match lines.find(|line| line.line_id == *line_id) {
             Some(line) => line.destination_account.as_ref(),
-            None => self.former_lines.get(line_id)?.as_ref(),
+            None => get(&self.former_lines, line_id)?.as_ref(),
         }
     }
 
     /// Whether a payment came after the latest version.
     pub fn paid_since_amended(&self) -> bool {
         self.payment_count > self.paid_before
+    }
+
+    /// How many payments have an open review of this reason.
+    pub fn open_reviews_of(&self, review: Review) -> u64 {
+        get(&self.open_reviews, &review).copied().unwrap_or(0)
     }
 
     /// Whether a payment has a review that is open.
@@ -345,21 +393,23 @@ impl OrderSummary {
         let Some(order) = self.order() else {
             return Vec::new();
         };
-        let mut paid = self.counting().map_or_else(BTreeMap::new, |paid| {
-            let lines = paid.lines.iter();
-            lines.map(|(id, amount)| (id, *amount)).collect()
-        });
+        let mut paid: Vec<_> = match self.counting() {
+            Some(paid) => paid.lines.iter().map(|(id, sum)| (id, *sum)).collect(),
+            None => Vec::new(),
+        };
         let mut due: Vec<Option<Money>> = Vec::with_capacity(order.lines.len());
         for line in &order.lines {
             due.push(line.amount_due.map(|asked| {
-                let given = paid.remove(&line.line_id).unwrap_or_default();
-                if !given.saturating_sub(asked).is_zero() {
-                    paid.insert(&line.line_id, given.saturating_sub(asked));
-                }
-                asked.saturating_sub(given)
+                let position = find(&paid, &&line.line_id).ok();
+                let Some((_, given)) = position.and_then(|position| paid.get_mut(position)) else {
+                    return asked;
+                };
+                let left = asked.saturating_sub(*given);
+                *given = given.saturating_sub(asked);
+                left
             }));
         }
-        let mut surplus: Money = paid.into_values().sum();
+        let mut surplus: Money = paid.into_iter().map(|(_, rest)| rest).sum();
         for amount in due.iter_mut().flatten() {
             let rest = surplus.saturating_sub(*amount);
             *amount = amount.saturating_sub(surplus);
@@ -375,7 +425,7 @@ impl OrderSummary {
 
     /// What was paid in the order's currency.
     fn counting(&self) -> Option<&Paid> {
-        self.paid.get(&self.order()?.currency)
+        get(&self.paid, &self.order()?.currency)
     }
 
     /// What has been paid beyond the total without leave to pay in advance.
@@ -594,7 +644,7 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(reviews(&state), [vec![], vec![Review::OverPaid]]);
-        assert_eq!(state.open_reviews[&Review::OverPaid], 1);
+        assert_eq!(state.open_reviews_of(Review::OverPaid), 1);
 
         // Said once, until a person has looked at it and the total is lowered again.
         let completed = Terms {

@@ -3,7 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
-    domain::{OrderKey, PaymentId, ServiceId, TextError},
+    domain::{OrderKey, PaymentId, Review, ServiceId, TextError},
     json::PaymentJson,
 };
 
@@ -48,6 +48,22 @@ pub fn order(service: &ServiceId, key: &OrderKey) -> String {
         encode(service.as_str()),
         encode(&key.folded())
     )
+}
+
+/// What an order's list adds up to at the end of a segment.
+pub fn fold(list: &str, segment: u64) -> String {
+    format!("fold/{list}/{segment}")
+}
+
+/// The place in its order's list where a review of a payment was closed.
+pub fn closed(id: &PaymentId, review: Review) -> String {
+    format!("closed/{}/{}", encode(id.as_str()), review.as_str())
+}
+
+/// The place in its order's list where MPay's confirmation of a payment that was entered by hand is
+/// noted.
+pub fn confirmed(id: &PaymentId) -> String {
+    format!("confirmed/{}", encode(id.as_str()))
 }
 
 /// List of the versions and payments of the order that a payment is for.

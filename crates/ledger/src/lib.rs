@@ -6,7 +6,8 @@
 //!
 //! * [`json`]: the shape of the records, and of what the order API speaks.
 //! * `keys`: every key there is, in one table.
-//! * `orders`, `bulk`, `requests`: an order's list of versions and payments; changing it.
+//! * `orders`, `folds`, `bulk`, `requests`: an order's list of versions and payments; folding it, also
+//!   a long one; changing it.
 //! * `payments`: recording a payment once, however often and from wherever it is confirmed.
 //! * `journal`, `days`, `register`: what happened, in order; the ranges that days are; views of it.
 //! * `outbox`, `settlement`, `reviews`, `manual`, `evidence`: what follows from it.
@@ -21,6 +22,7 @@ mod days;
 #[cfg(test)]
 mod erasure_tests;
 mod evidence;
+mod folds;
 mod journal;
 mod keys;
 mod manual;
@@ -46,6 +48,7 @@ use mpay_log::Log;
 
 pub use days::{Day, DayRange};
 pub use evidence::{Evidence, Proof};
+pub use folds::OrderPayments;
 pub use journal::{JournalEntry, JournalPage, Span};
 pub use manual::{Decision, Proposed, StoredProposal};
 pub use mpay_domain as domain;

@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     Platform, RawEntry, Store, StoreError,
     evidence::to_json,
+    folds::{Kept, LONG, SEGMENT},
     keys::{self, PaymentName},
     payments::{Decisions, Patience},
 };
 use crate::{
-    domain::{ChangeRefused, Order, OrderKey, OrderState, ServiceId},
+    domain::{ChangeRefused, Order, OrderKey, OrderState, RecordedPayment, Review, ServiceId},
     json::{
         ConfirmedJson, ErasureJson, Event, OrderJson, PaymentJson, ReviewClosedJson, VoidedJson,
     },
@@ -83,11 +84,11 @@ impl OrderEntry {
 }
 
 /// An order as it is stored.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct StoredOrder {
     /// Its versions and payments.
     pub state: OrderState,
-    /// The records of `state`'s payments, in the same order.
+    /// The records of `state`'s payments, in the same order. Of a long order these are the latest.
     pub payments: Vec<PaymentJson>,
     /// Changes with every version and payment: what `If-Match` compares.
     pub version: u64,
@@ -97,12 +98,25 @@ pub struct StoredOrder {
     pub unreadable: usize,
     /// Digest of the name of the request that made it.
     pub(super) request: Option<String>,
+    /// The reviews that were closed of payments that are not here any more.
+    pub(super) closings: Vec<(String, Review)>,
+    /// The place of its latest version.
+    pub(super) latest: u64,
     /// The highest place of its list, and the places that are settled.
     pub(super) length: u64,
     pub(super) settled: u64,
 }
 
 impl StoredOrder {
+    /// A payment of this name, if it is among those that are here.
+    pub(super) fn payment(&self, name: &PaymentName) -> Option<(PaymentJson, RecordedPayment)> {
+        let mut payments = self.payments.iter().zip(self.state.payments());
+        let (record, state) = payments.find(|(record, state)| {
+            state.confirmation.payment_id == name.id && record.after_void == name.after_void
+        })?;
+        Some((record.clone(), state.clone()))
+    }
+
     /// What is sent, as it is compared with what is there: personal data that was erased is no
     /// difference, so that whoever sends all orders again brings none of it back.
     pub(super) fn comparable<'a>(&self, sent: &'a Order) -> Cow<'a, Order> {
@@ -171,6 +185,15 @@ pub enum RegisterError<E = Infallible> {
     Store(#[from] StoreError),
 }
 
+/// How much of a long order is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Its latest payments; of those before only what they add up to.
+    Latest,
+    /// All of its payments. It is seldom worth its price.
+    Whole,
+}
+
 /// An entry and an event, and what else is written with them.
 pub(super) struct Change {
     pub entry: OrderEntry,
@@ -218,19 +241,6 @@ impl<P: Platform> Store<P> {
             .collect())
     }
 
-    /// The orders that lists hold.
-    pub(super) async fn read_orders(
-        &self,
-        lists: &[String],
-    ) -> Result<Vec<Result<StoredOrder, StoreError>>, StoreError> {
-        let listings = self.log.read_lists(lists, u64::MAX).await?;
-        let markers = self.markers_of(&listings).await?;
-        let folded = lists.iter().zip(listings);
-        Ok(folded
-            .map(|(list, listing)| fold(list, listing, &markers))
-            .collect())
-    }
-
     pub(super) async fn read_order(&self, list: &str) -> Result<StoredOrder, StoreError> {
         let mut orders = self.read_orders(&[list.to_owned()]).await?;
         orders.pop().unwrap_or_else(|| {
@@ -243,11 +253,11 @@ impl<P: Platform> Store<P> {
 
     /// The markers of the payments in lists. A payment that was left between its entries and its
     /// marker is finished by this.
-    pub(super) async fn markers_of(
+    pub(super) async fn markers_of<'a>(
         &self,
-        listings: &[Listing<OrderEntry>],
+        listings: impl IntoIterator<Item = &'a Listing<OrderEntry>>,
     ) -> Result<Decisions, StoreError> {
-        let entries = listings.iter().flat_map(|listing| &listing.entries);
+        let entries = listings.into_iter().flat_map(|listing| &listing.entries);
         let names = entries.filter_map(|entry| match &entry.value {
             OrderEntry::Payment(payment) => PaymentName::of(payment).ok(),
             _ => None,
@@ -316,6 +326,19 @@ impl<P: Platform> Store<P> {
         precondition: Precondition,
         judge: impl Fn(&StoredOrder, u64) -> Result<Option<Change>, RegisterError<E>>,
     ) -> Result<Option<Event>, RegisterError<E>> {
+        self.append_seeing(Depth::Latest, service, key, precondition, judge)
+            .await
+    }
+
+    /// The same, where `judge` needs so much of the order.
+    pub(super) async fn append_seeing<E>(
+        &self,
+        depth: Depth,
+        service: &ServiceId,
+        key: &OrderKey,
+        precondition: Precondition,
+        judge: impl Fn(&StoredOrder, u64) -> Result<Option<Change>, RegisterError<E>>,
+    ) -> Result<Option<Event>, RegisterError<E>> {
         let list = keys::order(service, key);
         let judge = |stored: &StoredOrder, place| {
             if let Some(known) = confused(&stored.state, key) {
@@ -327,7 +350,10 @@ impl<P: Platform> Store<P> {
             judge(stored, place)
         };
         for _ in 0..TRIES {
-            let seen = self.read_order(&list).await?;
+            let seen = match depth {
+                Depth::Latest => self.read_order(&list).await?,
+                Depth::Whole => self.read_whole(&list).await?,
+            };
             let next = seen.length + 1;
             let Some(mut change) = judge(&seen, next)? else {
                 return Ok(None);
@@ -335,7 +361,7 @@ impl<P: Platform> Store<P> {
             let slot = self.log.take(&list).await?;
             if slot.index() != next || seen.settled < seen.length {
                 // Somebody else came in between.
-                let judged = match self.settled_before(&list, seen.settled, &slot).await {
+                let judged = match self.settled_before(&list, depth, seen.settled, &slot).await {
                     Ok(earlier) => judge(&earlier, slot.index()),
                     Err(error) => Err(error.into()),
                 };
@@ -380,17 +406,17 @@ impl<P: Platform> Store<P> {
     async fn settled_before(
         &self,
         list: &str,
+        depth: Depth,
         settled: u64,
         slot: &Slot,
     ) -> Result<StoredOrder, StoreError> {
         self.log.settle(list, settled + 1, slot.index()).await?;
-        let mut listings = self
-            .log
-            .read_lists(&[list.to_owned()], slot.index() - 1)
-            .await?;
-        let mut markers = self.markers_of(&listings).await?;
-        let mut listing = listings.pop().unwrap_or_default();
-        listing.truncate(slot.index() - 1);
+        let last = slot.index() - 1;
+        let (listing, kept) = match depth {
+            Depth::Latest => self.read_order_up_to(list, last).await?,
+            Depth::Whole => (self.read_between(list, 1, last).await?, None),
+        };
+        let mut markers = self.markers_of([&listing]).await?;
         // A payment that is being recorded counts, or not, before anything is judged by it.
         for entry in &listing.entries {
             if let OrderEntry::Payment(payment) = &entry.value
@@ -401,18 +427,22 @@ impl<P: Platform> Store<P> {
                 markers.extend(decision.map(|decision| (name, decision)));
             }
         }
-        fold(list, listing, &markers)
+        self.fold_on(list, depth, kept, listing, &markers).await
     }
 }
 
-/// Folds a list. A payment counts only at the place that its marker names.
+/// Folds a list, or the part of it that follows `base`, of which the places are known before which
+/// personal data is erased. A payment counts only at the place that its marker names. Gives also what
+/// is to be kept.
 pub(super) fn fold(
     list: &str,
+    depth: Depth,
+    base: Option<(StoredOrder, u64)>,
     listing: Listing<OrderEntry>,
     markers: &Decisions,
-) -> Result<StoredOrder, StoreError> {
+) -> Result<(StoredOrder, Vec<Kept>), StoreError> {
     let corrupt = |index: u64, reason: String| StoreError::Corrupt {
-        key: format!("{list}/{index}"),
+        key: entry_key(list, index),
         reason,
     };
     let mut unreadable = 0;
@@ -423,31 +453,42 @@ pub(super) fn fold(
         }
         unreadable += 1;
     }
-    let mut stored = StoredOrder {
-        state: OrderState::default(),
-        payments: Vec::new(),
-        version: 0,
-        is_erased: false,
-        unreadable,
-        request: None,
-        length: listing.length,
-        settled: listing.settled(),
+    let (mut stored, erased_before) = base.unwrap_or_default();
+    let erased_before = erased_before.max(OrderEntry::erased_before(&listing.entries));
+    let last = listing.next - 1;
+    stored.unreadable = unreadable;
+    stored.length = listing.length;
+    stored.settled = listing.settled();
+    // Of a long order the payments of the last segments are enough.
+    let cut = match depth == Depth::Latest && last > LONG {
+        true => (last - SEGMENT) / SEGMENT * SEGMENT,
+        false => 0,
     };
-    let erased_before = OrderEntry::erased_before(&listing.entries);
-    for mut entry in listing.entries {
-        if entry.index < erased_before {
-            entry.value.erase_personal_data();
+    let mut keep = Vec::new();
+    let mut entries = listing.entries.into_iter().peekable();
+    for end in (1..=last.div_ceil(SEGMENT)).map(|segment| segment * SEGMENT) {
+        let mut is_new = false;
+        while let Some(mut entry) = entries.next_if(|entry| entry.index <= end) {
+            is_new = true;
+            if entry.index < erased_before {
+                entry.value.erase_personal_data();
+            }
+            let place = entry.index;
+            let counts = add(&mut stored, list, entry, markers);
+            // A change that waits for what is not written yet must not pass for one that saw it.
+            if counts.map_err(|reason| corrupt(place, reason))? && place <= stored.settled {
+                stored.version = place;
+            }
         }
-        let place = entry.index;
-        if !add(&mut stored, list, entry, markers).map_err(|reason| corrupt(place, reason))? {
-            continue;
+        if is_new && end <= cut && end <= stored.settled {
+            keep.push(Kept::of(&stored, end, erased_before));
         }
-        // A change that waits for what is not written yet must not pass for one that saw it.
-        if place <= stored.settled {
-            stored.version = place;
+        if end == cut {
+            stored.state = OrderState::from(stored.state.summary().clone());
+            stored.payments.clear();
         }
     }
-    Ok(stored)
+    Ok((stored, keep))
 }
 
 /// Adds an entry to what stands before it; `false` if it counts for nothing.
@@ -461,10 +502,12 @@ fn add(
     match entry.value {
         OrderEntry::Version(json) => {
             stored.is_erased = false;
+            stored.latest = entry.index;
             stored.state.amend(json.to_order().map_err(many)?);
         }
         OrderEntry::Created { request, order } => {
             stored.is_erased = false;
+            stored.latest = entry.index;
             stored.state.amend(order.to_order().map_err(many)?);
             stored.request = Some(request);
         }
@@ -502,6 +545,11 @@ fn add(
         }
         OrderEntry::Closed(closed) => {
             let (payment_id, closed) = closed.read(entry.at).map_err(|error| many(vec![error]))?;
+            if stored.state.payment(&payment_id).is_none() {
+                stored
+                    .closings
+                    .push((payment_id.to_string(), closed.review));
+            }
             stored.state.close(&payment_id, closed);
         }
         OrderEntry::Erased(_) => stored.is_erased = true,

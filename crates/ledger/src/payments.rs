@@ -371,8 +371,16 @@ impl<P: Platform> Store<P> {
     /// Whether a payment is voided, by its order.
     async fn is_voided(&self, name: &PaymentName, marker: &Marker) -> Result<bool, StoreError> {
         let list = marker.order.rsplit_once('/').map(|(list, _)| list);
-        let order = self.read_order(list.unwrap_or_default()).await?;
-        Ok(in_order(&order, name).is_some_and(|(_, state, _)| state.voided.is_some()))
+        let list = list.unwrap_or_default();
+        // What MPay has confirmed is not voided.
+        let confirmed = keys::confirmed(&name.id);
+        let noted = self.log.get_many(std::slice::from_ref(&confirmed)).await?;
+        if self.is_noted(&confirmed, list, &noted).await? {
+            return Ok(false);
+        }
+        let order = self.read_whole(list).await?;
+        let payment = order.payment(name);
+        Ok(payment.is_some_and(|(_, state)| state.voided.is_some()))
     }
 
     /// A payment that is recorded: of two of this id that which counts. `None` if there is none.
@@ -428,28 +436,73 @@ impl<P: Platform> Store<P> {
             .map(|(.., confirmation)| confirmation.payment_id.clone());
         let ids: Vec<_> = ids.collect();
         let settled = self.settled(&ids).await?;
-        let payments = payments.into_iter().zip(settled);
-        let with_state = payments.map(|((index, at, key, entered, confirmation), settled)| {
-            let order = orders.get(&key).and_then(Option::as_ref);
-            let name = PaymentName {
-                id: confirmation.payment_id.clone(),
-                after_void: entered.after_void,
-            };
-            let found = order.and_then(|order| in_order(order, &name));
-            let (payment, state, accounts) = found.unwrap_or_else(|| {
-                let state = RecordedPayment::orphaned(confirmation);
-                (entered, state, Vec::new())
+        // A long order shows its latest payments only.
+        let name_of = |confirmation: &Confirmation, record: &PaymentJson| PaymentName {
+            id: confirmation.payment_id.clone(),
+            after_void: record.after_void,
+        };
+        let is_missing = |order: Option<&Option<StoredOrder>>, name: &PaymentName| {
+            let order = order.and_then(Option::as_ref);
+            order.is_some_and(|order| !order.state.is_whole() && order.payment(name).is_none())
+        };
+        for (_, _, key, record, confirmation) in &payments {
+            // What was entered by hand may have been confirmed or voided long after.
+            if record.manual.is_some()
+                && is_missing(orders.get(key), &name_of(confirmation, record))
+            {
+                let whole = self.read_whole(&keys::order(&key.0, &key.1)).await;
+                orders.insert(key.clone(), whole.ok());
+            }
+        }
+        let missing = payments
+            .iter()
+            .filter_map(|(_, _, key, record, confirmation)| {
+                let name = name_of(confirmation, record);
+                is_missing(orders.get(key), &name).then_some(name)
             });
-            StoredPayment {
+        let markers = self.decided(&missing.collect::<Vec<_>>()).await?;
+        let mut segments = HashMap::new();
+        let (mut names, mut records, mut old) = (Vec::new(), Vec::new(), Vec::new());
+        for (_, _, key, record, confirmation) in &payments {
+            let name = name_of(confirmation, record);
+            let marker = markers.get(&name).and_then(Option::as_ref);
+            if let Some(place) = marker.and_then(Marker::place) {
+                let list = keys::order(&key.0, &key.1);
+                let found = self.old_payment(&list, place, &name, &mut segments).await?;
+                if let Some((record, state)) = found {
+                    names.push(name);
+                    records.push(record);
+                    old.push((list, state));
+                }
+            }
+        }
+        self.close_old(&mut old).await?;
+        let states = old.into_iter().map(|(_, state)| state);
+        let mut old: HashMap<_, _> = names
+            .into_iter()
+            .zip(records.into_iter().zip(states))
+            .collect();
+        let mut with_state = Vec::with_capacity(payments.len());
+        for ((index, at, key, entered, confirmation), settled) in payments.into_iter().zip(settled)
+        {
+            let order = orders.get(&key).and_then(Option::as_ref);
+            let name = &name_of(&confirmation, &entered);
+            let (payment, state) = order
+                .and_then(|order| order.payment(name))
+                .or_else(|| old.remove(name))
+                .unwrap_or_else(|| (entered, RecordedPayment::orphaned(confirmation.clone())));
+            let lines = state.confirmation.lines.iter();
+            let accounts = lines.map(|line| order?.state.account(&line.line_id).cloned());
+            with_state.push(StoredPayment {
                 index,
                 recorded_at: at,
                 payment,
+                accounts: accounts.collect(),
                 state,
-                accounts,
                 settled,
-            }
-        });
-        Ok(with_state.collect())
+            });
+        }
+        Ok(with_state)
     }
 
     /// Of these payments those that are recorded: both, where MPay has confirmed one after it was
@@ -531,23 +584,6 @@ impl<P: Platform> Store<P> {
     }
 }
 
-/// A payment as its order has it: its record, what is to be said of it, and the accounts of its
-/// lines.
-fn in_order(
-    order: &StoredOrder,
-    name: &PaymentName,
-) -> Option<(PaymentJson, RecordedPayment, Vec<Option<PaymentAccount>>)> {
-    let mut states = order.state.payments().iter().zip(&order.payments);
-    let position = states.position(|(state, record)| {
-        state.confirmation.payment_id == name.id && record.after_void == name.after_void
-    })?;
-    let state = order.state.payments().get(position)?;
-    let lines = state.confirmation.lines.iter();
-    let accounts = lines.map(|line| order.state.account(&line.line_id).cloned());
-    let record = order.payments.get(position)?;
-    Some((record.clone(), state.clone(), accounts.collect()))
-}
-
 fn in_progress(id: &str) -> StoreError {
     StoreError::InProgress(format!("payment {id}"))
 }
@@ -580,6 +616,11 @@ impl Attempt {
 }
 
 impl Marker {
+    /// Its place in its order's list.
+    pub(super) fn place(&self) -> Option<u64> {
+        self.order.rsplit('/').next()?.parse().ok()
+    }
+
     /// The entry of the journal that it names, of the payment whose marker is `done`.
     pub(super) fn entry(
         &self,

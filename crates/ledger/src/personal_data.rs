@@ -15,7 +15,7 @@ use super::{
     JournalEntry, Platform, Precondition, RegisterError, Store, StoreError,
     evidence::to_json,
     keys::{self, PaymentName},
-    orders::{Change, OrderEntry, fold},
+    orders::{Change, Depth, OrderEntry, fold},
     payments::{Attempt, Decisions},
 };
 use crate::{
@@ -519,7 +519,7 @@ fn see_order(
         }
     }
     let is_meant = erasure.means(&key, &listing.entries);
-    let state = fold(list, listing, decisions)?.state;
+    let state = fold(list, Depth::Latest, None, listing, decisions)?.0.state;
     Ok(Some(Seen {
         key,
         state,
@@ -539,9 +539,7 @@ fn open(state: &OrderState, now: Timestamp) -> Option<String> {
         OrderStatus::Active
         | OrderStatus::PartiallyPaid
         | OrderStatus::Set(SetStatus::Refunding) => Some(format!("it is {}", status.as_str())),
-        _ if state.payments().iter().any(|p| !p.review.is_empty()) => {
-            Some("a review of its payments is open".to_owned())
-        }
+        _ if state.has_open_review() => Some("a review of its payments is open".to_owned()),
         _ => None,
     }
 }

@@ -7,7 +7,7 @@ use super::{
     JournalEntry, Platform, Precondition, RegisterError, Store, StoreError,
     evidence::to_json,
     keys,
-    orders::{Change, OrderEntry},
+    orders::{Change, Depth, OrderEntry},
 };
 use crate::{
     domain::{PaymentId, Review, Text},
@@ -95,14 +95,30 @@ impl<P: Platform> Store<P> {
             by: by.to_owned(),
             version: None,
         };
+        // One that was entered by hand may be voided meanwhile.
+        let depth = match payment.payment.manual {
+            Some(_) => Depth::Whole,
+            None => Depth::Latest,
+        };
         let closed = self
-            .append(
+            .append_seeing(
+                depth,
                 &confirmation.service_id,
                 &confirmation.order_key,
                 Precondition::None,
                 |stored, place| {
-                    let payment = stored.state.payment(id);
-                    let payment = payment.ok_or(RegisterError::Unfit(Vec::new()))?;
+                    // One that a long order does not show any more is as it was found, unless it
+                    // was closed since.
+                    let payment = match stored.state.payment(id) {
+                        Some(payment) => payment,
+                        None if stored.state.is_whole() => {
+                            return Err(RegisterError::Unfit(Vec::new()));
+                        }
+                        None if stored.closings.contains(&(id.to_string(), review)) => {
+                            return Ok(None);
+                        }
+                        None => &payment.state,
+                    };
                     // One that was closed may have been opened again by an amendment.
                     if !payment.review.contains(&review) {
                         let mut closed = payment.closed.iter();
@@ -118,7 +134,7 @@ impl<P: Platform> Store<P> {
                     Ok(Some(Change {
                         entry: OrderEntry::Closed(closing.clone()),
                         event: Event::ReviewClosed(closing),
-                        others: Vec::new(),
+                        others: vec![(keys::closed(id, review), place.to_string().into_bytes())],
                     }))
                 },
             )

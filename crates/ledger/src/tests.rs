@@ -7,7 +7,10 @@ use super::{
 };
 use crate::{
     domain::{Money, OrderKey, OrderStatus, PaymentId, Review, ServiceId, Text},
-    json::{Event, ManualJson, OrderJson, PaymentJson, RefusalJson, SignerJson},
+    json::{
+        Event, ManualJson, OrderJson, PaymentJson, RefusalJson, SignerJson, VoidJson,
+        VoidProposalJson,
+    },
 };
 
 /// Payments of the journal after a cursor, and the cursor to go on from.
@@ -770,18 +773,129 @@ async fn a_store_that_denies_is_not_asked_again() {
     assert_eq!(store.platform().0.get(), 1);
 }
 
+/// What a call of an order costs, once it has some payments.
+async fn cost_of_an_order(payments: u64) -> [usize; 3] {
+    let memory = Memory::new();
+    register(&memory, "1", "1000000").await.unwrap();
+    for n in 0..payments {
+        record(&memory, &format!("P{n}"), "1", "1").await.unwrap();
+        if n % 20 == 0 {
+            // As a confirmation does.
+            stored(&memory, "1").await.unwrap();
+        }
+    }
+    stored(&memory, "1").await.unwrap();
+    memory.take_calls();
+    let seen = stored(&memory, "1").await.unwrap();
+    let read = memory.take_calls().len();
+    let total = Money::parse(&payments.to_string()).unwrap();
+    assert_eq!(seen.state.amount_paid(), total);
+    assert_eq!(seen.state.payment_count, payments);
+    assert!(seen.payments.len() <= 129, "{}", seen.payments.len());
+    record(&memory, "last", "1", "1").await.unwrap();
+    let paid = memory.take_calls().len();
+    let page = Store::new(memory.clone());
+    let page = page
+        .journal(payments / 2, 100, Span::ALWAYS, |_| true)
+        .await
+        .unwrap();
+    memory.take_calls();
+    let listed = Store::new(memory.clone()).payments(page.entries).await;
+    let listed = listed.unwrap();
+    assert!(
+        listed
+            .iter()
+            .all(|payment| payment.state.review == [Review::UnderPaid])
+    );
+    [read, paid, memory.take_calls().len()]
+}
+
 #[tokio::test(start_paused = true)]
-async fn an_order_of_hundreds_of_payments_is_read_whole() {
+async fn an_order_of_thousands_of_payments_costs_no_more_than_one_of_hundreds() {
+    let (few, many) = (cost_of_an_order(600).await, cost_of_an_order(3000).await);
+    assert_eq!(few[..2], many[..2]);
+    assert!(many[2] <= 24, "a hundred old payments: {many:?}");
+    assert_eq!(
+        few[0], 5,
+        "the list, what is kept, two parts, the markers and the latest version"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_of_a_long_order_says_what_the_whole_list_does() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    for n in 0..400 {
+        if n % 90 == 40 {
+            // A hole, of a writer that died.
+            memory.increment("order/TAX/1", 1).await.unwrap();
+        }
+        record(&memory, &format!("P{n}"), "1", "1").await.unwrap();
+    }
+    let kept = stored(&memory, "1").await.unwrap();
+    // Without anything kept, and nothing settled but by reading.
+    for segment in 1..10 {
+        memory.remove(&format!("fold/order/TAX/1/{segment}"));
+    }
+    let whole = stored(&memory, "1").await.unwrap();
+    assert_eq!(kept.state.summary(), whole.state.summary());
+    assert_eq!(kept.payments, whole.payments);
+    assert_eq!((kept.version, kept.latest), (whole.version, whole.latest));
+    // What is damaged or of another version is folded again.
+    for damage in ["", "{}", r#"{"v":9}"#] {
+        memory.overwrite("fold/order/TAX/1/5", damage.into());
+        let again = stored(&memory, "1").await.unwrap();
+        assert_eq!(again.state.summary(), whole.state.summary());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_in_which_something_is_pending_is_not_kept() {
     let memory = Memory::new();
     register(&memory, "1", "1000").await.unwrap();
+    for n in 0..60 {
+        record(&memory, &format!("P{n}"), "1", "1").await.unwrap();
+    }
+    // Somebody takes a place, and is slow.
+    let place = memory.increment("order/TAX/1", 1).await.unwrap();
+    for n in 60..300 {
+        record(&memory, &format!("P{n}"), "1", "1").await.unwrap();
+    }
+    stored(&memory, "1").await.unwrap();
+    assert_eq!(memory.count("fold/"), 0);
+    let slow = order("1", "77");
+    let slow = serde_json::to_string(&OrderJson::from(&slow)).unwrap();
+    let entry = format!(r#"{{"v":1,"at":"2026-06-01T09:00:00Z","entry":{{"version":{slow}}}}}"#);
+    memory.overwrite(&format!("order/TAX/1/{place}"), entry.into());
+    let seen = stored(&memory, "1").await.unwrap();
+    assert_eq!(
+        seen.state.order().unwrap().total(),
+        Some(Money::parse("77").unwrap())
+    );
+    assert!(memory.count("fold/") > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_payment_of_a_long_order_is_shown_as_it_is() {
+    let memory = Memory::new();
+    register(&memory, "1", "1").await.unwrap();
     for n in 0..300 {
         record(&memory, &format!("P{n}"), "1", "1").await.unwrap();
     }
-    memory.take_calls();
-    let stored = stored(&memory, "1").await.unwrap();
-    assert_eq!(stored.state.amount_paid(), Money::parse("300").unwrap());
-    assert_eq!(memory.take_calls().len(), 5);
-    assert_eq!(ledger(&memory).await.len(), 300);
+    let store = Store::new(memory.clone());
+    let id = PaymentId::parse("P7").unwrap();
+    let old = store.payment(&id).await.unwrap().unwrap();
+    assert_eq!(old.state.review, [Review::Double]);
+    close(&memory, "P7", Review::Double).await.unwrap();
+    let old = store.payment(&id).await.unwrap().unwrap();
+    assert_eq!((old.state.review.len(), old.state.closed.len()), (0, 1));
+    let open = stored(&memory, "1")
+        .await
+        .unwrap()
+        .state
+        .open_reviews
+        .clone();
+    assert!(open.contains(&(Review::Double, 298)), "{open:?}");
 }
 
 /// Sets a status, or takes it back, on the order as it is.
@@ -1405,4 +1519,163 @@ async fn an_order_of_an_import_that_a_payment_overtakes_is_judged_again_by_itsel
             ("order.registered", 1),
         ]
     );
+}
+
+/// The void of a payment that two tokens have entered.
+async fn void_of(memory: &Memory, id: &str) -> VoidJson {
+    let id = PaymentId::parse(id).unwrap();
+    let stored = Store::new(memory.clone()).payment(&id).await;
+    let stored = stored.unwrap().unwrap();
+    let payment = stored.payment;
+    let proposal = VoidProposalJson {
+        payment_id: payment.payment_id.clone(),
+        service_id: payment.service_id.clone(),
+        order_key: payment.order_key.clone(),
+        proposal: payment.manual.as_ref().unwrap().proposal,
+        note: "n".to_owned(),
+        by: "a".to_owned(),
+    };
+    VoidJson::new(&payment, stored.index, 9, &proposal, "b")
+}
+
+/// A long order shows its latest payments only, but what was entered by hand is looked up.
+#[tokio::test(start_paused = true)]
+async fn an_old_payment_by_hand_of_a_long_order_is_voided_and_confirmed_like_others() {
+    for is_voided in [true, false] {
+        let memory = Memory::new();
+        register(&memory, "1", "300").await.unwrap();
+        record_by_hand(&memory, "M").await.unwrap();
+        for n in 0..300 {
+            record(&memory, &format!("P{n}"), "1", "1").await.unwrap();
+        }
+        let void = void_of(&memory, "M").await;
+        let store = Store::new(memory.clone());
+        let id = PaymentId::parse("M").unwrap();
+        let paid = async || {
+            let order = stored(&memory, "1").await.unwrap();
+            order.state.amount_paid().to_string()
+        };
+        if !is_voided {
+            confirm(&memory, "M").await;
+            confirm(&memory, "M").await;
+            assert!(!store.void_payment(&void).await.unwrap());
+            let payment = store.payment(&id).await.unwrap().unwrap();
+            assert!(payment.payment.is_confirmed());
+            assert_eq!(paid().await, "400.00");
+            let events = ledger_events(&memory, "payment.confirmed").await;
+            assert_eq!(events, 1);
+            continue;
+        }
+        for _ in 0..2 {
+            assert!(store.void_payment(&void).await.unwrap());
+        }
+        assert_eq!(ledger_events(&memory, "payment.voided").await, 1);
+        assert_eq!(paid().await, "300.00");
+        let seen = store.payment(&id).await.unwrap().unwrap();
+        assert!(seen.state.voided.is_some() && seen.state.review.is_empty());
+        let known = store.known(&id).await.unwrap();
+        assert!(known.after_void && !known.is_recorded());
+        let (confirmation, json) = payment("M", "1", "40");
+        let evidence = Evidence::new(&secret(), b"<m/>", "M", b"c", "accepted");
+        let json = PaymentJson {
+            after_void: true,
+            ..json
+        };
+        let recorded = store.record(&confirmation, &json, &evidence, None).await;
+        assert_eq!(recorded.unwrap(), Recorded::New);
+        assert_eq!(paid().await, "340.00");
+        let both = store.payments_by_id(std::slice::from_ref(&id)).await;
+        let mut both = both.unwrap();
+        both.sort_by_key(|payment| payment.index);
+        let voided: Vec<_> = both.iter().map(|p| p.state.voided.is_some()).collect();
+        assert_eq!(voided, [true, false]);
+        // Its order shows it as voided, wherever it stands.
+        let service = ServiceId::parse("TAX").unwrap();
+        let key = OrderKey::parse("1").unwrap();
+        let first = store.order_payments(&service, &key, Some(10)).await;
+        let first = first.unwrap().unwrap().payments;
+        let manual = first.iter().find(|(record, _)| record.manual.is_some());
+        assert!(manual.unwrap().1.voided.is_some());
+        // What is kept says what the whole list does.
+        let kept = stored(&memory, "1").await.unwrap();
+        let whole = store.read_whole("order/TAX/1").await.unwrap();
+        assert_eq!(kept.state.summary(), whole.state.summary());
+    }
+}
+
+async fn ledger_events(memory: &Memory, kind: &str) -> usize {
+    // Until holes are passed.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let all = events(memory).await;
+    all.iter().filter(|(name, _)| *name == kind).count()
+}
+
+/// Wherever a void breaks off, the money counts once or not at all, and the next call goes on.
+#[tokio::test(start_paused = true)]
+async fn a_void_that_broke_off_is_done_by_repetition() {
+    for fault in FAULTS {
+        for position in 0..8 {
+            let memory = Memory::new();
+            register(&memory, "1", "100").await.unwrap();
+            record_by_hand(&memory, "M").await.unwrap();
+            let void = void_of(&memory, "M").await;
+            let store = Store::new(memory.clone());
+            spoil(&memory, position, fault);
+            let begun = store.void_payment(&void);
+            let _ = tokio::time::timeout(Duration::from_secs(50), begun).await;
+            memory.script([]);
+            assert!(store.void_payment(&void).await.unwrap());
+            let order = stored(&memory, "1").await.unwrap();
+            assert_eq!(
+                order.state.amount_paid(),
+                Money::ZERO,
+                "{fault:?} {position}"
+            );
+            assert_eq!(order.state.voided_count, 1);
+            let events = ledger_events(&memory, "payment.voided").await;
+            assert_eq!(events, 1, "{fault:?} at {position}");
+        }
+    }
+}
+
+/// Statements that are imported at the same time, or break off, show each payment by one row.
+#[tokio::test(start_paused = true)]
+async fn a_payment_is_shown_by_one_row_whatever_breaks_off() {
+    async fn import(store: &Store<Memory>, row: &str) -> Result<Option<u64>, StoreError> {
+        let judge = async || {
+            let marks = store.settlement_marks(&["P".to_owned()]).await?;
+            let shown = Shown {
+                payment_id: "P".to_owned(),
+                row: row.to_owned(),
+            };
+            let new = if marks.is_empty() {
+                vec![shown]
+            } else {
+                vec![]
+            };
+            Ok::<_, StoreError>((new, ()))
+        };
+        Ok(store.settle("s", "b", judge).await?.0)
+    }
+    for fault in FAULTS {
+        for position in 0..10 {
+            let memory = Memory::new();
+            register(&memory, "1", "100").await.unwrap();
+            record(&memory, "P", "1", "100").await.unwrap();
+            let store = Store::new(memory.clone());
+            spoil(&memory, position, fault);
+            let both = futures::future::join(import(&store, "r1"), import(&store, "r2"));
+            let _ = tokio::time::timeout(Duration::from_secs(50), both).await;
+            memory.script([]);
+            // Somebody comes again, and with him whatever was left is brought to its end.
+            let _ = import(&store, "r3").await.unwrap();
+            let counting = ledger_events(&memory, "settlement.imported").await;
+            assert_eq!(counting, 1, "{fault:?} at {position}");
+            let marks = store.settlement_marks(&["P".to_owned()]).await.unwrap();
+            let rows = ["r1", "r2", "r3"].map(str::to_owned);
+            let shown = store.payments_shown(&rows).await.unwrap();
+            assert_eq!(shown.len(), 1, "{fault:?} at {position}: {shown:?}");
+            assert!(shown.contains_key(&marks["P"].row));
+        }
+    }
 }

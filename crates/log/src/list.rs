@@ -119,6 +119,16 @@ impl<T> Listing<T> {
         self.unsettled.first().map_or(self.next, |first| *first) - 1
     }
 
+    /// Adds the part that follows.
+    pub fn append(&mut self, part: Self) {
+        self.entries.extend(part.entries);
+        self.unreadable.extend(part.unreadable);
+        self.late.extend(part.late);
+        self.unsettled.extend(part.unsettled);
+        self.next = part.next;
+        self.length = part.length;
+    }
+
     /// Leaves only what stands at places up to `last`.
     pub fn truncate(&mut self, last: u64) {
         self.entries.retain(|entry| entry.index <= last);
@@ -127,6 +137,37 @@ impl<T> Listing<T> {
         self.unsettled.retain(|index| *index <= last);
         self.next = self.next.min(last.saturating_add(1));
     }
+}
+
+/// An entry that is not read yet. Lists are read as such, so that the reading is there once and not
+/// for every type of entries.
+struct Raw(Vec<u8>);
+
+impl Listing<Raw> {
+    fn read<T: DeserializeOwned>(self) -> Listing<T> {
+        let mut listing = Listing {
+            entries: Vec::with_capacity(self.entries.len()),
+            unreadable: self.unreadable,
+            late: self.late,
+            unsettled: self.unsettled,
+            next: self.next,
+            length: self.length,
+        };
+        for entry in self.entries {
+            match read_entry(entry.index, &entry.value.0) {
+                Ok(entry) => listing.entries.push(entry),
+                Err(raw) => listing.unreadable.push(raw),
+            }
+        }
+        listing.unreadable.sort_by_key(|raw| raw.index);
+        listing
+    }
+}
+
+/// The time of an entry.
+fn read_at(bytes: &[u8]) -> Option<Timestamp> {
+    let stored = serde_json::from_slice::<StoredEntry>(bytes).ok()?;
+    time::parse(stored.at?).ok()
 }
 
 /// The key of an entry.
@@ -174,7 +215,7 @@ pub fn read_entry<T: DeserializeOwned>(index: u64, bytes: &[u8]) -> Result<Entry
         return Err(raw(Some(at), stored.v > VERSION));
     }
     // What is whole as JSON was written by somebody who knew more.
-    let value = serde_json::from_str(entry.get()).map_err(|_| raw(Some(at), true))?;
+    let value = serde_json::from_slice(entry.get().as_bytes()).map_err(|_| raw(Some(at), true))?;
     Ok(Entry { index, at, value })
 }
 
@@ -261,20 +302,25 @@ impl<P: Platform> Log<P> {
         &self,
         list: &str,
     ) -> Result<Listing<T>, StoreError> {
-        let mut listings = self.read_lists(&[list.to_owned()], u64::MAX).await?;
-        Ok(listings.pop().unwrap_or_default())
+        let mut listings = self.read_raw(&[list.to_owned()], u64::MAX).await?;
+        Ok(listings.pop().unwrap_or_default().read())
     }
 
-    /// Several lists, in the same order: few calls if most are short. Of each the first `most`
-    /// entries.
+    /// Several lists, in the same order: few calls if most are short. Of those that are longer than
+    /// `long` no more than the first entries is read.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn read_lists<T: DeserializeOwned>(
         &self,
         lists: &[String],
-        most: u64,
+        long: u64,
     ) -> Result<Vec<Listing<T>>, StoreError> {
+        let listings = self.read_raw(lists, long).await?;
+        Ok(listings.into_iter().map(Listing::read).collect())
+    }
+
+    async fn read_raw(&self, lists: &[String], long: u64) -> Result<Vec<Listing<Raw>>, StoreError> {
         const LISTS: usize = KEYS / (FIRST as usize + 2);
         let mut listings = Vec::with_capacity(lists.len());
         for lists in lists.chunks(LISTS) {
@@ -292,7 +338,7 @@ impl<P: Platform> Log<P> {
                     length,
                     ..Listing::default()
                 };
-                let last = length.min(most);
+                let last = if length > long { FIRST } else { length };
                 self.add(list, 1..=last.min(FIRST), &values, &mut listing)
                     .await?;
                 while listing.next <= last {
@@ -318,6 +364,15 @@ impl<P: Platform> Log<P> {
         first: u64,
         places: u64,
     ) -> Result<Listing<T>, StoreError> {
+        Ok(self.read_raw_part(list, first, places).await?.read())
+    }
+
+    async fn read_raw_part(
+        &self,
+        list: &str,
+        first: u64,
+        places: u64,
+    ) -> Result<Listing<Raw>, StoreError> {
         let first = first.max(1);
         let until = first.saturating_add(places.clamp(1, BLOCK) - 1);
         let mut keys = vec![list.to_owned()];
@@ -344,7 +399,16 @@ impl<P: Platform> Log<P> {
         first: u64,
         places: u64,
     ) -> Result<Listing<T>, StoreError> {
-        let mut listing = self.read_part(list, first, places).await?;
+        Ok(self.read_raw_on(list, first, places).await?.read())
+    }
+
+    async fn read_raw_on(
+        &self,
+        list: &str,
+        first: u64,
+        places: u64,
+    ) -> Result<Listing<Raw>, StoreError> {
+        let mut listing = self.read_raw_part(list, first, places).await?;
         let Some(hole) = listing.unsettled.first().copied() else {
             return Ok(listing);
         };
@@ -352,7 +416,10 @@ impl<P: Platform> Log<P> {
         let behind = listing.entries.iter().rev();
         let behind = behind.take_while(|entry| entry.index > hole);
         // Who stands behind a hole came after it was taken, so it is at least as old.
-        let ages: Vec<_> = behind.map(|entry| age(entry.at, now)).collect();
+        let ages: Vec<_> = behind
+            .filter_map(|entry| read_at(&entry.value.0))
+            .map(|at| age(at, now))
+            .collect();
         let is_old = ages.iter().flatten().any(|age| *age >= PATIENCE);
         let is_fresh = !ages.is_empty() && ages.iter().all(Option::is_some);
         if !is_old && (is_fresh || (ages.is_empty() && listing.next > listing.length)) {
@@ -364,11 +431,11 @@ impl<P: Platform> Log<P> {
             self.platform().sleep(PATIENCE).await;
         }
         let last = listing.next - 1;
-        listing = self.read_part(list, first, places).await?;
+        listing = self.read_raw_part(list, first, places).await?;
         let old: BTreeSet<_> = listing.unsettled.range(..=last).copied().collect();
         if !old.is_empty() {
             self.decide(list, &old).await?;
-            listing = self.read_part(list, first, places).await?;
+            listing = self.read_raw_part(list, first, places).await?;
         }
         Ok(listing)
     }
@@ -400,9 +467,7 @@ impl<P: Platform> Log<P> {
         let mut holes = BTreeSet::new();
         let mut from = first;
         while from < before {
-            let part = self
-                .read_part::<serde::de::IgnoredAny>(list, from, before - from)
-                .await?;
+            let part = self.read_raw_part(list, from, before - from).await?;
             holes.extend(part.unsettled.range(..before));
             if part.next <= from {
                 break;
@@ -414,12 +479,12 @@ impl<P: Platform> Log<P> {
 
     /// Adds what stands at places to a listing. `values` holds the entries and, read after them,
     /// the counters of ballots.
-    async fn add<T: DeserializeOwned>(
+    async fn add(
         &self,
         list: &str,
         places: RangeInclusive<u64>,
         values: &HashMap<String, Vec<u8>>,
-        listing: &mut Listing<T>,
+        listing: &mut Listing<Raw>,
     ) -> Result<(), StoreError> {
         if places.is_empty() {
             return Ok(());
@@ -440,18 +505,18 @@ impl<P: Platform> Log<P> {
                 Some(contest) => contest.fate(index, bytes.is_some()),
                 None => bytes.map(|_| Fate::Alive),
             };
-            let read = bytes.map(|bytes| read_entry::<T>(index, bytes));
-            match (fate, read) {
-                (Some(Fate::Alive), Some(Ok(entry))) => listing.entries.push(entry),
-                (Some(Fate::Alive), Some(Err(raw))) => listing.unreadable.push(raw),
-                (Some(Fate::Dead), Some(_)) => {
-                    listing.late.extend(bytes.map(|bytes| RawEntry {
-                        index,
-                        at: None,
-                        bytes: bytes.clone(),
-                        is_unknown: false,
-                    }));
-                }
+            match (fate, bytes) {
+                (Some(Fate::Alive), Some(bytes)) => listing.entries.push(Entry {
+                    index,
+                    at: Timestamp::UNIX_EPOCH,
+                    value: Raw(bytes.clone()),
+                }),
+                (Some(Fate::Dead), Some(bytes)) => listing.late.push(RawEntry {
+                    index,
+                    at: None,
+                    bytes: bytes.clone(),
+                    is_unknown: false,
+                }),
                 (Some(Fate::Dead), None) => {}
                 // An entry that was there is not: the store has lost it. It stops nobody, and can be
                 // mended.

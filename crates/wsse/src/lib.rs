@@ -50,6 +50,8 @@ mod envelope;
 mod names;
 mod policy;
 mod sign;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod verify;
 mod write;
 mod xml;

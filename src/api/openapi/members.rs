@@ -262,7 +262,7 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
         ("Comparison" | "WrongRow", "errors") => ("What cannot be read.", None),
         ("Report", _) => ("", None),
         ("Repair", _) => ("", None),
-        ("RegisterAnswer", "next") => ("", None),
+        ("RegisterAnswer" | "OrderPaymentsAnswer", "next") => ("", None),
         _ => common(name),
     }
 }
@@ -505,12 +505,6 @@ pub fn parameters() -> Map<String, Value> {
             cursor,
         ),
         (
-            "after_key",
-            "query",
-            "What comes after this key of the store: `next` of the answer before.",
-            json!({"type": "string"}),
-        ),
-        (
             "cursor",
             "query",
             "What comes after this: `next` of the answer before.",
@@ -675,7 +669,6 @@ pub fn parameters() -> Map<String, Value> {
         .map(|(id, place, description, schema)| {
             let name = match id {
                 "refused" => "reason",
-                "after_key" => "after",
                 "export_limit" => "limit",
                 "required_from" => "from",
                 "required_to" => "to",

@@ -5,9 +5,18 @@ use serde_json::{Map, Value, json};
 use super::schemas::Schemas;
 use crate::{
     api::{
-        erasures::ErasureRequest, events::EventsAnswer, import::RowResult, manual,
-        order_answer::OrderAnswer, outbox::OutboxAnswer, payments, reconciliation::Reconciliation,
-        refusals, register::RegisterAnswer, reviews, settlement::Comparison,
+        erasures::ErasureRequest,
+        events::EventsAnswer,
+        import::RowResult,
+        manual,
+        order_answer::{OrderAnswer, OrderPaymentsAnswer},
+        outbox::OutboxAnswer,
+        payments,
+        reconciliation::Reconciliation,
+        refusals,
+        register::RegisterAnswer,
+        reviews,
+        settlement::Comparison,
     },
     json::OrderJson,
     notify::Report,
@@ -348,6 +357,11 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             .answers(200, "The order.", order_answer(schemas))
             .header(200, "ETag", true, ETAG)
             .fails([404]),
+        ("GET", "orders/{service}/{key}/payments") => Operation::new("orders", "listOrderPayments", "Payments of an order, the newest first")
+            .describe("An order shows its latest payments itself. Pass `next` as `cursor`; a page may be empty, and the list ends when `next` is absent.")
+            .takes(["service", "key", "cursor"])
+            .answers(200, "A page.", as_json(schemas.answer::<OrderPaymentsAnswer<'static>>()))
+            .fails([404]),
         ("PUT", "orders/{service}/{key}") => {
             let body = order_body(schemas.request::<OrderJson>(), example());
             Operation::new("orders", "putOrder", "Registers an order, or a new version of it")
@@ -468,9 +482,9 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             .optional_body(as_json(schemas.request::<ErasureRequest>()))
             .answers(200, "What was erased.", as_json(schemas.answer::<Erased>()))
             .fails([409, 413, 422]),
-        ("POST", "repair") => Operation::new("payments", "repair", "Appends again what the store has lost of recorded payments")
-            .describe("For stores without atomic counters, once a day, and after a backup was put back. It looks at 200 payments: go on with `after` = `next` until there is none.")
-            .takes(["after_key"])
+        ("POST", "repair") => Operation::new("payments", "repair", "Mends what the store has lost of recorded payments")
+            .describe("Each entry is written again at its own place, so that no closed day changes; what cannot be mended is named. A call looks at what 256 entries of the journal are about: pass `next` as `after` until it is absent.")
+            .takes(["after"])
             .answers(200, "What was missing.", as_json(schemas.answer::<Repair>()))
             .fails([413]),
         ("GET", "outbox") => Operation::new("outbox", "listDeliveries", "What the institution's webhook has been told")

@@ -24,7 +24,9 @@ pub use payment::{
     ConfirmedJson, ManualJson, PaymentJson, PaymentLineJson, PaymentPropertyJson, ProposalJson,
     SignerJson,
 };
-pub use summary::{FormerLineJson, PaidJson, PaidOfLineJson, ShapeJson, SummaryJson};
+pub use summary::{
+    FormerLineJson, OpenReviewsJson, PaidJson, PaidOfLineJson, ShapeJson, SummaryJson,
+};
 pub use void::{LatestJson, VoidJson, VoidProposalJson, VoidedJson, WithdrawalJson};
 
 /// A member of a JSON document that is wrong, and why.

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::{AccountJson, FieldError, OrderJson, Reader};
@@ -28,9 +26,15 @@ pub struct SummaryJson {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub voided: u64,
     pub paid_before: u64,
-    /// How many payments have an open review, by its reason.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub open_reviews: BTreeMap<String, u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open_reviews: Vec<OpenReviewsJson>,
+}
+
+/// How many payments have an open review of one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenReviewsJson {
+    pub reason: String,
+    pub payments: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,7 +99,7 @@ impl SummaryJson {
             let lines = lines.collect();
             earlier.extend(currency.map(|currency| Shape { currency, lines }));
         }
-        let mut former_lines = BTreeMap::new();
+        let mut former_lines = Vec::with_capacity(self.former_lines.len());
         for line in &self.former_lines {
             let id = reader.check("former_lines.line_id", LineId::parse(&line.line_id));
             let account = line.destination_account.as_ref();
@@ -105,19 +109,19 @@ impl SummaryJson {
                 Err(errors) => reader.errors.extend(errors),
             }
         }
-        let mut paid = BTreeMap::new();
+        let mut paid = Vec::with_capacity(self.paid.len());
         for sum in &self.paid {
             paid.extend(sum.read(&mut reader));
         }
-        let mut open_reviews = BTreeMap::new();
-        for (reason, count) in self.open_reviews.iter().filter(|(_, count)| **count > 0) {
-            let review = read_review(&mut reader, reason);
-            open_reviews.extend(review.map(|review| (review, *count)));
+        let mut open_reviews = Vec::with_capacity(self.open_reviews.len());
+        for open in &self.open_reviews {
+            let review = read_review(&mut reader, &open.reason);
+            open_reviews.extend(review.map(|review| (review, open.payments)));
         }
         if !reader.errors.is_empty() {
             return Err(reader.errors);
         }
-        Ok(OrderSummary::from(SummaryFields {
+        let summary = OrderSummary::new(SummaryFields {
             order,
             version_count: self.versions,
             earlier,
@@ -127,7 +131,8 @@ impl SummaryJson {
             voided_count: self.voided,
             paid_before: self.paid_before,
             open_reviews,
-        }))
+        });
+        summary.ok_or_else(|| vec![FieldError::new("", "its lists are not in order")])
     }
 }
 
@@ -136,7 +141,7 @@ impl PaidJson {
         let currency = reader.check("paid.currency", Currency::parse(&self.currency));
         let amount = reader.check("paid.amount", Money::parse_sum(&self.amount));
         let latest = reader.check("paid.payment_id", PaymentId::parse(&self.payment_id));
-        let mut lines = BTreeMap::new();
+        let mut lines = Vec::with_capacity(self.lines.len());
         for line in &self.lines {
             let id = reader.check("paid.lines.line_id", LineId::parse(&line.line_id));
             let amount = reader.check("paid.lines.amount", Money::parse_sum(&line.amount));
@@ -208,7 +213,10 @@ impl From<&OrderSummary> for SummaryJson {
             voided: summary.voided_count,
             paid_before: summary.paid_before,
             open_reviews: open_reviews
-                .map(|(review, count)| (review.as_str().to_owned(), *count))
+                .map(|(review, payments)| OpenReviewsJson {
+                    reason: review.as_str().to_owned(),
+                    payments: *payments,
+                })
                 .collect(),
         }
     }
@@ -475,7 +483,7 @@ mod tests {
                     payment.review.contains(&review)
                 });
                 let open = u64::try_from(open.count()).unwrap();
-                prop_assert_eq!(state.open_reviews.get(&review).copied().unwrap_or(0), open);
+                prop_assert_eq!(state.open_reviews_of(review), open);
             }
         }
 
@@ -518,6 +526,22 @@ mod tests {
         }
         // But for the digits of sums and counts.
         assert!(lengths[1999] < lengths[0] + 40, "{lengths:?}");
+    }
+
+    #[test]
+    fn a_summary_whose_lists_are_out_of_order_is_not_read() {
+        let sum = |currency: &str| PaidJson {
+            currency: currency.to_owned(),
+            amount: "1.00".into(),
+            lines: vec![],
+            payment_id: "P".into(),
+            review: vec![],
+        };
+        let mut json = SummaryJson::from(&OrderSummary::default());
+        json.paid = vec![sum("EUR"), sum("MDL")];
+        assert!(json.to_summary().is_ok());
+        json.paid.reverse();
+        assert!(json.to_summary().is_err());
     }
 
     #[test]

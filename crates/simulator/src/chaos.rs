@@ -1,0 +1,101 @@
+//! What befalls hosts: they die, are stopped for minutes, their clocks are set, their configuration
+//! is changed on one after the other.
+
+use std::rc::Rc;
+
+use crate::{
+    clock::Clock,
+    configuration::Configuration,
+    executor::Micros,
+    random::{HOUR, MINUTE, Random, SECOND},
+    world::World,
+};
+
+/// What may befall hosts in a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Chaos {
+    /// Whether hosts die.
+    pub kills: bool,
+    /// How long they are stopped at most; 0 for never.
+    pub longest_stop: Micros,
+    /// How far clocks are from the true time at most.
+    pub farthest_clock: Micros,
+    /// Whether clocks are set while hosts run.
+    pub steps: bool,
+    /// Whether the configuration changes.
+    pub configures: bool,
+    /// How often a variable cannot be read.
+    pub unreadable: f64,
+    /// The mean time between two of these.
+    pub pause: Micros,
+}
+
+impl Chaos {
+    /// That of a run. A mild one stays within what the provider takes for granted: clocks that
+    /// differ by seconds, and writers that are stopped for seconds.
+    pub fn of_run(random: &Random, mild: bool) -> Self {
+        let (stop, clock) = if mild {
+            (5 * SECOND, 4 * SECOND)
+        } else {
+            (5 * MINUTE, 5 * HOUR)
+        };
+        let (stops, steps) = (random.happens(0.6), random.happens(0.5));
+        Self {
+            kills: random.happens(0.6),
+            longest_stop: if stops {
+                random.scaled(SECOND, stop)
+            } else {
+                0
+            },
+            farthest_clock: random.scaled(SECOND, clock),
+            steps: steps && !mild,
+            configures: random.happens(0.3),
+            unreadable: match random.happens(0.25) {
+                true => random.scaled(1, 100) as f64 / 2_000.0,
+                false => 0.0,
+            },
+            pause: random.scaled(2 * SECOND, 2 * MINUTE),
+        }
+    }
+
+    /// A clock, as such a run has it.
+    pub fn clock(&self, world: &World) -> Clock {
+        let far = world.random.scaled(1_000, self.farthest_clock);
+        let far = i64::try_from(far).unwrap_or(0);
+        let sign = if world.random.happens(0.5) { 1 } else { -1 };
+        let drift = i64::try_from(world.random.below(2_000)).unwrap_or(0) - 1_000;
+        Clock::set(world.now(), sign * far, if self.steps { drift } else { 0 })
+    }
+}
+
+/// Lets it happen, until the world is at peace.
+pub async fn reign(world: Rc<World>, chaos: Chaos) {
+    while !world.peace.get() {
+        let pause = world.random.scaled(chaos.pause / 10, chaos.pause * 4);
+        world.sleep(pause).await;
+        if world.peace.get() {
+            return;
+        }
+        let host = world.some_host();
+        match world.random.below(4) {
+            0 if chaos.kills => {
+                world.kill(host);
+                let down = world.random.scaled(100_000, 2 * MINUTE);
+                let world2 = Rc::clone(&world);
+                world.executor.after(down, move || world2.start(host));
+            }
+            1 if chaos.longest_stop > 0 => {
+                world.freeze(host);
+                let stopped = world.random.scaled(100_000, chaos.longest_stop);
+                let world2 = Rc::clone(&world);
+                world.executor.after(stopped, move || world2.thaw(host));
+            }
+            2 if chaos.steps => {
+                let clock = chaos.clock(&world);
+                world.set_clock(host, clock);
+            }
+            3 if chaos.configures => world.configure(host, Configuration::Second),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What the provider asks of its host, in the simulation: a store and clocks ([`Platform`]), a way
+//! out ([`Outbound`]) and variables ([`Source`]). The only file that knows these traits.
+
+use std::{collections::HashMap, rc::Rc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use jiff::Timestamp;
+use mpay_ledger::{Platform, PlatformError};
+use mpay_provider::{config::Unread, current::Source, platform::Outbound};
+
+use crate::{
+    webhook,
+    world::{Call, HostId, Reply, World},
+};
+
+/// What a host gives to the provider that runs on it.
+pub struct Host {
+    world: Rc<World>,
+    id: HostId,
+}
+
+impl Host {
+    /// That of a host.
+    pub fn new(world: &Rc<World>, id: HostId) -> Self {
+        Self {
+            world: Rc::clone(world),
+            id,
+        }
+    }
+
+    async fn call(&self, call: Call) -> Result<Reply, PlatformError> {
+        let answer = self.world.submit(self.id, call).wait().await;
+        // Every call is answered at last.
+        answer
+            .unwrap_or_else(|| Err("no answer".to_owned()))
+            .map_err(PlatformError::Failed)
+    }
+}
+
+fn other_answer<T>() -> Result<T, PlatformError> {
+    Err(PlatformError::Denied(
+        "an answer to another call".to_owned(),
+    ))
+}
+
+impl Platform for Host {
+    async fn get_many(&self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, PlatformError> {
+        match self.call(Call::Get(keys.to_vec())).await? {
+            Reply::Values(values) => Ok(values),
+            _ => other_answer(),
+        }
+    }
+
+    async fn set_many(&self, entries: &[(String, Vec<u8>)]) -> Result<(), PlatformError> {
+        match self.call(Call::Set(entries.to_vec())).await? {
+            Reply::Done => Ok(()),
+            _ => other_answer(),
+        }
+    }
+
+    async fn increment(&self, key: &str, by: u64) -> Result<u64, PlatformError> {
+        match self.call(Call::Count(key.to_owned(), by)).await? {
+            Reply::Count(count) => Ok(count),
+            _ => other_answer(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.world.clock_of(self.id)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.world.monotonic_of(self.id)
+    }
+
+    fn random(&self) -> u64 {
+        self.world.random.number()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.world.executor.sleep(duration).await;
+    }
+}
+
+impl Outbound for Host {
+    async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, String> {
+        webhook::receive(&self.world, self.id, request).await
+    }
+}
+
+impl Source for Host {
+    async fn get(&self, name: &'static str) -> Result<String, Unread> {
+        self.world.variable(self.id, name).await
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.world.monotonic_of(self.id)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.world.executor.sleep(duration).await;
+    }
+}

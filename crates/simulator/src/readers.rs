@@ -1,0 +1,200 @@
+//! Readers: those with a cursor, the cron job of the outbox, and the accountant who closes days.
+
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use crate::{
+    client::Ask,
+    clock,
+    random::{MINUTE, SECOND},
+    world::World,
+};
+
+/// Which list is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// `/api/payments`.
+    Payments,
+    /// `/api/events`.
+    Events,
+}
+
+impl List {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Payments => "payments",
+            Self::Events => "events",
+        }
+    }
+}
+
+/// Reads on from a cursor, once. Gives whether the cursor has come on; `None` if nothing was
+/// answered.
+pub async fn read_on(world: &Rc<World>, list: List, reader: usize) -> Option<bool> {
+    let after = {
+        let history = world.history.borrow();
+        let readers = match list {
+            List::Payments => &history.payment_readers,
+            List::Events => &history.event_readers,
+        };
+        readers.get(reader)?.cursor
+    };
+    let limit = [1, 3, 20, 200].get(world.random.below(4)).copied();
+    let name = list.name();
+    let limit = limit.unwrap_or(200);
+    let path = format!("{name}?after={after}&limit={limit}");
+    let answer = Ask::new("GET", path).send(world).await;
+    if answer.status() != 200 {
+        return None;
+    }
+    let page = answer.json();
+    let next = page.get("next").and_then(Value::as_u64)?;
+    let entries = page.get(name).and_then(Value::as_array)?;
+    let entries: Vec<_> = entries
+        .iter()
+        .filter_map(|entry| identity(list, entry))
+        .collect();
+    let mut history = world.history.borrow_mut();
+    let readers = match list {
+        List::Payments => &mut history.payment_readers,
+        List::Events => &mut history.event_readers,
+    };
+    let known = readers.get_mut(reader)?;
+    let mut last = after;
+    let mut wrong = None;
+    for (index, what) in &entries {
+        if *index <= last || *index > next {
+            wrong = Some(format!(
+                "/api/{name}?after={after} shows {what} at {index}, after {last} and before next={next}"
+            ));
+        }
+        last = *index;
+    }
+    if next < after {
+        wrong = Some(format!("/api/{name}?after={after} goes back to {next}"));
+    }
+    let moved = next > known.cursor;
+    known.cursor = next;
+    known.seen.extend(entries);
+    if let Some(wrong) = wrong {
+        history.find("a cursor goes wrong", name, wrong);
+    }
+    Some(moved)
+}
+
+/// What an entry is known by: its place, and what can never change of it.
+pub fn identity(list: List, entry: &Value) -> Option<(u64, String)> {
+    let index = entry.get("index")?.as_u64()?;
+    let text = |name| entry.get(name).and_then(Value::as_str).unwrap_or("-");
+    let what = match list {
+        List::Payments => text("payment_id").to_owned(),
+        List::Events => {
+            let members = ["type", "payment_id", "service_id", "order_key"].map(text);
+            let version = entry.get("version").map(Value::to_string);
+            format!("{} {}", members.join(" "), version.unwrap_or_default())
+        }
+    };
+    Some((index, what))
+}
+
+/// A program that follows a list, until the world is at peace.
+pub async fn follow(world: Rc<World>, list: List, reader: usize) {
+    while !world.peace.get() {
+        let pause = world.random.scaled(50_000, 30 * SECOND);
+        world.sleep(pause).await;
+        read_on(&world, list, reader).await;
+    }
+}
+
+/// Delivers the outbox, each minute.
+pub async fn cron(world: Rc<World>) {
+    while !world.peace.get() {
+        let pause = world.random.between(40 * SECOND, 80 * SECOND);
+        world.sleep(pause).await;
+        Ask::new("POST", "outbox/deliver").send(&world).await;
+    }
+}
+
+/// An accountant, who waits for days to be closed.
+pub async fn account(world: Rc<World>) {
+    while !world.peace.get() {
+        let pause = world.random.scaled(300_000, 40 * SECOND);
+        world.sleep(pause).await;
+        reconcile(&world).await;
+    }
+}
+
+/// Asks for a day: yesterday, today or tomorrow, as the clocks may have it.
+pub async fn reconcile(world: &Rc<World>) {
+    let day = world.random.between(0, 3);
+    read_day(world, &day_after_the_first(day)).await;
+}
+
+/// The days of a run, from the one before it begins.
+pub fn day_after_the_first(day: u64) -> String {
+    let begin = clock::true_time(0);
+    let days = i64::try_from(day).unwrap_or(0) - 1;
+    let time = begin.checked_add(jiff::SignedDuration::from_hours(24 * days + 3));
+    let time = time.unwrap_or(begin).to_string();
+    time.get(..10).unwrap_or_default().to_owned()
+}
+
+/// Reads a day. One that was closed before must be as it was.
+pub async fn read_day(world: &Rc<World>, date: &str) -> Option<Vec<String>> {
+    let (mut after, mut lines, mut closed) = (0, Vec::new(), false);
+    for part in 0..20 {
+        let path = format!("reconciliation?date={date}&after={after}");
+        let answer = Ask::new("GET", path).send(world).await;
+        if answer.status() != 200 {
+            return None;
+        }
+        let page = answer.json();
+        if part == 0 {
+            closed = page.get("closed").and_then(Value::as_bool)?;
+        }
+        for line in page.get("lines").and_then(Value::as_array)? {
+            let text = |name| line.get(name).and_then(Value::as_str).unwrap_or("-");
+            let index = line.get("index").and_then(Value::as_u64)?;
+            let members = [
+                "payment_id",
+                "order_key",
+                "line_id",
+                "amount",
+                "recorded_at",
+            ];
+            lines.push(format!("{} {index}", members.map(text).join(" ")));
+        }
+        match page.get("next").and_then(Value::as_u64) {
+            Some(next) if next > after => after = next,
+            _ => break,
+        }
+    }
+    let mut history = world.history.borrow_mut();
+    if let Some(before) = history.closed_days.get(date) {
+        let changed = if *before != lines {
+            let gone = before.iter().filter(|line| !lines.contains(line));
+            let new = lines.iter().filter(|line| !before.contains(line));
+            let gone: Vec<_> = gone.cloned().collect();
+            let new: Vec<_> = new.cloned().collect();
+            Some((gone, new))
+        } else {
+            None
+        };
+        if let Some((gone, new)) = changed {
+            let subject = gone.iter().chain(&new).next().cloned().unwrap_or_default();
+            let subject = subject.split(' ').next().unwrap_or_default().to_owned();
+            let detail = format!("{date} was closed, and since: gone {gone:?}, new {new:?}");
+            history.find("a closed day changes", &subject, detail);
+        } else if !closed {
+            let detail = format!("{date} was closed, and is open again");
+            history.find("a closed day is open again", date, detail);
+        }
+    } else if closed {
+        history.closed_days.insert(date.to_owned(), lines.clone());
+    }
+    Some(lines)
+}
+
+/// How long a reader waits, at the end, for what may hold it up.
+pub const PATIENCE: u64 = 5 * MINUTE;

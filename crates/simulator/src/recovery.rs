@@ -1,0 +1,112 @@
+//! How long the dead hold up the living: a host dies while it writes, and from then on it is
+//! measured how long a reader waits for what was recorded after, and a change of the order that was
+//! being written for its turn.
+
+use std::rc::Rc;
+
+use serde_json::{Value, json};
+
+use crate::{
+    client::Ask,
+    executor::{Micros, OUTSIDE},
+    history::OrderId,
+    mpay, office,
+    random::{MINUTE, SECOND},
+    world::World,
+};
+
+/// How often is asked.
+const EVERY: Micros = SECOND / 10;
+
+/// Kills a writer, and gives how long others waited; `None` where there is nothing to measure.
+pub async fn measure(world: &Rc<World>) -> Option<Micros> {
+    let orders = world.history.borrow().orders.len();
+    let hosts = world.hosts.borrow().len();
+    if orders == 0 || hosts < 2 {
+        return None;
+    }
+    let order = world.random.below(orders);
+    let registered = Ask::new("GET", office::path(world, order))
+        .to(world, 0)
+        .await;
+    if registered.status() != 200 {
+        return None;
+    }
+    let cursor = end_of_payments(world).await?;
+    // A writer dies at some point of its work.
+    let (dead, living) = (0, 1);
+    for _ in 0..2 {
+        let number = world.history.borrow().payments.len();
+        let payment = mpay::payment(world, &format!("P{number}-"), order, 1000);
+        let task = mpay::confirm_at(Rc::clone(world), dead, payment);
+        world.executor.spawn(OUTSIDE, task);
+    }
+    world.sleep(world.random.scaled(2_000, 120_000)).await;
+    world.kill(dead);
+    let died = world.now();
+    let read = reader(world, living, order, cursor).await;
+    let changed = change(world, living, order).await;
+    world.start(dead);
+    Some(read?.max(changed?).saturating_sub(died))
+}
+
+async fn end_of_payments(world: &Rc<World>) -> Option<u64> {
+    let mut after = 0;
+    for _ in 0..500 {
+        let path = format!("payments?after={after}&limit=200");
+        let page = Ask::new("GET", path).to(world, 0).await.json();
+        let next = page.get("next").and_then(Value::as_u64)?;
+        if next == after {
+            return Some(after);
+        }
+        after = next;
+    }
+    None
+}
+
+/// When a reader sees a payment that was acknowledged by another host after the death.
+async fn reader(world: &Rc<World>, living: usize, order: OrderId, cursor: u64) -> Option<Micros> {
+    let number = world.history.borrow().payments.len();
+    let id = format!("P{number}-");
+    let payment = mpay::payment(world, &id, order, 1000);
+    mpay::confirm_at(Rc::clone(world), living, payment).await;
+    let acknowledged = world.now();
+    let mut after = cursor;
+    while world.now() < acknowledged + 10 * MINUTE {
+        let path = format!("payments?after={after}&limit=200");
+        let page = Ask::new("GET", path).to(world, living).await.json();
+        let listed = page.get("payments").and_then(Value::as_array);
+        let is = |payment: &Value| payment.get("payment_id").and_then(Value::as_str) == Some(&id);
+        if listed.is_some_and(|listed| listed.iter().any(is)) {
+            return Some(world.now());
+        }
+        after = page.get("next").and_then(Value::as_u64).unwrap_or(after);
+        world.sleep(EVERY).await;
+    }
+    None
+}
+
+/// When a change of the order is done, or refused for what the order is.
+async fn change(world: &Rc<World>, living: usize, order: OrderId) -> Option<Micros> {
+    let began = world.now();
+    let answer = Ask::new("GET", office::path(world, order))
+        .to(world, living)
+        .await;
+    // Nothing that the model must know: the order says the same, with a member in another order.
+    let document = answer.json();
+    let lines = document.get("lines").cloned().unwrap_or_default();
+    while world.now() < began + 10 * MINUTE {
+        let answer = Ask::new("PATCH", office::path(world, order))
+            .text(
+                "application/merge-patch+json",
+                json!({"lines": lines}).to_string(),
+            )
+            .to(world, living)
+            .await;
+        if !matches!(answer.status(), 0 | 503) {
+            return Some(world.now());
+        }
+        world.sleep(EVERY).await;
+    }
+    None
+}
