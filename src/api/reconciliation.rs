@@ -1,6 +1,6 @@
 //! `GET /api/reconciliation`: what was paid to which account, for the books of a day.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
@@ -22,18 +22,20 @@ use crate::{
 /// How many payments one call gives at most, and how many it reads at once.
 const MOST: usize = 5000;
 const PAGE: usize = 200;
-/// This long after its end nothing can be recorded in a day any more.
-const SETTLING: Duration = Duration::from_secs(120);
+/// How many lines one call adds up, where it gives not all of them.
+const MOST_COUNTED: usize = 20_000;
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Reconciliation {
     from: String,
     to: String,
-    /// Whether nothing can be recorded in this span any more, and all of it is here.
+    /// Whether nothing can be recorded in this span any more.
     closed: bool,
     lines: Vec<PaidLine>,
     totals: Vec<Total>,
+    /// Whether they are those of the whole span, also where `next` says that there are more lines.
+    totals_complete: bool,
     /// What `after` must be to go on; absent where all of it is here.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<u64>,
@@ -127,6 +129,13 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
     if !reconciliation.closed {
         name.push_str("-not-closed");
     }
+    let is_part = match part {
+        Part::Lines => after > 0 || reconciliation.next.is_some(),
+        Part::Totals => !reconciliation.totals_complete,
+    };
+    if is_part {
+        name.push_str("-part");
+    }
     name.push_str(".csv");
     let next = reconciliation.next;
     let sheet = match part {
@@ -146,40 +155,51 @@ async fn reconcile<P: Platform>(
     span: Span,
     after: u64,
 ) -> Result<Reconciliation, Problem> {
-    let mut lines = Vec::new();
-    let (mut cursor, mut complete) = (after, false);
-    while lines.len() < MOST {
-        let wanted =
-            |event: &Event| matches!(event, Event::PaymentRecorded(_) | Event::PaymentVoided(_));
-        let page = call.store.journal(cursor, PAGE, span, wanted).await?;
-        let start = lines.len();
+    let range = call.store.range(span).await?;
+    let wanted =
+        |event: &Event| matches!(event, Event::PaymentRecorded(_) | Event::PaymentVoided(_));
+    let (mut lines, mut sums) = (Vec::new(), ByAccount::default());
+    let (mut cursor, mut next, mut counted, mut whole) = (after, None, 0, after == 0);
+    loop {
+        let page = call.store.journal_in(&range, cursor, PAGE, wanted).await?;
+        let mut of_page = Vec::new();
         for entry in &page.entries {
             if let Event::PaymentVoided(void) = &entry.event {
-                subtract(entry, void, &mut lines);
+                subtract(entry, void, &mut of_page);
             }
         }
         for payment in call.store.payments(page.entries).await? {
-            add(call, payment, &mut lines);
+            add(call, payment, &mut of_page);
         }
-        let of_page = lines.get_mut(start..).unwrap_or_default();
         of_page.sort_by_key(|line| line.index);
+        counted += of_page.len();
+        for line in &of_page {
+            sums.add(line)?;
+        }
+        if next.is_none() {
+            lines.append(&mut of_page);
+            next = (lines.len() >= MOST && !page.complete).then_some(page.next);
+        }
+        if page.complete {
+            break;
+        }
         let came_on = page.next > cursor;
-        (cursor, complete) = (page.next, page.complete);
-        if complete || !came_on {
+        cursor = page.next;
+        // Totals are those of the whole span, as far as one call goes.
+        if !came_on || (next.is_some() && (after > 0 || counted >= MOST_COUNTED)) {
+            whole = false;
+            next = next.or(Some(cursor));
             break;
         }
     }
-    let settled = span
-        .to
-        .and_then(|to| to.checked_add(SETTLING).ok())
-        .is_some_and(|settled| call.store.now() > settled);
     Ok(Reconciliation {
         from: span.from.map(time::format).unwrap_or_default(),
         to: span.to.map(time::format).unwrap_or_default(),
-        closed: complete && settled && after == 0,
-        totals: sums(&lines)?,
+        closed: range.closed,
+        totals: sums.totals(),
+        totals_complete: whole,
         lines,
-        next: (!complete).then_some(cursor),
+        next,
     })
 }
 
@@ -250,34 +270,33 @@ impl Sums {
     }
 }
 
-fn sums(lines: &[PaidLine]) -> Result<Vec<Total>, Problem> {
-    let mut sums: BTreeMap<_, Sums> = BTreeMap::new();
-    for line in lines {
-        let (amount, is_void) = match line.amount.strip_prefix('-') {
-            Some(amount) => (amount, true),
-            None => (line.amount.as_str(), false),
+/// Sums by account and currency.
+#[derive(Default)]
+struct ByAccount(BTreeMap<(Option<String>, String), Sums>);
+
+impl ByAccount {
+    fn add(&mut self, line: &PaidLine) -> Result<(), Problem> {
+        let key = (line.bank_account.clone(), line.currency.clone());
+        let sum = self.0.entry(key).or_default();
+        let (amount, of_kind) = match line.amount.strip_prefix('-') {
+            Some(amount) => (amount, &mut sum.voided),
+            None => (line.amount.as_str(), &mut sum.paid),
         };
-        let amount = Money::parse(amount).map_err(Problem::internal)?;
-        let sum = sums
-            .entry((line.bank_account.clone(), line.currency.clone()))
-            .or_default();
-        let of_kind = if is_void {
-            &mut sum.voided
-        } else {
-            &mut sum.paid
-        };
-        *of_kind = *of_kind + amount;
+        *of_kind = *of_kind + Money::parse(amount).map_err(Problem::internal)?;
         sum.lines += 1;
+        Ok(())
     }
-    Ok(sums
-        .into_iter()
-        .map(|((bank_account, currency), sum)| Total {
+
+    fn totals(self) -> Vec<Total> {
+        let sums = self.0.into_iter();
+        sums.map(|((bank_account, currency), sum)| Total {
             bank_account,
             currency,
             amount: sum.balance(),
             lines: sum.lines,
         })
-        .collect())
+        .collect()
+    }
 }
 
 fn lines(separator: char, lines: Vec<PaidLine>) -> SheetWriter {
@@ -437,15 +456,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_day_is_closed_two_minutes_after_its_end() {
+    async fn a_day_is_closed_once_it_is_over() {
         let api = paid().await;
         let closed =
             async || api.get("reconciliation?date=2026-06-01").await.json()["closed"].clone();
         // It is noon.
-        tokio::time::sleep(Duration::from_secs(12 * 3600 + 120)).await;
+        tokio::time::sleep(Duration::from_secs(12 * 3600 - 1)).await;
         assert_eq!(closed().await, false);
+        tokio::time::sleep(Duration::from_secs(2)).await;
         record(&api.memory, "S", "1", "1").await.unwrap();
-        tokio::time::sleep(Duration::from_millis(1)).await;
         assert_eq!(closed().await, true);
         for (query, name) in [
             ("date=2026-06-01", "payments-2026-06-01"),
@@ -465,7 +484,8 @@ mod tests {
             .get("reconciliation?date=2026-06-01&after=1")
             .await
             .json();
-        assert_eq!(part["closed"], false, "a part is not the day");
+        assert_eq!(part["closed"], true);
+        assert_eq!(part["totals_complete"], false, "a part is not the day");
     }
 
     #[tokio::test(start_paused = true)]
@@ -480,7 +500,10 @@ mod tests {
         let first = api.get("reconciliation?date=2026-06-01").await.json();
         let count = |answer: &Value| answer["lines"].as_array().unwrap().len();
         // Two pages of 200 payments, and then it is enough.
-        assert_eq!((count(&first), &first["closed"]), (400 * 13, &json!(false)));
+        assert_eq!((count(&first), &first["closed"]), (400 * 13, &json!(true)));
+        // The totals are those of the day.
+        assert_eq!(first["totals_complete"], true);
+        assert_eq!(first["totals"][0]["amount"], "5213.00");
         let table = api
             .get("reconciliation?date=2026-06-01&format=csv&after=0")
             .await;
@@ -489,7 +512,7 @@ mod tests {
             first["next"]
         );
         assert_eq!(table.header("link"), format!("<{next}>; rel=\"next\""));
-        assert!(table.header("content-disposition").contains("not-closed"));
+        assert!(table.header("content-disposition").contains("-part"));
         let rest = api
             .get(&format!(
                 "reconciliation?date=2026-06-01&after={}",

@@ -21,7 +21,7 @@ use crate::{
 
 /// How many rows a statement has at most, and how many payments its period.
 const MAX_ROWS: usize = 2000;
-const MAX_PAYMENTS: usize = 5000;
+const MAX_PAYMENTS: usize = 20_000;
 const PAGE: usize = 200;
 
 /// Which columns of the statement say what.

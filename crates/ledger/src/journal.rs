@@ -116,7 +116,10 @@ impl<P: Platform> Store<P> {
     }
 
     /// The same, of a range that is known.
-    pub(super) async fn journal_in(
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn journal_in(
         &self,
         range: &DayRange,
         after: u64,

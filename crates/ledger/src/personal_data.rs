@@ -158,11 +158,21 @@ impl<P: Platform> Store<P> {
         after: u64,
         by: &str,
     ) -> Result<Erased, StoreError> {
-        let mut part = self
-            .log
-            .read_on::<Event>(keys::JOURNAL, after.saturating_add(1), BLOCK)
-            .await?;
-        // What is still being recorded is not passed by.
+        let first = after.saturating_add(1);
+        let read = async || {
+            self.log
+                .read_part::<Event>(keys::JOURNAL, first, BLOCK)
+                .await
+        };
+        let mut part = read().await?;
+        if !part.unsettled.is_empty() {
+            // What is still being recorded is not passed by, nor does it end the walk.
+            let settled = part.settled();
+            self.log
+                .settle(keys::JOURNAL, settled + 1, part.next)
+                .await?;
+            part = read().await?;
+        }
         let until = part.settled();
         part.truncate(until);
         let mut report = Erased {
