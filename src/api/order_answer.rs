@@ -26,7 +26,7 @@ pub(super) struct OrderAnswer<'a> {
     amount_due: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     amount_overpaid: Option<String>,
-    /// How many payments there are.
+    /// How many payments there are, those that were voided among them.
     payment_count: u64,
     /// The latest of them, in the order of their recording.
     payments: Vec<PaymentAnswer<'a>>,
@@ -115,7 +115,7 @@ impl<'a> OrderAnswer<'a> {
             amount_overpaid: Some(stored.state.amount_overpaid())
                 .filter(|amount| !amount.is_zero())
                 .map(|amount| amount.to_string()),
-            payment_count: stored.state.payment_count,
+            payment_count: stored.state.payment_count + stored.state.voided_count,
             payments,
             payments_url,
             warnings,

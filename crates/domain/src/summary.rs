@@ -140,6 +140,12 @@ fn get<'a, K: Ord, V>(pairs: &'a [(K, V)], key: &K) -> Option<&'a V> {
     Some(value)
 }
 
+fn get_mut<'a, K: Ord, V>(pairs: &'a mut [(K, V)], key: &K) -> Option<&'a mut V> {
+    let position = find(pairs, key).ok()?;
+    let (_, value) = pairs.get_mut(position)?;
+    Some(value)
+}
+
 /// The value of a key, which is `absent` if there is none yet.
 fn entry<'a, K: Ord + Clone, V>(
     pairs: &'a mut Vec<(K, V)>,
@@ -169,7 +175,11 @@ impl OrderSummary {
     /// Adds a version of the order. If it asks for less than was paid before, the latest payment has
     /// another review, unless what is too much was too much before.
     pub fn amend(&mut self, order: Order) -> Option<OpenedReview> {
-        let too_much = self.too_much();
+        // In another currency it was another sum.
+        let too_much = match self.order() {
+            Some(before) if before.currency == order.currency => self.too_much(),
+            _ => Money::ZERO,
+        };
         let (currency, shape) = (order.currency, Shape::of(&order));
         let state = &mut self.0;
         if let Some(previous) = state.order.take() {
@@ -239,16 +249,13 @@ impl OrderSummary {
             state.paid_before = state.paid_before.saturating_sub(1);
         }
         let Some((latest, reviews)) = &effect.latest else {
-            state
-                .paid
-                .retain(|(currency, _)| *currency != effect.currency);
+            state.paid.retain(|(known, _)| *known != effect.currency);
             return None;
         };
-        let mut paid = state.paid.iter_mut();
-        let (_, paid) = paid.find(|(known, _)| *known == effect.currency)?;
+        let paid = get_mut(&mut state.paid, &effect.currency)?;
         paid.amount = paid.amount.saturating_sub(effect.total);
         for (id, amount) in &effect.lines {
-            if let Some((_, sum)) = paid.lines.iter_mut().find(|(known, _)| known == id) {
+            if let Some(sum) = get_mut(&mut paid.lines, id) {
                 *sum = sum.saturating_sub(*amount);
             }
         }
@@ -267,8 +274,7 @@ impl OrderSummary {
 
     /// Opens the review of the latest payment in a currency.
     fn open_over_paid(&mut self, currency: Currency) -> Option<OpenedReview> {
-        let mut paid = self.0.paid.iter_mut();
-        let (_, paid) = paid.find(|(known, _)| *known == currency)?;
+        let paid = get_mut(&mut self.0.paid, &currency)?;
         if paid.latest_reviews.contains(&Review::OverPaid) {
             return None;
         }

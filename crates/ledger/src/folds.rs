@@ -14,7 +14,7 @@ use super::{
     Platform, Store, StoreError, StoredOrder,
     evidence::{read_place, to_json},
     keys::{self, PaymentName},
-    orders::{OrderEntry, fold},
+    orders::{Depth, OrderEntry, fold},
     payments::Decisions,
 };
 use crate::{
@@ -105,10 +105,20 @@ impl<P: Platform> Store<P> {
         for (list, listing) in lists.iter().zip(listings) {
             orders.push(match listing.length {
                 length if length > LONG => self.read_long(list, length).await,
-                _ => fold(list, None, listing, &markers).map(|(stored, _)| stored),
+                _ => {
+                    let folded = fold(list, Depth::Latest, None, listing, &markers);
+                    folded.map(|(stored, _)| stored)
+                }
             });
         }
         Ok(orders)
+    }
+
+    /// The order that a list holds, with all of its payments, however many.
+    pub(super) async fn read_whole(&self, list: &str) -> Result<StoredOrder, StoreError> {
+        let listing = self.log.read_all(list).await?;
+        let markers = self.markers_of([&listing]).await?;
+        Ok(fold(list, Depth::Whole, None, listing, &markers)?.0)
     }
 
     /// The order that a list holds up to a place.
@@ -125,7 +135,7 @@ impl<P: Platform> Store<P> {
         Ok((self.read_between(list, first, last).await?, kept))
     }
 
-    async fn read_between(
+    pub(super) async fn read_between(
         &self,
         list: &str,
         mut first: u64,
@@ -148,13 +158,15 @@ impl<P: Platform> Store<P> {
     async fn read_long(&self, list: &str, last: u64) -> Result<StoredOrder, StoreError> {
         let (listing, kept) = self.read_order_up_to(list, last).await?;
         let markers = self.markers_of([&listing]).await?;
-        self.fold_on(list, kept, listing, &markers).await
+        self.fold_on(list, Depth::Latest, kept, listing, &markers)
+            .await
     }
 
     /// Folds a part of a list onto what is kept of the part before it, and keeps what can be kept now.
     pub(super) async fn fold_on(
         &self,
         list: &str,
+        depth: Depth,
         kept: Option<Kept>,
         listing: Listing<OrderEntry>,
         markers: &Decisions,
@@ -163,7 +175,7 @@ impl<P: Platform> Store<P> {
             Some(kept) => Some(self.restore(list, kept, &listing).await?),
             None => None,
         };
-        let (stored, keep) = fold(list, base, listing, markers)?;
+        let (stored, keep) = fold(list, depth, base, listing, markers)?;
         let keep = keep.iter().map(|kept| {
             let key = keys::fold(list, kept.place / SEGMENT);
             Ok::<_, StoreError>((key, to_json(kept)?.into_bytes()))
@@ -258,7 +270,7 @@ impl<P: Platform> Store<P> {
             Some(kept) => Some(self.restore(list, kept, &listing).await?),
             None => None,
         };
-        Ok(fold(list, base, listing, &markers)?.0)
+        Ok(fold(list, Depth::Latest, base, listing, &markers)?.0)
     }
 
     /// Payments of an order, the newest first, below a place of its list; and the place to go on
@@ -288,8 +300,22 @@ impl<P: Platform> Store<P> {
             .collect();
         self.close_old(&mut old).await?;
         let payments = records.zip(old.into_iter().map(|(_, state)| state));
+        let mut payments: Vec<_> = payments.rev().collect();
+        // What was entered by hand may have been confirmed or voided long after.
+        if payments.iter().any(|(record, _)| record.manual.is_some()) {
+            let whole = self.read_whole(&list).await?;
+            for (record, state) in &mut payments {
+                if record.manual.is_some()
+                    && let Some(found) = PaymentName::of(record)
+                        .ok()
+                        .and_then(|name| whole.payment(&name))
+                {
+                    (*record, *state) = found;
+                }
+            }
+        }
         Ok(Some(OrderPayments {
-            payments: payments.rev().collect(),
+            payments,
             next: (segment > 0).then_some(segment * SEGMENT + 1),
         }))
     }

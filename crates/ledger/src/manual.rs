@@ -1,5 +1,7 @@
 //! Payments entered by hand, that MPay never confirmed or confirms later.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use mpay_log::Listing;
 use serde::{Deserialize, Serialize};
@@ -8,7 +10,7 @@ use super::{
     Evidence, Platform, Precondition, RegisterError, Store, StoreError,
     evidence::{read_place, to_json},
     keys,
-    orders::{Change, OrderEntry},
+    orders::{Change, Depth, OrderEntry},
 };
 use crate::{
     domain::{Confirmation, OrderKey, PaymentId, ServiceId},
@@ -157,34 +159,40 @@ impl<P: Platform> Store<P> {
         let key = OrderKey::parse(&void.order_key).map_err(wrong)?;
         let id = PaymentId::parse(&void.payment_id).map_err(wrong)?;
         let voided = self
-            .append(&service, &key, Precondition::None, |stored, place| {
-                let known = stored.payments.iter().zip(stored.state.payments());
-                let mut known = known.filter(|(payment, state)| {
-                    let manual = payment.manual.as_ref();
-                    state.confirmation.payment_id == id
-                        && manual.is_some_and(|manual| manual.proposal == void.proposal)
-                });
-                match known.next() {
-                    Some((_, state)) if state.voided.is_some() => Ok(None),
-                    Some((payment, _)) if !payment.is_confirmed() => {
-                        let effect = stored.state.void_effect(&id);
-                        let effect = effect.ok_or(RegisterError::Unfit(()))?;
-                        let void = VoidJson {
-                            version: Some(place),
-                            ..void.clone()
-                        };
-                        Ok(Some(Change {
-                            entry: OrderEntry::Voided(Box::new(VoidedJson::new(
-                                void.clone(),
-                                &effect,
-                            ))),
-                            event: Event::PaymentVoided(Box::new(void)),
-                            others: Vec::new(),
-                        }))
+            .append_seeing(
+                Depth::Whole,
+                &service,
+                &key,
+                Precondition::None,
+                |stored, place| {
+                    let known = stored.payments.iter().zip(stored.state.payments());
+                    let mut known = known.filter(|(payment, state)| {
+                        let manual = payment.manual.as_ref();
+                        state.confirmation.payment_id == id
+                            && manual.is_some_and(|manual| manual.proposal == void.proposal)
+                    });
+                    match known.next() {
+                        Some((_, state)) if state.voided.is_some() => Ok(None),
+                        Some((payment, _)) if !payment.is_confirmed() => {
+                            let effect = stored.state.void_effect(&id);
+                            let effect = effect.ok_or(RegisterError::Unfit(()))?;
+                            let void = VoidJson {
+                                version: Some(place),
+                                ..void.clone()
+                            };
+                            Ok(Some(Change {
+                                entry: OrderEntry::Voided(Box::new(VoidedJson::new(
+                                    void.clone(),
+                                    &effect,
+                                ))),
+                                event: Event::PaymentVoided(Box::new(void)),
+                                others: Vec::new(),
+                            }))
+                        }
+                        _ => Err(RegisterError::Unfit(())),
                     }
-                    _ => Err(RegisterError::Unfit(())),
-                }
-            })
+                },
+            )
             .await;
         match voided {
             Ok(_) => Ok(true),
@@ -209,34 +217,39 @@ impl<P: Platform> Store<P> {
         let noted = keys::confirmed(&confirmation.payment_id);
         let wanted: Vec<_> = evidence.keys().into_iter().chain([noted.clone()]).collect();
         let kept = self.log.get_many(&wanted).await?;
-        // A long order shows its latest payments only; of older ones this tells.
-        if let Some(place) = kept.get(&noted) {
-            let place = read_place(&noted, place)?;
-            let list = keys::order(service, key);
-            if self.log.are_alive(&[(&list, place)]).await? {
-                return Ok(());
-            }
+        // All of a long order is read once only.
+        if self
+            .is_noted(&noted, &keys::order(service, key), &kept)
+            .await?
+        {
+            return Ok(());
         }
         let noted = self
-            .append(service, key, Precondition::None, |stored, place| {
-                let mut payments = stored.payments.iter().zip(stored.state.payments());
-                let known = payments.find(|(known, _)| known.payment_id == payment.payment_id);
-                // Judged by what stands before its own place, so that of several calls one notes it.
-                if known.is_some_and(|(known, _)| known.is_confirmed()) {
-                    return Ok(None);
-                }
-                if known.is_some_and(|(_, state)| state.voided.is_some()) {
-                    return Err(RegisterError::Unfit(()));
-                }
-                let record = Box::new(payment.clone());
-                let mut others = evidence.missing(&kept);
-                others.push((noted.clone(), place.to_string().into_bytes()));
-                Ok(Some(Change {
-                    entry: OrderEntry::Confirmed(record.clone()),
-                    event: Event::PaymentConfirmed(record),
-                    others,
-                }))
-            })
+            .append_seeing(
+                Depth::Whole,
+                service,
+                key,
+                Precondition::None,
+                |stored, place| {
+                    let mut payments = stored.payments.iter().zip(stored.state.payments());
+                    let known = payments.find(|(known, _)| known.payment_id == payment.payment_id);
+                    // Judged by what stands before its own place, so that of several calls one notes it.
+                    if known.is_some_and(|(known, _)| known.is_confirmed()) {
+                        return Ok(None);
+                    }
+                    if known.is_some_and(|(_, state)| state.voided.is_some()) {
+                        return Err(RegisterError::Unfit(()));
+                    }
+                    let record = Box::new(payment.clone());
+                    let mut others = evidence.missing(&kept);
+                    others.push((noted.clone(), place.to_string().into_bytes()));
+                    Ok(Some(Change {
+                        entry: OrderEntry::Confirmed(record.clone()),
+                        event: Event::PaymentConfirmed(record),
+                        others,
+                    }))
+                },
+            )
             .await;
         match noted {
             Ok(_) => Ok(()),
@@ -246,6 +259,22 @@ impl<P: Platform> Store<P> {
                 payment.payment_id
             ))),
         }
+    }
+}
+
+impl<P: Platform> Store<P> {
+    /// Whether one of the values says that MPay's confirmation is noted in this list.
+    pub(super) async fn is_noted(
+        &self,
+        confirmed: &str,
+        list: &str,
+        values: &HashMap<String, Vec<u8>>,
+    ) -> Result<bool, StoreError> {
+        let Some(place) = values.get(confirmed) else {
+            return Ok(false);
+        };
+        let place = read_place(confirmed, place)?;
+        self.log.are_alive(&[(list, place)]).await
     }
 }
 

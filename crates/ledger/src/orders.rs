@@ -108,14 +108,13 @@ pub struct StoredOrder {
 }
 
 impl StoredOrder {
-    /// A payment, if it is among those that are here.
+    /// A payment of this name, if it is among those that are here.
     pub(super) fn payment(&self, name: &PaymentName) -> Option<(PaymentJson, RecordedPayment)> {
-        let mut states = self.state.payments().iter().zip(&self.payments);
-        let position = states.position(|(state, record)| {
+        let mut payments = self.payments.iter().zip(self.state.payments());
+        let (record, state) = payments.find(|(record, state)| {
             state.confirmation.payment_id == name.id && record.after_void == name.after_void
         })?;
-        let state = self.state.payments().get(position)?;
-        Some((self.payments.get(position)?.clone(), state.clone()))
+        Some((record.clone(), state.clone()))
     }
 
     /// What is sent, as it is compared with what is there: personal data that was erased is no
@@ -184,6 +183,15 @@ pub enum RegisterError<E = Infallible> {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// How much of a long order is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Its latest payments; of those before only what they add up to.
+    Latest,
+    /// All of its payments. It is seldom worth its price.
+    Whole,
 }
 
 /// An entry and an event, and what else is written with them.
@@ -318,6 +326,19 @@ impl<P: Platform> Store<P> {
         precondition: Precondition,
         judge: impl Fn(&StoredOrder, u64) -> Result<Option<Change>, RegisterError<E>>,
     ) -> Result<Option<Event>, RegisterError<E>> {
+        self.append_seeing(Depth::Latest, service, key, precondition, judge)
+            .await
+    }
+
+    /// The same, where `judge` needs so much of the order.
+    pub(super) async fn append_seeing<E>(
+        &self,
+        depth: Depth,
+        service: &ServiceId,
+        key: &OrderKey,
+        precondition: Precondition,
+        judge: impl Fn(&StoredOrder, u64) -> Result<Option<Change>, RegisterError<E>>,
+    ) -> Result<Option<Event>, RegisterError<E>> {
         let list = keys::order(service, key);
         let judge = |stored: &StoredOrder, place| {
             if let Some(known) = confused(&stored.state, key) {
@@ -329,7 +350,10 @@ impl<P: Platform> Store<P> {
             judge(stored, place)
         };
         for _ in 0..TRIES {
-            let seen = self.read_order(&list).await?;
+            let seen = match depth {
+                Depth::Latest => self.read_order(&list).await?,
+                Depth::Whole => self.read_whole(&list).await?,
+            };
             let next = seen.length + 1;
             let Some(mut change) = judge(&seen, next)? else {
                 return Ok(None);
@@ -337,7 +361,7 @@ impl<P: Platform> Store<P> {
             let slot = self.log.take(&list).await?;
             if slot.index() != next || seen.settled < seen.length {
                 // Somebody else came in between.
-                let judged = match self.settled_before(&list, seen.settled, &slot).await {
+                let judged = match self.settled_before(&list, depth, seen.settled, &slot).await {
                     Ok(earlier) => judge(&earlier, slot.index()),
                     Err(error) => Err(error.into()),
                 };
@@ -382,11 +406,16 @@ impl<P: Platform> Store<P> {
     async fn settled_before(
         &self,
         list: &str,
+        depth: Depth,
         settled: u64,
         slot: &Slot,
     ) -> Result<StoredOrder, StoreError> {
         self.log.settle(list, settled + 1, slot.index()).await?;
-        let (listing, kept) = self.read_order_up_to(list, slot.index() - 1).await?;
+        let last = slot.index() - 1;
+        let (listing, kept) = match depth {
+            Depth::Latest => self.read_order_up_to(list, last).await?,
+            Depth::Whole => (self.read_between(list, 1, last).await?, None),
+        };
         let mut markers = self.markers_of([&listing]).await?;
         // A payment that is being recorded counts, or not, before anything is judged by it.
         for entry in &listing.entries {
@@ -398,7 +427,7 @@ impl<P: Platform> Store<P> {
                 markers.extend(decision.map(|decision| (name, decision)));
             }
         }
-        self.fold_on(list, kept, listing, &markers).await
+        self.fold_on(list, depth, kept, listing, &markers).await
     }
 }
 
@@ -407,6 +436,7 @@ impl<P: Platform> Store<P> {
 /// is to be kept.
 pub(super) fn fold(
     list: &str,
+    depth: Depth,
     base: Option<(StoredOrder, u64)>,
     listing: Listing<OrderEntry>,
     markers: &Decisions,
@@ -430,7 +460,7 @@ pub(super) fn fold(
     stored.length = listing.length;
     stored.settled = listing.settled();
     // Of a long order the payments of the last segments are enough.
-    let cut = match last > LONG {
+    let cut = match depth == Depth::Latest && last > LONG {
         true => (last - SEGMENT) / SEGMENT * SEGMENT,
         false => 0,
     };

@@ -371,10 +371,16 @@ impl<P: Platform> Store<P> {
     /// Whether a payment is voided, by its order.
     async fn is_voided(&self, name: &PaymentName, marker: &Marker) -> Result<bool, StoreError> {
         let list = marker.order.rsplit_once('/').map(|(list, _)| list);
-        let order = self.read_order(list.unwrap_or_default()).await?;
-        Ok(order
-            .payment(name)
-            .is_some_and(|(_, state)| state.voided.is_some()))
+        let list = list.unwrap_or_default();
+        // What MPay has confirmed is not voided.
+        let confirmed = keys::confirmed(&name.id);
+        let noted = self.log.get_many(std::slice::from_ref(&confirmed)).await?;
+        if self.is_noted(&confirmed, list, &noted).await? {
+            return Ok(false);
+        }
+        let order = self.read_whole(list).await?;
+        let payment = order.payment(name);
+        Ok(payment.is_some_and(|(_, state)| state.voided.is_some()))
     }
 
     /// A payment that is recorded: of two of this id that which counts. `None` if there is none.
@@ -431,47 +437,60 @@ impl<P: Platform> Store<P> {
         let ids: Vec<_> = ids.collect();
         let settled = self.settled(&ids).await?;
         // A long order shows its latest payments only.
-        let names: Vec<_> = payments
-            .iter()
-            .map(|(_, _, _, entered, confirmation)| PaymentName {
-                id: confirmation.payment_id.clone(),
-                after_void: entered.after_void,
-            })
-            .collect();
-        let named = payments.iter().zip(&names);
-        let missing = named.filter(|((_, _, key, ..), name)| {
-            let order: Option<&StoredOrder> = orders.get(key).and_then(Option::as_ref);
+        let name_of = |confirmation: &Confirmation, record: &PaymentJson| PaymentName {
+            id: confirmation.payment_id.clone(),
+            after_void: record.after_void,
+        };
+        let is_missing = |order: Option<&Option<StoredOrder>>, name: &PaymentName| {
+            let order = order.and_then(Option::as_ref);
             order.is_some_and(|order| !order.state.is_whole() && order.payment(name).is_none())
-        });
-        let missing: Vec<_> = missing
-            .map(|((_, _, key, ..), name)| (keys::order(&key.0, &key.1), name.clone()))
-            .collect();
-        let wanted: Vec<_> = missing.iter().map(|(_, name)| name.clone()).collect();
-        let markers = self.decided(&wanted).await?;
-        let (mut segments, mut old, mut found) = (HashMap::new(), Vec::new(), Vec::new());
-        for (list, name) in missing {
-            let marker = markers.get(&name).and_then(Option::as_ref);
-            if let Some(place) = marker.and_then(Marker::place)
-                && let Some((record, state)) =
-                    self.old_payment(&list, place, &name, &mut segments).await?
+        };
+        for (_, _, key, record, confirmation) in &payments {
+            // What was entered by hand may have been confirmed or voided long after.
+            if record.manual.is_some()
+                && is_missing(orders.get(key), &name_of(confirmation, record))
             {
-                found.push((name, record));
-                old.push((list, state));
+                let whole = self.read_whole(&keys::order(&key.0, &key.1)).await;
+                orders.insert(key.clone(), whole.ok());
+            }
+        }
+        let missing = payments
+            .iter()
+            .filter_map(|(_, _, key, record, confirmation)| {
+                let name = name_of(confirmation, record);
+                is_missing(orders.get(key), &name).then_some(name)
+            });
+        let markers = self.decided(&missing.collect::<Vec<_>>()).await?;
+        let mut segments = HashMap::new();
+        let (mut names, mut records, mut old) = (Vec::new(), Vec::new(), Vec::new());
+        for (_, _, key, record, confirmation) in &payments {
+            let name = name_of(confirmation, record);
+            let marker = markers.get(&name).and_then(Option::as_ref);
+            if let Some(place) = marker.and_then(Marker::place) {
+                let list = keys::order(&key.0, &key.1);
+                let found = self.old_payment(&list, place, &name, &mut segments).await?;
+                if let Some((record, state)) = found {
+                    names.push(name);
+                    records.push(record);
+                    old.push((list, state));
+                }
             }
         }
         self.close_old(&mut old).await?;
-        let found = found.into_iter().zip(old);
-        let mut found: HashMap<_, _> = found
-            .map(|((name, record), (_, state))| (name, (record, state)))
+        let states = old.into_iter().map(|(_, state)| state);
+        let mut old: HashMap<_, _> = names
+            .into_iter()
+            .zip(records.into_iter().zip(states))
             .collect();
         let mut with_state = Vec::with_capacity(payments.len());
         let payments = payments.into_iter().zip(settled).zip(names);
         for (((index, at, key, entered, confirmation), settled), name) in payments {
             let order = orders.get(&key).and_then(Option::as_ref);
+            let name = &name_of(&confirmation, &entered);
             let (payment, state) = order
-                .and_then(|order| order.payment(&name))
-                .or_else(|| found.remove(&name))
-                .unwrap_or_else(|| (entered, RecordedPayment::orphaned(confirmation)));
+                .and_then(|order| order.payment(name))
+                .or_else(|| old.remove(name))
+                .unwrap_or_else(|| (entered, RecordedPayment::orphaned(confirmation.clone())));
             let lines = state.confirmation.lines.iter();
             let accounts = lines.map(|line| order?.state.account(&line.line_id).cloned());
             with_state.push(StoredPayment {

@@ -15,7 +15,7 @@ use super::{
     JournalEntry, Platform, Precondition, RegisterError, Store, StoreError,
     evidence::to_json,
     keys::{self, PaymentName},
-    orders::{Change, OrderEntry, fold},
+    orders::{Change, Depth, OrderEntry, fold},
     payments::{Attempt, Decisions},
 };
 use crate::{
@@ -529,7 +529,7 @@ fn see_order(
         }
     }
     let is_meant = erasure.means(&key, &listing.entries);
-    let state = fold(list, None, listing, decisions)?.0.state;
+    let state = fold(list, Depth::Latest, None, listing, decisions)?.0.state;
     Ok(Some(Seen {
         key,
         state,

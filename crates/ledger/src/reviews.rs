@@ -7,7 +7,7 @@ use super::{
     JournalEntry, Platform, Precondition, RegisterError, Store, StoreError,
     evidence::to_json,
     keys,
-    orders::{Change, OrderEntry},
+    orders::{Change, Depth, OrderEntry},
 };
 use crate::{
     domain::{PaymentId, Review, Text},
@@ -95,8 +95,14 @@ impl<P: Platform> Store<P> {
             by: by.to_owned(),
             version: None,
         };
+        // One that was entered by hand may be voided meanwhile.
+        let depth = match payment.payment.manual {
+            Some(_) => Depth::Whole,
+            None => Depth::Latest,
+        };
         let closed = self
-            .append(
+            .append_seeing(
+                depth,
                 &confirmation.service_id,
                 &confirmation.order_key,
                 Precondition::None,

@@ -7,7 +7,10 @@ use super::{
 };
 use crate::{
     domain::{Money, OrderKey, OrderStatus, PaymentId, Review, ServiceId, Text},
-    json::{Event, ManualJson, OrderJson, PaymentJson, RefusalJson, SignerJson},
+    json::{
+        Event, ManualJson, OrderJson, PaymentJson, RefusalJson, SignerJson, VoidJson,
+        VoidProposalJson,
+    },
 };
 
 /// Payments of the journal after a cursor, and the cursor to go on from.
@@ -1516,4 +1519,163 @@ async fn an_order_of_an_import_that_a_payment_overtakes_is_judged_again_by_itsel
             ("order.registered", 1),
         ]
     );
+}
+
+/// The void of a payment that two tokens have entered.
+async fn void_of(memory: &Memory, id: &str) -> VoidJson {
+    let id = PaymentId::parse(id).unwrap();
+    let stored = Store::new(memory.clone()).payment(&id).await;
+    let stored = stored.unwrap().unwrap();
+    let payment = stored.payment;
+    let proposal = VoidProposalJson {
+        payment_id: payment.payment_id.clone(),
+        service_id: payment.service_id.clone(),
+        order_key: payment.order_key.clone(),
+        proposal: payment.manual.as_ref().unwrap().proposal,
+        note: "n".to_owned(),
+        by: "a".to_owned(),
+    };
+    VoidJson::new(&payment, stored.index, 9, &proposal, "b")
+}
+
+/// A long order shows its latest payments only, but what was entered by hand is looked up.
+#[tokio::test(start_paused = true)]
+async fn an_old_payment_by_hand_of_a_long_order_is_voided_and_confirmed_like_others() {
+    for is_voided in [true, false] {
+        let memory = Memory::new();
+        register(&memory, "1", "300").await.unwrap();
+        record_by_hand(&memory, "M").await.unwrap();
+        for n in 0..300 {
+            record(&memory, &format!("P{n}"), "1", "1").await.unwrap();
+        }
+        let void = void_of(&memory, "M").await;
+        let store = Store::new(memory.clone());
+        let id = PaymentId::parse("M").unwrap();
+        let paid = async || {
+            let order = stored(&memory, "1").await.unwrap();
+            order.state.amount_paid().to_string()
+        };
+        if !is_voided {
+            confirm(&memory, "M").await;
+            confirm(&memory, "M").await;
+            assert!(!store.void_payment(&void).await.unwrap());
+            let payment = store.payment(&id).await.unwrap().unwrap();
+            assert!(payment.payment.is_confirmed());
+            assert_eq!(paid().await, "400.00");
+            let events = ledger_events(&memory, "payment.confirmed").await;
+            assert_eq!(events, 1);
+            continue;
+        }
+        for _ in 0..2 {
+            assert!(store.void_payment(&void).await.unwrap());
+        }
+        assert_eq!(ledger_events(&memory, "payment.voided").await, 1);
+        assert_eq!(paid().await, "300.00");
+        let seen = store.payment(&id).await.unwrap().unwrap();
+        assert!(seen.state.voided.is_some() && seen.state.review.is_empty());
+        let known = store.known(&id).await.unwrap();
+        assert!(known.after_void && !known.is_recorded());
+        let (confirmation, json) = payment("M", "1", "40");
+        let evidence = Evidence::new(&secret(), b"<m/>", "M", b"c", "accepted");
+        let json = PaymentJson {
+            after_void: true,
+            ..json
+        };
+        let recorded = store.record(&confirmation, &json, &evidence, None).await;
+        assert_eq!(recorded.unwrap(), Recorded::New);
+        assert_eq!(paid().await, "340.00");
+        let both = store.payments_by_id(std::slice::from_ref(&id)).await;
+        let mut both = both.unwrap();
+        both.sort_by_key(|payment| payment.index);
+        let voided: Vec<_> = both.iter().map(|p| p.state.voided.is_some()).collect();
+        assert_eq!(voided, [true, false]);
+        // Its order shows it as voided, wherever it stands.
+        let service = ServiceId::parse("TAX").unwrap();
+        let key = OrderKey::parse("1").unwrap();
+        let first = store.order_payments(&service, &key, Some(10)).await;
+        let first = first.unwrap().unwrap().payments;
+        let manual = first.iter().find(|(record, _)| record.manual.is_some());
+        assert!(manual.unwrap().1.voided.is_some());
+        // What is kept says what the whole list does.
+        let kept = stored(&memory, "1").await.unwrap();
+        let whole = store.read_whole("order/TAX/1").await.unwrap();
+        assert_eq!(kept.state.summary(), whole.state.summary());
+    }
+}
+
+async fn ledger_events(memory: &Memory, kind: &str) -> usize {
+    // Until holes are passed.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let all = events(memory).await;
+    all.iter().filter(|(name, _)| *name == kind).count()
+}
+
+/// Wherever a void breaks off, the money counts once or not at all, and the next call goes on.
+#[tokio::test(start_paused = true)]
+async fn a_void_that_broke_off_is_done_by_repetition() {
+    for fault in FAULTS {
+        for position in 0..8 {
+            let memory = Memory::new();
+            register(&memory, "1", "100").await.unwrap();
+            record_by_hand(&memory, "M").await.unwrap();
+            let void = void_of(&memory, "M").await;
+            let store = Store::new(memory.clone());
+            spoil(&memory, position, fault);
+            let begun = store.void_payment(&void);
+            let _ = tokio::time::timeout(Duration::from_secs(50), begun).await;
+            memory.script([]);
+            assert!(store.void_payment(&void).await.unwrap());
+            let order = stored(&memory, "1").await.unwrap();
+            assert_eq!(
+                order.state.amount_paid(),
+                Money::ZERO,
+                "{fault:?} {position}"
+            );
+            assert_eq!(order.state.voided_count, 1);
+            let events = ledger_events(&memory, "payment.voided").await;
+            assert_eq!(events, 1, "{fault:?} at {position}");
+        }
+    }
+}
+
+/// Statements that are imported at the same time, or break off, show each payment by one row.
+#[tokio::test(start_paused = true)]
+async fn a_payment_is_shown_by_one_row_whatever_breaks_off() {
+    async fn import(store: &Store<Memory>, row: &str) -> Result<Option<u64>, StoreError> {
+        let judge = async || {
+            let marks = store.settlement_marks(&["P".to_owned()]).await?;
+            let shown = Shown {
+                payment_id: "P".to_owned(),
+                row: row.to_owned(),
+            };
+            let new = if marks.is_empty() {
+                vec![shown]
+            } else {
+                vec![]
+            };
+            Ok::<_, StoreError>((new, ()))
+        };
+        Ok(store.settle("s", "b", judge).await?.0)
+    }
+    for fault in FAULTS {
+        for position in 0..10 {
+            let memory = Memory::new();
+            register(&memory, "1", "100").await.unwrap();
+            record(&memory, "P", "1", "100").await.unwrap();
+            let store = Store::new(memory.clone());
+            spoil(&memory, position, fault);
+            let both = futures::future::join(import(&store, "r1"), import(&store, "r2"));
+            let _ = tokio::time::timeout(Duration::from_secs(50), both).await;
+            memory.script([]);
+            // Somebody comes again, and with him whatever was left is brought to its end.
+            let _ = import(&store, "r3").await.unwrap();
+            let counting = ledger_events(&memory, "settlement.imported").await;
+            assert_eq!(counting, 1, "{fault:?} at {position}");
+            let marks = store.settlement_marks(&["P".to_owned()]).await.unwrap();
+            let rows = ["r1", "r2", "r3"].map(str::to_owned);
+            let shown = store.payments_shown(&rows).await.unwrap();
+            assert_eq!(shown.len(), 1, "{fault:?} at {position}: {shown:?}");
+            assert!(shown.contains_key(&marks["P"].row));
+        }
+    }
 }

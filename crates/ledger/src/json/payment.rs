@@ -57,7 +57,6 @@ pub struct ManualJson {
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct ConfirmedJson {
     pub received_at: String,
-    /// Absent in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signer: Option<SignerJson>,
     /// Name of the signed message among the evidence.
