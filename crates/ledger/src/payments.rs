@@ -483,8 +483,8 @@ impl<P: Platform> Store<P> {
             .zip(records.into_iter().zip(states))
             .collect();
         let mut with_state = Vec::with_capacity(payments.len());
-        let payments = payments.into_iter().zip(settled).zip(names);
-        for (((index, at, key, entered, confirmation), settled), name) in payments {
+        for ((index, at, key, entered, confirmation), settled) in payments.into_iter().zip(settled)
+        {
             let order = orders.get(&key).and_then(Option::as_ref);
             let name = &name_of(&confirmation, &entered);
             let (payment, state) = order
