@@ -214,8 +214,8 @@ pub fn read_entry<T: DeserializeOwned>(index: u64, bytes: &[u8]) -> Result<Entry
     if stored.v != VERSION {
         return Err(raw(Some(at), stored.v > VERSION));
     }
-    // What is whole as JSON was written by somebody who knew more.
-    let value = serde_json::from_slice(entry.get().as_bytes()).map_err(|_| raw(Some(at), true))?;
+    // Whether this is of a kind that is not known, or damaged, whoever knows the kinds must say.
+    let value = serde_json::from_slice(entry.get().as_bytes()).map_err(|_| raw(Some(at), false))?;
     Ok(Entry { index, at, value })
 }
 
