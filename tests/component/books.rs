@@ -158,6 +158,8 @@ fn a_damaged_entry_is_an_error_of_its_order_alone() {
 
     let answer = provider.api("GET", "orders/TAX/1", None);
     assert!(matches!(answer.status, 500 | 503), "{answer:?}");
+    let text = answer.body.to_string();
+    assert!(text.contains("repair"), "{text}");
     let fault = provider.details_fault(SERVICE, "1");
     assert_eq!(fault.code, "InternalError");
     // An entry of an unknown kind is skipped.
