@@ -130,6 +130,12 @@ impl Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         log!("store: {error}");
+        if let StoreError::Corrupt { key, .. } = &error {
+            return Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &format!("The record {key} is damaged: POST /api/repair mends what can be mended."),
+            );
+        }
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "The store does not answer now; try again.",

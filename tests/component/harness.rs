@@ -325,6 +325,13 @@ impl Provider {
         }
     }
 
+    /// Takes keys out of the store's file, as a store that loses them.
+    pub fn lose(&self, keys: &[String]) {
+        self.runtime
+            .block_on(self.database().delete("default", keys.to_vec()))
+            .unwrap();
+    }
+
     /// The keys in the store's file that start with `prefix`.
     pub fn keys(&self, prefix: &str) -> Vec<String> {
         let mut keys = self

@@ -1,6 +1,7 @@
 //! The component itself, built for Wasm and served by the embedded host, over HTTP.
 
 mod api;
+mod books;
 mod browser;
 mod bulk;
 mod clients;

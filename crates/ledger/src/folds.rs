@@ -252,14 +252,20 @@ impl<P: Platform> Store<P> {
         let cached = keys::fold(list, segment);
         let stored = match segments.entry(cached) {
             hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            hash_map::Entry::Vacant(entry) => entry.insert(self.read_segment(list, segment).await?),
+            hash_map::Entry::Vacant(entry) => {
+                entry.insert(self.read_segment(list, segment).await?.0)
+            }
         };
         Ok(stored.payment(name))
     }
 
     /// An order as it was at the end of a segment of its list, with the payments of this segment, and
-    /// of those before it that nothing is kept of.
-    async fn read_segment(&self, list: &str, segment: u64) -> Result<StoredOrder, StoreError> {
+    /// of those before it that nothing is kept of; and the first place that was read.
+    async fn read_segment(
+        &self,
+        list: &str,
+        segment: u64,
+    ) -> Result<(StoredOrder, u64), StoreError> {
         let kept = self.kept(list, segment).await?;
         let first = kept.as_ref().map_or(0, |kept| kept.place) + 1;
         let listing = self
@@ -270,7 +276,8 @@ impl<P: Platform> Store<P> {
             Some(kept) => Some(self.restore(list, kept, &listing).await?),
             None => None,
         };
-        Ok(fold(list, Depth::Latest, base, listing, &markers)?.0)
+        let stored = fold(list, Depth::Latest, base, listing, &markers)?.0;
+        Ok((stored, first))
     }
 
     /// Payments of an order, the newest first, below a place of its list; and the place to go on
@@ -291,7 +298,7 @@ impl<P: Platform> Store<P> {
         let last = before.map_or(order.length, |before| before.saturating_sub(1));
         let last = last.min(order.length);
         let segment = last.saturating_sub(1) / SEGMENT;
-        let stored = self.read_segment(&list, segment).await?;
+        let (stored, first) = self.read_segment(&list, segment).await?;
         let mut states: Vec<_> = stored.state.payments().to_vec();
         let records = stored.payments.into_iter();
         let mut old: Vec<_> = states
@@ -316,7 +323,7 @@ impl<P: Platform> Store<P> {
         }
         Ok(Some(OrderPayments {
             payments,
-            next: (segment > 0).then_some(segment * SEGMENT + 1),
+            next: (first > 1).then_some(first),
         }))
     }
 
