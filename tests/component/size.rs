@@ -3,7 +3,7 @@
 use crate::harness::*;
 
 /// A little above what it is. Whoever needs more says for what, and raises it.
-const MOST: u64 = 2_700_000;
+const MOST: u64 = 3_100_000;
 
 #[test]
 fn the_component_does_not_grow_unseen() {
