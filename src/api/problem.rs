@@ -133,7 +133,7 @@ impl From<StoreError> for Problem {
         if let StoreError::Corrupt { key, .. } = &error {
             return Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
-                &format!("The record {key} is damaged: POST /api/repair mends what can be mended."),
+                format!("The record {key} is damaged: POST /api/repair mends what can be mended."),
             );
         }
         Self::new(
