@@ -276,7 +276,7 @@ impl<P: Platform> Store<P> {
             Some(kept) => Some(self.restore(list, kept, &listing).await?),
             None => None,
         };
-        let stored = fold(list, Depth::Latest, base, listing, &markers)?.0;
+        let stored = fold(list, Depth::Whole, base, listing, &markers)?.0;
         Ok((stored, first))
     }
 
