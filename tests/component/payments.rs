@@ -462,6 +462,9 @@ fn details_and_repetitions_write_nothing() {
     let count = Arc::default();
     let provider = Provider::start_with(&[], Some(writes(&count)));
     provider.register("1", order("10"));
+    // The first payment of a store makes its secret.
+    provider.register("0", order("10"));
+    assert_eq!(confirm(&provider, &confirmation("0", "O", "10")), "ok");
     let before = count.load(Ordering::Relaxed);
     provider.details("1");
     assert_eq!(count.load(Ordering::Relaxed), before);
