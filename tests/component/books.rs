@@ -357,7 +357,6 @@ fn multiply(provider: &Provider, payments: u64) {
 }
 
 #[test]
-#[ignore = "its list of all payments did not end within the client's time on a busy machine"]
 fn an_order_of_a_thousand_payments_is_served_in_parts() {
     const PAYMENTS: u64 = 1_000;
     let calls = Arc::<Mutex<Vec<_>>>::default();
@@ -396,8 +395,8 @@ fn an_order_of_a_thousand_payments_is_served_in_parts() {
     calls.lock().unwrap().clear();
     let details = provider.mpay().details(SERVICE, "1", "ro").unwrap();
     assert!(matches!(details, Answer::Result(_)), "{details:?}");
-    let calls = calls.lock().unwrap();
-    println!("GetOrderDetails: {calls:?}");
-    assert!(calls.len() <= 6, "{calls:?}");
+    // Not held any longer: the calls that follow are observed too.
+    let cost = calls.lock().unwrap().clone();
+    assert!(cost.len() <= 6, "{cost:?}");
     assert_eq!(provider.ledger().len() as u64, PAYMENTS);
 }
