@@ -74,6 +74,13 @@ impl<P: Platform> Store<P> {
                     continue;
                 }
             };
+            if seen.settled < seen.length {
+                // Something before what is seen is still coming: this one goes its own way.
+                *result = self
+                    .change(service, key, Precondition::None, |state| change(row, state))
+                    .await;
+                continue;
+            }
             if let Some(known) = confused(&seen.state, key) {
                 *result = Err(RegisterError::KeyTaken(known));
                 continue;
@@ -88,7 +95,7 @@ impl<P: Platform> Store<P> {
                 }
             };
             let slot = self.log.take(list).await?;
-            if slot.index() != next || seen.settled < seen.length {
+            if slot.index() != next {
                 // Somebody else came in between: this one goes its own way.
                 self.void(&slot).await?;
                 *result = self

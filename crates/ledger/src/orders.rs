@@ -350,18 +350,28 @@ impl<P: Platform> Store<P> {
             judge(stored, place)
         };
         for _ in 0..TRIES {
-            let seen = match depth {
+            let mut seen = match depth {
                 Depth::Latest => self.read_order(&list).await?,
                 Depth::Whole => self.read_whole(&list).await?,
             };
             let next = seen.length + 1;
+            if seen.settled < seen.length {
+                // Whatever is still coming stands before what is seen: also that nothing is to be
+                // done, or may not be done, is judged with it.
+                seen = self
+                    .settled_before(&list, depth, seen.settled, next)
+                    .await?;
+            }
             let Some(mut change) = judge(&seen, next)? else {
                 return Ok(None);
             };
             let slot = self.log.take(&list).await?;
-            if slot.index() != next || seen.settled < seen.length {
+            if slot.index() != next {
                 // Somebody else came in between.
-                let judged = match self.settled_before(&list, depth, seen.settled, &slot).await {
+                let judged = match self
+                    .settled_before(&list, depth, next - 1, slot.index())
+                    .await
+                {
                     Ok(earlier) => judge(&earlier, slot.index()),
                     Err(error) => Err(error.into()),
                 };
@@ -401,17 +411,17 @@ impl<P: Platform> Store<P> {
         Ok(())
     }
 
-    /// The order as it stands before `slot`, once everything there is settled. `settled` is up to
+    /// The order as it stands before a place, once everything there is settled. `settled` is up to
     /// where it is known to be.
     async fn settled_before(
         &self,
         list: &str,
         depth: Depth,
         settled: u64,
-        slot: &Slot,
+        place: u64,
     ) -> Result<StoredOrder, StoreError> {
-        self.log.settle(list, settled + 1, slot.index()).await?;
-        let last = slot.index() - 1;
+        self.log.settle(list, settled + 1, place).await?;
+        let last = place - 1;
         let (listing, kept) = match depth {
             Depth::Latest => self.read_order_up_to(list, last).await?,
             Depth::Whole => (self.read_between(list, 1, last).await?, None),
