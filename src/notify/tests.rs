@@ -307,7 +307,7 @@ async fn a_payment_that_is_being_recorded_is_delivered_once_it_is() {
         .script(std::iter::repeat_n(Fault::None, 4).chain([Fault::Delay(Duration::from_secs(2))]));
     let cron = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        pay(&memory, &["C"]).await;
+        record(&memory, "C", "1", "1").await.unwrap();
         let first = cron(&app, &memory).await.delivered;
         tokio::time::sleep(Duration::from_secs(10)).await;
         (first, cron(&app, &memory).await.delivered)

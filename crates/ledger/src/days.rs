@@ -317,6 +317,9 @@ impl<P: Platform> Store<P> {
                 .log
                 .read_on::<Event>(keys::JOURNAL, settled + 1, (last - settled).min(BLOCK))
                 .await?;
+            // Each place is looked at once when its day is over: so an event that came too late, and
+            // whose writer died before it could enter it again, is entered without a repair.
+            self.enter_late(&part.late).await?;
             let until = part.settled();
             let mut entries = part.entries;
             entries.retain(|entry| {

@@ -179,7 +179,7 @@ impl<P: Platform> Store<P> {
 
     /// Enters events again that came too late to their places, while the changes that they tell of
     /// were made: whoever made them died before he could.
-    async fn enter_late(&self, late: &[RawEntry]) -> Result<(), StoreError> {
+    pub(super) async fn enter_late(&self, late: &[RawEntry]) -> Result<(), StoreError> {
         for raw in late {
             let Ok(entry) = read_entry::<Event>(raw.index, &raw.bytes) else {
                 continue;

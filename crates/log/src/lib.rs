@@ -47,7 +47,7 @@ pub use platform::{Platform, PlatformError};
 /// How long somebody is left to fill a place before it is asked whether he still will. Safety does
 /// not depend on it: too short a time costs the writer another place, too long a time makes the
 /// others wait.
-pub const PATIENCE: Duration = Duration::from_millis(1500);
+pub const PATIENCE: Duration = Duration::from_millis(1200);
 
 /// Why the store could not do what was asked. MPay asks again; so may any caller.
 #[derive(Debug, thiserror::Error)]

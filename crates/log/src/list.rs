@@ -447,7 +447,7 @@ impl<P: Platform> Log<P> {
     /// [`StoreError`].
     pub async fn settle(&self, list: &str, first: u64, before: u64) -> Result<(), StoreError> {
         // As long as `PATIENCE` together.
-        for pause in [0, 20, 80, 200, 400, 800] {
+        for pause in [0, 20, 80, 200, 300, 600] {
             self.platform().sleep(Duration::from_millis(pause)).await;
             if self.unsettled(list, first, before).await?.is_empty() {
                 return Ok(());

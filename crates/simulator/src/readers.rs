@@ -142,6 +142,9 @@ pub fn day_after_the_first(day: u64) -> String {
 
 /// Reads a day. One that was closed before must be as it was.
 pub async fn read_day(world: &Rc<World>, date: &str) -> Option<Vec<String>> {
+    // Whoever asked before the day was known to be closed, and is told that it is not, is told of it
+    // as it was then.
+    let was_closed = world.history.borrow().closed_days.contains_key(date);
     let (mut after, mut lines, mut closed) = (0, Vec::new(), false);
     for part in 0..20 {
         let path = format!("reconciliation?date={date}&after={after}");
@@ -171,7 +174,9 @@ pub async fn read_day(world: &Rc<World>, date: &str) -> Option<Vec<String>> {
         }
     }
     let mut history = world.history.borrow_mut();
-    if let Some(before) = history.closed_days.get(date) {
+    if let Some(before) = history.closed_days.get(date)
+        && (was_closed || closed)
+    {
         let changed = if *before != lines {
             let gone = before.iter().filter(|line| !lines.contains(line));
             let new = lines.iter().filter(|line| !before.contains(line));
