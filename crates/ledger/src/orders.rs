@@ -3,6 +3,7 @@
 use std::{borrow::Cow, convert::Infallible};
 
 use mpay_log::{Entry, Listing, Slot, entry_key};
+use mutation::{Mutation, mutated};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -328,7 +329,9 @@ impl<P: Platform> Store<P> {
                 return Ok(None);
             };
             let slot = self.log.take(&list).await?;
-            if slot.index() != next || seen.settled < seen.length {
+            if !mutated(Mutation::AmendmentOnOldState)
+                && (slot.index() != next || seen.settled < seen.length)
+            {
                 // Somebody else came in between.
                 let judged = match self.settled_before(&list, seen.settled, &slot).await {
                     Ok(earlier) => judge(&earlier, slot.index()),
