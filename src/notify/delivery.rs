@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use mutation::{Mutation, mutated};
 use serde::Serialize;
 
 use super::Webhook;
@@ -213,8 +214,9 @@ impl<P: Platform> DeliveryCall<'_, P> {
             for index in indices {
                 let delivery = deliveries.iter().find(|delivery| delivery.index == *index);
                 let next_at = match delivery {
-                    // The store has lost it: a repair enters it at another place.
-                    None => None,
+                    // The store has lost it: a repair enters it again at this place, and then it is
+                    // still to be told of.
+                    None => now.checked_add(LONGEST_PAUSE).ok(),
                     Some(delivery) => {
                         if is_due(delivery, now)
                             && let Err(stopped) = self.check(failures)
@@ -266,7 +268,9 @@ impl<P: Platform> DeliveryCall<'_, P> {
         let is_unbroken = after == self.state.low;
         match next_at {
             Some(_) if is_unbroken && self.state.waiting.len() < MOST_WAITING => {
-                self.state.waiting.push(Waiting { index, next_at });
+                if !mutated(Mutation::OutboxForgets) {
+                    self.state.waiting.push(Waiting { index, next_at });
+                }
                 self.state.low = index;
             }
             None if is_unbroken => self.state.low = index,

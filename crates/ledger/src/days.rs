@@ -9,6 +9,7 @@
 
 use jiff::{Timestamp, civil::Date};
 use mpay_log::{BLOCK, Entry};
+use mutation::{Mutation, mutated};
 use serde::{Deserialize, Serialize};
 
 use super::{Platform, Span, Store, StoreError, evidence::to_json, journal::Standing, keys};
@@ -173,7 +174,7 @@ impl<P: Platform> Store<P> {
             None => return Ok(None),
         };
         let last = self.first_at(after, length, end).await? - 1;
-        if self.settled_up_to(last).await? < last {
+        if !mutated(Mutation::DayAbovePending) && self.settled_up_to(last).await? < last {
             return Ok(None);
         }
         Ok(Some(Day { date, after, last }))
@@ -191,9 +192,10 @@ impl<P: Platform> Store<P> {
             .await?;
         let before = self.day_below(slot.index()).await?;
         let before = before.map(|(_, day)| (day.last, day.date));
-        let is_next = before.map_or(day.after == 0, |(last, date)| {
-            last == day.after && date < day.date
-        });
+        let is_next = mutated(Mutation::DayClosedTwice)
+            || before.map_or(day.after == 0, |(last, date)| {
+                last == day.after && date < day.date
+            });
         let entry = match is_next {
             true => DayEntry::Closed {
                 date: day.date.to_string(),

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, convert::Infallible};
 
 use mpay_log::{Entry, Listing, Slot, entry_key};
+use mutation::{Mutation, mutated};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -355,7 +356,7 @@ impl<P: Platform> Store<P> {
                 Depth::Whole => self.read_whole(&list).await?,
             };
             let next = seen.length + 1;
-            if seen.settled < seen.length {
+            if seen.settled < seen.length && !mutated(Mutation::AmendmentOnOldState) {
                 // Whatever is still coming stands before what is seen: also that nothing is to be
                 // done, or may not be done, is judged with it.
                 seen = self
@@ -366,7 +367,7 @@ impl<P: Platform> Store<P> {
                 return Ok(None);
             };
             let slot = self.log.take(&list).await?;
-            if slot.index() != next {
+            if slot.index() != next && !mutated(Mutation::AmendmentOnOldState) {
                 // Somebody else came in between.
                 let judged = match self
                     .settled_before(&list, depth, next - 1, slot.index())

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use mpay_log::{entry_key, parse_counter};
+use mutation::{Mutation, mutated};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -165,8 +166,10 @@ impl<P: Platform> Store<P> {
             if let Some(marker) = stored.get(&done) {
                 return Ok(read_marker(&done, marker)?.compare(confirmation, evidence));
             }
+            let alone = mutated(Mutation::MarkerOverwritten);
             let attempts = stored.get(&list).and_then(|count| parse_counter(count));
             if attempts.is_some_and(|attempts| attempts > 0)
+                && !alone
                 && let Some(Some(marker)) = self.finish_unmarked(name, Patience::Wait).await?
             {
                 return Ok(marker.compare(confirmation, evidence));
@@ -182,6 +185,9 @@ impl<P: Platform> Store<P> {
             let mut others = evidence.missing(&stored);
             others
                 .extend(answer.map(|answer| (keys::answer(id, journal.index()), answer.to_vec())));
+            if mutated(Mutation::MarkerBeforeEntries) {
+                self.mark(&attempt).await?;
+            }
             let filled = self
                 .log
                 .fill(
@@ -192,8 +198,12 @@ impl<P: Platform> Store<P> {
                     ],
                     others,
                 )
-                .await?;
-            if slot.index() == 1 && filled.all() {
+                .await;
+            let filled = match filled {
+                Err(_) if mutated(Mutation::AnswerBeforeMarker) => return Ok(Recorded::New),
+                filled => filled?,
+            };
+            if (slot.index() == 1 || alone) && filled.all() {
                 // Nobody stands before it.
                 self.mark(&attempt).await?;
                 return Ok(Recorded::New);

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use mpay_log::{BLOCK, Entry, Listing, entry_key, stored_entry};
+use mutation::{Mutation, mutated};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -374,7 +375,13 @@ impl<P: Platform> Store<P> {
             report.messages += usize::from(tombstone.is_some());
             rest.extend(tombstone);
         }
+        if mutated(Mutation::ErasureOfOneCopy) {
+            rest.clear();
+        }
         self.log.set_many(&rest).await?;
+        if mutated(Mutation::ErasureUndone) {
+            return Ok(());
+        }
         self.erase_entry(event).await
     }
 

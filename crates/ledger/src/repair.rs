@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use mpay_log::{BLOCK, Listing, RawEntry, entry_key, read_entry, stored_entry};
+use mutation::{Mutation, mutated};
 use serde::Serialize;
 
 use super::{
@@ -145,6 +146,10 @@ impl<P: Platform> Store<P> {
             if matches!(&entry.value, OrderEntry::Payment(payment) if is_here(payment)));
         let whole_journal = matches!(&journal, Some(Ok(entry))
             if matches!(&entry.value, Event::PaymentRecorded(payment) if is_here(payment)));
+        if mutated(Mutation::RepairEntersTwice) {
+            self.enter(&to_json(&Event::PaymentRecorded(Box::new(record.clone())))?)
+                .await?;
+        }
         if whole_order && whole_journal {
             return Ok(false);
         }

@@ -1,5 +1,6 @@
 //! Requests that may be repeated: an `Idempotency-Key` names one order, however often it comes.
 
+use mutation::{Mutation, mutated};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -120,7 +121,9 @@ impl<P: Platform> Store<P> {
                 self.log.settle(&list, 1, seen.length + 1).await?;
                 seen = self.log.read_all(&list).await?;
             }
-            if let Some(first) = seen.entries.into_iter().next() {
+            if let Some(first) = seen.entries.into_iter().next()
+                && !mutated(Mutation::RepetitionDoneAgain)
+            {
                 return Ok(first.value);
             }
             let key = self.free_key(service).await?;
@@ -133,7 +136,7 @@ impl<P: Platform> Store<P> {
             let slot = self.log.take(&list).await?;
             let entry = to_json(&claim)?;
             let filled = self.log.fill(&[(&slot, &entry)], Vec::new()).await?;
-            if slot.index() == 1 && filled.all() {
+            if (slot.index() == 1 || mutated(Mutation::RepetitionDoneAgain)) && filled.all() {
                 return Ok(claim);
             }
         }

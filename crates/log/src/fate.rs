@@ -23,6 +23,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use mutation::{Mutation, mutated};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -194,6 +195,15 @@ impl<P: Platform> Log<P> {
         places: &BTreeSet<u64>,
     ) -> Result<BTreeMap<u64, Fate>, StoreError> {
         let counter = counter_key(list, block);
+        if mutated(Mutation::HoleWithoutHandshake) {
+            let entries: Vec<_> = places.iter().map(|place| entry_key(list, *place)).collect();
+            let filled = self.get_many(&entries).await?;
+            let fate = |place: &u64| match filled.contains_key(&entry_key(list, *place)) {
+                true => Fate::Alive,
+                false => Fate::Dead,
+            };
+            return Ok(places.iter().map(|place| (*place, fate(place))).collect());
+        }
         for attempt in 0..TRIES {
             if attempt > 0 {
                 self.pause(10 << attempt.min(6)).await;
@@ -254,6 +264,9 @@ impl<P: Platform> Log<P> {
         &self,
         filled: &[(&str, u64)],
     ) -> Result<Vec<(String, u64)>, StoreError> {
+        if mutated(Mutation::WriterWithoutHandshake) {
+            return Ok(Vec::new());
+        }
         let mut counters: Vec<_> = filled
             .iter()
             .map(|(list, place)| counter_key(list, block(*place)))

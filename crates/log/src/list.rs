@@ -10,6 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 use mpay_domain::time;
+use mutation::{Mutation, mutated};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
@@ -280,7 +281,13 @@ impl<P: Platform> Log<P> {
             batch.push((entry_key(&slot.list, slot.index), stored_entry(at, json)));
             filled.push((slot.list.as_str(), slot.index));
         }
-        self.set_many(&batch).await?;
+        if mutated(Mutation::TornBatch) {
+            for entry in batch.chunks(1) {
+                self.set_many(entry).await?;
+            }
+        } else {
+            self.set_many(&batch).await?;
+        }
         let dead = self.dead(&filled).await?;
         Ok(Filled { dead })
     }
