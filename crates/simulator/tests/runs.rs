@@ -55,29 +55,34 @@ fn what_a_broken_engine_brings_about_is_its_fault() {
     }
 }
 
-/// Mutations whose place is not in the code yet.
-const NOT_YET: &[Mutation] = Mutation::ALL;
+/// The faults that are found within few seeds. Of the others some are found later, or have no point in
+/// the ledger yet: see the README.
+const FOUND: [Mutation; 9] = [
+    Mutation::HoleWithoutHandshake,
+    Mutation::WriterWithoutHandshake,
+    Mutation::MarkerBeforeEntries,
+    Mutation::MarkerOverwritten,
+    Mutation::TornBatch,
+    Mutation::OutboxForgets,
+    Mutation::ErasureUndone,
+    Mutation::ErasureOfOneCopy,
+    Mutation::RepetitionDoneAgain,
+];
 
+/// By a seed with which nothing is found without the fault.
 #[test]
-#[ignore = "takes minutes"]
-fn every_fault_put_in_on_purpose_is_found() {
-    const SEEDS: u64 = 2_000;
-    let mut missed = Vec::new();
-    for mutation in Mutation::ALL {
-        if NOT_YET.contains(mutation) {
-            continue;
-        }
-        let found = (1..=SEEDS).find(|seed| {
-            let plan = Plan {
-                mutation: Some(*mutation),
-                ..Plan::new(*seed)
-            };
-            !run(&plan).is_clean()
-        });
-        match found {
-            Some(seed) => println!("{:<26} found by seed {seed}", mutation.name()),
-            None => missed.push(mutation.name()),
-        }
+fn faults_put_in_on_purpose_are_found() {
+    const SEEDS: u64 = 40;
+    for mutation in FOUND {
+        let plan = |seed, mutation| Plan {
+            mutation,
+            ..Plan::new(seed)
+        };
+        let found = (1..=SEEDS).find(|seed| !run(&plan(*seed, Some(mutation))).is_clean());
+        let Some(seed) = found else {
+            panic!("{} is not found by {SEEDS} seeds", mutation.name());
+        };
+        assert!(run(&plan(seed, None)).is_clean(), "{seed}");
+        println!("{:<26} found by seed {seed}", mutation.name());
     }
-    assert_eq!(missed, [""; 0], "are not found by {SEEDS} seeds");
 }
