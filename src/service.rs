@@ -1,34 +1,26 @@
-//! From HTTP request to HTTP answer: the routes.
-
-use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
+//! From HTTP request to HTTP answer: the routes of this door.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-
-use crate::{
-    api::{self, Problem},
-    app::App,
-    health,
+use mpay_door::{
+    Configuration as _, Platform, Problem, health,
+    http::{BoxError, finish, read},
+    limit::within,
     log::log,
-    soap,
-    store::{Platform, Store},
 };
+use mpay_ledger::Store;
+use wsse::RsaEngine;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use crate::{App, config::Config, soap};
 
-/// The longest body that is read, in bytes.
-pub const MAX_BODY: usize = 1_000_000;
-
-/// How long a call may take, in all: less than hosts give it (30 s), since what they answer then is
-/// no SOAP. A call of the store that is under way ends first, which in `mpay up` takes 5 s at most.
-pub const TIME: Duration = Duration::from_secs(24);
+/// The address of this door's readiness: whether MPay's calls can be answered.
+pub const HEALTH: &str = "/health";
 
 /// Answers a request, or says that it could not in time: what it was at is dropped where it stands,
 /// as if the host had died, and its caller asks again.
 ///
-/// `late` ends when [`TIME`] is over, counted from when the request came.
+/// `late` ends when [`TIME`](mpay_door::http::TIME) is over, counted from when the request came.
 pub async fn handle_until<P: Platform>(
     app: &App,
     store: &Store<P>,
@@ -37,13 +29,7 @@ pub async fn handle_until<P: Platform>(
 ) -> Response<Bytes> {
     let path = request.uri().path();
     let calls_soap = is_service(path) && request.method() == Method::POST;
-    let mut answer = pin!(handle(app, store, request));
-    let mut late = pin!(late);
-    let answered = poll_fn(|cx| match answer.as_mut().poll(cx) {
-        Poll::Ready(response) => Poll::Ready(Some(response)),
-        Poll::Pending => late.as_mut().poll(cx).map(|()| None),
-    });
-    match answered.await {
+    match within(late, handle(app, store, request)).await {
         Some(response) => response,
         None if calls_soap => soap::late(app, store),
         None => {
@@ -66,37 +52,17 @@ pub async fn handle<P: Platform>(
     request: Request<impl Body<Error: Into<BoxError>>>,
 ) -> Response<Bytes> {
     let (parts, body) = request.into_parts();
-    let path = parts.uri.path().to_owned();
-    let result = match path.as_str() {
+    let result = match parts.uri.path() {
         path if is_service(path) => soap(app, store, &parts, body).await,
-        "/health" => health::ready(app, store, &parts.method).await,
+        HEALTH => {
+            let engine = RsaEngine::best().name();
+            let skew = |config: &Config| config.policy.clock_skew;
+            health::ready(app, store, &parts.method, skew, Some(engine)).await
+        }
         health::LIVE => health::live(&parts.method),
-        "/api/openapi.json" => api::openapi(&parts.method),
-        path => match path.strip_prefix("/api/") {
-            Some(path) => api(app, store, &parts, path, body).await,
-            None => Err(Problem::new(
-                StatusCode::NOT_FOUND,
-                "There is nothing at this address.",
-            )),
-        },
+        _ => Err(Problem::nothing_here()),
     };
     finish(&parts.method, result)
-}
-
-/// What every answer has in common.
-pub fn finish(method: &Method, result: Result<Response<Bytes>, Problem>) -> Response<Bytes> {
-    let mut response = result.unwrap_or_else(Problem::into_response);
-    let length = HeaderValue::from(response.body().len());
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_LENGTH, length);
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    if *method == Method::HEAD {
-        *response.body_mut() = Bytes::new();
-    }
-    response
 }
 
 async fn soap<P: Platform>(
@@ -127,7 +93,7 @@ fn wsdl(app: &App, parts: &Parts) -> Result<Response<Bytes>, Problem> {
             Some(variable) => Err(variable),
             None => Ok(config.public_url.clone()),
         },
-        Err(wrong) => wrong.public_url.clone(),
+        Err(wrong) => wrong.rest.public_url.clone(),
     };
     let address =
         match public_url.map_err(|variable| Problem::switched_off("The WSDL", variable))? {
@@ -190,75 +156,21 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn api<P: Platform>(
-    app: &App,
-    store: &Store<P>,
-    parts: &Parts,
-    path: &str,
-    body: impl Body<Error: Into<BoxError>>,
-) -> Result<Response<Bytes>, Problem> {
-    let Ok(config) = &app.config else {
-        return Err(Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "The provider is not configured; GET /health says what is missing.",
-        ));
-    };
-    let caller = api::authorize(config, &parts.method, &parts.headers)?;
-    let route = api::Route::of(path, &parts.method)?;
-    let body = match parts.method {
-        Method::POST | Method::PUT | Method::PATCH => read(parts, body).await?,
-        _ => Bytes::new(),
-    };
-    let call = api::Call {
-        app,
-        config,
-        store,
-        headers: &parts.headers,
-        query: parts.uri.query().unwrap_or_default(),
-        caller: &caller,
-    };
-    api::handle(&call, &parts.method, route, &body).await
-}
-
-/// Reads a body, up to [`MAX_BODY`]: hosts have no limit of their own.
-async fn read(parts: &Parts, body: impl Body<Error: Into<BoxError>>) -> Result<Bytes, Problem> {
-    let too_large = || {
-        Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("The body may have {MAX_BODY} bytes at most."),
-        )
-    };
-    let announced = parts
-        .headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > MAX_BODY as u64) {
-        return Err(too_large());
-    }
-    match Limited::new(body, MAX_BODY).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(error) => {
-            log!("a body broke off: {error}");
-            Err(Problem::new(StatusCode::BAD_REQUEST, "The body broke off."))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use http_body_util::StreamBody;
+    use mpay_door::{config::testing::variables, http::TIME};
+    use mpay_ledger::memory::Memory;
 
     use super::*;
-    use crate::{config::tests::variables, store::memory::Memory};
 
     /// A request whose body never comes.
     fn endless(path: &str) -> Request<impl Body<Data = Bytes, Error = BoxError>> {
         let frames = futures::stream::pending::<Result<http_body::Frame<Bytes>, BoxError>>();
-        let token = "0123456789012345678901234567890123456789";
         Request::post(path)
             .header("content-type", "text/xml; charset=utf-8")
-            .header("authorization", format!("Bearer {token}"))
             .body(StreamBody::new(frames))
             .unwrap()
     }
@@ -285,10 +197,6 @@ mod tests {
             );
             assert!(text.contains("SignatureValue"), "{text}");
         }
-        let response = ask("/api/repair").await;
-        assert_eq!(response.status(), 503);
-        let media_type = &response.headers()["content-type"];
-        assert_eq!(media_type, "application/problem+json");
     }
 
     #[tokio::test(start_paused = true)]

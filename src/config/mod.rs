@@ -1,33 +1,34 @@
-//! The Spin variables, read into one [`Config`]. Every mistake in them is a clear line, which holds
-//! no part of a value.
+//! The variables of MPay's door, read into one [`Config`]. Every mistake in them is a clear line,
+//! which holds no part of a value.
 
 mod certificates;
-mod environment;
-mod error;
 mod public_url;
-mod reader;
-mod services;
 #[cfg(test)]
-pub(crate) mod tests;
-mod token;
-mod variables;
-mod warnings;
-mod webhook;
+mod tests;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::cell::RefCell;
+use std::collections::HashMap;
 
-use jiff::SignedDuration;
+use jiff::Timestamp;
+use mpay_door::{
+    App, Configuration,
+    config::{ConfigError, Environment, Misconfigured, Reader, Services, Variables, expiring},
+};
+use mpay_ledger::{Store, domain::ServiceId};
+use mpay_notify::{Notifier, Remembered, Settings};
 use wsse::{Policy, Signer};
 
-use crate::{domain::ServiceId, notify::Webhook};
-pub use certificates::DEVELOPMENT_CERTIFICATE;
-pub use environment::Environment;
-pub use error::{ConfigError, Misconfigured};
-use reader::Reader;
-pub use services::Service;
-pub use token::{DEVELOPMENT_TOKEN, Token};
-pub use variables::{OPTIONAL, Unread, VARIABLES, Variables, VariablesDigest};
-use webhook::WEBHOOK;
+pub use mpay_door::config::Service;
+
+/// Of the variables those that MPay's calls do not need. A mistake in one of them switches off what
+/// it is for, and nothing else.
+pub const OPTIONAL: [&str; 5] = [
+    "max_silence",
+    "public_url",
+    "webhook_origin",
+    "webhook_secret",
+    "webhook_url",
+];
 
 /// What GetOrderDetails answers for an order that does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,76 +39,84 @@ pub enum UnknownOrder {
     Empty,
 }
 
-/// A hundred years, in days.
-const MAX_RETENTION: u32 = 36_500;
-
-/// A deployment's configuration.
+/// A deployment's configuration, as far as MPay's door is given it.
 #[derive(Debug)]
 pub struct Config {
     /// Where the deployment stands.
     pub environment: Environment,
-    services: BTreeMap<ServiceId, Service>,
+    services: Services,
     /// The institution's key and certificate.
     pub signer: Signer,
     /// Whose messages are believed.
     pub policy: Policy,
-    /// Tokens of the order API; without any of either kind it is closed.
-    pub api_tokens: Vec<Token>,
-    /// Tokens of the order API that may only read.
-    pub api_read_tokens: Vec<Token>,
     /// What GetOrderDetails answers for an order that does not exist.
     pub unknown_order: UnknownOrder,
     /// Address of this provider for the WSDL.
     pub public_url: Option<String>,
-    /// Where the institution is notified.
-    pub webhook: Option<Webhook>,
-    /// How long MPay may be silent until somebody is told; `None` for ever.
-    pub max_silence: Option<Duration>,
-    /// How long after an order was closed personal data is kept; `None` for ever.
-    pub personal_data_retention: Option<SignedDuration>,
-    /// Mistakes in [`OPTIONAL`] variables: what these are for is switched off.
-    pub off: Vec<ConfigError>,
+    /// Who is told, and of what.
+    pub notification: Settings,
+    off: Vec<ConfigError>,
     doubts: Vec<ConfigError>,
 }
 
-impl Config {
-    /// Reads the variables.
-    ///
-    /// # Errors
-    /// Every mistake in them, if MPay's calls could not be answered rightly because of one. What
-    /// is [`OPTIONAL`] is switched off by its own mistakes only, see [`off`](Self::off).
-    pub fn read(variables: &Variables) -> Result<Self, Misconfigured> {
-        let mut reader = Reader {
-            variables,
-            errors: Vec::new(),
-            doubts: Vec::new(),
-        };
-        reader.refuse_unread();
-        let environment = reader.word(
-            "environment",
-            Environment::Production,
-            &[
-                ("production", Environment::Production),
-                ("test", Environment::Test),
-                ("development", Environment::Development),
-            ],
-        );
+/// What is of use though the variables are wrong.
+#[derive(Debug)]
+pub struct Rest {
+    /// The institution's key and certificate where they are right, so that what is answered
+    /// meanwhile is signed all the same.
+    pub signer: Option<Box<Signer>>,
+    /// The address for the WSDL, or the variable that keeps it from being known.
+    pub public_url: Result<Option<String>, &'static str>,
+}
+
+/// What an instance of this door remembers.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// Signed faults for callers who were not authenticated, by their text: such a caller costs no
+    /// signature of their own. The texts are a fixed set, so this cannot grow without end.
+    pub faults: RefCell<HashMap<String, (Timestamp, String)>>,
+    /// What was told.
+    pub remembered: Remembered,
+}
+
+impl Configuration for Config {
+    const VARIABLES: &'static [&'static str] = &[
+        "accept_sha1",
+        "bank_account",
+        "bank_code",
+        "bank_fiscal_code",
+        "beneficiary_name",
+        "clock_skew",
+        "environment",
+        "expired_signer_grace",
+        "max_message_age",
+        "max_silence",
+        "mpay_authorities",
+        "mpay_certificates",
+        "mpay_signer_names",
+        "public_url",
+        "service_certificate",
+        "service_ids",
+        "service_key",
+        "services",
+        "unknown_order",
+        "webhook_origin",
+        "webhook_secret",
+        "webhook_url",
+    ];
+
+    type Rest = Rest;
+    type Memory = Memory;
+
+    fn read(variables: &Variables) -> Result<Self, Misconfigured<Rest>> {
+        let mut reader = Reader::new(variables);
+        let environment = reader.environment();
         let services = reader.services();
-        let signer = reader.signer(environment);
-        let trust = reader.trust(environment);
+        let signer = certificates::signer(&mut reader, environment);
+        let trust = certificates::trust(&mut reader, environment);
         let accept_sha1 = reader.word("accept_sha1", true, &[("true", true), ("false", false)]);
         let clock_skew = reader.seconds("clock_skew", 120, 600);
         let max_age = reader.seconds("max_message_age", 1800, 86_400);
-        let mut api_tokens = reader.api_tokens("api_token", environment);
-        let mut api_read_tokens = reader.api_tokens("api_read_token", environment);
-        reader.refuse_shared_tokens();
-        // A variable that was not understood admits nobody.
-        if reader.is_wrong(&["api_token"]) {
-            api_tokens.clear();
-        }
-        if reader.is_wrong(&["api_read_token"]) {
-            api_read_tokens.clear();
-        }
         let unknown_order = reader.word(
             "unknown_order",
             UnknownOrder::Fault,
@@ -116,15 +125,11 @@ impl Config {
                 ("empty", UnknownOrder::Empty),
             ],
         );
-        let public_url = reader.public_url();
+        let public_url = public_url::read(&mut reader);
         let wrong_url = reader.is_wrong(&["public_url"]).then_some("public_url");
-        let webhook = reader.webhook(environment);
-        let max_silence = reader.seconds("max_silence", 0, 90 * 86_400);
-        let retention = reader.number("personal_data_retention", 0, MAX_RETENTION, "days");
-        let retention = SignedDuration::from_hours(24 * i64::from(retention));
-        let essential = |error: &ConfigError| !OPTIONAL.contains(&error.variable);
+        let notification = Settings::read(&mut reader, environment);
         match (signer.map(Box::new), trust) {
-            (Some(signer), Some(trust)) if !reader.errors.iter().any(essential) => Ok(Self {
+            (Some(signer), Some(trust)) if reader.is_usable(&OPTIONAL) => Ok(Self {
                 environment,
                 services,
                 signer: *signer,
@@ -134,35 +139,41 @@ impl Config {
                     clock_skew,
                     max_age,
                 },
-                api_tokens,
-                api_read_tokens,
                 unknown_order,
                 public_url,
-                webhook,
-                max_silence: (!max_silence.is_zero()).then_some(max_silence),
-                personal_data_retention: (!retention.is_zero()).then_some(retention),
+                notification,
                 off: reader.errors,
                 doubts: reader.doubts,
             }),
             (signer, _) => Err(Misconfigured {
                 errors: reader.errors,
-                signer,
-                public_url: wrong_url.map_or(Ok(public_url), Err),
+                rest: Rest {
+                    signer,
+                    public_url: wrong_url.map_or(Ok(public_url), Err),
+                },
             }),
         }
     }
 
-    /// Which of these variables has a mistake, so that what they are for is switched off.
-    pub fn switched_off(&self, variables: &[&str]) -> Option<&'static str> {
-        let mut off = self.off.iter().map(|error| error.variable);
-        off.find(|variable| variables.contains(variable))
+    fn environment(&self) -> Environment {
+        self.environment
     }
 
-    /// The variable for whose mistake nobody is notified.
-    pub fn webhook_off(&self) -> Option<&'static str> {
-        self.switched_off(&WEBHOOK)
+    fn off(&self) -> &[ConfigError] {
+        &self.off
     }
 
+    fn warnings(&self, now: Timestamp) -> Vec<String> {
+        let own = ("service_certificate", self.signer.certificate());
+        let trusted = self.policy.trust.certificates();
+        let trusted = trusted.map(|trusted| ("mpay_certificates or mpay_authorities", trusted));
+        let doubts = self.doubts.iter().map(ToString::to_string);
+        let certificates = std::iter::once(own).chain(trusted);
+        doubts.chain(expiring(certificates, now)).collect()
+    }
+}
+
+impl Config {
     /// The services that are served, in the order of their ids.
     pub fn service_ids(&self) -> impl Iterator<Item = &ServiceId> {
         self.services.keys()
@@ -171,5 +182,20 @@ impl Config {
     /// The service of this id; `None` if it is not served here.
     pub fn service(&self, id: &ServiceId) -> Option<&Service> {
         self.services.get(id)
+    }
+
+    /// Who tells the institution; `None` where nobody is to be told.
+    pub fn notifier<'a, P: mpay_ledger::Platform>(
+        &'a self,
+        app: &'a App<Self>,
+        store: &'a Store<P>,
+    ) -> Option<Notifier<'a, P>> {
+        Some(Notifier {
+            webhook: self.notification.webhook.as_ref()?,
+            settings: &self.notification,
+            remembered: &app.memory.remembered,
+            warnings: self.warnings(store.now()),
+            store,
+        })
     }
 }

@@ -1,29 +1,11 @@
 use std::time::Duration;
 
+use mpay_door::config::{
+    Unread,
+    testing::{MPAY, assert_silent, secrets, variables},
+};
+
 use super::*;
-
-const KEY: &str = include_str!("../../crates/wsse/tests/data/service.key.pem");
-const CERTIFICATE: &str = include_str!("../../crates/wsse/tests/data/service.pem");
-const MPAY: &str = include_str!("../../crates/wsse/tests/data/mpay.pem");
-
-pub(crate) fn variables() -> Variables {
-    let mut variables = Variables::default();
-    for (name, value) in [
-        ("environment", "test"),
-        ("service_ids", "TAX, SCHOOL"),
-        ("service_key", KEY),
-        ("service_certificate", CERTIFICATE),
-        ("mpay_certificates", MPAY),
-        ("api_token", "0123456789012345678901234567890123456789"),
-        ("bank_account", "MD24AG000225100013104168"),
-        ("bank_code", "AGRNMD2X"),
-        ("bank_fiscal_code", "1000000000007"),
-        ("beneficiary_name", "Primăria"),
-    ] {
-        variables.set(name, value.to_owned());
-    }
-    variables
-}
 
 fn errors(name: &'static str, value: &str) -> Vec<ConfigError> {
     let mut variables = variables();
@@ -71,10 +53,6 @@ fn every_mistake_names_its_variable() {
         ("expired_signer_grace", "9999999"),
         ("mpay_authorities", "nonsense"),
         ("mpay_signer_names", "1003600000001"),
-        ("api_token", "short"),
-        ("api_token", "development-only-0123456789012345"),
-        ("api_read_token", "short"),
-        ("api_read_token", "0123456789012345678901234567890123456789"),
         ("bank_code", ""),
         ("bank_account", "MD24AG0002251000131041689"),
         ("bank_account", "MD24AG000225100013104186"),
@@ -83,8 +61,6 @@ fn every_mistake_names_its_variable() {
         ("public_url", "ftp://pay.example.md"),
         ("webhook_url", "http://erp.example.md/"),
         ("max_silence", "a day"),
-        ("personal_data_retention", "-1"),
-        ("personal_data_retention", "36501"),
     ] {
         let errors = errors(name, value);
         assert_eq!(errors.len(), 1, "{name}={value:?}: {errors:?}");
@@ -96,28 +72,6 @@ fn every_mistake_names_its_variable() {
 fn a_key_of_another_certificate_is_refused() {
     let errors = errors("service_certificate", MPAY);
     assert_eq!(errors[0].variable, "service_key");
-}
-
-#[test]
-fn without_a_token_the_api_is_closed() {
-    let mut variables = variables();
-    variables.set("api_token", " , ".to_owned());
-    assert!(Config::read(&variables).unwrap().api_tokens.is_empty());
-}
-
-#[test]
-fn of_a_variable_with_one_wrong_token_none_is_known() {
-    const GOOD: &str = "0123456789012345678901234567890123456789";
-    let mut variables = variables();
-    variables.set("api_token", format!("{GOOD},short"));
-    variables.set(
-        "api_read_token",
-        format!("{GOOD},9876543210987654321098765432109876543210"),
-    );
-    let config = Config::read(&variables).unwrap();
-    assert!(config.api_tokens.is_empty());
-    assert!(config.api_read_tokens.is_empty(), "one is in both");
-    assert_eq!(config.off.len(), 2);
 }
 
 #[test]
@@ -149,8 +103,6 @@ fn secrets_do_not_show() {
     let shown = format!("{config:?} {:?}", variables());
     assert!(!shown.contains("0123456789"), "{shown}");
     assert!(!shown.contains("PRIVATE KEY"), "{shown}");
-    assert!(config.api_tokens[0].matches("0123456789012345678901234567890123456789"));
-    assert!(!config.api_tokens[0].matches("012345678901234567890123456789012345678"));
 }
 
 #[test]
@@ -159,9 +111,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
     let whole = || {
         let mut variables = variables();
         for (name, value) in [
-            ("api_read_token", "9876543210987654321098765432109876543210"),
             ("max_silence", "3600"),
-            ("personal_data_retention", "30"),
             ("public_url", "https://pay.example.md/"),
             ("webhook_origin", "https://erp.example.md"),
             ("webhook_secret", SECRET),
@@ -174,15 +124,9 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
     let on = |config: &Config| {
         let mut on = Vec::new();
         for (name, there) in [
-            ("api_token", !config.api_tokens.is_empty()),
-            ("api_read_token", !config.api_read_tokens.is_empty()),
-            ("max_silence", config.max_silence.is_some()),
-            (
-                "personal_data_retention",
-                config.personal_data_retention.is_some(),
-            ),
+            ("max_silence", config.notification.max_silence.is_some()),
             ("public_url", config.public_url.is_some()),
-            ("webhook", config.webhook.is_some()),
+            ("webhook", config.notification.webhook.is_some()),
         ] {
             if there {
                 on.push(name);
@@ -190,7 +134,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
         }
         on
     };
-    assert_eq!(on(&Config::read(&whole()).unwrap()).len(), 6);
+    assert_eq!(on(&Config::read(&whole()).unwrap()).len(), 3);
     for name in OPTIONAL {
         let feature = if name.starts_with("webhook") {
             "webhook"
@@ -204,9 +148,9 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
         for variables in [wrong, unread] {
             let config = Config::read(&variables).unwrap();
             let left = on(&config);
-            assert_eq!(left.len(), 5, "{name}: {left:?}");
+            assert_eq!(left.len(), 2, "{name}: {left:?}");
             assert!(!left.contains(&feature), "{name}: {left:?}");
-            let named: Vec<_> = config.off.iter().map(|error| error.variable).collect();
+            let named: Vec<_> = config.off().iter().map(|error| error.variable).collect();
             assert_eq!(named, [name]);
             assert_eq!(config.switched_off(&[name]), Some(name));
         }
@@ -215,7 +159,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
 
 #[test]
 fn a_variable_that_could_not_be_read_is_not_its_default() {
-    for name in VARIABLES {
+    for &name in Config::VARIABLES {
         let mut variables = variables();
         variables.set(name, String::new());
         variables.set_unread(name, Unread::Undefined);
@@ -231,35 +175,6 @@ fn a_variable_that_could_not_be_read_is_not_its_default() {
     }
 }
 
-/// Texts that somebody may put into a wrong variable, with parts that would be found again.
-fn secrets() -> Vec<String> {
-    let pem = "-----BEGIN RSA PRIVATE KEY-----\nZQXJVKWYZQXJVKWY\nQZJXVKWYQZJXVKWY\n-----END RSA PRIVATE KEY-----";
-    let certificate =
-        "-----BEGIN CERTIFICATE-----\nZQXJVKWYZQXJVKWY\n-----END CERTIFICATE-----".to_owned();
-    // DER that begins right, so that its parser reads on and has something to quote.
-    let der = CERTIFICATE.replacen("MII", "MIIZQXJ", 1);
-    vec![
-        pem.to_owned(),
-        certificate,
-        der,
-        "ZQXJVKWY-zqxjvkwy-0987612345-ZQXJVKWY".to_owned(),
-        "ZQXJVKWY,ZQXJVKWY".to_owned(),
-        "ZQ56 ZQXJ VKWY".to_owned(),
-        "MD24ZQXJVKWY".to_owned(),
-        "whsec_ZQXJVKWYZQXJVKWY".to_owned(),
-        "https://ZQXJ:VKWY@zqxjvkwy.md:99999/#ZQXJVKWY".to_owned(),
-        "https://zqxjvkwy.md/ZQXJVKWY".to_owned(),
-        "ZQXJ=VKWY, CN=ZQXJVKWY".to_owned(),
-        "987612345".to_owned(),
-        r#"{"ZQXJ": "VKWY"}"#.to_owned(),
-        r#"{"ZQXJ": {"VKWY": 1}}"#.to_owned(),
-        r#"{"ZQXJ": {"reason": {"VKWY": 1}}}"#.to_owned(),
-        r#"{"ZQXJ": {"reason": "ZQXJVKWY ZQXJVKWY ZQXJVKWY ZQXJVKWY ZQXJVKWY ZQXJVKWY"}}"#.to_owned(),
-        r#"{"ZQXJ": {"destination_account": {"bank_account": "MD24ZQXJVKWY", "bank_fiscal_code": "987612345"}}}"#.to_owned(),
-        r#"{"ZQXJ\u0001VKWY": {}, "": {"destination_account": {"bank_account": "ZQ"}}}"#.to_owned(),
-    ]
-}
-
 #[test]
 fn no_mistake_repeats_any_part_of_a_value() {
     let secrets = secrets();
@@ -268,9 +183,9 @@ fn no_mistake_repeats_any_part_of_a_value() {
         let text = match Config::read(variables) {
             Ok(config) => format!(
                 "{:?} {:?} {}",
-                config.off,
+                config.off(),
                 config
-                    .off
+                    .off()
                     .iter()
                     .map(ToString::to_string)
                     .collect::<Vec<_>>(),
@@ -278,12 +193,9 @@ fn no_mistake_repeats_any_part_of_a_value() {
             ),
             Err(wrong) => format!("{:?} {wrong:?}", wrong.errors),
         };
-        let folded = text.to_lowercase();
-        for part in ["zqxj", "vkwy", "98761", "begin rsa", "zq", "iban of"] {
-            assert!(!folded.contains(part), "{what}: {part}: {text}");
-        }
+        assert_silent(&text, what);
     };
-    for name in VARIABLES {
+    for &name in Config::VARIABLES {
         for secret in &secrets {
             let mut variables = variables();
             variables.set(name, secret.clone());
@@ -296,7 +208,6 @@ fn no_mistake_repeats_any_part_of_a_value() {
         ["webhook_url", "webhook_origin"],
         ["webhook_url", "webhook_secret"],
         ["webhook_origin", "webhook_secret"],
-        ["api_token", "api_read_token"],
         ["mpay_authorities", "mpay_signer_names"],
         ["mpay_certificates", "mpay_authorities"],
         ["service_key", "service_certificate"],
@@ -321,4 +232,24 @@ fn no_mistake_repeats_any_part_of_a_value() {
     check(&variables, "a wrong name");
     let named = mistakes(&variables);
     assert!(named[0].detail.starts_with("name 2 "), "{named:?}");
+}
+
+#[test]
+fn certificates_are_warned_of_thirty_days_before_they_expire() {
+    let config = Config::read(&variables()).unwrap();
+    let end = config.signer.certificate().not_after();
+    let day = jiff::SignedDuration::from_hours(24);
+    assert_eq!(config.warnings(end - day * 31), [""; 0]);
+    let soon = config.warnings(end - day * 29);
+    assert!(
+        soon[0].starts_with("variable service_certificate: "),
+        "{soon:?}"
+    );
+    assert!(soon[0].contains(" expires at "), "{soon:?}");
+    let late = config.warnings(end + day);
+    assert!(
+        late.iter().all(|line| line.contains(" expired at ")),
+        "{late:?}"
+    );
+    assert_eq!(late.len(), 2, "its own and MPay's");
 }

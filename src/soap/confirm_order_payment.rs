@@ -3,15 +3,15 @@
 use wsse::{Content, Element, Writer};
 
 use super::{Answer, Call, Fault, NAMESPACE, member::Structure};
-use crate::{
+use mpay_door::log::log;
+use mpay_ledger::{
+    Evidence, Platform, Recorded,
     digest::sha256,
     domain::{
         Confirmation, ConfirmationLine, ConfirmationProperty, Currency, LineId, Misfit, Money,
         MoneyError, OrderKey, PaymentId, ServiceId, time,
     },
     json::{PaymentJson, RefusalJson},
-    log::log,
-    store::{Evidence, Platform, Recorded},
 };
 
 pub async fn answer<P: Platform>(

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use wsse::{Content, EnvelopeError, Writer};
 
-use crate::store::StoreError;
+use mpay_ledger::StoreError;
 
 /// `faultcode`: MPay's codes stand without prefix, those of SOAP 1.1 (section 4.4.1) with one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,11 +3,12 @@
 use wsse::{Content, Element, Writer};
 
 use super::{Call, Fault, NAMESPACE, member::Structure};
-use crate::{
-    config::{Service, UnknownOrder},
+use mpay_ledger::{
+    Platform, StoredOrder,
     domain::{Language, Line, Money, Order, OrderKey, PaymentAccount, Property, ServiceId, time},
-    store::{Platform, StoredOrder},
 };
+
+use crate::config::{Service, UnknownOrder};
 
 pub async fn answer<P: Platform>(
     call: &Call<'_, P>,

@@ -14,16 +14,11 @@ use http::{HeaderMap, Response, StatusCode, header};
 use jiff::Timestamp;
 use wsse::{Algorithms, Content, Envelope, SecurityError, Signer, Verified};
 
-use crate::{
-    app::App,
-    config::Config,
-    digest::sha256,
-    domain::PaymentId,
-    json::SignerJson,
-    log::log,
-    notify::Outcome,
-    store::{Platform, Store},
-};
+use mpay_door::log::log;
+use mpay_ledger::{Platform, Store, digest::sha256, domain::PaymentId, json::SignerJson};
+use mpay_notify::Outcome;
+
+use crate::{App, config::Config};
 pub use confirm_order_payment::MENTIONED;
 pub use fault::{Fault, FaultCode};
 
@@ -90,7 +85,7 @@ pub async fn handle<P: Platform>(
         Ok(config) => config,
         Err(wrong) => {
             let fault = Fault::internal("The provider is not configured.");
-            return anonymous(app, wrong.signer.as_deref(), store, fault);
+            return anonymous(app, wrong.rest.signer.as_deref(), store, fault);
         }
     };
     let verified = match Envelope::parse(message) {
@@ -123,6 +118,7 @@ pub async fn handle<P: Platform>(
     response.extensions_mut().insert(Outcome::Authentic {
         created: verified.created(),
         received,
+        clock_skew: config.policy.clock_skew,
         recorded: call.recorded.into_inner(),
     });
     response
@@ -252,7 +248,7 @@ fn anonymous<P: Platform>(
     const REUSED_FOR: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
     let now = store.now();
     let key = format!("{} {}", fault.code.as_str(), fault.reason());
-    let mut faults = app.faults.borrow_mut();
+    let mut faults = app.memory.faults.borrow_mut();
     if let Some((signed_at, envelope)) = faults.get(&key)
         && now.duration_since(*signed_at).abs() < REUSED_FOR
     {
@@ -281,7 +277,7 @@ pub fn late<P: Platform>(app: &App, store: &Store<P>) -> Response<Bytes> {
     note(&fault);
     let signer = match &app.config {
         Ok(config) => Some(&config.signer),
-        Err(wrong) => wrong.signer.as_deref(),
+        Err(wrong) => wrong.rest.signer.as_deref(),
     };
     anonymous(app, signer, store, fault)
 }
@@ -309,7 +305,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{config::tests::variables, store::memory::Memory};
+    use mpay_door::config::testing::variables;
+    use mpay_ledger::memory::Memory;
 
     #[tokio::test(start_paused = true)]
     async fn anonymous_callers_share_one_signature_a_minute() {
@@ -336,7 +333,7 @@ mod tests {
             [""; 0],
             "strangers do not reach the store"
         );
-        assert_eq!(app.faults.borrow().len(), 2);
+        assert_eq!(app.memory.faults.borrow().len(), 2);
     }
 
     #[tokio::test(start_paused = true)]

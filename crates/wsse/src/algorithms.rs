@@ -3,7 +3,9 @@
 use std::fmt;
 
 use rsa::{Pkcs1v15Sign, Pss};
-use rsa_fma::{PrivateKey, PublicKey, Signature};
+use rsa_fma::PublicKey;
+#[cfg(feature = "sign")]
+use rsa_fma::{PrivateKey, Signature};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
@@ -55,6 +57,7 @@ impl Hash {
     }
 
     /// RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2.1) over a digest that this hash made.
+    #[cfg(feature = "sign")]
     pub(crate) fn sign(self, key: &PrivateKey, digest: &[u8]) -> rsa::Result<Signature> {
         #[cfg(feature = "simulation")]
         if let Some(bytes) = crate::simulation::signature(key.public_key(), digest) {

@@ -32,6 +32,7 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
 
 /// Writes `YYYY-MM-DDThh:mm:ss.mmmZ`; digits below the millisecond are dropped. `None` for years
 /// that do not have four digits.
+#[cfg(feature = "sign")]
 pub(crate) fn format(time: Timestamp) -> Option<String> {
     let utc = Offset::UTC.to_datetime(time);
     let date = format!("{:04}-{:02}-{:02}", utc.year(), utc.month(), utc.day());

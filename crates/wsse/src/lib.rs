@@ -49,6 +49,7 @@ mod distinguished_name;
 mod envelope;
 mod names;
 mod policy;
+#[cfg(feature = "sign")]
 mod sign;
 #[cfg(feature = "simulation")]
 pub mod simulation;
@@ -65,6 +66,7 @@ pub use envelope::{Envelope, EnvelopeError};
 pub use rsa_fma::Engine as RsaEngine;
 
 pub use policy::{Policy, Trust, TrustError};
+#[cfg(feature = "sign")]
 pub use sign::{Signer, SignerError};
 pub use verify::{SecurityError, Verified};
 pub use write::{Content, Writer};

@@ -1,0 +1,77 @@
+//! What requests share: the configuration and what was derived from it.
+
+use std::{cell::RefCell, fmt::Debug};
+
+use jiff::Timestamp;
+use mpay_ledger::SecretCell;
+
+use crate::{
+    clock::Clock,
+    config::{ConfigError, Environment, Misconfigured, Variables},
+    health::Probe,
+};
+
+/// A door's configuration, and what goes with it.
+pub trait Configuration: Debug + Sized + 'static {
+    /// The names of its variables. The manifest gives each of them to the component.
+    const VARIABLES: &'static [&'static str];
+
+    /// What is still of use where the variables are wrong.
+    type Rest: Debug;
+
+    /// What an instance remembers beside it, as long as the variables stay the same.
+    type Memory: Debug + Default;
+
+    /// Reads the variables.
+    ///
+    /// # Errors
+    /// Every mistake in them, if calls could not be answered rightly because of one. What is
+    /// optional is switched off by its own mistakes only, see [`off`](Self::off).
+    fn read(variables: &Variables) -> Result<Self, Misconfigured<Self::Rest>>;
+
+    /// Where the deployment stands.
+    fn environment(&self) -> Environment;
+
+    /// Mistakes in optional variables: what these are for is switched off.
+    fn off(&self) -> &[ConfigError];
+
+    /// A line for each value that seems mistyped, or will be wrong soon.
+    fn warnings(&self, now: Timestamp) -> Vec<String>;
+
+    /// Which of these variables has a mistake, so that what they are for is switched off.
+    fn switched_off(&self, variables: &[&str]) -> Option<&'static str> {
+        let mut off = self.off().iter().map(|error| error.variable);
+        off.find(|variable| variables.contains(variable))
+    }
+}
+
+/// What an instance keeps between requests, as long as the variables stay the same.
+#[derive(Debug)]
+pub struct App<C: Configuration> {
+    /// The configuration, or every mistake in it.
+    pub config: Result<C, Misconfigured<C::Rest>>,
+    /// Why variables that were read later are not in use; empty if these are the present ones.
+    pub refused: RefCell<Vec<ConfigError>>,
+    /// What has been seen of MPay's clock.
+    pub clock: Clock,
+    /// What a look at the health has found out about the store.
+    pub probe: Probe,
+    /// The store's secret, once it has been read.
+    pub secret: SecretCell,
+    /// What this door remembers.
+    pub memory: C::Memory,
+}
+
+impl<C: Configuration> App<C> {
+    /// Reads the variables, and erases them; mistakes are kept to be told.
+    pub fn new(variables: Variables) -> Self {
+        Self {
+            config: C::read(&variables),
+            refused: RefCell::default(),
+            clock: Clock::default(),
+            probe: Probe::default(),
+            secret: SecretCell::default(),
+            memory: C::Memory::default(),
+        }
+    }
+}

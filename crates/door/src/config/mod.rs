@@ -1,0 +1,20 @@
+//! Spin variables: read into a door's configuration by a [`Reader`]. Every mistake in them is a
+//! clear line, which holds no part of a value.
+
+mod certificates;
+mod environment;
+mod error;
+mod reader;
+mod services;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod variables;
+mod warnings;
+
+pub use certificates::{DEVELOPMENT_CERTIFICATE, in_own_words};
+pub use environment::Environment;
+pub use error::{ConfigError, Misconfigured};
+pub use reader::Reader;
+pub use services::{SERVICES, Service, Services};
+pub use variables::{Unread, Variables, VariablesDigest};
+pub use warnings::expiring;

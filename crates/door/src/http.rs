@@ -1,0 +1,64 @@
+//! How a request is read, and what every answer has in common.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use http_body::Body;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use crate::{Problem, log::log};
+
+/// What a body can fail with.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The longest body that is read, in bytes.
+pub const MAX_BODY: usize = 1_000_000;
+
+/// How long a call may take, in all: less than hosts give it (30 s), since what they answer then is
+/// no SOAP. A call of the store that is under way ends first, which in `mpay up` takes 5 s at most.
+pub const TIME: Duration = Duration::from_secs(24);
+
+/// What every answer has in common.
+pub fn finish(method: &Method, result: Result<Response<Bytes>, Problem>) -> Response<Bytes> {
+    let mut response = result.unwrap_or_else(Problem::into_response);
+    let length = HeaderValue::from(response.body().len());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, length);
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    if *method == Method::HEAD {
+        *response.body_mut() = Bytes::new();
+    }
+    response
+}
+
+/// Reads a body, up to [`MAX_BODY`]: hosts have no limit of their own.
+///
+/// # Errors
+/// A [`Problem`] where it is longer, or breaks off.
+pub async fn read(parts: &Parts, body: impl Body<Error: Into<BoxError>>) -> Result<Bytes, Problem> {
+    let too_large = || {
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("The body may have {MAX_BODY} bytes at most."),
+        )
+    };
+    let announced = parts
+        .headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > MAX_BODY as u64) {
+        return Err(too_large());
+    }
+    match Limited::new(body, MAX_BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(error) => {
+            log!("a body broke off: {error}");
+            Err(Problem::new(StatusCode::BAD_REQUEST, "The body broke off."))
+        }
+    }
+}

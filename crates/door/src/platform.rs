@@ -1,0 +1,27 @@
+//! What the provider needs of its host: a store and clocks for the ledger, and a way out.
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+
+/// Who can send a request to the outside.
+#[allow(async_fn_in_trait)] // Used with static dispatch in one thread only.
+pub trait Outbound {
+    /// Sends a request, and gives the status of its answer, whose body is not read. Redirects are
+    /// not followed. What takes longer than a few seconds has failed.
+    ///
+    /// # Errors
+    /// A text for people.
+    async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, String>;
+}
+
+/// What the provider needs of its host.
+pub trait Platform: mpay_ledger::Platform + Outbound {}
+
+impl<P: mpay_ledger::Platform + Outbound> Platform for P {}
+
+#[cfg(any(test, feature = "testing"))]
+impl Outbound for mpay_ledger::memory::Memory {
+    async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, String> {
+        Self::send(self, request).await
+    }
+}

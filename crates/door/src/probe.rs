@@ -1,0 +1,194 @@
+//! A look at whether the store can be read and written, for `GET /health`: one key of its own, and
+//! no call again where one fails.
+
+use jiff::{SignedDuration, Timestamp};
+use mpay_ledger::{Platform, PlatformError, Store};
+use serde::{Deserialize, Serialize};
+
+use crate::{limit::within, log::log};
+
+/// The key, which is no record's: its value may be lost and overwritten.
+pub const KEY: &str = "probe";
+
+/// How long a call is waited for, on a platform whose calls can be waited for.
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// For so many writes a time ahead of ours is remembered.
+const REMEMBERED: u32 = 360;
+
+/// What is wrong with the store, in words that tell nothing of where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StoreFault {
+    /// It does not exist, or may not be used, or is out of reach.
+    #[error(
+        "is gone, or the component may not use it: see key_value_stores in the manifest, and the host's own configuration of the store"
+    )]
+    Gone,
+    /// No room.
+    #[error("is full: no payment can be recorded until there is room")]
+    Full,
+    /// Somebody else holds it.
+    #[error("is locked by another program")]
+    Locked,
+    /// It can be read, and not be written.
+    #[error("can be read only: no payment can be recorded")]
+    ReadOnly,
+    /// It did not answer.
+    #[error("does not answer in time")]
+    Silent,
+    /// Anything else.
+    #[error("fails; the log says why")]
+    Failed,
+}
+
+impl StoreFault {
+    /// What the platforms' texts mean: those of SQLite, of the file system and of Redis. They have
+    /// no codes.
+    fn of(error: &PlatformError) -> Self {
+        let PlatformError::Failed(text) = error else {
+            return Self::Gone;
+        };
+        let text = text.to_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        if says(&["full", "no space", "oom command", "maxmemory", "quota"]) {
+            Self::Full
+        } else if says(&["locked", "busy"]) {
+            Self::Locked
+        } else if says(&["readonly", "read-only", "read only"]) {
+            Self::ReadOnly
+        } else if says(&[
+            "unable to open",
+            "no such table",
+            "no such file",
+            "i/o error",
+            "refused",
+            "reset",
+            "broken pipe",
+        ]) {
+            Self::Gone
+        } else {
+            Self::Failed
+        }
+    }
+}
+
+/// What stands under [`KEY`]: seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// When it was written.
+    at: i64,
+    /// The newest time that was seen when it was written.
+    newest: i64,
+    /// How often it was written while `newest` was ahead of the writer's time.
+    #[serde(default)]
+    ahead: u32,
+}
+
+impl Mark {
+    /// What is to be written `now` in the place of `old`. A time ahead of ours stays, so that a
+    /// clock that was set back is seen after the next probe too; but not for ever, or one moment
+    /// of a wrong clock would be told for years. The end of it is counted, since it is the clocks
+    /// that are in doubt.
+    pub fn after(old: Option<Self>, now: Timestamp) -> Self {
+        let now = now.as_second();
+        match old {
+            Some(old) if old.newest > now && old.ahead < REMEMBERED => Self {
+                at: now,
+                newest: old.newest,
+                ahead: old.ahead + 1,
+            },
+            _ => Self {
+                at: now,
+                newest: now,
+                ahead: 0,
+            },
+        }
+    }
+
+    /// How long ago it was written; negative, if that is still to come.
+    pub fn age(self, now: Timestamp) -> SignedDuration {
+        SignedDuration::from_secs(now.as_second().saturating_sub(self.at))
+    }
+
+    /// How far `now` is behind the newest time that was seen.
+    pub fn behind(self, now: Timestamp) -> SignedDuration {
+        SignedDuration::from_secs(self.newest.saturating_sub(now.as_second()))
+    }
+}
+
+/// Reads the mark of the last probe, whoever's it was. One that cannot be read is none.
+///
+/// # Errors
+/// [`StoreFault`], and a line in the log.
+pub async fn read_mark<P: Platform>(store: &Store<P>) -> Result<Option<Mark>, StoreFault> {
+    let platform = store.platform();
+    let key = [KEY.to_owned()];
+    let values = within(platform.sleep(LIMIT), platform.get_many(&key)).await;
+    let values = values.ok_or(StoreFault::Silent)?.map_err(|e| fault(&e))?;
+    let mark = values.get(KEY);
+    Ok(mark.and_then(|mark| serde_json::from_slice(mark).ok()))
+}
+
+/// Writes a mark.
+///
+/// # Errors
+/// [`StoreFault`], and a line in the log.
+pub async fn write_mark<P: Platform>(store: &Store<P>, mark: Mark) -> Result<(), StoreFault> {
+    let platform = store.platform();
+    let value = serde_json::to_vec(&mark).map_err(|_| StoreFault::Failed)?;
+    let entries = [(KEY.to_owned(), value)];
+    let written = within(platform.sleep(LIMIT), platform.set_many(&entries)).await;
+    written.ok_or(StoreFault::Silent)?.map_err(|e| fault(&e))
+}
+
+fn fault(error: &PlatformError) -> StoreFault {
+    log!("the store's probe: {error}");
+    StoreFault::of(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn what_the_platforms_say_is_told_in_words_of_our_own() {
+        for (text, fault) in [
+            ("database or disk is full", StoreFault::Full),
+            ("No space left on device (os error 28)", StoreFault::Full),
+            (
+                "OOM command not allowed when used memory > 'maxmemory'.",
+                StoreFault::Full,
+            ),
+            ("database is locked", StoreFault::Locked),
+            ("attempt to write a readonly database", StoreFault::ReadOnly),
+            ("unable to open database file: /srv/x", StoreFault::Gone),
+            ("Connection refused (os error 111)", StoreFault::Gone),
+            ("something else", StoreFault::Failed),
+        ] {
+            assert_eq!(StoreFault::of(&PlatformError::Failed(text.into())), fault);
+        }
+        let denied = PlatformError::Denied("locked".into());
+        assert_eq!(StoreFault::of(&denied), StoreFault::Gone);
+    }
+
+    #[test]
+    fn a_time_ahead_is_remembered_over_many_probes_and_not_for_ever() {
+        let mut mark = Mark::after(None, at(10_000));
+        assert_eq!(mark.behind(at(10_005)).as_secs(), -5);
+        let mut told = 0;
+        for probe in 0..1000 {
+            let now = at(5_000 + probe * 10);
+            if mark.behind(now).as_secs() > 10 {
+                told += 1;
+            }
+            mark = Mark::after(Some(mark), now);
+            assert_eq!(mark.age(now).as_secs(), 0);
+        }
+        assert!((300..=400).contains(&told), "{told}");
+        assert_eq!(mark.ahead, 0);
+    }
+}

@@ -1,0 +1,152 @@
+//! What went wrong, as RFC 9457 says it.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+use mpay_ledger::{StoreError, json::FieldError};
+
+use crate::log::log;
+
+/// A failed call: its status, what is wrong, and which members are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    status: StatusCode,
+    detail: String,
+    errors: Vec<FieldError>,
+    allow: Option<&'static str>,
+}
+
+/// What went wrong, as RFC 9457 says it.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "Problem"))]
+pub struct ProblemDocument<'a> {
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+}
+
+impl Problem {
+    /// A problem with a sentence that says what is wrong and what to do.
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            detail: detail.into(),
+            errors: Vec::new(),
+            allow: None,
+        }
+    }
+
+    /// An address at which there is nothing.
+    pub fn nothing_here() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "There is nothing at this address.")
+    }
+
+    /// A wrong part of the address.
+    pub fn field(field: &str, detail: impl ToString) -> Self {
+        let detail = detail.to_string();
+        let error = FieldError::new(field, detail.clone());
+        Self {
+            errors: vec![error],
+            ..Self::new(StatusCode::BAD_REQUEST, format!("{field} {detail}."))
+        }
+    }
+
+    /// A wrong member of the document sent.
+    pub fn member(field: impl Into<String>, detail: impl ToString) -> Self {
+        Self::fields(vec![FieldError::new(field, detail)])
+    }
+
+    /// Wrong members of the document sent.
+    pub fn fields(errors: Vec<FieldError>) -> Self {
+        let detail = match errors.as_slice() {
+            [error] => format!("{} {}.", error.field, error.detail),
+            errors => format!("{} members are wrong.", errors.len()),
+        };
+        Self {
+            errors,
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+        }
+    }
+
+    /// A method that the resource does not have.
+    pub fn method_not_allowed(allow: &'static str) -> Self {
+        Self {
+            allow: Some(allow),
+            ..Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                format!("Use one of: {allow}."),
+            )
+        }
+    }
+
+    /// A call that needs what a mistake in a variable has switched off.
+    pub fn switched_off(what: &str, variable: &str) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!(
+                "{what} is switched off until the variable {variable} is mended; GET /health and /health/office say what is wrong with it."
+            ),
+        )
+    }
+
+    /// A failure of the provider; the cause is for the log.
+    pub fn internal(cause: impl ToString) -> Self {
+        log!("internal error: {}", cause.to_string());
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The provider failed; its log says why.",
+        )
+    }
+
+    /// What is wrong, as a sentence, and the members that are.
+    pub fn into_parts(self) -> (String, Vec<FieldError>) {
+        (self.detail, self.errors)
+    }
+
+    /// The answer.
+    pub fn into_response(self) -> Response<Bytes> {
+        let document = ProblemDocument {
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            errors: &self.errors,
+        };
+        let mut response = Response::new(Bytes::from(
+            serde_json::to_vec(&document).unwrap_or_default(),
+        ));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(allow) = self.allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        log!("store: {error}");
+        if let StoreError::Corrupt { key, .. } = &error {
+            return Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("The record {key} is damaged: POST /api/repair mends what can be mended."),
+            );
+        }
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The store does not answer now; try again.",
+        )
+    }
+}

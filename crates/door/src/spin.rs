@@ -1,0 +1,210 @@
+//! The platform of a Spin host: `wasi:keyvalue` and the clocks of WASI.
+
+use std::{
+    cell::Cell,
+    collections::HashMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use spin_sdk::{
+    experimental::wasi::keyvalue::{atomics, batch, store},
+    http::FullBody,
+    variables,
+    wasip3::{
+        clocks::monotonic_clock, http::types::RequestOptions, http_compat::RequestOptionsExtension,
+        random::random,
+    },
+};
+
+use mpay_ledger::PlatformError;
+
+use crate::{config::Unread, current::Source, platform::Outbound};
+
+/// The store named in the manifest's `key_value_stores`.
+const STORE: &str = "default";
+
+/// A Spin host. Made for each request: a handle of the store must not outlive it.
+#[derive(Debug)]
+pub struct Spin {
+    /// A store that is not to be had is an error of each call, so that there is one way to fail.
+    bucket: Result<store::Bucket, PlatformError>,
+    /// From when on the store is not called any more.
+    end: Option<monotonic_clock::Mark>,
+}
+
+impl Spin {
+    /// Opens the store.
+    pub fn open() -> Self {
+        Self {
+            bucket: store::open(STORE).map_err(error),
+            end: None,
+        }
+    }
+
+    /// Calls the store for so long and no longer. Its calls stop the whole instance, so that no
+    /// timer can end a request that makes many slow ones, as long as they succeed.
+    pub fn within(self, duration: Duration) -> Self {
+        let end = Some(after(duration));
+        Self { end, ..self }
+    }
+
+    /// Ends so much later than it is called, whenever it is first polled.
+    pub fn timer(duration: Duration) -> impl Future<Output = ()> {
+        let end = after(duration);
+        async move { monotonic_clock::wait_until(end).await }
+    }
+
+    /// The store, for one call.
+    fn bucket(&self) -> Result<&store::Bucket, PlatformError> {
+        if self.end.is_some_and(|end| monotonic_clock::now() >= end) {
+            let late = "the request has no time left to call the store";
+            return Err(PlatformError::Failed(late.to_owned()));
+        }
+        self.bucket.as_ref().map_err(Clone::clone)
+    }
+
+    /// Reads one key after the other, in their order: whoever gives them relies on it that a later
+    /// one is not read before an earlier one.
+    fn get_each(&self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, PlatformError> {
+        let mut values = HashMap::with_capacity(keys.len());
+        for key in keys {
+            if let Some(value) = self.bucket()?.get(key).map_err(error)? {
+                values.insert(key.clone(), value);
+            }
+        }
+        Ok(values)
+    }
+}
+
+fn after(duration: Duration) -> monotonic_clock::Mark {
+    let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    monotonic_clock::now().saturating_add(nanoseconds)
+}
+
+thread_local! {
+    /// Whether this instance has seen that the store reads no batches, which does not change.
+    static ONE_BY_ONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a batch was refused as Spin's Redis store refuses it: it sends the command `KEYS`, which
+/// takes one pattern, with all keys.
+fn reads_no_batches(error: &store::Error) -> bool {
+    matches!(error, store::Error::Other(reason) if reason.contains("wrong number of arguments"))
+}
+
+impl mpay_ledger::Platform for Spin {
+    async fn get_many(&self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, PlatformError> {
+        // One key is never read as a batch: Spin's Redis store answers with its name alone, which
+        // cannot be told from a key without a value, and a payment would be recorded again.
+        if keys.len() < 2 || ONE_BY_ONE.get() {
+            return self.get_each(keys);
+        }
+        let values = match batch::get_many(self.bucket()?, keys) {
+            Err(refused) if reads_no_batches(&refused) => {
+                ONE_BY_ONE.set(true);
+                return self.get_each(keys);
+            }
+            values => values.map_err(error)?,
+        };
+        // They may leave out absent keys, and keep no order.
+        Ok(values
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect())
+    }
+
+    async fn set_many(&self, entries: &[(String, Vec<u8>)]) -> Result<(), PlatformError> {
+        // Redis refuses a batch of nothing.
+        if entries.is_empty() {
+            return self.bucket().map(drop);
+        }
+        batch::set_many(self.bucket()?, entries).map_err(error)
+    }
+
+    async fn increment(&self, key: &str, by: u64) -> Result<u64, PlatformError> {
+        let by =
+            i64::try_from(by).map_err(|_| PlatformError::Denied(format!("{by} is too many")))?;
+        let count = atomics::increment(self.bucket()?, key, by).map_err(error)?;
+        u64::try_from(count)
+            .map_err(|_| PlatformError::Denied(format!("the counter {key} is negative: {count}")))
+    }
+
+    fn now(&self) -> Timestamp {
+        // As `Timestamp::now`, which panics where this is at an end, and brings the texts for it.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let since = SignedDuration::try_from(since.unwrap_or_default());
+        let time = since.and_then(Timestamp::from_duration);
+        time.unwrap_or(Timestamp::MAX)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_nanos(monotonic_clock::now())
+    }
+
+    fn random(&self) -> u64 {
+        random::get_random_u64()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        Self::timer(duration).await;
+    }
+}
+
+impl Outbound for Spin {
+    async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, String> {
+        const NANOSECONDS: u64 = 1_000_000_000;
+        let options = RequestOptions::new();
+        // A host that does not know them has limits of its own.
+        let _ = options.set_connect_timeout(Some(5 * NANOSECONDS));
+        let _ = options.set_first_byte_timeout(Some(10 * NANOSECONDS));
+        let mut request = request.map(FullBody::new);
+        request
+            .extensions_mut()
+            .insert(RequestOptionsExtension(options));
+        let answer = spin_sdk::http::send(request).await;
+        answer
+            .map(|answer| answer.status())
+            .map_err(|error| format!("{error:?}"))
+    }
+}
+
+fn error(error: store::Error) -> PlatformError {
+    match error {
+        store::Error::NoSuchStore => {
+            PlatformError::Denied(format!("the host has no key-value store {STORE:?}"))
+        }
+        store::Error::AccessDenied => PlatformError::Denied(format!(
+            "the key-value store {STORE:?} is not among the component's key_value_stores"
+        )),
+        store::Error::Other(reason) => PlatformError::Failed(reason),
+    }
+}
+
+/// The variables of the host.
+#[derive(Debug)]
+pub struct Host;
+
+impl Source for Host {
+    async fn get(&self, name: &'static str) -> Result<String, Unread> {
+        variables::get(name).await.map_err(|error| match error {
+            variables::Error::Undefined(_) => Unread::Undefined,
+            error => Unread::Failed(format!("{error:?}")),
+        })
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_nanos(monotonic_clock::now())
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        Spin::timer(duration).await;
+    }
+}
+
+/// A key that nobody can guess.
+pub fn key() -> [u64; 8] {
+    std::array::from_fn(|_| random::get_random_u64())
+}

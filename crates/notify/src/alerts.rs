@@ -1,0 +1,159 @@
+//! Alerts: what a person should know of today rather than find. Each kind is sent once a day at
+//! most, and best effort: what matters is also in `GET /health`, the API and the log.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp, tz::Offset};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use mpay_door::{Platform, log::log};
+use mpay_ledger::{StoreError, domain::PaymentId, json::time};
+
+use crate::{Notifier, delivery::send};
+
+/// Calls in a row that were not authenticated, after which somebody is told.
+const FAILURES: u32 = 5;
+/// How often the time of MPay's last call is noted.
+const NOTE_EVERY: SignedDuration = SignedDuration::from_hours(1);
+/// Of the clock skew that is allowed, the part after which somebody is told; and the least.
+const DRIFT: (i32, SignedDuration) = (2, SignedDuration::from_secs(10));
+
+const LAST_CALL: &str = "last-call";
+const NOT_AUTHENTICATED: &str = "not-authenticated";
+
+/// Calls in a row that were not authenticated. Two at the same time may count as one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Failures {
+    count: u32,
+    #[serde(
+        default,
+        deserialize_with = "time::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    since: Option<Timestamp>,
+}
+
+impl<P: Platform> Notifier<'_, P> {
+    /// A payment that a person should look at.
+    pub(super) async fn of_review(
+        &self,
+        id: &PaymentId,
+        review: &[String],
+    ) -> Result<(), StoreError> {
+        if review.is_empty() {
+            return Ok(());
+        }
+        self.raise(
+            "review",
+            &json!({"payment_id": id.as_str(), "review": review}),
+        )
+        .await
+    }
+
+    /// Somebody was not believed. Once it has been told, strangers cause no more writing.
+    pub(super) async fn after_failure(&self) -> Result<(), StoreError> {
+        let now = self.store.now();
+        let mut failures: Failures = self
+            .store
+            .note(NOT_AUTHENTICATED)
+            .await?
+            .unwrap_or_default();
+        if failures.count < FAILURES {
+            failures.count += 1;
+            failures.since.get_or_insert(now);
+            self.store.set_note(NOT_AUTHENTICATED, &failures).await?;
+        }
+        if failures.count >= FAILURES {
+            let detail = json!({"calls": failures.count, "since": failures.since});
+            self.raise("authentication", &detail).await?;
+        }
+        Ok(())
+    }
+
+    /// A call of MPay's.
+    pub(super) async fn after_call(
+        &self,
+        created: Timestamp,
+        received: Timestamp,
+        clock_skew: Duration,
+    ) -> Result<(), StoreError> {
+        let failures: Option<Failures> = self.store.note(NOT_AUTHENTICATED).await?;
+        if failures.is_some_and(|failures| failures.count > 0) {
+            self.store
+                .set_note(NOT_AUTHENTICATED, &Failures::default())
+                .await?;
+        }
+        if self.settings.max_silence.is_some() {
+            self.note_call(received).await?;
+        }
+        let skew = SignedDuration::try_from(clock_skew).unwrap_or_default();
+        let difference = received.duration_since(created);
+        if difference.abs() > (skew / DRIFT.0).max(DRIFT.1) {
+            let detail = json!({"seconds_behind": difference.as_secs()});
+            self.raise("clock", &detail).await?;
+        }
+        self.of_certificates().await
+    }
+
+    /// What time brings, without a call of MPay's.
+    pub(super) async fn of_time(&self) -> Result<(), StoreError> {
+        self.of_certificates().await?;
+        let Some(max_silence) = self.settings.max_silence else {
+            return Ok(());
+        };
+        let now = self.store.now();
+        let Some(last) = self.store.noted_time(LAST_CALL).await? else {
+            // Silence counts from now.
+            return self.store.set_note(LAST_CALL, &now).await;
+        };
+        // Calls within an hour of the one that was noted are not.
+        if now.duration_since(last)
+            > SignedDuration::try_from(max_silence).unwrap_or(SignedDuration::MAX) + NOTE_EVERY
+        {
+            self.raise("silence", &json!({"no_call_since": last}))
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn of_certificates(&self) -> Result<(), StoreError> {
+        if self.warnings.is_empty() {
+            return Ok(());
+        }
+        self.raise("certificate", &json!({"warnings": self.warnings}))
+            .await
+    }
+
+    async fn note_call(&self, received: Timestamp) -> Result<(), StoreError> {
+        let fresh = |last: Timestamp| received.duration_since(last) < NOTE_EVERY;
+        if self.remembered.last_call.get().is_some_and(fresh) {
+            return Ok(());
+        }
+        let mut last = self.store.noted_time(LAST_CALL).await?;
+        if !last.is_some_and(fresh) {
+            self.store.set_note(LAST_CALL, &received).await?;
+            last = Some(received);
+        }
+        self.remembered.last_call.set(last);
+        Ok(())
+    }
+
+    /// Sends an alert, unless one of its kind was sent today.
+    async fn raise(&self, kind: &str, detail: &Value) -> Result<(), StoreError> {
+        let now = self.store.now();
+        let today = Offset::UTC.to_datetime(now).date();
+        let id = format!("alert-{kind}-{today}");
+        if self.remembered.alerted.borrow().contains(&id) || !self.store.first(&id).await? {
+            self.remembered.alerted.borrow_mut().insert(id);
+            return Ok(());
+        }
+        let name = format!("alert.{kind}");
+        log!("{name}: {detail}");
+        if let Err(reason) = send(self.webhook, self.store, &id, &name, now, detail).await {
+            log!("{name} was not delivered to the webhook: {reason}");
+        }
+        self.remembered.alerted.borrow_mut().insert(id);
+        Ok(())
+    }
+}

@@ -1,0 +1,508 @@
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::*;
+use mpay_door::config::{Environment, Reader, Variables};
+use mpay_ledger::{
+    Attempts, OutboxState, Waiting,
+    memory::{Fault, Memory},
+    testing::{record, register},
+};
+
+/// A door that notifies.
+#[derive(Default)]
+struct App {
+    settings: Settings,
+    remembered: Remembered,
+    warnings: Vec<String>,
+}
+
+impl App {
+    fn notifier<'a>(&'a self, store: &'a Store<Memory>) -> Notifier<'a, Memory> {
+        Notifier {
+            webhook: self.settings.webhook.as_ref().unwrap(),
+            settings: &self.settings,
+            remembered: &self.remembered,
+            warnings: self.warnings.clone(),
+            store,
+        }
+    }
+}
+
+fn app(changes: &[(&'static str, &str)]) -> App {
+    let mut variables = Variables::default();
+    for (name, value) in [
+        ("webhook_url", "https://erp.example.md/hook"),
+        ("webhook_origin", "https://erp.example.md"),
+        ("webhook_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+    ]
+    .into_iter()
+    .chain(changes.iter().copied())
+    {
+        variables.set(name, value.to_owned());
+    }
+    let mut reader = Reader::new(&variables);
+    let settings = Settings::read(&mut reader, Environment::Test);
+    assert_eq!(reader.errors, []);
+    App {
+        settings,
+        ..App::default()
+    }
+}
+
+fn store(memory: &Memory) -> Store<Memory> {
+    Store::new(memory.clone())
+}
+
+async fn cron(app: &App, memory: &Memory) -> Report {
+    app.notifier(&store(memory)).run_outbox().await.unwrap()
+}
+
+async fn follow_up(app: &App, store: &Store<Memory>, outcome: Outcome) {
+    app.notifier(store).follow_up(outcome).await;
+}
+
+/// The ids of the messages of a type sent since the last time.
+fn sent(memory: &Memory, kind: &str) -> Vec<String> {
+    let of_kind = |request: &http::Request<bytes::Bytes>| {
+        let body: Value = serde_json::from_slice(request.body()).unwrap();
+        body["type"] == kind
+    };
+    let id = |request: http::Request<bytes::Bytes>| {
+        request.headers()["webhook-id"].to_str().unwrap().to_owned()
+    };
+    let sent = memory.take_sent();
+    sent.into_iter().filter(of_kind).map(id).collect()
+}
+
+async fn pay(memory: &Memory, ids: &[&str]) {
+    register(memory, "1", "1000").await.unwrap();
+    for id in ids {
+        record(memory, id, "1", "1").await.unwrap();
+    }
+}
+
+/// A call of MPay's that says it was made `ago` seconds before it came.
+fn call(memory: &Memory, ago: i64, recorded: Option<&str>) -> Outcome {
+    let received = store(memory).now();
+    Outcome::Authentic {
+        created: received - SignedDuration::from_secs(ago),
+        received,
+        clock_skew: Duration::from_secs(120),
+        recorded: recorded.map(|id| PaymentId::parse(id).unwrap()),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_payment_is_delivered_once() {
+    let (app, memory) = (app(&[]), Memory::new());
+    pay(&memory, &["A", "B", "C"]).await;
+    follow_up(&app, &store(&memory), call(&memory, 0, Some("B"))).await;
+    assert_eq!(sent(&memory, "payment.recorded"), ["B", "A", "C"]);
+    let report = cron(&app, &memory).await;
+    assert_eq!((report.delivered, report.complete), (0, true));
+    record(&memory, "D", "1", "1").await.unwrap();
+    assert_eq!(cron(&app, &memory).await.delivered, 1);
+    assert_eq!(sent(&memory, "payment.recorded"), ["D"]);
+}
+
+/// It is told of all the same, at once or by the cron job, and a person told to look.
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_its_order_has_lost_is_delivered() {
+    for at_once in [true, false] {
+        let (app, memory) = (app(&[]), Memory::new());
+        pay(&memory, &["A"]).await;
+        let void = br#"{"v":1,"at":"2026-06-01T09:00:00Z","entry":"void"}"#.to_vec();
+        memory.overwrite("order/TAX/1/2", void);
+        if at_once {
+            follow_up(&app, &store(&memory), call(&memory, 0, Some("A"))).await;
+        } else {
+            assert_eq!(cron(&app, &memory).await.delivered, 1);
+        }
+        let sent = memory.take_sent();
+        let body: Value = serde_json::from_slice(sent[0].body()).unwrap();
+        assert_eq!(body["data"]["payment_id"], "A", "{at_once}");
+        assert_eq!(body["data"]["review"], serde_json::json!(["orphaned"]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_state_does_no_harm_and_none_passes_what_is_undelivered() {
+    let (app, memory) = (app(&[]), Memory::new());
+    pay(&memory, &["A", "B", "C"]).await;
+    let first = store(&memory).outbox_state().await.unwrap();
+    memory.script_replies([200, 500, 200]);
+    let report = cron(&app, &memory).await;
+    assert_eq!((report.delivered, report.failed), (2, 1));
+    let failed = store(&memory).outbox_state().await.unwrap();
+    let waiting = store(&memory).outbox(failed.first()).await.unwrap();
+    let waiting = &waiting.deliveries[0];
+    assert_eq!(waiting.payment.payment_id, "B");
+    assert_eq!(waiting.attempts.count, 1);
+    assert_eq!(
+        waiting.attempts.last_error.as_deref(),
+        Some("the receiver answered 500")
+    );
+    assert_eq!(failed.waiting[0].next_at, waiting.attempts.next_at);
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(cron(&app, &memory).await.delivered, 1);
+    memory.take_sent();
+    let last = store(&memory).outbox_state().await.unwrap();
+    assert_eq!((last.waiting.len(), last.first()), (0, last.low));
+    for older in [first, failed] {
+        store(&memory).set_outbox_state(&older).await.unwrap();
+        assert_eq!(cron(&app, &memory).await.delivered, 0);
+        assert_eq!(store(&memory).outbox_state().await.unwrap(), last);
+    }
+}
+
+/// Payments, each of an order of its own.
+async fn pay_many(memory: &Memory, count: usize) {
+    for number in 0..count {
+        let key = number.to_string();
+        register(memory, &key, "1").await.unwrap();
+        record(memory, &format!("P{number}"), &key, "1")
+            .await
+            .unwrap();
+    }
+}
+
+/// Calls as the documents say, until nothing is left. Gives how many calls that took.
+async fn deliver_all(app: &App, memory: &Memory) -> usize {
+    for calls in 1..1000 {
+        let report = cron(app, memory).await;
+        if report.complete {
+            return calls;
+        }
+        if report.left_alone {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+    }
+    panic!("it comes to no end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_refused_message_is_in_nobodys_way() {
+    let (app, memory) = (app(&[]), Memory::new());
+    pay_many(&memory, 1200).await;
+    memory.script_replies([500]);
+    assert_eq!(deliver_all(&app, &memory).await, 24);
+    let sent_now = sent(&memory, "payment.recorded");
+    assert_eq!(sent_now.len(), 1200);
+    // From then on a call reads the one that waits, and nothing of what is done.
+    memory.take_calls();
+    let report = cron(&app, &memory).await;
+    assert_eq!((report.delivered, report.complete), (0, true));
+    let calls = memory.take_calls();
+    assert!(calls.len() <= 3, "{calls:?}");
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(cron(&app, &memory).await.delivered, 1);
+    assert_eq!(sent(&memory, "payment.recorded"), ["P0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_entries_of_the_journal_are_in_nobodys_way() {
+    let (app, memory) = (app(&[]), Memory::new());
+    pay(&memory, &["A"]).await;
+    memory.script_replies([500]);
+    cron(&app, &memory).await;
+    let entry = r#"{"type":"review.closed","reason":"late","note":"n","by":"b"}"#;
+    let entry = format!(r#"{{"v":1,"at":"2026-06-01T09:00:00Z","entry":{entry}}}"#);
+    for _ in 0..8500 {
+        let index = mpay_ledger::Platform::increment(&memory, "journal", 1)
+            .await
+            .unwrap();
+        memory.overwrite(&format!("journal/{index}"), entry.clone().into_bytes());
+    }
+    pay(&memory, &["B"]).await;
+    deliver_all(&app, &memory).await;
+    assert_eq!(sent(&memory, "payment.recorded"), ["A", "B"]);
+}
+
+/// More than can wait: all of them are reached all the same, and what is new is not kept back.
+#[tokio::test(start_paused = true)]
+async fn more_refused_messages_than_may_wait_are_gone_through_in_turns() {
+    let (app, memory) = (app(&[]), Memory::new());
+    let refused = delivery::MOST_WAITING + 100;
+    pay_many(&memory, refused).await;
+    memory.script_replies(std::iter::repeat_n(503, 20 * refused));
+    let mut tried = std::collections::HashSet::new();
+    for _ in 0..refused {
+        cron(&app, &memory).await;
+        let state = store(&memory).outbox_state().await.unwrap();
+        assert!(state.waiting.len() <= delivery::MOST_WAITING);
+        tried.extend(sent(&memory, "payment.recorded"));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        if tried.len() == refused {
+            break;
+        }
+    }
+    assert_eq!(tried.len(), refused, "all were tried");
+    memory.script_replies([]);
+    register(&memory, "N", "1").await.unwrap();
+    record(&memory, "N", "N", "1").await.unwrap();
+    let mut delivered = 0;
+    for _ in 0..500 {
+        delivered += cron(&app, &memory).await.delivered;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    assert_eq!(delivered as usize, refused + 1);
+    let state = store(&memory).outbox_state().await.unwrap();
+    assert_eq!((state.waiting.len(), state.next), (0, 0));
+}
+
+/// What fills a call leaves the next one to the other.
+#[tokio::test(start_paused = true)]
+async fn neither_what_waits_nor_what_is_new_keeps_the_other_back() {
+    let (app, memory) = (app(&[]), Memory::new());
+    pay_many(&memory, 130).await;
+    let all = store(&memory).outbox(0).await.unwrap().deliveries;
+    let waiting = all.iter().map(|delivery| Waiting {
+        index: delivery.index,
+        next_at: None,
+    });
+    let state = OutboxState {
+        low: all[99].index,
+        waiting: waiting.take(100).collect(),
+        ..OutboxState::default()
+    };
+    store(&memory).set_outbox_state(&state).await.unwrap();
+    let mut firsts = Vec::new();
+    for complete in [false, false, true] {
+        assert_eq!(cron(&app, &memory).await.complete, complete);
+        firsts.extend(sent(&memory, "payment.recorded").first().cloned());
+    }
+    assert_eq!(firsts, ["P0", "P100", "P70"]);
+}
+
+/// Wherever calls are cut off, every payment is delivered.
+#[tokio::test(start_paused = true)]
+async fn a_call_cut_off_between_any_two_calls_forgets_nothing() {
+    for fault in [Fault::Cut, Fault::CutAfter, Fault::Fail, Fault::Drop] {
+        for position in 0..24 {
+            let (app, memory) = (app(&[]), Memory::new());
+            pay(&memory, &["A", "B", "C"]).await;
+            memory.script_replies([200, 500, 500, 500]);
+            memory.script(std::iter::repeat_n(Fault::None, position).chain([fault; 5]));
+            let begun = tokio::time::timeout(Duration::from_secs(5), async {
+                for _ in 0..2 {
+                    let _ = app.notifier(&store(&memory)).run_outbox().await;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            });
+            let _ = begun.await;
+            memory.script([]);
+            memory.script_replies([]);
+            for _ in 0..4 {
+                tokio::time::sleep(Duration::from_secs(121)).await;
+                cron(&app, &memory).await;
+            }
+            let all = store(&memory).outbox(0).await.unwrap().deliveries;
+            assert_eq!(all.len(), 3);
+            for delivery in all {
+                let id = delivery.payment.payment_id;
+                assert!(delivery.settled.is_some(), "{fault:?} at {position}: {id}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_cannot_be_read_keeps_nobody_from_being_told() {
+    let (app, memory) = (app(&[]), Memory::new());
+    pay(&memory, &["A"]).await;
+    memory.overwrite("order/TAX/1/1", b"{".to_vec());
+    assert_eq!(cron(&app, &memory).await.delivered, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_is_being_recorded_is_delivered_once_it_is() {
+    let (app, memory) = (app(&[]), Memory::new());
+    pay(&memory, &["A"]).await;
+    // Slow to write its entries.
+    memory
+        .script(std::iter::repeat_n(Fault::None, 4).chain([Fault::Delay(Duration::from_secs(2))]));
+    let cron = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        record(&memory, "C", "1", "1").await.unwrap();
+        let first = cron(&app, &memory).await.delivered;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        (first, cron(&app, &memory).await.delivered)
+    };
+    let (recorded, delivered) = tokio::join!(record(&memory, "B", "1", "1"), cron);
+    recorded.unwrap();
+    assert_eq!(delivered, (1, 2));
+    assert_eq!(sent(&memory, "payment.recorded"), ["A", "B", "C"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_fails_is_left_alone_and_tried_again_later() {
+    let (app, memory) = (app(&[]), Memory::new());
+    pay(&memory, &["A", "B", "C", "D", "E"]).await;
+    memory.script_replies([0; 100]);
+    let report = cron(&app, &memory).await;
+    assert_eq!((report.failed, report.complete), (3, false));
+    assert_eq!(sent(&memory, "payment.recorded"), ["A", "B", "C"]);
+    // These are not due, and the others are tried in their turn.
+    let report = cron(&app, &memory).await;
+    assert_eq!((report.failed, report.complete), (2, true));
+    assert_eq!(cron(&app, &memory).await.failed, 0);
+    memory.script_replies([]);
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(cron(&app, &memory).await.delivered, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_twenty_attempts_a_delivery_is_given_up_and_stands_in_nobodys_way() {
+    let (app, memory) = (app(&[]), Memory::new());
+    pay(&memory, &["A"]).await;
+    for attempt in 1.. {
+        memory.script_replies([410]);
+        let report = cron(&app, &memory).await;
+        assert_eq!(report.failed, 1, "attempt {attempt}");
+        if report.given_up == 1 {
+            assert_eq!(attempt, 20);
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(6 * 3600)).await;
+    }
+    record(&memory, "B", "1", "1").await.unwrap();
+    assert_eq!(cron(&app, &memory).await.delivered, 1);
+    let given_up = &store(&memory).outbox(0).await.unwrap().deliveries[0];
+    assert!(given_up.settled.as_ref().unwrap().given_up);
+    assert_eq!(given_up.attempts.next_at, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_call_sends_a_bounded_number_and_the_next_goes_on() {
+    let (app, memory) = (app(&[]), Memory::new());
+    let ids: Vec<_> = (0..60).map(|n| format!("P{n}")).collect();
+    pay(&memory, &ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let report = cron(&app, &memory).await;
+    assert_eq!((report.delivered, report.complete), (50, false));
+    let report = cron(&app, &memory).await;
+    assert_eq!((report.delivered, report.complete), (10, true));
+}
+
+/// Alerts of a kind that are sent by `times` calls an hour apart.
+async fn alerts(
+    app: &App,
+    memory: &Memory,
+    kind: &str,
+    times: u32,
+    outcome: impl Fn() -> Outcome,
+) -> usize {
+    let mut count = 0;
+    for _ in 0..times {
+        // As another instance would, which remembers nothing.
+        app.remembered.alerted.borrow_mut().clear();
+        follow_up(app, &store(memory), outcome()).await;
+        count += sent(memory, kind).len();
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+    }
+    count
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_is_sent_once_a_day() {
+    let (app, memory) = (app(&[]), Memory::new());
+    // The clock of the tests begins at nine o'clock.
+    let late = || call(&memory, 61, None);
+    assert_eq!(alerts(&app, &memory, "alert.clock", 15, late).await, 1);
+    assert_eq!(alerts(&app, &memory, "alert.clock", 24, late).await, 1);
+    let early = || call(&memory, -61, None);
+    assert_eq!(alerts(&app, &memory, "alert.clock", 24, early).await, 1);
+    let well = || call(&memory, 59, None);
+    assert_eq!(alerts(&app, &memory, "alert.clock", 24, well).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_who_are_not_believed_raise_an_alert_and_then_write_nothing() {
+    let (app, memory) = (app(&[]), Memory::new());
+    let stranger = || Outcome::NotAuthenticated;
+    let kind = "alert.authentication";
+    assert_eq!(alerts(&app, &memory, kind, 4, stranger).await, 0);
+    // A call of MPay's in between: not in a row.
+    alerts(&app, &memory, kind, 1, || call(&memory, 0, None)).await;
+    assert_eq!(alerts(&app, &memory, kind, 4, stranger).await, 0);
+    assert_eq!(alerts(&app, &memory, kind, 1, stranger).await, 1);
+    memory.take_calls();
+    assert_eq!(alerts(&app, &memory, kind, 3, stranger).await, 0);
+    let calls = memory.take_calls();
+    assert!(
+        calls.iter().all(|call| call.starts_with("get ")),
+        "{calls:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_to_look_at_raises_an_alert_and_says_so_itself() {
+    let (app, memory) = (app(&[]), Memory::new());
+    register(&memory, "1", "10").await.unwrap();
+    record(&memory, "P", "1", "12").await.unwrap();
+    follow_up(&app, &store(&memory), call(&memory, 0, Some("P"))).await;
+    let bodies: Vec<Value> = memory
+        .take_sent()
+        .iter()
+        .map(|request| serde_json::from_slice(request.body()).unwrap())
+        .collect();
+    let of = |kind: &str| bodies.iter().find(|body| body["type"] == kind).unwrap();
+    let payment = of("payment.recorded");
+    assert_eq!(payment["data"]["review"][0], "over-paid");
+    assert_eq!(payment["data"]["payment_id"], "P");
+    assert_eq!(payment["data"]["index"], 2);
+    let recorded: Timestamp = payment["timestamp"].as_str().unwrap().parse().unwrap();
+    assert_eq!(
+        recorded,
+        store(&memory).outbox(0).await.unwrap().deliveries[0].at
+    );
+    assert_eq!(of("alert.review")["data"]["payment_id"], "P");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_raises_an_alert_and_a_call_ends_it() {
+    let (app, memory) = (app(&[("max_silence", "86400")]), Memory::new());
+    let quiet = async |hours: u64| {
+        tokio::time::sleep(Duration::from_secs(hours * 3600)).await;
+        app.remembered.alerted.borrow_mut().clear();
+        cron(&app, &memory).await;
+        sent(&memory, "alert.silence").len()
+    };
+    assert_eq!(quiet(0).await, 0, "silence counts from the first look");
+    assert_eq!(quiet(23).await, 0);
+    assert_eq!(quiet(3).await, 1);
+    assert_eq!(quiet(2).await, 0, "once a day");
+    follow_up(&app, &store(&memory), call(&memory, 0, None)).await;
+    assert_eq!(quiet(23).await, 0);
+    assert_eq!(quiet(3).await, 1);
+    // Calls of one hour are noted once.
+    follow_up(&app, &store(&memory), call(&memory, 0, None)).await;
+    memory.take_calls();
+    for _ in 0..3 {
+        follow_up(&app, &store(&memory), call(&memory, 0, None)).await;
+    }
+    let calls = memory.take_calls();
+    assert!(
+        calls.iter().all(|call| call.starts_with("get ")),
+        "{calls:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_will_be_wrong_soon_raises_an_alert() {
+    let (mut app, memory) = (app(&[]), Memory::new());
+    cron(&app, &memory).await;
+    assert_eq!(sent(&memory, "alert.certificate").len(), 0);
+    app.warnings.push("a certificate expires".to_owned());
+    cron(&app, &memory).await;
+    assert_eq!(sent(&memory, "alert.certificate").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_store_keeps_of_attempts_can_be_read_by_a_later_version() {
+    let stored = r#"{"count":2,"last_error":"x","next_at":"2026-01-01T00:00:00Z","new":1}"#;
+    let attempts: Attempts = serde_json::from_str(stored).unwrap();
+    assert_eq!(attempts.count, 2);
+}

@@ -1,0 +1,82 @@
+//! `/api/erasures`: personal data that is no longer needed.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use jiff::SignedDuration;
+use serde::{Deserialize, Deserializer};
+
+use mpay_door::Configuration as _;
+
+use super::{Call, Problem, document::read_object, json, query::Query};
+use crate::{
+    domain::{OrderKey, ServiceId, Text},
+    store::{Erasure, Platform},
+};
+
+/// Whose data to erase: without a member everybody's whose orders are closed for long enough.
+#[derive(Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct ErasureRequest {
+    #[serde(default, deserialize_with = "given")]
+    customer_id: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    service_id: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    order_key: Option<String>,
+}
+
+/// Null is no member left out: who has lost whom he means must not mean everybody.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
+}
+
+/// Erases what a part of the journal leads to.
+pub async fn post<P: Platform>(
+    call: &Call<'_, P>,
+    body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    let after = Query::read(call.query, &["after"])?.number("after", 0, 0..=(1 << 53) - 1)?;
+    let request = match body.trim_ascii() {
+        b"" => ErasureRequest::default(),
+        body => read_object(body)?,
+    };
+    let everybody = request.customer_id.is_none()
+        && request.service_id.is_none()
+        && request.order_key.is_none();
+    if everybody && let Some(variable) = call.config.switched_off(&["personal_data_retention"]) {
+        return Err(Problem::switched_off("Erasure by age", variable));
+    }
+    let erasure = request.read(call.config.personal_data_retention)?;
+    let erased = call
+        .store
+        .erase_personal_data(&erasure, after, call.caller)
+        .await?;
+    json(StatusCode::OK, &erased)
+}
+
+impl ErasureRequest {
+    fn read(self, retention: Option<SignedDuration>) -> Result<Erasure, Problem> {
+        match (self.customer_id, self.service_id, self.order_key) {
+            (None, None, None) => retention.map(Erasure::Retention).ok_or_else(|| {
+                Problem::new(
+                    StatusCode::CONFLICT,
+                    "The variable personal_data_retention is not set: nothing is too old. To erase what one person asks for, send customer_id, or service_id and order_key.",
+                )
+            }),
+            (Some(id), None, None) => Text::<255>::parse(&id)
+                .map(|id| Erasure::Customer(id.as_str().to_owned()))
+                .map_err(|error| Problem::member("customer_id", error)),
+            (None, Some(service), Some(key)) => Ok(Erasure::Order(
+                ServiceId::parse(&service).map_err(|error| Problem::member("service_id", error))?,
+                OrderKey::parse(&key).map_err(|error| Problem::member("order_key", error))?,
+            )),
+            (Some(_), ..) => Err(Problem::member(
+                "customer_id",
+                "stands beside an order; send one of the two",
+            )),
+            (None, None, Some(_)) => Err(Problem::member("service_id", "is missing")),
+            (None, Some(_), None) => Err(Problem::member("order_key", "is missing")),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! `/api/payments/{id}/evidence` and `/api/refusals/{index}/evidence`: what proves a payment, or
+//! that MPay asked for what was refused.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+use super::{Call, Problem, file, payments, query::Query, refusals, zip};
+use crate::{
+    config::Config,
+    digest::sha256,
+    domain::{PaymentId, time},
+    json::SignerJson,
+    store::{Platform, Proof, Tombstone},
+};
+use wsse::{Certificate, Document, Element};
+
+/// What stands beside the messages: how they were judged, and by what they are recognised.
+#[derive(Serialize)]
+struct Meta<'a, R> {
+    #[serde(flatten)]
+    record: &'a R,
+    /// Its place in the journal.
+    index: u64,
+    recorded_at: String,
+    /// The signer's certificate, PEM; absent where neither the store nor the message nor the
+    /// configuration has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signer_certificate: Option<String>,
+    /// `accepted`, `refused`, or `manual` of a payment that was entered by hand.
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer_sha256: Option<String>,
+}
+
+/// Answers the messages of a payment: as a ZIP, or with `format=xml` the confirmation alone, byte
+/// for byte as it came in.
+pub async fn of_payment<P: Platform>(
+    call: &Call<'_, P>,
+    id: &PaymentId,
+) -> Result<Response<Bytes>, Problem> {
+    let format = format(call)?;
+    let proof = call.store.proof(id).await?;
+    let proof = proof.ok_or_else(payments::no_such_payment)?;
+    let stored = &proof.stored;
+    let signer = stored.payment.signer_of_confirmation();
+    let meta = Meta {
+        record: &stored.payment,
+        index: stored.index,
+        recorded_at: time::format(stored.recorded_at),
+        signer_certificate: signer_certificate(call.config, &proof, signer),
+        verdict: match stored.payment.manual {
+            None => "accepted",
+            Some(_) => "manual",
+        },
+        request_sha256: proof.request.as_deref().map(sha256),
+        answer_sha256: proof.answer.as_deref().map(sha256),
+    };
+    answer(format, &proof, &meta)
+}
+
+/// Answers the messages of a refused confirmation, likewise.
+pub async fn of_refusal<P: Platform>(
+    call: &Call<'_, P>,
+    index: u64,
+) -> Result<Response<Bytes>, Problem> {
+    let format = format(call)?;
+    let proof = call.store.refusal_proof(index).await?;
+    let proof = proof.ok_or_else(refusals::no_such_refusal)?;
+    let stored = &proof.stored;
+    let signer = Some(&stored.refusal.signer);
+    let meta = Meta {
+        record: &stored.refusal,
+        index,
+        recorded_at: time::format(stored.recorded_at),
+        signer_certificate: signer_certificate(call.config, &proof, signer),
+        verdict: "refused",
+        request_sha256: proof.request.as_deref().map(sha256),
+        answer_sha256: proof.answer.as_deref().map(sha256),
+    };
+    answer(format, &proof, &meta)
+}
+
+#[derive(Clone, Copy)]
+enum Format {
+    Zip,
+    Xml,
+}
+
+fn format<P>(call: &Call<'_, P>) -> Result<Format, Problem> {
+    let query = Query::read(call.query, &["format"])?;
+    let format = query.word("format", &[("zip", Format::Zip), ("xml", Format::Xml)])?;
+    Ok(format.unwrap_or(Format::Zip))
+}
+
+fn answer<T>(
+    format: Format,
+    proof: &Proof<T>,
+    meta: &Meta<'_, impl Serialize>,
+) -> Result<Response<Bytes>, Problem> {
+    let mut messages = [&proof.by_hand, &proof.request].into_iter().flatten();
+    if let Some(erased) = messages.find_map(|message| Tombstone::of(message)) {
+        return Err(Problem::new(
+            StatusCode::GONE,
+            format!(
+                "The message was erased on {} with the personal data in it. Its SHA-256 was {}: a copy kept elsewhere is recognised by it.",
+                time::format(erased.erased_at),
+                erased.sha256
+            ),
+        ));
+    }
+    match format {
+        Format::Zip => file("application/zip", "evidence.zip", archive(proof, meta)?),
+        Format::Xml => {
+            let signed = proof.request.clone().ok_or_else(|| {
+                Problem::new(
+                    StatusCode::NOT_FOUND,
+                    "The payment was entered by hand, and MPay has not confirmed it: there is no signed message.",
+                )
+            })?;
+            file("text/xml; charset=utf-8", "request.xml", signed)
+        }
+    }
+}
+
+fn archive<T>(proof: &Proof<T>, meta: &Meta<'_, impl Serialize>) -> Result<Vec<u8>, Problem> {
+    let meta = serde_json::to_vec_pretty(meta).map_err(Problem::internal)?;
+    let files = [
+        ("manual.json", proof.by_hand.as_deref()),
+        ("request.xml", proof.request.as_deref()),
+        ("answer.xml", proof.answer.as_deref()),
+        ("meta.json", Some(meta.as_slice())),
+    ];
+    let files: Vec<_> = files
+        .into_iter()
+        .filter_map(|(name, content)| Some((name, content?)))
+        .collect();
+    zip::archive(&files).ok_or_else(|| Problem::internal("evidence too large for a ZIP"))
+}
+
+/// The signer's certificate: as it was kept, or of older evidence that which the message sends or
+/// the configuration holds.
+fn signer_certificate<T>(
+    config: &Config,
+    proof: &Proof<T>,
+    signer: Option<&SignerJson>,
+) -> Option<String> {
+    let fingerprint = signer?.fingerprint.as_str();
+    let kept = proof.certificate.as_deref();
+    let kept = kept.and_then(|der| Certificate::from_der(der).ok());
+    let sent = || {
+        let message = Document::parse(proof.request.as_deref()?).ok()?;
+        sent_certificate(message.root(), fingerprint)
+    };
+    let configured = || config.certificate(fingerprint).cloned();
+    let certificate = kept.or_else(sent).or_else(configured);
+    certificate.map(|certificate| certificate.to_pem())
+}
+
+fn sent_certificate(element: Element<'_>, fingerprint: &str) -> Option<Certificate> {
+    if matches!(
+        element.local_name(),
+        "BinarySecurityToken" | "X509Certificate" | "KeyIdentifier"
+    ) {
+        let base64 = element.text()?;
+        let pem = format!("-----BEGIN CERTIFICATE-----{base64}-----END CERTIFICATE-----");
+        let certificate = Certificate::from_pem(&pem).ok();
+        return certificate.filter(|certificate| certificate.fingerprint() == fingerprint);
+    }
+    element
+        .children()
+        .find_map(|child| sent_certificate(child, fingerprint))
+}

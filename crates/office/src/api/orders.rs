@@ -1,0 +1,373 @@
+//! `/api/orders/{service}/{key}`.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use serde_json::Value;
+
+use super::{
+    Call, Problem, checks,
+    document::{patched, read_object},
+    encode, json,
+    order_answer::OrderAnswer,
+    query::Query,
+};
+use crate::{
+    domain::{Order, OrderKey, OrderState, ServiceId},
+    json::{FieldError, OrderJson},
+    store::{CreateError, Platform, Precondition, RegisterError, Registered, StoredOrder},
+};
+
+/// The media type of JSON merge patches (RFC 7396).
+const MERGE_PATCH: &str = "application/merge-patch+json";
+
+/// Answers an order with its status, what is paid and due, and its payments.
+pub async fn get<P: Platform>(
+    call: &Call<'_, P>,
+    service: &ServiceId,
+    key: &OrderKey,
+) -> Result<Response<Bytes>, Problem> {
+    match call.store.order(service, key).await? {
+        Some(stored) => describe(call, StatusCode::OK, &stored),
+        None => Err(no_such_order()),
+    }
+}
+
+/// Registers an order, or a new version of it. The same order again changes nothing. A status
+/// that was set stays unless the document has another: whoever sends the order again must not
+/// revive by accident what was cancelled.
+pub async fn put<P: Platform>(
+    call: &Call<'_, P>,
+    service: &ServiceId,
+    key: &OrderKey,
+    body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    let json: OrderJson = read_object(body)?;
+    change(call, service, key, |state| {
+        accept(call, service, key, keeping_status(json.clone(), state))
+    })
+    .await
+}
+
+/// A document that says nothing of the status, with the status that was set.
+pub(super) fn keeping_status(mut json: OrderJson, state: &OrderState) -> OrderJson {
+    if json.status.is_none() {
+        let set = state.order().map(OrderJson::from).unwrap_or_default();
+        json.status = set.status;
+        json.refund_reference = json.refund_reference.or(set.refund_reference);
+    }
+    json
+}
+
+/// Registers an order under a key that this provider chooses: once, however often the request of
+/// one `Idempotency-Key` comes.
+pub async fn post<P: Platform>(
+    call: &Call<'_, P>,
+    body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    // A repetition is not judged again, but what is no request is refused like the first time.
+    strict(call.query)?;
+    // A key belongs to its caller: another one may have chosen the same.
+    let request = format!("{} {}", call.caller, idempotency_key(call.headers)?);
+    let json: OrderJson = read_object(body)?;
+    if json.order_key.is_some() {
+        return Err(Problem::member(
+            "order_key",
+            "is chosen by this provider; leave it out, or choose one with PUT",
+        ));
+    }
+    let service = match json.service_id.as_deref().map(ServiceId::parse) {
+        Some(Ok(service)) if call.config.service(&service).is_some() => service,
+        given => {
+            let detail = match given {
+                None => "is missing".to_owned(),
+                Some(Err(error)) => error.to_string(),
+                Some(Ok(_)) => {
+                    "is not served here: the variables service_ids and services do not name it"
+                        .to_owned()
+                }
+            };
+            return Err(Problem::member("service_id", detail));
+        }
+    };
+    // White space and the order of members make no other order.
+    let content = serde_json::to_vec(&json).map_err(Problem::internal)?;
+    let key = call
+        .store
+        .create(&service, &request, &content, |key| {
+            accept(call, &service, key, json.clone())
+        })
+        .await
+        .map_err(not_created)?;
+    match call.store.order(&service, &key).await? {
+        Some(stored) => {
+            let mut response = describe(call, StatusCode::CREATED, &stored)?;
+            let address = format!("/api/orders/{}/{key}", encode(service.as_str()));
+            let address = HeaderValue::from_str(&address).map_err(Problem::internal)?;
+            response.headers_mut().insert(header::LOCATION, address);
+            Ok(response)
+        }
+        None => Err(Problem::internal("a registered order is not there")),
+    }
+}
+
+/// The longest `Idempotency-Key`, in characters.
+pub(super) const IDEMPOTENCY_KEY_MAX: usize = 128;
+
+/// The `Idempotency-Key` of a request (draft-ietf-httpapi-idempotency-key-header): a string in
+/// quotation marks; many clients send it without.
+fn idempotency_key(headers: &HeaderMap) -> Result<&str, Problem> {
+    let wrong = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail);
+    let mut values = headers.get_all("idempotency-key").iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(wrong(
+            "Send one Idempotency-Key, such as a new UUID, and the same again if you repeat the request: then it makes one order, however often it comes.",
+        ));
+    };
+    let text = value.to_str().unwrap_or_default().trim();
+    let name = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or(text);
+    let plain = name
+        .bytes()
+        .all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
+    if name.is_empty() || name.len() > IDEMPOTENCY_KEY_MAX || !plain {
+        return Err(wrong(
+            "The Idempotency-Key must have 1 to 128 letters, digits or signs of ASCII, without spaces, quotation marks inside and backslashes.",
+        ));
+    }
+    Ok(name)
+}
+
+fn not_created(error: CreateError<Problem>) -> Problem {
+    match error {
+        CreateError::OtherContent => Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "The Idempotency-Key was used for another order. Use a new one.",
+        ),
+        CreateError::Busy => Problem::new(
+            StatusCode::CONFLICT,
+            "A request with this Idempotency-Key is being worked on; try again.",
+        ),
+        CreateError::KeyLost => Problem::new(
+            StatusCode::CONFLICT,
+            "The order key was taken meanwhile. Use a new Idempotency-Key.",
+        ),
+        CreateError::Register(error) => not_changed(error),
+    }
+}
+
+/// Changes members of an order, by a JSON merge patch.
+pub async fn patch<P: Platform>(
+    call: &Call<'_, P>,
+    service: &ServiceId,
+    key: &OrderKey,
+    body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    let media_type = call.headers.get(header::CONTENT_TYPE);
+    let media_type = media_type.and_then(|value| value.to_str().ok());
+    let media_type = media_type.and_then(|value| value.split(';').next());
+    if !media_type.is_some_and(|text| text.trim().eq_ignore_ascii_case(MERGE_PATCH)) {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!("A change is sent as `Content-Type: {MERGE_PATCH}`."),
+        ));
+    }
+    let patch: Value = read_object(body)?;
+    change(call, service, key, |state| {
+        let mut json = OrderJson::from(existing(state, key)?);
+        // It follows from the lines, which the patch may change.
+        json.total_amount_due = None;
+        let mut json: OrderJson = patched(&json, &patch)?;
+        if json.status.is_none() && patch.get("refund_reference").is_none() {
+            // Whoever takes the refund back takes back what it refers to.
+            json.refund_reference = None;
+        }
+        accept(call, service, key, json)
+    })
+    .await
+}
+
+/// Cancels an order. One that is cancelled stays so.
+pub async fn delete<P: Platform>(
+    call: &Call<'_, P>,
+    service: &ServiceId,
+    key: &OrderKey,
+) -> Result<Response<Bytes>, Problem> {
+    change(call, service, key, |state| {
+        Ok(existing(state, key)?.cancelled())
+    })
+    .await
+}
+
+/// Changes an order, and answers it as it is then.
+async fn change<P: Platform>(
+    call: &Call<'_, P>,
+    service: &ServiceId,
+    key: &OrderKey,
+    change: impl Fn(&OrderState) -> Result<Order, Problem>,
+) -> Result<Response<Bytes>, Problem> {
+    if call.config.service(service).is_none() {
+        return Err(not_served());
+    }
+    let precondition = precondition(call.headers)?;
+    let registered = call
+        .store
+        .change(service, key, precondition, change)
+        .await
+        .map_err(not_changed)?;
+    let status = match registered {
+        Registered::Created => StatusCode::CREATED,
+        Registered::Amended | Registered::Unchanged => StatusCode::OK,
+    };
+    match call.store.order(service, key).await? {
+        Some(stored) => describe(call, status, &stored),
+        None => Err(Problem::internal("a registered order is not there")),
+    }
+}
+
+fn existing<'a>(state: &'a OrderState, key: &OrderKey) -> Result<&'a Order, Problem> {
+    state
+        .order()
+        .filter(|order| order.order_key == *key)
+        .ok_or_else(no_such_order)
+}
+
+fn not_served() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "The service is not served here: the variables service_ids and services do not name it.",
+    )
+}
+
+pub(super) fn no_such_order() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "The service has no order with this key.",
+    )
+}
+
+/// Why an order was not registered or changed.
+pub(super) fn not_changed(error: RegisterError<Problem>) -> Problem {
+    match error {
+        RegisterError::Unfit(problem) => problem,
+        RegisterError::Refused(refused) => Problem::new(
+            StatusCode::CONFLICT,
+            format!("The order is not changed: {refused}."),
+        ),
+        RegisterError::KeyTaken(_) => Problem::new(
+            StatusCode::CONFLICT,
+            format!("{error}: payers would confuse the two. Choose another key."),
+        ),
+        RegisterError::PreconditionFailed => Problem::new(
+            StatusCode::PRECONDITION_FAILED,
+            "The order is not as If-Match or If-None-Match says. Read it again.",
+        ),
+        RegisterError::Busy => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Another call is changing this order; try again.",
+        ),
+        RegisterError::Store(error) => error.into(),
+    }
+}
+
+/// The order that a document describes, if nothing at all speaks against registering it: all that
+/// does is said at once.
+pub(super) fn accept<P: Platform>(
+    call: &Call<'_, P>,
+    service: &ServiceId,
+    key: &OrderKey,
+    mut json: OrderJson,
+) -> Result<Order, Problem> {
+    let strict = strict(call.query)?;
+    let defaults = call.config.service(service).ok_or_else(not_served)?;
+    let mut errors = Vec::new();
+    same(
+        &mut errors,
+        "service_id",
+        &mut json.service_id,
+        service.as_str(),
+    );
+    same(&mut errors, "order_key", &mut json.order_key, key.as_str());
+    let default = |text: &Option<_>| text.as_ref().map(Into::into);
+    json.reason = json.reason.or_else(|| default(&defaults.reason));
+    for line in &mut json.lines {
+        let reason = line.reason.take();
+        line.reason = reason.or_else(|| default(&defaults.line_reason));
+    }
+    let order = json.to_order();
+    if let Err(wrong) = &order {
+        errors.extend(wrong.iter().cloned());
+    }
+    errors.extend(checks::errors(&json, defaults));
+    if strict {
+        errors.extend(checks::warnings(&json));
+    }
+    order
+        .ok()
+        .filter(|_| errors.is_empty())
+        .ok_or_else(|| Problem::fields(errors))
+}
+
+/// `?strict=true`: what would be a warning is an error.
+pub(super) fn strict(query: &str) -> Result<bool, Problem> {
+    let query = Query::read(query, &["strict"])?;
+    let strict = query.word("strict", &[("true", true), ("false", false)])?;
+    Ok(strict == Some(true))
+}
+
+fn describe<P: Platform>(
+    call: &Call<'_, P>,
+    status: StatusCode,
+    stored: &StoredOrder,
+) -> Result<Response<Bytes>, Problem> {
+    let answer = OrderAnswer::of(stored, call.store.now())?;
+    let mut response = json(status, &answer)?;
+    let etag =
+        HeaderValue::from_str(&format!("\"{}\"", stored.version)).map_err(Problem::internal)?;
+    response.headers_mut().insert(header::ETAG, etag);
+    Ok(response)
+}
+
+/// A member that the path gives too: the same, or left out.
+fn same(
+    errors: &mut Vec<FieldError>,
+    field: &'static str,
+    member: &mut Option<String>,
+    path: &str,
+) {
+    if member.as_ref().is_some_and(|member| member.trim() != path) {
+        errors.push(FieldError::new(
+            field,
+            "differs from the address; make them the same, or leave it out",
+        ));
+    }
+    *member = Some(path.to_owned());
+}
+
+fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
+    let text = |name| {
+        headers
+            .get(name)
+            .map(|value: &HeaderValue| value.to_str().unwrap_or("").trim())
+    };
+    match (text(header::IF_MATCH), text(header::IF_NONE_MATCH)) {
+        (None, None) => Ok(Precondition::None),
+        (None, Some("*")) => Ok(Precondition::Absent),
+        (Some(etag), None) => etag
+            .strip_prefix('"')
+            .and_then(|etag| etag.strip_suffix('"'))
+            .and_then(|version| version.parse().ok())
+            .map(Precondition::Version)
+            .ok_or_else(|| {
+                Problem::new(
+                    StatusCode::PRECONDITION_FAILED,
+                    "If-Match must be the order's ETag.",
+                )
+            }),
+        _ => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "Send If-Match with the order's ETag, or If-None-Match: *, or neither.",
+        )),
+    }
+}

@@ -1,0 +1,95 @@
+//! `/api/outbox`: what the institution's webhook has been told, and what not yet.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+use super::{Call, Problem, json, query::Query};
+use crate::{
+    domain::time,
+    store::{Delivery, Platform},
+};
+use mpay_notify::Notifier;
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct OutboxAnswer {
+    deliveries: Vec<DeliveryAnswer>,
+    /// What `after` must be to go on.
+    next: u64,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct DeliveryAnswer {
+    index: u64,
+    payment_id: String,
+    /// `pending`, `delivered`, `failing` or `given-up`.
+    state: &'static str,
+    /// Attempts that failed.
+    failed_attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled_at: Option<String>,
+}
+
+/// Answers with a part of the outbox: from the first payment that is not settled, or after
+/// `after`.
+pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
+    notifier(call)?;
+    let query = Query::read(call.query, &["after"])?;
+    let after = match query.get("after") {
+        None => call.store.outbox_state().await?.first(),
+        Some(_) => query.number("after", 0, 0..=(1 << 53) - 1)?,
+    };
+    let page = call.store.outbox(after).await?;
+    let answer = OutboxAnswer {
+        deliveries: page.deliveries.into_iter().map(describe).collect(),
+        next: page.next,
+    };
+    json(StatusCode::OK, &answer)
+}
+
+/// Delivers what is due: for a cron job.
+pub async fn deliver<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
+    let report = notifier(call)?.run_outbox().await?;
+    json(StatusCode::OK, &report)
+}
+
+fn notifier<'a, P: Platform>(call: &Call<'a, P>) -> Result<Notifier<'a, P>, Problem> {
+    if let Some(variable) = call.config.webhook_off() {
+        return Err(Problem::switched_off("The webhook", variable));
+    }
+    let notifier = call.config.notifier(call.app, call.store);
+    notifier.ok_or_else(|| {
+        Problem::new(
+            StatusCode::CONFLICT,
+            "There is no webhook: the variable webhook_url is not set.",
+        )
+    })
+}
+
+fn describe(delivery: Delivery) -> DeliveryAnswer {
+    let state = match (&delivery.settled, delivery.attempts.count) {
+        (Some(settled), _) if settled.given_up => "given-up",
+        (Some(_), _) => "delivered",
+        (None, 0) => "pending",
+        (None, _) => "failing",
+    };
+    DeliveryAnswer {
+        index: delivery.index,
+        payment_id: delivery.payment.payment_id,
+        state,
+        failed_attempts: delivery.attempts.count,
+        last_error: delivery.attempts.last_error,
+        next_attempt_at: delivery
+            .attempts
+            .next_at
+            .filter(|_| delivery.settled.is_none())
+            .map(time::format),
+        settled_at: delivery.settled.map(|settled| time::format(settled.at)),
+    }
+}

@@ -1,0 +1,191 @@
+//! What a person should look at, and has looked at.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::{Call, Problem, document::read_object, payments, refusals};
+use crate::{
+    domain::{PaymentId, RecordedPayment, Review, Text, time},
+    store::{CloseError, ClosedRefusal, Platform},
+};
+
+/// The reviews of a payment or a refused confirmation, as the API answers them.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ReviewsAnswer {
+    /// What is open.
+    review: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    closed_reviews: Vec<ClosedAnswer>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ClosedAnswer {
+    reason: &'static str,
+    note: String,
+    closed_at: String,
+    by: String,
+}
+
+impl From<&RecordedPayment> for ReviewsAnswer {
+    fn from(payment: &RecordedPayment) -> Self {
+        let review = payment.review.iter().map(|review| review.as_str());
+        let closed = payment.closed.iter().map(|closed| ClosedAnswer {
+            reason: closed.review.as_str(),
+            note: closed.note.as_str().to_owned(),
+            closed_at: time::format(closed.closed_at),
+            by: closed.by.clone(),
+        });
+        Self {
+            review: review.collect(),
+            closed_reviews: closed.collect(),
+        }
+    }
+}
+
+/// The only reason why a refused confirmation is looked at.
+const REFUSED: &str = "refused";
+
+impl ReviewsAnswer {
+    /// Those of a refused confirmation.
+    pub fn of_refusal(closed: Option<ClosedRefusal>) -> Self {
+        match closed {
+            None => Self {
+                review: vec![REFUSED],
+                closed_reviews: vec![],
+            },
+            Some(closed) => Self {
+                review: vec![],
+                closed_reviews: vec![ClosedAnswer {
+                    reason: REFUSED,
+                    note: closed.note,
+                    closed_at: time::format(closed.closed_at),
+                    by: closed.by,
+                }],
+            },
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct Closing {
+    note: Option<String>,
+}
+
+pub(super) fn note(body: &[u8]) -> Result<Text<500>, Problem> {
+    let closing: Closing = read_object(body)?;
+    let note = closing.note.ok_or_else(|| {
+        Problem::member(
+            "note",
+            "is missing: say what was found, for those who look at it later",
+        )
+    })?;
+    Text::parse(&note).map_err(|error| Problem::member("note", error))
+}
+
+/// Closes a review of a payment, and answers the payment.
+pub async fn close_of_payment<P: Platform>(
+    call: &Call<'_, P>,
+    id: &PaymentId,
+    reason: &str,
+    body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    let note = note(body)?;
+    let review = Review::parse(reason).ok_or_else(|| {
+        Problem::new(
+            StatusCode::CONFLICT,
+            "There is no such reason for a review: a payment's review names those that are open.",
+        )
+    })?;
+    if review == Review::Orphaned {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "Nobody closes this one: `POST /api/repair` enters the payment into its order again.",
+        ));
+    }
+    call.store
+        .close_review(id, review, &note, call.caller)
+        .await
+        .map_err(not_closed)?;
+    payments::get(call, id).await
+}
+
+fn not_closed(error: CloseError) -> Problem {
+    match error {
+        CloseError::NoPayment => payments::no_such_payment(),
+        CloseError::NoRefusal => refusals::no_such_refusal(),
+        CloseError::NotOpen { open } => {
+            let open: Vec<_> = open.iter().map(|review| review.as_str()).collect();
+            let open = match open.as_slice() {
+                [] => "No review of it is.".to_owned(),
+                open => format!("Those that are: {}.", open.join(", ")),
+            };
+            Problem::new(
+                StatusCode::CONFLICT,
+                format!("This review of the payment is not open. {open}"),
+            )
+        }
+        CloseError::Busy => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Another call is at the same review or order; try again.",
+        ),
+        CloseError::Store(error) => error.into(),
+    }
+}
+
+/// Closes the review of a refused confirmation, and answers it.
+pub async fn close_of_refusal<P: Platform>(
+    call: &Call<'_, P>,
+    index: u64,
+    reason: &str,
+    body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    let note = note(body)?;
+    if reason != REFUSED {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "There is no such reason for a review: that of a refusal is refused.",
+        ));
+    }
+    call.store
+        .close_refusal(index, &note, call.caller)
+        .await
+        .map_err(not_closed)?;
+    refusals::get(call, index).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Api;
+    use crate::store::testing::{record, register};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_payment_that_its_order_has_lost_is_mended_by_repair_alone() {
+        let api = Api::new();
+        register(&api.memory, "1", "100").await.unwrap();
+        record(&api.memory, "P", "1", "100").await.unwrap();
+        let void = br#"{"v":1,"at":"2026-06-01T09:00:00Z","entry":"void"}"#.to_vec();
+        api.memory.overwrite("order/TAX/1/2", void);
+        let review = async || api.get("payments/P").await.json()["review"].clone();
+        assert_eq!(review().await, serde_json::json!(["orphaned"]));
+        let found = api.get("payments?review=orphaned").await.json();
+        assert_eq!(found["payments"][0]["payment_id"], "P");
+        let note = r#"{"note": "Seen"}"#;
+        let closed = api
+            .call(
+                "POST",
+                "payments/P/reviews/orphaned",
+                "application/json",
+                note,
+            )
+            .await;
+        assert_eq!(closed.status, 409);
+        assert!(closed.text.contains("POST /api/repair"), "{}", closed.text);
+        api.call("POST", "repair", "", "").await;
+        assert_eq!(review().await, serde_json::json!([]));
+    }
+}

@@ -1,0 +1,224 @@
+use mpay_door::config::{
+    Unread,
+    testing::{MPAY, assert_silent, secrets, variables},
+};
+
+use super::*;
+
+fn errors(name: &'static str, value: &str) -> Vec<ConfigError> {
+    let mut variables = variables();
+    variables.set(name, value.to_owned());
+    mistakes(&variables)
+}
+
+/// The mistakes in variables, whether they are refused or switch something off.
+fn mistakes(variables: &Variables) -> Vec<ConfigError> {
+    match Config::read(variables) {
+        Ok(config) => config.off,
+        Err(wrong) => wrong.errors,
+    }
+}
+
+#[test]
+fn every_mistake_names_its_variable() {
+    for (name, value) in [
+        ("environment", "staging"),
+        ("service_ids", ""),
+        ("service_certificate", "nonsense"),
+        ("mpay_certificates", "nonsense"),
+        ("mpay_authorities", "nonsense"),
+        ("api_token", "short"),
+        ("api_token", "development-only-0123456789012345"),
+        ("api_read_token", "short"),
+        ("api_read_token", "0123456789012345678901234567890123456789"),
+        ("bank_code", ""),
+        ("webhook_url", "http://erp.example.md/"),
+        ("max_silence", "a day"),
+        ("personal_data_retention", "-1"),
+        ("personal_data_retention", "36501"),
+    ] {
+        let errors = errors(name, value);
+        assert_eq!(errors.len(), 1, "{name}={value:?}: {errors:?}");
+        assert_eq!(errors[0].variable, name);
+    }
+}
+
+#[test]
+fn without_a_token_the_api_is_closed() {
+    let mut variables = variables();
+    variables.set("api_token", " , ".to_owned());
+    assert!(Config::read(&variables).unwrap().api_tokens.is_empty());
+}
+
+#[test]
+fn of_a_variable_with_one_wrong_token_none_is_known() {
+    const GOOD: &str = "0123456789012345678901234567890123456789";
+    let mut variables = variables();
+    variables.set("api_token", format!("{GOOD},short"));
+    variables.set(
+        "api_read_token",
+        format!("{GOOD},9876543210987654321098765432109876543210"),
+    );
+    let config = Config::read(&variables).unwrap();
+    assert!(config.api_tokens.is_empty());
+    assert!(config.api_read_tokens.is_empty(), "one is in both");
+    assert_eq!(config.off.len(), 2);
+}
+
+#[test]
+fn secrets_do_not_show() {
+    let config = Config::read(&variables()).unwrap();
+    let shown = format!("{config:?} {:?}", variables());
+    assert!(!shown.contains("0123456789"), "{shown}");
+    assert!(!shown.contains("PRIVATE KEY"), "{shown}");
+    assert!(config.api_tokens[0].matches("0123456789012345678901234567890123456789"));
+    assert!(!config.api_tokens[0].matches("012345678901234567890123456789012345678"));
+}
+
+#[test]
+fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
+    const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let whole = || {
+        let mut variables = variables();
+        for (name, value) in [
+            ("api_read_token", "9876543210987654321098765432109876543210"),
+            ("max_silence", "3600"),
+            ("mpay_authorities", MPAY),
+            ("personal_data_retention", "30"),
+            ("webhook_origin", "https://erp.example.md"),
+            ("webhook_secret", SECRET),
+            ("webhook_url", "https://erp.example.md/hook"),
+        ] {
+            variables.set(name, value.to_owned());
+        }
+        variables
+    };
+    let on = |config: &Config| {
+        let mut on = Vec::new();
+        for (name, there) in [
+            ("api_token", !config.api_tokens.is_empty()),
+            ("api_read_token", !config.api_read_tokens.is_empty()),
+            ("max_silence", config.notification.max_silence.is_some()),
+            (
+                "personal_data_retention",
+                config.personal_data_retention.is_some(),
+            ),
+            (
+                "service_certificate",
+                config
+                    .certificates
+                    .iter()
+                    .any(|(name, _)| *name == "service_certificate"),
+            ),
+            (
+                "mpay_certificates",
+                config
+                    .certificates
+                    .iter()
+                    .any(|(name, _)| *name == "mpay_certificates"),
+            ),
+            (
+                "mpay_authorities",
+                config
+                    .certificates
+                    .iter()
+                    .any(|(name, _)| *name == "mpay_authorities"),
+            ),
+            ("webhook", config.notification.webhook.is_some()),
+        ] {
+            if there {
+                on.push(name);
+            }
+        }
+        on
+    };
+    assert_eq!(on(&Config::read(&whole()).unwrap()).len(), 8);
+    for name in OPTIONAL {
+        let feature = if name.starts_with("webhook") {
+            "webhook"
+        } else {
+            name
+        };
+        let mut wrong = whole();
+        wrong.set(name, "\u{1}wrong".to_owned());
+        let mut unread = whole();
+        unread.set_unread(name, Unread::Failed("busy".into()));
+        for variables in [wrong, unread] {
+            let config = Config::read(&variables).unwrap();
+            let left = on(&config);
+            assert_eq!(left.len(), 7, "{name}: {left:?}");
+            assert!(!left.contains(&feature), "{name}: {left:?}");
+            let named: Vec<_> = config.off().iter().map(|error| error.variable).collect();
+            assert_eq!(named, [name]);
+            assert_eq!(config.switched_off(&[name]), Some(name));
+        }
+    }
+}
+
+#[test]
+fn a_variable_that_could_not_be_read_is_not_its_default() {
+    for &name in Config::VARIABLES {
+        let mut variables = variables();
+        variables.set(name, String::new());
+        variables.set_unread(name, Unread::Undefined);
+        let errors = mistakes(&variables);
+        assert_eq!(errors.len(), 1, "{name}: {errors:?}");
+        assert_eq!(errors[0].variable, name);
+        assert!(errors[0].detail.contains("not given to the component"));
+        assert_eq!(
+            Config::read(&variables).is_ok(),
+            OPTIONAL.contains(&name),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn no_mistake_repeats_any_part_of_a_value() {
+    let secrets = secrets();
+    let check = |variables: &Variables, what: &str| {
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let text = match Config::read(variables) {
+            Ok(config) => format!(
+                "{:?} {:?} {}",
+                config.off(),
+                config
+                    .off()
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>(),
+                config.warnings(now).join("\n"),
+            ),
+            Err(wrong) => format!("{:?} {wrong:?}", wrong.errors),
+        };
+        assert_silent(&text, what);
+    };
+    for &name in Config::VARIABLES {
+        for secret in &secrets {
+            let mut variables = variables();
+            variables.set(name, secret.clone());
+            check(&variables, &format!("{name} = {secret}"));
+        }
+    }
+    // What is said of one variable may quote another.
+    for pair in [
+        ["services", "service_ids"],
+        ["webhook_url", "webhook_origin"],
+        ["webhook_url", "webhook_secret"],
+        ["webhook_origin", "webhook_secret"],
+        ["api_token", "api_read_token"],
+        ["mpay_certificates", "mpay_authorities"],
+        ["bank_account", "services"],
+        ["bank_fiscal_code", "services"],
+        ["bank_code", "beneficiary_name"],
+    ] {
+        for first in &secrets {
+            for second in &secrets {
+                let mut variables = variables();
+                variables.set(pair[0], first.clone());
+                variables.set(pair[1], second.clone());
+                check(&variables, &format!("{pair:?}"));
+            }
+        }
+    }
+}

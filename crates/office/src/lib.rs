@@ -1,0 +1,27 @@
+//! The people's door of a provider for MPay, as a component for Spin: the order API for the
+//! institution's own system, and what a cron job calls. MPay's door, which alone can sign, is the root
+//! package.
+//!
+//! Read in this order:
+//!
+//! 1. `entry`: a request of a Spin host; [`service`]: its way to an answer.
+//! 2. [`config`]: the variables of this door.
+//! 3. [`api`]: the resources, one file each; `api::route` lists them all.
+
+pub mod api;
+pub mod config;
+pub mod service;
+
+/// The books, and what they stand on.
+mod store {
+    pub use mpay_door::Platform;
+    pub use mpay_ledger::*;
+}
+
+use mpay_ledger::{digest, domain, json};
+
+#[cfg(all(target_arch = "wasm32", not(feature = "library")))]
+mod entry;
+
+/// What an instance keeps between requests.
+pub type App = mpay_door::App<config::Config>;
