@@ -30,7 +30,8 @@ pub const SERVICE_CERTIFICATE: &str = include_str!("../../crates/wsse/tests/data
 
 /// The project's folder.
 pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests)
 }
 
 /// The component as it is deployed, built once for all tests.
