@@ -6,10 +6,8 @@ use std::{
     },
 };
 
-use mpay::{
-    client::Answer,
-    host::{Fault, Manifest, Observer},
-};
+use mpay_client::Answer;
+use mpay_host::{Fault, Manifest, Observer};
 use mpay_provider::config::VARIABLES;
 use serde_json::Value;
 
@@ -149,7 +147,7 @@ fn a_mistake_is_one_line_in_health_and_log_and_soap_answers_a_signed_internal_er
         .mpay()
         .send(
             "GetOrderDetails",
-            &mpay::client::encode_query(SERVICE, "1", "ro"),
+            &mpay_client::encode_query(SERVICE, "1", "ro"),
         )
         .unwrap();
     assert_eq!(provider.fault(&exchange).code, "InternalError");

@@ -8,11 +8,9 @@ use std::{
     time::Duration,
 };
 
-use mpay::{
-    client::{Answer, Client, Confirmation, Exchange, Fault, OrderDetails},
-    component,
-    host::{Database, Log, Observer, Options, Server},
-};
+use mpay::component;
+use mpay_client::{Answer, Client, Confirmation, Exchange, Fault, OrderDetails};
+use mpay_host::{Database, Log, Observer, Options, Server};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -391,6 +389,7 @@ impl Provider {
 
 fn options(manifest: PathBuf, component: PathBuf) -> Options {
     let mut options = Options::new(manifest);
+    mpay::refusals::as_component(&mut options);
     options.listen = ([127, 0, 0, 1], 0).into();
     options.component = Some(component);
     options

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use mpay::host::{Fault, Manner, Observer, Operation};
+use mpay_host::{Fault, Manner, Observer, Operation};
 use tempfile::TempDir;
 
 use crate::{

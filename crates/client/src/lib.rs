@@ -1,22 +1,46 @@
 //! MPay's side of the service: signs calls, sends them, and verifies and reads the answers.
+//!
+//! A call goes through [`Client`] from top to bottom: an operation is encoded ([`encode_query`],
+//! [`Confirmation::encode`]), signed ([`Client::sign`]), sent ([`Client::post`]), and the answer is
+//! verified ([`Client::verify`]) before it is read ([`Client::read`]); [`Client::details`] and
+//! [`Client::confirm`] do all of it. Nothing here is shared with a provider's side but the domain and
+//! `wsse`: MPay's contract is written down a second time, so that a slip in one shows in the other.
+//!
+//! ```no_run
+//! use mpay_client::{Answer, Client};
+//! use wsse::{Certificate, Signer};
+//!
+//! # fn call(key: &str, certificate: &str, provider: &str) -> anyhow::Result<()> {
+//! let signer = Signer::from_pem(key, certificate)?;
+//! let client = Client::new("http://127.0.0.1:3000/", signer, Certificate::from_pem(provider)?);
+//! match client.details("DEMO", "DEMO-1", "ro")? {
+//!     Answer::Result(orders) => println!("{:?}", orders[0].get("TotalAmountDue")),
+//!     Answer::Fault(fault) => println!("{fault}"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod stranger;
 
 use std::{fmt, time::Duration};
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
-use mpay_provider::{
-    domain::{Money, time},
-    soap::NAMESPACE,
-};
+use mpay_domain::{Money, time};
 use rand::RngExt;
 use wsse::{
     Algorithms, Certificate, Content, Element, Envelope, Policy, Signer, Trust, Verified, Writer,
+    names,
 };
 
-const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
+pub use stranger::{new_key, stranger};
+
+/// The namespace of MPay's contract with service providers.
+pub const NAMESPACE: &str = "https://mpay.gov.md";
 
 /// How long MPay's messages are valid.
-pub(crate) const LIFETIME: Duration = Duration::from_secs(300);
+pub const LIFETIME: Duration = Duration::from_secs(300);
 
 /// Calls a provider as MPay does.
 #[derive(Debug)]
@@ -419,7 +443,7 @@ pub fn read_verified<T>(
     let Some(child) = verified.body().children().next() else {
         bail!("the answer's Body is empty");
     };
-    if child.is(SOAP, "Fault") {
+    if child.is(names::SOAP, "Fault") {
         let member = |name| find(&members(child), name).unwrap_or_default().to_owned();
         if status != 500 {
             bail!("a fault came with HTTP {status} instead of 500");

@@ -1,11 +1,10 @@
-//! What a check is, and how it ends.
+//! What a check is, and what it came to.
 
 use std::{fmt, time::Duration};
 
-use jiff::Timestamp;
 use serde::Serialize;
 
-use super::session::Session;
+use super::{exchange::Exchange, session::Session, verdict::Verdict};
 
 /// One thing that is tested.
 #[derive(Clone, Copy)]
@@ -53,55 +52,6 @@ impl fmt::Display for Severity {
     }
 }
 
-/// How a check ended early.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// The provider does not do what the rule says; what was sent and what came.
-    Failed(String),
-    /// The check needs something that is not there.
-    Skipped(String),
-}
-
-pub(super) type Verdict<T = ()> = Result<T, Stop>;
-
-impl From<anyhow::Error> for Stop {
-    /// What the tester itself could not do says nothing about the provider.
-    fn from(error: anyhow::Error) -> Self {
-        Self::Skipped(format!("the test could not be made: {error:#}"))
-    }
-}
-
-pub(super) fn failed<T>(reason: impl Into<String>) -> Verdict<T> {
-    Err(Stop::Failed(reason.into()))
-}
-
-pub(super) fn skipped<T>(reason: impl Into<String>) -> Verdict<T> {
-    Err(Stop::Skipped(reason.into()))
-}
-
-/// Fails with this reason unless the condition holds.
-pub(super) fn hold(condition: bool, reason: impl FnOnce() -> String) -> Verdict {
-    if condition { Ok(()) } else { failed(reason()) }
-}
-
-/// Fails with all the problems found, if any.
-pub(super) fn none_of(problems: Vec<String>) -> Verdict {
-    const SHOWN: usize = 5;
-    if problems.is_empty() {
-        return Ok(());
-    }
-    let more = problems.len().saturating_sub(SHOWN);
-    let mut text = problems
-        .into_iter()
-        .take(SHOWN)
-        .collect::<Vec<_>>()
-        .join("; ");
-    if more > 0 {
-        text.push_str(&format!("; and {more} more"));
-    }
-    failed(text)
-}
-
 /// What a check came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -127,40 +77,6 @@ pub struct Tested {
     pub exchanges: Vec<Exchange>,
     /// How long it took.
     pub duration: Duration,
-}
-
-/// An HTTP request, and what came back.
-#[derive(Debug, Clone)]
-pub struct Exchange {
-    /// Why it was sent.
-    pub purpose: String,
-    /// HTTP method.
-    pub method: &'static str,
-    /// Where it went.
-    pub url: String,
-    /// Its headers.
-    pub headers: Vec<(String, String)>,
-    /// Its body.
-    pub body: String,
-    /// The answer, or why there was none.
-    pub answer: Result<Answer, String>,
-    /// How long the answer took.
-    pub duration: Duration,
-}
-
-/// An HTTP answer.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// When it came.
-    pub received: Timestamp,
-    /// HTTP version, such as `HTTP/1.1`.
-    pub version: String,
-    /// Its headers; names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// Its body.
-    pub body: Vec<u8>,
 }
 
 /// A check that must pass.

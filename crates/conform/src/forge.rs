@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use base64ct::{Base64, Encoding};
-use rcgen::{CertificateParams, DnType, KeyPair, PKCS_RSA_SHA256};
+use jiff::{SignedDuration, Timestamp};
+use mpay_client::LIFETIME;
 use rsa::{
-    RsaPrivateKey, pkcs1::EncodeRsaPublicKey, pkcs8::EncodePrivateKey, pkcs8::EncodePublicKey,
-    pkcs8::LineEnding, traits::PublicKeyParts,
+    pkcs1::EncodeRsaPublicKey, pkcs8::EncodePrivateKey, pkcs8::EncodePublicKey, pkcs8::LineEnding,
+    traits::PublicKeyParts,
 };
 use wsse::{Algorithms, Certificate, Content};
 use x509_cert::der::{Decode, Encode};
@@ -16,7 +17,6 @@ use x509_cert::der::{Decode, Encode};
 use super::{
     message::{Identity, piece, sign_bytes, sign_hmac, swap},
     names::{DS, EXC_C14N, MPAY, SOAP, WSSE, WSU},
-    session::{LIFETIME, seconds_from_now},
 };
 
 type Message = anyhow::Result<String>;
@@ -440,24 +440,6 @@ pub(super) fn deep_nesting(message: &str) -> Message {
 
 // Who signs.
 
-/// A key and certificate that nobody knows.
-pub(super) fn stranger() -> anyhow::Result<Identity> {
-    let (pem, pair) = new_key()?;
-    let mut parameters = CertificateParams::default();
-    parameters
-        .distinguished_name
-        .push(DnType::CommonName, "A stranger");
-    let certificate = parameters.self_signed(&pair)?;
-    Identity::from_pem(&pem, &certificate.pem())
-}
-
-fn new_key() -> anyhow::Result<(String, KeyPair)> {
-    let key = RsaPrivateKey::new(&mut rand::rng(), 2048).context("cannot make an RSA key")?;
-    let pem = key.to_pkcs8_pem(LineEnding::LF)?.to_string();
-    let pair = KeyPair::from_pkcs8_pem_and_sign_algo(&pem, &PKCS_RSA_SHA256)?;
-    Ok((pem, pair))
-}
-
 /// A certificate that says all that MPay's says (names, serial number, identifiers), but has the
 /// stranger's key, which also signed it: for readers that compare names.
 pub(super) fn namesake(mpay: &Certificate, stranger: &Identity) -> anyhow::Result<Identity> {
@@ -653,23 +635,30 @@ pub(super) fn like_wss4j(message: &str, mpay: &Identity) -> Message {
     ))
 }
 
+/// Now, moved by so many seconds.
+pub(super) fn seconds_from_now(seconds: i64) -> Timestamp {
+    Timestamp::now()
+        .checked_add(SignedDuration::from_secs(seconds))
+        .unwrap_or(Timestamp::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::encode_query;
+    use mpay_client::encode_query;
 
     fn mpay() -> Identity {
         Identity::from_pem(
-            include_str!("../../../wsse/tests/data/mpay.key.pem"),
-            include_str!("../../../wsse/tests/data/mpay.pem"),
+            include_str!("../../wsse/tests/data/mpay.key.pem"),
+            include_str!("../../wsse/tests/data/mpay.pem"),
         )
         .unwrap()
     }
 
     fn stranger() -> Identity {
         Identity::from_pem(
-            include_str!("../../../wsse/tests/data/stranger.key.pem"),
-            include_str!("../../../wsse/tests/data/stranger.pem"),
+            include_str!("../../wsse/tests/data/stranger.key.pem"),
+            include_str!("../../wsse/tests/data/stranger.pem"),
         )
         .unwrap()
     }

@@ -1,4 +1,4 @@
-//! `mpay conform`: the functional test that any provider, in any language and on any host, can be
+//! The functional test behind `mpay conform`, that any provider, in any language and on any host, can be
 //! put to.
 //!
 //! It plays MPay and some of MPay's enemies. Every check is one rule of the contract; it sends
@@ -7,10 +7,46 @@
 //!
 //! [`run`] makes the checks and gives a [`Report`], which can be written for people
 //! ([`Report::text`], [`Report::html`]) and for programs ([`Report::json`], [`Report::junit`]).
+//!
+//! ```no_run
+//! use mpay_conform::{Identity, Options, OrdersGiven, configure_tls, run};
+//!
+//! # fn test(key: &str, certificate: &str, provider: &str, orders: String) -> anyhow::Result<()> {
+//! let report = run(
+//!     Options {
+//!         url: "https://pay.example.md/mpay".to_owned(),
+//!         service: "TAX".to_owned(),
+//!         mpay: Identity::from_pem(key, certificate)?,
+//!         provider: wsse::Certificate::from_pem(provider)?,
+//!         tls: configure_tls(None, None)?,
+//!         orders: OrdersGiven::File(orders),
+//!         only: Vec::new(),
+//!         skip: Vec::new(),
+//!     },
+//!     &mut |tested, left| eprintln!("{}: {left} left", tested.check.id),
+//! )?;
+//! println!("{}", report.text(false));
+//! assert!(report.passed());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! From the ground upwards, each knowing only those before it:
+//!
+//! | module | what |
+//! | --- | --- |
+//! | `names`, `text`, `tls` | namespaces; texts of strangers made safe to read; how HTTPS is spoken |
+//! | `node`, `message` | an answer as a tree, not verified; signing and looking at signatures without `wsse`'s rules |
+//! | `forge` | hostile messages, made of good ones |
+//! | `verdict`, `exchange` | how a check ends; what was sent and received |
+//! | `orders` | the orders that checks need |
+//! | `session` | MPay's side while checks run |
+//! | `check`, `areas` | a check, and all of them |
+//! | `report` | what came out |
 
 mod areas;
 mod check;
-mod command;
+mod exchange;
 mod forge;
 mod message;
 mod names;
@@ -18,25 +54,28 @@ mod node;
 mod orders;
 mod report;
 mod session;
+mod text;
 mod tls;
+mod verdict;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 use ureq::tls::TlsConfig;
 use wsse::Certificate;
 
-pub use areas::AREAS;
-pub use check::{Answer, Check, Exchange, Outcome, Severity, Tested};
-pub use command::Arguments;
+pub use areas::{AREAS, origin};
+pub use check::{Check, Outcome, Severity, Tested};
+pub use exchange::{Answer, Exchange};
 pub use message::{Identity, Inspection, inspect, piece, swap};
+pub use orders::TEMPLATE;
 pub use report::Report;
 pub use tls::configure as configure_tls;
 
-use check::Stop;
 use orders::{OrderApi, Orders, OrdersFile};
 use session::Session;
+use verdict::Stop;
 
 /// All checks, in the order in which they are made.
 pub fn checks() -> impl Iterator<Item = &'static Check> {
@@ -171,7 +210,7 @@ fn reach(session: &mut Session) -> anyhow::Result<()> {
     session.take_exchanges();
     match reached {
         Err(Stop::Failed(reason)) => {
-            bail!("cannot reach {url}: {}", report::visible(&reason))
+            bail!("cannot reach {url}: {}", text::visible(&reason))
         }
         _ => Ok(()),
     }
@@ -189,14 +228,6 @@ fn choose(only: &[String], skip: &[String]) -> anyhow::Result<Vec<&'static Check
         .filter(|check| only.is_empty() || listed(check, only))
         .filter(|check| !listed(check, skip))
         .collect())
-}
-
-/// A duration for people.
-fn shown(duration: Duration) -> String {
-    match duration.as_millis() {
-        millis @ 0..1000 => format!("{millis} ms"),
-        _ => format!("{:.1} s", duration.as_secs_f64()),
-    }
 }
 
 #[cfg(test)]
@@ -232,8 +263,8 @@ mod tests {
             token: "secret".into(),
         };
         assert!(!format!("{api:?}").contains("secret"));
-        let key = include_str!("../../../wsse/tests/data/mpay.key.pem");
-        let mpay = Identity::from_pem(key, include_str!("../../../wsse/tests/data/mpay.pem"));
+        let key = include_str!("../../wsse/tests/data/mpay.key.pem");
+        let mpay = Identity::from_pem(key, include_str!("../../wsse/tests/data/mpay.pem"));
         let shown = format!("{:?}", mpay.unwrap());
         assert!(
             shown.contains("mpay.example") && shown.contains(".. }"),

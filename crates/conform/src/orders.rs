@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use ureq::tls::TlsConfig;
 
 use super::{
-    check::{Verdict, skipped},
-    report::visible,
+    text::visible,
+    verdict::{Verdict, skipped},
 };
 
 /// What an order must be like for a check.
@@ -137,8 +137,8 @@ impl OrdersFile {
     }
 }
 
-/// A file to fill in.
-pub(super) const TEMPLATE: &str = r#"# Orders for `mpay conform --orders FILE`.
+/// A file with orders to fill in.
+pub const TEMPLATE: &str = r#"# Orders for `mpay conform --orders FILE`.
 # Register them at the provider first, then write their keys here. What is left out is skipped.
 # Where orders are paid, the last of a list is paid first.
 

@@ -7,28 +7,26 @@ use std::{
 };
 
 use anyhow::Context;
-use jiff::{SignedDuration, Timestamp};
-use mpay_provider::domain::Money;
-use rand::RngExt;
+use jiff::Timestamp;
+use mpay_domain::Money;
 use ureq::tls::TlsConfig;
 use wsse::{Algorithms, Certificate, Content};
 
 use super::{
-    check::{Answer, Exchange, Stop, Verdict, failed, hold, skipped},
+    exchange::{Answer, Exchange},
     forge,
     message::Identity,
     names::{MPAY, SOAP},
     node::Node,
     orders::{Orders, Role},
+    verdict::{Stop, Verdict, failed, hold, skipped},
 };
-use crate::client::{Confirmation, encode_query};
+use mpay_client::{Confirmation, LIFETIME, encode_query};
 
 /// How long an answer may take: longer than any provider's own limit should be.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How much of an answer is read.
 const LONGEST_ANSWER: u64 = 16 << 20;
-/// The lifetime of MPay's messages.
-pub(super) const LIFETIME: Duration = Duration::from_secs(300);
 pub(super) const GET_ORDER_DETAILS: &str = "GetOrderDetails";
 pub(super) const CONFIRM_ORDER_PAYMENT: &str = "ConfirmOrderPayment";
 pub(super) const TEXT_XML: (&str, &str) = ("Content-Type", "text/xml; charset=utf-8");
@@ -222,7 +220,8 @@ impl Session {
         if let Some(stranger) = self.stranger.get() {
             return Ok(stranger);
         }
-        let stranger = forge::stranger()?;
+        let (key, certificate) = mpay_client::stranger()?;
+        let stranger = Identity::from_pem(&key, &certificate)?;
         Ok(self.stranger.get_or_init(|| stranger))
     }
 
@@ -482,7 +481,7 @@ impl Session {
         Confirmation {
             service_id: self.service.clone(),
             order_key: text("OrderKey"),
-            payment_id: new_payment_id(),
+            payment_id: Confirmation::new_payment_id(),
             currency: text("Currency"),
             total,
             paid_at: Confirmation::paid_now(),
@@ -704,21 +703,4 @@ fn line_id(line: &Node) -> Verdict<String> {
         Some(id) => Ok(id.to_owned()),
         None => failed("a line has no LineID"),
     }
-}
-
-/// A payment id of the form that MPay's have.
-pub(super) fn new_payment_id() -> String {
-    let hex = format!("{:032x}", rand::rng().random::<u128>());
-    let parts: Vec<_> = [0..8, 8..12, 12..16, 16..20, 20..32]
-        .into_iter()
-        .filter_map(|part| hex.get(part))
-        .collect();
-    parts.join("-")
-}
-
-/// Now, moved by so many seconds.
-pub(super) fn seconds_from_now(seconds: i64) -> Timestamp {
-    Timestamp::now()
-        .checked_add(SignedDuration::from_secs(seconds))
-        .unwrap_or(Timestamp::MAX)
 }

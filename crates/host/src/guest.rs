@@ -22,9 +22,9 @@ use wasmtime_wasi_http::{p2, p3};
 
 use super::bindings;
 use super::key_value::{HasKeyValue, KeyValue, KeyValueView};
+use super::limits::Limits;
 use super::log::{GuestOutput, Log};
 use super::outbound::{AllowedHosts, Outbound};
-use super::server::Limits;
 use super::variables::{HasVariables, Variables, VariablesView};
 
 /// How often a guest that computes gives way to others.

@@ -21,7 +21,7 @@ use super::log::Log;
 /// are not served.
 ///
 /// ```
-/// use mpay::host::AllowedHosts;
+/// use mpay_host::AllowedHosts;
 ///
 /// let allowed = AllowedHosts::parse(["https://erp.example"]).unwrap();
 /// assert!(allowed.allows(&"https://erp.example/hook".parse().unwrap()));

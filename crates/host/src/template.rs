@@ -5,7 +5,7 @@ use super::manifest::VariableName;
 /// A parsed template.
 ///
 /// ```
-/// use mpay::host::Template;
+/// use mpay_host::Template;
 ///
 /// let template = Template::parse("https://{{ host }}/").unwrap();
 /// assert_eq!(template.render(|_| "pay.example"), "https://pay.example/");

@@ -203,7 +203,7 @@ fn from_environment(
 /// unchanged.
 ///
 /// ```
-/// let (name, value) = mpay::host::parse_argument("colour=red=ish").unwrap();
+/// let (name, value) = mpay_host::parse_argument("colour=red=ish").unwrap();
 /// assert_eq!((name.as_str(), value.as_str()), ("colour", "red=ish"));
 /// ```
 pub fn parse_argument(argument: &str) -> Result<(String, String), Error> {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use mpay::host::{Log, Options, Server};
+use mpay_host::{Log, Options, Server};
 
 const MANIFEST: &str = r#"
     spin_manifest_version = 2

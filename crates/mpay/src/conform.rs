@@ -8,11 +8,12 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
+use mpay_conform::{
+    AREAS, Identity, Options, OrdersGiven, Outcome, Report, TEMPLATE, Tested, configure_tls,
+    origin, run,
+};
 use ureq::tls::TlsConfig;
 
-use super::{
-    AREAS, Identity, Options, OrdersGiven, Outcome, Report, Tested, areas, orders, run, tls,
-};
 use crate::{
     development::{SERVICE_ID, read},
     roles::Parties,
@@ -104,7 +105,7 @@ impl Arguments {
     /// If nothing could be tested, or a report not be written.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         if self.print_template {
-            print(orders::TEMPLATE);
+            print(TEMPLATE);
             return Ok(ExitCode::SUCCESS);
         }
         let Some(url) = self.url.clone().filter(|_| !self.list) else {
@@ -139,7 +140,7 @@ impl Arguments {
         let authorities = file(&self.tls_authority)?;
         let client = file(&self.tls_certificate)?.zip(file(&self.tls_key)?);
         let client = client.as_ref();
-        tls::configure(
+        configure_tls(
             authorities.as_deref(),
             client.map(|(certificate, key)| (certificate.as_str(), key.as_str())),
         )
@@ -162,7 +163,7 @@ impl Arguments {
             (None, Some(token)) => OrdersGiven::Api {
                 url: match &self.api {
                     Some(api) => api.clone(),
-                    None => format!("{}/api", areas::origin(url)),
+                    None => format!("{}/api", origin(url)),
                 },
                 token,
             },

@@ -8,16 +8,10 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use mpay_client::new_key;
 use mpay_provider::config::{DEVELOPMENT_CERTIFICATE, DEVELOPMENT_TOKEN};
 use rand::RngExt;
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
-    PKCS_RSA_SHA256,
-};
-use rsa::{
-    RsaPrivateKey,
-    pkcs8::{EncodePrivateKey, LineEnding},
-};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyUsagePurpose};
 
 /// The service that the development provider serves.
 pub const SERVICE_ID: &str = "DEMO";
@@ -165,26 +159,6 @@ fn make(folder: &Path) -> anyhow::Result<()> {
         .map(char::from)
         .collect();
     write("api-token", format!("{DEVELOPMENT_TOKEN}{token}\n"))
-}
-
-/// A key and a certificate that no provider knows, both PEM.
-///
-/// # Errors
-/// If they cannot be made.
-pub fn stranger() -> anyhow::Result<(String, String)> {
-    let (pem, key) = new_key()?;
-    let certificate = parameters("stranger").self_signed(&key)?;
-    Ok((pem, certificate.pem()))
-}
-
-fn new_key() -> anyhow::Result<(String, KeyPair)> {
-    let key = RsaPrivateKey::new(&mut rand::rng(), 2048).context("cannot make an RSA key")?;
-    let pem = key
-        .to_pkcs8_pem(LineEnding::LF)
-        .context("cannot write an RSA key")?
-        .to_string();
-    let pair = KeyPair::from_pkcs8_pem_and_sign_algo(&pem, &PKCS_RSA_SHA256)?;
-    Ok((pem, pair))
 }
 
 fn parameters(who: &str) -> CertificateParams {

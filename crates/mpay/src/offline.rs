@@ -8,7 +8,8 @@ use std::{
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Mischief, Options, Server};
+use mpay_offline::{Mischief, Options, Server};
+
 use crate::{development::SERVICE_ID, roles::Roles};
 
 /// The pause after the first confirmation that did not succeed.

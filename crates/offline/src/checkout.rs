@@ -1,13 +1,13 @@
 //! What a payer may pay, and what he chose to.
 
-use mpay_provider::domain::Money;
+use mpay_domain::Money;
 use url::Url;
 
 use super::{
     http::{Request, link},
     text::{self, Text},
 };
-use crate::client::{Confirmation, OrderDetails, OrderProperty};
+use mpay_client::{Confirmation, OrderDetails, OrderProperty};
 
 /// The longest key of the contract, in characters.
 const KEY: usize = 36;

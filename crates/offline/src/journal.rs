@@ -10,7 +10,7 @@ use base64ct::{Base64, Encoding};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::client::Fault;
+use mpay_client::Fault;
 
 /// Exchanges that are kept; older ones are forgotten.
 const KEPT: usize = 500;

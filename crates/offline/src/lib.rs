@@ -5,17 +5,32 @@
 //! Every page works without a script. All state is in memory, and bounded.
 //!
 //! ```no_run
-//! # async fn run(options: mpay::offline::Options) -> anyhow::Result<()> {
-//! use mpay::offline::Server;
+//! # async fn run(options: mpay_offline::Options) -> anyhow::Result<()> {
+//! use mpay_offline::Server;
 //!
 //! let server = Server::start(options).await?;
 //! println!("pay at {}", server.url());
 //! server.stop().await
 //! # }
 //! ```
+//!
+//! In the order in which a payment passes them:
+//!
+//! | module | what |
+//! | --- | --- |
+//! | `server`, `http` | connections; requests and replies as the pages need them |
+//! | `routes` | from a request to a page: the paths are those of MPay's own sites |
+//! | `language`, `text`, `pages`, `pdf` | what the payer sees, in three languages, and the invoice as PDF |
+//! | `checkout` | what an order asks of the payer, and what they entered |
+//! | `invoice`, `payment` | an invoice, and the confirmations that are sent for it until one succeeds |
+//! | `mischief`, `shape` | what can go wrong on the way, and the forms that other stacks give a message |
+//! | `provider`, `journal` | the calls, and what was said in them |
+//!
+//! A payment: `routes` → `checkout` → `payment` → `mischief`, if one was chosen → `provider` →
+//! [`mpay_client`] → the provider; its answer goes into `journal`, and the page shows what `payment`
+//! made of it.
 
 mod checkout;
-mod command;
 mod http;
 mod invoice;
 mod journal;
@@ -33,13 +48,11 @@ mod text;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
-pub use command::{Arguments, PAUSE, beside, run};
 pub use language::Language;
 pub use mischief::Mischief;
+use mpay_client::Client;
 pub use server::Server;
 use wsse::{Algorithms, Certificate, Signer};
-
-use crate::client::Client;
 
 /// What to play MPay with, and against whom.
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use std::{sync::Arc, thread};
 
 use clap::ValueEnum;
 use jiff::{SignedDuration, Timestamp};
-use mpay_provider::domain::Money;
+use mpay_domain::Money;
 
 use super::{
     Language,
@@ -13,7 +13,7 @@ use super::{
     provider::{Manner, Provider},
     shape::Shape,
 };
-use crate::client::{Confirmation, OrderDetails};
+use mpay_client::{Confirmation, OrderDetails};
 
 /// What goes wrong, or is unusual, about a confirmation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -15,7 +15,7 @@ use super::{
     provider::{Manner, Provider},
     text::Text,
 };
-use crate::client::Confirmation;
+use mpay_client::Confirmation;
 
 /// Payments that are kept; older ones are forgotten, and not confirmed any more.
 const KEPT: usize = 200;

@@ -14,11 +14,8 @@ use super::{
     journal::{Entry, HttpAnswer, Journal, Outcome, Record, Signature},
     shape::{self, Shape},
 };
-use crate::{
-    client::{
-        Answer, Client, Confirmation, Fault, OrderDetails, encode_query, read_orders, read_verified,
-    },
-    development,
+use mpay_client::{
+    Answer, Client, Confirmation, Fault, OrderDetails, encode_query, read_orders, read_verified,
 };
 
 /// A provider, and the journal of what was said to it.
@@ -222,7 +219,7 @@ impl Provider {
                 now - SignedDuration::from_hours(1),
             ),
             Manner::WrongKey => {
-                let lifetime = crate::client::LIFETIME;
+                let lifetime = mpay_client::LIFETIME;
                 Ok(self
                     .stranger()?
                     .sign(content, self.algorithms, now, lifetime)?)
@@ -243,7 +240,7 @@ impl Provider {
         if let Some(stranger) = self.stranger.get() {
             return Ok(stranger);
         }
-        let (key, certificate) = development::stranger()?;
+        let (key, certificate) = mpay_client::stranger()?;
         let stranger = Signer::from_pem(&key, &certificate)?;
         Ok(self.stranger.get_or_init(|| stranger))
     }

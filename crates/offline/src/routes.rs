@@ -16,7 +16,7 @@ use super::{
     pdf::{self, Format},
     provider::NoOrder,
 };
-use crate::client::OrderDetails;
+use mpay_client::OrderDetails;
 
 /// Whether a path is where pages of providers send payers, and operators of terminals come in.
 pub fn is_entrance(path: &str) -> bool {

@@ -1,17 +1,16 @@
 //! The HTTP server of MPay offline.
 
-use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use ::http::{HeaderMap, Method, StatusCode, header};
 use anyhow::Context;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::body::Incoming;
+use listener::Running;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
-    task::{JoinHandle, JoinSet},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
 
 use super::{
@@ -31,11 +30,7 @@ const STOP: Duration = Duration::from_secs(5);
 
 /// A running server. Dropping it cuts off what is under way.
 #[derive(Debug)]
-pub struct Server {
-    address: SocketAddr,
-    stop: watch::Sender<bool>,
-    accepting: Option<JoinHandle<()>>,
-}
+pub struct Server(Running);
 
 impl Server {
     /// Reads the keys and listens.
@@ -44,94 +39,77 @@ impl Server {
     /// If a key or certificate cannot be used, or the address cannot be listened at.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let listen = options.listen;
-        let offline = Arc::new(Offline::new(options, tokio::runtime::Handle::current())?);
+        let offline = Offline::new(options, tokio::runtime::Handle::current())?;
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("MPay offline cannot listen on {listen}"))?;
-        let address = listener.local_addr()?;
-        let (stop, stopping) = watch::channel(false);
-        Ok(Self {
-            address,
+        let application = Application {
+            offline: Arc::new(offline),
+            free: Arc::new(Semaphore::new(CONNECTIONS)),
+        };
+        let stop = watch::Sender::default();
+        Ok(Self(listener::serve(
+            listener,
+            Arc::new(application),
             stop,
-            accepting: Some(tokio::spawn(accept(listener, offline, stopping))),
-        })
+        )?))
     }
 
     /// Its address as a URL, without a slash at the end.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.0.url()
     }
 
     /// Takes no more requests, and waits a little for those under way.
     ///
     /// # Errors
     /// If the server had failed.
-    pub async fn stop(mut self) -> anyhow::Result<()> {
-        self.stop.send_replace(true);
-        match self.accepting.take() {
-            Some(accepting) => accepting.await.context("MPay offline failed"),
-            None => Ok(()),
-        }
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.0.stop().await.context("MPay offline failed")
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Some(accepting) = &self.accepting {
-            accepting.abort();
-        }
-    }
+struct Application {
+    offline: Arc<Offline>,
+    /// One permit for each connection that may be open.
+    free: Arc<Semaphore>,
 }
 
-async fn accept(listener: TcpListener, offline: Arc<Offline>, mut stopping: watch::Receiver<bool>) {
-    let free = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = async {
-            let permit = Arc::clone(&free).acquire_owned().await;
-            (listener.accept().await, permit)
-        };
-        let (accepted, permit) = tokio::select! {
-            _ = stopping.wait_for(|stop| *stop) => break,
-            accepted = accepted => accepted,
-        };
-        while connections.try_join_next().is_some() {}
-        match accepted {
-            Ok((stream, _)) => {
-                let serving = serve(stream, Arc::clone(&offline), stopping.clone());
-                connections.spawn(async move {
-                    let _permit = permit;
-                    serving.await;
-                });
-            }
-            // Most of these pass: a connection that was reset, or no file descriptor left.
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-        }
-    }
-    let all = async { while connections.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(STOP, all).await;
+/// A connection that is open.
+struct Connection {
+    on_loopback: bool,
+    _permit: OwnedSemaphorePermit,
 }
 
-async fn serve(stream: TcpStream, offline: Arc<Offline>, mut stopping: watch::Receiver<bool>) {
-    let _ = stream.set_nodelay(true);
-    let on_loopback = stream
-        .local_addr()
-        .is_ok_and(|address| address.ip().is_loopback());
-    let service = service_fn(move |request| {
-        let offline = Arc::clone(&offline);
-        async move { Ok::<_, Infallible>(answer(offline, request, on_loopback).await) }
-    });
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(PATIENCE)
-            .serve_connection(TokioIo::new(stream), service)
-    );
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        _ = stopping.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
+impl listener::Place for Connection {}
+
+impl listener::Application for Application {
+    type Place = Connection;
+    type Body = Full<Bytes>;
+
+    fn header_time(&self) -> Duration {
+        PATIENCE
     }
-    let _ = connection.await;
+
+    fn stop_time(&self) -> Duration {
+        STOP
+    }
+
+    async fn admit(&self, stream: &TcpStream, _: SocketAddr) -> Option<Connection> {
+        let local = stream.local_addr();
+        Some(Connection {
+            on_loopback: local.is_ok_and(|address| address.ip().is_loopback()),
+            _permit: Arc::clone(&self.free).acquire_owned().await.ok()?,
+        })
+    }
+
+    async fn answer(
+        &self,
+        request: hyper::Request<Incoming>,
+        connection: &Arc<Connection>,
+    ) -> hyper::Response<Full<Bytes>> {
+        answer(Arc::clone(&self.offline), request, connection.on_loopback).await
+    }
 }
 
 async fn answer(

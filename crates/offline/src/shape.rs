@@ -1,20 +1,19 @@
 //! Signed messages as other stacks write them. They say the same as [`Client::sign`]'s, in another
 //! form, and a provider must take them all.
 //!
-//! [`Client::sign`]: crate::client::Client::sign
+//! [`Client::sign`]: mpay_client::Client::sign
 
 use anyhow::Context;
 use base64ct::{Base64, Encoding};
 use jiff::{SignedDuration, Timestamp};
 use rsa::{Pkcs1v15Sign, RsaPrivateKey, pkcs1::DecodeRsaPrivateKey, pkcs8::DecodePrivateKey};
 use sha1::{Digest, Sha1};
-use wsse::{Certificate, Content, Document, Element, exclusive_c14n};
+use wsse::{
+    Certificate, Content, Document, Element, exclusive_c14n,
+    names::{DS, WSU},
+};
 
-use crate::client::LIFETIME;
-
-const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
-const WSU: &str =
-    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd";
+use mpay_client::LIFETIME;
 
 /// Whose form a message has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,11 +168,11 @@ mod tests {
     use wsse::{Envelope, Policy, Trust};
 
     use super::*;
-    use crate::client::encode_query;
+    use mpay_client::encode_query;
+    use wsse::names::SOAP;
 
-    const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
-    const KEY: &str = include_str!("../../../wsse/tests/data/mpay.key.pem");
-    const CERTIFICATE: &str = include_str!("../../../wsse/tests/data/mpay.pem");
+    const KEY: &str = include_str!("../../wsse/tests/data/mpay.key.pem");
+    const CERTIFICATE: &str = include_str!("../../wsse/tests/data/mpay.pem");
 
     #[test]
     fn every_shape_is_signed_over_body_and_timestamp_and_says_the_same() {

@@ -3,15 +3,14 @@
 use wsse::{Content, Writer};
 
 use crate::{
-    client::{Confirmation, encode_query},
-    conform::{
-        check::{Check, Verdict, hold, must, should},
-        forge,
-        message::{piece, swap},
-        names::MPAY,
-        session::{GET_ORDER_DETAILS, Reply, Sample, Session},
-    },
+    check::{Check, must, should},
+    forge,
+    message::{piece, swap},
+    names::MPAY,
+    session::{GET_ORDER_DETAILS, Reply, Sample, Session},
+    verdict::{Verdict, hold},
 };
+use mpay_client::{Confirmation, encode_query};
 
 const FORM: &str = "Settled readings: faultcode is a QName; MPay's codes stand without prefix and no default namespace is in scope there";
 const SHAPE: &str = "Settled readings: shape and lengths give InvalidParameter";
@@ -128,7 +127,7 @@ pub const CHECKS: &[Check] = &[
                 "the operation CancelOrder",
                 "POST",
                 &url,
-                &[crate::conform::session::TEXT_XML],
+                &[crate::session::TEXT_XML],
                 &message,
             )?;
             hold(reply.fault().is_some(), || {
@@ -448,7 +447,7 @@ fn strange(s: &Session, order_key: &str) -> Confirmation {
     Confirmation {
         service_id: s.service.clone(),
         order_key: order_key.to_owned(),
-        payment_id: crate::conform::session::new_payment_id(),
+        payment_id: Confirmation::new_payment_id(),
         currency: "MDL".into(),
         total: "1.00".into(),
         paid_at: Confirmation::paid_now(),
@@ -516,7 +515,7 @@ fn unauthentic(s: &mut Session) -> Verdict<Vec<(&'static str, String)>> {
         ("a stranger's message", forge::by(s.stranger()?, &query)?),
         (
             "an expired message",
-            forge::signed_ago(&s.mpay, &query, 900, crate::conform::session::LIFETIME)?,
+            forge::signed_ago(&s.mpay, &query, 900, mpay_client::LIFETIME)?,
         ),
     ])
 }

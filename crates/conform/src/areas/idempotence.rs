@@ -1,16 +1,15 @@
 //! Repeated confirmations: the same answer and no further effect.
 
-use mpay_provider::domain::Money;
+use mpay_domain::Money;
 
 use crate::{
-    client::Confirmation,
-    conform::{
-        check::{Check, Verdict, hold, must, should},
-        node::Node,
-        orders::Role,
-        session::{CONFIRM_ORDER_PAYMENT, Reply, Session, amount},
-    },
+    check::{Check, must, should},
+    node::Node,
+    orders::Role,
+    session::{CONFIRM_ORDER_PAYMENT, Reply, Session, amount},
+    verdict::{Verdict, hold},
 };
+use mpay_client::Confirmation;
 
 const RULE: &str = "Who calls whom: the same call repeated has the same answer and no further effect; a payment is identified by PaymentID";
 const CONFLICT: &str = "Settled readings: the same PaymentID with other content, or on another order: refused, nothing changed";
@@ -215,7 +214,7 @@ fn counted(s: &mut Session, payment: &Confirmation, before: Money, paid: &str) -
 }
 
 fn success(what: &str, reply: &Reply) -> Verdict {
-    crate::conform::session::accepted(what, reply)
+    crate::session::accepted(what, reply)
 }
 
 fn refused(reply: &Reply) -> Verdict {

@@ -2,12 +2,13 @@
 
 use wsse::Writer;
 
-use crate::conform::{
-    check::{Check, Verdict, hold, must, skipped},
+use crate::{
+    check::{Check, must},
     names::MPAY,
     node::Node,
     orders::Role,
     session::{Session, order_in},
+    verdict::{Verdict, hold, skipped},
 };
 
 const RULE: &str =

@@ -13,7 +13,7 @@ mod transport;
 mod wsdl;
 
 use super::check::Check;
-pub(super) use wsdl::origin;
+pub use wsdl::origin;
 
 /// Names of the areas for people, and their checks in the order in which they are made: those
 /// that only look come before those that pay.

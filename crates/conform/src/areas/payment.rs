@@ -1,12 +1,13 @@
 //! Partial and advance payments: the Allow flags, and what is due after a payment.
 
-use mpay_provider::domain::Money;
+use mpay_domain::Money;
 
-use crate::conform::{
-    check::{Check, Verdict, hold, must, should, skipped},
+use crate::{
+    check::{Check, must, should},
     node::Node,
     orders::Role,
     session::{amount, is_payable},
+    verdict::{Verdict, hold, skipped},
 };
 
 const ONE_LINE: &str =

@@ -4,16 +4,15 @@
 use wsse::{Content, Writer};
 
 use crate::{
-    client::{Confirmation, encode_query},
-    conform::{
-        check::{Check, Verdict, hold, must, should},
-        message::{piece, swap},
-        names::{MPAY, XSI},
-        node::Node,
-        orders::Role,
-        session::{GET_ORDER_DETAILS, Session, accepted, amount, order_in},
-    },
+    check::{Check, must, should},
+    message::{piece, swap},
+    names::{MPAY, XSI},
+    node::Node,
+    orders::Role,
+    session::{GET_ORDER_DETAILS, Session, accepted, amount, order_in},
+    verdict::{Verdict, hold},
 };
+use mpay_client::{Confirmation, encode_query};
 
 const TOLERANT: &str = "Structures: be tolerant in what is received (any order, unknown elements skipped, xsi:nil is absent)";
 const XML: &str =
@@ -367,6 +366,6 @@ fn pays(
     })
 }
 
-fn amount_of_one() -> mpay_provider::domain::Money {
-    mpay_provider::domain::Money::parse("1").unwrap_or_default()
+fn amount_of_one() -> mpay_domain::Money {
+    mpay_domain::Money::parse("1").unwrap_or_default()
 }

@@ -4,11 +4,14 @@ use std::time::{Duration, Instant};
 
 use wsse::Content;
 
-use crate::conform::{
-    check::{Check, Verdict, hold, must, should},
+use mpay_client::LIFETIME;
+
+use crate::{
+    check::{Check, must, should},
     forge,
     message::Identity,
-    session::{LIFETIME, Session, accepted},
+    session::{Session, accepted},
+    verdict::{Verdict, hold},
 };
 
 const SIGNED: &str =

@@ -9,13 +9,14 @@ use sha1::{Digest, Sha1};
 use wsse::{Algorithms, Envelope, Hash, Policy, SecurityError, Trust};
 use x509_cert::der::{Decode, Encode};
 
-use crate::conform::{
-    check::{Check, Verdict, failed, hold, must, should, skipped},
+use crate::{
+    check::{Check, must, should},
     forge,
     message::{Inspection, inspect, swap},
     names::{BASE64_BINARY, EXC_C14N, THUMBPRINT, X509_PROFILE},
     node::Node,
-    session::{Reply, Sample, Session, order_in, seconds_from_now},
+    session::{Reply, Sample, Session, order_in},
+    verdict::{Verdict, failed, hold, skipped},
 };
 
 const ALGORITHMS: &str =
@@ -438,7 +439,7 @@ fn key_identifier(value_type: &str, value: &str) -> String {
 /// A message whose KeyInfo is this, without the token that would otherwise tell its signer.
 fn keyed(s: &mut Session, what: &str, key_info: &str) -> Verdict {
     reshaped(s, what, |message| {
-        let token = crate::conform::message::piece(
+        let token = crate::message::piece(
             message,
             "<wsse:BinarySecurityToken",
             "</wsse:BinarySecurityToken>",
@@ -458,7 +459,7 @@ fn timed(s: &mut Session, what: &str, seconds_ago: i64, lifetime: u64) -> Verdic
     let message = s.mpay.sign(
         &query,
         Algorithms::SHA1,
-        seconds_from_now(-seconds_ago),
+        forge::seconds_from_now(-seconds_ago),
         Duration::from_secs(lifetime),
     )?;
     accepted(s, what, &message).map(drop)

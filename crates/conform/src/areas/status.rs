@@ -1,11 +1,12 @@
 //! What an order's status says, and money that comes when it says no.
 
-use mpay_provider::domain::Money;
+use mpay_domain::Money;
 
-use crate::conform::{
-    check::{Check, Verdict, hold, must, should},
+use crate::{
+    check::{Check, must, should},
     orders::Role,
     session::{Session, amount},
+    verdict::{Verdict, hold},
 };
 
 const RULE: &str = "Structures: OrderStatus: Active and PartiallyPaid can be paid; Paid, Completed, Expired, Cancelled, Refunding, Refunded cannot";

@@ -1,13 +1,14 @@
 //! What GetOrderDetails answers: members, their order, their values.
 
-use mpay_provider::domain::{Iban, Money, PROPERTY_TYPES, check_state_identifier};
+use mpay_domain::{Iban, Money, PROPERTY_TYPES, check_state_identifier};
 
-use crate::conform::{
-    check::{Check, Verdict, hold, must, none_of, should},
+use crate::{
+    check::{Check, must, should},
     names::MPAY,
     node::Node,
     orders::Role,
     session::{CONFIRM_ORDER_PAYMENT, Sample, Session, is_payable},
+    verdict::{Verdict, hold, none_of},
 };
 
 pub(super) const STATUSES: &[&str] = &[

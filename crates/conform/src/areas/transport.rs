@@ -1,10 +1,11 @@
 //! HTTP and the SOAP envelope.
 
-use crate::conform::{
-    check::{Check, Verdict, hold, must, should},
+use crate::{
+    check::{Check, must, should},
     message::swap,
     names::{MPAY, SOAP},
     session::{CONFIRM_ORDER_PAYMENT, GET_ORDER_DETAILS, Reply, Sample, Session, TEXT_XML, action},
+    verdict::{Verdict, hold},
 };
 
 pub const CHECKS: &[Check] = &[

@@ -1,10 +1,11 @@
 //! The description of the service.
 
-use crate::conform::{
-    check::{Check, Verdict, failed, hold, must, none_of, should},
+use crate::{
+    check::{Check, must, should},
     names::{MPAY, WSDL, WSDL_SOAP, XS},
     node::Node,
     session::{CONFIRM_ORDER_PAYMENT, GET_ORDER_DETAILS, Session, action},
+    verdict::{Verdict, failed, hold, none_of},
 };
 
 pub const CHECKS: &[Check] = &[
@@ -353,7 +354,7 @@ fn address_of(url: &str, query: &str) -> String {
 }
 
 /// Scheme and authority.
-pub(in crate::conform) fn origin(url: &str) -> &str {
+pub fn origin(url: &str) -> &str {
     let start = url.find("://").map_or(0, |at| at + 3);
     let end = url
         .get(start..)

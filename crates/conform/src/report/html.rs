@@ -1,12 +1,13 @@
 //! One page to be handed over: it needs nothing else, runs nothing, and shows every message.
 
-use mpay_provider::domain::time;
+use mpay_domain::time;
 
-use super::{Report, Tested, text};
-use crate::conform::{
+use super::{Report, Tested};
+use crate::{
     AREAS,
-    check::{Exchange, Outcome, Severity},
-    shown,
+    check::{Outcome, Severity},
+    exchange::Exchange,
+    text::{self, shown},
 };
 
 const STYLE: &str = include_str!("report.css");

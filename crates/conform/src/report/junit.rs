@@ -1,7 +1,7 @@
 //! For CI: the XML of JUnit, as the common readers of it understand it.
 
 use super::{Report, Tested};
-use crate::conform::{
+use crate::{
     AREAS,
     check::{Outcome, Severity},
 };

@@ -3,20 +3,18 @@
 
 mod html;
 mod junit;
-mod text;
-
-pub(super) use text::visible;
+mod plain;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use mpay_provider::domain::time;
+use mpay_domain::time;
 use serde_json::{Value, json};
 use wsse::Certificate;
 
 use super::{
     check::{Outcome, Severity, Tested},
-    shown,
+    text::{self, shown},
 };
 
 /// The verdict on a provider.

@@ -15,12 +15,9 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-use super::place::{Identity, Loss, Place};
+use super::error::{CALL_TIME, Error};
+use super::place::{Identity, Place};
 use super::writer::{Change, Write, Writer};
-
-/// How long a call may take, whatever it waits for: its turn, another process, a disk that hangs.
-/// The component tries a call four times, and has then time left to say that it could not.
-pub(super) const CALL_TIME: Duration = Duration::from_secs(5);
 
 /// How long a statement waits for another process, such as Spin itself, to end its transaction.
 /// Shorter, so that the reason is told that SQLite has.
@@ -28,72 +25,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Connections kept for reading; more are opened and closed as needed.
 const IDLE_READERS: usize = 4;
-
-/// Why an operation on the store failed.
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// `increment` on a value that is not a counter of 8 bytes.
-    #[error("the value of {key:?} has {length} bytes and is not a counter")]
-    NotACounter {
-        /// The key.
-        key: String,
-        /// The length of its value.
-        length: usize,
-    },
-    /// A counter would leave the range of 64 bits.
-    #[error("the counter {key:?} would overflow")]
-    CounterOverflow {
-        /// The key.
-        key: String,
-    },
-    /// The folder of the file cannot be made.
-    #[error("cannot make the folder {}: {source}", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: Arc<std::io::Error>,
-    },
-    /// The file in its place is not the one that was opened, or there is none. What was written
-    /// since may be gone when the process ends, so nothing is acknowledged any more.
-    #[error(
-        "the store cannot be relied on any more, and nothing more is acknowledged: {} {loss}. Was a \
-         backup put back under the running host? What was acknowledged until now is in the file \
-         that was there before. Stop every host before you move or replace the file, and start it \
-         again when the file that shall count is in its place",
-        path.display()
-    )]
-    Lost {
-        /// The file.
-        path: PathBuf,
-        /// What has become of it.
-        loss: Loss,
-    },
-    /// It cannot be told whether the file in its place is the one that was opened.
-    #[error("cannot look at {}: {source}", path.display())]
-    Unknown {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: Arc<std::io::Error>,
-    },
-    /// A call took too long and was given up. It may have its effect all the same.
-    #[error("the store did not answer within {} s", CALL_TIME.as_secs())]
-    Slow,
-    /// SQLite failed.
-    #[error("SQLite: {0}")]
-    Sqlite(Arc<rusqlite::Error>),
-    /// The thread that writes or reads has ended.
-    #[error("the store is closed")]
-    Closed,
-}
-
-impl From<rusqlite::Error> for Error {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(Arc::new(error))
-    }
-}
 
 /// A file of stores. Clones share it.
 #[derive(Clone)]

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use wasmtime::component::{HasData, Resource, ResourceTable};
 
-use super::database::{self, Database};
+use super::database::Database;
+use super::error::Error;
 use super::observer::{Call, Fault, Observer, Operation};
-use crate::host::bindings::wasi::keyvalue::{atomics, batch, store};
+use crate::bindings::wasi::keyvalue::{atomics, batch, store};
 
 /// What the component may do with key-value stores. Clones share it.
 #[derive(Clone)]
@@ -59,8 +60,8 @@ pub(crate) struct KeyValueView<'a> {
     pub(crate) table: &'a mut ResourceTable,
 }
 
-impl From<database::Error> for store::Error {
-    fn from(error: database::Error) -> Self {
+impl From<Error> for store::Error {
+    fn from(error: Error) -> Self {
         Self::Other(error.to_string())
     }
 }
@@ -87,7 +88,7 @@ impl KeyValue {
         store: &str,
         operation: Operation,
         keys: impl Iterator<Item = &str> + Clone,
-        work: impl Future<Output = Result<T, database::Error>>,
+        work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, store::Error> {
         let fault = match &self.observer {
             None => Fault::None,

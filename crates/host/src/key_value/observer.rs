@@ -8,7 +8,7 @@ use std::time::Duration;
 /// ```
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicUsize, Ordering};
-/// use mpay::host::{Fault, Observer, Operation};
+/// use mpay_host::{Fault, Observer, Operation};
 ///
 /// let writes = Arc::new(AtomicUsize::new(0));
 /// let counter = writes.clone();

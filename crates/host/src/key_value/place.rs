@@ -16,7 +16,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-use super::database::Error;
+use super::error::{Error, Loss};
 
 /// Which file it is, whatever it is called. While SQLite has it open no other file gets its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,24 +32,6 @@ impl Identity {
         Ok(Self {
             device: found.dev(),
             number: found.ino(),
-        })
-    }
-}
-
-/// What has become of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// There is none in its place.
-    Gone,
-    /// There is another one in its place.
-    Replaced,
-}
-
-impl std::fmt::Display for Loss {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Gone => "is gone from its place: it, its folder or its disk was moved or deleted",
-            Self::Replaced => "is another file than the one that was opened",
         })
     }
 }
@@ -156,7 +138,7 @@ mod tests {
 
     use rusqlite::Connection;
 
-    use super::super::database::{Database, Error};
+    use super::super::database::Database;
     use super::*;
 
     const STORE: &str = "default";

@@ -14,7 +14,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
-use super::database::Error;
+use super::error::Error;
 use super::place::Place;
 
 /// Writes that share a commit at most, which bounds how long the first of them waits for the

@@ -4,11 +4,8 @@ use std::{ffi::OsString, fs, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::bail;
 use jiff::Timestamp;
-use mpay::{
-    development::Credentials,
-    dotenv,
-    host::{Manifest, Variables as Resolved},
-};
+use mpay::development::Credentials;
+use mpay_host::{Environment as DotEnv, Manifest, Variables as Resolved};
 use mpay_provider::config::{Config, ConfigError, Environment, Unread, VARIABLES, Variables};
 
 use super::{
@@ -131,14 +128,14 @@ fn examine_mistakes(errors: &[ConfigError], explained: usize, findings: &mut Fin
 }
 
 /// The environment with the `.env` that whoever starts the provider in the folder has.
-fn read_environment(folder: &Path, findings: &mut Findings) -> dotenv::Environment {
-    let environment = dotenv::Environment::read(folder).unwrap_or_else(|error| {
+fn read_environment(folder: &Path, findings: &mut Findings) -> DotEnv {
+    let environment = DotEnv::read(folder).unwrap_or_else(|error| {
         findings.wrong(
             "dotenv",
             error.to_string(),
             "Each line is NAME=VALUE; a value of several lines stands in double quotes. `mpay keys variables --env` writes one.",
         );
-        dotenv::Environment::default()
+        DotEnv::default()
     });
     let read = environment.set_by_file();
     if !read.is_empty() {

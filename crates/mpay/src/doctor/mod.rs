@@ -12,7 +12,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::bail;
 use clap::Args;
-use mpay::host;
+use mpay_host as host;
 use serde::Serialize;
 
 use crate::{

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mpay::client::{Answer, Client, Confirmation};
+use mpay_client::{Answer, Client, Confirmation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wsse::{Certificate, Signer};

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, fs, io::Write, path::Path};
 
-use mpay::client::Answer;
+use mpay_client::Answer;
 use serde_json::Value;
 
 use crate::{

@@ -4,15 +4,13 @@ use maud::{Markup, html};
 
 use super::{View, day_and_time, layout, mischief_options, money, pdf_link, status};
 use crate::{
-    client::{OrderDetails, OrderLine},
-    offline::{
-        Mischief,
-        checkout::{Blank, Terms, Visit, is_true, to_fill_in, web_address},
-        http::Request,
-        provider::NoOrder,
-        text::{self, Text},
-    },
+    Mischief,
+    checkout::{Blank, Terms, Visit, is_true, to_fill_in, web_address},
+    http::Request,
+    provider::NoOrder,
+    text::{self, Text},
 };
+use mpay_client::{OrderDetails, OrderLine};
 
 /// Instruments of MPay's page, and of a terminal.
 const INSTRUMENTS: [(&str, Text); 4] = [
@@ -121,7 +119,7 @@ fn paper(view: &View, visit: &Visit, order: &OrderDetails, number: &str, currenc
 }
 
 /// Properties that are shown, and not to be filled in.
-fn properties(properties: &[crate::client::OrderProperty]) -> Markup {
+fn properties(properties: &[mpay_client::OrderProperty]) -> Markup {
     html! {
         @for property in properties {
             @let hidden = property.get("IsVisible").is_some_and(|visible| !is_true(Some(visible)));

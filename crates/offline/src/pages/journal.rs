@@ -5,7 +5,7 @@ use std::sync::Arc;
 use maud::{Markup, html};
 
 use super::{View, layout, moment, outcome, reason};
-use crate::offline::{
+use crate::{
     journal::{Entry, milliseconds},
     mischief::Mischief,
     text,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
-use mpay_provider::domain::{Money, time};
+use mpay_domain::{Money, time};
 
 pub use invoice::{instrument, invoice, no_order};
 pub use journal::{exchange, journal};
@@ -21,7 +21,7 @@ use super::{
     payment::{Payment, Stage},
     text::{self, Text},
 };
-use crate::client::OrderDetails;
+use mpay_client::OrderDetails;
 
 /// For whom a page is.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use url::Url;
 use super::{
     View, day_and_time, layout, mischief_options, moment, money, outcome, pdf_link, reason,
 };
-use crate::offline::{
+use crate::{
     checkout::Visit,
     journal::Entry,
     mischief::{Expected, OrderState, Step, Trial},

@@ -11,7 +11,7 @@ use super::{
     pages::{day_and_time, money},
     text::{self, Text},
 };
-use crate::client::{OrderDetails, OrderLine};
+use mpay_client::{OrderDetails, OrderLine};
 
 /// The invoice of an order, under its number.
 pub fn invoice(order: &OrderDetails, number: &str, language: Language, format: Format) -> Vec<u8> {

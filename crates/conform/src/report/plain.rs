@@ -1,13 +1,11 @@
 //! For a terminal.
 
 use super::{Report, Tested};
-use crate::conform::{
+use crate::{
     AREAS,
     check::{Outcome, Severity},
+    text::visible,
 };
-
-/// How much of a message is shown.
-const LONGEST: usize = 16_000;
 
 impl Report {
     /// The verdict by area, with the reason and the rule of everything that failed. Texts of the
@@ -84,54 +82,4 @@ fn failure(tested: &Tested, id: &str) -> String {
         tested.check.rule,
         visible(&tested.reason)
     )
-}
-
-/// Text without what could steer a terminal or reorder what is read: controls of C0 and C1, and
-/// the formatting characters of bidirectional text.
-pub(in crate::conform) fn visible(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\n' | '\t' => ' ',
-            c if c.is_control() => '\u{FFFD}',
-            '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' => {
-                '\u{FFFD}'
-            }
-            '\u{FEFF}' => '\u{FFFD}',
-            c => c,
-        })
-        .collect()
-}
-
-/// The beginning of a long text.
-pub(super) fn shortened(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => {
-            let left = text.len() - end;
-            format!(
-                "{}… ({left} more bytes)",
-                text.get(..end).unwrap_or_default()
-            )
-        }
-        None => text.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_of_a_provider_steers_the_terminal() {
-        assert_eq!(
-            visible("a\x1b[31mb\u{9b}c\rd\ne\u{202E}f\u{7f}ă"),
-            "a\u{FFFD}[31mb\u{FFFD}c\u{FFFD}d e\u{FFFD}f\u{FFFD}ă"
-        );
-    }
-
-    #[test]
-    fn long_texts_are_shortened_between_characters() {
-        let text = "ă".repeat(LONGEST + 5);
-        assert!(shortened(&text).ends_with("ă… (10 more bytes)"));
-        assert_eq!(shortened("ă"), "ă");
-    }
 }
