@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use jiff::Timestamp;
-use mpay_provider::{platform::Outbound, store::PlatformError};
+use mpay_door::Outbound;
+use mpay_ledger::PlatformError;
 
 use crate::messages::now;
 

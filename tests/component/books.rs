@@ -6,10 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mpay::{
-    client::Answer,
-    host::{Fault, Observer},
-};
+use mpay_client::Answer;
+use mpay_host::{Fault, Observer};
 use serde_json::{Value, json};
 
 use crate::{harness::*, receiver::Receiver};

@@ -329,7 +329,7 @@ fn a_payer_comes_from_the_institution_pays_and_goes_back_without_scripts() {
 fn a_payer_picks_the_service_types_the_number_and_watches_the_attempts() {
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use mpay::host::Fault;
+    use mpay_host::Fault;
 
     let Some(browser) = Browser::start() else {
         return;

@@ -3,7 +3,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use mpay::host::{Fault, Observer};
+use mpay_host::{Fault, Observer};
 use serde_json::{Value, json};
 
 use crate::harness::*;
@@ -302,7 +302,7 @@ fn an_import_takes_few_calls_of_the_store() {
     let observer: Observer = {
         let (batches, others) = (Arc::clone(&batches), Arc::clone(&others));
         Arc::new(move |call| {
-            let increment = call.operation == mpay::host::Operation::Increment;
+            let increment = call.operation == mpay_host::Operation::Increment;
             let counter = if increment { &others } else { &batches };
             counter.fetch_add(1, Ordering::Relaxed);
             Fault::None

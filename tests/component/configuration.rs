@@ -6,32 +6,34 @@ use std::{
     },
 };
 
-use mpay::{
-    client::Answer,
-    host::{Fault, Manifest, Observer},
-};
-use mpay_provider::config::VARIABLES;
+use mpay_client::Answer;
+use mpay_door::Configuration;
+use mpay_host::{Fault, Manifest, Observer};
+use mpay_office::config::Config as OfficeConfig;
+use mpay_provider::config::Config as ProviderConfig;
 use serde_json::Value;
 
 use crate::harness::*;
 
+/// The variables that each door reads.
+const READ: [(&str, &[&str]); 2] = [
+    ("mpay-provider", ProviderConfig::VARIABLES),
+    ("mpay-office", OfficeConfig::VARIABLES),
+];
+
 #[test]
-fn the_manifest_gives_the_component_every_variable_it_reads_and_no_other() {
+fn the_manifest_gives_each_door_every_variable_it_reads_and_no_other() {
     let manifest = Manifest::load(workspace().join("spin.toml")).unwrap();
-    let read: BTreeSet<_> = VARIABLES.into_iter().collect();
-    let given: BTreeSet<_> = manifest
-        .component
-        .variables
-        .keys()
-        .map(|name| name.as_str())
-        .collect();
-    let declared: BTreeSet<_> = manifest
-        .variables
-        .keys()
-        .map(|name| name.as_str())
-        .collect();
-    assert_eq!(given, read);
-    assert_eq!(declared, read);
+    let mut read_by_any = BTreeSet::new();
+    for (id, read) in READ {
+        let read: BTreeSet<_> = read.iter().copied().collect();
+        let given = manifest.components[id].variables.keys();
+        let given: BTreeSet<_> = given.map(|name| name.as_str()).collect();
+        assert_eq!(given, read, "{id}");
+        read_by_any.extend(read);
+    }
+    let declared = manifest.variables.keys().map(|name| name.as_str());
+    assert_eq!(declared.collect::<BTreeSet<_>>(), read_by_any);
     for (name, variable) in &manifest.variables {
         let secret = matches!(
             name.as_str(),
@@ -44,16 +46,86 @@ fn the_manifest_gives_the_component_every_variable_it_reads_and_no_other() {
             name.as_str()
         );
     }
-    assert_eq!(
-        manifest.component_path(),
-        mpay::component::build(workspace(), true).unwrap()
-    );
+    for (id, file) in [("mpay-provider", PROVIDER), ("mpay-office", OFFICE)] {
+        let path = manifest.component_path(&manifest.components[id]);
+        assert_eq!(path, built().join(file));
+    }
 }
+
+/// What is behind a browser cannot sign in the institution's name.
+#[test]
+fn the_peoples_door_is_given_no_key() {
+    let manifest = Manifest::load(workspace().join("spin.toml")).unwrap();
+    let office = &manifest.components["mpay-office"];
+    for (name, template) in &office.variables {
+        let used: Vec<_> = template.variables().map(|name| name.as_str()).collect();
+        assert_eq!(used, [name.as_str()], "no variable under another name");
+    }
+    assert!(!OfficeConfig::VARIABLES.contains(&"service_key"));
+}
+
+#[test]
+fn the_doors_import_what_they_need_and_nothing_else() {
+    let mut config = wasmtime::Config::new();
+    config.wasm_component_model_async(true);
+    let engine = wasmtime::Engine::new(&config).unwrap();
+    for file in [PROVIDER, OFFICE] {
+        let component =
+            wasmtime::component::Component::from_file(&engine, built().join(file)).unwrap();
+        let component_type = component.component_type();
+        let imports: BTreeSet<_> = component_type
+            .imports(&engine)
+            .map(|(name, _)| name.split('@').next().unwrap().to_owned())
+            .collect();
+        let foreign: Vec<_> = imports
+            .iter()
+            .filter(|name| !IMPORTS.contains(&name.as_str()))
+            .collect();
+        assert!(foreign.is_empty(), "{file}: {foreign:?}");
+        for needed in [
+            "wasi:keyvalue/store",
+            "wasi:keyvalue/batch",
+            "wasi:keyvalue/atomics",
+            "wasi:http/client",
+            "spin:variables/variables",
+        ] {
+            assert!(imports.contains(needed), "{file}: {needed}: {imports:?}");
+        }
+    }
+}
+
+/// Every interface that a door may have of its host: no files, no sockets.
+const IMPORTS: [&str; 24] = [
+    "spin:variables/variables",
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stderr",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stderr",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/types",
+    "wasi:clocks/wall-clock",
+    "wasi:http/client",
+    "wasi:http/types",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:keyvalue/atomics",
+    "wasi:keyvalue/batch",
+    "wasi:keyvalue/store",
+    "wasi:random/insecure-seed",
+    "wasi:random/random",
+];
 
 #[test]
 fn the_readme_explains_every_variable() {
     let readme = std::fs::read_to_string(workspace().join("README.md")).unwrap();
-    for name in VARIABLES {
+    for name in READ.iter().flat_map(|(_, read)| *read) {
         assert!(readme.contains(&format!("`{name}`")), "{name}");
     }
 }
@@ -76,7 +148,7 @@ fn health_is_ok_when_everything_is_configured() {
 
 #[test]
 fn built_without_relaxed_simd_the_component_runs_on_hosts_that_have_none() {
-    let component = mpay::component::Build::new(workspace())
+    let folder = mpay::component::Build::new(workspace())
         .quiet(true)
         .without_relaxed_simd()
         .target_dir(workspace().join("target/without-relaxed-simd"))
@@ -87,9 +159,9 @@ fn built_without_relaxed_simd_the_component_runs_on_hosts_that_have_none() {
         .wasm_component_model_async(true)
         .wasm_relaxed_simd(false);
     let engine = wasmtime::Engine::new(&config).unwrap();
-    wasmtime::component::Component::from_file(&engine, &component).unwrap();
+    wasmtime::component::Component::from_file(&engine, folder.join(PROVIDER)).unwrap();
 
-    let provider = Provider::start_component(component, workspace().join("spin.toml"));
+    let provider = Provider::start_components(folder, workspace().join("spin.toml"));
     let mut response = provider.http("GET", "health", &[], b"");
     let health: Value = response.body_mut().read_json().unwrap();
     assert_eq!(health["rsa_engine"], "integer");
@@ -141,19 +213,23 @@ fn a_mistake_is_one_line_in_health_and_log_and_soap_answers_a_signed_internal_er
     assert_eq!(response.status(), 503);
     let health: Value = response.body_mut().read_json().unwrap();
     assert_eq!(health["errors"].as_array().unwrap().len(), 1);
-    let line = health["errors"][0].as_str().unwrap();
+    let line = health["errors"][0].as_str().unwrap().to_owned();
     assert_eq!(line, "variable accept_sha1: must be true or false");
-    assert!(provider.log().contains(line));
+    assert!(provider.log().contains(&line));
 
     let exchange = provider
         .mpay()
         .send(
             "GetOrderDetails",
-            &mpay::client::encode_query(SERVICE, "1", "ro"),
+            &mpay_client::encode_query(SERVICE, "1", "ro"),
         )
         .unwrap();
     assert_eq!(provider.fault(&exchange).code, "InternalError");
-    assert_eq!(provider.api("GET", "payments", None).status, 503);
+    assert_eq!(
+        provider.api("GET", "payments", None).status,
+        200,
+        "the other door is open"
+    );
 }
 
 #[test]
@@ -183,9 +259,10 @@ fn development_credentials_are_refused_in_production() {
         &[&variables[..], &[("environment", "production")]].concat(),
         None,
     );
-    let mut response = provider.http("GET", "health", &[], b"");
-    let health: Value = response.body_mut().read_json().unwrap();
-    let errors = health["errors"].to_string();
+    let (_, found) = health(&provider);
+    let (status, of_office) = office_health(&provider);
+    assert_eq!(status, 200);
+    let errors = format!("{}{}", found["errors"], of_office["errors"]);
     for variable in ["service_certificate", "mpay_certificates", "api_token"] {
         assert!(
             errors.contains(&format!("variable {variable}: ")),
@@ -205,7 +282,9 @@ fn secrets_stay_out_of_health_and_log() {
         None,
     );
     let mut response = provider.http("GET", "health", &[], b"");
-    let seen = response.body_mut().read_to_string().unwrap() + &provider.log();
+    let seen = response.body_mut().read_to_string().unwrap()
+        + &office_health(&provider).1.to_string()
+        + &provider.log();
     assert!(seen.contains("variable api_token"), "{seen}");
     assert!(
         !seen.contains("a-token-with") && !seen.contains("NONSENSE"),
@@ -224,7 +303,15 @@ fn manifest_with(text: &str, other: &str) -> (tempfile::TempDir, std::path::Path
 }
 
 fn health(provider: &Provider) -> (u16, Value) {
-    let mut response = provider.http("GET", "health", &[], b"");
+    ask_health(provider, "health")
+}
+
+fn office_health(provider: &Provider) -> (u16, Value) {
+    ask_health(provider, "health/office")
+}
+
+fn ask_health(provider: &Provider, path: &str) -> (u16, Value) {
+    let mut response = provider.http("GET", path, &[], b"");
     (
         response.status().as_u16(),
         response.body_mut().read_json().unwrap(),
@@ -246,7 +333,13 @@ fn a_variable_that_the_manifest_does_not_give_is_not_taken_for_its_default() {
         "{line}"
     );
     assert_eq!(provider.details_fault(SERVICE, "1").code, "InternalError");
+    assert_eq!(provider.api("GET", "payments", None).status, 200);
+
+    let (_folder, file) = manifest_with("services = \"{{ services }}\"\n", "");
+    let provider = Provider::start_manifest(file);
+    assert_eq!(provider.details_fault(SERVICE, "1").code, "InternalError");
     assert_eq!(provider.api("GET", "payments", None).status, 503);
+    assert_eq!(office_health(&provider).0, 503);
 
     let (_folder, file) = manifest_with("webhook_url = \"{{ webhook_url }}\"\n", "");
     let provider = Provider::start_manifest(file);
@@ -273,7 +366,17 @@ fn a_mistake_in_what_is_optional_leaves_mpays_calls_alone() {
     let (status, found) = health(&provider);
     assert_eq!((status, found["status"].as_str()), (200, Some("degraded")));
     assert_eq!(found["configuration"], "current");
-    assert_eq!(found["errors"].as_array().unwrap().len(), 5, "{found}");
+    assert_eq!(found["errors"].as_array().unwrap().len(), 3, "{found}");
+    let (status, of_office) = office_health(&provider);
+    assert_eq!(
+        (status, of_office["status"].as_str()),
+        (200, Some("degraded"))
+    );
+    assert_eq!(
+        of_office["errors"].as_array().unwrap().len(),
+        4,
+        "{of_office}"
+    );
     provider.register("1", order("10"));
     provider.details("1");
     let confirmed = provider.mpay().confirm(&confirmation("1", "P", "10"));
@@ -305,7 +408,8 @@ fn a_mistake_in_what_is_optional_leaves_mpays_calls_alone() {
     );
     assert_eq!(provider.http("GET", "?wsdl", &[], b"").status(), 503);
     let log = provider.log();
-    for error in found["errors"].as_array().unwrap() {
+    let of_office = of_office["errors"].as_array().unwrap();
+    for error in found["errors"].as_array().unwrap().iter().chain(of_office) {
         assert!(log.contains(error.as_str().unwrap()), "{log}");
     }
 }
@@ -313,8 +417,9 @@ fn a_mistake_in_what_is_optional_leaves_mpays_calls_alone() {
 #[test]
 fn what_was_put_into_the_wrong_variable_is_seen_nowhere() {
     let pem = "-----BEGIN RSA PRIVATE KEY-----\nZQXJVKWYZQXJVKWY\n-----END RSA PRIVATE KEY-----";
-    let names: Vec<_> = VARIABLES
-        .into_iter()
+    let names: BTreeSet<_> = READ
+        .iter()
+        .flat_map(|(_, read)| read.iter().copied())
         // The host does not start with what is no address in it.
         .filter(|name| *name != "webhook_origin")
         .collect();
@@ -326,7 +431,7 @@ fn what_was_put_into_the_wrong_variable_is_seen_nowhere() {
         let variables: Vec<_> = names.iter().map(|name| (*name, secret)).collect();
         let provider = Provider::start_with(&variables, None);
         let (_, found) = health(&provider);
-        let mut seen = found.to_string();
+        let mut seen = found.to_string() + &office_health(&provider).1.to_string();
         for path in ["?wsdl", "api/payments", "api/outbox"] {
             let mut answer = provider.http("GET", path, &[("Authorization", "Bearer x")], b"");
             seen += &answer.body_mut().read_to_string().unwrap();

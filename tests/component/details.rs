@@ -1,4 +1,4 @@
-use mpay::client::{Answer, OrderDetails};
+use mpay_client::{Answer, OrderDetails};
 use serde_json::{Value, json};
 use wsse::{Algorithms, Document, Hash};
 
@@ -40,7 +40,7 @@ fn answer(provider: &Provider, language: &str) -> Vec<String> {
         .mpay()
         .send(
             "GetOrderDetails",
-            &mpay::client::encode_query(SERVICE, "1", language),
+            &mpay_client::encode_query(SERVICE, "1", language),
         )
         .unwrap();
     assert_eq!(exchange.status, 200);
@@ -309,7 +309,7 @@ fn answers_are_signed_as_the_request_was() {
         let exchange = client
             .send(
                 "GetOrderDetails",
-                &mpay::client::encode_query(SERVICE, "1", "ro"),
+                &mpay_client::encode_query(SERVICE, "1", "ro"),
             )
             .unwrap();
         assert!(matches!(
@@ -351,7 +351,7 @@ fn a_soap_action_that_contradicts_the_body_is_refused() {
     provider.register("1", order("10"));
     let message = provider
         .mpay()
-        .sign(&mpay::client::encode_query(SERVICE, "1", "ro"))
+        .sign(&mpay_client::encode_query(SERVICE, "1", "ro"))
         .unwrap();
     let right = "https://mpay.gov.md/IServiceProvider/GetOrderDetails";
     for (action, status) in [

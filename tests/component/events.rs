@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use mpay::host::{Fault, Observer, Operation};
+use mpay_host::{Fault, Observer, Operation};
 use serde_json::{Value, json};
 
 use crate::harness::*;

@@ -8,11 +8,9 @@ use std::{
     time::Duration,
 };
 
-use mpay::{
-    client::{Answer, Client, Confirmation, Exchange, Fault, OrderDetails},
-    component,
-    host::{Database, Log, Observer, Options, Server},
-};
+use mpay::component;
+use mpay_client::{Answer, Client, Confirmation, Exchange, Fault, OrderDetails};
+use mpay_host::{Database, Log, Observer, Options, Server};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -34,10 +32,15 @@ pub fn workspace() -> &'static Path {
     tests.parent().unwrap_or(tests)
 }
 
-/// The component as it is deployed, built once for all tests.
+/// The file of MPay's door.
+pub const PROVIDER: &str = "mpay_provider.wasm";
+/// The file of the people's door.
+pub const OFFICE: &str = "mpay_office.wasm";
+
+/// The folder of the components as they are deployed, built once for all tests.
 pub fn built() -> &'static Path {
-    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
-    COMPONENT.get_or_init(|| component::build(workspace(), true).unwrap())
+    static COMPONENTS: OnceLock<PathBuf> = OnceLock::new();
+    COMPONENTS.get_or_init(|| component::build(workspace(), true).unwrap())
 }
 
 /// A provider that runs until it is dropped.
@@ -90,23 +93,23 @@ impl Provider {
         Self::launch(options, variables)
     }
 
-    /// Another component under another manifest.
-    pub fn start_component(component: PathBuf, manifest: PathBuf) -> Self {
-        Self::start_component_tuned(component, manifest, |_| {})
+    /// The components of another folder under another manifest.
+    pub fn start_components(components: PathBuf, manifest: PathBuf) -> Self {
+        Self::start_components_tuned(components, manifest, |_| {})
     }
 
     /// The same in a host that has other options.
-    pub fn start_component_tuned(
-        component: PathBuf,
+    pub fn start_components_tuned(
+        components: PathBuf,
         manifest: PathBuf,
         tune: impl FnOnce(&mut Options),
     ) -> Self {
-        let mut options = options(manifest, component);
+        let mut options = options(manifest, components);
         tune(&mut options);
         Self::launch(options, &[])
     }
 
-    /// The component under another manifest.
+    /// The components under another manifest.
     pub fn start_manifest(manifest: PathBuf) -> Self {
         Self::launch(options(manifest, built().to_owned()), &[])
     }
@@ -390,10 +393,11 @@ impl Provider {
     }
 }
 
-fn options(manifest: PathBuf, component: PathBuf) -> Options {
+fn options(manifest: PathBuf, components: PathBuf) -> Options {
     let mut options = Options::new(manifest);
+    mpay::refusals::as_component(&mut options);
     options.listen = ([127, 0, 0, 1], 0).into();
-    options.component = Some(component);
+    options.components = Some(components);
     options
 }
 

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use mpay::host::{Fault, Manner, Observer, Operation};
+use mpay_host::{Fault, Manner, Observer, Operation, Options};
 use tempfile::TempDir;
 
 use crate::{
@@ -23,6 +23,7 @@ fn asking() -> &'static Path {
     COMPONENT.get_or_init(|| {
         mpay::component::Build::new(workspace())
             .quiet(true)
+            .provider_only()
             .feature("host-contract")
             .target_dir(workspace().join("target/host-contract"))
             .run()
@@ -32,8 +33,13 @@ fn asking() -> &'static Path {
 
 /// The component under the project's manifest with these `allowed_outbound_hosts`.
 fn start(allowed: &str) -> (Provider, TempDir) {
+    start_tuned(allowed, |_| {})
+}
+
+fn start_tuned(allowed: &str, tune: impl FnOnce(&mut Options)) -> (Provider, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let manifest = fs::read_to_string(workspace().join("spin.toml")).unwrap();
+    let (manifest, _office) = manifest.split_once("# The people's door").unwrap();
     let table = "key_value_stores = [\"default\"]\n";
     let manifest: String = manifest
         .lines()
@@ -47,7 +53,9 @@ fn start(allowed: &str) -> (Provider, TempDir) {
     );
     let file = folder.path().join("spin.toml");
     fs::write(&file, manifest).unwrap();
-    (Provider::start_component(asking().to_owned(), file), folder)
+    let asking = asking().to_owned();
+    let provider = Provider::start_components_tuned(asking, file, tune);
+    (provider, folder)
 }
 
 fn fetch(provider: &Provider, address: &str) -> (u16, String) {
@@ -74,9 +82,8 @@ fn the_store_keeps_the_contract_of_the_platform() {
 /// What the component calls, while Spin's Redis store reads batches as it does.
 #[test]
 fn the_contract_holds_where_batches_are_read_wrongly_as_by_the_redis_of_spin() {
-    let manifest = workspace().join("spin.toml");
     let (batches, counted) = counting_batches();
-    let provider = Provider::start_component_tuned(asking().to_owned(), manifest, |options| {
+    let (provider, _folder) = start_tuned("", |options| {
         options.store_manner = Manner::Redis;
         options.observer = Some(counted);
     });

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use mpay::host::{Fault, Observer, Operation};
+use mpay_host::{Fault, Observer, Operation};
 use serde_json::{Value, json};
 
 use crate::harness::*;

@@ -10,10 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mpay::{
-    client::encode_query,
-    host::{Fault, Observer, Operation},
-};
+use mpay_client::encode_query;
+use mpay_host::{Fault, Observer, Operation};
 use tokio::{net::TcpSocket, runtime::Runtime};
 
 use crate::harness::*;

@@ -12,10 +12,8 @@ use std::{
 };
 
 use base64ct::{Base64, Encoding};
-use mpay::{
-    host::{Fault, Observer},
-    offline::{Mischief, Options, Server},
-};
+use mpay_host::{Fault, Observer};
+use mpay_offline::{Mischief, Options, Server};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use wsse::Algorithms;

@@ -3,10 +3,8 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use mpay::{
-    client::{Answer, Confirmation},
-    host::{Fault, Observer, Operation},
-};
+use mpay_client::{Answer, Confirmation};
+use mpay_host::{Fault, Observer, Operation};
 use serde_json::json;
 
 use crate::harness::*;
@@ -521,7 +519,7 @@ fn an_answer_is_only_read_when_it_is_the_providers() {
     provider.register("1", order("10"));
     let signer = wsse::Signer::from_pem(MPAY_KEY, MPAY).unwrap();
     let other = wsse::Certificate::from_pem(STRANGER).unwrap();
-    let client = mpay::client::Client::new(&provider.url, signer, other);
+    let client = mpay_client::Client::new(&provider.url, signer, other);
     assert!(client.details(SERVICE, "1", "ro").is_err());
     assert!(matches!(
         provider.mpay().details(SERVICE, "1", "ro").unwrap(),

@@ -5,10 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mpay::{
-    client::{Answer, Client, encode_query},
-    host::{Fault, Observer, Operation},
-};
+use mpay_client::{Answer, Client, encode_query};
+use mpay_host::{Fault, Observer, Operation};
 
 use crate::harness::*;
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use jiff::{Timestamp, ToSpan};
-use mpay::client::encode_query;
+use mpay_client::encode_query;
 use wsse::{Algorithms, Signer};
 
 use crate::harness::*;

@@ -12,10 +12,8 @@ use std::{
     },
 };
 
-use mpay::{
-    client::{Answer, Client, Exchange, encode_query, read_orders},
-    host::{Fault, Limits, Observer},
-};
+use mpay_client::{Answer, Client, Exchange, encode_query, read_orders};
+use mpay_host::{Fault, Limits, Observer};
 use serde_json::{Value, json};
 use wsse::Content;
 

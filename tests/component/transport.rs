@@ -61,7 +61,7 @@ fn both_addresses_of_the_service_answer() {
     provider.register("1", order("10"));
     let message = provider
         .mpay()
-        .sign(&mpay::client::encode_query(SERVICE, "1", "ro"))
+        .sign(&mpay_client::encode_query(SERVICE, "1", "ro"))
         .unwrap();
     for path in ["", "ServiceProvider.svc", "ServiceProvider.svc?x=1"] {
         let headers = [("Content-Type", "text/xml; charset=utf-8")];
@@ -133,7 +133,7 @@ fn mpay_codes_stand_unqualified_and_outside_any_default_namespace() {
         .mpay()
         .send(
             "GetOrderDetails",
-            &mpay::client::encode_query(SERVICE, "none", "ro"),
+            &mpay_client::encode_query(SERVICE, "none", "ro"),
         )
         .unwrap();
     let body = String::from_utf8(exchange.body).unwrap();
@@ -148,7 +148,7 @@ fn mpay_codes_stand_unqualified_and_outside_any_default_namespace() {
 #[test]
 fn a_megabyte_is_read_and_more_is_413_without_waiting_for_it() {
     let provider = Provider::start();
-    let limit = mpay_provider::service::MAX_BODY;
+    let limit = mpay_door::http::MAX_BODY;
     let headers = [("Content-Type", "text/xml")];
     let fits = provider.http("POST", "", &headers, &vec![b' '; limit]);
     assert_eq!(fits.status(), 500);

@@ -28,4 +28,4 @@ pub use payment::{Confirmation, ConfirmationLine, ConfirmationProperty, ContentD
 pub use state::{ClosedReview, LineDue, OrderState, OrderStatus, RecordedPayment, Review, Voided};
 pub use state_identifier::{StateIdentifierDoubt, check_state_identifier};
 pub use summary::{OpenedReview, OrderSummary, Paid, Shape, SummaryFields, VoidEffect};
-pub use text::{Language, Localized, Text, TextError};
+pub use text::{Language, Localized, Text, TextError, steers_display};

@@ -67,6 +67,23 @@ impl<const MAX: usize> fmt::Debug for Text<MAX> {
     }
 }
 
+/// Whether a character would move the cursor, change colours or turn the direction of what follows,
+/// instead of being seen: control characters (C0, C1), those of bidirectional formatting, and others
+/// that are invisible. Received text could otherwise write what it likes on a terminal or a page, a
+/// verdict for example.
+///
+/// ```
+/// use mpay_domain::steers_display;
+///
+/// assert!("\u{1b}\u{9b}\n\u{202e}\u{feff}".chars().all(steers_display));
+/// assert!(!"Taxă, Плата".chars().any(steers_display));
+/// ```
+pub fn steers_display(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+        || matches!(c, '\u{E0000}'..='\u{E007F}')
+}
+
 /// A language of MPay's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Language {

@@ -13,11 +13,11 @@ use std::{
 use anyhow::{Context, ensure};
 use jiff::Timestamp;
 use mpay::{
-    client::encode_query,
     component,
     development::{Credentials, SERVICE_ID, read},
-    host::{Options, Server},
 };
+use mpay_client::encode_query;
+use mpay_host::{Options, Server};
 use serde_json::json;
 use wsse::{Algorithms, Signer};
 
@@ -86,9 +86,10 @@ async fn start(
     credentials.ensure()?;
     let state = tempfile::tempdir()?;
     let mut options = Options::new(workspace.join("spin.toml"));
+    mpay::refusals::as_component(&mut options);
     options.listen = ([127, 0, 0, 1], 0).into();
     options.state_dir = Some(state.path().to_owned());
-    options.component = Some(component.to_owned());
+    options.components = Some(component.to_owned());
     options.limits.requests_per_instance = per_instance;
     let variables = credentials.variables()?;
     options.variables = variables

@@ -4,12 +4,9 @@ use std::{io, process::ExitCode};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use mpay::{
-    client::{Answer, Client, Confirmation, OrderDetails},
-    development::SERVICE_ID,
-    roles::Roles,
-};
-use mpay_provider::domain::Money;
+use mpay::{development::SERVICE_ID, roles::Roles};
+use mpay_client::{Answer, Client, Confirmation, OrderDetails};
+use mpay_domain::Money;
 
 use crate::terminal::{Page, clean, fit, width};
 

@@ -1,4 +1,4 @@
-//! Builds the component, when it is needed and not before: a build script that called cargo could
+//! Builds the components, when it is needed and not before: a build script that called cargo could
 //! wait for itself.
 
 use std::env;
@@ -9,9 +9,9 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail, ensure};
 
 const TARGET: &str = "wasm32-wasip2";
-const PACKAGE: &str = "mpay-provider";
 const PROFILE: &str = "component";
-const FILE: &str = "mpay_provider.wasm";
+/// MPay's door and the people's door.
+const PACKAGES: [&str; 2] = ["mpay-provider", "mpay-office"];
 
 /// The folder with the `spin.toml`, from the current one upwards.
 pub fn workspace_root() -> Option<PathBuf> {
@@ -26,18 +26,19 @@ pub fn workspace_above(folder: &Path) -> Option<PathBuf> {
         .map(Path::to_owned)
 }
 
-/// Builds the component of a workspace where `spin.toml` expects it, and gives its path.
+/// Builds the components of a workspace where `spin.toml` expects them, and gives their folder.
 ///
 /// Cargo decides what is out of date; with nothing to do it takes less than a second.
 pub fn build(workspace: &Path, quiet: bool) -> anyhow::Result<PathBuf> {
     Build::new(workspace).quiet(quiet).run()
 }
 
-/// A build of the component in another way than the usual.
+/// A build of the components in another way than the usual.
 #[derive(Clone, Debug)]
 pub struct Build {
     workspace: PathBuf,
     target_dir: PathBuf,
+    packages: Vec<&'static str>,
     features: Vec<String>,
     example: Option<(String, String)>,
     relaxed_simd: bool,
@@ -51,6 +52,7 @@ impl Build {
         Self {
             target_dir: workspace.join("target"),
             workspace,
+            packages: PACKAGES.to_vec(),
             features: Vec::new(),
             example: None,
             relaxed_simd: true,
@@ -64,14 +66,20 @@ impl Build {
         self
     }
 
-    /// Turns a feature of the component on. Give it a target folder of its own, or `spin.toml` will
+    /// Builds MPay's door alone.
+    pub fn provider_only(mut self) -> Self {
+        self.packages.truncate(1);
+        self
+    }
+
+    /// Turns a feature of MPay's door on. Give it a target folder of its own, or `spin.toml` will
     /// serve it.
     pub fn feature(mut self, feature: impl Into<String>) -> Self {
         self.features.push(feature.into());
         self
     }
 
-    /// Builds an example program of a package instead, in the same way as the component.
+    /// Builds an example program of a package instead, in the same way as the components.
     pub fn example(mut self, package: impl Into<String>, name: impl Into<String>) -> Self {
         self.example = Some((package.into(), name.into()));
         self
@@ -89,7 +97,7 @@ impl Build {
         self
     }
 
-    /// Builds, and gives the path of the component.
+    /// Builds, and gives the folder of the components, or the path of the example.
     pub fn run(&self) -> anyhow::Result<PathBuf> {
         self.ensure_target()?;
         let mut cargo = self.command(cargo());
@@ -103,17 +111,23 @@ impl Build {
                 Path::new("examples").join(format!("{name}.wasm"))
             }
             None => {
-                cargo.args(["-p", PACKAGE, "--lib"]);
-                FILE.into()
+                cargo.arg("--lib");
+                cargo.args(self.packages.iter().flat_map(|package| ["-p", package]));
+                PathBuf::new()
             }
         };
         if !self.features.is_empty() {
-            cargo.arg("--features").arg(self.features.join(","));
+            let features = self
+                .features
+                .iter()
+                .map(|name| format!("{}/{name}", PACKAGES[0]));
+            let features: Vec<_> = features.collect();
+            cargo.arg("--features").arg(features.join(","));
         }
         if !self.relaxed_simd {
             cargo.arg("--no-default-features");
         }
-        let described = "building the component with `cargo build`";
+        let described = "building the components with `cargo build`";
         if self.quiet {
             let output = cargo.stdin(Stdio::null()).output().context(NO_CARGO)?;
             ensure!(
@@ -125,13 +139,13 @@ impl Build {
             let status = cargo.stdin(Stdio::null()).status().context(NO_CARGO)?;
             ensure!(status.success(), "{described} failed, see above");
         }
-        let component = self.target_dir.join(TARGET).join(PROFILE).join(file);
+        let built = self.target_dir.join(TARGET).join(PROFILE).join(file);
         ensure!(
-            component.is_file(),
+            built.exists(),
             "{described} succeeded, but there is no {}",
-            component.display()
+            built.display()
         );
-        Ok(component)
+        Ok(built)
     }
 
     /// Installs the standard library for Wasm if it is missing.
@@ -158,7 +172,7 @@ impl Build {
             .command("rustc")
             .args(["--print", "target-libdir", "--target", TARGET])
             .output()
-            .context("cannot run rustc, which building the component needs: install Rust from https://rustup.rs")?;
+            .context("cannot run rustc, which building the components needs: install Rust from https://rustup.rs")?;
         let folder = String::from_utf8_lossy(&output.stdout);
         Ok(output.status.success() && Path::new(folder.trim()).is_dir())
     }
@@ -179,7 +193,7 @@ impl Build {
 }
 
 const NO_CARGO: &str =
-    "cannot run cargo, which building the component needs: install Rust from https://rustup.rs";
+    "cannot run cargo, which building the components needs: install Rust from https://rustup.rs";
 
 /// The cargo that runs this program, or the one in the path.
 fn cargo() -> std::ffi::OsString {

@@ -5,7 +5,7 @@ use std::{fs, net::IpAddr, path::PathBuf, process::ExitCode};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use jiff::Timestamp;
-use mpay_provider::config::DEVELOPMENT_CERTIFICATE;
+use mpay_door::config::DEVELOPMENT_CERTIFICATE;
 
 use crate::{
     files::{make_folder, refuse_existing, write_public},

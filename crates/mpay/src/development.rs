@@ -8,16 +8,11 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use mpay_provider::config::{DEVELOPMENT_CERTIFICATE, DEVELOPMENT_TOKEN};
+use mpay_client::new_key;
+use mpay_door::config::DEVELOPMENT_CERTIFICATE;
+use mpay_office::config::DEVELOPMENT_TOKEN;
 use rand::RngExt;
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
-    PKCS_RSA_SHA256,
-};
-use rsa::{
-    RsaPrivateKey,
-    pkcs8::{EncodePrivateKey, LineEnding},
-};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyUsagePurpose};
 
 /// The service that the development provider serves.
 pub const SERVICE_ID: &str = "DEMO";
@@ -167,26 +162,6 @@ fn make(folder: &Path) -> anyhow::Result<()> {
     write("api-token", format!("{DEVELOPMENT_TOKEN}{token}\n"))
 }
 
-/// A key and a certificate that no provider knows, both PEM.
-///
-/// # Errors
-/// If they cannot be made.
-pub fn stranger() -> anyhow::Result<(String, String)> {
-    let (pem, key) = new_key()?;
-    let certificate = parameters("stranger").self_signed(&key)?;
-    Ok((pem, certificate.pem()))
-}
-
-fn new_key() -> anyhow::Result<(String, KeyPair)> {
-    let key = RsaPrivateKey::new(&mut rand::rng(), 2048).context("cannot make an RSA key")?;
-    let pem = key
-        .to_pkcs8_pem(LineEnding::LF)
-        .context("cannot write an RSA key")?
-        .to_string();
-    let pair = KeyPair::from_pkcs8_pem_and_sign_algo(&pem, &PKCS_RSA_SHA256)?;
-    Ok((pem, pair))
-}
-
 fn parameters(who: &str) -> CertificateParams {
     let mut parameters = CertificateParams::default();
     let name = format!("{DEVELOPMENT_CERTIFICATE} {who}");
@@ -198,6 +173,8 @@ fn parameters(who: &str) -> CertificateParams {
 
 #[cfg(test)]
 mod tests {
+    use mpay_door::{Configuration as _, config::Variables};
+
     use super::*;
 
     #[test]
@@ -207,17 +184,21 @@ mod tests {
         assert!(credentials.ensure().unwrap());
         assert!(!credentials.ensure().unwrap());
 
-        let mut variables = mpay_provider::config::Variables::default();
+        let mut variables = Variables::default();
         for (name, value) in credentials.variables().unwrap() {
             variables.set(name, value);
         }
-        let config = mpay_provider::config::Config::read(&variables).unwrap();
+        mpay_provider::config::Config::read(&variables).unwrap();
+        let config = mpay_office::config::Config::read(&variables).unwrap();
         assert!(config.api_tokens[0].matches(read(&credentials.api_token()).unwrap().trim()));
 
         // Anywhere else they are refused: both certificates and the token.
         variables.set("environment", "production".into());
         let wrong = mpay_provider::config::Config::read(&variables).unwrap_err();
-        assert_eq!(wrong.errors.len(), 3, "{:?}", wrong.errors);
+        assert_eq!(wrong.errors.len(), 2, "{:?}", wrong.errors);
+        let office = mpay_office::config::Config::read(&variables).unwrap();
+        assert_eq!(office.off().len(), 3, "{:?}", office.off());
+        assert!(office.api_tokens.is_empty());
 
         fs::remove_file(credentials.api_token()).unwrap();
         let error = credentials.ensure().unwrap_err().to_string();

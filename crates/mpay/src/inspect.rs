@@ -7,7 +7,8 @@ use std::{path::Path, path::PathBuf, process::ExitCode};
 use anyhow::Context;
 use clap::Args;
 use jiff::Timestamp;
-use mpay_provider::{digest::sha256, domain::time};
+use mpay_domain::time;
+use mpay_ledger::digest::sha256;
 use serde::Serialize;
 use wsse::{Certificate, Envelope, Policy, Trust};
 

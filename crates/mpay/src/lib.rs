@@ -1,12 +1,38 @@
 //! The native command `mpay`: hosts the component on a bare machine, and plays MPay against any
 //! provider.
+//!
+//! What it does is in libraries: [`mpay_host`] serves a component as Spin would, [`mpay_client`] is
+//! MPay's side of a call, [`mpay_offline`] its pages for payers, [`mpay_conform`] the functional test.
+//! Here are the command's arguments and what it prints, a file or folder for each command, and what
+//! several commands or the tests need:
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`up`] | `mpay up`: puts the parts below together |
+//! | [`component`] | builds the component, where there are sources |
+//! | [`development`] | keys, certificates and a token for a developer's machine |
+//! | [`refusals`] | what the host answers in the component's place |
+//! | [`roles`] | the flags that say who MPay and the provider are |
+//! | [`offline`], [`conform`] | the arguments of these two commands |
+//!
+//! ```no_run
+//! # async fn serve() -> anyhow::Result<()> {
+//! use mpay::{component, refusals};
+//!
+//! let workspace = component::workspace_root().expect("within the workspace");
+//! let mut options = mpay_host::Options::new(workspace.join("spin.toml"));
+//! options.components = Some(component::build(&workspace, false)?);
+//! refusals::as_component(&mut options);
+//! let server = mpay_host::Server::start(options).await?;
+//! println!("serving {}", server.url());
+//! # server.stop().await
+//! # }
+//! ```
 
-pub mod client;
 pub mod component;
 pub mod conform;
 pub mod development;
-pub mod dotenv;
-pub mod host;
 pub mod offline;
+pub mod refusals;
 pub mod roles;
 pub mod up;

@@ -18,7 +18,9 @@ mod verify;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use mpay::{conform, host, offline, up};
+use mpay::{conform, offline, up};
+use mpay_host::parse_argument;
+use mpay_offline::Mischief;
 
 /// Be paid through MPay: run a provider on this machine, and play MPay against any provider.
 #[derive(Debug, Parser)]
@@ -95,7 +97,7 @@ struct UpArguments {
     #[arg(long, value_name = "FOLDER")]
     state_dir: Option<PathBuf>,
     /// A variable's value, or a file that holds it; SPIN_VARIABLE_NAME does the same.
-    #[arg(long = "variable", value_name = "NAME=VALUE|NAME=@FILE", value_parser = host::parse_argument)]
+    #[arg(long = "variable", value_name = "NAME=VALUE|NAME=@FILE", value_parser = parse_argument)]
     variables: Vec<(String, String)>,
     /// Requests that an instance of the component is at, at once. They share one processor and, if
     /// one of them should break, its end; Spin's default is 16, and its flag is the same.
@@ -106,7 +108,7 @@ struct UpArguments {
     offline_listen: Option<SocketAddr>,
     /// How MPay offline sends confirmations unless the payer chooses otherwise.
     #[arg(long, value_enum, value_name = "KIND")]
-    mischief: Option<offline::Mischief>,
+    mischief: Option<Mischief>,
 }
 
 fn main() -> ExitCode {

@@ -4,14 +4,10 @@
 use base64ct::{Base64, Encoding};
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
 use serde::Serialize;
-use wsse::{Document, Element, XmlError};
-
-pub const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
-const WSSE: &str =
-    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
-const WSU: &str =
-    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd";
-const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
+use wsse::{
+    Document, Element, XmlError,
+    names::{self, DS, SOAP, WSSE, WSU},
+};
 
 /// A message's structure.
 #[derive(Debug, Default, Serialize)]
@@ -177,8 +173,7 @@ impl Reference {
 /// The paths of all elements with an id, in whatever attribute it stands.
 fn find(element: Element<'_>, id: &str, above: String, found: &mut Vec<String>) {
     let path = format!("{above}{}", element.local_name());
-    let xml = "http://www.w3.org/XML/1998/namespace";
-    let spellings = [(WSU, "Id"), ("", "Id"), ("", "ID"), (xml, "id")];
+    let spellings = [(WSU, "Id"), ("", "Id"), ("", "ID"), (names::XML, "id")];
     let here = spellings
         .iter()
         .any(|(namespace, name)| element.attribute(namespace, name) == Some(id));
@@ -225,10 +220,10 @@ fn expanded(element: Element<'_>) -> String {
 /// What an algorithm's identifier ends in, which is how people know it.
 pub fn short(identifier: &str) -> &str {
     match identifier {
-        "http://www.w3.org/2001/10/xml-exc-c14n#" => "exclusive C14N",
-        "http://www.w3.org/2001/10/xml-exc-c14n#WithComments" => "exclusive C14N with comments",
-        "http://www.w3.org/TR/2001/REC-xml-c14n-20010315" => "C14N 1.0",
-        "http://www.w3.org/2006/12/xml-c14n11" => "C14N 1.1",
+        names::EXC_C14N => "exclusive C14N",
+        names::EXC_C14N_WITH_COMMENTS => "exclusive C14N with comments",
+        names::C14N_10 => "C14N 1.0",
+        names::C14N_11 => "C14N 1.1",
         other => other.rsplit(['#', '/']).next().unwrap_or(other),
     }
 }

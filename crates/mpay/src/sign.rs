@@ -8,13 +8,12 @@ use clap::Args;
 use jiff::Timestamp;
 use mpay::roles::Hash;
 use pkcs8::{EncodePrivateKey, LineEnding};
-use wsse::{Algorithms, Content, Document, Signer};
+use wsse::{Algorithms, Content, Document, Signer, names::SOAP};
 
 use crate::{
     files::write_public,
     inspect::{parse_time, read_message},
     keys::material,
-    message::SOAP,
     passphrase::Passphrase,
     terminal::print_raw,
 };

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use mpay_domain::steers_display;
 use serde::Serialize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -13,12 +14,12 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 ///
 /// Received text could otherwise write what it likes on the terminal, a verdict for example.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unsafe) {
+    if !text.chars().any(steers_display) {
         return Cow::Borrowed(text);
     }
     let mut clean = String::with_capacity(text.len() + 8);
     for c in text.chars() {
-        if is_unsafe(c) {
+        if steers_display(c) {
             clean.extend(c.escape_unicode());
         } else {
             clean.push(c);
@@ -30,12 +31,6 @@ pub fn clean(text: &str) -> Cow<'_, str> {
 /// The same for a text of several lines, such as an error.
 pub fn clean_lines(text: &str) -> String {
     text.lines().map(clean).collect::<Vec<_>>().join("\n")
-}
-
-fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
-        || matches!(c, '\u{E0000}'..='\u{E007F}')
 }
 
 /// How many columns of a terminal a text takes.
@@ -185,7 +180,7 @@ fn json(value: &impl Serialize) -> serde_json::Result<String> {
     let text = serde_json::to_string_pretty(value)?;
     let mut clean = String::with_capacity(text.len() + 1);
     for c in text.chars() {
-        if c != '\n' && is_unsafe(c) {
+        if c != '\n' && steers_display(c) {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
                 clean.push_str(&format!("\\u{unit:04x}"));
@@ -223,7 +218,7 @@ mod tests {
         page.finding(Mark::Wrong, hostile, Some(hostile));
         let colours_off = anstream::adapter::strip_str(&page.0).to_string();
         assert!(
-            !colours_off.chars().any(|c| c != '\n' && is_unsafe(c)),
+            !colours_off.chars().any(|c| c != '\n' && steers_display(c)),
             "{colours_off:?}"
         );
     }
@@ -232,7 +227,10 @@ mod tests {
     fn json_carries_the_same_text_without_control_characters() {
         let hostile = "a\u{1b}\u{9b}\u{e0001}é\n";
         let text = json(&[hostile]).unwrap();
-        assert!(!text.chars().any(|c| c != '\n' && is_unsafe(c)), "{text:?}");
+        assert!(
+            !text.chars().any(|c| c != '\n' && steers_display(c)),
+            "{text:?}"
+        );
         let read: Vec<String> = serde_json::from_str(&text).unwrap();
         assert_eq!(read, [hostile]);
     }

@@ -8,14 +8,15 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use mpay_host::{Environment, Options, Server};
+use mpay_offline::Mischief;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     component,
     development::{Credentials, SERVICE_ID, read},
-    dotenv::Environment,
-    host::{Options, Server},
-    offline::{self, Mischief},
+    offline::{PAUSE, beside},
+    refusals,
 };
 
 /// What `mpay up` is asked for.
@@ -44,6 +45,7 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         bail!("there is no spin.toml here or above: run this in the project's folder");
     };
     let mut options = Options::new(workspace.join("spin.toml"));
+    refusals::as_component(&mut options);
     options.listen = up.listen;
     options.state_dir = up.state_dir;
     options.variables = up.variables;
@@ -88,7 +90,7 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         None => None,
     };
     let url = server.url();
-    let offline_url = offline.as_ref().map(offline::Server::url);
+    let offline_url = offline.as_ref().map(mpay_offline::Server::url);
     let greeting =
         tokio::task::spawn_blocking(move || greet(&url, offline_url, credentials.as_ref()));
     let told_to_stop = async {
@@ -131,13 +133,13 @@ fn offline_options(
     provider: SocketAddr,
     credentials: &Credentials,
     services: Vec<String>,
-) -> anyhow::Result<offline::Options> {
+) -> anyhow::Result<mpay_offline::Options> {
     let mut reached = provider;
     if reached.ip().is_unspecified() {
         reached.set_ip(Ipv4Addr::LOCALHOST.into());
     }
-    Ok(offline::Options {
-        listen: offline::beside(provider),
+    Ok(mpay_offline::Options {
+        listen: beside(provider),
         provider: format!("http://{reached}/"),
         key: read(&credentials.mpay_key())?,
         certificate: read(&credentials.mpay_certificate())?,
@@ -145,24 +147,24 @@ fn offline_options(
         algorithms: wsse::Algorithms::SHA1,
         services,
         mischief: None,
-        pause: offline::PAUSE,
+        pause: PAUSE,
     })
 }
 
 /// Starts it at the address that was asked for, or at its usual one, or, if that is taken, at any.
 async fn start_offline(
-    mut options: offline::Options,
+    mut options: mpay_offline::Options,
     listen: Option<SocketAddr>,
-) -> anyhow::Result<offline::Server> {
+) -> anyhow::Result<mpay_offline::Server> {
     if let Some(listen) = listen {
         options.listen = listen;
-        return offline::Server::start(options).await;
+        return mpay_offline::Server::start(options).await;
     }
-    match offline::Server::start(options.clone()).await {
+    match mpay_offline::Server::start(options.clone()).await {
         Ok(server) => Ok(server),
         Err(_) => {
             options.listen.set_port(0);
-            offline::Server::start(options).await
+            mpay_offline::Server::start(options).await
         }
     }
 }
@@ -201,7 +203,7 @@ fn greet(
     println!("MPay calls     {url}/");
     println!("WSDL           {url}/?wsdl");
     println!("Order API      {url}/api/orders/SERVICE/KEY");
-    println!("Health         {url}/health");
+    println!("Health         {url}/health and {url}/health/office");
     let errors = report["errors"].as_array().into_iter().flatten();
     let errors: Vec<_> = errors.filter_map(|error| error.as_str()).collect();
     if !healthy {

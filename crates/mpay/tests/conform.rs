@@ -17,15 +17,13 @@ use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
-use mpay::{
-    client::{Answer, Client, Confirmation, encode_query},
-    component,
-    conform::{
-        self, AREAS, Identity, Options, OrdersGiven, Outcome, Report, Severity, inspect, piece,
-        swap,
-    },
-    host::{Log, Options as HostOptions, Server},
+use mpay::component;
+use mpay_client::{Answer, Client, Confirmation, encode_query};
+use mpay_conform as conform;
+use mpay_conform::{
+    AREAS, Identity, Options, OrdersGiven, Outcome, Report, Severity, inspect, piece, swap,
 };
+use mpay_host::{Log, Options as HostOptions, Server};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, runtime::Runtime};
@@ -66,9 +64,10 @@ impl Provider {
         let component = COMPONENT.get_or_init(|| component::build(workspace(), true).unwrap());
         let state = tempfile::tempdir().unwrap();
         let mut options = HostOptions::new(workspace().join("spin.toml"));
+        mpay::refusals::as_component(&mut options);
         options.listen = ([127, 0, 0, 1], 0).into();
         options.state_dir = Some(state.path().to_owned());
-        options.component = Some(component.clone());
+        options.components = Some(component.clone());
         options.log = Log::new(std::io::sink());
         options.variables = [
             ("environment", "test"),

@@ -47,7 +47,7 @@ mod chain;
 mod datetime;
 mod distinguished_name;
 mod envelope;
-mod names;
+pub mod names;
 mod policy;
 #[cfg(feature = "sign")]
 mod sign;

@@ -17,11 +17,11 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use jiff::Timestamp;
 use mpay::{
-    client::{Answer, Client, Confirmation, encode_query},
     component,
     development::{Credentials, SERVICE_ID, read},
     roles::{Cast, Roles},
 };
+use mpay_client::{Answer, Client, Confirmation, encode_query};
 use rand::RngExt;
 use serde_json::json;
 use wsse::{Algorithms, Content, Signer};

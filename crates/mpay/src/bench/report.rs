@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use mpay_provider::soap::NAMESPACE;
+use mpay_client::NAMESPACE;
 use serde::Serialize;
 use wsse::{Certificate, Envelope, Policy, Trust};
 

@@ -4,18 +4,24 @@ use std::{ffi::OsString, fs, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::bail;
 use jiff::Timestamp;
-use mpay::{
-    development::Credentials,
-    dotenv,
-    host::{Manifest, Variables as Resolved},
+use mpay::development::Credentials;
+use mpay_door::{
+    Configuration,
+    config::{ConfigError, Environment, Misconfigured, Unread, Variables},
 };
-use mpay_provider::config::{Config, ConfigError, Environment, Unread, VARIABLES, Variables};
+use mpay_host::{Environment as DotEnv, Manifest, Variables as Resolved};
+use mpay_office::config::Config as OfficeConfig;
+use mpay_provider::config::Config;
 
 use super::{
     Findings,
     certificates::{self, Certificates, Texts},
     component,
 };
+
+/// The names of the doors in the manifest.
+const PROVIDER: &str = "mpay-provider";
+const OFFICE: &str = "mpay-office";
 
 /// What a folder configures, for the questions to a running provider.
 #[derive(Default)]
@@ -60,7 +66,9 @@ pub fn examine(
         "manifest",
         format!("{} can be served", manifest.path.display()),
     );
-    component::examine(&manifest.component_path(), findings);
+    for component in manifest.components.values() {
+        component::examine(&manifest.component_path(component), findings);
+    }
     examine_files(folder, findings);
 
     let environment = read_environment(folder, findings);
@@ -83,14 +91,12 @@ pub fn examine(
             return Ok(setup);
         }
     };
-    let mut variables = Variables::default();
-    for name in VARIABLES {
-        match resolved.get(name) {
-            Ok(value) => variables.set(name, value.to_owned()),
-            Err(_) => variables.set_unread(name, Unread::Undefined),
-        }
-    }
-    let text = |name| resolved.get(name).unwrap_or_default();
+    let provider = resolved.get(PROVIDER);
+    let text = |name| {
+        provider
+            .and_then(|door| door.get(name).ok())
+            .unwrap_or_default()
+    };
     let texts = Texts {
         service_key: text("service_key"),
         service_certificate: text("service_certificate"),
@@ -99,15 +105,38 @@ pub fn examine(
     };
     let explained = findings.findings.len();
     setup.certificates = certificates::examine(&texts, Timestamp::now(), findings);
-    match Config::read(&variables) {
-        Ok(config) => {
-            examine_mistakes(&config.off, explained, findings);
-            examine_config(&config, findings);
-            setup.config = Some(config);
-        }
-        Err(wrong) => examine_mistakes(&wrong.errors, explained, findings),
+    if let Some(config) = examine_door::<Config>(provider, explained, findings) {
+        examine_config(&config, findings);
+        setup.config = Some(config);
     }
+    examine_door::<OfficeConfig>(resolved.get(OFFICE), explained, findings);
     Ok(setup)
+}
+
+/// Reads the variables of a door, if the manifest has it.
+fn examine_door<C: Configuration>(
+    resolved: Option<&Resolved>,
+    explained: usize,
+    findings: &mut Findings,
+) -> Option<C> {
+    let resolved = resolved?;
+    let mut variables = Variables::default();
+    for &name in C::VARIABLES {
+        match resolved.get(name) {
+            Ok(value) => variables.set(name, value.to_owned()),
+            Err(_) => variables.set_unread(name, Unread::Undefined),
+        }
+    }
+    match C::read(&variables) {
+        Ok(config) => {
+            examine_mistakes(config.off(), explained, findings);
+            Some(config)
+        }
+        Err(Misconfigured { errors, .. }) => {
+            examine_mistakes(&errors, explained, findings);
+            None
+        }
+    }
 }
 
 /// Tells of mistakes in variables, unless one of the findings after the first `explained` did so in
@@ -131,14 +160,14 @@ fn examine_mistakes(errors: &[ConfigError], explained: usize, findings: &mut Fin
 }
 
 /// The environment with the `.env` that whoever starts the provider in the folder has.
-fn read_environment(folder: &Path, findings: &mut Findings) -> dotenv::Environment {
-    let environment = dotenv::Environment::read(folder).unwrap_or_else(|error| {
+fn read_environment(folder: &Path, findings: &mut Findings) -> DotEnv {
+    let environment = DotEnv::read(folder).unwrap_or_else(|error| {
         findings.wrong(
             "dotenv",
             error.to_string(),
             "Each line is NAME=VALUE; a value of several lines stands in double quotes. `mpay keys variables --env` writes one.",
         );
-        dotenv::Environment::default()
+        DotEnv::default()
     });
     let read = environment.set_by_file();
     if !read.is_empty() {

@@ -12,7 +12,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::bail;
 use clap::Args;
-use mpay::host;
+use mpay_host as host;
 use serde::Serialize;
 
 use crate::{
@@ -88,6 +88,11 @@ impl Findings {
             target: target.into(),
             findings: Vec::new(),
         }
+    }
+
+    /// Whether something of this text was found already.
+    fn has(&self, text: &str) -> bool {
+        self.findings.iter().any(|finding| finding.text == text)
     }
 
     fn ok(&mut self, id: &'static str, text: impl Into<String>) {

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
-use mpay_provider::soap::NAMESPACE;
+use mpay_client::NAMESPACE;
 use pkcs8::{EncodePrivateKey, LineEnding};
 use rand::RngExt;
 use wsse::{
     Algorithms, Certificate, Content, Envelope, SecurityError, Signer, Trust, Verified, Writer,
+    names::SOAP,
 };
 
 use super::{Arguments, folder::Setup, http::Reply};
 use crate::{
     inspect::policy,
     keys::material,
-    message::{Outline, SOAP, member},
+    message::{Outline, member},
     trust,
 };
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use mpay_provider::digest::sha256;
+use mpay_ledger::digest::sha256;
 use wsse::{Algorithms, Certificate, Document, Hash, SecurityError, Verified};
 
 use super::{
@@ -66,6 +66,38 @@ pub fn examine(
     examination.call_signed()
 }
 
+/// Where the people's door says how it is.
+const OFFICE_HEALTH: &str = mpay_office::service::HEALTH;
+
+/// What a door says of itself.
+struct Health {
+    environment: String,
+    version: String,
+    errors: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Health {
+    /// `None` if it is not this provider's answer.
+    fn read(reply: &Reply) -> Option<Self> {
+        let health: serde_json::Value = serde_json::from_slice(&reply.body).ok()?;
+        health["status"].as_str()?;
+        let lines = |name: &str| {
+            let lines = health[name].as_array().into_iter().flatten();
+            lines
+                .filter_map(|line| Some(line.as_str()?.to_owned()))
+                .collect()
+        };
+        let text = |name: &str| health[name].as_str().unwrap_or("?").to_owned();
+        Some(Self {
+            environment: text("environment"),
+            version: text("version"),
+            errors: lines("errors"),
+            warnings: lines("warnings"),
+        })
+    }
+}
+
 /// What to do about a line of `/health` that is not about a variable.
 fn advice_of(line: &str) -> Option<(&'static str, &'static str)> {
     match line.split_once(':')?.0 {
@@ -103,6 +135,7 @@ impl Examination<'_> {
     fn reach(&mut self, timeout: Duration) -> bool {
         let base = self.url.trim_end_matches('/');
         let base = base.strip_suffix("/ServiceProvider.svc").unwrap_or(base);
+        let base = base.to_owned();
         let health = format!("{base}/health");
         let reply = match self.http.get(&health) {
             Ok(reply) => reply,
@@ -122,7 +155,51 @@ impl Examination<'_> {
             Err(error) => return self.unreachable(&error),
         };
         self.read_clock(&reply);
-        self.read_health(&reply)
+        let reached = self.read_health(&reply);
+        if reached {
+            self.look_at_the_office(&base);
+        }
+        reached
+    }
+
+    /// Asks the people's door how it is. Nobody outside need reach it.
+    fn look_at_the_office(&mut self, base: &str) {
+        let reply = self.http.get(&format!("{base}{OFFICE_HEALTH}"));
+        let health = reply.ok().and_then(|reply| Health::read(&reply));
+        match health {
+            Some(health) => {
+                self.findings
+                    .ok("office", "the people's door is up: the order API");
+                self.tell(&health);
+            }
+            None => self.findings.note(
+                "office",
+                format!("{OFFICE_HEALTH} does not answer here"),
+                "Fine if a proxy keeps the order API from this machine, or if it is another provider.",
+            ),
+        }
+    }
+
+    /// Tells what a door says of itself, unless the other door has said it.
+    fn tell(&mut self, health: &Health) {
+        for line in &health.errors {
+            let (id, advice) = advice_of(line).unwrap_or((
+                "variables",
+                "Mend the variable where the provider is started; `mpay doctor DIR` there says more.",
+            ));
+            if !self.findings.has(line) {
+                self.findings.wrong(id, line.as_str(), advice);
+            }
+        }
+        for line in &health.warnings {
+            let (id, advice) = advice_of(line).unwrap_or((
+                "health",
+                "Have the next certificate ready before; the variable of MPay's takes several.",
+            ));
+            if !self.findings.has(line) {
+                self.findings.warning(id, line.as_str(), advice);
+            }
+        }
     }
 
     fn unreachable(&mut self, error: &ureq::Error) -> bool {
@@ -164,22 +241,15 @@ impl Examination<'_> {
     }
 
     fn read_health(&mut self, reply: &Reply) -> bool {
-        let health: Option<serde_json::Value> = serde_json::from_slice(&reply.body).ok();
-        let health = health.filter(|health| health["status"].is_string());
-        let lines = |name: &str| -> Vec<String> {
-            let lines = health.as_ref().and_then(|health| health[name].as_array());
-            let lines = lines.into_iter().flatten();
-            lines
-                .filter_map(|line| line.as_str().map(str::to_owned))
-                .collect()
-        };
+        let health = Health::read(reply);
         match (&health, reply.status) {
             (Some(health), 200) => {
-                let environment = health["environment"].as_str().unwrap_or("?");
-                let version = health["version"].as_str().unwrap_or("?");
                 self.findings.ok(
                     "health",
-                    format!("mpay-provider {version} is up, for environment {environment}"),
+                    format!(
+                        "mpay-provider {} is up, for environment {}",
+                        health.version, health.environment
+                    ),
                 );
             }
             (Some(_), _) => {}
@@ -212,19 +282,8 @@ impl Examination<'_> {
                 "Fine if it is another provider, or if a proxy lets only the service through.",
             ),
         }
-        for line in lines("errors") {
-            let (id, advice) = advice_of(&line).unwrap_or((
-                "variables",
-                "Mend the variable where the provider is started; `mpay doctor DIR` there says more.",
-            ));
-            self.findings.wrong(id, line, advice);
-        }
-        for line in lines("warnings") {
-            let (id, advice) = advice_of(&line).unwrap_or((
-                "health",
-                "Have the next certificate ready before; the variable of MPay's takes several.",
-            ));
-            self.findings.warning(id, line, advice);
+        if let Some(health) = &health {
+            self.tell(health);
         }
         true
     }

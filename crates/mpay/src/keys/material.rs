@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 use base64ct::{Base64, Encoding};
 use der::{Decode, Encode, asn1::ObjectIdentifier};
 use jiff::Timestamp;
-use mpay_provider::digest::hex;
+use mpay_ledger::digest::hex;
 use pkcs8::{DecodePrivateKey, PrivateKeyInfoRef};
 use rsa::{RsaPrivateKey, RsaPublicKey, pkcs1::DecodeRsaPrivateKey, traits::PublicKeyParts};
 use sha1::{Digest, Sha1};

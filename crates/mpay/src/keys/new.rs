@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use mpay_provider::domain::check_state_identifier;
+use mpay_domain::check_state_identifier;
 use pkcs8::{EncodePrivateKey, EncryptedPrivateKeyInfo, LineEnding, SecretDocument, pkcs5::pbes2};
 use rand::RngExt;
 use rcgen::{

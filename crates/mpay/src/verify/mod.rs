@@ -7,17 +7,16 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::{Context, bail};
 use clap::Args;
 use jiff::Timestamp;
-use mpay_provider::{
-    digest::sha256,
-    domain::{Money, time},
-    soap::{MENTIONED, NAMESPACE},
-};
+use mpay_client::NAMESPACE;
+use mpay_domain::{Money, time};
+use mpay_ledger::digest::sha256;
+use mpay_provider::soap::MENTIONED;
 use serde::Serialize;
-use wsse::{Certificate, Element, Envelope, Trust, Verified};
+use wsse::{Certificate, Element, Envelope, Trust, Verified, names::SOAP};
 
 use crate::{
     inspect::{parse_time, policy, read_message},
-    message::{Outline, SOAP, child, member},
+    message::{Outline, child, member},
     terminal::{Mark, Page, print_json},
     trust::{self, Signers},
 };

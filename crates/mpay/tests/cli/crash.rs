@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mpay::client::{Answer, Client, Confirmation};
+use mpay_client::{Answer, Client, Confirmation};
 use rand::RngExt;
 
 use crate::deployment::{Deployed, Place, payment};

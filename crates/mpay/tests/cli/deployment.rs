@@ -1,4 +1,4 @@
-//! A deployment: `mpay up` in a folder that holds the manifest and the component, and no sources.
+//! A deployment: `mpay up` in a folder that holds the manifest and the components, and no sources.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mpay::client::{Answer, Client, Confirmation};
+use mpay_client::{Answer, Client, Confirmation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wsse::{Certificate, Signer};
@@ -26,15 +26,15 @@ pub struct Place(TempDir);
 
 impl Place {
     pub fn new() -> Self {
-        let component = mpay::component::build(workspace(), true).unwrap();
+        let built = mpay::component::build(workspace(), true).unwrap();
         let place = tempfile::tempdir().unwrap();
         let manifest = place.path().join("spin.toml");
         std::fs::copy(workspace().join("spin.toml"), manifest).unwrap();
-        let source = place
-            .path()
-            .join(component.strip_prefix(workspace()).unwrap());
-        std::fs::create_dir_all(source.parent().unwrap()).unwrap();
-        std::fs::copy(&component, source).unwrap();
+        let folder = place.path().join(built.strip_prefix(workspace()).unwrap());
+        std::fs::create_dir_all(&folder).unwrap();
+        for file in ["mpay_provider.wasm", "mpay_office.wasm"] {
+            std::fs::copy(built.join(file), folder.join(file)).unwrap();
+        }
         Self(place)
     }
 

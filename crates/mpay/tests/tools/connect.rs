@@ -55,8 +55,8 @@ fn the_folder_has_all_that_the_form_asks() {
         assert!(form.contains(word), "{word}: {form}");
     }
     let cer = fs::read(folder.join("form/primaria-exemplu.cer")).unwrap();
-    assert_eq!(mpay_provider::digest::sha256(&cer).len(), 64);
-    assert!(form.contains(&mpay_provider::digest::sha256(&cer)));
+    assert_eq!(mpay_ledger::digest::sha256(&cer).len(), 64);
+    assert!(form.contains(&mpay_ledger::digest::sha256(&cer)));
     assert_eq!(
         fs::read(folder.join("form/primaria-exemplu.png")).unwrap(),
         logo(512, 256)

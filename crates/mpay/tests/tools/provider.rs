@@ -3,11 +3,9 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use mpay::{
-    client::{Answer, Client, Confirmation},
-    component,
-    host::{Log, Options, Server},
-};
+use mpay::component;
+use mpay_client::{Answer, Client, Confirmation};
+use mpay_host::{Log, Options, Server};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -43,9 +41,10 @@ impl Provider {
     pub fn with(variables: &[(&str, &str)]) -> Provider {
         let state = tempfile::tempdir().unwrap();
         let mut options = Options::new(workspace().join("spin.toml"));
+        mpay::refusals::as_component(&mut options);
         options.listen = ([127, 0, 0, 1], 0).into();
         options.state_dir = Some(state.path().to_owned());
-        options.component = Some(built());
+        options.components = Some(built());
         options.log = Log::new(std::io::sink());
         let defaults = [
             ("environment", "test".to_owned()),

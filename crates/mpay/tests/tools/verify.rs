@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, fs, io::Write, path::Path};
 
-use mpay::client::Answer;
+use mpay_client::Answer;
 use serde_json::Value;
 
 use crate::{
@@ -68,7 +68,7 @@ fn meta(files: &Files) -> Value {
 fn forge(files: &Files, name: &str, content: Vec<u8>) -> Files {
     let mut forged = files.clone();
     let mut meta = meta(files);
-    let hash = mpay_provider::digest::sha256(&content);
+    let hash = mpay_ledger::digest::sha256(&content);
     meta[format!("{}_sha256", name.trim_end_matches(".xml"))] = hash.into();
     forged.insert(name.to_owned(), content);
     forged.insert("meta.json".to_owned(), meta.to_string().into_bytes());

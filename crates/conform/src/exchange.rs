@@ -1,0 +1,39 @@
+//! What was sent and received.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// An HTTP request, and what came back.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// Why it was sent.
+    pub purpose: String,
+    /// HTTP method.
+    pub method: &'static str,
+    /// Where it went.
+    pub url: String,
+    /// Its headers.
+    pub headers: Vec<(String, String)>,
+    /// Its body.
+    pub body: String,
+    /// The answer, or why there was none.
+    pub answer: Result<Answer, String>,
+    /// How long the answer took.
+    pub duration: Duration,
+}
+
+/// An HTTP answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// When it came.
+    pub received: Timestamp,
+    /// HTTP version, such as `HTTP/1.1`.
+    pub version: String,
+    /// Its headers; names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Its body.
+    pub body: Vec<u8>,
+}

@@ -1,0 +1,16 @@
+//! The key-value store: `wasi:keyvalue` over Spin's own SQLite table.
+//!
+//! From the guest downwards: [`interface`] → [`database`] → [`writer`] → [`place`] → [`error`].
+
+mod database;
+mod error;
+mod interface;
+mod observer;
+mod place;
+mod writer;
+
+pub use database::Database;
+pub use error::{Error, Loss};
+pub use interface::{Bucket, Cas, Manner};
+pub(super) use interface::{HasKeyValue, KeyValue, KeyValueView};
+pub use observer::{Call, Fault, Observer, Operation};

@@ -1,0 +1,120 @@
+//! MPay offline: the payer's side of MPay on one's own machine, for rehearsals. It shows an order as
+//! MPay's pay page does, confirms payments until that succeeds, plays what can go wrong, and keeps a
+//! journal of all messages.
+//!
+//! Every page works without a script. All state is in memory, and bounded.
+//!
+//! ```no_run
+//! # async fn run(options: mpay_offline::Options) -> anyhow::Result<()> {
+//! use mpay_offline::Server;
+//!
+//! let server = Server::start(options).await?;
+//! println!("pay at {}", server.url());
+//! server.stop().await
+//! # }
+//! ```
+//!
+//! In the order in which a payment passes them:
+//!
+//! | module | what |
+//! | --- | --- |
+//! | `server`, `http` | connections; requests and replies as the pages need them |
+//! | `routes` | from a request to a page: the paths are those of MPay's own sites |
+//! | `language`, `text`, `pages`, `pdf` | what the payer sees, in three languages, and the invoice as PDF |
+//! | `checkout` | what an order asks of the payer, and what they entered |
+//! | `invoice`, `payment` | an invoice, and the confirmations that are sent for it until one succeeds |
+//! | `mischief`, `shape` | what can go wrong on the way, and the forms that other stacks give a message |
+//! | `provider`, `journal` | the calls, and what was said in them |
+//!
+//! A payment: `routes` → `checkout` → `payment` → `mischief`, if one was chosen → `provider` →
+//! [`mpay_client`] → the provider; its answer goes into `journal`, and the page shows what `payment`
+//! made of it.
+
+mod checkout;
+mod http;
+mod invoice;
+mod journal;
+mod language;
+mod mischief;
+mod pages;
+mod payment;
+mod pdf;
+mod provider;
+mod routes;
+mod server;
+mod shape;
+mod text;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context;
+pub use language::Language;
+pub use mischief::Mischief;
+use mpay_client::Client;
+pub use server::Server;
+use wsse::{Algorithms, Certificate, Signer};
+
+/// What to play MPay with, and against whom.
+#[derive(Clone)]
+pub struct Options {
+    /// Where to listen; port 0 takes a free one. On a loopback address, requests for other hosts are
+    /// refused.
+    pub listen: SocketAddr,
+    /// The provider.
+    pub provider: String,
+    /// MPay's private key, PEM.
+    pub key: String,
+    /// MPay's certificate, PEM.
+    pub certificate: String,
+    /// The certificate that the provider must sign with, PEM.
+    pub provider_certificate: String,
+    /// How MPay signs.
+    pub algorithms: Algorithms,
+    /// ServiceIDs that the start page offers.
+    pub services: Vec<String>,
+    /// How confirmations are sent unless the payer chooses; `None` is as MPay sends them.
+    pub mischief: Option<Mischief>,
+    /// The pause after the first confirmation that did not succeed; the next ones double.
+    pub pause: Duration,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("listen", &self.listen)
+            .field("provider", &self.provider)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Everything that requests share.
+struct Offline {
+    provider: Arc<provider::Provider>,
+    payments: payment::Payments,
+    invoices: invoice::Invoices,
+    services: Vec<String>,
+    mischief: Option<Mischief>,
+    pause: Duration,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Offline {
+    fn new(options: Options, runtime: tokio::runtime::Handle) -> anyhow::Result<Self> {
+        let signer = Signer::from_pem(&options.key, &options.certificate)
+            .context("MPay's key and certificate")?;
+        let certificate = Certificate::from_pem(&options.provider_certificate)
+            .context("the provider's certificate")?;
+        let key = shape::Key::from_pem(&options.key, &options.certificate)?;
+        let client =
+            Client::new(&options.provider, signer, certificate).with_algorithms(options.algorithms);
+        Ok(Self {
+            provider: Arc::new(provider::Provider::new(client, options.algorithms, key)),
+            payments: payment::Payments::default(),
+            invoices: invoice::Invoices::default(),
+            services: options.services,
+            mischief: options.mischief,
+            pause: options.pause,
+            runtime,
+        })
+    }
+}

@@ -1,0 +1,273 @@
+//! The pages. Whatever comes from outside goes through maud, which escapes it.
+
+mod invoice;
+mod journal;
+mod payment;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use maud::{DOCTYPE, Markup, html};
+use mpay_domain::{Money, time};
+
+pub use invoice::{instrument, invoice, no_order};
+pub use journal::{exchange, journal};
+pub use payment::{path as payment_path, payment};
+
+use super::{
+    Language,
+    http::{Request, link},
+    journal::Outcome,
+    payment::{Payment, Stage},
+    text::{self, Text},
+};
+use mpay_client::OrderDetails;
+
+/// For whom a page is.
+#[derive(Debug, Clone)]
+pub struct View {
+    language: Language,
+    /// The address at which the same page is found by GET.
+    here: String,
+}
+
+impl View {
+    /// For who made a request, of a page that is found at `here`.
+    pub fn new(request: &Request, here: String) -> Self {
+        Self {
+            language: request.language,
+            here,
+        }
+    }
+
+    fn t(&self, text: Text) -> &'static str {
+        text.of(self.language)
+    }
+}
+
+/// A page, which the browser reloads after so many seconds.
+fn layout(view: &View, title: &str, reload: Option<u32>, content: Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang=(view.language.code()) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                @if let Some(seconds) = reload {
+                    meta http-equiv="refresh" content=(seconds);
+                }
+                title { (title) " · MPay offline" }
+                link rel="stylesheet" href="/style.css";
+            }
+            body {
+                p.rehearsal role="note" {
+                    strong { (view.t(text::REHEARSAL)) } " " (view.t(text::NOT_MPAY))
+                }
+                header {
+                    a.brand href="/" { "MPay " span { "offline" } }
+                    nav {
+                        a href="/journal" { (view.t(text::JOURNAL)) }
+                        span.languages role="group" aria-label=(view.t(text::LANGUAGES)) {
+                            @for language in Language::ALL {
+                                @if language == view.language {
+                                    b aria-current="true" { (language.code()) }
+                                } @else {
+                                    a href=(in_language(&view.here, language)) hreflang=(language.code())
+                                        lang=(language.code()) title=(language.name()) { (language.code()) }
+                                }
+                            }
+                        }
+                    }
+                }
+                main { (content) }
+            }
+        }
+    }
+}
+
+/// The same page in another language.
+fn in_language(here: &str, language: Language) -> String {
+    let separator = if here.contains('?') { '&' } else { '?' };
+    format!("{here}{separator}lang={}", language.code())
+}
+
+/// The start page: the payer picks a service and types the order number.
+pub fn start(view: &View, provider: &str, services: &[String], recent: &[Arc<Payment>]) -> Markup {
+    let content = html! {
+        h1 { (view.t(text::START_TITLE)) }
+        p.hint { (view.t(text::START_HINT)) }
+        form.card.narrow method="post" action="/service/pay" {
+            label {
+                span { (view.t(text::SERVICE)) }
+                @if services.is_empty() {
+                    input name="ServiceID" required maxlength="36" autocomplete="off";
+                } @else {
+                    select name="ServiceID" {
+                        @for service in services { option { (service) } }
+                    }
+                }
+            }
+            label {
+                span { (view.t(text::ORDER_NUMBER)) }
+                input name="OrderKey" required maxlength="36" autocomplete="off" autofocus;
+            }
+            button.primary { (view.t(text::SHOW_INVOICE)) }
+        }
+        @if !recent.is_empty() {
+            h2 { (view.t(text::RECENT)) }
+            ul.list {
+                @for payment in recent {
+                    @let purchase = &payment.purchase;
+                    li { a href=(payment_path(payment)) {
+                        span { (purchase.confirmation.order_key) " · " (purchase.reason) }
+                        span.end {
+                            (money(&purchase.confirmation.total)) " " (purchase.confirmation.currency) " "
+                            (stage(view, payment.progress().stage))
+                        }
+                    } }
+                }
+            }
+        }
+        p.hint { (view.t(text::PROVIDER)) ": " code { (provider) } }
+    };
+    layout(view, view.t(text::START_TITLE), None, content)
+}
+
+/// What is said when a page sends too little.
+pub fn missing(view: &View) -> Markup {
+    message(view, text::MISSING, text::MISSING_HINT)
+}
+
+/// What is said of a page that is not there.
+pub fn not_found(view: &View) -> Markup {
+    message(view, text::NOT_FOUND, text::NOT_FOUND_HINT)
+}
+
+fn message(view: &View, title: Text, hint: Text) -> Markup {
+    let content = html! {
+        h1 { (view.t(title)) }
+        p { (view.t(hint)) }
+        p { a.button href="/" { (view.t(text::START)) } }
+    };
+    layout(view, view.t(title), None, content)
+}
+
+/// A payment's stage, as a mark.
+fn stage(view: &View, stage: Stage) -> Markup {
+    let (class, label) = match stage {
+        Stage::Confirmed => ("good", text::CONFIRMED),
+        Stage::Sending | Stage::Waiting(_) => ("busy", text::CONFIRMING),
+        Stage::Idle => ("busy", text::UNCONFIRMED),
+        Stage::Failed => ("bad", text::FAILED),
+    };
+    html! { span.mark.(class) { (view.t(label)) } }
+}
+
+/// What came back, as a mark.
+fn outcome(view: &View, outcome: &Outcome) -> Markup {
+    html! {
+        @match outcome {
+            Outcome::Success => span.mark.good { (view.t(text::SUCCESS)) },
+            Outcome::Fault(fault) => span.mark.bad { (fault.code) },
+            Outcome::Unusable(_) => span.mark.bad { (view.t(text::UNUSABLE)) },
+            Outcome::Unreachable(_) => span.mark.bad { (view.t(text::UNREACHABLE)) },
+        }
+    }
+}
+
+/// What came back, in a sentence of the provider's or of the network's.
+fn reason(outcome: &Outcome) -> Option<&str> {
+    match outcome {
+        Outcome::Success => None,
+        Outcome::Fault(fault) => Some(&fault.reason),
+        Outcome::Unusable(reason) | Outcome::Unreachable(reason) => Some(reason),
+    }
+}
+
+/// An order's status, as a mark.
+fn status(order: &OrderDetails) -> Markup {
+    let status = order.get("Status").unwrap_or("—");
+    let class = match status {
+        "Active" | "PartiallyPaid" => "busy",
+        "Paid" | "Completed" => "good",
+        _ => "bad",
+    };
+    html! { span.mark.(class) { (status) } }
+}
+
+/// An amount for people: thousands apart, two fraction digits.
+pub fn money(amount: &str) -> String {
+    let Ok(amount) = Money::parse(amount) else {
+        return amount.to_owned();
+    };
+    let amount = amount.to_string();
+    let (whole, fraction) = amount.split_once('.').unwrap_or((&amount, "00"));
+    let mut grouped = String::new();
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at).is_multiple_of(3) {
+            grouped.push('\u{a0}');
+        }
+        grouped.push(digit);
+    }
+    format!("{grouped}.{fraction}")
+}
+
+/// A time of the contract for people: day and time of Chişinău.
+pub fn day_and_time(text: &str) -> String {
+    match time::parse(text) {
+        Ok(time) => moment(time),
+        Err(_) => text.to_owned(),
+    }
+}
+
+fn moment(moment: Timestamp) -> String {
+    let local = time::format(moment);
+    let parts = (
+        local.get(..4),
+        local.get(5..7),
+        local.get(8..10),
+        local.get(11..19),
+    );
+    match parts {
+        (Some(year), Some(month), Some(day), Some(time)) => {
+            format!("{day}.{month}.{year} {time}")
+        }
+        _ => local,
+    }
+}
+
+/// A choice among all mischief.
+fn mischief_options(view: &View, chosen: Option<super::Mischief>) -> Markup {
+    html! {
+        @for mischief in super::Mischief::all() {
+            option value=(mischief.name()) selected[chosen == Some(*mischief)] {
+                (view.t(text::title(*mischief)))
+            }
+        }
+    }
+}
+
+/// The address of the PDF of an order's invoice.
+fn pdf_link(view: &View, service_id: &str, order_key: &str) -> String {
+    let fields = [
+        ("serviceID", service_id),
+        ("orderKey", order_key),
+        ("lang", view.language.code()),
+    ];
+    link("/api/Invoices/DownloadInvoicePdf", &fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_and_times_are_written_for_people() {
+        assert_eq!(money("1234567.5"), "1\u{a0}234\u{a0}567.50");
+        assert_eq!(money("100"), "100.00");
+        assert_eq!(money("1000"), "1\u{a0}000.00");
+        assert_eq!(money("<b>"), "<b>");
+        assert_eq!(day_and_time("2026-12-31T21:59:59Z"), "31.12.2026 23:59:59");
+        assert_eq!(day_and_time("soon"), "soon");
+    }
+}

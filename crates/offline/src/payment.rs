@@ -1,0 +1,242 @@
+//! Payments that a payer made here, and their confirmation, again and again until it succeeds.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+
+use super::{
+    journal::{Entry, Outcome},
+    mischief::{Mischief, Trial},
+    provider::{Manner, Provider},
+    text::Text,
+};
+use mpay_client::Confirmation;
+
+/// Payments that are kept; older ones are forgotten, and not confirmed any more.
+const KEPT: usize = 200;
+/// Attempts and trials of a payment that are shown.
+const SHOWN: usize = 50;
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// What does not change about a payment.
+#[derive(Debug, Clone)]
+pub struct Purchase {
+    /// What MPay tells the provider.
+    pub confirmation: Confirmation,
+    /// What the order is for.
+    pub reason: String,
+    /// The name of the instrument that the payer chose.
+    pub instrument: Text,
+    /// Where the payer goes back to.
+    pub return_url: Option<String>,
+}
+
+/// A payment.
+#[derive(Debug)]
+pub struct Payment {
+    /// What does not change.
+    pub purchase: Purchase,
+    progress: Mutex<Progress>,
+    woken: Notify,
+}
+
+/// How far a payment's confirmation is.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    /// What is being done.
+    pub stage: Stage,
+    /// Ordinary attempts, the oldest first.
+    pub attempts: VecDeque<Arc<Entry>>,
+    /// Attempts that were ever made.
+    pub made: u32,
+    /// Mischief that was played, the latest first.
+    pub trials: VecDeque<Arc<Trial>>,
+    /// Whether a task is at it: one that was stopped may still wait for an answer.
+    tended: bool,
+}
+
+/// What is being done about a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stage {
+    /// It is not being confirmed.
+    #[default]
+    Idle,
+    /// An attempt is under way.
+    Sending,
+    /// The next attempt waits for its time.
+    Waiting(Timestamp),
+    /// The provider has confirmed it.
+    Confirmed,
+    /// The payer's money was not taken.
+    Failed,
+}
+
+impl Payment {
+    fn new(purchase: Purchase, stage: Stage) -> Self {
+        Self {
+            purchase,
+            progress: Mutex::new(Progress {
+                stage,
+                ..Progress::default()
+            }),
+            woken: Notify::new(),
+        }
+    }
+
+    /// Its `PaymentID`.
+    pub fn id(&self) -> &str {
+        &self.purchase.confirmation.payment_id
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        self.lock().clone()
+    }
+
+    /// Stops the attempts, unless one has succeeded.
+    pub fn stop(&self) {
+        let mut progress = self.lock();
+        if matches!(progress.stage, Stage::Sending | Stage::Waiting(_)) {
+            progress.stage = Stage::Idle;
+        }
+        drop(progress);
+        self.woken.notify_one();
+    }
+
+    /// Plays a mischief on it. What the provider confirms by that is confirmed. For a payment that
+    /// failed there is nothing to be sent.
+    pub fn play(&self, mischief: Mischief, provider: &Provider) {
+        let stage = self.lock().stage;
+        if stage == Stage::Failed {
+            return;
+        }
+        let confirmed = stage == Stage::Confirmed;
+        let trial = mischief.play(provider, &self.purchase.confirmation, confirmed);
+        let mut progress = self.lock();
+        if trial.confirmed() {
+            progress.stage = Stage::Confirmed;
+        }
+        progress.trials.push_front(Arc::new(trial));
+        progress.trials.truncate(SHOWN);
+        drop(progress);
+        self.woken.notify_one();
+    }
+
+    /// One attempt. Gives whether to go on.
+    fn attempt(&self, provider: &Provider) -> bool {
+        let entry = provider.confirm(&self.purchase.confirmation, Manner::Usual, None);
+        let success = entry.record.outcome == Outcome::Success;
+        let mut progress = self.lock();
+        progress.made = progress.made.saturating_add(1);
+        if progress.attempts.len() == SHOWN {
+            progress.attempts.pop_front();
+        }
+        progress.attempts.push_back(entry);
+        if success {
+            progress.stage = Stage::Confirmed;
+        }
+        progress.tended = progress.stage == Stage::Sending;
+        progress.tended
+    }
+
+    /// Goes from one stage to another, unless it is in neither any more. Gives whether to go on.
+    fn turn(&self, from: Stage, to: Stage) -> bool {
+        let mut progress = self.lock();
+        // It may have been stopped and begun again meanwhile.
+        progress.tended = progress.stage == from || progress.stage == to;
+        if progress.tended {
+            progress.stage = to;
+        }
+        progress.tended
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        // Nothing in here can panic half-way.
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All payments that are kept.
+#[derive(Debug, Default)]
+pub struct Payments(Mutex<VecDeque<Arc<Payment>>>);
+
+impl Payments {
+    /// Adds a payment that is not being confirmed.
+    pub fn add(&self, purchase: Purchase, stage: Stage) -> Arc<Payment> {
+        let payment = Arc::new(Payment::new(purchase, stage));
+        let mut payments = self.lock();
+        if payments.len() == KEPT
+            && let Some(oldest) = payments.pop_front()
+        {
+            oldest.stop();
+        }
+        payments.push_back(Arc::clone(&payment));
+        payment
+    }
+
+    /// The payment of this id.
+    pub fn get(&self, id: &str) -> Option<Arc<Payment>> {
+        let payments = self.lock();
+        payments.iter().find(|payment| payment.id() == id).cloned()
+    }
+
+    /// The latest payments, the latest first.
+    pub fn latest(&self, count: usize) -> Vec<Arc<Payment>> {
+        self.lock().iter().rev().take(count).cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Payment>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Confirms a payment until that succeeds or is stopped, with pauses that double from `pause` to a
+/// minute. If that is being done already, it tries at once.
+pub fn deliver(
+    runtime: &tokio::runtime::Handle,
+    payment: &Arc<Payment>,
+    provider: &Arc<Provider>,
+    pause: Duration,
+) {
+    let mut progress = payment.lock();
+    match progress.stage {
+        Stage::Confirmed | Stage::Sending | Stage::Failed => return,
+        Stage::Waiting(_) => return payment.woken.notify_one(),
+        Stage::Idle => progress.stage = Stage::Sending,
+    }
+    if std::mem::replace(&mut progress.tended, true) {
+        return;
+    }
+    drop(progress);
+    let (payment, provider) = (Arc::clone(payment), Arc::clone(provider));
+    runtime.spawn(async move {
+        let mut pause = pause;
+        loop {
+            let attempt = {
+                let (payment, provider) = (Arc::clone(&payment), Arc::clone(&provider));
+                tokio::task::spawn_blocking(move || payment.attempt(&provider))
+            };
+            if !matches!(attempt.await, Ok(true)) {
+                return;
+            }
+            let next = Timestamp::now() + SignedDuration::try_from(pause).unwrap_or_default();
+            if !payment.turn(Stage::Sending, Stage::Waiting(next)) {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = payment.woken.notified() => {}
+            }
+            if !payment.turn(Stage::Waiting(next), Stage::Sending) {
+                return;
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    });
+}

@@ -1,0 +1,176 @@
+//! The HTTP server of MPay offline.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use ::http::{HeaderMap, Method, StatusCode, header};
+use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use listener::Running;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+};
+
+use super::{
+    Offline, Options,
+    http::{Reply, Request},
+    routes,
+};
+
+/// Bytes of a form.
+const FORM: usize = 64 << 10;
+/// Connections that are open at once; more wait.
+const CONNECTIONS: usize = 256;
+/// How long a client may take to send a request.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long requests under way may take when the server stops.
+const STOP: Duration = Duration::from_secs(5);
+
+/// A running server. Dropping it cuts off what is under way.
+#[derive(Debug)]
+pub struct Server(Running);
+
+impl Server {
+    /// Reads the keys and listens.
+    ///
+    /// # Errors
+    /// If a key or certificate cannot be used, or the address cannot be listened at.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let listen = options.listen;
+        let offline = Offline::new(options, tokio::runtime::Handle::current())?;
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("MPay offline cannot listen on {listen}"))?;
+        let application = Application {
+            offline: Arc::new(offline),
+            free: Arc::new(Semaphore::new(CONNECTIONS)),
+        };
+        let stop = watch::Sender::default();
+        Ok(Self(listener::serve(
+            listener,
+            Arc::new(application),
+            stop,
+        )?))
+    }
+
+    /// Its address as a URL, without a slash at the end.
+    pub fn url(&self) -> String {
+        self.0.url()
+    }
+
+    /// Takes no more requests, and waits a little for those under way.
+    ///
+    /// # Errors
+    /// If the server had failed.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.0.stop().await.context("MPay offline failed")
+    }
+}
+
+struct Application {
+    offline: Arc<Offline>,
+    /// One permit for each connection that may be open.
+    free: Arc<Semaphore>,
+}
+
+/// A connection that is open.
+struct Connection {
+    on_loopback: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl listener::Place for Connection {}
+
+impl listener::Application for Application {
+    type Place = Connection;
+    type Body = Full<Bytes>;
+
+    fn header_time(&self) -> Duration {
+        PATIENCE
+    }
+
+    fn stop_time(&self) -> Duration {
+        STOP
+    }
+
+    async fn admit(&self, stream: &TcpStream, _: SocketAddr) -> Option<Connection> {
+        let local = stream.local_addr();
+        Some(Connection {
+            on_loopback: local.is_ok_and(|address| address.ip().is_loopback()),
+            _permit: Arc::clone(&self.free).acquire_owned().await.ok()?,
+        })
+    }
+
+    async fn answer(
+        &self,
+        request: hyper::Request<Incoming>,
+        connection: &Arc<Connection>,
+    ) -> hyper::Response<Full<Bytes>> {
+        answer(Arc::clone(&self.offline), request, connection.on_loopback).await
+    }
+}
+
+async fn answer(
+    offline: Arc<Offline>,
+    request: hyper::Request<Incoming>,
+    on_loopback: bool,
+) -> hyper::Response<Full<Bytes>> {
+    let (parts, body) = request.into_parts();
+    // A page elsewhere could have its own name lead here, and then read what is shown.
+    if on_loopback && !names_loopback(&parts.headers) {
+        let text = "MPay offline answers to localhost only.\n";
+        return Reply::refusal(StatusCode::MISDIRECTED_REQUEST, text).into_response(None);
+    }
+    if parts.method == Method::POST
+        && !routes::is_entrance(parts.uri.path())
+        && comes_from_elsewhere(&parts.headers)
+    {
+        let text = "This form was sent by another site.\n";
+        return Reply::refusal(StatusCode::FORBIDDEN, text).into_response(None);
+    }
+    let body = tokio::time::timeout(PATIENCE, Limited::new(body, FORM).collect());
+    let Ok(Ok(body)) = body.await else {
+        let text = "The form is too long, or broke off.\n";
+        return Reply::refusal(StatusCode::PAYLOAD_TOO_LARGE, text).into_response(None);
+    };
+    let request = Request::new(
+        parts.method,
+        parts.uri.path(),
+        parts.uri.query().unwrap_or_default(),
+        &parts.headers,
+        &body.to_bytes(),
+    );
+    // Calls of the provider wait.
+    let answered = tokio::task::spawn_blocking(move || {
+        let reply = routes::answer(&offline, &request);
+        reply.into_response(request.remembers())
+    });
+    answered.await.unwrap_or_else(|_| {
+        let text = "MPay offline failed to answer.\n";
+        Reply::refusal(StatusCode::INTERNAL_SERVER_ERROR, text).into_response(None)
+    })
+}
+
+/// Whether the request is for this machine by one of its own names.
+fn names_loopback(headers: &HeaderMap) -> bool {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .and_then(|host| host.parse::<::http::uri::Authority>().ok());
+    host.is_some_and(|host| {
+        let name = host.host().trim_start_matches('[').trim_end_matches(']');
+        name.eq_ignore_ascii_case("localhost")
+            || name
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|address| address.is_loopback())
+    })
+}
+
+/// Whether a browser says that another site made it send this.
+fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
+    headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| site != "same-origin" && site != "none")
+}
