@@ -113,6 +113,14 @@ impl Build {
         if !self.relaxed_simd {
             cargo.arg("--no-default-features");
         }
+        let component = self.target_dir.join(TARGET).join(PROFILE).join(file);
+        // Cargo itself shows how far it is; at its last step, which is the longest, it is silent.
+        if !self.quiet && !component.is_file() {
+            eprintln!(
+                "Building the component for Wasm: the first time takes minutes, the last step of it \
+                 one alone …"
+            );
+        }
         let described = "building the component with `cargo build`";
         if self.quiet {
             let output = cargo.stdin(Stdio::null()).output().context(NO_CARGO)?;
@@ -125,7 +133,6 @@ impl Build {
             let status = cargo.stdin(Stdio::null()).status().context(NO_CARGO)?;
             ensure!(status.success(), "{described} failed, see above");
         }
-        let component = self.target_dir.join(TARGET).join(PROFILE).join(file);
         ensure!(
             component.is_file(),
             "{described} succeeded, but there is no {}",
