@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mpay-host", &["listener"]),
     // What orders, payments and the books are. None of them can sign, or knows HTTP.
     ("mpay-domain", &[]),
-    ("mpay-log", &["mutation"]),
+    ("mpay-log", &["mpay-domain", "mutation"]),
     ("mpay-ledger", &["mpay-domain", "mpay-log", "mutation"]),
     // The component.
     ("mpay-provider", &["mpay-ledger", "mutation", "wsse"]),
