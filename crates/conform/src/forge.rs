@@ -465,10 +465,7 @@ pub(super) fn namesake(mpay: &Certificate, stranger: &Identity) -> anyhow::Resul
     let signature = sign_bytes(stranger.key(), "#sha256", &tbs)?;
     let bits = der(0x03, &[&[0], signature.as_slice()].concat());
     let certificate = sequence(&[tbs.as_slice(), &SHA256_WITH_RSA, &bits].concat());
-    let pem = format!(
-        "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
-        Base64::encode_string(&certificate)
-    );
+    let pem = pem_rfc7468::encode_string("CERTIFICATE", LineEnding::LF, &certificate)?;
     Identity::from_pem(&stranger.key().to_pkcs8_pem(LineEnding::LF)?, &pem)
 }
 

@@ -127,6 +127,14 @@ impl Build {
         if !self.relaxed_simd {
             cargo.arg("--no-default-features");
         }
+        let built = self.target_dir.join(TARGET).join(PROFILE).join(file);
+        // Cargo itself shows how far it is; at its last step, which is the longest, it is silent.
+        if !self.quiet && !built.exists() {
+            eprintln!(
+                "Building the components for Wasm: the first time takes minutes, the last step of it \
+                  one alone …"
+            );
+        }
         let described = "building the components with `cargo build`";
         if self.quiet {
             let output = cargo.stdin(Stdio::null()).output().context(NO_CARGO)?;
@@ -139,7 +147,6 @@ impl Build {
             let status = cargo.stdin(Stdio::null()).status().context(NO_CARGO)?;
             ensure!(status.success(), "{described} failed, see above");
         }
-        let built = self.target_dir.join(TARGET).join(PROFILE).join(file);
         ensure!(
             built.exists(),
             "{described} succeeded, but there is no {}",

@@ -1,9 +1,6 @@
 //! Which arithmetic computes.
 
 use std::fmt;
-use std::sync::OnceLock;
-
-use crate::self_test;
 
 /// An implementation of the arithmetic.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,27 +28,6 @@ impl Engine {
         // Without the instruction a fused multiply-add is a slow call.
         &[Engine::Rsa, Engine::Integer, Engine::Fma]
     };
-
-    /// The fastest engine that passes its known-answer test on this host. The tests are run once, at
-    /// the first use, and take less than a signature.
-    ///
-    /// They are needed where the host decides what an instruction does: relaxed SIMD lets it round
-    /// twice where the engine needs one rounding.
-    pub fn best() -> Engine {
-        #[cfg(any(test, feature = "contract"))]
-        if let Some(engine) = crate::contract::preferred() {
-            return engine;
-        }
-        static BEST: OnceLock<Engine> = OnceLock::new();
-        *BEST.get_or_init(|| {
-            let right = |engine: &&Engine| self_test::passes(**engine);
-            Engine::ALL
-                .iter()
-                .find(right)
-                .copied()
-                .unwrap_or(Engine::Rsa)
-        })
-    }
 
     /// `fma`, `integer` or `rsa`.
     pub fn name(self) -> &'static str {

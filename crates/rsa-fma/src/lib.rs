@@ -30,7 +30,7 @@
 //! Read in this order: `key` (what is checked before a signature leaves), `power` (Chinese remainder
 //! theorem, window exponentiation), `montgomery` (what an engine provides), `integer` (the simple
 //! engine), `fma` (the fast one; its module's text derives every bound) with `fma/tile.rs` (products and
-//! carries) and `fma/modulus.rs` (the reduction), `self_test`.
+//! carries) and `fma/modulus.rs` (the reduction), `self_test`, `choice`.
 //!
 //! * **Faults.** A signature leaves only if its public power is the padded digest; otherwise the next
 //!   engine computes it, and the caller is told. So neither a wrong engine nor an induced fault (Boneh,
@@ -53,6 +53,7 @@
 //! * **No decryption**: RUSTSEC-2023-0071 concerns that.
 #![forbid(unsafe_code)]
 
+mod choice;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod digits;

@@ -16,8 +16,8 @@ use x509_cert::ext::pkix::name::DirectoryString;
 use x509_cert::time::Time;
 
 use crate::algorithms::Hash;
-use crate::chain::Link;
 use crate::distinguished_name::DistinguishedName;
+use crate::link::Link;
 
 /// The shortest RSA key, in bits.
 pub(crate) const MIN_KEY_BITS: usize = 2048;

@@ -47,6 +47,7 @@ mod chain;
 mod datetime;
 mod distinguished_name;
 mod envelope;
+mod link;
 pub mod names;
 mod policy;
 #[cfg(feature = "sign")]

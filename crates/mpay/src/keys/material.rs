@@ -8,6 +8,7 @@ use base64ct::{Base64, Encoding};
 use der::{Decode, Encode, asn1::ObjectIdentifier};
 use jiff::Timestamp;
 use mpay_ledger::digest::hex;
+use pem_rfc7468::LineEnding;
 use pkcs8::{DecodePrivateKey, PrivateKeyInfoRef};
 use rsa::{RsaPrivateKey, RsaPublicKey, pkcs1::DecodeRsaPrivateKey, traits::PublicKeyParts};
 use sha1::{Digest, Sha1};
@@ -351,13 +352,8 @@ pub fn bits(key: &impl PublicKeyParts) -> u32 {
 
 /// A PEM block of lines of 64 characters (RFC 7468).
 pub fn pem(label: &str, der: &[u8]) -> String {
-    let base64 = Base64::encode_string(der);
-    let mut pem = format!("-----BEGIN {label}-----\n");
-    for line in base64.as_bytes().chunks(64) {
-        pem.extend(line.iter().copied().map(char::from));
-        pem.push('\n');
-    }
-    pem + &format!("-----END {label}-----\n")
+    pem_rfc7468::encode_string(label, LineEnding::LF, der)
+        .expect("the program's own label is one, and what is encoded fits into memory")
 }
 
 /// SHA-1 and SHA-256 in hexadecimal.
