@@ -7,6 +7,15 @@
 //! 1. `entry`: a request of a Spin host; [`service`]: its way to an answer.
 //! 2. [`config`]: the variables of this door, whose signer and policy are used by
 //! 3. [`soap`]: a message verified, dispatched, answered and signed.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
 pub mod config;
 pub mod service;

@@ -32,6 +32,10 @@ impl OrderKey {
     }
 }
 
+#[allow(
+    clippy::indexing_slicing,
+    reason = "rows and digits are below ten, as the table is"
+)]
 /// Damm's check digit; zero for digits that end with their own.
 fn damm(digits: &str) -> u8 {
     digits.bytes().fold(0, |row, digit| {

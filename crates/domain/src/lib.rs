@@ -1,4 +1,13 @@
 //! What an order and a payment are, and what follows from them. No I/O, no clock, no wire format.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
 mod account;
 mod currency;

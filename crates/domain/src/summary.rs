@@ -147,6 +147,10 @@ fn get_mut<'a, K: Ord, V>(pairs: &'a mut [(K, V)], key: &K) -> Option<&'a mut V>
 }
 
 /// The value of a key, which is `absent` if there is none yet.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "the position was found, or has just been filled"
+)]
 fn entry<'a, K: Ord + Clone, V>(
     pairs: &'a mut Vec<(K, V)>,
     key: &K,
@@ -156,7 +160,6 @@ fn entry<'a, K: Ord + Clone, V>(
         pairs.insert(position, (key.clone(), absent()));
         position
     });
-    // `position` was found, or has just been filled.
     &mut pairs[position].1
 }
 

@@ -10,6 +10,15 @@
 //!    answer says of a failure.
 //! 4. [`health`]: what anybody may know of how a door is, with [`probe`] for the store and
 //!    [`clock`] for the time.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
 pub mod app;
 pub mod clock;

@@ -560,13 +560,13 @@ mod tests {
         let manifest = parse(FULL).unwrap();
         assert_eq!(manifest.name, "provider");
         assert_eq!(manifest.variables.len(), 2);
-        assert_eq!(manifest.component.id, "provider");
+        let component = &manifest.components["provider"];
         assert_eq!(
-            manifest.component_path(),
+            manifest.component_path(component),
             Path::new("app/target/provider.wasm")
         );
         assert_eq!(manifest.default_state_dir(), Path::new("app/.spin"));
-        assert!(manifest.component.key_value_stores.contains("default"));
+        assert!(component.key_value_stores.contains("default"));
         assert!(manifest.router.find("/anything").is_some());
     }
 
@@ -642,10 +642,6 @@ mod tests {
         ] {
             assert_refused(&FULL.replace(from, to), expected);
         }
-        assert_refused(
-            &format!("{FULL}\n[component.second]\nsource = \"x\""),
-            "`component.second` is a second component",
-        );
     }
 
     #[test]
@@ -673,6 +669,16 @@ mod tests {
             &FULL.replace("{{ host }}", "{{ host"),
             "`component.provider.variables.url` is not a template",
         );
+    }
+
+    #[test]
+    fn routes_lead_to_their_components() {
+        let second = "\n[[trigger.http]]\nroute = \"/api/...\"\ncomponent = \"second\"\n[component.second]\nsource = \"x\"";
+        let manifest = parse(&format!("{FULL}{second}")).unwrap();
+        assert_eq!(manifest.components.len(), 2);
+        for (path, component) in [("/api/orders", "second"), ("/apis", "provider")] {
+            assert_eq!(manifest.router.find(path).unwrap().component(), component);
+        }
     }
 
     #[test]

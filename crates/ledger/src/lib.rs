@@ -13,6 +13,15 @@
 //! * `outbox`, `settlement`, `reviews`, `manual`, `evidence`: what follows from it.
 //! * `secret`: the key under which names of what persons filled in are digested.
 //! * `personal_data`, `repair`: the only places that write an entry again.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
 pub mod digest;
 pub mod json;

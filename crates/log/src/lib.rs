@@ -24,6 +24,15 @@
 //!     }
 //! }
 //! ```
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
 pub mod contract;
 mod fate;

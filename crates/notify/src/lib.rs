@@ -5,6 +5,15 @@
 //! [`Notifier::follow_up`] once its answer has been sent; the people's door calls
 //! [`Notifier::run_outbox`] for a cron job. `delivery` sends payments until they have arrived, by the
 //! outbox of the ledger; `alerts` tells of what somebody should look at; `webhook` signs.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
 mod alerts;
 mod delivery;

@@ -7,6 +7,15 @@
 //! 1. `entry`: a request of a Spin host; [`service`]: its way to an answer.
 //! 2. [`config`]: the variables of this door.
 //! 3. [`api`]: the resources, one file each; `api::route` lists them all.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
 pub mod api;
 pub mod config;

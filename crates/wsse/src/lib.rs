@@ -38,9 +38,22 @@
 //!
 //! The crate has no clock, no randomness and no I/O: time and keys are arguments. Its only state is the
 //! choice of the fastest RSA engine that is right on this host, made once.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 #![forbid(unsafe_code)]
 
 mod algorithms;
+#[allow(
+    clippy::indexing_slicing,
+    reason = "numbers of nodes and names are made with their tables, which only grow"
+)]
 mod c14n;
 mod certificate;
 mod chain;
@@ -56,6 +69,10 @@ mod sign;
 pub mod simulation;
 mod verify;
 mod write;
+#[allow(
+    clippy::indexing_slicing,
+    reason = "numbers of nodes and names are made with their tables, which only grow"
+)]
 mod xml;
 
 pub use algorithms::{Algorithms, Hash};
