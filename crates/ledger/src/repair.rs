@@ -147,8 +147,16 @@ impl<P: Platform> Store<P> {
         let whole_journal = matches!(&journal, Some(Ok(entry))
             if matches!(&entry.value, Event::PaymentRecorded(payment) if is_here(payment)));
         if mutated(Mutation::RepairEntersTwice) {
-            self.enter(&to_json(&Event::PaymentRecorded(Box::new(record.clone())))?)
-                .await?;
+            let event = to_json(&Event::PaymentRecorded(Box::new(record.clone())))?;
+            let journal = self.enter(&event).await?;
+            let (_, order) = in_order.rsplit_once('/').unwrap_or_default();
+            let moved = Attempt {
+                order: order.parse().unwrap_or_default(),
+                journal,
+                payment: Box::new(record.clone()),
+            };
+            self.mark(&moved).await?;
+            return Ok(true);
         }
         if whole_order && whole_journal {
             return Ok(false);

@@ -195,7 +195,7 @@ impl<P: Platform> Log<P> {
         places: &BTreeSet<u64>,
     ) -> Result<BTreeMap<u64, Fate>, StoreError> {
         let counter = counter_key(list, block);
-        if mutated(Mutation::HoleWithoutHandshake) {
+        if mutated(Mutation::HoleWithoutHandshake) || mutated(Mutation::TimeWindows) {
             let entries: Vec<_> = places.iter().map(|place| entry_key(list, *place)).collect();
             let filled = self.get_many(&entries).await?;
             let fate = |place: &u64| match filled.contains_key(&entry_key(list, *place)) {
@@ -264,7 +264,7 @@ impl<P: Platform> Log<P> {
         &self,
         filled: &[(&str, u64)],
     ) -> Result<Vec<(String, u64)>, StoreError> {
-        if mutated(Mutation::WriterWithoutHandshake) {
+        if mutated(Mutation::WriterWithoutHandshake) || mutated(Mutation::TimeWindows) {
             return Ok(Vec::new());
         }
         let mut counters: Vec<_> = filled
