@@ -119,8 +119,8 @@ pub async fn cron(world: Rc<World>) {
 /// An accountant, who waits for days to be closed.
 pub async fn account(world: Rc<World>) {
     while !world.peace.get() {
-        let pause = world.random.scaled(300_000, 40 * SECOND);
-        world.sleep(pause).await;
+        let (least, most) = world.profile.get().accountants_pause();
+        world.sleep(world.random.scaled(least, most)).await;
         reconcile(&world).await;
     }
 }
