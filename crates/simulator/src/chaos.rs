@@ -69,7 +69,10 @@ impl Chaos {
 
     /// A clock, as such a run has it.
     pub fn clock(&self, world: &World) -> Clock {
-        let far = world.random.scaled(1_000, self.farthest_clock);
+        let far = match world.random.happens(0.3) {
+            true => self.farthest_clock,
+            false => world.random.scaled(1_000, self.farthest_clock),
+        };
         let far = i64::try_from(far).unwrap_or(0);
         let sign = if world.random.happens(0.5) { 1 } else { -1 };
         let drift = i64::try_from(world.random.below(2_000)).unwrap_or(0) - 1_000;

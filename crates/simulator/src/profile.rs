@@ -94,7 +94,7 @@ impl Profile {
 
     /// That of a run.
     pub fn of_run(random: &Random) -> Self {
-        let position = random.weighted(&[6, 3, 3, 2, 2]);
+        let position = random.weighted(&[5, 3, 4, 3, 2]);
         Self::ALL.get(position).copied().unwrap_or(Self::Usual)
     }
 
@@ -120,7 +120,7 @@ impl Profile {
             Self::Usual => [14, 6, 3, 10, 10, 6, 6, 8, 8, 26, 4, 3, 4, 4, 10, 4, 2],
             Self::Contested => [2, 0, 0, 14, 8, 18, 10, 12, 4, 34, 1, 0, 2, 0, 6, 0, 1],
             Self::Midnight => [8, 1, 0, 3, 2, 3, 1, 2, 2, 52, 4, 2, 2, 0, 2, 14, 1],
-            Self::Long => [0, 0, 0, 0, 0, 0, 0, 0, 2, 84, 1, 0, 0, 0, 12, 0, 1],
+            Self::Long => [0, 0, 0, 0, 0, 0, 0, 0, 2, 80, 1, 0, 0, 0, 18, 0, 1],
             Self::Rotation => [10, 4, 2, 6, 4, 4, 2, 4, 50, 20, 2, 1, 1, 1, 6, 2, 1],
         }
     }
@@ -130,7 +130,7 @@ impl Profile {
         match self {
             Self::Usual => (10_000, 20 * SECOND),
             Self::Contested => (1_000, 2 * SECOND),
-            Self::Midnight => (5_000, 2 * SECOND),
+            Self::Midnight => (5_000, SECOND / 2),
             Self::Long => (1_000, 60_000),
             Self::Rotation => (50_000, 10 * SECOND),
         }
@@ -156,16 +156,32 @@ impl Profile {
     /// How long before midnight a run begins; `None` where it begins earlier.
     pub fn before_midnight(self, random: &Random) -> Option<Micros> {
         let (before, most) = match self {
-            Self::Midnight => (random.scaled(SECOND, 20 * SECOND), true),
+            Self::Midnight => (random.scaled(SECOND / 2, 6 * SECOND), true),
             _ => (random.scaled(SECOND, 3 * MINUTE), random.happens(0.7)),
         };
         most.then_some(before)
     }
 
+    /// How long readers with a cursor wait between two questions, at least and at most.
+    pub fn readers_pause(self) -> (Micros, Micros) {
+        match self {
+            Self::Usual | Self::Rotation => (50_000, 30 * SECOND),
+            Self::Contested | Self::Midnight | Self::Long => (20_000, 2 * SECOND),
+        }
+    }
+
+    /// How many times as many requests as in other runs there are.
+    pub fn length(self) -> u64 {
+        match self {
+            Self::Long | Self::Midnight => 2,
+            _ => 1,
+        }
+    }
+
     /// How long accountants wait between two questions, at least and at most.
     pub fn accountants_pause(self) -> (Micros, Micros) {
         match self {
-            Self::Midnight => (20_000, 2 * SECOND),
+            Self::Midnight => (10_000, SECOND),
             _ => (300_000, 40 * SECOND),
         }
     }
@@ -173,7 +189,7 @@ impl Profile {
     /// How many accountants there are.
     pub fn accountants(self) -> usize {
         match self {
-            Self::Midnight => 5,
+            Self::Midnight => 6,
             _ => 2,
         }
     }
@@ -182,13 +198,24 @@ impl Profile {
     pub fn change(self, random: &Random, weather: &mut Weather, chaos: &mut Chaos) {
         let stall = random.scaled(10, 60) as f64 / 1_000.0;
         let longest = random.scaled(2 * SECOND, 40 * SECOND);
+        if self != Self::Usual {
+            // These runs are over in seconds.
+            chaos.pause = chaos.pause.min(random.scaled(SECOND / 5, 5 * SECOND));
+            chaos.longest_stop = chaos.longest_stop.min(longest);
+        }
         match self {
-            Self::Usual | Self::Contested => {}
+            Self::Usual => {}
+            Self::Contested => {
+                if random.happens(0.5) {
+                    weather.stall = weather.stall.max(stall);
+                    weather.longest_stall = longest;
+                }
+            }
             Self::Midnight => {
                 weather.stall = weather.stall.max(stall);
                 weather.longest_stall = longest;
                 if random.happens(0.7) {
-                    chaos.farthest_clock = random.scaled(50_000, 5 * SECOND);
+                    chaos.farthest_clock = random.scaled(10_000, 3 * SECOND);
                     chaos.steps = false;
                 }
             }

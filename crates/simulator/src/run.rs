@@ -201,17 +201,17 @@ fn run_here(plan: &Plan) -> Report {
         let task = chaos::rotate(Rc::clone(&world));
         world.executor.spawn(OUTSIDE, task);
     }
+    let operations = plan.operations * profile.length();
     let working = Rc::new(Cell::new(clerks));
     for _ in 0..clerks {
         let (world2, working) = (Rc::clone(&world), Rc::clone(&working));
-        let operations = plan.operations;
         world.executor.spawn(OUTSIDE, async move {
             office::work(world2, operations).await;
             working.set(working.get() - 1);
         });
     }
     // A run that goes round in circles ends too, and says so.
-    let most = 60_000 + plan.operations * 400;
+    let most = 60_000 + operations * 400;
     let circles = || world.executor.events() > most;
     world.executor.run(|| working.get() == 0 || circles());
     oracle::make_peace(&world);
