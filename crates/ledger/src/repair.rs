@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{
     Platform, Store, StoreError,
-    evidence::{read_place, to_json},
+    evidence::to_json,
     journal::made_at,
     keys::{self, PaymentName},
     orders::OrderEntry,
@@ -207,18 +207,12 @@ impl<P: Platform> Store<P> {
             if !self.log.are_alive(&[(&list, place)]).await? {
                 continue;
             }
-            let moved = keys::moved(raw.index);
-            let is_entered = match self.log.get(&moved).await? {
-                Some(to) => {
-                    let to = read_place(&moved, &to)?;
-                    self.log.are_alive(&[(keys::JOURNAL, to)]).await?
-                }
-                None => false,
-            };
-            if !is_entered {
-                let event = to_json(&entry.value)?;
-                self.enter_again(&event, raw.index).await?;
+            // What was too late at a place that was claimed is entered by its first place, if at all.
+            if self.log.get(&keys::claimed(raw.index)).await?.is_some() {
+                continue;
             }
+            let event = to_json(&entry.value)?;
+            self.enter_again(&event, raw.index).await?;
         }
         Ok(())
     }
