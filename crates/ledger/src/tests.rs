@@ -1691,7 +1691,11 @@ async fn an_event_that_came_too_late_is_entered_behind_once() {
             // Registration: read, count, count, write; from then on every call takes a moment.
             let slow = std::iter::repeat_n(Fault::Delay(Duration::from_millis(1)), 500);
             let late = Fault::Delay(Duration::from_secs(5));
-            memory.script(std::iter::repeat_n(Fault::None, 3).chain([late]).chain(slow));
+            memory.script(
+                std::iter::repeat_n(Fault::None, 3)
+                    .chain([late])
+                    .chain(slow),
+            );
             let pass = async {
                 tokio::time::sleep(Duration::from_secs(2)).await;
                 let places = std::collections::BTreeSet::from([1]);

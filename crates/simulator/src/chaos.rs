@@ -7,7 +7,7 @@ use crate::{
     clock::Clock,
     configuration::Configuration,
     executor::Micros,
-    random::{HOUR, MINUTE, Random, SECOND},
+    random::{DAY, HOUR, MINUTE, Random, SECOND},
     world::World,
 };
 
@@ -99,6 +99,30 @@ pub async fn rotate(world: Rc<World>) {
         if !world.peace.get() {
             world.configure(host, next);
         }
+    }
+}
+
+/// Lets days be short: some seconds after midnight it is the evening again, of the next day.
+pub async fn hurry(world: Rc<World>) {
+    const MIDNIGHT: Micros = 20 * MINUTE;
+    const DAYS: u32 = 2;
+    for _ in 0..DAYS {
+        world
+            .sleep(world.random.between(5 * SECOND, 8 * SECOND))
+            .await;
+        if world.peace.get() {
+            return;
+        }
+        let now = world.now() + world.begins.get();
+        let midnights = now.saturating_sub(MIDNIGHT) / DAY + 1;
+        let before = world.random.between(2 * SECOND, 4 * SECOND);
+        let evening = midnights * DAY + MIDNIGHT - before;
+        world
+            .begins
+            .set(world.begins.get() + evening.saturating_sub(now));
+        world
+            .trace
+            .note(world.now(), 31, || "it is the next evening".to_owned());
     }
 }
 

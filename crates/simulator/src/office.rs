@@ -511,7 +511,7 @@ async fn settle(world: &Rc<World>) {
         .iter()
         .map(|(id, amount)| format!("{id},{}\n", money(*amount)));
     let table = format!("id,sum\n{}", rows.collect::<String>());
-    let path = "settlement?from=2026-05-31&to=2026-06-03&payment_id=id&amount=sum";
+    let path = "settlement?from=2026-05-31&to=2026-06-05&payment_id=id&amount=sum";
     let answer = Ask::new("POST", path)
         .text("text/csv", table)
         .send(world)

@@ -156,7 +156,7 @@ impl Profile {
     /// How long before midnight a run begins; `None` where it begins earlier.
     pub fn before_midnight(self, random: &Random) -> Option<Micros> {
         let (before, most) = match self {
-            Self::Midnight => (random.scaled(SECOND / 2, 6 * SECOND), true),
+            Self::Midnight => (random.scaled(2 * SECOND, 6 * SECOND), true),
             _ => (random.scaled(SECOND, 3 * MINUTE), random.happens(0.7)),
         };
         most.then_some(before)
@@ -214,8 +214,8 @@ impl Profile {
             Self::Midnight => {
                 weather.stall = weather.stall.max(stall);
                 weather.longest_stall = longest;
-                if random.happens(0.7) {
-                    chaos.farthest_clock = random.scaled(10_000, 3 * SECOND);
+                if random.happens(0.85) {
+                    chaos.farthest_clock = random.scaled(1_000, 2 * SECOND);
                     chaos.steps = false;
                 }
             }

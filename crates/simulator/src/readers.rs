@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     client::Ask,
     clock,
+    profile::Profile,
     random::{MINUTE, SECOND},
     world::World,
 };
@@ -127,7 +128,11 @@ pub async fn account(world: Rc<World>) {
 
 /// Asks for a day: yesterday, today or tomorrow, as the clocks may have it.
 pub async fn reconcile(world: &Rc<World>) {
-    let day = world.random.between(0, 3);
+    let (first, last) = match world.profile.get() {
+        Profile::Midnight => (1, 3),
+        _ => (0, 3),
+    };
+    let day = world.random.between(first, last);
     read_day(world, &day_after_the_first(day)).await;
 }
 

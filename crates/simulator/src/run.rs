@@ -196,6 +196,11 @@ fn run_here(plan: &Plan) -> Report {
     world
         .executor
         .spawn(OUTSIDE, chaos::reign(Rc::clone(&world), chaos));
+    if profile == Profile::Midnight {
+        world
+            .executor
+            .spawn(OUTSIDE, chaos::hurry(Rc::clone(&world)));
+    }
     if chaos.rotates {
         world.slow_variables.set(60_000);
         let task = chaos::rotate(Rc::clone(&world));
