@@ -202,7 +202,20 @@ impl<P: Platform> Log<P> {
                 true => Fate::Alive,
                 false => Fate::Dead,
             };
-            return Ok(places.iter().map(|place| (*place, fate(place))).collect());
+            let fates: BTreeMap<_, _> = places.iter().map(|place| (*place, fate(place))).collect();
+            if mutated(Mutation::HoleWithoutHandshake) {
+                // What was seen is said, though nobody was asked.
+                let dead = fates.iter().filter(|(_, fate)| **fate == Fate::Dead);
+                let verdict = Verdict {
+                    v: 1,
+                    places: places.clone(),
+                    dead: dead.map(|(place, _)| *place).collect(),
+                };
+                let ballot = self.increment(&counter, 1).await?;
+                self.write(&key(list, block, ballot, DECIDED), &verdict)
+                    .await?;
+            }
+            return Ok(fates);
         }
         for attempt in 0..TRIES {
             if attempt > 0 {

@@ -463,12 +463,8 @@ impl<P: Platform> Log<P> {
         listing = self.read_raw_part(list, first, places).await?;
         let old: BTreeSet<_> = listing.unsettled.range(..=last).copied().collect();
         if !old.is_empty() {
-            let fates = self.decide(list, &old).await?;
+            self.decide(list, &old).await?;
             listing = self.read_raw_part(list, first, places).await?;
-            if mutated(Mutation::HoleWithoutHandshake) {
-                let passed = |place: &u64| fates.get(place) == Some(&Fate::Dead);
-                listing.unsettled.retain(|place| !passed(place));
-            }
         }
         Ok(listing)
     }

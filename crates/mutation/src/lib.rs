@@ -52,7 +52,7 @@ macro_rules! mutations {
 mutations! {
     /// Holes are dead by the clock, 20 and 60 seconds after, and not by a handshake.
     TimeWindows = "time-windows",
-    /// A reader passes a hole at once, without the handshake.
+    /// A reader says that a hole is dead and does not look again, nor asks anybody.
     HoleWithoutHandshake = "hole-without-handshake",
     /// A writer does not look whether its place was declared dead.
     WriterWithoutHandshake = "writer-without-handshake",
