@@ -92,6 +92,9 @@ fn main() -> ExitCode {
         let since = std::time::SystemTime::UNIX_EPOCH.elapsed();
         since.map_or(1, |since| since.as_micros() as u64)
     });
+    if many {
+        println!("seeds from {first} on");
+    }
     let started = Instant::now();
     let (mut mutated, mut recoveries) = (false, Vec::new());
     let (mut operations, mut runs, mut failed, mut payments) = (0, 0, 0, 0);
@@ -125,10 +128,14 @@ fn main() -> ExitCode {
                 explain(&plan);
             }
             println!(
-                "  again: simulate --seed {} --length {}{} --trace",
+                "  again: simulate --seed {} --length {}{}{} --trace",
                 report.seed,
                 arguments.length,
-                if arguments.mild { " --mild" } else { "" }
+                if arguments.mild { " --mild" } else { "" },
+                profile.map_or(String::new(), |profile| format!(
+                    " --profile {}",
+                    profile.name()
+                )),
             );
             if !arguments.keep_going {
                 break;
