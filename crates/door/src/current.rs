@@ -11,6 +11,7 @@
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use jiff::Timestamp;
+use mutation::{Mutation, mutated};
 
 use crate::{
     app::{App, Configuration},
@@ -161,6 +162,7 @@ impl<C: Configuration> Current<C> {
         let mut variables = read(C::VARIABLES, source).await;
         let mut digest = variables.digest(&self.key);
         let judgement = match self.kept.borrow_mut().as_mut() {
+            Some(_) | None if mutated(Mutation::HalfConfiguration) => Judgement::Take,
             Some(kept) => kept.judge(&variables, digest),
             None => Judgement::ReadAgain,
         };
@@ -259,6 +261,9 @@ async fn read(names: &[&'static str], source: &impl Source) -> Variables {
         for &name in names {
             match source.get(name).await {
                 Ok(value) => variables.borrow_mut().set(name, value),
+                Err(_) if mutated(Mutation::HalfConfiguration) => {
+                    variables.borrow_mut().set(name, String::new());
+                }
                 Err(reason) => variables.borrow_mut().set_unread(name, reason),
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use mpay_log::{BLOCK, Entry, PATIENCE, contest_key};
+use mpay_log::{BLOCK, Entry, PATIENCE, contest_key, stored_entry};
 
 use super::{
     DayRange, Platform, RawEntry, Store, StoreError,
@@ -190,17 +190,46 @@ impl<P: Platform> Store<P> {
         self.enter_with(event, |_| Vec::new()).await
     }
 
-    /// Enters the event of a change whose first place, `dead`, was passed by. Where it stands now is
-    /// noted, so that no repair enters it once more.
+    /// Enters the event of a change whose first place, `dead`, was passed by; gives its place.
+    ///
+    /// The writer of the change does this, and so does whoever closes the day or mends the store,
+    /// perhaps at the same time. So each first claims a place, in a list of the dead one's: the event
+    /// stands at the place of the first claim that counts and whose place is alive. Whoever finds a
+    /// claim fulfils it, by the same value; another is made only where those before it are void for
+    /// good.
     pub(super) async fn enter_again(&self, event: &str, dead: u64) -> Result<u64, StoreError> {
-        let moved = keys::moved(dead);
-        self.enter_with(event, |place| {
-            vec![(moved.clone(), place.to_string().into_bytes())]
-        })
-        .await
+        let list = keys::behind(dead);
+        for _ in 0..TRIES {
+            let mut claims = self.log.read_all::<u64>(&list).await?;
+            if !claims.unsettled.is_empty() {
+                self.log.settle(&list, 1, claims.length + 1).await?;
+                claims = self.log.read_all(&list).await?;
+            }
+            for claim in claims.entries {
+                let place = keys::journal(claim.value);
+                if self.log.get(&place).await?.is_none() {
+                    let entry = stored_entry(claim.at, event);
+                    self.log.set_many(&[(place, entry)]).await?;
+                }
+                let place = (keys::JOURNAL, claim.value);
+                if self.log.are_alive(&[place]).await? {
+                    return Ok(claim.value);
+                }
+            }
+            let slot = self.log.take(&list).await?;
+            let journal = self.log.take(keys::JOURNAL).await?;
+            let claim = journal.index().to_string();
+            // Whether it counts is seen by reading it, as everybody does.
+            let of = (
+                keys::claimed(journal.index()),
+                dead.to_string().into_bytes(),
+            );
+            let _ = self.log.fill(&[(&slot, &claim)], vec![of]).await?;
+        }
+        Err(StoreError::Contested(keys::JOURNAL.to_owned()))
     }
 
-    /// The same, with other values in one batch, by the event's place.
+    /// Enters an event, with other values in one batch, by the event's place.
     pub(super) async fn enter_with(
         &self,
         event: &str,

@@ -157,9 +157,14 @@ pub fn shown(row: &str) -> String {
     format!("shown/{row}")
 }
 
-/// Where the event of a change stands whose first place in the journal was passed by.
-pub fn moved(dead: u64) -> String {
-    format!("moved/{dead}")
+/// Claims of a place for the event of a change whose first place in the journal was passed by.
+pub fn behind(dead: u64) -> String {
+    format!("behind/{dead}")
+}
+
+/// Says of a place in the journal that it was claimed for the event of another that is dead.
+pub fn claimed(place: u64) -> String {
+    format!("claimed/{place}")
 }
 
 /// The statement that shows a payment, by its place in the journal.

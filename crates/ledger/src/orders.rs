@@ -491,7 +491,7 @@ pub(super) fn fold(
                 stored.version = place;
             }
         }
-        if is_new && end <= cut && end <= stored.settled {
+        if is_new && end <= cut && (end <= stored.settled || mutated(Mutation::FoldOfWrongPrefix)) {
             keep.push(Kept::of(&stored, end, erased_before));
         }
         if end == cut {

@@ -198,11 +198,10 @@ impl<P: Platform> Store<P> {
                     ],
                     others,
                 )
-                .await;
-            let filled = match filled {
-                Err(_) if mutated(Mutation::AnswerBeforeMarker) => return Ok(Recorded::New),
-                filled => filled?,
-            };
+                .await?;
+            if mutated(Mutation::AnswerBeforeMarker) {
+                return Ok(Recorded::New);
+            }
             if (slot.index() == 1 || alone) && filled.all() {
                 // Nobody stands before it.
                 self.mark(&attempt).await?;
@@ -303,7 +302,7 @@ impl<P: Platform> Store<P> {
     }
 
     /// Marks the payment that an attempt records.
-    async fn mark(&self, attempt: &Attempt) -> Result<Marker, StoreError> {
+    pub(super) async fn mark(&self, attempt: &Attempt) -> Result<Marker, StoreError> {
         let payment = &attempt.payment;
         let key = keys::done(&attempt.name()?);
         let confirmation = payment

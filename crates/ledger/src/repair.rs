@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{
     Platform, Store, StoreError,
-    evidence::{read_place, to_json},
+    evidence::to_json,
     journal::made_at,
     keys::{self, PaymentName},
     orders::OrderEntry,
@@ -147,8 +147,16 @@ impl<P: Platform> Store<P> {
         let whole_journal = matches!(&journal, Some(Ok(entry))
             if matches!(&entry.value, Event::PaymentRecorded(payment) if is_here(payment)));
         if mutated(Mutation::RepairEntersTwice) {
-            self.enter(&to_json(&Event::PaymentRecorded(Box::new(record.clone())))?)
-                .await?;
+            let event = to_json(&Event::PaymentRecorded(Box::new(record.clone())))?;
+            let journal = self.enter(&event).await?;
+            let (_, order) = in_order.rsplit_once('/').unwrap_or_default();
+            let moved = Attempt {
+                order: order.parse().unwrap_or_default(),
+                journal,
+                payment: Box::new(record.clone()),
+            };
+            self.mark(&moved).await?;
+            return Ok(true);
         }
         if whole_order && whole_journal {
             return Ok(false);
@@ -199,18 +207,12 @@ impl<P: Platform> Store<P> {
             if !self.log.are_alive(&[(&list, place)]).await? {
                 continue;
             }
-            let moved = keys::moved(raw.index);
-            let is_entered = match self.log.get(&moved).await? {
-                Some(to) => {
-                    let to = read_place(&moved, &to)?;
-                    self.log.are_alive(&[(keys::JOURNAL, to)]).await?
-                }
-                None => false,
-            };
-            if !is_entered {
-                let event = to_json(&entry.value)?;
-                self.enter_again(&event, raw.index).await?;
+            // What was too late at a place that was claimed is entered by its first place, if at all.
+            if self.log.get(&keys::claimed(raw.index)).await?.is_some() {
+                continue;
             }
+            let event = to_json(&entry.value)?;
+            self.enter_again(&event, raw.index).await?;
         }
         Ok(())
     }

@@ -1679,3 +1679,35 @@ async fn a_payment_is_shown_by_one_row_whatever_breaks_off() {
         }
     }
 }
+
+/// The writer of a change whose event came too late enters it behind, and so does everybody who looks
+/// after the store meanwhile: it is entered once.
+#[tokio::test(start_paused = true)]
+async fn an_event_that_came_too_late_is_entered_behind_once() {
+    for helpers in [1, 2, 5] {
+        for milliseconds in 0..20 {
+            let memory = Memory::new();
+            let store = Store::new(memory.clone());
+            // Registration: read, count, count, write; from then on every call takes a moment.
+            let slow = std::iter::repeat_n(Fault::Delay(Duration::from_millis(1)), 500);
+            let late = Fault::Delay(Duration::from_secs(5));
+            memory.script(
+                std::iter::repeat_n(Fault::None, 3)
+                    .chain([late])
+                    .chain(slow),
+            );
+            let pass = async {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                let places = std::collections::BTreeSet::from([1]);
+                store.log.decide(keys::JOURNAL, &places).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(2990 + milliseconds)).await;
+                let help = (0..helpers).map(|_| async { store.repair(0).await });
+                futures::future::join_all(help).await
+            };
+            let (registered, _) = tokio::join!(register(&memory, "1", "100"), pass);
+            assert_eq!(registered.unwrap(), Registered::Created);
+            store.repair(0).await.unwrap();
+            assert_eq!(ledger_events(&memory, "order.registered").await, 1);
+        }
+    }
+}

@@ -23,6 +23,10 @@ use super::{
 const FIRST: u64 = 8;
 /// Keys read by one call.
 const KEYS: usize = BLOCK as usize;
+/// With [`Mutation::TimeWindows`], how long a writer has for his entry.
+const WRITERS_WINDOW: Duration = Duration::from_secs(20);
+/// With [`Mutation::TimeWindows`], how old what stands behind a hole is until it is passed.
+const READERS_WINDOW: Duration = Duration::from_secs(60);
 /// The version of entries that this program writes, and the highest that it reads.
 const VERSION: u32 = 1;
 
@@ -31,6 +35,8 @@ const VERSION: u32 = 1;
 pub struct Slot {
     list: String,
     index: u64,
+    /// When it was taken, for [`Mutation::TimeWindows`] alone.
+    taken: Option<Timestamp>,
 }
 
 impl Slot {
@@ -244,7 +250,12 @@ impl<P: Platform> Log<P> {
         Ok(Slot {
             list: list.to_owned(),
             index,
+            taken: self.taken(),
         })
+    }
+
+    fn taken(&self) -> Option<Timestamp> {
+        mutated(Mutation::TimeWindows).then(|| self.now())
     }
 
     /// Takes several places, one after the other, with one count.
@@ -260,6 +271,7 @@ impl<P: Platform> Log<P> {
         let slots = (first..=last).map(|index| Slot {
             list: list.to_owned(),
             index,
+            taken: self.taken(),
         });
         Ok(slots.collect())
     }
@@ -287,6 +299,16 @@ impl<P: Platform> Log<P> {
             }
         } else {
             self.set_many(&batch).await?;
+        }
+        if mutated(Mutation::TimeWindows) {
+            let now = self.now();
+            let slots = entries.iter().map(|(slot, _)| slot);
+            let late = slots.filter(|slot| {
+                let age = slot.taken.and_then(|taken| age(taken, now));
+                age.is_some_and(|age| age > WRITERS_WINDOW)
+            });
+            let dead = late.map(|slot| (slot.list.clone(), slot.index)).collect();
+            return Ok(Filled { dead });
         }
         let dead = self.dead(&filled).await?;
         Ok(Filled { dead })
@@ -505,11 +527,16 @@ impl<P: Platform> Log<P> {
             }
         }
         listing.next = places.end() + 1;
+        let passed = match mutated(Mutation::TimeWindows) {
+            true => self.passed_by_the_clock(list, places.clone(), values),
+            false => 0,
+        };
         for index in places {
             let bytes = values.get(&entry_key(list, index));
             let contest = contests.get(&block(index));
             let fate = match contest {
                 Some(contest) => contest.fate(index, bytes.is_some()),
+                None if bytes.is_none() && index < passed => Some(Fate::Dead),
                 None => bytes.map(|_| Fate::Alive),
             };
             match (fate, bytes) {
@@ -539,6 +566,24 @@ impl<P: Platform> Log<P> {
             }
         }
         Ok(())
+    }
+}
+
+impl<P: Platform> Log<P> {
+    /// With [`Mutation::TimeWindows`], the place before which every hole is taken for dead.
+    fn passed_by_the_clock(
+        &self,
+        list: &str,
+        places: RangeInclusive<u64>,
+        values: &HashMap<String, Vec<u8>>,
+    ) -> u64 {
+        let now = self.now();
+        let is_old = |place: &u64| {
+            let at = values.get(&entry_key(list, *place));
+            let age = at.and_then(|bytes| read_at(bytes)).map(|at| age(at, now));
+            age.flatten().is_some_and(|age| age >= READERS_WINDOW)
+        };
+        places.rev().find(is_old).unwrap_or(0)
     }
 }
 

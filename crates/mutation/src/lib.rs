@@ -52,7 +52,7 @@ macro_rules! mutations {
 mutations! {
     /// Holes are dead by the clock, 20 and 60 seconds after, and not by a handshake.
     TimeWindows = "time-windows",
-    /// A reader passes a hole at once, without the handshake.
+    /// A reader says that a hole is dead and does not look again, nor asks anybody.
     HoleWithoutHandshake = "hole-without-handshake",
     /// A writer does not look whether its place was declared dead.
     WriterWithoutHandshake = "writer-without-handshake",
@@ -60,7 +60,7 @@ mutations! {
     MarkerBeforeEntries = "marker-before-entries",
     /// A payment's marker is written though there is one.
     MarkerOverwritten = "marker-overwritten",
-    /// A payment is acknowledged before its marker is written.
+    /// A payment is acknowledged once it is written, before it is decided what counts, and marked.
     AnswerBeforeMarker = "answer-before-marker",
     /// A day is closed above an index that is still being written.
     DayAbovePending = "day-above-pending",
@@ -68,7 +68,7 @@ mutations! {
     DayClosedTwice = "day-closed-twice",
     /// The entries of a batch are written one after the other.
     TornBatch = "torn-batch",
-    /// A repair enters what is there.
+    /// A repair enters a payment anew that is there, and marks it there.
     RepairEntersTwice = "repair-enters-twice",
     /// The outbox takes for settled what it could not deliver.
     OutboxForgets = "outbox-forgets",
@@ -78,9 +78,9 @@ mutations! {
     ErasureOfOneCopy = "erasure-of-one-copy",
     /// A change is judged by what stood there before somebody came in between.
     AmendmentOnOldState = "amendment-on-old-state",
-    /// What is kept of a fold is taken for that of a longer list.
+    /// A fold is kept of a part of a list to which something is still coming.
     FoldOfWrongPrefix = "fold-of-wrong-prefix",
-    /// A configuration of which only a part could be read is used.
+    /// A configuration is used as it is read, though only a part of it could be, or is of another.
     HalfConfiguration = "half-configuration",
     /// A repeated request is done again.
     RepetitionDoneAgain = "repetition-done-again",

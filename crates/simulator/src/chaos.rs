@@ -7,7 +7,7 @@ use crate::{
     clock::Clock,
     configuration::Configuration,
     executor::Micros,
-    random::{HOUR, MINUTE, Random, SECOND},
+    random::{DAY, HOUR, MINUTE, Random, SECOND},
     world::World,
 };
 
@@ -24,6 +24,10 @@ pub struct Chaos {
     pub steps: bool,
     /// Whether the configuration changes.
     pub configures: bool,
+    /// Whether it changes again and again, and is read slowly.
+    pub rotates: bool,
+    /// How often a host dies when it has just answered.
+    pub strikes: f64,
     /// How often a variable cannot be read.
     pub unreadable: f64,
     /// The mean time between two of these.
@@ -50,6 +54,11 @@ impl Chaos {
             farthest_clock: random.scaled(SECOND, clock),
             steps: steps && !mild,
             configures: random.happens(0.3),
+            rotates: false,
+            strikes: match random.happens(0.3) {
+                true => random.scaled(1, 100) as f64 / 2_000.0,
+                false => 0.0,
+            },
             unreadable: match random.happens(0.25) {
                 true => random.scaled(1, 100) as f64 / 2_000.0,
                 false => 0.0,
@@ -60,11 +69,60 @@ impl Chaos {
 
     /// A clock, as such a run has it.
     pub fn clock(&self, world: &World) -> Clock {
-        let far = world.random.scaled(1_000, self.farthest_clock);
+        let far = match world.random.happens(0.3) {
+            true => self.farthest_clock,
+            false => world.random.scaled(1_000, self.farthest_clock),
+        };
         let far = i64::try_from(far).unwrap_or(0);
         let sign = if world.random.happens(0.5) { 1 } else { -1 };
         let drift = i64::try_from(world.random.below(2_000)).unwrap_or(0) - 1_000;
         Clock::set(world.now(), sign * far, if self.steps { drift } else { 0 })
+    }
+}
+
+/// Changes the configuration of one host after the other, back and forth, until the world is at peace.
+///
+/// A host is left the time to read it once from its beginning to its end: who changes it twice at the
+/// same variable of two readings that follow each other deceives everybody.
+pub async fn rotate(world: Rc<World>) {
+    while !world.peace.get() {
+        let pause = world.random.scaled(200_000, 5 * SECOND);
+        world.sleep(pause).await;
+        let host = world.some_host();
+        let next = match world.hosts.borrow().get(host) {
+            Some(host) if host.has_read => match host.configuration {
+                Configuration::First => Configuration::Second,
+                Configuration::Second => Configuration::First,
+            },
+            _ => continue,
+        };
+        if !world.peace.get() {
+            world.configure(host, next);
+        }
+    }
+}
+
+/// Lets days be short: some seconds after midnight it is the evening again, of the next day.
+pub async fn hurry(world: Rc<World>) {
+    const MIDNIGHT: Micros = 20 * MINUTE;
+    const DAYS: u32 = 2;
+    for _ in 0..DAYS {
+        world
+            .sleep(world.random.between(5 * SECOND, 8 * SECOND))
+            .await;
+        if world.peace.get() {
+            return;
+        }
+        let now = world.now() + world.begins.get();
+        let midnights = now.saturating_sub(MIDNIGHT) / DAY + 1;
+        let before = world.random.between(2 * SECOND, 4 * SECOND);
+        let evening = midnights * DAY + MIDNIGHT - before;
+        world
+            .begins
+            .set(world.begins.get() + evening.saturating_sub(now));
+        world
+            .trace
+            .note(world.now(), 31, || "it is the next evening".to_owned());
     }
 }
 

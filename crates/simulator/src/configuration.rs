@@ -20,28 +20,70 @@ pub const OTHER_TOKEN: &str = "9876543210987654321098765432109876543210";
 pub enum Configuration {
     /// Before.
     First,
-    /// After: another account, and one service more.
+    /// After: other accounts, and one service more.
     Second,
 }
 
+/// Where the money of an order goes: account, bank, fiscal code and name.
+pub type Account = [&'static str; 4];
+
 impl Configuration {
+    /// The account of the orders of a service. One service has its own.
+    pub fn account(self, service: &str) -> Account {
+        match (self, service) {
+            (Self::First, "SCHOOL") => [
+                "MD02EX000000000000000002",
+                "AGRNMD2X",
+                "1000000000007",
+                "School",
+            ],
+            (Self::First, _) => [
+                "MD24AG000225100013104168",
+                "AGRNMD2X",
+                "1000000000007",
+                "Primăria Exemplu",
+            ],
+            (Self::Second, "SCHOOL") => [
+                "MD72EX000000000000000003",
+                "TREZMD2X",
+                "1000000000007",
+                "School",
+            ],
+            (Self::Second, _) => [
+                "MD29EX000000000000000001",
+                "TREZMD2X",
+                "1000000000007",
+                "Direcția Finanțe",
+            ],
+        }
+    }
+
     /// The text of a variable; empty for one that is not set.
     pub fn text(self, name: &str) -> String {
-        let (services, account) = match self {
-            Self::First => ("TAX, SCHOOL", "MD24AG000225100013104168"),
-            Self::Second => ("TAX, SCHOOL, FINES", "MD29EX000000000000000001"),
+        let [account, bank, fiscal_code, beneficiary] = self.account("");
+        let [of_school, .., school] = self.account("SCHOOL");
+        let more = match self {
+            Self::First => [", ", ""],
+            Self::Second => [", FINES, ", r#", "FINES": {}"#],
         };
         let text = match name {
             "environment" => "test",
-            "service_ids" => services,
+            "accept_sha1" => "false",
+            "service_ids" => return ["TAX", more[0], "SCHOOL"].concat(),
+            "services" => {
+                return format!(
+                    r#"{{"TAX": {{}}{}, "SCHOOL": {{"destination_account": {{"bank_account": "{of_school}", "beneficiary_name": "{school}"}}}}}}"#,
+                    more[1]
+                );
+            }
             "service_key" => KEY,
             "service_certificate" => CERTIFICATE,
             "mpay_certificates" => MPAY,
             "api_token" => return format!("{TOKEN}, {OTHER_TOKEN}"),
             "bank_account" => account,
-            "bank_code" => "AGRNMD2X",
-            "bank_fiscal_code" => "1000000000007",
-            "beneficiary_name" => "Primăria Exemplu",
+            "bank_code" => bank,
+            "bank_fiscal_code" => fiscal_code,
+            "beneficiary_name" => beneficiary,
             "webhook_url" => "https://erp.example.md/hook",
             "webhook_origin" => "https://erp.example.md",
             "webhook_secret" => "whsec_c2ltdWxhdGlvbnNpbXVsYXRpb25zaW11bGF0aW9u",

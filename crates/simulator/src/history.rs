@@ -103,6 +103,16 @@ impl History {
         });
     }
 
+    /// What the payments come to that were acknowledged before a moment, of an order.
+    pub fn paid_before(&self, order: OrderId, moment: Micros) -> Bani {
+        let variants = self.payments.values().flatten();
+        let of = variants.filter(|variant| {
+            let acknowledged = variant.acknowledged;
+            variant.order == order && acknowledged.is_some_and(|at| at < moment)
+        });
+        of.map(|variant| variant.amount).sum()
+    }
+
     /// The payments that were acknowledged before a moment, of an order.
     pub fn acknowledged_before(&self, order: OrderId, moment: Micros) -> Vec<String> {
         let payments = self.payments.iter();

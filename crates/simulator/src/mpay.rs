@@ -25,19 +25,29 @@ thread_local! {
 ///
 /// The host must believe it, whatever its clock shows: so MPay's clock shows the same. What a wrong
 /// clock does to messages is no matter of the store.
-fn signed(world: &World, host: HostId, body: &Content) -> Bytes {
+fn signed(world: &World, host: HostId, body: &Content, algorithms: Algorithms) -> Bytes {
     let now = world.clock_of(host);
     let lifetime = Duration::from_secs(300);
     SIGNER.with(|signer| {
-        let message = signer.sign(body, Algorithms::SHA1, now, lifetime);
+        let message = signer.sign(body, algorithms, now, lifetime);
         Bytes::from(message.expect("a message"))
     })
 }
 
 async fn call(world: &Rc<World>, host: HostId, body: &Content, patience: Micros) -> Answer {
+    call_signed(world, host, body, Algorithms::SHA256, patience).await
+}
+
+async fn call_signed(
+    world: &Rc<World>,
+    host: HostId,
+    body: &Content,
+    algorithms: Algorithms,
+    patience: Micros,
+) -> Answer {
     let request = Request::post("/")
         .header("Content-Type", "text/xml; charset=utf-8")
-        .body(signed(world, host, body));
+        .body(signed(world, host, body, algorithms));
     world
         .request(host, request.expect("a request"), patience)
         .await
@@ -93,7 +103,21 @@ pub async fn ask(world: &Rc<World>, order: OrderId) {
     xml.element("Language", "ro");
     xml.element("OrderKey", &key);
     xml.element("ServiceID", &service);
-    let answer = call(world, host, &xml.finish(), 30 * SECOND).await;
+    // What no configuration accepts: whoever answers it has not read all of his.
+    let is_weak = world.random.happens(0.1);
+    let algorithms = match is_weak {
+        true => Algorithms::SHA1,
+        false => Algorithms::SHA256,
+    };
+    let answer = call_signed(world, host, &xml.finish(), algorithms, 30 * SECOND).await;
+    if is_weak {
+        if said(&answer) == Said::Success {
+            let detail = format!("host {host} answers a message with SHA-1, which is not accepted");
+            let mut history = world.history.borrow_mut();
+            history.find(HALF, &key, detail);
+        }
+        return;
+    }
     let body = String::from_utf8_lossy(answer.body()).into_owned();
     match said(&answer) {
         Said::Fault(code, _) if code == "UnknownOrder" => {
@@ -115,9 +139,32 @@ pub async fn ask(world: &Rc<World>, order: OrderId) {
             if due == Some(None) {
                 let mut history = world.history.borrow_mut();
                 history.find("an answer cannot be read", &key, body);
+                return;
             }
+            check_account(world, &service, &key, &body);
         }
         _ => {}
+    }
+}
+
+/// What is found where an answer was made by a configuration that nobody has written.
+const HALF: &str = "a configuration is used by halves";
+
+/// The money goes where one of the configurations says, and not to an account put together of two,
+/// or to another's.
+fn check_account(world: &World, service: &str, key: &str, body: &str) {
+    let members = [
+        "BankAccount",
+        "BankCode",
+        "BankFiscalCode",
+        "BeneficiaryName",
+    ];
+    let shown = members.map(|name| element(body, name).unwrap_or("-"));
+    let mut configured = world.configured.borrow().clone().into_iter();
+    if !configured.any(|configuration| configuration.account(service) == shown) {
+        let detail = format!("MPay is told to pay order {key} of {service} to {shown:?}");
+        let mut history = world.history.borrow_mut();
+        history.find(HALF, key, detail);
     }
 }
 

@@ -10,59 +10,56 @@ use crate::{
     clock,
     configuration::{OTHER_TOKEN, SERVICES},
     executor::OUTSIDE,
-    history::{OrderHistory, OrderId, money},
+    history::{OrderHistory, OrderId, bani, money},
     model::{Bani, Change, Document, Op, Outcome, Set},
     mpay,
+    profile::Step,
     random::{MINUTE, SECOND},
     readers,
     world::{Answer, World},
 };
 
-/// How many requests an order has at most: what explains them is searched for.
-const MOST_OPS: usize = 24;
-
 /// Somebody at work, until the world is at peace or so much is done.
 pub async fn work(world: Rc<World>, operations: u64) {
     while world.operations.get() < operations {
-        let pause = world.random.scaled(10_000, 20 * SECOND);
-        world.sleep(pause).await;
+        let (least, most) = world.profile.get().pause();
+        world.sleep(world.random.scaled(least, most)).await;
         step(&world).await;
     }
 }
 
 async fn step(world: &Rc<World>) {
-    const WEIGHTS: [u32; 17] = [14, 6, 3, 10, 10, 6, 6, 8, 8, 26, 4, 3, 4, 4, 10, 4, 2];
-    let choice = world.random.weighted(&WEIGHTS);
+    let choice = world.profile.get().step(&world.random);
     let order = some_order(world);
     match (choice, order) {
-        (1, _) => {
+        (Step::Create, _) => {
             let task = create(Rc::clone(world));
             world.executor.spawn(OUTSIDE, task);
         }
-        (2, _) => import(world).await,
-        (0, _) | (_, None) => register(world).await,
-        (3, Some(order)) => put(world, order, false).await,
-        (4, Some(order)) => put(world, order, true).await,
-        (5, Some(order)) => patch(world, order).await,
-        (6, Some(order)) => cancel(world, order).await,
-        (7, Some(order)) => set_status(world, order).await,
-        (8, Some(order)) => mpay::ask(world, order).await,
-        (9, Some(order)) => pay(world, order),
-        (10, Some(order)) => {
+        (Step::Import, _) => import(world).await,
+        (Step::Register, _) | (_, None) => register(world).await,
+        (Step::Put, Some(order)) => put(world, order, false).await,
+        (Step::PutIfMatch, Some(order)) => put(world, order, true).await,
+        (Step::Patch, Some(order)) => patch(world, order).await,
+        (Step::Cancel, Some(order)) => cancel(world, order).await,
+        (Step::SetStatus, Some(order)) => set_status(world, order).await,
+        (Step::Ask, Some(order)) => mpay::ask(world, order).await,
+        (Step::Pay, Some(order)) => pay(world, order),
+        (Step::EnterByHand, Some(order)) => {
             let task = enter_by_hand(Rc::clone(world), order);
             world.executor.spawn(OUTSIDE, task);
         }
-        (11, _) => settle(world).await,
-        (12, _) => close_review(world).await,
-        (13, Some(order)) => {
+        (Step::Settle, _) => settle(world).await,
+        (Step::CloseReview, _) => close_review(world).await,
+        (Step::Erase, Some(order)) => {
             let task = erase(Rc::clone(world), order);
             world.executor.spawn(OUTSIDE, task);
         }
-        (14, Some(order)) => {
+        (Step::Look, Some(order)) => {
             look(world, order).await;
         }
-        (15, _) => readers::reconcile(world).await,
-        _ => {
+        (Step::Reconcile, _) => readers::reconcile(world).await,
+        (Step::Repair, _) => {
             let task = repair(Rc::clone(world));
             world.executor.spawn(OUTSIDE, task);
         }
@@ -72,11 +69,12 @@ async fn step(world: &Rc<World>) {
 /// One of the orders that were registered, mostly one of the last, so that requests meet.
 fn some_order(world: &World) -> Option<OrderId> {
     let history = world.history.borrow();
+    let profile = world.profile.get();
     let registered = |order: &OrderHistory| {
         let created = |op: &Op| {
             op.outcome == Outcome::Done && matches!(op.change, Change::Put(_) | Change::Create(_))
         };
-        order.ops.len() < MOST_OPS && order.ops.iter().any(created)
+        order.ops.len() < profile.most_requests() && order.ops.iter().any(created)
     };
     let orders = history.orders.iter().enumerate();
     let orders: Vec<_> = orders
@@ -84,7 +82,7 @@ fn some_order(world: &World) -> Option<OrderId> {
         .map(|(id, _)| id)
         .collect();
     let recent = match world.random.happens(0.8) {
-        true => orders.len().saturating_sub(4),
+        true => orders.len().saturating_sub(profile.latest_orders()),
         false => 0,
     };
     world
@@ -348,10 +346,21 @@ pub fn check_order(world: &World, order: OrderId, sent: u64, answer: &Answer) {
     let shown = answer.json();
     let payments = shown.get("payments").and_then(Value::as_array).cloned();
     let payments = payments.unwrap_or_default();
+    let is_whole = shown.get("payments_url").is_none();
+    let paid = shown.get("amount_paid").and_then(Value::as_str);
+    let paid = paid.and_then(bani).unwrap_or(0);
+    let acknowledged = history.paid_before(order, sent);
+    if paid < acknowledged {
+        let (paid, acknowledged) = (money(paid), money(acknowledged));
+        let detail =
+            format!("{paid} is paid of order {key}, of which {acknowledged} was acknowledged");
+        history.find("an order has less than was paid", &key, detail);
+    }
     for id in history.acknowledged_before(order, sent) {
         let is = |payment: &&Value| payment.get("payment_id").and_then(Value::as_str) == Some(&id);
         let times = payments.iter().filter(is).count();
-        if times != 1 {
+        // Of a long order these are the latest.
+        if times > 1 || (times == 0 && is_whole) {
             let detail = format!("payment {id} is {times} times in its order {key}");
             history.find("a payment is not once in its order", &id, detail);
         }
@@ -502,7 +511,7 @@ async fn settle(world: &Rc<World>) {
         .iter()
         .map(|(id, amount)| format!("{id},{}\n", money(*amount)));
     let table = format!("id,sum\n{}", rows.collect::<String>());
-    let path = "settlement?from=2026-05-31&to=2026-06-03&payment_id=id&amount=sum";
+    let path = "settlement?from=2026-05-31&to=2026-06-05&payment_id=id&amount=sum";
     let answer = Ask::new("POST", path)
         .text("text/csv", table)
         .send(world)

@@ -12,13 +12,13 @@ use crate::{
     client::Ask,
     clock::Clock,
     configuration::Configuration,
-    history::{OrderHistory, Variant, bani, money},
+    history::{OrderHistory, OrderId, Variant, bani, money},
     model::{self, Op, Outcome, Shown, Verdict},
     office,
     random::{HOUR, MINUTE, SECOND},
     readers::{self, List},
     recovery,
-    world::World,
+    world::{Answer, World},
 };
 
 /// A payment as a list has it.
@@ -131,6 +131,15 @@ async fn readers(world: &Rc<World>) {
                 return;
             };
             let whole: BTreeSet<_> = anew.seen.iter().collect();
+            for reader in all {
+                let mut seen = BTreeSet::new();
+                for (index, what) in &reader.seen {
+                    if happens_once(list, what) && !seen.insert(what) {
+                        let detail = format!("{list:?} have {what} once more, at {index}");
+                        found.push(("a reader sees a thing twice", what.clone(), detail));
+                    }
+                }
+            }
             for (number, reader) in all.iter().enumerate().take(fresh) {
                 let seen: BTreeSet<_> = reader.seen.iter().collect();
                 for (index, what) in whole.difference(&seen) {
@@ -151,6 +160,15 @@ async fn readers(world: &Rc<World>) {
             history.find(rule, subject(&what), detail);
         }
     }
+}
+
+/// Whether what a reader has seen is there once at most: each payment, and each version of an order.
+fn happens_once(list: List, what: &str) -> bool {
+    let is_version = what
+        .split(' ')
+        .next_back()
+        .is_some_and(|last| !last.is_empty());
+    list == List::Payments || what.starts_with("payment.recorded ") || is_version
 }
 
 /// The part of a description by which the trace is searched.
@@ -274,6 +292,7 @@ async fn check_orders(world: &Rc<World>, payments: &BTreeMap<String, Vec<Listed>
             .insist(world)
             .await;
         office::check_order(world, order, sent, &answer);
+        check_long_order(world, order, &answer).await;
         let document = answer.json();
         let end = (answer.status() == 200).then(|| shown(&document)).flatten();
         let inside = document.get("payments").and_then(Value::as_array).cloned();
@@ -302,6 +321,37 @@ async fn check_orders(world: &Rc<World>, payments: &BTreeMap<String, Vec<Listed>
                 let detail = describe(known, end.as_ref());
                 history.find("an order is not what was acknowledged", &key, detail);
             }
+        }
+    }
+}
+
+/// Of an order that shows its latest payments alone, each is once in the list of all of them.
+async fn check_long_order(world: &Rc<World>, order: OrderId, answer: &Answer) {
+    if answer.json().get("payments_url").is_none() {
+        return;
+    }
+    let path = office::path(world, order);
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    let mut cursor = String::new();
+    for _ in 0..100 {
+        let ask = Ask::new("GET", format!("{path}/payments{cursor}"));
+        let page = ask.insist(world).await.json();
+        let listed = page.get("payments").and_then(Value::as_array).cloned();
+        for payment in listed.unwrap_or_default() {
+            let id = payment.get("payment_id").and_then(Value::as_str);
+            *times.entry(id.unwrap_or("-").to_owned()).or_default() += 1;
+        }
+        match page.get("next").and_then(Value::as_u64) {
+            Some(next) => cursor = format!("?cursor={next}"),
+            None => break,
+        }
+    }
+    let mut history = world.history.borrow_mut();
+    for id in history.acknowledged_before(order, world.now()) {
+        let times = times.get(&id).copied().unwrap_or(0);
+        if times != 1 {
+            let detail = format!("payment {id} is {times} times in the payments of {path}");
+            history.find("a payment is not once in its order", &id, detail);
         }
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     client::Ask,
     clock,
+    profile::Profile,
     random::{MINUTE, SECOND},
     world::World,
 };
@@ -101,8 +102,8 @@ pub fn identity(list: List, entry: &Value) -> Option<(u64, String)> {
 /// A program that follows a list, until the world is at peace.
 pub async fn follow(world: Rc<World>, list: List, reader: usize) {
     while !world.peace.get() {
-        let pause = world.random.scaled(50_000, 30 * SECOND);
-        world.sleep(pause).await;
+        let (least, most) = world.profile.get().readers_pause();
+        world.sleep(world.random.scaled(least, most)).await;
         read_on(&world, list, reader).await;
     }
 }
@@ -119,15 +120,19 @@ pub async fn cron(world: Rc<World>) {
 /// An accountant, who waits for days to be closed.
 pub async fn account(world: Rc<World>) {
     while !world.peace.get() {
-        let pause = world.random.scaled(300_000, 40 * SECOND);
-        world.sleep(pause).await;
+        let (least, most) = world.profile.get().accountants_pause();
+        world.sleep(world.random.scaled(least, most)).await;
         reconcile(&world).await;
     }
 }
 
 /// Asks for a day: yesterday, today or tomorrow, as the clocks may have it.
 pub async fn reconcile(world: &Rc<World>) {
-    let day = world.random.between(0, 3);
+    let (first, last) = match world.profile.get() {
+        Profile::Midnight => (1, 3),
+        _ => (0, 3),
+    };
+    let day = world.random.between(first, last);
     read_day(world, &day_after_the_first(day)).await;
 }
 
@@ -145,7 +150,8 @@ pub async fn read_day(world: &Rc<World>, date: &str) -> Option<Vec<String>> {
     // Whoever asked before the day was known to be closed, and is told that it is not, is told of it
     // as it was then.
     let was_closed = world.history.borrow().closed_days.contains_key(date);
-    let (mut after, mut lines, mut closed) = (0, Vec::new(), false);
+    let (mut after, mut lines) = (0, Vec::new());
+    let (mut closed, mut is_whole) = (false, true);
     for part in 0..20 {
         let path = format!("reconciliation?date={date}&after={after}");
         let answer = Ask::new("GET", path).send(world).await;
@@ -170,10 +176,17 @@ pub async fn read_day(world: &Rc<World>, date: &str) -> Option<Vec<String>> {
         }
         match page.get("next").and_then(Value::as_u64) {
             Some(next) if next > after => after = next,
-            _ => break,
+            next => {
+                is_whole = next.is_none();
+                break;
+            }
         }
     }
     let mut history = world.history.borrow_mut();
+    if closed && !is_whole {
+        let detail = format!("{date} is closed, and something of it is still coming after {after}");
+        history.find("a closed day is not whole", date, detail);
+    }
     if let Some(before) = history.closed_days.get(date)
         && (was_closed || closed)
     {

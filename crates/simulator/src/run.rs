@@ -11,6 +11,7 @@ use crate::{
     executor::{Micros, OUTSIDE},
     history::Finding,
     office, oracle,
+    profile::Profile,
     random::{DAY, MINUTE, Random, SECOND},
     readers::{self, List},
     world::World,
@@ -37,6 +38,8 @@ pub struct Plan {
     pub prompt: bool,
     /// Whether clocks and stops stay within seconds.
     pub mild: bool,
+    /// What it is mostly about; by the seed if it is not said.
+    pub profile: Option<Profile>,
     /// Whether the trace is kept.
     pub trace: bool,
 }
@@ -52,6 +55,7 @@ impl Plan {
             mutation: None,
             prompt: false,
             mild: false,
+            profile: None,
             trace: false,
         }
     }
@@ -142,20 +146,29 @@ fn run_here(plan: &Plan) -> Report {
         let kind = random.pick(&Kind::ALL);
         kind.copied().unwrap_or(Kind::Sqlite)
     });
-    let weather = Weather {
+    let profile = plan.profile.unwrap_or_else(|| Profile::of_run(&random));
+    let mut weather = Weather {
         broken: plan.broken,
         ..Weather::of_run(&random, plan.mild)
     };
-    let chaos = Chaos::of_run(&random, plan.mild);
+    let mut chaos = Chaos::of_run(&random, plan.mild);
+    if !plan.mild {
+        profile.change(&random, &mut weather, &mut chaos);
+    }
     let hosts = 1 + random.weighted(&[0, 4, 2, 1]);
     let clerks = 2 + random.below(5);
-    let about = format!("{} on {hosts} hosts; {weather:?}; {chaos:?}", kind.name());
+    let about = format!(
+        "{}, {} on {hosts} hosts; {weather:?}; {chaos:?}",
+        profile.name(),
+        kind.name()
+    );
     let world = World::new(plan.seed, kind, weather, plan.trace);
     crate::log::tell(&world);
+    world.profile.set(profile);
     world.unreadable.set(chaos.unreadable);
+    world.strikes.set(chaos.strikes);
     // Most runs begin just before midnight: what matters of days happens there.
-    let before_midnight = random.scaled(SECOND, 3 * MINUTE);
-    if random.happens(0.7) {
+    if let Some(before_midnight) = profile.before_midnight(&random) {
         world.begins.set(20 * MINUTE - before_midnight);
     }
     for _ in 0..hosts {
@@ -175,7 +188,7 @@ fn run_here(plan: &Plan) -> Report {
     world
         .executor
         .spawn(OUTSIDE, readers::cron(Rc::clone(&world)));
-    for _ in 0..2 {
+    for _ in 0..profile.accountants() {
         world
             .executor
             .spawn(OUTSIDE, readers::account(Rc::clone(&world)));
@@ -183,17 +196,27 @@ fn run_here(plan: &Plan) -> Report {
     world
         .executor
         .spawn(OUTSIDE, chaos::reign(Rc::clone(&world), chaos));
+    if profile == Profile::Midnight {
+        world
+            .executor
+            .spawn(OUTSIDE, chaos::hurry(Rc::clone(&world)));
+    }
+    if chaos.rotates {
+        world.slow_variables.set(60_000);
+        let task = chaos::rotate(Rc::clone(&world));
+        world.executor.spawn(OUTSIDE, task);
+    }
+    let operations = plan.operations * profile.length();
     let working = Rc::new(Cell::new(clerks));
     for _ in 0..clerks {
         let (world2, working) = (Rc::clone(&world), Rc::clone(&working));
-        let operations = plan.operations;
         world.executor.spawn(OUTSIDE, async move {
             office::work(world2, operations).await;
             working.set(working.get() - 1);
         });
     }
     // A run that goes round in circles ends too, and says so.
-    let most = 60_000 + plan.operations * 400;
+    let most = 60_000 + operations * 400;
     let circles = || world.executor.events() > most;
     world.executor.run(|| working.get() == 0 || circles());
     oracle::make_peace(&world);

@@ -12,7 +12,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use jiff::Timestamp;
 use mpay_provider::{
-    config::Unread,
+    config::{Unread, VARIABLES},
     current::Current,
     notify::{self, Outcome},
     service,
@@ -27,6 +27,7 @@ use crate::{
     executor::{Executor, Group, Micros, OUTSIDE, Slot},
     history::History,
     platform,
+    profile::Profile,
     random::{HOUR, MINUTE, Random, SECOND},
     trace::Trace,
     webhook::Receiver,
@@ -71,6 +72,9 @@ pub struct Host {
     pub clock: Clock,
     /// How it is configured.
     pub configuration: Configuration,
+    /// Whether its variables were read from the first to the last since they were changed.
+    pub has_read: bool,
+    reading: bool,
 }
 
 /// What a client gets for a request.
@@ -144,6 +148,14 @@ pub struct World {
     disk_full_until: Cell<Micros>,
     /// How often a variable cannot be read.
     pub unreadable: Cell<f64>,
+    /// The configurations that hosts have had.
+    pub configured: RefCell<Vec<Configuration>>,
+    /// How long the reading of a variable takes at most.
+    pub slow_variables: Cell<Micros>,
+    /// What the run is mostly about.
+    pub profile: Cell<Profile>,
+    /// How often a host dies when it has just answered.
+    pub strikes: Cell<f64>,
     /// How much later than others the run begins.
     pub begins: Cell<Micros>,
 }
@@ -167,6 +179,10 @@ impl World {
             lives: Cell::new(OUTSIDE.0),
             disk_full_until: Cell::new(0),
             unreadable: Cell::new(0.0),
+            configured: RefCell::default(),
+            slow_variables: Cell::new(0),
+            profile: Cell::new(Profile::Usual),
+            strikes: Cell::new(0.0),
             begins: Cell::new(0),
         })
     }
@@ -189,7 +205,10 @@ impl World {
             frozen: false,
             clock,
             configuration,
+            has_read: false,
+            reading: false,
         });
+        self.configured.borrow_mut().push(configuration);
         let id = self.hosts.borrow().len() - 1;
         self.start(id);
         id
@@ -227,6 +246,24 @@ impl World {
             .note(self.now(), (2, id), || format!("host {id} is killed"));
         self.executor.kill(group);
         drop(instance);
+    }
+
+    /// Sometimes kills a host that has just answered: whatever it leaves for after its answer.
+    fn strike(self: &Rc<Self>, id: HostId) {
+        if self.peace.get() || !self.random.happens(self.strikes.get()) {
+            return;
+        }
+        let (soon, down) = (
+            self.random.scaled(1, 20_000),
+            self.random.scaled(100_000, 20 * SECOND),
+        );
+        let (killer, starter) = (Rc::clone(self), Rc::clone(self));
+        self.executor.after(soon, move || {
+            if !killer.peace.get() {
+                killer.kill(id);
+            }
+        });
+        self.executor.after(soon + down, move || starter.start(id));
     }
 
     /// Stops a host where it is, as by SIGSTOP.
@@ -268,7 +305,12 @@ impl World {
     /// Gives a host another configuration.
     pub fn configure(&self, id: HostId, configuration: Configuration) {
         if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
+            if host.configuration != configuration {
+                host.reading = false;
+                host.has_read = false;
+            }
             host.configuration = configuration;
+            self.configured.borrow_mut().push(configuration);
             self.trace.note(self.now(), (6, id), || {
                 format!("host {id}: configured as {configuration:?}")
             });
@@ -289,9 +331,19 @@ impl World {
                 self.sleep(self.random.scaled(1_000, 8 * SECOND)).await;
             }
         }
-        let hosts = self.hosts.borrow();
-        let host = hosts.get(id);
-        Ok(host.map_or_else(String::new, |host| host.configuration.text(name)))
+        let slow = self.slow_variables.get();
+        if slow > 0 && !self.peace.get() {
+            self.sleep(self.random.scaled(200, slow)).await;
+        }
+        let mut hosts = self.hosts.borrow_mut();
+        let Some(host) = hosts.get_mut(id) else {
+            return Ok(String::new());
+        };
+        if VARIABLES.first() == Some(&name) {
+            host.reading = true;
+        }
+        host.has_read |= host.reading && VARIABLES.last() == Some(&name);
+        Ok(host.configuration.text(name))
     }
 
     /// A clock that nobody sets, of a host: since when, nobody knows.
@@ -382,6 +434,7 @@ impl World {
                 )
             });
             connection.answer(&world, response);
+            world.strike(id);
             if let Some(outcome) = outcome
                 && app.notifies()
             {

@@ -1,7 +1,7 @@
 //! Whole runs.
 
 use mutation::Mutation;
-use simulator::{Plan, engine::Broken, run};
+use simulator::{Plan, engine::Broken, profile::Profile, run};
 
 fn mild(seed: u64) -> Plan {
     Plan {
@@ -55,34 +55,118 @@ fn what_a_broken_engine_brings_about_is_its_fault() {
     }
 }
 
-/// The faults that are found within few seeds. Of the others some are found later, or have no point in
-/// the ledger yet: see the README.
-const FOUND: [Mutation; 9] = [
-    Mutation::HoleWithoutHandshake,
-    Mutation::WriterWithoutHandshake,
-    Mutation::MarkerBeforeEntries,
-    Mutation::MarkerOverwritten,
-    Mutation::TornBatch,
-    Mutation::OutboxForgets,
-    Mutation::ErasureUndone,
-    Mutation::ErasureOfOneCopy,
-    Mutation::RepetitionDoneAgain,
+/// Each fault, the runs that are made to find it, and what it is found by: its own consequence, and
+/// not just any.
+const FAULTS: [(Mutation, Profile, &str); 17] = [
+    (Mutation::TimeWindows, Profile::Long, "a reader passes by"),
+    (
+        Mutation::HoleWithoutHandshake,
+        Profile::Long,
+        "a payment is not once in the journal",
+    ),
+    (
+        Mutation::WriterWithoutHandshake,
+        Profile::Midnight,
+        "a payment is not once in the journal",
+    ),
+    (
+        Mutation::MarkerBeforeEntries,
+        Profile::Contested,
+        "a payment is not once in the journal",
+    ),
+    (
+        Mutation::MarkerOverwritten,
+        Profile::Contested,
+        "one PaymentID is two payments",
+    ),
+    (
+        Mutation::AnswerBeforeMarker,
+        Profile::Contested,
+        "a payment is not once in the journal",
+    ),
+    (
+        Mutation::DayAbovePending,
+        Profile::Midnight,
+        "a closed day is not whole",
+    ),
+    (
+        Mutation::DayClosedTwice,
+        Profile::Midnight,
+        "a closed day changes",
+    ),
+    (
+        Mutation::TornBatch,
+        Profile::Contested,
+        "a payment is not once in the journal",
+    ),
+    (
+        Mutation::RepairEntersTwice,
+        Profile::Usual,
+        "a reader sees a thing twice",
+    ),
+    (
+        Mutation::OutboxForgets,
+        Profile::Usual,
+        "the webhook is not told",
+    ),
+    (
+        Mutation::ErasureUndone,
+        Profile::Usual,
+        "erased data is there",
+    ),
+    (
+        Mutation::ErasureOfOneCopy,
+        Profile::Usual,
+        "erased data is there",
+    ),
+    (
+        Mutation::AmendmentOnOldState,
+        Profile::Contested,
+        "an order is not what was acknowledged",
+    ),
+    (
+        Mutation::FoldOfWrongPrefix,
+        Profile::Long,
+        "an order has less than was paid",
+    ),
+    (
+        Mutation::HalfConfiguration,
+        Profile::Rotation,
+        "a configuration is used by halves",
+    ),
+    (
+        Mutation::RepetitionDoneAgain,
+        Profile::Usual,
+        "one request made two orders",
+    ),
 ];
 
 /// By a seed with which nothing is found without the fault.
 #[test]
 fn faults_put_in_on_purpose_are_found() {
     const SEEDS: u64 = 40;
-    for mutation in FOUND {
+    let mut missed = Vec::new();
+    for mutation in Mutation::ALL {
+        let fault = FAULTS.iter().find(|(of, ..)| of == mutation);
+        let (_, profile, rule) = fault.unwrap_or_else(|| panic!("{mutation:?} has no rule"));
         let plan = |seed, mutation| Plan {
             mutation,
+            profile: Some(*profile),
             ..Plan::new(seed)
         };
-        let found = (1..=SEEDS).find(|seed| !run(&plan(*seed, Some(mutation))).is_clean());
+        let found = (1..=SEEDS).find(|seed| {
+            let report = run(&plan(*seed, Some(*mutation)));
+            let mut findings = report.findings.iter();
+            findings.any(|finding| finding.rule == *rule)
+        });
+        let name = mutation.name();
         let Some(seed) = found else {
-            panic!("{} is not found by {SEEDS} seeds", mutation.name());
+            missed.push(format!("{name}: {rule}"));
+            continue;
         };
-        assert!(run(&plan(seed, None)).is_clean(), "{seed}");
-        println!("{:<26} found by seed {seed}", mutation.name());
+        let without = run(&plan(seed, None));
+        assert!(without.is_clean(), "{without}");
+        println!("{name:<26} {:<10} {seed:>3}  {rule}", profile.name());
     }
+    assert_eq!(missed, [""; 0], "not found by {SEEDS} seeds");
 }

@@ -10,6 +10,7 @@ use mutation::Mutation;
 use simulator::{
     Plan, Report,
     engine::{Broken, Kind},
+    profile::Profile,
     run,
 };
 
@@ -46,6 +47,9 @@ struct Arguments {
     /// Clocks that differ by seconds, and stops of seconds.
     #[arg(long)]
     mild: bool,
+    /// Only runs that are about this: usual, contested, midnight, long or rotation.
+    #[arg(long)]
+    profile: Option<String>,
     /// Prints the whole trace of a run.
     #[arg(long)]
     trace: bool,
@@ -63,6 +67,11 @@ fn main() -> ExitCode {
     let broken = arguments.broken.as_deref().map(|name| {
         let known = Broken::ALL.into_iter().find(|broken| broken.name() == name);
         known.unwrap_or_else(|| panic!("no such fault of an engine: {name}"))
+    });
+    let profile = arguments.profile.as_deref().map(|name| {
+        let mut all = Profile::ALL.into_iter();
+        let known = all.find(|profile| profile.name() == name);
+        known.unwrap_or_else(|| panic!("no such profile: {name}"))
     });
     let mutation = match arguments.mutate.as_deref() {
         Some("list") => {
@@ -83,6 +92,9 @@ fn main() -> ExitCode {
         let since = std::time::SystemTime::UNIX_EPOCH.elapsed();
         since.map_or(1, |since| since.as_micros() as u64)
     });
+    if many {
+        println!("seeds from {first} on");
+    }
     let started = Instant::now();
     let (mut mutated, mut recoveries) = (false, Vec::new());
     let (mut operations, mut runs, mut failed, mut payments) = (0, 0, 0, 0);
@@ -95,6 +107,7 @@ fn main() -> ExitCode {
             mutation,
             prompt: arguments.prompt,
             mild: arguments.mild,
+            profile,
             trace: arguments.trace,
         };
         let report = run(&plan);
@@ -115,10 +128,14 @@ fn main() -> ExitCode {
                 explain(&plan);
             }
             println!(
-                "  again: simulate --seed {} --length {}{} --trace",
+                "  again: simulate --seed {} --length {}{}{} --trace",
                 report.seed,
                 arguments.length,
-                if arguments.mild { " --mild" } else { "" }
+                if arguments.mild { " --mild" } else { "" },
+                profile.map_or(String::new(), |profile| format!(
+                    " --profile {}",
+                    profile.name()
+                )),
             );
             if !arguments.keep_going {
                 break;

@@ -1,0 +1,232 @@
+//! What a run is mostly about. Most faults need things to meet that seldom meet by themselves: each
+//! profile lets some of them meet often, and seeds have all profiles by turns of chance.
+
+use crate::{
+    chaos::Chaos,
+    engine::Weather,
+    executor::Micros,
+    random::{MINUTE, Random, SECOND},
+};
+
+/// See the module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Everything, some of each.
+    Usual,
+    /// One order after the other that all change and pay at the same time.
+    Contested,
+    /// Payments while the day ends, on hosts that do not agree when, and accountants who wait for it.
+    Midnight,
+    /// An order with so many payments that folds of it are kept, while some of them are slow.
+    Long,
+    /// Configurations that change again and again while they are read, slowly.
+    Rotation,
+}
+
+/// The requests of people and programs, in the order of the weights of [`Profile::weights`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// An order is registered by `PUT`.
+    Register,
+    /// An order is registered under a generated key.
+    Create,
+    /// Orders are imported.
+    Import,
+    /// An order is put as it shall be.
+    Put,
+    /// The same, with `If-Match`.
+    PutIfMatch,
+    /// The amount of an order is changed.
+    Patch,
+    /// An order is cancelled.
+    Cancel,
+    /// The status of an order is set.
+    SetStatus,
+    /// MPay asks for an order.
+    Ask,
+    /// MPay confirms a payment.
+    Pay,
+    /// A payment is entered by hand.
+    EnterByHand,
+    /// A statement is compared.
+    Settle,
+    /// A review is closed.
+    CloseReview,
+    /// The personal data of an order is erased.
+    Erase,
+    /// An order is read.
+    Look,
+    /// A day is asked for.
+    Reconcile,
+    /// The store is mended.
+    Repair,
+}
+
+const STEPS: [Step; 17] = [
+    Step::Register,
+    Step::Create,
+    Step::Import,
+    Step::Put,
+    Step::PutIfMatch,
+    Step::Patch,
+    Step::Cancel,
+    Step::SetStatus,
+    Step::Ask,
+    Step::Pay,
+    Step::EnterByHand,
+    Step::Settle,
+    Step::CloseReview,
+    Step::Erase,
+    Step::Look,
+    Step::Reconcile,
+    Step::Repair,
+];
+
+impl Profile {
+    /// Every one.
+    pub const ALL: [Self; 5] = [
+        Self::Usual,
+        Self::Contested,
+        Self::Midnight,
+        Self::Long,
+        Self::Rotation,
+    ];
+
+    /// That of a run.
+    pub fn of_run(random: &Random) -> Self {
+        let position = random.weighted(&[5, 3, 4, 3, 2]);
+        Self::ALL.get(position).copied().unwrap_or(Self::Usual)
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Usual => "usual",
+            Self::Contested => "contested",
+            Self::Midnight => "midnight",
+            Self::Long => "long",
+            Self::Rotation => "rotation",
+        }
+    }
+
+    /// What somebody does next.
+    pub fn step(self, random: &Random) -> Step {
+        let position = random.weighted(&self.weights());
+        STEPS.get(position).copied().unwrap_or(Step::Look)
+    }
+
+    fn weights(self) -> [u32; STEPS.len()] {
+        match self {
+            Self::Usual => [14, 6, 3, 10, 10, 6, 6, 8, 8, 26, 4, 3, 4, 4, 10, 4, 2],
+            Self::Contested => [2, 0, 0, 14, 8, 18, 10, 12, 4, 34, 1, 0, 2, 0, 6, 0, 1],
+            Self::Midnight => [8, 1, 0, 3, 2, 3, 1, 2, 2, 52, 4, 2, 2, 0, 2, 14, 1],
+            Self::Long => [0, 0, 0, 0, 0, 0, 0, 0, 2, 80, 1, 0, 0, 0, 18, 0, 1],
+            Self::Rotation => [10, 4, 2, 6, 4, 4, 2, 4, 50, 20, 2, 1, 1, 1, 6, 2, 1],
+        }
+    }
+
+    /// How long somebody does nothing between two requests, at least and at most.
+    pub fn pause(self) -> (Micros, Micros) {
+        match self {
+            Self::Usual => (10_000, 20 * SECOND),
+            Self::Contested => (1_000, 2 * SECOND),
+            Self::Midnight => (5_000, SECOND / 2),
+            Self::Long => (1_000, 60_000),
+            Self::Rotation => (50_000, 10 * SECOND),
+        }
+    }
+
+    /// How many of the latest orders most requests are about.
+    pub fn latest_orders(self) -> usize {
+        match self {
+            Self::Usual | Self::Midnight | Self::Rotation => 4,
+            Self::Contested | Self::Long => 1,
+        }
+    }
+
+    /// How many requests an order has at most. What explains them is searched for; of a long order
+    /// only sums are compared.
+    pub fn most_requests(self) -> usize {
+        match self {
+            Self::Long => usize::MAX,
+            _ => 24,
+        }
+    }
+
+    /// How long before midnight a run begins; `None` where it begins earlier.
+    pub fn before_midnight(self, random: &Random) -> Option<Micros> {
+        let (before, most) = match self {
+            Self::Midnight => (random.scaled(2 * SECOND, 6 * SECOND), true),
+            _ => (random.scaled(SECOND, 3 * MINUTE), random.happens(0.7)),
+        };
+        most.then_some(before)
+    }
+
+    /// How long readers with a cursor wait between two questions, at least and at most.
+    pub fn readers_pause(self) -> (Micros, Micros) {
+        match self {
+            Self::Usual | Self::Rotation => (50_000, 30 * SECOND),
+            Self::Contested | Self::Midnight | Self::Long => (20_000, 2 * SECOND),
+        }
+    }
+
+    /// How many times as many requests as in other runs there are.
+    pub fn length(self) -> u64 {
+        match self {
+            Self::Long | Self::Midnight => 2,
+            _ => 1,
+        }
+    }
+
+    /// How long accountants wait between two questions, at least and at most.
+    pub fn accountants_pause(self) -> (Micros, Micros) {
+        match self {
+            Self::Midnight => (10_000, SECOND),
+            _ => (300_000, 40 * SECOND),
+        }
+    }
+
+    /// How many accountants there are.
+    pub fn accountants(self) -> usize {
+        match self {
+            Self::Midnight => 6,
+            _ => 2,
+        }
+    }
+
+    /// Changes what goes wrong to what lets things meet.
+    pub fn change(self, random: &Random, weather: &mut Weather, chaos: &mut Chaos) {
+        let stall = random.scaled(10, 60) as f64 / 1_000.0;
+        let longest = random.scaled(2 * SECOND, 40 * SECOND);
+        if self != Self::Usual {
+            // These runs are over in seconds.
+            chaos.pause = chaos.pause.min(random.scaled(SECOND / 5, 5 * SECOND));
+            chaos.longest_stop = chaos.longest_stop.min(longest);
+        }
+        match self {
+            Self::Usual => {}
+            Self::Contested => {
+                if random.happens(0.5) {
+                    weather.stall = weather.stall.max(stall);
+                    weather.longest_stall = longest;
+                }
+            }
+            Self::Midnight => {
+                weather.stall = weather.stall.max(stall);
+                weather.longest_stall = longest;
+                if random.happens(0.85) {
+                    chaos.farthest_clock = random.scaled(1_000, 2 * SECOND);
+                    chaos.steps = false;
+                }
+            }
+            Self::Long => {
+                weather.stall = weather.stall.max(stall);
+                weather.longest_stall = longest;
+            }
+            Self::Rotation => {
+                chaos.rotates = true;
+                chaos.unreadable = chaos.unreadable.max(0.01);
+            }
+        }
+    }
+}
