@@ -95,7 +95,7 @@ impl Configuration {
 
 #[cfg(test)]
 mod tests {
-    use mpay_provider::config::{Config, VARIABLES, Variables};
+    use mpay_door::{Configuration as _, config::Variables};
 
     use super::*;
 
@@ -103,11 +103,17 @@ mod tests {
     fn both_are_valid() {
         for configuration in [Configuration::First, Configuration::Second] {
             let mut variables = Variables::default();
-            for name in VARIABLES {
+            let provider = mpay_provider::config::Config::VARIABLES;
+            let office = mpay_office::config::Config::VARIABLES;
+            for &name in provider.iter().chain(office) {
                 variables.set(name, configuration.text(name));
             }
-            let config = Config::read(&variables).expect("valid");
-            assert!(config.off.is_empty(), "{configuration:?}");
+            let provider = mpay_provider::config::Config::read(&variables).expect("valid");
+            let office = mpay_office::config::Config::read(&variables).expect("valid");
+            assert!(
+                provider.off().is_empty() && office.off().is_empty(),
+                "{configuration:?}"
+            );
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, fmt, rc::Rc};
 
-use mpay_provider::log;
+use mpay_door::log;
 
 use crate::world::World;
 

@@ -6,8 +6,8 @@ use std::{collections::HashMap, rc::Rc, time::Duration};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use jiff::Timestamp;
+use mpay_door::{Outbound, config::Unread, current::Source};
 use mpay_ledger::{Platform, PlatformError};
-use mpay_provider::{config::Unread, current::Source, platform::Outbound};
 
 use crate::{
     webhook,

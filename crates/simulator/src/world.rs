@@ -11,13 +11,11 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use jiff::Timestamp;
-use mpay_provider::{
-    config::{Unread, VARIABLES},
-    current::Current,
-    notify::{self, Outcome},
-    service,
-    store::Store,
-};
+use mpay_door::{Configuration as _, config::Unread, current::Current, http::TIME};
+use mpay_ledger::Store;
+use mpay_notify::Outcome;
+use mpay_office::config::Config as OfficeConfig;
+use mpay_provider::config::Config as ProviderConfig;
 
 use crate::{
     audit::Audit,
@@ -65,7 +63,7 @@ pub struct Host {
     /// The tasks of its present life.
     pub group: Group,
     /// What its instance keeps; `None` while it is down.
-    pub instance: Option<Rc<Current>>,
+    pub instance: Option<Rc<Doors>>,
     /// Whether it is stopped.
     pub frozen: bool,
     /// Its wall clock.
@@ -75,6 +73,21 @@ pub struct Host {
     /// Whether its variables were read from the first to the last since they were changed.
     pub has_read: bool,
     reading: bool,
+}
+
+/// What the two doors of a host keep between requests.
+pub struct Doors {
+    provider: Current<ProviderConfig>,
+    office: Current<OfficeConfig>,
+}
+
+impl Doors {
+    fn new(random: [u64; 8]) -> Self {
+        Self {
+            provider: Current::new(random),
+            office: Current::new(random),
+        }
+    }
 }
 
 /// What a client gets for a request.
@@ -220,7 +233,7 @@ impl World {
             Some(host) if host.instance.is_none() => {
                 self.lives.set(self.lives.get() + 1);
                 let random = std::array::from_fn(|_| self.random.number());
-                host.instance = Some(Rc::new(Current::new(random)));
+                host.instance = Some(Rc::new(Doors::new(random)));
                 host.group = Group(self.lives.get());
                 host.frozen = false;
             }
@@ -339,10 +352,11 @@ impl World {
         let Some(host) = hosts.get_mut(id) else {
             return Ok(String::new());
         };
-        if VARIABLES.first() == Some(&name) {
+        // The people's door alone reads its first one.
+        if OfficeConfig::VARIABLES.first() == Some(&name) {
             host.reading = true;
         }
-        host.has_read |= host.reading && VARIABLES.last() == Some(&name);
+        host.has_read |= host.reading && OfficeConfig::VARIABLES.last() == Some(&name);
         Ok(host.configuration.text(name))
     }
 
@@ -419,13 +433,22 @@ impl World {
         let connection = Connection(answered, Cell::new(false));
         let world = Rc::clone(self);
         self.executor.spawn(group, async move {
-            // As `entry.rs` does it.
+            // As `entry.rs` of either door does it.
             let host = platform::Host::new(&world, id);
-            let late = world.executor.sleep(service::TIME);
+            let late = world.executor.sleep(TIME);
             let store = Store::new(platform::Host::new(&world, id));
-            let app = instance.app(&host, store.now()).await;
             let request = request.map(Full::new);
-            let mut response = service::handle_until(&app, &store, request, late).await;
+            let path = request.uri().path();
+            if path.starts_with("/api/") || path == mpay_office::service::HEALTH {
+                let app = instance.office.app(&host, store.now()).await;
+                let answer = mpay_office::service::handle_until(&app, &store, request, late).await;
+                connection.answer(&world, answer);
+                world.strike(id);
+                return;
+            }
+            let app = instance.provider.app(&host, store.now()).await;
+            let answer = mpay_provider::service::handle_until(&app, &store, request, late);
+            let mut response = answer.await;
             let outcome = response.extensions_mut().remove::<Outcome>();
             world.trace.say(|| {
                 format!(
@@ -436,9 +459,10 @@ impl World {
             connection.answer(&world, response);
             world.strike(id);
             if let Some(outcome) = outcome
-                && app.notifies()
+                && let Ok(config) = &app.config
+                && let Some(notifier) = config.notifier(&app, &store)
             {
-                notify::follow_up(&app, &store, outcome).await;
+                notifier.follow_up(outcome).await;
             }
         });
     }
