@@ -11,6 +11,7 @@
 //! * `payments`: recording a payment once, however often and from wherever it is confirmed.
 //! * `journal`, `days`, `register`: what happened, in order; the ranges that days are; views of it.
 //! * `outbox`, `settlement`, `reviews`, `manual`, `evidence`: what follows from it.
+//! * `cursor`: where a reader goes on, and in which store.
 //! * `secret`: the key under which names of what persons filled in are digested.
 //! * `personal_data`, `repair`: the only places that write an entry again.
 
@@ -18,6 +19,7 @@ pub mod digest;
 pub mod json;
 
 mod bulk;
+mod cursor;
 mod days;
 #[cfg(test)]
 mod erasure_tests;
@@ -46,6 +48,7 @@ mod tests;
 use jiff::Timestamp;
 use mpay_log::Log;
 
+pub use cursor::{Cursor, NoCursor};
 pub use days::{Day, DayRange};
 pub use evidence::{Evidence, Proof};
 pub use folds::OrderPayments;

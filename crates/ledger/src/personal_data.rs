@@ -13,7 +13,7 @@ use mutation::{Mutation, mutated};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    JournalEntry, Platform, Precondition, RegisterError, Store, StoreError,
+    Cursor, JournalEntry, Platform, Precondition, RegisterError, Store, StoreError,
     evidence::to_json,
     keys::{self, PaymentName},
     orders::{Change, Depth, OrderEntry, fold},
@@ -51,7 +51,11 @@ pub struct Erased {
     pub kept: Vec<KeptOrder>,
     /// Where to go on; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<u64>,
+    #[cfg_attr(any(test, feature = "schema"), schemars(with = "Option<String>"))]
+    pub next: Option<Cursor>,
+    /// Whether the cursor was beyond the end of the journal.
+    #[serde(skip)]
+    pub is_beyond_end: bool,
 }
 
 /// An order without personal data.
@@ -156,9 +160,10 @@ impl<P: Platform> Store<P> {
     pub async fn erase_personal_data(
         &self,
         erasure: &Erasure,
-        after: u64,
+        after: &Cursor,
         by: &str,
     ) -> Result<Erased, StoreError> {
+        let after = after.place;
         let first = after.saturating_add(1);
         let read = async || {
             self.log
@@ -177,11 +182,14 @@ impl<P: Platform> Store<P> {
         let until = part.settled();
         part.truncate(until);
         let mut report = Erased {
-            next: Some(until).filter(|until| *until < part.length && *until > after),
+            is_beyond_end: after > part.length,
             ..Erased::default()
         };
         if until <= after {
             return Ok(report);
+        }
+        if until < part.length {
+            report.next = Some(self.cursor(until, 0).await?);
         }
         self.erase_late(keys::JOURNAL, &part).await?;
         let events = part.entries;

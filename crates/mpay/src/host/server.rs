@@ -164,6 +164,11 @@ impl Server {
         let manifest = Manifest::load(&options.manifest)?;
         let environment = |name: &str| options.environment.get(name);
         let variables = Variables::resolve(&manifest, &options.variables, environment)?;
+        for name in variables.left_out() {
+            options.log.line(format_args!(
+                "warning: the variable {name} names no host as scheme://host[:port]: requests that it was to allow are not sent"
+            ));
+        }
         let listen = options.listen;
         let (stop, stopping) = watch::channel(false);
         let for_instances = stopping.clone();
