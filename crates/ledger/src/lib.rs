@@ -13,6 +13,7 @@
 //! * `outbox`, `settlement`, `reviews`, `manual`, `evidence`: what follows from it.
 //! * `cursor`: where a reader goes on, and in which store.
 //! * `secret`: the key under which names of what persons filled in are digested.
+//! * `parts`: long orders, a part with each block of the journal.
 //! * `personal_data`, `repair`: the only places that write an entry again.
 
 pub mod digest;
@@ -30,6 +31,7 @@ mod keys;
 mod manual;
 mod orders;
 mod outbox;
+mod parts;
 mod payments;
 mod personal_data;
 #[cfg(test)]

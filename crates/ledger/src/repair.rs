@@ -84,15 +84,21 @@ impl<P: Platform> Store<P> {
                 lists.insert(keys::order(&service, &key), ());
             }
         }
+        let long = self.long_orders(&part.entries).await?;
         for list in lists.keys() {
-            let listing = self.log.read_all::<OrderEntry>(list).await?;
-            for entry in &listing.entries {
-                if let OrderEntry::Payment(payment) = &entry.value {
-                    let found = found.entry((payment.payment_id.clone(), payment.after_void));
-                    found.or_insert_with(|| PaymentJson::clone(payment));
+            let listings = match long.contains(list) {
+                true => self.read_around(&long, list).await?,
+                false => vec![self.log.read_all::<OrderEntry>(list).await?],
+            };
+            for listing in listings {
+                for entry in &listing.entries {
+                    if let OrderEntry::Payment(payment) = &entry.value {
+                        let found = found.entry((payment.payment_id.clone(), payment.after_void));
+                        found.or_insert_with(|| PaymentJson::clone(payment));
+                    }
                 }
+                self.note_raw(list, &listing, &mut repair);
             }
-            self.note_raw(list, &listing, &mut repair);
         }
         self.note_raw(keys::JOURNAL, &part, &mut repair);
         for ((id, _), found) in found {

@@ -1679,3 +1679,45 @@ async fn a_payment_is_shown_by_one_row_whatever_breaks_off() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_long_order_is_mended_in_parts() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    for number in 0..1_500 {
+        record(&memory, &format!("P{number}"), "1", "1")
+            .await
+            .unwrap();
+    }
+    let before = memory.value("journal/300").unwrap();
+    // One entry here, another there, and a whole stretch of the journal.
+    memory.remove("journal/300");
+    memory.remove("order/TAX/1/700");
+    for place in 1000..1300 {
+        memory.remove(&format!("journal/{place}"));
+    }
+    let store = Store::new(memory.clone());
+    let (mut repaired, mut cursor) = (Vec::new(), Cursor::default());
+    loop {
+        memory.take_calls();
+        let part = store.repair(&cursor).await.unwrap();
+        let calls = memory.take_calls();
+        let read: usize = calls
+            .iter()
+            .map(|call| call.matches(" order/TAX/1/").count())
+            .sum();
+        assert!(read < 3_000, "{read} at {cursor}");
+        assert_eq!(part.damaged, [""; 0]);
+        repaired.extend(part.repaired);
+        match part.next {
+            Some(next) => cursor = next,
+            None => break,
+        }
+    }
+    repaired.sort_unstable();
+    repaired.dedup();
+    assert_eq!(repaired.len(), 302);
+    assert_eq!(memory.value("journal/300").unwrap(), before);
+    let order = stored(&memory, "1").await.unwrap();
+    assert_eq!(order.state.amount_paid().to_string(), "1500.00");
+}
