@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::{
     memory::{Fault, Memory},
-    testing::{order_json, put, record, secret, stored},
+    testing::{put, record, secret, stored},
     *,
 };
 use crate::{
@@ -546,13 +546,17 @@ async fn a_long_order_is_erased_in_parts() {
 #[tokio::test(start_paused = true)]
 async fn a_customer_is_found_in_the_midst_of_a_long_order() {
     let memory = Memory::new();
-    let mut order = order_json("1", "600");
+    // It has a customer, but not the one who is looked for.
+    let mut order = order_of("1", IDNP);
     order.allow_partial_payments = true;
+    order.properties.clear();
+    order.lines[0].properties.clear();
+    order.lines[0].amount_due = Some("900".to_owned());
     let order = order.to_order().unwrap();
     put(&memory, &order, Precondition::None).await.unwrap();
-    for number in 0..600 {
+    for number in 0..900 {
         match number {
-            450 => drop(pay(&memory, "P-450", "1", "1").await),
+            850 => drop(pay(&memory, "P-850", "1", "1").await),
             number => drop(
                 record(&memory, &format!("P-{number}"), "1", "1")
                     .await
