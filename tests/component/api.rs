@@ -364,7 +364,7 @@ fn the_ledger_is_read_in_pages() {
             .confirm(&confirmation(&n.to_string(), &format!("P{n}"), "10"))
             .unwrap();
     }
-    let mut after = 0;
+    let mut after = "0".to_owned();
     let mut ids = Vec::new();
     loop {
         let page = provider
@@ -377,7 +377,7 @@ fn the_ledger_is_read_in_pages() {
                 .iter()
                 .map(|p| p["payment_id"].as_str().unwrap().to_owned()),
         );
-        let next = page["next"].as_u64().unwrap();
+        let next = page["next"].as_str().unwrap().to_owned();
         if next == after {
             break;
         }

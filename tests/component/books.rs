@@ -33,22 +33,22 @@ impl Provider {
 
     /// All entries of a list that goes on at `next`, and how many calls it took.
     fn walk(&self, path: &str, member: &str) -> (Vec<Value>, u32) {
-        let (mut found, mut after, mut calls) = (Vec::new(), 0, 0);
+        let (mut found, mut after, mut calls) = (Vec::new(), "0".to_owned(), 0);
         loop {
             let page = self.get(&format!("{path}?after={after}"));
             calls += 1;
             found.extend(page[member].as_array().unwrap().iter().cloned());
-            let next = page["next"].as_u64().unwrap();
+            let next = page["next"].as_str().unwrap();
             if next == after {
                 return (found, calls);
             }
-            after = next;
+            after = next.to_owned();
         }
     }
 
     /// Repairs from the beginning to the end: what was repaired, and what is damaged.
     fn repair(&self) -> (Vec<Value>, Vec<Value>) {
-        let (mut repaired, mut damaged, mut after) = (Vec::new(), Vec::new(), json!(0));
+        let (mut repaired, mut damaged, mut after) = (Vec::new(), Vec::new(), "0".to_owned());
         loop {
             let answer = self.api("POST", &format!("repair?after={after}"), None);
             assert_eq!(answer.status, 200, "{answer:?}");
@@ -58,7 +58,7 @@ impl Provider {
             damaged.extend(of("damaged"));
             match &answer.body["next"] {
                 Value::Null => return (repaired, damaged),
-                next => after = next.clone(),
+                next => after = next.as_str().unwrap().to_owned(),
             }
         }
     }
@@ -383,7 +383,10 @@ fn an_order_of_a_thousand_payments_is_served_in_parts() {
         found.extend(ids(payments).into_iter().map(str::to_owned));
         match &page["next"] {
             Value::Null => break,
-            next => page = provider.get(&format!("{path}?cursor={next}")),
+            next => {
+                let next = next.as_str().unwrap();
+                page = provider.get(&format!("{path}?cursor={next}"));
+            }
         }
     }
     assert_eq!(found.len() as u64, PAYMENTS);

@@ -97,12 +97,12 @@ fn everything_that_happens_is_an_event() {
     );
 
     // The same in pages, and its views are parts of it.
-    let mut after = 0;
+    let mut after = "0".to_owned();
     let mut paged = Vec::new();
     loop {
         let page = provider.api("GET", &format!("events?after={after}&limit=3"), None);
         paged.extend(page.body["events"].as_array().unwrap().clone());
-        let next = page.body["next"].as_u64().unwrap();
+        let next = page.body["next"].as_str().unwrap().to_owned();
         if next == after {
             break;
         }

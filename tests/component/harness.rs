@@ -226,15 +226,16 @@ impl Provider {
     }
 
     fn listing(&self, name: &str) -> Vec<Value> {
-        let (mut entries, mut after) = (Vec::new(), json!(0));
+        let (mut entries, mut after) = (Vec::new(), "0".to_owned());
         loop {
             let answer = self.api("GET", &format!("{name}?limit=200&after={after}"), None);
             assert_eq!(answer.status, 200, "{answer:?}");
             entries.extend(answer.body[name].as_array().unwrap().iter().cloned());
-            if answer.body["next"] == after {
+            let next = answer.body["next"].as_str().unwrap();
+            if next == after {
                 return entries;
             }
-            after = answer.body["next"].clone();
+            after = next.to_owned();
         }
     }
 

@@ -19,7 +19,7 @@ fn all(provider: &Provider, path: &str, list: &str, cursor: &str, member: &str) 
         }
         let next = match &answer.body["next"] {
             Value::Null => return found,
-            next => format!("&{cursor}={next}"),
+            next => format!("&{cursor}={}", next.as_str().unwrap()),
         };
         if next == query {
             return found;

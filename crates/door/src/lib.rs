@@ -38,6 +38,6 @@ mod testing;
 
 pub use app::{App, Configuration};
 pub use platform::{Outbound, Platform};
-pub use problem::Problem;
 #[cfg(feature = "schema")]
 pub use problem::ProblemDocument;
+pub use problem::{CURSOR_GONE, Problem};

@@ -8,9 +8,14 @@ use mpay_ledger::{StoreError, json::FieldError};
 
 use crate::log::log;
 
+/// The type of the problem that a cursor is not of this store.
+pub const CURSOR_GONE: &str = "urn:mpay-provider:cursor-gone";
+
 /// A failed call: its status, what is wrong, and which members are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    /// A kind of problem that programs tell from others of its status.
+    kind: Option<&'static str>,
     status: StatusCode,
     detail: String,
     errors: Vec<FieldError>,
@@ -22,6 +27,8 @@ pub struct Problem {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(rename = "Problem"))]
 pub struct ProblemDocument<'a> {
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'a str>,
     title: &'a str,
     status: u16,
     detail: &'a str,
@@ -33,6 +40,7 @@ impl Problem {
     /// A problem with a sentence that says what is wrong and what to do.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
+            kind: None,
             status,
             detail: detail.into(),
             errors: Vec::new(),
@@ -69,6 +77,17 @@ impl Problem {
         Self {
             errors,
             ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+        }
+    }
+
+    /// A cursor of another store, or of this one as it was before a backup was put back.
+    pub fn cursor_gone() -> Self {
+        Self {
+            kind: Some(CURSOR_GONE),
+            ..Self::new(
+                StatusCode::GONE,
+                "The cursor is not one of this store as it is: a backup was put back, or it is another store. What was read is not what is here. Read anew, from the beginning, without a cursor.",
+            )
         }
     }
 
@@ -110,6 +129,7 @@ impl Problem {
     /// The answer.
     pub fn into_response(self) -> Response<Bytes> {
         let document = ProblemDocument {
+            kind: self.kind,
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
             detail: &self.detail,

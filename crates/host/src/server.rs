@@ -1,6 +1,6 @@
 //! The HTTP server in front of the component.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,6 +51,15 @@ impl Server {
         let manifest = Manifest::load(&options.manifest)?;
         let environment = |name: &str| options.environment.get(name);
         let variables = Variables::resolve(&manifest, &options.variables, environment)?;
+        for name in variables
+            .values()
+            .flat_map(Variables::left_out)
+            .collect::<BTreeSet<_>>()
+        {
+            options.log.line(format_args!(
+                "warning: the variable {name} names no host as scheme://host[:port]: requests that it was to allow are not sent"
+            ));
+        }
         let listen = options.listen;
         let (stop, stopping) = watch::channel(false);
         let for_instances = stopping.clone();

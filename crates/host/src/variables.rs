@@ -101,6 +101,7 @@ pub struct Variables {
     component: String,
     values: BTreeMap<VariableName, String>,
     allowed_hosts: AllowedHosts,
+    left_out: Vec<VariableName>,
 }
 
 impl Variables {
@@ -144,11 +145,17 @@ impl Variables {
             template.render(|used| application.get(used).map_or("", String::as_str))
         };
         let of_component = |(id, component): (&String, &Component)| {
-            let hosts: Vec<_> = component
-                .allowed_outbound_hosts
-                .iter()
-                .map(render)
-                .collect();
+            let (mut hosts, mut left_out) = (Vec::new(), Vec::new());
+            for template in &component.allowed_outbound_hosts {
+                let host = render(template);
+                // A value that is no host allows none; all else works without it.
+                let mut named = template.variables().peekable();
+                if named.peek().is_some() && AllowedHosts::parse([host.as_str()]).is_err() {
+                    left_out.extend(named.cloned());
+                } else {
+                    hosts.push(host);
+                }
+            }
             let variables = Self {
                 component: id.clone(),
                 values: component
@@ -158,10 +165,16 @@ impl Variables {
                     .collect(),
                 allowed_hosts: AllowedHosts::parse(hosts.iter().map(String::as_str))
                     .map_err(Error::AllowedHosts)?,
+                left_out,
             };
             Ok((id.clone(), variables))
         };
         manifest.components.iter().map(of_component).collect()
+    }
+
+    /// The variables that were to name a host in `allowed_outbound_hosts` and do not.
+    pub fn left_out(&self) -> &[VariableName] {
+        &self.left_out
     }
 
     /// Where the component may send requests: its `allowed_outbound_hosts` with the variables
@@ -360,8 +373,21 @@ mod tests {
         let variables = resolve(&given, |_| None).unwrap();
         let expected = AllowedHosts::parse(["https://erp.example:8443"]).unwrap();
         assert_eq!(*variables.allowed_hosts(), expected);
+    }
+
+    /// Whom the component may call is optional: what is wrong with it keeps no host from starting.
+    #[test]
+    fn a_variable_that_names_no_host_allows_none() {
         let given = [pair("token", "t"), pair("host", "a/path")];
-        let error = resolve(&given, |_| None).unwrap_err();
+        let variables = resolve(&given, |_| None).unwrap();
+        assert_eq!(*variables.allowed_hosts(), AllowedHosts::default());
+        let left_out: Vec<_> = variables.left_out().iter().map(|v| v.as_str()).collect();
+        assert_eq!(left_out, ["host"]);
+        assert_eq!(variables.get("url"), Ok("https://a/path/"));
+        // What the manifest itself writes wrong is mended there.
+        let written = MANIFEST.replace("[\"https://{{ host }}\"]", "[\"https://a/path\"]");
+        let manifest = Manifest::parse("spin.toml", &written).unwrap();
+        let error = Variables::resolve(&manifest, &given, |_| None).unwrap_err();
         assert!(matches!(error, Error::AllowedHosts(_)), "{error}");
     }
 

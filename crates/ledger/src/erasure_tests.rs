@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::{
     memory::{Fault, Memory},
-    testing::{put, secret, stored},
+    testing::{put, record, secret, stored},
     *,
 };
 use crate::{
@@ -72,7 +72,7 @@ async fn erase(memory: &Memory, erasure: &Erasure) -> Erased {
     let mut all = Erased::default();
     loop {
         let after = all.next.unwrap_or_default();
-        let part = store.erase_personal_data(erasure, after, "tester").await;
+        let part = store.erase_personal_data(erasure, &after, "tester").await;
         let part = part.unwrap();
         all.erased.extend(part.erased);
         all.messages += part.messages;
@@ -254,10 +254,11 @@ async fn what_one_call_does_not_reach_the_next_ones_do() {
     tokio::time::sleep(31 * DAY).await;
     let store = Store::new(memory.clone());
     let first = store
-        .erase_personal_data(&MONTH, 0, "tester")
+        .erase_personal_data(&MONTH, &Cursor::default(), "tester")
         .await
         .unwrap();
-    assert_eq!((first.erased.len(), first.next), (256, Some(256)));
+    let next = first.next.map(|next| next.place);
+    assert_eq!((first.erased.len(), next), (256, Some(256)));
     assert_eq!(erase(&memory, &MONTH).await.erased.len(), 44);
     assert_eq!(traces(&memory), [""; 0]);
 }
@@ -492,4 +493,81 @@ async fn no_name_and_no_value_is_a_digest_that_a_guess_can_be_compared_with() {
     assert_eq!(create().await, key);
     register_of(&memory, key.as_str(), "2004001234568").await;
     assert_eq!(create().await, key);
+}
+
+/// An order that is paid by this many payments, each of which says something of a person.
+async fn long_order(memory: &Memory, payments: usize) {
+    let mut order = order_of("1", IDNP);
+    order.allow_partial_payments = true;
+    order.lines[0].amount_due = Some(format!("{payments}"));
+    let order = order.to_order().unwrap();
+    put(memory, &order, Precondition::None).await.unwrap();
+    for number in 0..payments {
+        pay(memory, &format!("P-{number}"), "1", "1").await;
+    }
+}
+
+/// How many entries of the order's list the calls since the last time have asked for.
+fn entries_read(memory: &Memory) -> usize {
+    let calls = memory.take_calls();
+    let read = calls.iter().filter(|call| call.starts_with("get "));
+    read.map(|call| call.matches(" order/TAX/1/").count()).sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_order_is_erased_in_parts() {
+    let memory = Memory::new();
+    long_order(&memory, 1_500).await;
+    tokio::time::sleep(31 * DAY).await;
+    let store = Store::new(memory.clone());
+    let (mut erased, mut cursor) = (Vec::new(), Cursor::default());
+    loop {
+        memory.take_calls();
+        let part = store.erase_personal_data(&MONTH, &cursor, "tester").await;
+        let part = part.unwrap();
+        let read = entries_read(&memory);
+        assert!((1..4_000).contains(&read), "{read} at {cursor}");
+        erased.extend(part.erased);
+        match part.next {
+            Some(next) => cursor = next,
+            None => break,
+        }
+    }
+    assert_eq!(erased.len(), 1);
+    assert_eq!(traces(&memory), [""; 0]);
+    // Nothing is left to be done.
+    assert_eq!(erase(&memory, &MONTH).await, Erased::default());
+    assert_eq!(memory.keys_with("personal_data.erased").len(), 1);
+    let order = stored(&memory, "1").await.unwrap();
+    assert_eq!(order.state.amount_paid().to_string(), "1500.00");
+}
+
+/// Whom a long order names is found wherever it does; then the walk begins anew.
+#[tokio::test(start_paused = true)]
+async fn a_customer_is_found_in_the_midst_of_a_long_order() {
+    let memory = Memory::new();
+    // It has a customer, but not the one who is looked for.
+    let mut order = order_of("1", IDNP);
+    order.allow_partial_payments = true;
+    order.properties.clear();
+    order.lines[0].properties.clear();
+    order.lines[0].amount_due = Some("900".to_owned());
+    let order = order.to_order().unwrap();
+    put(&memory, &order, Precondition::None).await.unwrap();
+    for number in 0..900 {
+        match number {
+            850 => drop(pay(&memory, "P-850", "1", "1").await),
+            number => drop(
+                record(&memory, &format!("P-{number}"), "1", "1")
+                    .await
+                    .unwrap(),
+            ),
+        }
+    }
+    assert!(!traces(&memory).is_empty());
+    let nobody = Erasure::Customer("079000000".to_owned());
+    assert_eq!(erase(&memory, &nobody).await, Erased::default());
+    let erased = erase(&memory, &Erasure::Customer(PHONE.to_owned())).await;
+    assert_eq!(keys(&erased), ["1"]);
+    assert_eq!(traces(&memory), [""; 0]);
 }

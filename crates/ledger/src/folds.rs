@@ -34,6 +34,8 @@ pub struct OrderPayments {
     pub payments: Vec<(PaymentJson, RecordedPayment)>,
     /// The place to go on below; `None` at the end.
     pub next: Option<u64>,
+    /// Whether the place to look below is beyond the end of the order's list.
+    pub is_beyond_end: bool,
 }
 
 /// What the entries of a list up to a place add up to.
@@ -324,6 +326,7 @@ impl<P: Platform> Store<P> {
         Ok(Some(OrderPayments {
             payments,
             next: (first > 1).then_some(first),
+            is_beyond_end: before.is_some_and(|before| before > order.length),
         }))
     }
 

@@ -71,6 +71,19 @@ pub struct JournalPage {
     pub complete: bool,
     /// Whether nothing will be recorded in the span any more: its days are closed.
     pub closed: bool,
+    /// Whether the cursor was beyond the end of the journal: it is not of this store as it is.
+    pub is_beyond_end: bool,
+}
+
+/// A block of the journal, for whoever goes back through it.
+#[derive(Debug)]
+pub(super) struct Backwards {
+    /// The newest first.
+    pub entries: Vec<JournalEntry>,
+    /// Where it begins.
+    pub start: u64,
+    /// Whether the place below which it was to end does not exist.
+    pub is_beyond_end: bool,
 }
 
 /// What the records that an entry is about say of it.
@@ -132,6 +145,7 @@ impl<P: Platform> Store<P> {
             next: after.max(range.after),
             complete: false,
             closed: range.closed,
+            is_beyond_end: false,
         };
         for _ in 0..BLOCKS {
             let left = range
@@ -139,6 +153,9 @@ impl<P: Platform> Store<P> {
                 .map_or(BLOCK, |last| last.saturating_sub(page.next));
             if left == 0 {
                 page.complete = true;
+                // Otherwise nothing tells how long the journal is.
+                let is_behind = range.last.is_some_and(|last| after > last);
+                page.is_beyond_end = is_behind && after > self.journal_length().await?;
                 return Ok(page);
             }
             let first = page.next + 1;
@@ -146,6 +163,7 @@ impl<P: Platform> Store<P> {
                 .log
                 .read_on::<Event>(keys::JOURNAL, first, left.min(BLOCK))
                 .await?;
+            page.is_beyond_end = after > listing.length;
             let cursor = listing.settled();
             let until = listing.next - 1;
             listing.truncate(cursor);
@@ -257,23 +275,27 @@ impl<P: Platform> Store<P> {
         Ok(part.entries.into_iter().next().map(Into::into))
     }
 
-    /// A block of the journal below the index `before`, the newest first, and where it begins.
-    /// What is still being recorded is left out: whoever looks back does not wait for it. Whether an
+    /// A block of the journal below the index `before`. What is still being recorded is left out: whoever looks back does not wait for it. Whether an
     /// entry counts is left to whoever reads what it is about.
-    pub(super) async fn journal_before(
-        &self,
-        before: u64,
-    ) -> Result<(Vec<JournalEntry>, u64), StoreError> {
+    pub(super) async fn journal_before(&self, before: u64) -> Result<Backwards, StoreError> {
         let start = before.saturating_sub(BLOCK).max(1);
         if before <= start {
-            return Ok((Vec::new(), 1));
+            return Ok(Backwards {
+                entries: Vec::new(),
+                start: 1,
+                is_beyond_end: false,
+            });
         }
         let part = self
             .log
             .read_part::<Event>(keys::JOURNAL, start, before - start)
             .await?;
         let entries = part.entries.into_iter().rev();
-        Ok((entries.map(Into::into).collect(), start))
+        Ok(Backwards {
+            entries: entries.map(Into::into).collect(),
+            start,
+            is_beyond_end: before > part.length + 1,
+        })
     }
 
     /// The highest place of the journal that was handed out.

@@ -11,7 +11,9 @@
 //! * `payments`: recording a payment once, however often and from wherever it is confirmed.
 //! * `journal`, `days`, `register`: what happened, in order; the ranges that days are; views of it.
 //! * `outbox`, `settlement`, `reviews`, `manual`, `evidence`: what follows from it.
+//! * `cursor`: where a reader goes on, and in which store.
 //! * `secret`: the key under which names of what persons filled in are digested.
+//! * `parts`: long orders, a part with each block of the journal.
 //! * `personal_data`, `repair`: the only places that write an entry again.
 #![cfg_attr(
     not(test),
@@ -27,6 +29,7 @@ pub mod digest;
 pub mod json;
 
 mod bulk;
+mod cursor;
 mod days;
 #[cfg(test)]
 mod erasure_tests;
@@ -37,6 +40,7 @@ mod keys;
 mod manual;
 mod orders;
 mod outbox;
+mod parts;
 mod payments;
 mod personal_data;
 #[cfg(test)]
@@ -55,6 +59,7 @@ mod tests;
 use jiff::Timestamp;
 use mpay_log::Log;
 
+pub use cursor::{Cursor, NoCursor};
 pub use days::{Day, DayRange};
 pub use evidence::{Evidence, Proof};
 pub use folds::OrderPayments;

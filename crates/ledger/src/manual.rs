@@ -244,8 +244,11 @@ impl<P: Platform> Store<P> {
                     let mut others = evidence.missing(&kept);
                     others.push((noted.clone(), place.to_string().into_bytes()));
                     Ok(Some(Change {
-                        entry: OrderEntry::Confirmed(record.clone()),
-                        event: Event::PaymentConfirmed(record),
+                        entry: OrderEntry::Confirmed(record),
+                        event: Event::PaymentConfirmed(Box::new(PaymentJson {
+                            version: Some(place),
+                            ..payment.clone()
+                        })),
                         others,
                     }))
                 },

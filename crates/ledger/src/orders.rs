@@ -103,6 +103,8 @@ pub struct StoredOrder {
     pub(super) closings: Vec<(String, Review)>,
     /// The place of its latest version.
     pub(super) latest: u64,
+    /// The place before which its entries are without personal data.
+    pub(super) erased_before: u64,
     /// The highest place of its list, and the places that are settled.
     pub(super) length: u64,
     pub(super) settled: u64,
@@ -467,6 +469,7 @@ pub(super) fn fold(
     let (mut stored, erased_before) = base.unwrap_or_default();
     let erased_before = erased_before.max(OrderEntry::erased_before(&listing.entries));
     let last = listing.next - 1;
+    stored.erased_before = erased_before;
     stored.unreadable = unreadable;
     stored.length = listing.length;
     stored.settled = listing.settled();

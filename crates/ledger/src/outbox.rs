@@ -73,6 +73,8 @@ pub struct OutboxPage {
     pub deliveries: Vec<Delivery>,
     /// Where to go on. It may have grown though there are no deliveries.
     pub next: u64,
+    /// Whether the cursor was beyond the end.
+    pub is_beyond_end: bool,
 }
 
 /// Where delivery stands.
@@ -160,6 +162,7 @@ impl<P: Platform> Store<P> {
         Ok(OutboxPage {
             deliveries: self.with_attempts(page.entries).await?,
             next: page.next,
+            is_beyond_end: page.is_beyond_end,
         })
     }
 
@@ -175,9 +178,11 @@ impl<P: Platform> Store<P> {
         };
         let mut deliveries = Vec::with_capacity(entries.len());
         for entry in entries {
-            let Event::PaymentRecorded(payment) = entry.event else {
+            let Event::PaymentRecorded(mut payment) = entry.event else {
                 continue;
             };
+            // It is told of as it is listed, whoever tells.
+            payment.version = None;
             deliveries.push(Delivery {
                 index: entry.index,
                 at: entry.at,

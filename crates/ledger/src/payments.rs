@@ -156,7 +156,6 @@ impl<P: Platform> Store<P> {
         let (done, list) = (keys::done(name), keys::payment(name));
         let order_list = keys::order(&confirmation.service_id, &confirmation.order_key);
         let order_entry = to_json(&OrderEntry::Payment(Box::new(payment.clone())))?;
-        let event = to_json(&Event::PaymentRecorded(Box::new(payment.clone())))?;
         let wanted: Vec<_> = [done.clone(), list.clone()]
             .into_iter()
             .chain(evidence.keys())
@@ -177,6 +176,11 @@ impl<P: Platform> Store<P> {
             let slot = self.log.take(&list).await?;
             let order = self.log.take(&order_list).await?;
             let journal = self.log.take(keys::JOURNAL).await?;
+            let event = Event::PaymentRecorded(Box::new(PaymentJson {
+                version: Some(order.index()),
+                ..payment.clone()
+            }));
+            let event = to_json(&event)?;
             let attempt = Attempt {
                 order: order.index(),
                 journal: journal.index(),
@@ -419,9 +423,10 @@ impl<P: Platform> Store<P> {
         let mut payments = Vec::with_capacity(entries.len());
         let mut orders = HashMap::new();
         for entry in entries {
-            let Event::PaymentRecorded(payment) = entry.event else {
+            let Event::PaymentRecorded(mut payment) = entry.event else {
                 continue;
             };
+            payment.version = None;
             let confirmation = payment
                 .to_confirmation()
                 .map_err(|errors| StoreError::Corrupt {

@@ -13,10 +13,11 @@ use mutation::{Mutation, mutated};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    JournalEntry, Platform, Precondition, RegisterError, Store, StoreError,
+    Cursor, JournalEntry, Platform, Precondition, RegisterError, Store, StoreError,
     evidence::to_json,
     keys::{self, PaymentName},
     orders::{Change, Depth, OrderEntry, fold},
+    parts::LongOrders,
     payments::{Attempt, Decisions},
 };
 use crate::{
@@ -51,7 +52,11 @@ pub struct Erased {
     pub kept: Vec<KeptOrder>,
     /// Where to go on; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<u64>,
+    #[cfg_attr(any(test, feature = "schema"), schemars(with = "Option<String>"))]
+    pub next: Option<Cursor>,
+    /// Whether the cursor was beyond the end of the journal.
+    #[serde(skip)]
+    pub is_beyond_end: bool,
 }
 
 /// An order without personal data.
@@ -116,6 +121,8 @@ struct Seen {
     payments: HashSet<PaymentName>,
     /// When the order was erased last.
     erased_at: Option<Timestamp>,
+    /// Whether this is what a part of the order's list says.
+    is_part: bool,
 }
 
 impl Erasure {
@@ -156,9 +163,10 @@ impl<P: Platform> Store<P> {
     pub async fn erase_personal_data(
         &self,
         erasure: &Erasure,
-        after: u64,
+        after: &Cursor,
         by: &str,
     ) -> Result<Erased, StoreError> {
+        let after = after.place;
         let first = after.saturating_add(1);
         let read = async || {
             self.log
@@ -177,24 +185,46 @@ impl<P: Platform> Store<P> {
         let until = part.settled();
         part.truncate(until);
         let mut report = Erased {
-            next: Some(until).filter(|until| *until < part.length && *until > after),
+            is_beyond_end: after > part.length,
             ..Erased::default()
         };
         if until <= after {
             return Ok(report);
         }
+        if until < part.length {
+            report.next = Some(self.cursor(until, 0).await?);
+        }
         self.erase_late(keys::JOURNAL, &part).await?;
         let events = part.entries;
-        let mut orders = self.see(erasure, &events).await?;
+        let long = self.long_orders(&events).await?;
+        let mut orders = self.see(erasure, &events, &long).await?;
+        let mut begun = Vec::new();
         for event in &events {
-            if let Event::OrderRegistered(registered) = &event.value
-                && let Some(key) = address(&registered.service_id, &registered.order_key)
-                && let Some(order) = orders.get(&key)
+            if let Event::OrderRegistered(registered) = &event.value {
+                begun.extend(address(&registered.service_id, &registered.order_key));
+            }
+        }
+        let registered = begun.len();
+        // Of a long order this part may be the first that names somebody.
+        let parts = orders.values().filter(|order| order.is_part);
+        let parts: Vec<_> = parts.map(|order| order.key.clone()).collect();
+        begun.extend(
+            parts
+                .into_iter()
+                .filter(|key| !begun.contains(key))
+                .collect::<Vec<_>>(),
+        );
+        for (position, key) in begun.into_iter().enumerate() {
+            if let Some(order) = orders.get(&key)
                 && self.erase_order(erasure, order, by, &mut report).await?
             {
+                if position >= registered {
+                    // Parts of it were passed by: the walk begins anew, and finds it erased.
+                    report.next = Some(self.cursor(0, 0).await?);
+                }
                 // Whatever came in between stands before the entry that erases, too.
-                let again = self.see_all(erasure, vec![key.clone()]).await?;
-                orders.extend(again.into_iter().map(|order| (key.clone(), order)));
+                let again = self.see_again(erasure, key, &long).await?;
+                orders.extend(again.map(|order| (order.key.clone(), order)));
             }
         }
         for order in orders.values().filter(|order| !order.rest.is_empty()) {
@@ -233,6 +263,7 @@ impl<P: Platform> Store<P> {
         &self,
         erasure: &Erasure,
         events: &[Entry<Event>],
+        long: &LongOrders,
     ) -> Result<HashMap<(ServiceId, OrderKey), Seen>, StoreError> {
         let addresses = events.iter().filter_map(|event| match &event.value {
             Event::OrderRegistered(order) => address(&order.service_id, &order.order_key),
@@ -243,9 +274,71 @@ impl<P: Platform> Store<P> {
             _ => None,
         });
         let addresses: HashSet<_> = addresses.collect();
-        let seen = self.see_all(erasure, addresses.into_iter().collect());
-        let seen = seen.await?.into_iter();
+        let is_long = |key: &(ServiceId, OrderKey)| long.contains(&keys::order(&key.0, &key.1));
+        let (parts, whole): (Vec<_>, Vec<_>) = addresses.into_iter().partition(is_long);
+        let mut seen = self.see_all(erasure, whole).await?;
+        for key in parts {
+            seen.extend(self.see_part(erasure, key, long).await?);
+        }
+        let seen = seen.into_iter();
         Ok(seen.map(|order| (order.key.clone(), order)).collect())
+    }
+
+    async fn see_again(
+        &self,
+        erasure: &Erasure,
+        key: (ServiceId, OrderKey),
+        long: &LongOrders,
+    ) -> Result<Option<Seen>, StoreError> {
+        match long.contains(&keys::order(&key.0, &key.1)) {
+            true => self.see_part(erasure, key, long).await,
+            false => Ok(self.see_all(erasure, vec![key]).await?.pop()),
+        }
+    }
+
+    /// A long order, as the part of its list shows it that events of a block are about.
+    async fn see_part(
+        &self,
+        erasure: &Erasure,
+        key: (ServiceId, OrderKey),
+        long: &LongOrders,
+    ) -> Result<Option<Seen>, StoreError> {
+        let list = keys::order(&key.0, &key.1);
+        let stored = self.read_order(&list).await?;
+        let first = stored.length.saturating_sub(BLOCK - 1).max(1);
+        let end = self
+            .log
+            .read_part::<OrderEntry>(&list, first, BLOCK)
+            .await?;
+        let is_void = |entry: &&Entry<OrderEntry>| matches!(entry.value, OrderEntry::Void);
+        let mut latest = end.entries.iter().rev();
+        let latest = latest.find(|entry| !is_void(entry)).or(end.entries.last());
+        let Some(changed_at) = latest.map(|entry| entry.at) else {
+            return Ok(None);
+        };
+        let mut seen = Seen {
+            key,
+            state: stored.state,
+            changed_at,
+            has_personal_data: false,
+            is_meant: false,
+            rest: Vec::new(),
+            payments: HashSet::new(),
+            erased_at: None,
+            is_part: true,
+        };
+        if stored.erased_before > 0 {
+            let erased = self
+                .log
+                .read_part::<OrderEntry>(&list, stored.erased_before, 1)
+                .await?;
+            seen.erased_at = erased.entries.first().map(|entry| entry.at);
+        }
+        for part in self.read_around(long, &list).await? {
+            seen.is_meant |= erasure.means(&seen.key, &part.entries);
+            seen.add(&list, &part, stored.erased_before)?;
+        }
+        Ok(Some(seen))
     }
 
     async fn see_all(
@@ -516,37 +609,52 @@ fn see_order(
     let mut erased_at = listing.entries.iter();
     let erased_at = erased_at.find(|entry| entry.index == erased_before);
     let erased_at = erased_at.map(|entry| entry.at);
-    let mut has_personal_data = false;
-    let mut rest: Vec<_> = late(list, &listing).collect();
-    let mut payments = HashSet::new();
-    for entry in &listing.entries {
-        let is_erased = entry.index < erased_before;
-        if is_erased && let OrderEntry::Payment(payment) = &entry.value {
-            payments.extend(PaymentName::of(payment));
-        }
-        let mut value = entry.value.clone();
-        if !value.erase_personal_data() {
-            continue;
-        }
-        if is_erased {
-            let key = format!("{list}/{}", entry.index);
-            rest.push((key, stored_entry(entry.at, &to_json(&value)?)));
-        } else {
-            has_personal_data = true;
-        }
-    }
-    let is_meant = erasure.means(&key, &listing.entries);
-    let state = fold(list, Depth::Latest, None, listing, decisions)?.0.state;
-    Ok(Some(Seen {
+    let mut seen = Seen {
+        is_meant: erasure.means(&key, &listing.entries),
         key,
-        state,
+        state: OrderState::default(),
         changed_at,
-        has_personal_data,
-        is_meant,
-        rest,
-        payments,
+        has_personal_data: false,
+        rest: Vec::new(),
+        payments: HashSet::new(),
         erased_at,
-    }))
+        is_part: false,
+    };
+    seen.add(list, &listing, erased_before)?;
+    seen.state = fold(list, Depth::Latest, None, listing, decisions)?.0.state;
+    Ok(Some(seen))
+}
+
+impl Seen {
+    /// Adds what entries say, of which those before a place are without personal data.
+    fn add(
+        &mut self,
+        list: &str,
+        part: &Listing<OrderEntry>,
+        erased_before: u64,
+    ) -> Result<(), StoreError> {
+        self.rest.extend(late(list, part));
+        for entry in &part.entries {
+            let is_erased = entry.index < erased_before;
+            if is_erased
+                && let OrderEntry::Payment(payment) | OrderEntry::Confirmed(payment) = &entry.value
+            {
+                self.payments.extend(PaymentName::of(payment));
+            }
+            let mut value = entry.value.clone();
+            if !value.erase_personal_data() {
+                continue;
+            }
+            if is_erased {
+                let key = entry_key(list, entry.index);
+                self.rest
+                    .push((key, stored_entry(entry.at, &to_json(&value)?)));
+            } else {
+                self.has_personal_data = true;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Why somebody still needs an order's personal data; `None` once it is closed.

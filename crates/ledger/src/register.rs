@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{Platform, Span, Store, StoreError, StoredOrder, journal::BLOCKS};
+use super::{
+    Platform, Span, Store, StoreError, StoredOrder,
+    journal::{BLOCKS, Backwards},
+};
 use crate::{
     domain::{OrderKey, ServiceId},
     json::{Event, OrderEvent},
@@ -34,6 +37,8 @@ pub struct RegisterPage {
     pub next: Option<u64>,
     /// Orders that were left out because a record of theirs is damaged.
     pub damaged: usize,
+    /// Whether the place to look below is beyond the end of the journal.
+    pub is_beyond_end: bool,
 }
 
 impl<P: Platform> Store<P> {
@@ -55,6 +60,7 @@ impl<P: Platform> Store<P> {
             orders: Vec::new(),
             next: None,
             damaged: 0,
+            is_beyond_end: false,
         };
         let range = self.range(span).await?;
         let mut before = match (before, range.last) {
@@ -64,7 +70,12 @@ impl<P: Platform> Store<P> {
         };
         let mut looked_at = 0;
         for _ in 0..BLOCKS {
-            let (entries, start) = self.journal_before(before).await?;
+            let Backwards {
+                entries,
+                start,
+                is_beyond_end,
+            } = self.journal_before(before).await?;
+            page.is_beyond_end |= is_beyond_end;
             let over = start <= range.after + 1;
             let mut found = Vec::new();
             for entry in entries {

@@ -13,7 +13,7 @@ use mutation::{Mutation, mutated};
 use serde::Serialize;
 
 use super::{
-    Platform, Store, StoreError,
+    Cursor, Platform, Store, StoreError,
     evidence::to_json,
     journal::made_at,
     keys::{self, PaymentName},
@@ -42,7 +42,11 @@ pub struct Repair {
     pub unknown: Vec<String>,
     /// Where to go on; `None` at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<u64>,
+    #[cfg_attr(any(test, feature = "schema"), schemars(with = "Option<String>"))]
+    pub next: Option<Cursor>,
+    /// Whether the cursor was beyond the end of the journal.
+    #[serde(skip)]
+    pub is_beyond_end: bool,
 }
 
 impl<P: Platform> Store<P> {
@@ -50,16 +54,20 @@ impl<P: Platform> Store<P> {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; what was repaired until then is.
-    pub async fn repair(&self, after: u64) -> Result<Repair, StoreError> {
+    pub async fn repair(&self, after: &Cursor) -> Result<Repair, StoreError> {
+        let after = after.place;
         let part = self
             .log
             .read_on::<Event>(keys::JOURNAL, after.saturating_add(1), BLOCK)
             .await?;
         let until = part.settled();
         let mut repair = Repair {
-            next: Some(until).filter(|until| *until > after && *until < part.length),
+            is_beyond_end: after > part.length,
             ..Repair::default()
         };
+        if until > after && until < part.length {
+            repair.next = Some(self.cursor(until, 0).await?);
+        }
         self.enter_late(&part.late).await?;
         let mut found: BTreeMap<(String, bool), PaymentJson> = BTreeMap::new();
         let mut lists = BTreeMap::new();
@@ -76,15 +84,21 @@ impl<P: Platform> Store<P> {
                 lists.insert(keys::order(&service, &key), ());
             }
         }
+        let long = self.long_orders(&part.entries).await?;
         for list in lists.keys() {
-            let listing = self.log.read_all::<OrderEntry>(list).await?;
-            for entry in &listing.entries {
-                if let OrderEntry::Payment(payment) = &entry.value {
-                    let found = found.entry((payment.payment_id.clone(), payment.after_void));
-                    found.or_insert_with(|| PaymentJson::clone(payment));
+            let listings = match long.contains(list) {
+                true => self.read_around(&long, list).await?,
+                false => vec![self.log.read_all::<OrderEntry>(list).await?],
+            };
+            for listing in listings {
+                for entry in &listing.entries {
+                    if let OrderEntry::Payment(payment) = &entry.value {
+                        let found = found.entry((payment.payment_id.clone(), payment.after_void));
+                        found.or_insert_with(|| PaymentJson::clone(payment));
+                    }
                 }
+                self.note_raw(list, &listing, &mut repair);
             }
-            self.note_raw(list, &listing, &mut repair);
         }
         self.note_raw(keys::JOURNAL, &part, &mut repair);
         for ((id, _), found) in found {
@@ -173,16 +187,18 @@ impl<P: Platform> Store<P> {
             (_, _, Some(attempt)) => attempt.at,
             _ => self.now(),
         };
-        let record = Box::new(attempt.map_or_else(
+        let mut record = Box::new(attempt.map_or_else(
             || record.clone(),
             |attempt| PaymentJson::clone(&attempt.value.payment),
         ));
+        record.version = None;
         let mut batch = Vec::new();
         if !whole_order {
             let entry = to_json(&OrderEntry::Payment(record.clone()))?;
             batch.push((in_order.clone(), stored_entry(at, &entry)));
         }
         if !whole_journal {
+            record.version = marker.place();
             let event = to_json(&Event::PaymentRecorded(record))?;
             batch.push((in_journal.clone(), stored_entry(at, &event)));
         }

@@ -1701,13 +1701,55 @@ async fn an_event_that_came_too_late_is_entered_behind_once() {
                 let places = std::collections::BTreeSet::from([1]);
                 store.log.decide(keys::JOURNAL, &places).await.unwrap();
                 tokio::time::sleep(Duration::from_millis(2990 + milliseconds)).await;
-                let help = (0..helpers).map(|_| async { store.repair(0).await });
+                let help = (0..helpers).map(|_| async { store.repair(&Cursor::default()).await });
                 futures::future::join_all(help).await
             };
             let (registered, _) = tokio::join!(register(&memory, "1", "100"), pass);
             assert_eq!(registered.unwrap(), Registered::Created);
-            store.repair(0).await.unwrap();
+            store.repair(&Cursor::default()).await.unwrap();
             assert_eq!(ledger_events(&memory, "order.registered").await, 1);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_order_is_mended_in_parts() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    for number in 0..1_500 {
+        record(&memory, &format!("P{number}"), "1", "1")
+            .await
+            .unwrap();
+    }
+    let before = memory.value("journal/300").unwrap();
+    // One entry here, another there, and a whole stretch of the journal.
+    memory.remove("journal/300");
+    memory.remove("order/TAX/1/700");
+    for place in 1000..1300 {
+        memory.remove(&format!("journal/{place}"));
+    }
+    let store = Store::new(memory.clone());
+    let (mut repaired, mut cursor) = (Vec::new(), Cursor::default());
+    loop {
+        memory.take_calls();
+        let part = store.repair(&cursor).await.unwrap();
+        let calls = memory.take_calls();
+        let read: usize = calls
+            .iter()
+            .map(|call| call.matches(" order/TAX/1/").count())
+            .sum();
+        assert!(read < 3_000, "{read} at {cursor}");
+        assert_eq!(part.damaged, [""; 0]);
+        repaired.extend(part.repaired);
+        match part.next {
+            Some(next) => cursor = next,
+            None => break,
+        }
+    }
+    repaired.sort_unstable();
+    repaired.dedup();
+    assert_eq!(repaired.len(), 302);
+    assert_eq!(memory.value("journal/300").unwrap(), before);
+    let order = stored(&memory, "1").await.unwrap();
+    assert_eq!(order.state.amount_paid().to_string(), "1500.00");
 }

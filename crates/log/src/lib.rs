@@ -43,7 +43,7 @@ mod platform;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, time::Duration};
+use std::{cell::RefCell, collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 
@@ -57,6 +57,11 @@ pub use platform::{Platform, PlatformError};
 /// not depend on it: too short a time costs the writer another place, too long a time makes the
 /// others wait.
 pub const PATIENCE: Duration = Duration::from_millis(1200);
+
+/// How much later than the writer's clock the time of an entry may be, so that it is not earlier
+/// than the one before. By more than this no clock is right: what it has said once must not date
+/// what others write for ever.
+pub const MOST_LIFT: Duration = Duration::from_secs(300);
 
 /// Why the store could not do what was asked. MPay asks again; so may any caller.
 #[derive(Debug, thiserror::Error)]
@@ -88,12 +93,17 @@ pub enum StoreError {
 #[derive(Debug)]
 pub struct Log<P> {
     platform: P,
+    /// The times of the last entries that were seen of lists.
+    seen: RefCell<HashMap<String, Timestamp>>,
 }
 
 impl<P: Platform> Log<P> {
     /// A log on `platform`.
     pub fn new(platform: P) -> Self {
-        Self { platform }
+        Self {
+            platform,
+            seen: RefCell::default(),
+        }
     }
 
     /// What it stands on.

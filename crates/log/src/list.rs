@@ -15,7 +15,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::{
-    Log, PATIENCE, Platform, StoreError, age,
+    Log, MOST_LIFT, PATIENCE, Platform, StoreError, age,
     fate::{BLOCK, Contest, Fate, block, count, counter_key},
 };
 
@@ -286,7 +286,7 @@ impl<P: Platform> Log<P> {
         entries: &[(&Slot, &str)],
         others: Vec<(String, Vec<u8>)>,
     ) -> Result<Filled, StoreError> {
-        let at = self.now();
+        let at = self.time_for(entries);
         let mut batch = others;
         let mut filled = Vec::with_capacity(entries.len());
         for (slot, json) in entries {
@@ -314,6 +314,36 @@ impl<P: Platform> Log<P> {
         Ok(Filled { dead })
     }
 
+    /// The time of entries that are written now: not before that of the last one that was seen of
+    /// their lists, unless the clocks differ by more than is plausible.
+    fn time_for(&self, entries: &[(&Slot, &str)]) -> Timestamp {
+        let now = self.now();
+        let mut seen = self.seen.borrow_mut();
+        let before = entries.iter().filter_map(|(slot, _)| seen.get(&slot.list));
+        let plausible = |at: &&Timestamp| age(now, **at).is_some_and(|by| by <= MOST_LIFT);
+        let at = before
+            .filter(plausible)
+            .fold(now, |at, before| at.max(*before));
+        for (slot, _) in entries {
+            seen.insert(slot.list.clone(), at);
+        }
+        at
+    }
+
+    /// Keeps in mind when the last entry of a part of a list was written.
+    fn seen<T>(&self, list: &str, listing: Listing<T>) -> Listing<T> {
+        if let Some(last) = listing.entries.last() {
+            let mut seen = self.seen.borrow_mut();
+            match seen.get_mut(list) {
+                Some(at) => *at = last.at.max(*at),
+                None => {
+                    seen.insert(list.to_owned(), last.at);
+                }
+            }
+        }
+        listing
+    }
+
     /// Whether the entries at these places count, where it matters whether they do: the fates of
     /// those that are contested are decided by this.
     ///
@@ -332,7 +362,7 @@ impl<P: Platform> Log<P> {
         list: &str,
     ) -> Result<Listing<T>, StoreError> {
         let mut listings = self.read_raw(&[list.to_owned()], u64::MAX).await?;
-        Ok(listings.pop().unwrap_or_default().read())
+        Ok(self.seen(list, listings.pop().unwrap_or_default().read()))
     }
 
     /// Several lists, in the same order: few calls if most are short. Of those that are longer than
@@ -346,7 +376,10 @@ impl<P: Platform> Log<P> {
         long: u64,
     ) -> Result<Vec<Listing<T>>, StoreError> {
         let listings = self.read_raw(lists, long).await?;
-        Ok(listings.into_iter().map(Listing::read).collect())
+        let listings = lists.iter().zip(listings);
+        Ok(listings
+            .map(|(list, listing)| self.seen(list, listing.read()))
+            .collect())
     }
 
     async fn read_raw(&self, lists: &[String], long: u64) -> Result<Vec<Listing<Raw>>, StoreError> {
@@ -393,7 +426,8 @@ impl<P: Platform> Log<P> {
         first: u64,
         places: u64,
     ) -> Result<Listing<T>, StoreError> {
-        Ok(self.read_raw_part(list, first, places).await?.read())
+        let part = self.read_raw_part(list, first, places).await?;
+        Ok(self.seen(list, part.read()))
     }
 
     async fn read_raw_part(
@@ -428,7 +462,8 @@ impl<P: Platform> Log<P> {
         first: u64,
         places: u64,
     ) -> Result<Listing<T>, StoreError> {
-        Ok(self.read_raw_on(list, first, places).await?.read())
+        let part = self.read_raw_on(list, first, places).await?;
+        Ok(self.seen(list, part.read()))
     }
 
     async fn read_raw_on(

@@ -286,3 +286,37 @@ async fn several_places_are_taken_at_once_and_by_nobody_else() {
     assert_eq!(places, (1..=36).collect());
     assert!(log.take_many(LIST, 0).await.unwrap().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn times_do_not_run_backwards_with_a_clock_that_steps_back_a_little() {
+    let memory = Memory::new();
+    let add = async |lists: &[&str]| {
+        let log = log(&memory);
+        let mut slots = Vec::new();
+        for list in lists {
+            log.read_all::<String>(list).await.unwrap();
+            slots.push(log.take(list).await.unwrap());
+        }
+        let entries: Vec<_> = slots.iter().map(|slot| (slot, r#""x""#)).collect();
+        assert!(log.fill(&entries, Vec::new()).await.unwrap().all());
+    };
+    let times = async |list: &str| {
+        let all = log(&memory).read_all::<String>(list).await.unwrap();
+        all.entries.iter().map(|entry| entry.at).collect::<Vec<_>>()
+    };
+    add(&[LIST]).await;
+    memory.step_clock(jiff::SignedDuration::from_mins(-4));
+    // What is written together has one time.
+    add(&[LIST, "other"]).await;
+    let first = times(LIST).await[0];
+    assert_eq!(times(LIST).await, [first; 2]);
+    assert_eq!(times("other").await, [first]);
+    // A clock that is wrong by hours dates nothing of what others write.
+    memory.step_clock(jiff::SignedDuration::from_hours(5));
+    add(&[LIST]).await;
+    memory.step_clock(jiff::SignedDuration::from_hours(-5));
+    add(&[LIST]).await;
+    let now = log(&memory).now();
+    assert_eq!(times(LIST).await[3], now);
+    assert!(times(LIST).await[2] > now);
+}

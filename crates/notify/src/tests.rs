@@ -317,6 +317,31 @@ async fn an_order_that_cannot_be_read_keeps_nobody_from_being_told() {
     assert_eq!(cron(&app, &memory).await.delivered, 1);
 }
 
+/// What waits for another attempt is not forgotten because the store has lost the payment's entry:
+/// a repair enters it again at its place.
+#[tokio::test(start_paused = true)]
+async fn a_message_whose_payment_the_store_has_lost_is_delivered_after_the_repair() {
+    let (app, memory) = (app(&[]), Memory::new());
+    pay(&memory, &["A", "B"]).await;
+    memory.script_replies([500]);
+    assert_eq!(cron(&app, &memory).await.failed, 1);
+    assert_eq!(sent(&memory, "payment.recorded"), ["A", "B"]);
+    let waiting = store(&memory).outbox_state().await.unwrap().waiting;
+    assert_eq!(waiting.len(), 1);
+    memory.remove(&format!("journal/{}", waiting[0].index));
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    let report = cron(&app, &memory).await;
+    assert_eq!((report.delivered, report.failed), (0, 0));
+    assert_eq!(sent(&memory, "payment.recorded"), [""; 0]);
+    let repair = store(&memory).repair(&Default::default()).await.unwrap();
+    assert_eq!(repair.repaired, ["A"]);
+    tokio::time::sleep(Duration::from_secs(6 * 3600 + 1)).await;
+    assert_eq!(cron(&app, &memory).await.delivered, 1);
+    assert_eq!(sent(&memory, "payment.recorded"), ["A"]);
+    let waiting = store(&memory).outbox_state().await.unwrap().waiting;
+    assert_eq!(waiting, []);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_payment_that_is_being_recorded_is_delivered_once_it_is() {
     let (app, memory) = (app(&[]), Memory::new());

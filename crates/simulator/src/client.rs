@@ -1,6 +1,6 @@
 //! The order API, as programs call it.
 
-use std::rc::Rc;
+use std::{fmt, rc::Rc};
 
 use bytes::Bytes;
 use http::Request;
@@ -12,6 +12,40 @@ use crate::{
     random::{MINUTE, SECOND},
     world::{Answer, HostId, World},
 };
+
+/// Where a reader goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    text: String,
+    /// The place in the journal that it names.
+    pub place: u64,
+}
+
+impl Default for Cursor {
+    fn default() -> Self {
+        Self {
+            text: "0".to_owned(),
+            place: 0,
+        }
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Cursor {
+    /// That with which a page says where to go on.
+    pub fn next(page: &Value) -> Option<Self> {
+        let text = page.get("next")?.as_str()?.to_owned();
+        let (_, place) = text.split_once('-')?;
+        let (place, _) = place.split_once('.').unwrap_or((place, ""));
+        let place = place.parse().ok()?;
+        Some(Self { text, place })
+    }
+}
 
 /// A call, before it is sent.
 #[derive(Debug, Clone)]

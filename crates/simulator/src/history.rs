@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    client::Cursor,
     executor::Micros,
     model::{Bani, Op},
 };
@@ -59,7 +60,7 @@ pub struct Variant {
 #[derive(Debug, Default)]
 pub struct ReaderHistory {
     /// Its cursor.
-    pub cursor: u64,
+    pub cursor: Cursor,
     /// What it has seen: places in the journal, and what is there.
     pub seen: Vec<(u64, String)>,
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use crate::{
-    client::Ask,
+    client::{Ask, Cursor},
     clock,
     configuration::{OTHER_TOKEN, SERVICES},
     executor::OUTSIDE,
@@ -563,7 +563,7 @@ async fn close_review(world: &Rc<World>) {
 
 /// Mends what is broken: nothing is, so nothing must be lost by it or entered twice.
 async fn repair(world: Rc<World>) {
-    let mut after = 0;
+    let mut after = Cursor::default();
     for _ in 0..20 {
         let answer = Ask::new("POST", format!("repair?after={after}"))
             .send(&world)
@@ -577,7 +577,7 @@ async fn repair(world: Rc<World>) {
                 history.find("the provider finds its store damaged", "", detail);
             }
         }
-        match report.get("next").and_then(Value::as_u64) {
+        match Cursor::next(&report) {
             Some(next) => after = next,
             None => return,
         }
@@ -601,7 +601,7 @@ async fn erase(world: Rc<World>, order: OrderId) {
     world.history.borrow_mut().unfinished += 1;
     let mut kept = false;
     for _ in 0..10 {
-        let (mut after, mut whole) = (0, false);
+        let (mut after, mut whole) = (Cursor::default(), false);
         loop {
             let answer = Ask::new("POST", format!("erasures?after={after}"))
                 .json(&address)
@@ -613,7 +613,7 @@ async fn erase(world: Rc<World>, order: OrderId) {
             let report = answer.json();
             let open = report.get("kept").and_then(Value::as_array);
             kept |= open.is_some_and(|open| !open.is_empty());
-            match report.get("next").and_then(Value::as_u64) {
+            match Cursor::next(&report) {
                 Some(next) => after = next,
                 None => {
                     whole = true;

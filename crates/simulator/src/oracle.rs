@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    client::Ask,
+    client::{Ask, Cursor},
     clock::Clock,
     configuration::Configuration,
     history::{OrderHistory, OrderId, Variant, bani, money},
@@ -181,7 +181,7 @@ fn subject(what: &str) -> &str {
 /// All payments, as the list of payments has them.
 async fn payments(world: &Rc<World>) -> BTreeMap<String, Vec<Listed>> {
     let mut payments: BTreeMap<String, Vec<Listed>> = BTreeMap::new();
-    let mut after = 0;
+    let mut after = Cursor::default();
     for _ in 0..500 {
         let path = format!("payments?after={after}&limit=200");
         let page = Ask::new("GET", path).insist(world).await.json();
@@ -208,8 +208,8 @@ async fn payments(world: &Rc<World>) -> BTreeMap<String, Vec<Listed>> {
                     review: review.map(str::to_owned).collect(),
                 });
         }
-        match page.get("next").and_then(Value::as_u64) {
-            Some(next) if next > after => after = next,
+        match Cursor::next(&page) {
+            Some(next) if next.place > after.place => after = next,
             _ => break,
         }
     }
@@ -483,7 +483,7 @@ async fn check_outbox(world: &Rc<World>, payments: &BTreeMap<String, Vec<Listed>
 /// Each confirmation that was refused is there for people to sort out.
 async fn check_refusals(world: &Rc<World>) {
     let mut known = BTreeSet::new();
-    let mut after = 0;
+    let mut after = Cursor::default();
     for _ in 0..100 {
         let path = format!("refusals?after={after}&limit=200");
         let page = Ask::new("GET", path).insist(world).await.json();
@@ -492,8 +492,8 @@ async fn check_refusals(world: &Rc<World>) {
             let id = refusal.get("payment_id").and_then(Value::as_str);
             known.extend(id.map(str::to_owned));
         }
-        match page.get("next").and_then(Value::as_u64) {
-            Some(next) if next > after => after = next,
+        match Cursor::next(&page) {
+            Some(next) if next.place > after.place => after = next,
             _ => break,
         }
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use crate::{
-    client::Ask,
+    client::{Ask, Cursor},
     clock,
     profile::Profile,
     random::{MINUTE, SECOND},
@@ -39,7 +39,7 @@ pub async fn read_on(world: &Rc<World>, list: List, reader: usize) -> Option<boo
             List::Payments => &history.payment_readers,
             List::Events => &history.event_readers,
         };
-        readers.get(reader)?.cursor
+        readers.get(reader)?.cursor.clone()
     };
     let limit = [1, 3, 20, 200].get(world.random.below(4)).copied();
     let name = list.name();
@@ -50,7 +50,7 @@ pub async fn read_on(world: &Rc<World>, list: List, reader: usize) -> Option<boo
         return None;
     }
     let page = answer.json();
-    let next = page.get("next").and_then(Value::as_u64)?;
+    let next = Cursor::next(&page)?;
     let entries = page.get(name).and_then(Value::as_array)?;
     let entries: Vec<_> = entries
         .iter()
@@ -62,20 +62,20 @@ pub async fn read_on(world: &Rc<World>, list: List, reader: usize) -> Option<boo
         List::Events => &mut history.event_readers,
     };
     let known = readers.get_mut(reader)?;
-    let mut last = after;
+    let mut last = after.place;
     let mut wrong = None;
     for (index, what) in &entries {
-        if *index <= last || *index > next {
+        if *index <= last || *index > next.place {
             wrong = Some(format!(
                 "/api/{name}?after={after} shows {what} at {index}, after {last} and before next={next}"
             ));
         }
         last = *index;
     }
-    if next < after {
+    if next.place < after.place {
         wrong = Some(format!("/api/{name}?after={after} goes back to {next}"));
     }
-    let moved = next > known.cursor;
+    let moved = next.place > known.cursor.place;
     known.cursor = next;
     known.seen.extend(entries);
     if let Some(wrong) = wrong {
@@ -150,7 +150,7 @@ pub async fn read_day(world: &Rc<World>, date: &str) -> Option<Vec<String>> {
     // Whoever asked before the day was known to be closed, and is told that it is not, is told of it
     // as it was then.
     let was_closed = world.history.borrow().closed_days.contains_key(date);
-    let (mut after, mut lines) = (0, Vec::new());
+    let (mut after, mut lines) = (Cursor::default(), Vec::new());
     let (mut closed, mut is_whole) = (false, true);
     for part in 0..20 {
         let path = format!("reconciliation?date={date}&after={after}");
@@ -174,8 +174,8 @@ pub async fn read_day(world: &Rc<World>, date: &str) -> Option<Vec<String>> {
             ];
             lines.push(format!("{} {index}", members.map(text).join(" ")));
         }
-        match page.get("next").and_then(Value::as_u64) {
-            Some(next) if next > after => after = next,
+        match Cursor::next(&page) {
+            Some(next) if next.place > after.place => after = next,
             next => {
                 is_whole = next.is_none();
                 break;

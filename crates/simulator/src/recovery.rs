@@ -7,7 +7,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use crate::{
-    client::Ask,
+    client::{Ask, Cursor},
     executor::{Micros, OUTSIDE},
     history::OrderId,
     mpay, office,
@@ -50,12 +50,12 @@ pub async fn measure(world: &Rc<World>) -> Option<Micros> {
     Some(read?.max(changed?).saturating_sub(died))
 }
 
-async fn end_of_payments(world: &Rc<World>) -> Option<u64> {
-    let mut after = 0;
+async fn end_of_payments(world: &Rc<World>) -> Option<Cursor> {
+    let mut after = Cursor::default();
     for _ in 0..500 {
         let path = format!("payments?after={after}&limit=200");
         let page = Ask::new("GET", path).to(world, 0).await.json();
-        let next = page.get("next").and_then(Value::as_u64)?;
+        let next = Cursor::next(&page)?;
         if next == after {
             return Some(after);
         }
@@ -65,7 +65,12 @@ async fn end_of_payments(world: &Rc<World>) -> Option<u64> {
 }
 
 /// When a reader sees a payment that was acknowledged by another host after the death.
-async fn reader(world: &Rc<World>, living: usize, order: OrderId, cursor: u64) -> Option<Micros> {
+async fn reader(
+    world: &Rc<World>,
+    living: usize,
+    order: OrderId,
+    cursor: Cursor,
+) -> Option<Micros> {
     let number = world.history.borrow().payments.len();
     let id = format!("P{number}-");
     let payment = mpay::payment(world, &id, order, 1000);
@@ -80,7 +85,7 @@ async fn reader(world: &Rc<World>, living: usize, order: OrderId, cursor: u64) -
         if listed.is_some_and(|listed| listed.iter().any(is)) {
             return Some(world.now());
         }
-        after = page.get("next").and_then(Value::as_u64).unwrap_or(after);
+        after = Cursor::next(&page).unwrap_or(after);
         world.sleep(EVERY).await;
     }
     None

@@ -358,6 +358,9 @@ impl Event {
                 event.order_key.as_deref()?,
                 event.version?,
             )),
+            Self::PaymentConfirmed(event) => {
+                Some((&event.service_id, &event.order_key, event.version?))
+            }
             Self::PaymentVoided(event) => {
                 Some((&event.service_id, &event.order_key, event.version?))
             }

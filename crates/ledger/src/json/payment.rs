@@ -35,6 +35,9 @@ pub struct PaymentJson {
     /// Whether MPay confirmed it after a payment of this id, entered by hand, was voided.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub after_void: bool,
+    /// Of an event, the version of the order that it made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
 }
 
 /// How a payment was entered by hand.
@@ -146,6 +149,7 @@ impl PaymentJson {
             evidence,
             manual: None,
             after_void: false,
+            version: None,
         }
     }
 

@@ -7,7 +7,12 @@ use serde::{Deserialize, Deserializer};
 
 use mpay_door::Configuration as _;
 
-use super::{Call, Problem, document::read_object, json, query::Query};
+use super::{
+    Call, Problem,
+    document::read_object,
+    json,
+    query::{Query, cursor},
+};
 use crate::{
     domain::{OrderKey, ServiceId, Text},
     store::{Erasure, Platform},
@@ -36,7 +41,8 @@ pub async fn post<P: Platform>(
     call: &Call<'_, P>,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
-    let after = Query::read(call.query, &["after"])?.number("after", 0, 0..=(1 << 53) - 1)?;
+    let query = Query::read(call.query, &["after"])?;
+    let after = cursor(call, &query, "after").await?.unwrap_or_default();
     let request = match body.trim_ascii() {
         b"" => ErasureRequest::default(),
         body => read_object(body)?,
@@ -50,8 +56,11 @@ pub async fn post<P: Platform>(
     let erasure = request.read(call.config.personal_data_retention)?;
     let erased = call
         .store
-        .erase_personal_data(&erasure, after, call.caller)
+        .erase_personal_data(&erasure, &after, call.caller)
         .await?;
+    if erased.is_beyond_end {
+        return Err(Problem::cursor_gone());
+    }
     json(StatusCode::OK, &erased)
 }
 

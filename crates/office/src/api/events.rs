@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     Call, Problem, json,
-    query::{Query, page},
+    query::{Query, next, page},
 };
 use crate::{
     domain::time,
@@ -19,7 +19,7 @@ use crate::{
 pub(super) struct EventsAnswer {
     events: Vec<Answer>,
     /// What `after` must be to go on.
-    next: u64,
+    next: String,
 }
 
 #[derive(Serialize)]
@@ -85,11 +85,15 @@ impl From<RawEntry> for UnreadableAnswer {
 
 /// Answers a part of the journal.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let (after, limit) = page(&Query::read(call.query, &["after", "limit"])?)?;
+    let query = Query::read(call.query, &["after", "limit"])?;
+    let (after, limit) = page(call, &query).await?;
     let page = call
         .store
         .journal(after, limit, Span::ALWAYS, |_| true)
         .await?;
+    if page.is_beyond_end {
+        return Err(Problem::cursor_gone());
+    }
     let read = |JournalEntry { index, at, event }| {
         Answer::Read(Box::new(EventAnswer {
             index,
@@ -106,6 +110,6 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
         .chain(unreadable)
         .collect();
     events.sort_by_key(Answer::index);
-    let next = page.next;
+    let next = next(call, page.next).await?;
     json(StatusCode::OK, &EventsAnswer { events, next })
 }

@@ -5,7 +5,7 @@ use http::{HeaderValue, Response, header};
 
 use super::{
     Call, Problem, file, order_table,
-    query::Query,
+    query::{Query, next_if_any},
     register::{FILTERS, Filter},
     sheet::SheetWriter,
 };
@@ -32,7 +32,7 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
     let formats = [("csv", Format::Csv), ("ndjson", Format::Ndjson)];
     let format = query.word("format", &formats)?.unwrap_or(Format::Csv);
     let separator = separator(&query)?;
-    let filter = Filter::read(&query)?;
+    let filter = Filter::read(call, &query).await?;
     let limit = query.number("limit", 1000, 1..=2000)?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut orders = Vec::new();
@@ -51,8 +51,8 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
         Format::Csv => csv(call, separator, orders)?,
         Format::Ndjson => ndjson(orders)?,
     };
-    if let Some(next) = next {
-        let link = link("/api/orders/export", call.query, "cursor", next)?;
+    if let Some(next) = next_if_any(call, next).await? {
+        let link = link("/api/orders/export", call.query, "cursor", &next)?;
         response.headers_mut().insert(header::LINK, link);
     }
     Ok(response)
@@ -69,7 +69,7 @@ pub(super) fn link(
     path: &str,
     query: &str,
     cursor: &str,
-    next: u64,
+    next: &str,
 ) -> Result<HeaderValue, Problem> {
     let own = format!("{cursor}=");
     let others = query

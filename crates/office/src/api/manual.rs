@@ -427,6 +427,7 @@ fn unsigned<P: Platform>(proposal: &ProposalJson, call: &Call<'_, P>) -> Payment
         evidence: String::new(),
         manual: None,
         after_void: false,
+        version: None,
     }
 }
 
@@ -916,7 +917,7 @@ mod tests {
             let outbox = store.outbox(0).await.unwrap();
             assert_eq!(outbox.deliveries.len(), 2);
             // Nor does it go back by repair, or a second void.
-            let repair = store.repair(0).await.unwrap();
+            let repair = store.repair(&Default::default()).await.unwrap();
             assert_eq!((repair.checked, repair.repaired.len()), (2, 0));
             let note = r#"{"note": "n"}"#;
             assert_eq!(
@@ -979,7 +980,9 @@ mod tests {
         tokio::time::sleep(40 * DAY).await;
         let service = ServiceId::parse("TAX").unwrap();
         let erasure = crate::store::Erasure::Order(service, OrderKey::parse("1").unwrap());
-        let erased = store.erase_personal_data(&erasure, 0, "tester").await;
+        let erased = store
+            .erase_personal_data(&erasure, &Default::default(), "tester")
+            .await;
         assert_eq!(erased.unwrap().messages, 1);
         assert_eq!(api.memory.keys_with(nonce), [""; 0]);
         assert_eq!(api.memory.keys_with("079123456"), [""; 0]);

@@ -176,8 +176,12 @@ pub async fn handle<P: Platform>(
 /// Mends what the store may have lost, a part at a time.
 async fn repair<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let query = query::Query::read(call.query, &["after"])?;
-    let after = query.number("after", 0, 0..=(1 << 53) - 1)?;
-    json(StatusCode::OK, &call.store.repair(after).await?)
+    let after = query::cursor(call, &query, "after").await?;
+    let repair = call.store.repair(&after.unwrap_or_default()).await?;
+    if repair.is_beyond_end {
+        return Err(Problem::cursor_gone());
+    }
+    json(StatusCode::OK, &repair)
 }
 
 fn encode(segment: &str) -> String {

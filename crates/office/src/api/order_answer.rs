@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    Call, Problem, checks, encode, json, payments::VoidedAnswer, query::Query,
+    Call, Problem, checks, encode, json,
+    payments::VoidedAnswer,
+    query::{Query, below, next_if_any},
     reviews::ReviewsAnswer,
 };
 use crate::{
@@ -56,7 +58,7 @@ pub(super) struct OrderPaymentsAnswer<'a> {
     payments: Vec<PaymentAnswer<'a>>,
     /// What `cursor` must be to go on; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<u64>,
+    next: Option<String>,
 }
 
 /// Answers a part of an order's payments.
@@ -66,10 +68,12 @@ pub async fn payments<P: Platform>(
     key: &OrderKey,
 ) -> Result<Response<Bytes>, Problem> {
     let query = Query::read(call.query, &["cursor"])?;
-    let before = query.number("cursor", 0, 1..=(1 << 53) - 1)?;
-    let before = (before > 0).then_some(before);
+    let before = below(call, &query).await?;
     let page = call.store.order_payments(service, key, before).await?;
     let page = page.ok_or_else(super::orders::no_such_order)?;
+    if page.is_beyond_end {
+        return Err(Problem::cursor_gone());
+    }
     let payments = page.payments.iter();
     let payments = payments.map(|(payment, state)| PaymentAnswer {
         payment,
@@ -78,7 +82,7 @@ pub async fn payments<P: Platform>(
     });
     let answer = OrderPaymentsAnswer {
         payments: payments.collect(),
-        next: page.next,
+        next: next_if_any(call, page.next).await?,
     };
     json(StatusCode::OK, &answer)
 }

@@ -4,7 +4,10 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
 
-use super::{Call, Problem, json, query::Query};
+use super::{
+    Call, Problem, json,
+    query::{Query, cursor, next},
+};
 use crate::{
     domain::time,
     store::{Delivery, Platform},
@@ -16,7 +19,7 @@ use mpay_notify::Notifier;
 pub(super) struct OutboxAnswer {
     deliveries: Vec<DeliveryAnswer>,
     /// What `after` must be to go on.
-    next: u64,
+    next: String,
 }
 
 #[derive(Serialize)]
@@ -41,14 +44,17 @@ pub(super) struct DeliveryAnswer {
 pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     notifier(call)?;
     let query = Query::read(call.query, &["after"])?;
-    let after = match query.get("after") {
+    let after = match cursor(call, &query, "after").await? {
         None => call.store.outbox_state().await?.first(),
-        Some(_) => query.number("after", 0, 0..=(1 << 53) - 1)?,
+        Some(cursor) => cursor.place,
     };
     let page = call.store.outbox(after).await?;
+    if page.is_beyond_end {
+        return Err(Problem::cursor_gone());
+    }
     let answer = OutboxAnswer {
         deliveries: page.deliveries.into_iter().map(describe).collect(),
-        next: page.next,
+        next: next(call, page.next).await?,
     };
     json(StatusCode::OK, &answer)
 }

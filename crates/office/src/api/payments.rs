@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     Call, Problem, json,
-    query::{OpenReview, Query, page, span},
+    query::{self, OpenReview, Query, page, span},
     reviews::ReviewsAnswer,
 };
 use crate::{
@@ -22,7 +22,7 @@ const MOST: usize = 200;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct PaymentsAnswer {
     payments: Vec<PaymentAnswer>,
-    next: u64,
+    next: String,
 }
 
 /// A payment as the API answers it.
@@ -78,7 +78,7 @@ impl From<StoredPayment> for PaymentAnswer {
 /// Answers payments in the order of their recording.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let query = Query::read(call.query, &["after", "limit", "from", "to", "review"])?;
-    let (after, limit) = page(&query)?;
+    let (after, limit) = page(call, &query).await?;
     let span = span(&query, "from", "to")?;
     let review = OpenReview::read(&query)?;
     // Who wants only some is given them out of a whole page.
@@ -94,6 +94,7 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
         }
     }
     let payments = payments.into_iter().map(PaymentAnswer::from).collect();
+    let next = query::next(call, next).await?;
     json(StatusCode::OK, &PaymentsAnswer { payments, next })
 }
 
@@ -105,7 +106,11 @@ pub(super) async fn recorded<P: Platform>(
     span: Span,
 ) -> Result<JournalPage, Problem> {
     let wanted = |event: &Event| matches!(event, Event::PaymentRecorded(_));
-    Ok(call.store.journal(after, limit, span, wanted).await?)
+    let page = call.store.journal(after, limit, span, wanted).await?;
+    if page.is_beyond_end {
+        return Err(Problem::cursor_gone());
+    }
+    Ok(page)
 }
 
 /// Answers one payment.

@@ -4,10 +4,10 @@ use std::{fmt::Display, ops::RangeInclusive};
 
 use http::StatusCode;
 
-use super::{Problem, route::decode};
+use super::{Call, Problem, route::decode};
 use crate::{
     domain::{OrderSummary, RecordedPayment, Review, time},
-    store::Span,
+    store::{Cursor, NoCursor, Platform, Span},
 };
 
 /// Parameters, each known and given once at most.
@@ -83,10 +83,53 @@ impl<'a> Query<'a> {
 }
 
 /// `after` and `limit`: where a listing goes on, and how many entries it gives at most.
-pub(super) fn page(query: &Query<'_>) -> Result<(u64, usize), Problem> {
-    let after = query.number("after", 0, 0..=(1 << 53) - 1)?;
+pub(super) async fn page<P: Platform>(
+    call: &Call<'_, P>,
+    query: &Query<'_>,
+) -> Result<(u64, usize), Problem> {
     let limit = query.number("limit", 100, 1..=200)?;
-    Ok((after, usize::try_from(limit).unwrap_or(usize::MAX)))
+    let after = cursor(call, query, "after").await?.unwrap_or_default();
+    Ok((after.place, usize::try_from(limit).unwrap_or(usize::MAX)))
+}
+
+/// A cursor, if one is given; it must be one of this store.
+pub(super) async fn cursor<P: Platform>(
+    call: &Call<'_, P>,
+    query: &Query<'_>,
+    name: &str,
+) -> Result<Option<Cursor>, Problem> {
+    let cursor = query.parsed(name, str::parse::<Cursor>)?;
+    match cursor {
+        Some(cursor) if !call.store.has_issued(&cursor).await? => Err(Problem::cursor_gone()),
+        cursor => Ok(cursor),
+    }
+}
+
+/// The place to look below, for listings that go backwards.
+pub(super) async fn below<P: Platform>(
+    call: &Call<'_, P>,
+    query: &Query<'_>,
+) -> Result<Option<u64>, Problem> {
+    match cursor(call, query, "cursor").await? {
+        Some(cursor) if cursor.place == 0 => Err(Problem::field("cursor", NoCursor)),
+        cursor => Ok(cursor.map(|cursor| cursor.place)),
+    }
+}
+
+/// What a cursor must be to go on behind a place, or below it.
+pub(super) async fn next<P: Platform>(call: &Call<'_, P>, place: u64) -> Result<String, Problem> {
+    Ok(call.store.cursor(place, 0).await?.to_string())
+}
+
+/// The same, where there may be nothing more.
+pub(super) async fn next_if_any<P: Platform>(
+    call: &Call<'_, P>,
+    place: Option<u64>,
+) -> Result<Option<String>, Problem> {
+    match place {
+        Some(place) => Ok(Some(next(call, place).await?)),
+        None => Ok(None),
+    }
 }
 
 /// A span of time by two parameters: dates, of which the last is part of the span, or times.
@@ -128,6 +171,94 @@ impl OpenReview {
         match self {
             Self::Any => !payment.review.is_empty(),
             Self::Of(review) => payment.review.contains(&review),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::Value;
+
+    use mpay_door::CURSOR_GONE;
+
+    use super::super::testing::Api;
+    use crate::store::memory::Memory;
+
+    const ORDER: &str =
+        r#"{"reason": "R", "lines": [{"line_id": "1", "reason": "L", "amount_due": "1"}]}"#;
+
+    /// Every list with a cursor.
+    const LISTS: [(&str, &str); 8] = [
+        ("GET", "events?after="),
+        ("GET", "payments?after="),
+        ("GET", "refusals?after="),
+        ("GET", "reconciliation?date=2026-06-01&after="),
+        ("GET", "orders?cursor="),
+        ("GET", "orders/TAX/1/payments?cursor="),
+        ("POST", "erasures?after="),
+        ("POST", "repair?after="),
+    ];
+
+    async fn ask(api: &Api, method: &str, address: &str) -> (u16, Value) {
+        let body = match address.starts_with("erasures") {
+            true => r#"{"service_id": "TAX", "order_key": "1"}"#,
+            false => "",
+        };
+        let answer = api.call(method, address, "", body).await;
+        (answer.status, answer.json())
+    }
+
+    async fn register(api: &Api, keys: &[&str]) {
+        for key in keys {
+            let address = format!("orders/TAX/{key}");
+            assert_eq!(api.call("PUT", &address, "", ORDER).await.status, 201);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cursor_of_another_store_or_beyond_the_end_is_gone() {
+        let (api, mut other) = (Api::new(), Api::new());
+        register(&api, &["1", "2", "3"]).await;
+        other.memory = Memory::empty();
+        other.memory.script_random([9; 64]);
+        register(&other, &["1"]).await;
+        let (_, page) = ask(&api, "GET", "events?after=0&limit=1").await;
+        let own = page["next"].as_str().unwrap();
+        let (generation, place) = own.split_once('-').unwrap();
+        assert_eq!(place, "1", "{own}");
+        let (_, theirs) = ask(&other, "GET", "events?after=0").await;
+        let theirs = theirs["next"].as_str().unwrap();
+        for (method, list) in LISTS {
+            for cursor in ["1", own] {
+                let address = format!("{list}{cursor}");
+                assert_eq!(ask(&api, method, &address).await.0, 200, "{address}");
+            }
+            for cursor in [theirs, "99", &format!("{generation}-99")] {
+                let address = format!("{list}{cursor}");
+                let (status, problem) = ask(&api, method, &address).await;
+                let kind = problem["type"].as_str();
+                assert_eq!((status, kind), (410, Some(CURSOR_GONE)), "{address}");
+            }
+            for cursor in ["x", "-1", "01", "1x", "00c0ffee-"] {
+                let address = format!("{list}{cursor}");
+                assert_eq!(ask(&api, method, &address).await.0, 400, "{address}");
+            }
+        }
+        assert_eq!(ask(&api, "GET", "orders?cursor=0").await.0, 400);
+    }
+
+    /// Nobody reads the journal for a day that is closed up to the cursor.
+    #[tokio::test(start_paused = true)]
+    async fn a_cursor_beyond_the_end_is_gone_on_a_closed_day_too() {
+        let api = Api::new();
+        register(&api, &["1", "2", "3"]).await;
+        tokio::time::sleep(Duration::from_secs(86_400)).await;
+        for (cursor, status) in [("1", 200), ("3", 200), ("4", 410)] {
+            let address = format!("reconciliation?date=2026-06-01&after={cursor}");
+            let (got, answer) = ask(&api, "GET", &address).await;
+            assert_eq!(got, status, "{cursor}: {answer}");
         }
     }
 }

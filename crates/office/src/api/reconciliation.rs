@@ -10,7 +10,7 @@ use super::{
     Call, Problem,
     export::{link, separator},
     json, payments,
-    query::{Query, span},
+    query::{Query, cursor, next_if_any, span},
     sheet::SheetWriter,
 };
 use crate::{
@@ -38,7 +38,7 @@ pub(super) struct Reconciliation {
     totals_complete: bool,
     /// What `after` must be to go on; absent where all of it is here.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<u64>,
+    next: Option<String>,
 }
 
 /// A line of a payment.
@@ -97,7 +97,8 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
     let parts = [("lines", Part::Lines), ("totals", Part::Totals)];
     let part = query.word("part", &parts)?.unwrap_or(Part::Lines);
     let separator = separator(&query)?;
-    let after = query.number("after", 0, 0..=(1 << 53) - 1)?;
+    let after = cursor(call, &query, "after").await?;
+    let after = after.map_or(0, |after| after.place);
     let (first, last) = match (query.get("date"), query.get("from"), query.get("to")) {
         (Some(_), None, None) => ("date", "date"),
         (None, Some(_), Some(_)) => ("from", "to"),
@@ -144,7 +145,7 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
     };
     let mut response = sheet.into_response(&name)?;
     if let Some(next) = next {
-        let link = link("/api/reconciliation", call.query, "after", next)?;
+        let link = link("/api/reconciliation", call.query, "after", &next)?;
         response.headers_mut().insert(header::LINK, link);
     }
     Ok(response)
@@ -162,6 +163,9 @@ async fn reconcile<P: Platform>(
     let (mut cursor, mut next, mut counted, mut whole) = (after, None, 0, after == 0);
     loop {
         let page = call.store.journal_in(&range, cursor, PAGE, wanted).await?;
+        if page.is_beyond_end {
+            return Err(Problem::cursor_gone());
+        }
         let mut of_page = Vec::new();
         for entry in &page.entries {
             if let Event::PaymentVoided(void) = &entry.event {
@@ -199,7 +203,7 @@ async fn reconcile<P: Platform>(
         totals: sums.totals(),
         totals_complete: whole,
         lines,
-        next,
+        next: next_if_any(call, next).await?,
     })
 }
 
@@ -509,14 +513,14 @@ mod tests {
             .await;
         let next = format!(
             "/api/reconciliation?date=2026-06-01&format=csv&after={}",
-            first["next"]
+            first["next"].as_str().unwrap()
         );
         assert_eq!(table.header("link"), format!("<{next}>; rel=\"next\""));
         assert!(table.header("content-disposition").contains("-part"));
         let rest = api
             .get(&format!(
                 "reconciliation?date=2026-06-01&after={}",
-                first["next"]
+                first["next"].as_str().unwrap()
             ))
             .await
             .json();

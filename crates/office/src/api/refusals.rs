@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     Call, Problem, json,
-    query::{Query, page},
+    query::{Query, next, page},
     reviews::ReviewsAnswer,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RefusalsAnswer {
     refusals: Vec<RefusalAnswer>,
-    next: u64,
+    next: String,
 }
 
 #[derive(Serialize)]
@@ -45,16 +45,20 @@ impl From<StoredRefusal> for RefusalAnswer {
 /// Answers refusals in their order. One kept twice by calls at the same time is given twice;
 /// `evidence` tells.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let (after, limit) = page(&Query::read(call.query, &["after", "limit"])?)?;
+    let query = Query::read(call.query, &["after", "limit"])?;
+    let (after, limit) = page(call, &query).await?;
     let wanted = |event: &Event| matches!(event, Event::PaymentRefused(_));
     let page = call
         .store
         .journal(after, limit, Span::ALWAYS, wanted)
         .await?;
+    if page.is_beyond_end {
+        return Err(Problem::cursor_gone());
+    }
     let refusals = call.store.refusals(page.entries).await?;
     let answer = RefusalsAnswer {
         refusals: refusals.into_iter().map(RefusalAnswer::from).collect(),
-        next: page.next,
+        next: next(call, page.next).await?,
     };
     json(StatusCode::OK, &answer)
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     Call, Problem, json,
     order_answer::OrderAnswer,
-    query::{OpenReview, Query, span},
+    query::{OpenReview, Query, below, next_if_any, span},
 };
 use crate::{
     domain::{OrderStatus, ServiceId, time},
@@ -32,7 +32,7 @@ pub(super) struct RegisterAnswer<'a> {
     orders: Vec<RegisteredAnswer<'a>>,
     /// What `cursor` must be to go on; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<u64>,
+    next: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -50,7 +50,7 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     let query = Query::read(call.query, &FILTERS)?;
     let limit = query.number("limit", 100, 1..=200)?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let filter = Filter::read(&query)?;
+    let filter = Filter::read(call, &query).await?;
     let page = filter.page(call, filter.cursor, limit).await?;
     let now = call.store.now();
     let orders: Result<_, Problem> = page
@@ -66,7 +66,7 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
         .collect();
     let answer = RegisterAnswer {
         orders: orders?,
-        next: page.next,
+        next: next_if_any(call, page.next).await?,
     };
     json(StatusCode::OK, &answer)
 }
@@ -83,10 +83,9 @@ pub(super) struct Filter {
 
 impl Filter {
     /// Reads the parameters.
-    pub fn read(query: &Query<'_>) -> Result<Self, Problem> {
-        let cursor = query.number("cursor", 0, 1..=(1 << 53) - 1)?;
+    pub async fn read<P: Platform>(call: &Call<'_, P>, query: &Query<'_>) -> Result<Self, Problem> {
         Ok(Self {
-            cursor: (cursor > 0).then_some(cursor),
+            cursor: below(call, query).await?,
             status: query.parsed("status", |text| {
                 OrderStatus::parse(text).ok_or(
                     "must be Active, PartiallyPaid, Paid, Expired, Completed, Cancelled, Refunding or Refunded",
@@ -119,6 +118,9 @@ impl Filter {
             .store
             .register(before, limit, self.span, registered, wanted)
             .await?;
+        if page.is_beyond_end {
+            return Err(Problem::cursor_gone());
+        }
         Ok(page)
     }
 }

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use mpay_door::CURSOR_GONE;
+
 use crate::{
     api::{orders::IDEMPOTENCY_KEY_MAX, reviews},
     domain::{
@@ -135,6 +137,10 @@ fn iban() -> Value {
 /// the type's own documentation gives.
 pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
     match (schema, name) {
+        ("Problem", "type") => (
+            "What kind of problem it is, where programs must tell it from others of its status; absent otherwise.",
+            Some(words([CURSOR_GONE])),
+        ),
         ("Problem", "status") => ("The status of the answer.", None),
         ("Problem", "title") => ("What the status means.", None),
         ("Problem", "detail") => ("What is wrong, and what to do.", None),
@@ -465,8 +471,11 @@ pub fn required(schema: &str) -> &'static [&'static str] {
 
 /// Parameters of paths, queries and headers.
 pub fn parameters() -> Map<String, Value> {
-    let cursor = json!({"type": "integer", "minimum": 0, "maximum": (1u64 << 53) - 1});
-    let positive = json!({"type": "integer", "minimum": 1, "maximum": (1u64 << 53) - 1});
+    let place = json!({"type": "integer", "minimum": 0, "maximum": (1u64 << 53) - 1});
+    let cursor = |place: &str| {
+        let pattern = format!("^([0-9a-f]{{8}}-)?{place}(\\.(0|[1-9][0-9]{{0,14}}))?$");
+        json!({"type": "string", "pattern": pattern})
+    };
     let column = || json!({"type": "string", "minLength": 1});
     let flag = || words(["true", "false"]);
     let limit = |max: u64, default: u64| json!({"type": "integer", "minimum": 1, "maximum": max, "default": default});
@@ -484,7 +493,7 @@ pub fn parameters() -> Map<String, Value> {
             identifier(OrderKey::parse),
         ),
         ("id", "path", "The PaymentID.", identifier(PaymentId::parse)),
-        ("index", "path", "The place in the journal.", cursor.clone()),
+        ("index", "path", "The place in the journal.", place),
         ("reason", "path", "The flag.", words(review_names())),
         (
             "refused",
@@ -501,14 +510,14 @@ pub fn parameters() -> Map<String, Value> {
         (
             "after",
             "query",
-            "What comes after this place in the journal: `next` of the answer before.",
-            cursor,
+            "What comes after this: `next` of the answer before, or a place in the journal.",
+            cursor("(0|[1-9][0-9]{0,14})"),
         ),
         (
             "cursor",
             "query",
             "What comes after this: `next` of the answer before.",
-            positive,
+            cursor("[1-9][0-9]{0,14}"),
         ),
         (
             "limit",

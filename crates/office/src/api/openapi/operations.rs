@@ -46,7 +46,7 @@ const PROBLEMS: [(u16, &str, &str); 12] = [
     (
         410,
         "Gone",
-        "The message was erased with the personal data in it.",
+        "The message was erased with the personal data in it; or, with the type `urn:mpay-provider:cursor-gone`, the cursor is not of this store as it is: read anew, without a cursor.",
     ),
     (
         412,
@@ -180,6 +180,12 @@ impl Operation {
             if !reads {
                 problems.push(403);
             }
+        }
+        if ["after", "cursor"]
+            .iter()
+            .any(|cursor| self.parameters.contains(cursor))
+        {
+            problems.push(410);
         }
         let mut answers = self.answers;
         for status in problems {
@@ -391,7 +397,7 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             .header(200, "ETag", true, ETAG)
             .fails([404, 409, 412]),
         ("GET", "payments") => Operation::new("payments", "listPayments", "Payments, in the order of their recording")
-            .describe("Go on with `after` = `next` as long as it grows, also where a page is empty. Nothing is ever passed by.")
+            .describe("Pass `next` as `after`. A page may be empty; you are at the end when `next` is what you passed. Nothing is ever passed by.")
             .takes(["after", "limit", "from", "to", "review"])
             .answers(200, "A page.", as_json(schemas.answer::<payments::PaymentsAnswer>())),
         ("GET", "payments/{id}") => Operation::new("payments", "getPayment", "A payment")
@@ -465,7 +471,7 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             .answers(200, "The refusal.", as_json(schemas.answer::<refusals::RefusalAnswer>()))
             .fails([404, 409, 413, 422]),
         ("GET", "events") => Operation::new("events", "listEvents", "Everything that happened, in the order of its recording")
-            .describe("Go on with `after` = `next` as long as it grows, also where a page is empty.")
+            .describe("Pass `next` as `after`. A page may be empty; you are at the end when `next` is what you passed.")
             .takes(["after", "limit"])
             .answers(200, "A page.", as_json(schemas.answer::<EventsAnswer>())),
         ("GET", "reconciliation") => Operation::new("payments", "reconcile", "What was paid to which account")

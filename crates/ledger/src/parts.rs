@@ -1,0 +1,136 @@
+//! Orders too long to be read whole, for whoever walks over the journal to write their entries again.
+//!
+//! The journal and an order's list grow together. So of a long order as much of its list is read with
+//! a block of the journal as belongs to the events of that block, and some more at both ends: a walk
+//! to the end of the journal has read all of it, and no call reads more because the order is long.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mpay_log::{BLOCK, Entry, Listing, parse_counter};
+
+use super::{
+    Platform, Store, StoreError,
+    folds::LONG,
+    keys::{self, PaymentName},
+    orders::OrderEntry,
+};
+use crate::{
+    domain::{OrderKey, ServiceId},
+    json::{Event, PaymentJson},
+};
+
+/// Places read beyond those of a block's events, at each end, of all orders together and of one at
+/// least.
+const MARGIN: u64 = BLOCK;
+const LEAST_MARGIN: u64 = 8;
+/// Places read of a stretch at most. What the events of a block name is seldom further apart.
+const MOST: u64 = 4 * BLOCK;
+
+/// The long orders that a block of the journal is about: by their lists, the places that its events
+/// name.
+#[derive(Debug, Default)]
+pub(super) struct LongOrders(BTreeMap<String, BTreeSet<u64>>);
+
+impl LongOrders {
+    pub fn contains(&self, list: &str) -> bool {
+        self.0.contains_key(list)
+    }
+
+    /// Places that the block's events name.
+    pub fn places(&self, list: &str) -> impl Iterator<Item = u64> {
+        self.0.get(list).into_iter().flatten().copied()
+    }
+}
+
+impl<P: Platform> Store<P> {
+    /// Which of the orders that events are about are long.
+    pub(super) async fn long_orders(
+        &self,
+        events: &[Entry<Event>],
+    ) -> Result<LongOrders, StoreError> {
+        let lists: BTreeSet<_> = events.iter().filter_map(|e| order_list(&e.value)).collect();
+        let lists: Vec<_> = lists.into_iter().collect();
+        let lengths = self.log.get_many(&lists).await?;
+        let length = |list: &String| lengths.get(list).and_then(|count| parse_counter(count));
+        let is_long = |list: &String| length(list).is_some_and(|length| length > LONG);
+        let long = lists.into_iter().filter(is_long);
+        let mut long = LongOrders(long.map(|list| (list, BTreeSet::new())).collect());
+        // Events of before do not say where their payment stands.
+        let mut unknown = Vec::new();
+        for event in events {
+            let Some(list) = order_list(&event.value) else {
+                continue;
+            };
+            if let Some(places) = long.0.get_mut(&list) {
+                match (place(&event.value), payment(&event.value)) {
+                    (Some(place), _) => places.extend([place]),
+                    (None, Some(payment)) => unknown.extend(PaymentName::of(payment).ok()),
+                    (None, None) => {}
+                }
+            }
+        }
+        for marker in self.decided(&unknown).await?.into_values().flatten() {
+            if let Some((list, _)) = marker.order.rsplit_once('/')
+                && let Some(places) = long.0.get_mut(list)
+            {
+                places.extend(marker.place());
+            }
+        }
+        Ok(long)
+    }
+
+    /// What stands at and around the places of a long order that events name: once each, in order.
+    pub(super) async fn read_around(
+        &self,
+        long: &LongOrders,
+        list: &str,
+    ) -> Result<Vec<Listing<OrderEntry>>, StoreError> {
+        let orders = u64::try_from(long.0.len()).unwrap_or(u64::MAX);
+        let margin = (MARGIN / orders.max(1)).max(LEAST_MARGIN);
+        let mut stretches: Vec<(u64, u64)> = Vec::new();
+        for place in long.places(list) {
+            let (first, last) = (place.saturating_sub(margin).max(1), place + margin);
+            let end = stretches.last().map_or(0, |stretch| stretch.1);
+            match stretches.last_mut() {
+                Some(stretch) if first <= end + 1 && last - stretch.0 < MOST => stretch.1 = last,
+                _ => stretches.push((first.max(end + 1), last)),
+            }
+        }
+        let mut parts = Vec::with_capacity(stretches.len());
+        for (first, last) in stretches {
+            parts.push(self.read_between(list, first, last).await?);
+        }
+        Ok(parts)
+    }
+}
+
+/// The list of the order that an event is about.
+fn order_list(event: &Event) -> Option<String> {
+    if let Some(payment) = payment(event) {
+        return keys::order_of(payment).ok();
+    }
+    let (service, key) = match (event, event.change()) {
+        (_, Some((service, key, _))) => (service, key),
+        (Event::PaymentProposed(proposal), _) => {
+            (proposal.service_id.as_str(), proposal.order_key.as_str())
+        }
+        _ => return None,
+    };
+    let service = ServiceId::parse(service).ok()?;
+    Some(keys::order(&service, &OrderKey::parse(key).ok()?))
+}
+
+fn payment(event: &Event) -> Option<&PaymentJson> {
+    match event {
+        Event::PaymentRecorded(payment) | Event::PaymentConfirmed(payment) => Some(payment),
+        _ => None,
+    }
+}
+
+/// Where what an event tells of stands in its order's list.
+fn place(event: &Event) -> Option<u64> {
+    match (payment(event), event.change()) {
+        (Some(payment), _) => payment.version,
+        (None, change) => change.map(|(_, _, version)| version),
+    }
+}
