@@ -203,7 +203,8 @@ fn greet(
     println!("MPay calls     {url}/");
     println!("WSDL           {url}/?wsdl");
     println!("Order API      {url}/api/orders/SERVICE/KEY");
-    println!("Health         {url}/health and {url}/health/office");
+    println!("Health         {url}/health");
+    println!("               {url}/health/office");
     let errors = report["errors"].as_array().into_iter().flatten();
     let errors: Vec<_> = errors.filter_map(|error| error.as_str()).collect();
     if !healthy {
