@@ -116,6 +116,24 @@ fn links_lead_somewhere() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
+/// Their paths begin at the root, or at a folder that the document is in.
+#[test]
+fn files_that_are_named_are_there() {
+    const FOLDERS: [&str; 6] = [".ci/", "benches/", "crates/", "docs/", "src/", "tests/"];
+    let mut missing = Vec::new();
+    for (path, text) in &documents() {
+        for name in prose(text).flat_map(|line| line.split('`').skip(1).step_by(2)) {
+            let is_path = FOLDERS.iter().any(|folder| name.starts_with(folder))
+                && !name.contains(|c: char| c.is_whitespace() || "{}<>*…".contains(c));
+            let mut folders = path.ancestors().skip(1);
+            if is_path && !folders.any(|folder| workspace().join(folder).join(name).exists()) {
+                missing.push(format!("{}: {name}", path.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
 #[test]
 fn every_page_is_found_from_the_readme() {
     let documents = documents();
