@@ -123,14 +123,6 @@ const IMPORTS: [&str; 24] = [
 ];
 
 #[test]
-fn the_readme_explains_every_variable() {
-    let readme = std::fs::read_to_string(workspace().join("README.md")).unwrap();
-    for name in READ.iter().flat_map(|(_, read)| *read) {
-        assert!(readme.contains(&format!("`{name}`")), "{name}");
-    }
-}
-
-#[test]
 fn health_is_ok_when_everything_is_configured() {
     let provider = Provider::start();
     let mut response = provider.http("GET", "health", &[], b"");

@@ -20,6 +20,7 @@ mod payments;
 mod personal_data;
 #[path = "../../crates/wsse/tests/common/python.rs"]
 mod python;
+mod quickstarts;
 mod receiver;
 mod register;
 mod requests;

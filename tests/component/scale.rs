@@ -75,7 +75,7 @@ fn fill(provider: &Provider, orders: usize) {
     }
 }
 
-/// The README says so too.
+/// `docs/design/speed.md` says so too.
 #[track_caller]
 fn assert_pinned(cost: &[Vec<Operation>; 3]) {
     use Operation::{Get, GetMany, Increment, SetMany};

@@ -341,7 +341,7 @@ async fn check_long_order(world: &Rc<World>, order: OrderId, answer: &Answer) {
             let id = payment.get("payment_id").and_then(Value::as_str);
             *times.entry(id.unwrap_or("-").to_owned()).or_default() += 1;
         }
-        match page.get("next").and_then(Value::as_u64) {
+        match page.get("next").and_then(Value::as_str) {
             Some(next) => cursor = format!("?cursor={next}"),
             None => break,
         }

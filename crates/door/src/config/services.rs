@@ -107,7 +107,7 @@ fn in_own_words(error: &serde_path_to_error::Error<serde_json::Error>) -> String
     if members.is_empty() {
         detail.push_str(", whose members may be destination_account, reason and line_reason");
     } else {
-        detail.push_str(" as the README describes it; wrong in ");
+        detail.push_str(" as docs/configuration.md describes it; wrong in ");
         detail.push_str(&members.join("."));
     }
     let (line, column) = (cause.line(), cause.column());

@@ -86,7 +86,7 @@ pub fn examine(
             findings.wrong(
                 "variables",
                 error.to_string(),
-                "Take the name from the README's table of variables.",
+                "Take the name from the table in docs/configuration.md.",
             );
             return Ok(setup);
         }
