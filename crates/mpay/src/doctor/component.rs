@@ -6,8 +6,8 @@ use wasmparser::{Validator, WasmFeatures};
 
 use super::Findings;
 
-/// Looks at the component that a manifest names.
-pub fn examine(file: &Path, findings: &mut Findings) {
+/// Looks at a component that a manifest names.
+pub fn examine(id: &str, file: &Path, findings: &mut Findings) {
     let Ok(bytes) = std::fs::read(file) else {
         findings.wrong(
             "component",
@@ -26,12 +26,15 @@ pub fn examine(file: &Path, findings: &mut Findings) {
         return;
     }
     if valid(WasmFeatures::all().difference(WasmFeatures::RELAXED_SIMD)).is_ok() {
-        findings.ok("component", "the component runs on any host of WASI 0.3");
+        findings.ok(
+            "component",
+            format!("the component {id} runs on any host of WASI 0.3"),
+        );
         return;
     }
     findings.note(
         "relaxed-simd",
-        "the component uses relaxed SIMD, which makes signing fast; Spin and `mpay up` have it on",
+        format!("the component {id} uses relaxed SIMD, which makes signing fast; Spin and `mpay up` have it on"),
         "If a host says that relaxed SIMD is not enabled, switch it on (wasmtime's command: `-W relaxed-simd=y`;\n\
          a program around wasmtime: `Config::wasm_relaxed_simd(true)`), or build the component without it: `--no-default-features`.",
     );

@@ -66,8 +66,8 @@ pub fn examine(
         "manifest",
         format!("{} can be served", manifest.path.display()),
     );
-    for component in manifest.components.values() {
-        component::examine(&manifest.component_path(component), findings);
+    for (id, component) in &manifest.components {
+        component::examine(id, &manifest.component_path(component), findings);
     }
     examine_files(folder, findings);
 

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::{provider::read, support::*};
 
 const COMPONENT: &str = "target/wasm32-wasip2/component/mpay_provider.wasm";
+const OFFICE: &str = "target/wasm32-wasip2/component/mpay_office.wasm";
 
 /// A component in which nothing is.
 const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -47,6 +48,7 @@ impl Deployment {
         let component = folder.path().join(COMPONENT);
         fs::create_dir_all(component.parent().unwrap()).unwrap();
         fs::write(component, EMPTY).unwrap();
+        fs::write(folder.path().join(OFFICE), EMPTY).unwrap();
         let variables = [
             ("service_ids", "TAX".to_owned()),
             ("service_key", read("service.key.pem")),
@@ -317,6 +319,10 @@ fn a_folder_without_a_manifest_or_a_component_is_found() {
     let deployment = Deployment::new();
     fs::remove_file(deployment.path().join(COMPONENT)).unwrap();
     deployment.finds("wrong", "component", &["there is no component"]);
+    fs::write(deployment.path().join(COMPONENT), EMPTY).unwrap();
+    fs::remove_file(deployment.path().join(OFFICE)).unwrap();
+    deployment.finds("wrong", "component", &["mpay_office.wasm"]);
+    fs::write(deployment.path().join(OFFICE), EMPTY).unwrap();
     fs::write(deployment.path().join(COMPONENT), "<html>").unwrap();
     deployment.finds("wrong", "component", &["no WebAssembly component"]);
     fs::write(deployment.path().join(COMPONENT), EMPTY).unwrap();
