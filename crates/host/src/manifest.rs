@@ -560,13 +560,14 @@ mod tests {
         let manifest = parse(FULL).unwrap();
         assert_eq!(manifest.name, "provider");
         assert_eq!(manifest.variables.len(), 2);
-        assert_eq!(manifest.component.id, "provider");
+        let (id, component) = manifest.components.first_key_value().unwrap();
+        assert_eq!(id, "provider");
         assert_eq!(
-            manifest.component_path(),
+            manifest.component_path(component),
             Path::new("app/target/provider.wasm")
         );
         assert_eq!(manifest.default_state_dir(), Path::new("app/.spin"));
-        assert!(manifest.component.key_value_stores.contains("default"));
+        assert!(component.key_value_stores.contains("default"));
         assert!(manifest.router.find("/anything").is_some());
     }
 

@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn the_headers_are_those_of_spin_and_come_last() {
-        let router = Router::new(vec![Route::parse("/api/...").unwrap()]);
+        let router = Router::new(vec![(Route::parse("/api/...").unwrap(), "c".to_owned())]);
         let mut headers = HeaderMap::new();
         headers.insert("spin-client-addr", HeaderValue::from_static("10.0.0.1:1"));
         let uri = absolute(

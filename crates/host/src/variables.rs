@@ -281,6 +281,15 @@ mod tests {
         Manifest::parse("spin.toml", MANIFEST).unwrap()
     }
 
+    /// What the one component sees.
+    fn resolve(
+        given: &[(String, String)],
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Variables, Error> {
+        let mut resolved = Variables::resolve(&manifest(), given, environment)?;
+        Ok(resolved.remove("c").unwrap())
+    }
+
     fn pair(name: &str, value: &str) -> (String, String) {
         (name.to_owned(), value.to_owned())
     }
@@ -298,18 +307,9 @@ mod tests {
         let given = [pair("host", "first"), pair("host", "from-argument")];
         let token = [pair("token", "t")];
         for (variables, url) in [
-            (
-                Variables::resolve(&manifest(), &given, environment),
-                "https://from-argument/",
-            ),
-            (
-                Variables::resolve(&manifest(), &token, environment),
-                "https://from-environment/",
-            ),
-            (
-                Variables::resolve(&manifest(), &token, |_| None),
-                "https://from-manifest/",
-            ),
+            (resolve(&given, environment), "https://from-argument/"),
+            (resolve(&token, environment), "https://from-environment/"),
+            (resolve(&token, |_| None), "https://from-manifest/"),
         ] {
             assert_eq!(variables.unwrap().get("url").unwrap(), url);
         }
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_required_variable_without_a_value_says_how_to_set_it() {
-        let error = Variables::resolve(&manifest(), &[], |_| None).unwrap_err();
+        let error = resolve(&[], |_| None).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("--variable token=@file"), "{text}");
         assert!(text.contains("SPIN_VARIABLE_TOKEN"), "{text}");
@@ -326,7 +326,7 @@ mod tests {
     #[test]
     fn an_unknown_variable_is_refused_and_the_known_ones_are_named() {
         let given = [pair("tokn", "secret-value")];
-        let error = Variables::resolve(&manifest(), &given, environment).unwrap_err();
+        let error = resolve(&given, environment).unwrap_err();
         assert_eq!(
             error.to_string(),
             "there is no variable `tokn`; spin.toml has host, token"
@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn the_component_sees_its_own_table_only() {
-        let variables = Variables::resolve(&manifest(), &[pair("token", "t")], |_| None).unwrap();
+        let variables = resolve(&[pair("token", "t")], |_| None).unwrap();
         assert_eq!(variables.get("token"), Ok("t"));
         assert!(matches!(
             variables.get("host"),
@@ -350,18 +350,17 @@ mod tests {
     #[test]
     fn hosts_that_requests_may_go_to_are_named_by_variables() {
         let given = [pair("token", "t"), pair("host", "erp.example:8443")];
-        let variables = Variables::resolve(&manifest(), &given, |_| None).unwrap();
+        let variables = resolve(&given, |_| None).unwrap();
         let expected = AllowedHosts::parse(["https://erp.example:8443"]).unwrap();
         assert_eq!(*variables.allowed_hosts(), expected);
         let given = [pair("token", "t"), pair("host", "a/path")];
-        let error = Variables::resolve(&manifest(), &given, |_| None).unwrap_err();
+        let error = resolve(&given, |_| None).unwrap_err();
         assert!(matches!(error, Error::AllowedHosts(_)), "{error}");
     }
 
     #[test]
     fn values_do_not_show_in_debug_output() {
-        let variables =
-            Variables::resolve(&manifest(), &[pair("token", "hidden")], |_| None).unwrap();
+        let variables = resolve(&[pair("token", "hidden")], |_| None).unwrap();
         let text = format!("{variables:?}");
         assert!(text.contains("token") && !text.contains("hidden"), "{text}");
     }

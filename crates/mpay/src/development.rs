@@ -2,6 +2,7 @@
 //! refuses them anywhere else.
 
 use std::{
+    ffi::OsString,
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -10,12 +11,49 @@ use std::{
 use anyhow::{Context, bail};
 use mpay_client::new_key;
 use mpay_door::config::DEVELOPMENT_CERTIFICATE;
+use mpay_host::Environment;
 use mpay_office::config::DEVELOPMENT_TOKEN;
 use rand::RngExt;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyUsagePurpose};
 
 /// The service that the development provider serves.
 pub const SERVICE_ID: &str = "DEMO";
+
+/// What only a deployment is given: keys, certificates and tokens.
+const OF_A_DEPLOYMENT: [&str; 6] = [
+    "service_key",
+    "service_certificate",
+    "mpay_certificates",
+    "mpay_authorities",
+    "api_token",
+    "api_read_token",
+];
+
+/// Whether a provider is started for development: by its `environment`, or, where that is not said,
+/// if it has no key, certificate or token of its own. One that is set and empty is one of its own:
+/// where a secret could not be filled in, nothing else must take its place.
+pub fn is_meant(given: &[(String, String)], environment: &Environment) -> bool {
+    match value(given, environment, "environment") {
+        Some(said) => said
+            .to_str()
+            .is_some_and(|said| said.trim() == "development"),
+        None => OF_A_DEPLOYMENT
+            .iter()
+            .all(|name| value(given, environment, name).is_none()),
+    }
+}
+
+/// The value that somebody has set for a variable.
+pub fn value(
+    given: &[(String, String)],
+    environment: &Environment,
+    name: &str,
+) -> Option<OsString> {
+    let mut given = given.iter().rev();
+    let given = given.find(|(given, _)| given == name);
+    let given = given.map(|(_, value)| OsString::from(value));
+    given.or_else(|| environment.variable(name))
+}
 
 /// A folder with development credentials.
 #[derive(Debug, Clone)]
@@ -102,6 +140,23 @@ impl Credentials {
         }
     }
 
+    /// Adds to what is `given` what else a provider needs for development.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn complete(
+        &self,
+        given: &mut Vec<(String, String)>,
+        environment: &Environment,
+    ) -> anyhow::Result<()> {
+        for (name, own) in self.variables()? {
+            if value(given, environment, name).is_none() {
+                given.push((name.to_owned(), own));
+            }
+        }
+        Ok(())
+    }
+
     /// The values of a provider's variables that go with these credentials.
     ///
     /// # Errors
@@ -176,6 +231,35 @@ mod tests {
     use mpay_door::{Configuration as _, config::Variables};
 
     use super::*;
+
+    #[test]
+    fn development_is_meant_where_nothing_of_a_deployment_is_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let meant = |given: &[(&str, &str)], file: &str| {
+            fs::write(folder.path().join(".env"), file).unwrap();
+            let environment = Environment::read(folder.path()).unwrap();
+            let given = given
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+            is_meant(&given.collect::<Vec<_>>(), &environment)
+        };
+        assert!(meant(&[], ""));
+        assert!(meant(
+            &[("service_ids", "TAX")],
+            "SPIN_VARIABLE_CLOCK_SKEW=60\n"
+        ));
+        for name in OF_A_DEPLOYMENT {
+            assert!(!meant(&[(name, "x")], ""), "{name}");
+            // A secret that was not filled in.
+            assert!(!meant(&[(name, "")], ""), "{name}");
+            let line = format!("SPIN_VARIABLE_{}=x\n", name.to_ascii_uppercase());
+            assert!(!meant(&[], &line), "{name}");
+            assert!(meant(&[(name, "x"), ("environment", " development ")], ""));
+        }
+        assert!(!meant(&[("environment", "test")], ""));
+        assert!(!meant(&[("environment", "")], ""));
+        assert!(!meant(&[], "SPIN_VARIABLE_ENVIRONMENT=production\n"));
+    }
 
     #[test]
     fn credentials_are_made_once_marked_and_fit_each_other() {

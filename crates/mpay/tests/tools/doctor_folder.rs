@@ -301,8 +301,8 @@ fn wrong_variables_are_found() {
     Deployment::with("clock_skew", "soon").finds("wrong", "variables", &["clock_skew"]);
     Deployment::with("servic_ids", "TAX").finds(
         "wrong",
-        "variables",
-        &["no variable `servic_ids`"],
+        "variable-name",
+        &["--variable servic_ids", "did you mean service_ids?"],
     );
     Deployment::with("public_url", "http://plati.exemplu.md/").finds(
         "warning",
@@ -389,6 +389,41 @@ fn variables_of_an_env_file_are_read_and_never_shown() {
     write("SPIN_VARIABLE_API_TOKEN='top secret\n", 0o600);
     let outcome = deployment
         .doctor(&[])
-        .expect(1, &[".env has a line that cannot be read", "NAME=VALUE"]);
+        .expect(1, &[".env, line 1, cannot be read", "NAME=VALUE"]);
     assert!(!outcome.stdout.contains("top secret") && !outcome.stderr.contains("top secret"));
+}
+
+#[test]
+fn names_that_are_of_no_variable_are_found_in_an_env_file_and_the_environment() {
+    let deployment = Deployment::new();
+    let env = deployment.path().join(".env");
+    let write = |text: &str| {
+        fs::write(&env, text).unwrap();
+        fs::set_permissions(&env, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    write("SPIN_VARIABLE_SERVICE_ID=TAX\n");
+    let meant = "did you mean SPIN_VARIABLE_SERVICE_IDS?";
+    deployment.finds(
+        "wrong",
+        "variable-name",
+        &["SPIN_VARIABLE_SERVICE_ID in .env", meant],
+    );
+    write("SERVICE_IDS=TAX\n");
+    deployment.finds(
+        "warning",
+        "variable-name",
+        &["SERVICE_IDS in .env is not read", meant],
+    );
+    write("");
+    let mut command = mpay(deployment.path());
+    command
+        .args(["doctor", "."])
+        .env("SPIN_VARIABLE_API_TOCKEN", "x");
+    Outcome::of(command.output().unwrap()).expect(
+        1,
+        &[
+            "SPIN_VARIABLE_API_TOCKEN in the environment",
+            "did you mean SPIN_VARIABLE_API_TOKEN?",
+        ],
+    );
 }
