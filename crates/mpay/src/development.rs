@@ -16,6 +16,8 @@ use mpay_office::config::DEVELOPMENT_TOKEN;
 use rand::RngExt;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyUsagePurpose};
 
+pub use crate::text::read;
+
 /// The service that the development provider serves.
 pub const SERVICE_ID: &str = "DEMO";
 
@@ -175,14 +177,6 @@ impl Credentials {
             ("beneficiary_name", "Development only".to_owned()),
         ])
     }
-}
-
-/// Reads a text file, with an error that names it.
-///
-/// # Errors
-/// If it cannot be read.
-pub fn read(file: &Path) -> anyhow::Result<String> {
-    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 fn make(folder: &Path) -> anyhow::Result<()> {

@@ -18,8 +18,7 @@ mod verify;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use mpay::{conform, offline, up};
-use mpay_host::parse_argument;
+use mpay::{conform, offline, text::parse_argument, up};
 use mpay_offline::Mischief;
 
 /// Be paid through MPay: run a provider on this machine, and play MPay against any provider.

@@ -57,8 +57,8 @@ pub fn decoded(bytes: &[u8]) -> Option<String> {
         [0xff, 0xfe, text @ ..] => utf16(text, u16::from_le_bytes),
         [0xfe, 0xff, text @ ..] => utf16(text, u16::from_be_bytes),
         // Without a mark, what is plain text has a zero in each letter.
-        [1.., 0, ..] => utf16(bytes, u16::from_le_bytes),
-        [0, 1.., ..] => utf16(bytes, u16::from_be_bytes),
+        [letter, 0, ..] if *letter != 0 => utf16(bytes, u16::from_le_bytes),
+        [0, letter, ..] if *letter != 0 => utf16(bytes, u16::from_be_bytes),
         [0xef, 0xbb, 0xbf, text @ ..] | text => String::from_utf8(text.to_vec()).ok(),
     }
 }
@@ -83,7 +83,12 @@ mod tests {
         ] {
             assert_eq!(decoded(&bytes).as_deref(), Some(text), "{bytes:?}");
         }
-        for bytes in [&b"\xff\xfea"[..], b"\xff\xfe\x00\xd8", b"0\x82\x01\x00", b"\xff"] {
+        for bytes in [
+            &b"\xff\xfea"[..],
+            b"\xff\xfe\x00\xd8",
+            b"0\x82\x01\x00",
+            b"\xff",
+        ] {
             assert_eq!(decoded(bytes), None, "{bytes:?}");
         }
     }

@@ -10,7 +10,7 @@ use rsa::traits::PublicKeyParts;
 use rsa_fma::PublicKey;
 use x509_cert::TbsCertificate;
 use x509_cert::der::asn1::ObjectIdentifier;
-use x509_cert::der::{Decode, Encode, Reader, SliceReader};
+use x509_cert::der::{Decode, Encode};
 use x509_cert::ext::pkix::SubjectKeyIdentifier;
 use x509_cert::ext::pkix::name::DirectoryString;
 use x509_cert::time::Time;
@@ -18,7 +18,7 @@ use x509_cert::time::Time;
 use crate::algorithms::Hash;
 use crate::distinguished_name::DistinguishedName;
 use crate::link::Link;
-use crate::pem::{PemBlock, PemError, pem_blocks};
+use crate::pem::{PemError, pem_blocks};
 
 /// The shortest RSA key, in bits.
 pub(crate) const MIN_KEY_BITS: usize = 2048;
@@ -114,7 +114,7 @@ impl Certificate {
         let certificates: Vec<_> = blocks
             .iter()
             .filter(|block| block.may_be_certificate())
-            .map(|block| match Certificate::from_der(trusted_part(block)) {
+            .map(|block| match Certificate::from_der(block.certificate()) {
                 // Of a text without blocks it cannot be said that it was meant for one.
                 Err(CertificateError::Der(_)) if block.label().is_none() => {
                     Err(CertificateError::NoCertificate)
@@ -282,17 +282,6 @@ impl fmt::Debug for Certificate {
             .field("subject", &self.0.subject)
             .field("fingerprint", &self.fingerprint())
             .finish_non_exhaustive()
-    }
-}
-
-/// The DER of a block's certificate: OpenSSL's `TRUSTED CERTIFICATE` has more behind it.
-fn trusted_part(block: &PemBlock) -> &[u8] {
-    let der = block.content();
-    match block.label() {
-        Some("TRUSTED CERTIFICATE") => SliceReader::new(der)
-            .and_then(|mut reader| reader.tlv_bytes())
-            .unwrap_or(der),
-        _ => der,
     }
 }
 

@@ -9,6 +9,7 @@
 use std::fmt;
 
 use base64ct::{Base64Unpadded, Encoding};
+use x509_cert::der::{Reader, SliceReader};
 use zeroize::Zeroizing;
 
 /// The longest word without a space that is text and not a block's content whose ends are missing.
@@ -33,6 +34,17 @@ impl PemBlock {
     /// What it holds: DER.
     pub fn content(&self) -> &[u8] {
         &self.content
+    }
+
+    /// The part of what it holds that is a certificate, where it holds one: OpenSSL puts settings of
+    /// its own behind a `TRUSTED CERTIFICATE`.
+    pub fn certificate(&self) -> &[u8] {
+        match self.label() {
+            Some("TRUSTED CERTIFICATE") => SliceReader::new(&self.content)
+                .and_then(|mut reader| reader.tlv_bytes())
+                .unwrap_or(&self.content),
+            _ => &self.content,
+        }
     }
 
     /// Whether it may hold a certificate, by its label.

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::{provider::read, support::*};
 
 const COMPONENT: &str = "target/wasm32-wasip2/component/mpay_provider.wasm";
+const OFFICE: &str = "target/wasm32-wasip2/component/mpay_office.wasm";
 
 /// A component in which nothing is.
 const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -47,6 +48,7 @@ impl Deployment {
         let component = folder.path().join(COMPONENT);
         fs::create_dir_all(component.parent().unwrap()).unwrap();
         fs::write(component, EMPTY).unwrap();
+        fs::write(folder.path().join(OFFICE), EMPTY).unwrap();
         let variables = [
             ("service_ids", "TAX".to_owned()),
             ("service_key", read("service.key.pem")),
@@ -222,16 +224,72 @@ fn an_authority_in_the_place_of_a_signer_is_found() {
 }
 
 #[test]
-fn a_chain_in_the_own_place_is_found() {
-    Deployment::with(
-        "service_certificate",
-        &(read("service.pem") + &read("chain/root.pem")),
-    )
-    .finds(
-        "wrong",
-        "service-certificate",
-        &["holds 2 certificates", "Leave only the first"],
-    );
+fn of_a_chain_in_the_own_place_the_certificate_of_the_key_is_taken() {
+    let chain = read("chain/root.pem") + &read("service.pem");
+    Deployment::with("service_certificate", &chain)
+        .doctor(&[])
+        .expect(
+            0,
+            &[
+                "service_key belongs to service_certificate",
+                "Nothing is wrong.",
+            ],
+        );
+    Deployment::with("service_certificate", &chain)
+        .and("service_key", &read("stranger.key.pem"))
+        .doctor(&[])
+        .expect(
+            1,
+            &["holds 2 certificates, and none of them belongs to service_key"],
+        );
+}
+
+#[test]
+fn keys_and_certificates_are_read_as_people_have_them() {
+    let field = |name: &str| fs::read_to_string(data("field").join(name)).unwrap();
+    for name in ["bag.pem", "bom.pem", "backslash-n.pem", "bare-base64.cer"] {
+        let deployment = Deployment::with("service_key", &field("both.pem"))
+            .and("service_certificate", &field(name));
+        let outcome = deployment.doctor(&[]);
+        outcome.expect(
+            0,
+            &[
+                "service_key belongs to service_certificate",
+                "Nothing is wrong.",
+            ],
+        );
+    }
+    Deployment::with("service_key", &field("both.pem"))
+        .and("service_certificate", &field("both.pem"))
+        .finds(
+            "warning",
+            "service-certificate",
+            &["holds a private key too"],
+        );
+
+    // Files that Spin reads no text of.
+    let mut deployment = Deployment::new();
+    deployment
+        .variables
+        .retain(|(name, _)| name != "service_certificate");
+    let file = deployment.path().join("service.cer");
+    let argument = format!("service_certificate=@{}", file.display());
+    let pem = read("service.pem");
+    let utf16: Vec<u8> = format!("\u{feff}{pem}")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let der = wsse::Certificate::from_pem(&pem).unwrap().der().to_vec();
+    for bytes in [utf16, der] {
+        fs::write(&file, bytes).unwrap();
+        deployment.doctor(&["--variable", &argument]).expect(
+            0,
+            &[
+                "service_key belongs to service_certificate",
+                "Nothing is wrong.",
+            ],
+        );
+    }
 }
 
 #[test]
