@@ -63,6 +63,6 @@ pub use options::Options;
 pub use outbound::AllowedHosts;
 pub use refusal::{Refusal, Refusals, Refuse, as_text, text};
 pub use routes::{Match, Route, Router};
-pub use server::Server;
+pub use server::{KEY_VALUE_FILE, Server};
 pub use template::Template;
 pub use variables::{Error as VariablesError, LookupError, Variables, parse_argument};

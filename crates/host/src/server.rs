@@ -35,7 +35,7 @@ use super::variables::Variables;
 const RESERVED: &str = "/.well-known/spin/";
 
 /// The file of the key-value stores within the state folder, by Spin's name for it.
-const KEY_VALUE_FILE: &str = "sqlite_key_value.db";
+pub const KEY_VALUE_FILE: &str = "sqlite_key_value.db";
 
 /// A running server. Dropping it cuts off what is under way; [`stop`](Self::stop) does not.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 use std::{
     ffi::OsString,
     fs,
+    io::ErrorKind,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
@@ -113,7 +114,15 @@ impl Credentials {
             self.service_certificate(),
             self.api_token(),
         ];
-        if files.iter().all(|file| file.is_file()) {
+        let mut there = 0;
+        for file in &files {
+            match fs::File::open(file) {
+                Ok(_) => there += 1,
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(self.unreadable(file, error)),
+            }
+        }
+        if there == files.len() {
             return Ok(false);
         }
         if self.folder.exists() {
@@ -139,6 +148,17 @@ impl Credentials {
                 }
                 Err(error).with_context(|| format!("cannot make {}", self.folder.display()))
             }
+        }
+    }
+
+    fn unreadable(&self, file: &Path, error: std::io::Error) -> anyhow::Error {
+        let name = format!("cannot read {}", file.display());
+        match error.kind() {
+            ErrorKind::PermissionDenied => anyhow::Error::new(error).context(name).context(format!(
+                "{} is another user's, and its keys are for them alone: start this as that user, or delete the folder to have new ones made",
+                self.folder.display()
+            )),
+            _ => anyhow::Error::new(error).context(name),
         }
     }
 
@@ -253,6 +273,23 @@ mod tests {
         assert!(!meant(&[("environment", "test")], ""));
         assert!(!meant(&[("environment", "")], ""));
         assert!(!meant(&[], "SPIN_VARIABLE_ENVIRONMENT=production\n"));
+    }
+
+    #[test]
+    fn credentials_of_another_user_are_told_as_theirs() {
+        let credentials = Credentials::of_workspace(Path::new("there"));
+        let file = credentials.api_token();
+        let denied = credentials.unreadable(&file, ErrorKind::PermissionDenied.into());
+        let denied = format!("{denied:#}");
+        for words in [
+            "there/certs/dev is another user's",
+            "api-token",
+            "as that user",
+        ] {
+            assert!(denied.contains(words), "{denied}");
+        }
+        let other = credentials.unreadable(&file, ErrorKind::InvalidData.into());
+        assert!(!other.to_string().contains("user"), "{other}");
     }
 
     #[test]

@@ -73,6 +73,7 @@ Examples:
 const UP_EXAMPLES: &str = "\
 Examples:
   mpay up
+  mpay up --fresh                                         as at the first start
   mpay up --development --variable api_token=@token       an own token, all else of development
   mpay up --listen 127.0.0.1:8080 --state-dir /var/lib/mpay-provider \\
       --variable environment=test --variable service_ids=TAX \\
@@ -104,6 +105,15 @@ struct UpArguments {
     /// production unless the variable environment says otherwise, as with `spin up`.
     #[arg(long)]
     development: bool,
+    /// Begin with an empty store. The one that is there is moved aside, not deleted.
+    #[arg(long)]
+    fresh: bool,
+    /// With --fresh: also where the store holds other orders than those of development.
+    #[arg(long, requires = "fresh")]
+    yes: bool,
+    /// Serve a store that another host serves too, or may come to serve.
+    #[arg(long, conflicts_with = "fresh")]
+    shared: bool,
     /// Requests that an instance of the component is at, at once. They share one processor and, if
     /// one of them should break, its end; Spin's default is 16, and its flag is the same.
     #[arg(long = "max-instance-concurrent-reuse-count", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
@@ -147,6 +157,9 @@ fn serve(arguments: UpArguments) -> anyhow::Result<()> {
         state_dir: arguments.state_dir,
         variables: arguments.variables,
         development: arguments.development,
+        fresh: arguments.fresh,
+        yes: arguments.yes,
+        shared: arguments.shared,
         requests_at_once_per_instance: arguments.requests_at_once_per_instance.into(),
         offline_listen: arguments.offline_listen,
         mischief: arguments.mischief,

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
+use jiff::Timestamp;
 use mpay_host::{Environment, Manifest, Options, Server, misnamed};
 use mpay_offline::Mischief;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,6 +18,7 @@ use crate::{
     development::{self, Credentials, SERVICE_ID, read},
     offline::{PAUSE, beside},
     refusals,
+    state::State,
 };
 
 /// What `mpay up` is asked for.
@@ -30,6 +32,12 @@ pub struct Up {
     pub variables: Vec<(String, String)>,
     /// Whether it is for development though it has keys or tokens of its own.
     pub development: bool,
+    /// Whether it begins with an empty store.
+    pub fresh: bool,
+    /// Whether it may do so though the store holds more than orders of development.
+    pub yes: bool,
+    /// Whether other hosts may serve the same store.
+    pub shared: bool,
     /// Requests that an instance of the component is at, at once.
     pub requests_at_once_per_instance: usize,
     /// Where MPay offline listens, in development; by default one port above, on loopback.
@@ -58,7 +66,23 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         eprintln!("Read .env: {}.", read.join(", "));
     }
 
-    check_names(&options)?;
+    let manifest = check_names(&options)?;
+    let development =
+        up.development || development::is_meant(&options.variables, &options.environment);
+    let folder = options.state_dir.clone();
+    let state = State::take(
+        &folder.unwrap_or_else(|| manifest.default_state_dir()),
+        up.shared,
+    )?;
+    if up.fresh {
+        ensure!(
+            development || up.yes,
+            "--fresh is for development, and this is none; --yes moves the store aside all the same"
+        );
+        if let Some(aside) = state.begin_anew(up.yes, Timestamp::now()).await? {
+            eprintln!("The store of before is {} now.", aside.display());
+        }
+    }
     let credentials =
         if up.development || development::is_meant(&options.variables, &options.environment) {
             if up.development {
@@ -120,6 +144,7 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         offline.stop().await?;
     }
     server.stop().await?;
+    drop(state);
     outcome
 }
 
@@ -177,7 +202,7 @@ async fn start_offline(
 
 /// Refuses names that are of no variable, before anything is made; tells of those that may belong to
 /// another program.
-fn check_names(options: &Options) -> anyhow::Result<()> {
+fn check_names(options: &Options) -> anyhow::Result<Manifest> {
     let manifest = Manifest::load(&options.manifest)?;
     let misnamed = misnamed(&manifest, &options.variables, &options.environment);
     let (wrong, doubtful): (Vec<_>, Vec<_>) =
@@ -186,7 +211,7 @@ fn check_names(options: &Options) -> anyhow::Result<()> {
         eprintln!("Warning: {name}");
     }
     if wrong.is_empty() {
-        return Ok(());
+        return Ok(manifest);
     }
     let mut lines: Vec<_> = wrong.iter().map(ToString::to_string).collect();
     if wrong.iter().any(|name| name.meant.is_none()) {

@@ -12,7 +12,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::bail;
 use clap::Args;
-use mpay::text::parse_argument;
+use mpay::{roles::Tls, text::parse_argument};
 use serde::Serialize;
 
 use crate::{
@@ -51,6 +51,8 @@ pub struct Arguments {
     /// The certificate that the provider should sign with [default: the folder's].
     #[arg(long, value_name = "FILE")]
     provider_certificate: Option<PathBuf>,
+    #[command(flatten)]
+    tls: Tls,
     /// ServiceID for the signed calls [default: the folder's first].
     #[arg(long, value_name = "ID")]
     service: Option<String>,
@@ -148,7 +150,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let timeout = Duration::from_secs(arguments.timeout);
         for url in urls {
             let mut findings = Findings::of(url);
-            provider::examine(url, &caller, timeout, &mut findings)?;
+            provider::examine(url, &caller, &arguments.tls, timeout, &mut findings)?;
             all.push(findings);
         }
     }
