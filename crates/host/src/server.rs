@@ -233,7 +233,7 @@ impl Application {
         let pool = pool.ok_or(Refusal::NotFound)?;
 
         let (mut parts, body) = request.into_parts();
-        let authority = request::authority(&parts.uri, &parts.headers).ok_or(Refusal::BadHost)?;
+        let authority = request::authority(&parts, connection.local).ok_or(Refusal::BadHost)?;
         parts.uri = request::absolute(parts.uri, authority).map_err(|_| Refusal::BadHost)?;
         let most = self.limits.body;
         if request::announced(&parts.headers).is_some_and(|length| length > most as u64) {
@@ -294,6 +294,8 @@ fn into_anyhow(error: wasmtime::Error) -> anyhow::Error {
 /// A connection that is open.
 struct Connection {
     client: SocketAddr,
+    /// Where it was accepted.
+    local: SocketAddr,
     place: Place,
 }
 
@@ -315,9 +317,14 @@ impl listener::Application for Application {
         self.limits.stop_time
     }
 
-    async fn admit(&self, _: &TcpStream, client: SocketAddr) -> Option<Connection> {
+    async fn admit(&self, stream: &TcpStream, client: SocketAddr) -> Option<Connection> {
+        let local = stream.local_addr().ok()?;
         let place = self.connections.admit(client).await?;
-        Some(Connection { client, place })
+        Some(Connection {
+            client,
+            local,
+            place,
+        })
     }
 
     async fn answer(
