@@ -655,7 +655,7 @@ fn a_new_key_and_its_certificate_become_variables_where_they_are() {
             true => "service.key.pem",
             false => "service.plain.key.pem",
         };
-        let outcome = run(folder, &arguments).expect(0, &["service.pem", "left as it is", key]);
+        let outcome = run(folder, &arguments).expect(0, &["service.pem", "eft as it is", key]);
         let outcome = match plain {
             true => outcome,
             false => outcome.expect(0, &["Left as it is", "service.key.pem, encrypted"]),
@@ -666,7 +666,7 @@ fn a_new_key_and_its_certificate_become_variables_where_they_are() {
         );
         assert_eq!(fs::read(folder.join("service.key.pem")).unwrap(), before);
         run(folder, &["keys", "show", key, "service.pem"])
-            .expect(0, &["NOT encrypted", "belong together"]);
+            .expect(0, &["whoever can read the file", "belong together"]);
 
         // Once more: all is there.
         let files = || fs::read_dir(folder).unwrap().count();
