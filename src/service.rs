@@ -40,9 +40,10 @@ pub async fn handle_until<P: Platform>(
     }
 }
 
-/// Whether the SOAP service is at this path.
-fn is_service(path: &str) -> bool {
-    matches!(path, "/" | "/ServiceProvider.svc")
+/// Whether the SOAP service is at this path: in any case, and with a slash behind it, as IIS takes it.
+pub fn is_service(path: &str) -> bool {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    path.is_empty() || path.eq_ignore_ascii_case("/ServiceProvider.svc")
 }
 
 /// Answers a request.
@@ -78,13 +79,49 @@ async fn soap<P: Platform>(
             Ok(soap::handle(app, store, &parts.headers, &message).await)
         }
         Method::GET | Method::HEAD if asks_for_wsdl(parts) => wsdl(app, parts),
-        _ => Err(Problem::method_not_allowed("POST (SOAP), GET with ?wsdl")),
+        Method::GET | Method::HEAD if is_browser(&parts.headers) => Ok(page()),
+        _ => Err(Problem::method_not_allowed_here(
+            "GET, HEAD, POST",
+            "MPay's calls are POSTed here, as SOAP; GET with ?wsdl gives the WSDL.",
+        )),
     }
 }
 
+/// `?wsdl` and what clients make of it: `?wsdl=`, `?wsdl=1`, with more parameters behind it.
 fn asks_for_wsdl(parts: &Parts) -> bool {
     let query = parts.uri.query().unwrap_or_default();
-    query.eq_ignore_ascii_case("wsdl") || query.eq_ignore_ascii_case("singleWsdl")
+    let mut names = query
+        .split('&')
+        .map(|parameter| parameter.split('=').next());
+    names.any(|name| {
+        name.is_some_and(|name| {
+            name.eq_ignore_ascii_case("wsdl") || name.eq_ignore_ascii_case("singleWsdl")
+        })
+    })
+}
+
+/// Whether somebody has opened the address in a browser: no client of SOAP asks for HTML.
+fn is_browser(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter();
+    let mut accepted = accepted.filter_map(|accept| accept.to_str().ok());
+    accepted.any(|accept| accept.to_ascii_lowercase().contains("text/html"))
+}
+
+/// What stands here, for a person. It tells nothing of the institution: `/health` does.
+fn page() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(include_bytes!("page.html")));
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::VARY, "Accept"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
+    ] {
+        let headers = response.headers_mut();
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 fn wsdl(app: &App, parts: &Parts) -> Result<Response<Bytes>, Problem> {
@@ -148,9 +185,14 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     for parameter in parts {
         if let Some((name, value)) = parameter.split_once('=')
             && name.trim().eq_ignore_ascii_case("charset")
-            && !value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
         {
-            return Err(refused());
+            let charset = value.trim().trim_matches('"');
+            if !["utf-8", "utf8"]
+                .iter()
+                .any(|name| charset.eq_ignore_ascii_case(name))
+            {
+                return Err(refused());
+            }
         }
     }
     Ok(())
@@ -206,5 +248,108 @@ mod tests {
         let request = Request::get("/health/live").body(String::new()).unwrap();
         let response = handle_until(&app, &store, request, std::future::ready(())).await;
         assert_eq!(response.status(), 200);
+    }
+
+    async fn ask(request: http::request::Builder, body: &str) -> (StatusCode, HeaderMap, String) {
+        let app = App::new(variables());
+        let store = Store::new(Memory::new());
+        let request = request.body(body.to_owned()).unwrap();
+        let (parts, body) = handle(&app, &store, request).await.into_parts();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        (parts.status, parts.headers, body)
+    }
+
+    #[tokio::test]
+    async fn a_browser_is_shown_what_stands_here_and_others_what_to_send() {
+        const ACCEPT: &str = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
+        for path in ["/", "/ServiceProvider.svc", "/?x=1"] {
+            let request = || Request::get(path);
+            let (status, headers, text) = ask(request().header("accept", ACCEPT), "").await;
+            assert_eq!(
+                (status, &headers["content-type"]),
+                (
+                    StatusCode::OK,
+                    &HeaderValue::from_static("text/html; charset=utf-8")
+                )
+            );
+            for words in ["<html lang=\"ro\">", "lang=\"en\"", "MPay", "?wsdl"] {
+                assert!(text.contains(words), "{words}");
+            }
+            for accept in ["*/*", "text/xml", "application/json"] {
+                let (status, headers, text) = ask(request().header("accept", accept), "").await;
+                assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+                assert_eq!(headers["allow"], "GET, HEAD, POST");
+                assert!(text.contains("?wsdl"), "{text}");
+            }
+            assert_eq!(ask(request(), "").await.0, StatusCode::METHOD_NOT_ALLOWED);
+        }
+        let request = Request::delete("/").header("accept", ACCEPT);
+        assert_eq!(ask(request, "").await.0, StatusCode::METHOD_NOT_ALLOWED);
+    }
+
+    #[tokio::test]
+    async fn the_service_and_its_wsdl_are_found_as_clients_write_them() {
+        for path in [
+            "/?wsdl",
+            "/?WSDL",
+            "/?wsdl=",
+            "/?wsdl=1",
+            "/?singleWsdl",
+            "/?x=1&wsdl",
+            "/serviceprovider.svc?wsdl",
+            "/SERVICEPROVIDER.SVC/?wsdl",
+            "/ServiceProvider.svc/?wsdl",
+        ] {
+            let (status, _, text) = ask(Request::get(path).header("host", "h"), "").await;
+            assert_eq!(status, StatusCode::OK, "{path}");
+            assert!(text.contains("definitions"), "{path}");
+        }
+        for path in [
+            "//?wsdl",
+            "/ServiceProvider.svc//?wsdl",
+            "/ServiceProvider?wsdl",
+            "/x?wsdl",
+        ] {
+            let (status, ..) = ask(Request::get(path).header("host", "h"), "").await;
+            assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+        }
+        let (status, ..) = ask(Request::get("/?wsdls").header("host", "h"), "").await;
+        assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+    }
+
+    #[tokio::test]
+    async fn a_message_is_taken_in_utf8_and_not_compressed() {
+        let post = |media_type: &str| Request::post("/").header("content-type", media_type);
+        for media_type in [
+            "text/xml",
+            "text/xml; charset=utf8",
+            "text/xml;charset=\"UTF-8\"",
+        ] {
+            assert_eq!(ask(post(media_type), "<a/>").await.0, 500, "{media_type}");
+        }
+        assert_eq!(ask(post("text/xml; charset=utf16"), "<a/>").await.0, 415);
+        let identity = post("text/xml").header("content-encoding", "Identity");
+        assert_eq!(ask(identity, "<a/>").await.0, 500);
+        for coding in ["gzip", "deflate", "identity, br"] {
+            let compressed = post("text/xml").header("content-encoding", coding);
+            let (status, _, text) = ask(compressed, "<a/>").await;
+            assert_eq!(status, 415, "{coding}");
+            assert!(text.contains("Content-Encoding"), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_to_head_says_no_length_that_it_has_not() {
+        let head = |path| Request::head(path).header("host", "h");
+        for path in ["/?wsdl", "/", "/health", "/health/live", "/nothing"] {
+            let (_, headers, body) = ask(head(path), "").await;
+            assert_eq!(
+                (body.as_str(), headers.get("content-length")),
+                ("", None),
+                "{path}"
+            );
+        }
+        let (_, headers, body) = ask(Request::get("/?wsdl").header("host", "h"), "").await;
+        assert_eq!(headers["content-length"], *body.len().to_string());
     }
 }

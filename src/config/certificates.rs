@@ -16,7 +16,7 @@ pub fn signer(reader: &mut Reader<'_>, environment: Environment) -> Option<Signe
     let certificate = certificate?;
     let signer = match key {
         Some(key) => Signer::from_pem(key, certificate),
-        None => Err(Certificate::from_pem(certificate).err()?.into()),
+        None => Err(Certificate::bundle_from_pem(certificate).err()?.into()),
     };
     let signer = signer
         .map_err(|error| match error {
@@ -29,6 +29,7 @@ pub fn signer(reader: &mut Reader<'_>, environment: Environment) -> Option<Signe
         .on_miscomputation(|engine| {
             log!("a signature that the RSA engine {engine} computed was wrong and not used: the machine is faulty, or attacked");
         });
+    reader.warn_of_key("service_certificate");
     reader.refuse_development("service_certificate", signer.certificate(), environment);
     Some(signer)
 }

@@ -253,3 +253,50 @@ fn certificates_are_warned_of_thirty_days_before_they_expire() {
     );
     assert_eq!(late.len(), 2, "its own and MPay's");
 }
+
+#[test]
+fn keys_and_certificates_are_read_as_people_have_them() {
+    macro_rules! field {
+        ($name:literal) => {
+            include_str!(concat!("../../crates/wsse/tests/data/field/", $name))
+        };
+    }
+    const BOTH: &str = field!("both.pem");
+    let read = |certificate: &str, key: &str| {
+        let mut variables = variables();
+        variables.set("service_certificate", certificate.to_owned());
+        variables.set("service_key", key.to_owned());
+        variables.set("mpay_certificates", certificate.to_owned());
+        let config = Config::read(&variables).unwrap();
+        let warnings = config.warnings("2026-11-28T00:00:00Z".parse().unwrap());
+        (config.signer.certificate().common_name(), warnings)
+    };
+    let (key, _) = BOTH.split_once("-----BEGIN PRIVATE").unwrap();
+    let key = BOTH.strip_prefix(key).unwrap();
+    let one_line = key.replace('\n', "\\n");
+    for certificate in [
+        field!("bag.pem"),
+        field!("bom.pem"),
+        field!("backslash-n.pem"),
+        field!("bare-base64.cer"),
+        field!("negative-serial.pem"),
+    ] {
+        for key in [key, BOTH, &one_line] {
+            let (name, warnings) = read(certificate, key);
+            assert_eq!(name.as_deref(), Some("MPay Field"));
+            assert_eq!(warnings, [""; 0], "{certificate}");
+        }
+    }
+    // It works, but the people's door is given the key with it.
+    let (name, warnings) = read(BOTH, key);
+    assert_eq!(name.as_deref(), Some("MPay Field"));
+    let said = |variable| {
+        format!(
+            "variable {variable}: has a private key beside its certificates: leave the certificates there alone"
+        )
+    };
+    assert_eq!(
+        warnings,
+        [said("service_certificate"), said("mpay_certificates")]
+    );
+}

@@ -16,7 +16,12 @@ fn wrong_methods_are_405_and_say_which_are_right() {
         let authorization = format!("Bearer {TOKEN}");
         let response = provider.http(method, path, &[("Authorization", &authorization)], b"");
         assert_eq!(response.status(), 405, "{method} /{path}");
-        assert!(response.headers().contains_key("allow"), "{method} /{path}");
+        let allow = response.headers()["allow"].to_str().unwrap();
+        let is_method = |word: &str| word.bytes().all(|letter| letter.is_ascii_uppercase());
+        assert!(
+            allow.split(", ").all(is_method),
+            "{method} /{path}: {allow}"
+        );
     }
 }
 
@@ -180,6 +185,61 @@ fn a_megabyte_is_read_and_more_is_413_without_waiting_for_it() {
     let length = stream.read(&mut answer).unwrap();
     let answer = String::from_utf8_lossy(&answer[..length]);
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+/// What is answered at once to these bytes, while the connection stays open.
+fn answer_at_once(provider: &Provider, request: &str) -> String {
+    let address = provider.url.trim_start_matches("http://");
+    let mut stream = std::net::TcpStream::connect(address.trim_end_matches('/')).unwrap();
+    let second = std::time::Duration::from_secs(1);
+    stream.set_read_timeout(Some(second)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = [0; 4096];
+    let length = stream.read(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer[..length]).into_owned()
+}
+
+#[test]
+fn a_body_that_is_announced_too_long_is_refused_before_it_comes() {
+    let provider = Provider::start();
+    for length in ["1000001", "99999999999999", "99999999999999999999"] {
+        for path in ["/", "/api/orders/bulk"] {
+            for expect in ["", "Expect: 100-continue\r\n"] {
+                let answer = answer_at_once(
+                    &provider,
+                    &format!(
+                        "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: text/xml\r\n{expect}Content-Length: {length}\r\n\r\n"
+                    ),
+                );
+                // What is beyond 64 bits is no length for HTTP's reader.
+                let status = if length.parse::<u64>().is_ok() {
+                    413
+                } else {
+                    400
+                };
+                let start = format!("HTTP/1.1 {status}");
+                assert!(
+                    answer.starts_with(&start),
+                    "{length} {path} {expect}: {answer}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_load_balancers_check_by_http_1_0_is_answered() {
+    let provider = Provider::start();
+    for request in [
+        "GET /health/live HTTP/1.0\r\n\r\n",
+        "HEAD /health/live HTTP/1.0\r\n\r\n",
+        "GET /health/office HTTP/1.0\r\n\r\n",
+    ] {
+        let answer = answer_at_once(&provider, request);
+        assert!(answer.starts_with("HTTP/1.0 200"), "{request}: {answer}");
+    }
+    let answer = answer_at_once(&provider, "GET /health/live HTTP/1.1\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
 }
 
 #[test]

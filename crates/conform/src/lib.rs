@@ -18,7 +18,7 @@
 //!         service: "TAX".to_owned(),
 //!         mpay: Identity::from_pem(key, certificate)?,
 //!         provider: wsse::Certificate::from_pem(provider)?,
-//!         tls: configure_tls(None, None)?,
+//!         tls: configure_tls(None, None, false)?,
 //!         orders: OrdersGiven::File(orders),
 //!         only: Vec::new(),
 //!         skip: Vec::new(),

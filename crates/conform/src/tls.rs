@@ -2,18 +2,19 @@
 //! want to see a client certificate, as MPay shows one.
 
 use anyhow::{Context, bail};
-use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 /// The TLS side of a client: authorities instead of the web's, and a certificate with its key to
-/// show to a server that asks; all PEM.
+/// show to a server that asks, in PEM or base64. `trusting` takes any certificate of a server.
 ///
 /// # Errors
 /// If one of them cannot be read.
 pub fn configure(
     authorities: Option<&str>,
     client: Option<(&str, &str)>,
+    trusting: bool,
 ) -> anyhow::Result<TlsConfig> {
-    let mut tls = TlsConfig::builder();
+    let mut tls = TlsConfig::builder().disable_verification(trusting);
     if let Some(authorities) = authorities {
         let authorities = certificates(authorities).context("the authorities of TLS")?;
         tls = tls.root_certs(RootCerts::new_with_certs(&authorities));
@@ -27,12 +28,13 @@ pub fn configure(
 }
 
 fn certificates(pem: &str) -> anyhow::Result<Vec<Certificate<'static>>> {
-    let mut certificates = Vec::new();
-    for item in parse_pem(pem.as_bytes()) {
-        if let PemItem::Certificate(certificate) = item? {
-            certificates.push(certificate);
-        }
-    }
+    // Of any kind of key, unlike those that sign messages.
+    let blocks = wsse::pem_blocks(pem)?;
+    let certificates: Vec<_> = blocks
+        .iter()
+        .filter(|block| !block.label().is_some_and(|label| label.ends_with(" KEY")))
+        .map(|block| Certificate::from_der(block.certificate()).to_owned())
+        .collect();
     if certificates.is_empty() {
         bail!("no certificate in the file");
     }

@@ -22,24 +22,39 @@ pub const TIME: Duration = Duration::from_secs(24);
 /// What every answer has in common.
 pub fn finish(method: &Method, result: Result<Response<Bytes>, Problem>) -> Response<Bytes> {
     let mut response = result.unwrap_or_else(Problem::into_response);
-    let length = HeaderValue::from(response.body().len());
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_LENGTH, length);
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
     if *method == Method::HEAD {
+        // Without the length of what is left out: a host that speaks HTTP/2 takes an answer for
+        // broken whose body is shorter than it says.
         *response.body_mut() = Bytes::new();
+        return response;
     }
+    let length = HeaderValue::from(response.body().len());
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, length);
     response
 }
 
 /// Reads a body, up to [`MAX_BODY`]: hosts have no limit of their own.
 ///
 /// # Errors
-/// A [`Problem`] where it is longer, or breaks off.
+/// A [`Problem`] where it is longer, breaks off, or is compressed.
 pub async fn read(parts: &Parts, body: impl Body<Error: Into<BoxError>>) -> Result<Bytes, Problem> {
+    let is_plain = |coding: &HeaderValue| {
+        coding.as_bytes().is_empty() || coding.as_bytes().eq_ignore_ascii_case(b"identity")
+    };
+    let mut codings = parts.headers.get_all(header::CONTENT_ENCODING).iter();
+    if !codings.all(is_plain) {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "The body is sent as it is: without compression and without the header Content-Encoding.",
+        ));
+    }
     let too_large = || {
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,

@@ -91,14 +91,16 @@ impl Problem {
         }
     }
 
-    /// A method that the resource does not have.
+    /// A method that the resource does not have; `allow` lists those that it has.
     pub fn method_not_allowed(allow: &'static str) -> Self {
+        Self::method_not_allowed_here(allow, format!("Use one of: {allow}."))
+    }
+
+    /// The same, where more is to be said.
+    pub fn method_not_allowed_here(allow: &'static str, detail: impl Into<String>) -> Self {
         Self {
             allow: Some(allow),
-            ..Self::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                format!("Use one of: {allow}."),
-            )
+            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, detail)
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const PREFIX: &str = "SPIN_VARIABLE_";
+pub(super) const PREFIX: &str = "SPIN_VARIABLE_";
 
 /// Why a `.env` cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -22,8 +22,13 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A line is not `NAME=VALUE`. It is not shown, since it may be a secret.
-    #[error("{} has a line that cannot be read", .0.display())]
-    Line(PathBuf),
+    #[error("{}, line {line}, cannot be read", file.display())]
+    Line {
+        /// The file.
+        file: PathBuf,
+        /// The number of the line; where a quote is not closed, of the one with the quote.
+        line: usize,
+    },
 }
 
 /// The environment with the values of a `.env` beneath it: what the process's own environment has
@@ -41,20 +46,22 @@ impl Environment {
     /// [`Error`] if there is one that cannot be read.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let file = folder.join(".env");
-        let failed = |error| match error {
-            dotenvy::Error::Io(source) => Error::File {
-                file: file.clone(),
-                source,
+        let text = match std::fs::read_to_string(&file) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            Err(source) => return Err(Error::File { file, source }),
+            Ok(text) => text,
+        };
+        // Editors of Windows put a byte order mark in front.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let values = dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>();
+        let values = values.map_err(|error| match error {
+            dotenvy::Error::Io(source) => Error::File { file, source },
+            dotenvy::Error::LineParse(wrong, _) => Error::Line {
+                file,
+                line: number_of(&wrong, text),
             },
-            _ => Error::Line(file.clone()),
-        };
-        let lines = match dotenvy::from_path_iter(&file) {
-            Err(dotenvy::Error::Io(error)) if error.kind() == ErrorKind::NotFound => {
-                return Ok(Self::default());
-            }
-            lines => lines.map_err(failed)?,
-        };
-        let values = lines.collect::<Result<_, _>>().map_err(failed)?;
+            _ => Error::Line { file, line: 1 },
+        })?;
         Ok(Self { values })
     }
 
@@ -75,6 +82,19 @@ impl Environment {
         let names = names.filter_map(|name| name.strip_prefix(PREFIX));
         names.map(str::to_ascii_lowercase).collect()
     }
+
+    /// All names that the file sets, as they stand there.
+    pub(super) fn names_in_file(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+}
+
+/// The number of the line that begins like this one.
+fn number_of(wrong: &str, text: &str) -> usize {
+    let mut begins = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
+    begins
+        .position(|at| text.get(at..).is_some_and(|rest| rest.starts_with(wrong)))
+        .map_or(1, |before| before + 1)
 }
 
 impl std::fmt::Debug for Environment {
@@ -109,13 +129,26 @@ mod tests {
 
     #[test]
     fn a_line_that_cannot_be_read_is_not_shown() {
-        let error = read("SPIN_VARIABLE_API_TOKEN='secret\n").unwrap_err();
-        assert!(matches!(error, Error::Line(_)));
-        let shown = format!("{error} {error:?}");
-        assert!(
-            shown.contains(".env") && !shown.contains("secret"),
-            "{shown}"
-        );
+        for (text, number) in [
+            ("SPIN_VARIABLE_API_TOKEN='secret\n", 1),
+            ("A=1\n\n# secret\nB=\"1\n2\"\nC='secret\nD=1\n", 6),
+            ("A=1\r\nsecret line\r\nB=2\r\n", 2),
+            ("A=1\nsecret", 2),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(matches!(error, Error::Line { line, .. } if line == number));
+            let shown = format!("{error} {error:?}");
+            assert!(
+                shown.contains(&format!(".env, line {number}, ")) && !shown.contains("secret"),
+                "{shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_belongs_to_no_name() {
+        let environment = read("\u{feff}SPIN_VARIABLE_A=1\n").unwrap();
+        assert_eq!(environment.variable("a").unwrap(), "1");
     }
 
     #[test]

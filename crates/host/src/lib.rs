@@ -22,7 +22,7 @@
 //! | module | what |
 //! | --- | --- |
 //! | `options`, `limits` | what to serve, and the bounds |
-//! | `manifest`, `template`, `variables`, `dotenv`, `routes` | `spin.toml`, and the values that go into it |
+//! | `manifest`, `template`, `variables`, `dotenv`, `names`, `routes` | `spin.toml`, and the values that go into it |
 //! | `server` | puts the parts together; a request's way from a route to an instance |
 //! | `connections`, `request`, `refusal` | who is let in; what is made of a request; what the host answers by itself |
 //! | `guest` | instances: how one is made, what it may use, when it ends |
@@ -40,6 +40,7 @@ mod key_value;
 mod limits;
 mod log;
 mod manifest;
+mod names;
 mod options;
 mod outbound;
 mod refusal;
@@ -57,10 +58,11 @@ pub use key_value::{
 pub use limits::Limits;
 pub use log::Log;
 pub use manifest::{Component, Error as ManifestError, Manifest, Variable, VariableName};
+pub use names::{Given, Misnamed, misnamed};
 pub use options::Options;
 pub use outbound::AllowedHosts;
 pub use refusal::{Refusal, Refusals, Refuse, as_text, text};
 pub use routes::{Match, Route, Router};
-pub use server::Server;
+pub use server::{KEY_VALUE_FILE, Server};
 pub use template::Template;
 pub use variables::{Error as VariablesError, LookupError, Variables, parse_argument};

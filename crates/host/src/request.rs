@@ -7,7 +7,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Version;
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
 use http::uri::{Authority, Scheme, Uri};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -18,8 +20,10 @@ use wasmtime_wasi_http::{Error, WasiBody};
 use super::routes::Match;
 
 /// The authority a request is for, by its target or its one `Host` header, as Spin reads it: one of
-/// them, or both alike.
-pub(super) fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
+/// them, or both alike. HTTP/1.0 knows no `Host`, and the checks of load balancers are often so: such
+/// a request is for the address at which it came in.
+pub(super) fn authority(request: &Parts, local: SocketAddr) -> Option<Authority> {
+    let (uri, headers) = (&request.uri, &request.headers);
     let mut hosts = headers.get_all(HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (Some(host), None) => Some(host.to_str().ok()?.parse::<Authority>().ok()?),
@@ -29,6 +33,9 @@ pub(super) fn authority(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
     match (uri.authority(), host) {
         (Some(target), Some(host)) => (*target == host).then_some(host),
         (Some(target), None) => Some(target.clone()),
+        (None, None) if request.version < Version::HTTP_11 && !headers.contains_key(HOST) => {
+            local.to_string().parse().ok()
+        }
         (None, host) => host,
     }
 }
@@ -194,18 +201,39 @@ impl Body for Resumed {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
     use super::super::routes::{Route, Router};
     use super::*;
 
-    fn headers(host: Option<&str>) -> HeaderMap {
-        let host = host.map(|host| (HOST, HeaderValue::from_str(host).unwrap()));
-        host.into_iter().collect()
+    const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
+
+    fn parts(uri: &str, host: Option<&str>, version: Version) -> Parts {
+        let mut request = http::Request::builder().uri(uri).version(version);
+        if let Some(host) = host {
+            request = request.header(HOST, host);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn http_1_0_needs_no_host_header() {
+        let find = |host, version| authority(&parts("/a", host, version), LOCAL);
+        let found = find(None, Version::HTTP_10).unwrap();
+        assert_eq!(found, "127.0.0.1:3000");
+        assert_eq!(find(Some("h"), Version::HTTP_10).unwrap(), "h");
+        assert_eq!(find(Some("two words"), Version::HTTP_10), None);
+        assert_eq!(find(None, Version::HTTP_11), None);
+        let v6 = "[::1]:3000".parse().unwrap();
+        let found = authority(&parts("/a", None, Version::HTTP_10), v6).unwrap();
+        assert_eq!(found, "[::1]:3000");
     }
 
     #[test]
     fn the_authority_comes_from_the_host_header_or_the_target_and_they_must_agree() {
         let find = |uri: &'static str, host| {
-            authority(&Uri::from_static(uri), &headers(host)).map(|found| found.to_string())
+            let found = authority(&parts(uri, host, Version::HTTP_11), LOCAL);
+            found.map(|found| found.to_string())
         };
         assert_eq!(
             find("/a", Some("pay.example:81")),

@@ -35,7 +35,7 @@ use super::variables::Variables;
 const RESERVED: &str = "/.well-known/spin/";
 
 /// The file of the key-value stores within the state folder, by Spin's name for it.
-const KEY_VALUE_FILE: &str = "sqlite_key_value.db";
+pub const KEY_VALUE_FILE: &str = "sqlite_key_value.db";
 
 /// A running server. Dropping it cuts off what is under way; [`stop`](Self::stop) does not.
 #[derive(Debug)]
@@ -242,7 +242,7 @@ impl Application {
         let pool = pool.ok_or(Refusal::NotFound)?;
 
         let (mut parts, body) = request.into_parts();
-        let authority = request::authority(&parts.uri, &parts.headers).ok_or(Refusal::BadHost)?;
+        let authority = request::authority(&parts, connection.local).ok_or(Refusal::BadHost)?;
         parts.uri = request::absolute(parts.uri, authority).map_err(|_| Refusal::BadHost)?;
         let most = self.limits.body;
         if request::announced(&parts.headers).is_some_and(|length| length > most as u64) {
@@ -303,6 +303,8 @@ fn into_anyhow(error: wasmtime::Error) -> anyhow::Error {
 /// A connection that is open.
 struct Connection {
     client: SocketAddr,
+    /// Where it was accepted.
+    local: SocketAddr,
     place: Place,
 }
 
@@ -324,9 +326,14 @@ impl listener::Application for Application {
         self.limits.stop_time
     }
 
-    async fn admit(&self, _: &TcpStream, client: SocketAddr) -> Option<Connection> {
+    async fn admit(&self, stream: &TcpStream, client: SocketAddr) -> Option<Connection> {
+        let local = stream.local_addr().ok()?;
         let place = self.connections.admit(client).await?;
-        Some(Connection { client, place })
+        Some(Connection {
+            client,
+            local,
+            place,
+        })
     }
 
     async fn answer(

@@ -9,14 +9,12 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use mpay_conform::{
-    AREAS, Identity, Options, OrdersGiven, Outcome, Report, TEMPLATE, Tested, configure_tls,
-    origin, run,
+    AREAS, Identity, Options, OrdersGiven, Outcome, Report, TEMPLATE, Tested, origin, run,
 };
-use ureq::tls::TlsConfig;
 
 use crate::{
     development::{SERVICE_ID, read},
-    roles::Parties,
+    roles::{Parties, Tls},
 };
 
 /// What to test, and where the report goes. The token is not shown by `Debug`.
@@ -46,15 +44,8 @@ pub struct Arguments {
     api: Option<String>,
     #[command(flatten)]
     parties: Parties,
-    /// Authorities of the server's certificate, PEM [default: those of the web].
-    #[arg(long, value_name = "FILE")]
-    tls_authority: Option<PathBuf>,
-    /// A client certificate for a platform that asks for one, PEM.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_certificate: Option<PathBuf>,
-    /// Its key, PEM.
-    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
-    tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    tls: Tls,
     /// Test only these checks or areas.
     #[arg(long, value_name = "ID|AREA", value_delimiter = ',')]
     only: Vec<String>,
@@ -135,17 +126,6 @@ impl Arguments {
         }
     }
 
-    fn tls(&self) -> anyhow::Result<TlsConfig> {
-        let file = |file: &Option<PathBuf>| file.as_deref().map(read).transpose();
-        let authorities = file(&self.tls_authority)?;
-        let client = file(&self.tls_certificate)?.zip(file(&self.tls_key)?);
-        let client = client.as_ref();
-        configure_tls(
-            authorities.as_deref(),
-            client.map(|(certificate, key)| (certificate.as_str(), key.as_str())),
-        )
-    }
-
     fn options(&self, url: &str) -> anyhow::Result<Options> {
         let cast = self.parties.cast()?;
         let mpay = Identity::from_pem(&cast.key, &cast.certificate)
@@ -179,7 +159,7 @@ impl Arguments {
             service: self.service.clone(),
             mpay,
             provider,
-            tls: self.tls()?,
+            tls: self.tls.config(false)?,
             orders,
             only: self.only.clone(),
             skip: self.skip.clone(),

@@ -2,7 +2,9 @@
 //! refuses them anywhere else.
 
 use std::{
+    ffi::OsString,
     fs,
+    io::ErrorKind,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
@@ -10,12 +12,51 @@ use std::{
 use anyhow::{Context, bail};
 use mpay_client::new_key;
 use mpay_door::config::DEVELOPMENT_CERTIFICATE;
+use mpay_host::Environment;
 use mpay_office::config::DEVELOPMENT_TOKEN;
 use rand::RngExt;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyUsagePurpose};
 
+pub use crate::text::read;
+
 /// The service that the development provider serves.
 pub const SERVICE_ID: &str = "DEMO";
+
+/// What only a deployment is given: keys, certificates and tokens.
+const OF_A_DEPLOYMENT: [&str; 6] = [
+    "service_key",
+    "service_certificate",
+    "mpay_certificates",
+    "mpay_authorities",
+    "api_token",
+    "api_read_token",
+];
+
+/// Whether a provider is started for development: by its `environment`, or, where that is not said,
+/// if it has no key, certificate or token of its own. One that is set and empty is one of its own:
+/// where a secret could not be filled in, nothing else must take its place.
+pub fn is_meant(given: &[(String, String)], environment: &Environment) -> bool {
+    match value(given, environment, "environment") {
+        Some(said) => said
+            .to_str()
+            .is_some_and(|said| said.trim() == "development"),
+        None => OF_A_DEPLOYMENT
+            .iter()
+            .all(|name| value(given, environment, name).is_none()),
+    }
+}
+
+/// The value that somebody has set for a variable.
+pub fn value(
+    given: &[(String, String)],
+    environment: &Environment,
+    name: &str,
+) -> Option<OsString> {
+    let mut given = given.iter().rev();
+    let given = given.find(|(given, _)| given == name);
+    let given = given.map(|(_, value)| OsString::from(value));
+    given.or_else(|| environment.variable(name))
+}
 
 /// A folder with development credentials.
 #[derive(Debug, Clone)]
@@ -73,7 +114,15 @@ impl Credentials {
             self.service_certificate(),
             self.api_token(),
         ];
-        if files.iter().all(|file| file.is_file()) {
+        let mut there = 0;
+        for file in &files {
+            match fs::File::open(file) {
+                Ok(_) => there += 1,
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(self.unreadable(file, error)),
+            }
+        }
+        if there == files.len() {
             return Ok(false);
         }
         if self.folder.exists() {
@@ -102,6 +151,34 @@ impl Credentials {
         }
     }
 
+    fn unreadable(&self, file: &Path, error: std::io::Error) -> anyhow::Error {
+        let name = format!("cannot read {}", file.display());
+        match error.kind() {
+            ErrorKind::PermissionDenied => anyhow::Error::new(error).context(name).context(format!(
+                "{} is another user's, and its keys are for them alone: start this as that user, or delete the folder to have new ones made",
+                self.folder.display()
+            )),
+            _ => anyhow::Error::new(error).context(name),
+        }
+    }
+
+    /// Adds to what is `given` what else a provider needs for development.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn complete(
+        &self,
+        given: &mut Vec<(String, String)>,
+        environment: &Environment,
+    ) -> anyhow::Result<()> {
+        for (name, own) in self.variables()? {
+            if value(given, environment, name).is_none() {
+                given.push((name.to_owned(), own));
+            }
+        }
+        Ok(())
+    }
+
     /// The values of a provider's variables that go with these credentials.
     ///
     /// # Errors
@@ -120,14 +197,6 @@ impl Credentials {
             ("beneficiary_name", "Development only".to_owned()),
         ])
     }
-}
-
-/// Reads a text file, with an error that names it.
-///
-/// # Errors
-/// If it cannot be read.
-pub fn read(file: &Path) -> anyhow::Result<String> {
-    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 fn make(folder: &Path) -> anyhow::Result<()> {
@@ -176,6 +245,52 @@ mod tests {
     use mpay_door::{Configuration as _, config::Variables};
 
     use super::*;
+
+    #[test]
+    fn development_is_meant_where_nothing_of_a_deployment_is_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let meant = |given: &[(&str, &str)], file: &str| {
+            fs::write(folder.path().join(".env"), file).unwrap();
+            let environment = Environment::read(folder.path()).unwrap();
+            let given = given
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+            is_meant(&given.collect::<Vec<_>>(), &environment)
+        };
+        assert!(meant(&[], ""));
+        assert!(meant(
+            &[("service_ids", "TAX")],
+            "SPIN_VARIABLE_CLOCK_SKEW=60\n"
+        ));
+        for name in OF_A_DEPLOYMENT {
+            assert!(!meant(&[(name, "x")], ""), "{name}");
+            // A secret that was not filled in.
+            assert!(!meant(&[(name, "")], ""), "{name}");
+            let line = format!("SPIN_VARIABLE_{}=x\n", name.to_ascii_uppercase());
+            assert!(!meant(&[], &line), "{name}");
+            assert!(meant(&[(name, "x"), ("environment", " development ")], ""));
+        }
+        assert!(!meant(&[("environment", "test")], ""));
+        assert!(!meant(&[("environment", "")], ""));
+        assert!(!meant(&[], "SPIN_VARIABLE_ENVIRONMENT=production\n"));
+    }
+
+    #[test]
+    fn credentials_of_another_user_are_told_as_theirs() {
+        let credentials = Credentials::of_workspace(Path::new("there"));
+        let file = credentials.api_token();
+        let denied = credentials.unreadable(&file, ErrorKind::PermissionDenied.into());
+        let denied = format!("{denied:#}");
+        for words in [
+            "there/certs/dev is another user's",
+            "api-token",
+            "as that user",
+        ] {
+            assert!(denied.contains(words), "{denied}");
+        }
+        let other = credentials.unreadable(&file, ErrorKind::InvalidData.into());
+        assert!(!other.to_string().contains("user"), "{other}");
+    }
 
     #[test]
     fn credentials_are_made_once_marked_and_fit_each_other() {

@@ -18,8 +18,7 @@ mod verify;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use mpay::{conform, offline, up};
-use mpay_host::parse_argument;
+use mpay::{conform, offline, text::parse_argument, up};
 use mpay_offline::Mischief;
 
 /// Be paid through MPay: run a provider on this machine, and play MPay against any provider.
@@ -34,8 +33,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the provider on this machine, with development certificates and sample orders
-    /// unless told otherwise.
+    /// Serve the provider on this machine: with development certificates and sample orders where no
+    /// key, certificate or token is given.
     #[command(after_help = UP_EXAMPLES)]
     Up(UpArguments),
     /// Play MPay: make one signed call, verify the answer and print it.
@@ -74,6 +73,8 @@ Examples:
 const UP_EXAMPLES: &str = "\
 Examples:
   mpay up
+  mpay up --fresh                                         as at the first start
+  mpay up --development --variable api_token=@token       an own token, all else of development
   mpay up --listen 127.0.0.1:8080 --state-dir /var/lib/mpay-provider \\
       --variable environment=test --variable service_ids=TAX \\
       --variable service_key=@service.key.pem --variable service_certificate=@service.pem \\
@@ -99,6 +100,20 @@ struct UpArguments {
     /// A variable's value, or a file that holds it; SPIN_VARIABLE_NAME does the same.
     #[arg(long = "variable", value_name = "NAME=VALUE|NAME=@FILE", value_parser = parse_argument)]
     variables: Vec<(String, String)>,
+    /// Fill what is missing with development certificates and sample orders. This is done anyway
+    /// where no environment, key, certificate or token is given; where one is, what is started is
+    /// production unless the variable environment says otherwise, as with `spin up`.
+    #[arg(long)]
+    development: bool,
+    /// Begin with an empty store. The one that is there is moved aside, not deleted.
+    #[arg(long)]
+    fresh: bool,
+    /// With --fresh: also where the store holds other orders than those of development.
+    #[arg(long, requires = "fresh")]
+    yes: bool,
+    /// Serve a store that another host serves too, or may come to serve.
+    #[arg(long, conflicts_with = "fresh")]
+    shared: bool,
     /// Requests that an instance of the component is at, at once. They share one processor and, if
     /// one of them should break, its end; Spin's default is 16, and its flag is the same.
     #[arg(long = "max-instance-concurrent-reuse-count", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
@@ -141,6 +156,10 @@ fn serve(arguments: UpArguments) -> anyhow::Result<()> {
         listen: arguments.listen,
         state_dir: arguments.state_dir,
         variables: arguments.variables,
+        development: arguments.development,
+        fresh: arguments.fresh,
+        yes: arguments.yes,
+        shared: arguments.shared,
         requests_at_once_per_instance: arguments.requests_at_once_per_instance.into(),
         offline_listen: arguments.offline_listen,
         mischief: arguments.mischief,

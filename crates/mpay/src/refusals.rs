@@ -5,7 +5,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response, Uri, header};
 use mpay_door::{Problem, http::MAX_BODY};
 use mpay_host::{Options, Refusal, Refuse};
-use mpay_provider::soap::{self, Fault};
+use mpay_provider::{
+    service::is_service,
+    soap::{self, Fault},
+};
 
 /// Makes the host refuse requests as the component would.
 pub fn as_component(options: &mut Options) {
@@ -17,8 +20,7 @@ pub fn as_component(options: &mut Options) {
 /// A SOAP call gets a fault, the order API a problem of RFC 9457, anybody else a line of text.
 fn by_reader(method: &Method, uri: &Uri, headers: &HeaderMap) -> Refuse {
     let path = uri.path();
-    let service = matches!(path, "/" | "/ServiceProvider.svc");
-    if service && method == Method::POST && is_xml(headers) {
+    if is_service(path) && method == Method::POST && is_xml(headers) {
         fault
     } else if path.starts_with("/api/") {
         problem
@@ -78,6 +80,7 @@ mod tests {
             ("POST", "/", "text/xml; charset=utf-8", SOAP),
             ("POST", "http://h/?x", "Text/XML;charset=utf-8", SOAP),
             ("POST", "/ServiceProvider.svc", "text/xml", SOAP),
+            ("POST", "/serviceprovider.svc/", "text/xml", SOAP),
             ("POST", "/", "text/xmlish", TEXT),
             ("GET", "/?wsdl", "text/xml", TEXT),
             ("POST", "/api/orders/bulk", "text/xml", API),

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
+use mpay_conform::configure_tls;
+use ureq::tls::TlsConfig;
 use wsse::{Algorithms, Certificate, Signer};
 
 use crate::{
@@ -33,6 +35,38 @@ pub struct Parties {
     /// The certificate that the provider must sign with, PEM [default: the development one].
     #[arg(long, global = true, value_name = "FILE")]
     provider_certificate: Option<PathBuf>,
+}
+
+/// The flags that say how HTTPS is spoken.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Tls {
+    /// Authorities of the server's certificate, PEM or DER [default: those of the web].
+    #[arg(long, value_name = "FILE")]
+    tls_authority: Option<PathBuf>,
+    /// A client certificate for a platform that asks for one, PEM or DER.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// Its key, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+}
+
+impl Tls {
+    /// Reads the files. `trusting` takes any certificate of a server.
+    ///
+    /// # Errors
+    /// If one cannot be read.
+    pub fn config(&self, trusting: bool) -> anyhow::Result<TlsConfig> {
+        let file = |file: &Option<PathBuf>| file.as_deref().map(read).transpose();
+        let authorities = file(&self.tls_authority)?;
+        let client = file(&self.tls_certificate)?.zip(file(&self.tls_key)?);
+        let client = client.as_ref();
+        configure_tls(
+            authorities.as_deref(),
+            client.map(|(certificate, key)| (certificate.as_str(), key.as_str())),
+            trusting,
+        )
+    }
 }
 
 /// A hash function, as it is named on the command line.

@@ -7,16 +7,18 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, bail};
-use mpay_host::{Environment, Options, Server};
+use anyhow::{Context, bail, ensure};
+use jiff::Timestamp;
+use mpay_host::{Environment, Manifest, Options, Server, misnamed};
 use mpay_offline::Mischief;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     component,
-    development::{Credentials, SERVICE_ID, read},
+    development::{self, Credentials, SERVICE_ID, read},
     offline::{PAUSE, beside},
     refusals,
+    state::State,
 };
 
 /// What `mpay up` is asked for.
@@ -28,6 +30,14 @@ pub struct Up {
     pub state_dir: Option<PathBuf>,
     /// Values of variables.
     pub variables: Vec<(String, String)>,
+    /// Whether it is for development though it has keys or tokens of its own.
+    pub development: bool,
+    /// Whether it begins with an empty store.
+    pub fresh: bool,
+    /// Whether it may do so though the store holds more than orders of development.
+    pub yes: bool,
+    /// Whether other hosts may serve the same store.
+    pub shared: bool,
     /// Requests that an instance of the component is at, at once.
     pub requests_at_once_per_instance: usize,
     /// Where MPay offline listens, in development; by default one port above, on loopback.
@@ -56,20 +66,40 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         eprintln!("Read .env: {}.", read.join(", "));
     }
 
-    let credentials = developing(&options).then(|| Credentials::of_workspace(&workspace));
-    if let Some(credentials) = &credentials {
-        if !credentials.service_key().exists() {
-            eprintln!("Making development certificates …");
-        }
-        if credentials.ensure()? {
-            eprintln!("Made them in {}.", credentials.folder().display());
-        }
-        for (name, value) in credentials.variables()? {
-            if set(&options, name).is_none() {
-                options.variables.push((name.to_owned(), value));
-            }
+    let manifest = check_names(&options)?;
+    let development =
+        up.development || development::is_meant(&options.variables, &options.environment);
+    let folder = options.state_dir.clone();
+    let state = State::take(
+        &folder.unwrap_or_else(|| manifest.default_state_dir()),
+        up.shared,
+    )?;
+    if up.fresh {
+        ensure!(
+            development || up.yes,
+            "--fresh is for development, and this is none; --yes moves the store aside all the same"
+        );
+        if let Some(aside) = state.begin_anew(up.yes, Timestamp::now()).await? {
+            eprintln!("The store of before is {} now.", aside.display());
         }
     }
+    let credentials =
+        if up.development || development::is_meant(&options.variables, &options.environment) {
+            if up.development {
+                develop(&mut options)?;
+            }
+            let credentials = Credentials::of_workspace(&workspace);
+            if !credentials.service_key().exists() {
+                eprintln!("Making development certificates …");
+            }
+            if credentials.ensure()? {
+                eprintln!("Made them in {}.", credentials.folder().display());
+            }
+            credentials.complete(&mut options.variables, &options.environment)?;
+            Some(credentials)
+        } else {
+            None
+        };
     // Without the sources this is a deployment: spin.toml and the component, built elsewhere.
     if workspace.join("Cargo.toml").is_file() {
         let root = workspace.clone();
@@ -114,6 +144,7 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         offline.stop().await?;
     }
     server.stop().await?;
+    drop(state);
     outcome
 }
 
@@ -169,17 +200,46 @@ async fn start_offline(
     }
 }
 
-/// Whether nothing says that this is another environment than development.
-fn developing(options: &Options) -> bool {
-    set(options, "environment").is_none_or(|environment| environment == "development")
+/// Refuses names that are of no variable, before anything is made; tells of those that may belong to
+/// another program.
+fn check_names(options: &Options) -> anyhow::Result<Manifest> {
+    let manifest = Manifest::load(&options.manifest)?;
+    let misnamed = misnamed(&manifest, &options.variables, &options.environment);
+    let (wrong, doubtful): (Vec<_>, Vec<_>) =
+        misnamed.into_iter().partition(|name| name.is_certain);
+    for name in doubtful {
+        eprintln!("Warning: {name}");
+    }
+    if wrong.is_empty() {
+        return Ok(manifest);
+    }
+    let mut lines: Vec<_> = wrong.iter().map(ToString::to_string).collect();
+    if wrong.iter().any(|name| name.meant.is_none()) {
+        let known: Vec<_> = manifest
+            .variables
+            .keys()
+            .map(|name| name.as_str())
+            .collect();
+        lines.push(format!("The variables are {}.", known.join(", ")));
+    }
+    bail!(lines.join("\n"))
+}
+
+/// Sets the environment to development, unless it was said to be another.
+fn develop(options: &mut Options) -> anyhow::Result<()> {
+    let said = set(options, "environment");
+    ensure!(
+        said.is_none_or(|said| said == "development"),
+        "--development contradicts the variable environment: leave one of them out"
+    );
+    let development = ("environment".to_owned(), "development".to_owned());
+    options.variables.push(development);
+    Ok(())
 }
 
 /// The value that somebody has set for a variable.
 fn set(options: &Options, name: &str) -> Option<OsString> {
-    let mut given = options.variables.iter().rev();
-    let given = given.find(|(given, _)| given == name);
-    let given = given.map(|(_, value)| OsString::from(value));
-    given.or_else(|| options.environment.variable(name))
+    development::value(&options.variables, &options.environment, name)
 }
 
 /// Says where the provider is, what is wrong with it, and what to try next.
@@ -221,6 +281,8 @@ fn greet(
         println!("Warning        {}", warning.as_str().unwrap_or_default());
     }
     let Some(credentials) = credentials else {
+        let environment = report["environment"].as_str().unwrap_or_default();
+        println!("Environment    {environment}");
         return Ok(());
     };
     let token = read(&credentials.api_token())?;

@@ -99,7 +99,7 @@ impl Provider {
             service: SERVICE.to_owned(),
             mpay: mpay(),
             provider: Certificate::from_pem(SERVICE_CERTIFICATE).unwrap(),
-            tls: conform::configure_tls(None, None).unwrap(),
+            tls: conform::configure_tls(None, None, false).unwrap(),
             orders: OrdersGiven::Api {
                 url: format!("{}/api", self.url.trim_end_matches('/')),
                 token: TOKEN.to_owned(),

@@ -18,6 +18,7 @@ use x509_cert::time::Time;
 use crate::algorithms::Hash;
 use crate::distinguished_name::DistinguishedName;
 use crate::link::Link;
+use crate::pem::{PemError, pem_blocks};
 
 /// The shortest RSA key, in bits.
 pub(crate) const MIN_KEY_BITS: usize = 2048;
@@ -26,7 +27,6 @@ pub(crate) const MIN_KEY_BITS: usize = 2048;
 const MAX_NAME_PARTS: usize = 64;
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-const END: &str = "-----END CERTIFICATE-----";
 
 /// An X.509 certificate with an RSA key of at least 2048 bits. Cloning is cheap.
 #[derive(Clone, PartialEq, Eq)]
@@ -43,6 +43,7 @@ struct Parsed {
     subject_name: DistinguishedName,
     issuer_name: DistinguishedName,
     serial: Vec<u8>,
+    has_negative_serial: bool,
     key_identifier: Vec<u8>,
     not_before: Timestamp,
     not_after: Timestamp,
@@ -62,10 +63,10 @@ pub enum CertificateError {
         /// How many there are.
         found: usize,
     },
-    /// Something other than certificates in the PEM text.
-    #[error("text that is no PEM certificate, after {after} certificates")]
+    /// A PEM block that is cut off or not base64.
+    #[error("a PEM block that is cut off or damaged, after {after} whole ones")]
     NotPem {
-        /// How many certificates were read before it.
+        /// How many blocks were read before it.
         after: usize,
     },
     /// The certificate is not DER as RFC 5280 defines it.
@@ -86,7 +87,7 @@ pub enum CertificateError {
 }
 
 impl Certificate {
-    /// Reads the one certificate of a PEM text.
+    /// Reads the one certificate of a text, PEM or base64, as [`pem_blocks`] reads it.
     ///
     /// # Errors
     ///
@@ -99,31 +100,32 @@ impl Certificate {
         }
     }
 
-    /// Reads all certificates of a PEM text (RFC 7468). Only white space may stand around them.
+    /// Reads all certificates of a text, PEM or base64, as [`pem_blocks`] reads it. Blocks of
+    /// other things, such as the key, are left out.
     ///
     /// # Errors
     ///
-    /// If there is none, anything else in the text, or one of them cannot be used.
+    /// If there is none, a block is damaged, or one of the certificates cannot be used.
     pub fn bundle_from_pem(pem: &str) -> Result<Vec<Certificate>, CertificateError> {
-        let mut certificates = Vec::new();
-        let mut rest = pem.trim();
-        if !rest.contains(BEGIN) {
-            return Err(CertificateError::NoCertificate);
+        let blocks = pem_blocks(pem).map_err(|error| match error {
+            PemError::Damaged { after } => CertificateError::NotPem { after },
+            PemError::OldEncryption => CertificateError::NoCertificate,
+        })?;
+        let certificates: Vec<_> = blocks
+            .iter()
+            .filter(|block| block.may_be_certificate())
+            .map(|block| match Certificate::from_der(block.certificate()) {
+                // Of a text without blocks it cannot be said that it was meant for one.
+                Err(CertificateError::Der(_)) if block.label().is_none() => {
+                    Err(CertificateError::NoCertificate)
+                }
+                read => read,
+            })
+            .collect::<Result<_, _>>()?;
+        match certificates.is_empty() {
+            true => Err(CertificateError::NoCertificate),
+            false => Ok(certificates),
         }
-        while !rest.is_empty() {
-            let not_pem = || CertificateError::NotPem {
-                after: certificates.len(),
-            };
-            let (block, after) = rest
-                .strip_prefix(BEGIN)
-                .and_then(|block| block.split_once(END))
-                .ok_or_else(not_pem)?;
-            let base64: String = block.split_ascii_whitespace().collect();
-            let der = Base64::decode_vec(&base64).map_err(|_| not_pem())?;
-            certificates.push(Certificate::from_der(&der)?);
-            rest = after.trim_start();
-        }
-        Ok(certificates)
     }
 
     /// Reads a certificate.
@@ -162,6 +164,7 @@ impl Certificate {
             subject_name: DistinguishedName::of(certificate.subject()),
             issuer_name: DistinguishedName::of(certificate.issuer()),
             serial: without_leading_zeros(serial).to_vec(),
+            has_negative_serial: serial.first().is_some_and(|first| first & 0x80 != 0),
             key_identifier: key_identifier(certificate),
             not_before: timestamp(&validity.not_before),
             not_after: timestamp(&validity.not_after),
@@ -181,7 +184,7 @@ impl Certificate {
         let lines: String = lines
             .map(|line| format!("{}\n", String::from_utf8_lossy(line)))
             .collect();
-        format!("{BEGIN}\n{lines}{END}\n")
+        format!("{BEGIN}\n{lines}-----END CERTIFICATE-----\n")
     }
 
     /// The subject's distinguished name, as RFC 4514 writes it: the most specific part first.
@@ -245,9 +248,25 @@ impl Certificate {
         &self.0.issuer_name
     }
 
-    /// The serial number, big-endian, without leading zeros.
+    /// The serial number, big-endian, without leading zeros; a negative one in two's complement.
     pub(crate) fn serial(&self) -> &[u8] {
         &self.0.serial
+    }
+
+    /// How far below zero the serial number is, big-endian, without leading zeros: RFC 5280 section
+    /// 4.1.2.2 forbids it, and authorities that took 32 random bits have done it.
+    pub(crate) fn negative_serial(&self) -> Option<Vec<u8>> {
+        self.0.has_negative_serial.then(|| {
+            let mut number: Vec<u8> = self.0.serial.iter().map(|byte| !byte).collect();
+            for byte in number.iter_mut().rev() {
+                let (next, carried) = byte.overflowing_add(1);
+                *byte = next;
+                if !carried {
+                    break;
+                }
+            }
+            without_leading_zeros(&number).to_vec()
+        })
     }
 
     /// The `SubjectKeyIdentifier`; where there is none, what it would be by the first method of

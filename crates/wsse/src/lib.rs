@@ -62,6 +62,7 @@ mod distinguished_name;
 mod envelope;
 mod link;
 pub mod names;
+mod pem;
 mod policy;
 #[cfg(feature = "sign")]
 mod sign;
@@ -83,6 +84,7 @@ pub use envelope::{Envelope, EnvelopeError};
 /// The arithmetic that computes RSA on this host: shown, and reported where it fails.
 pub use rsa_fma::Engine as RsaEngine;
 
+pub use pem::{PemBlock, PemError, pem_blocks};
 pub use policy::{Policy, Trust, TrustError};
 #[cfg(feature = "sign")]
 pub use sign::{Signer, SignerError};

@@ -14,6 +14,7 @@ use crate::algorithms::{Algorithms, Hash, SignatureMethod};
 use crate::certificate::{Certificate, CertificateError};
 use crate::datetime;
 use crate::names::{BASE64_BINARY, DS, EXC_C14N, SOAP, WSSE, WSU, X509_V3};
+use crate::pem::pem_blocks;
 use crate::write::Content;
 
 const BODY_ID: &str = "Body";
@@ -54,22 +55,30 @@ pub enum SignerError {
 }
 
 impl Signer {
-    /// Reads a private key (PKCS#8 or PKCS#1, not encrypted) and its certificate, both PEM.
+    /// Reads a private key (PKCS#8 or PKCS#1, not encrypted) and its certificate, both PEM or
+    /// base64 as [`pem_blocks`] reads them. Where a text holds a chain, or more than what it is
+    /// for, the certificate that belongs to the key is taken.
     ///
     /// # Errors
     ///
     /// If either cannot be read or they do not belong together; if the key is not RSA of at least
     /// 2048 bits.
     pub fn from_pem(private_key: &str, certificate: &str) -> Result<Signer, SignerError> {
-        let certificate = Certificate::from_pem(certificate)?;
-        let private_key = private_key.trim();
-        let key = RsaPrivateKey::from_pkcs8_pem(private_key)
-            .ok()
-            .or_else(|| RsaPrivateKey::from_pkcs1_pem(private_key).ok())
-            .ok_or(SignerError::PrivateKey)?;
-        if key.as_public_key() != certificate.key().as_rsa() {
-            return Err(SignerError::Mismatch);
+        let certificates = Certificate::bundle_from_pem(certificate)?;
+        let blocks = pem_blocks(private_key).map_err(|_| SignerError::PrivateKey)?;
+        let blocks = blocks.iter().filter(|block| block.may_be_key());
+        let keys: Vec<_> = blocks.filter_map(|block| key(block.content())).collect();
+        if keys.is_empty() {
+            return Err(SignerError::PrivateKey);
         }
+        let (key, certificate) = keys
+            .into_iter()
+            .find_map(|key| {
+                let own = |other: &&Certificate| *key.as_public_key() == *other.key().as_rsa();
+                let own = certificates.iter().find(own)?.clone();
+                Some((key, own))
+            })
+            .ok_or(SignerError::Mismatch)?;
         let token = Base64::encode_string(certificate.der());
         Ok(Signer {
             key: PrivateKey::new(key),
@@ -160,6 +169,12 @@ impl fmt::Debug for Signer {
             .field("certificate", &self.certificate)
             .finish_non_exhaustive()
     }
+}
+
+fn key(der: &[u8]) -> Option<RsaPrivateKey> {
+    RsaPrivateKey::from_pkcs8_der(der)
+        .ok()
+        .or_else(|| RsaPrivateKey::from_pkcs1_der(der).ok())
 }
 
 fn timestamp(created: Timestamp, lifetime: Duration) -> Option<String> {

@@ -2,8 +2,10 @@
 
 mod common;
 
+use base64ct::{Base64, Encoding};
 use common::{certificate, data, has_tool, path, run, signer, time, variant};
-use wsse::{Certificate, Signer};
+use std::time::Duration;
+use wsse::{Algorithms, Certificate, Envelope, Policy, Signer, Trust, Writer};
 
 #[test]
 fn a_certificate_tells_its_fields() {
@@ -58,24 +60,31 @@ fn openssl_tells_the_same() {
 }
 
 #[test]
-fn a_bundle_is_certificates_and_nothing_else() {
+fn a_bundle_is_read_as_people_have_it() {
     let (one, two) = (data("mpay.pem"), data("service.pem"));
-    let bundle = |pem: &str| Certificate::bundle_from_pem(pem);
-    assert_eq!(bundle(&one).expect("one").len(), 1);
-    assert_eq!(
-        bundle(&format!("\n {one}\r\n\n{two}  \n"))
-            .expect("two")
-            .len(),
-        2
-    );
     let key = data("service.key.pem");
+    let bundle = |pem: &str| Certificate::bundle_from_pem(pem);
+    let trusted = |pem: &str| {
+        // What OpenSSL calls so has settings of its own behind the certificate.
+        let der = Certificate::from_pem(pem).expect("one").der().to_vec();
+        let base64 = Base64::encode_string(&[&der, &[0x30, 0][..]].concat());
+        format!("-----BEGIN TRUSTED CERTIFICATE-----\n{base64}\n-----END TRUSTED CERTIFICATE-----")
+    };
+    for (pem, found) in [
+        (one.clone(), 1),
+        (format!("\n {one}\r\n\n{two}  \n"), 2),
+        (format!("subject=CN = x\n{one}issuer: y\n{two}"), 2),
+        (format!("{one}{key}"), 1),
+        (format!("{key}{one}{two}"), 2),
+        (format!("{}{two}", trusted(&one)), 2),
+    ] {
+        assert_eq!(bundle(&pem).expect("certificates").len(), found, "{pem}");
+    }
     for (pem, error) in [
         (String::new(), "NoCertificate"),
         ("mpay.pem".to_owned(), "NoCertificate"),
+        ("word".to_owned(), "NoCertificate"),
         (key.clone(), "NoCertificate"),
-        (format!("{one}junk"), "NotPem"),
-        (format!("junk\n{one}"), "NotPem"),
-        (format!("{one}{key}"), "NotPem"),
         (format!("{one}-----BEGIN CERTIFICATE-----\n"), "NotPem"),
         (one.replacen("MII", "*II", 1), "NotPem"),
         (one.replacen("MII", "AII", 1), "Der"),
@@ -89,6 +98,61 @@ fn a_bundle_is_certificates_and_nothing_else() {
     }
     let found = Certificate::from_pem(&format!("{one}{two}")).expect_err("two");
     assert_eq!(found.to_string(), "2 certificates where one was expected");
+}
+
+#[test]
+fn certificates_of_the_field_are_read() {
+    let one = Certificate::from_pem(&data("field/bag.pem")).expect("bag.pem");
+    assert_eq!(one.common_name().as_deref(), Some("MPay Field"));
+    for name in ["backslash-n.pem", "bare-base64.cer", "bom.pem", "both.pem"] {
+        let found = Certificate::from_pem(&data(&format!("field/{name}"))).expect(name);
+        assert_eq!(found, one, "{name}");
+    }
+    let both = data("field/both.pem");
+    Signer::from_pem(&both, &both).expect("a key and its certificate in one file");
+    let negative = Certificate::from_pem(&data("field/negative-serial.pem")).expect("negative");
+    assert_eq!(negative.serial_number(), "91d4c214");
+    let signer = Signer::from_pem(&both, &data("field/negative-serial.pem")).expect("its key");
+    let now = time("2026-01-01T00:00:00Z");
+    let mut body = Writer::new();
+    body.start_in("Ping", "urn:example");
+    let lifetime = Duration::from_secs(60);
+    let message = signer
+        .sign(&body.finish(), Algorithms::SHA1, now, lifetime)
+        .expect("a message");
+    let policy = Policy {
+        trust: Trust::pinned(vec![negative]),
+        ..common::policy(&[])
+    };
+    let envelope = Envelope::parse(message.as_bytes()).expect("an envelope");
+    envelope
+        .verify(&policy, now)
+        .expect("pinned, and embedded in the message");
+}
+
+#[test]
+fn of_a_chain_the_certificate_is_taken_that_fits_the_key() {
+    let (key, own) = (data("service.key.pem"), data("service.pem"));
+    let others = data("mpay.pem") + &data("chain/root.pem");
+    let stranger = data("stranger.key.pem");
+    for (key, certificates) in [
+        (key.clone(), format!("{others}{own}")),
+        (key.clone(), format!("{own}{others}")),
+        (format!("{stranger}{key}{own}"), format!("{others}{own}")),
+        (key.replace('\n', "\\n"), own.replace('\n', " ")),
+        (without_ends(&key), without_ends(&own)),
+        (without_ends(&data("service.pkcs1.pem")), own.clone()),
+    ] {
+        let signer = Signer::from_pem(&key, &certificates).expect("they fit");
+        assert_eq!(*signer.certificate(), certificate("service"));
+    }
+    let found = Signer::from_pem(&stranger, &(others + &own)).expect_err("none fits");
+    assert_eq!(variant(&found), "Mismatch");
+}
+
+fn without_ends(pem: &str) -> String {
+    let lines = pem.lines().filter(|line| !line.starts_with("-----"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[test]

@@ -1117,11 +1117,11 @@ const CASES: &[Case] = &[
         error: "BadName",
     },
     Case {
-        name: "a negative serial number",
+        name: "a sign without a serial number's digits",
         signed: &[],
         then: &[(
             KEY,
-            "<X509Data><X509IssuerSerial><X509IssuerName>CN=mpay.example</X509IssuerName><X509SerialNumber>-1</X509SerialNumber></X509IssuerSerial></X509Data>",
+            "<X509Data><X509IssuerSerial><X509IssuerName>CN=mpay.example</X509IssuerName><X509SerialNumber>--1</X509SerialNumber></X509IssuerSerial></X509Data>",
         )],
         error: "BadSerialNumber",
     },

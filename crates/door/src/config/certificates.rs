@@ -6,7 +6,8 @@ use super::{Environment, reader::Reader};
 pub const DEVELOPMENT_CERTIFICATE: &str = "DEVELOPMENT ONLY";
 
 impl Reader<'_> {
-    /// The certificates of a variable, PEM, one after the other. A mistake is noted, and is `None`.
+    /// The certificates of a variable, as [`wsse::pem_blocks`] reads them. A mistake is noted, and is
+    /// `None`.
     pub fn certificates(
         &mut self,
         variable: &'static str,
@@ -16,10 +17,23 @@ impl Reader<'_> {
         let certificates = Certificate::bundle_from_pem(bundle)
             .map_err(|error| self.error(variable, in_own_words(&error)))
             .ok()?;
+        self.warn_of_key(variable);
         for certificate in &certificates {
             self.refuse_development(variable, certificate, environment);
         }
         Some(certificates)
+    }
+
+    /// Warns of a private key beside certificates: more components are given them than the key.
+    pub fn warn_of_key(&mut self, variable: &'static str) {
+        let text = self.variables.get(variable).unwrap_or_default();
+        if text.contains("PRIVATE KEY-----") {
+            self.warning(
+                variable,
+                "has a private key beside its certificates: leave the certificates there alone"
+                    .to_owned(),
+            );
+        }
     }
 
     /// Refuses a development certificate elsewhere than on a developer's machine.

@@ -101,9 +101,11 @@ impl Variables {
         VariablesDigest(mac.finalize().into_bytes().into())
     }
 
-    /// The value without white space around it; `None` where it is empty.
+    /// The value without white space around it, and without the byte order mark of a file that an
+    /// editor of Windows saved; `None` where it is empty.
     pub fn get(&self, name: &'static str) -> Option<&str> {
-        let value = self.values.get(name)?.trim();
+        let value = self.values.get(name)?;
+        let value = value.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
         (!value.is_empty()).then_some(value)
     }
 

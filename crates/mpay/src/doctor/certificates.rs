@@ -32,16 +32,26 @@ pub fn examine(texts: &Texts<'_>, now: Timestamp, findings: &mut Findings) -> Ce
     let own = parse_plain(texts.service_certificate.as_bytes()).unwrap_or_default();
     let mpay = parse_plain(texts.mpay_certificates.as_bytes()).unwrap_or_default();
     let authorities = parse_plain(texts.mpay_authorities.as_bytes()).unwrap_or_default();
-    // The first of several is the one that is meant where a chain was pasted.
-    let certificate = own.certificates.first().cloned();
-    if own.certificates.len() > 1 {
+    // Of a chain the one of the key is taken; otherwise the first is meant.
+    let of_key =
+        |certificate: &&Certificate| key.as_ref().is_some_and(|key| certificate.is_of(key));
+    let fitting = own.certificates.iter().find(of_key);
+    let certificate = fitting.or(own.certificates.first()).cloned();
+    if own.certificates.len() > 1 && fitting.is_none() {
         findings.wrong(
             "service-certificate",
             format!(
-                "service_certificate holds {} certificates",
+                "service_certificate holds {} certificates, and none of them belongs to service_key",
                 own.certificates.len()
             ),
-            "Leave only the first, whose subject is your institution: the provider sends no chain.",
+            "Put the certificate there that was made for the key, whose subject is your institution.",
+        );
+    }
+    if !own.keys.is_empty() {
+        findings.warning(
+            "service-certificate",
+            "service_certificate holds a private key too, and both components are given it",
+            "Leave the certificate there alone: service_key is the variable of the key, which the component with the order API is never given.",
         );
     }
     if let Some(certificate) = &certificate {

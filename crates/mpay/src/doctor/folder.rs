@@ -1,15 +1,15 @@
 //! A folder with a `spin.toml`.
 
-use std::{ffi::OsString, fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::bail;
 use jiff::Timestamp;
-use mpay::development::Credentials;
+use mpay::development::{Credentials, is_meant};
 use mpay_door::{
     Configuration,
     config::{ConfigError, Environment, Misconfigured, Unread, Variables},
 };
-use mpay_host::{Environment as DotEnv, Manifest, Variables as Resolved};
+use mpay_host::{Environment as DotEnv, Manifest, Variables as Resolved, misnamed};
 use mpay_office::config::Config as OfficeConfig;
 use mpay_provider::config::Config;
 
@@ -72,15 +72,22 @@ pub fn examine(
     examine_files(folder, findings);
 
     let environment = read_environment(folder, findings);
-    let environment = |name: &str| environment.get(name);
+    examine_names(&manifest, given, &environment, findings);
     let mut given = given.to_vec();
+    // What is of no variable was told of.
+    given.retain(|(name, _)| {
+        manifest
+            .variables
+            .keys()
+            .any(|known| known.as_str() == name)
+    });
     add_development(
         &mut given,
-        environment,
+        &environment,
         setup.credentials.as_ref(),
         findings,
     )?;
-    let resolved = match Resolved::resolve(&manifest, &given, environment) {
+    let resolved = match Resolved::resolve(&manifest, &given, |name| environment.get(name)) {
         Ok(resolved) => resolved,
         Err(error) => {
             findings.wrong(
@@ -176,33 +183,44 @@ fn read_environment(folder: &Path, findings: &mut Findings) -> DotEnv {
     environment
 }
 
+/// Names that are of no variable, which Spin reads past without a word.
+fn examine_names(
+    manifest: &Manifest,
+    given: &[(String, String)],
+    environment: &DotEnv,
+    findings: &mut Findings,
+) {
+    for name in misnamed(manifest, given, environment) {
+        let text = name.to_string();
+        match name.is_certain {
+            true => findings.wrong(
+                "variable-name",
+                text,
+                "Spin reads past a name that it does not know, and `mpay up` does not start with one: take the name from spin.toml, in capitals and with SPIN_VARIABLE_ in front where it stands in the environment or in .env.",
+            ),
+            false => findings.warning(
+                "variable-name",
+                text,
+                "In .env a variable's name is in capitals and begins with SPIN_VARIABLE_; leave it if it belongs to another program.",
+            ),
+        }
+    }
+}
+
 /// In a folder with development credentials `mpay up` takes these where nothing else is said.
 fn add_development(
     given: &mut Vec<(String, String)>,
-    environment: impl Fn(&str) -> Option<OsString>,
+    environment: &DotEnv,
     credentials: Option<&Credentials>,
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
     let Some(credentials) = credentials else {
         return Ok(());
     };
-    let named = given.iter().rev().find(|(name, _)| name == "environment");
-    let named = named.map(|(_, value)| OsString::from(value));
-    let named = named.or_else(|| environment("SPIN_VARIABLE_ENVIRONMENT"));
-    if named.is_some_and(|named| named != "development") {
+    if !is_meant(given, environment) {
         return Ok(());
     }
-    let has_own = |name: &str| {
-        given.iter().any(|(given, _)| given == name)
-            || environment(&format!("SPIN_VARIABLE_{}", name.to_ascii_uppercase())).is_some()
-    };
-    let added: Vec<_> = credentials
-        .variables()?
-        .into_iter()
-        .filter(|(name, _)| !has_own(name))
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
-    given.extend(added);
+    credentials.complete(given, environment)?;
     findings.note(
         "development",
         format!("development credentials of {} are used, as by `mpay up`", credentials.folder().display()),

@@ -26,10 +26,8 @@ pub struct Reply {
 }
 
 impl Http {
-    /// A client that waits so long; `trusting` takes any TLS certificate, for the time after that
-    /// was found to be wrong.
-    pub fn new(timeout: Duration, trusting: bool) -> Http {
-        let tls = TlsConfig::builder().disable_verification(trusting).build();
+    /// A client that waits so long, and speaks TLS so.
+    pub fn new(timeout: Duration, tls: TlsConfig) -> Http {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(timeout))

@@ -12,7 +12,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::bail;
 use clap::Args;
-use mpay_host as host;
+use mpay::{roles::Tls, text::parse_argument};
 use serde::Serialize;
 
 use crate::{
@@ -38,7 +38,7 @@ pub struct Arguments {
     #[arg(value_name = "DIR|URL", default_value = ".")]
     targets: Vec<String>,
     /// A variable's value, or a file that holds it, as for `mpay up` and `spin up`.
-    #[arg(long = "variable", value_name = "NAME=VALUE|NAME=@FILE", value_parser = host::parse_argument)]
+    #[arg(long = "variable", value_name = "NAME=VALUE|NAME=@FILE", value_parser = parse_argument)]
     variables: Vec<(String, String)>,
     /// A private key that plays MPay's, for signed calls [default: the folder's development key].
     #[arg(long, value_name = "FILE")]
@@ -51,6 +51,8 @@ pub struct Arguments {
     /// The certificate that the provider should sign with [default: the folder's].
     #[arg(long, value_name = "FILE")]
     provider_certificate: Option<PathBuf>,
+    #[command(flatten)]
+    tls: Tls,
     /// ServiceID for the signed calls [default: the folder's first].
     #[arg(long, value_name = "ID")]
     service: Option<String>,
@@ -148,7 +150,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let timeout = Duration::from_secs(arguments.timeout);
         for url in urls {
             let mut findings = Findings::of(url);
-            provider::examine(url, &caller, timeout, &mut findings)?;
+            provider::examine(url, &caller, &arguments.tls, timeout, &mut findings)?;
             all.push(findings);
         }
     }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use mpay::roles::Tls;
 use mpay_ledger::digest::sha256;
+use ureq::tls::TlsConfig;
 use wsse::{Algorithms, Certificate, Document, Hash, SecurityError, Verified};
 
 use super::{
@@ -43,13 +45,16 @@ struct Examination<'a> {
 pub fn examine(
     url: &str,
     caller: &Caller,
+    tls: &Tls,
     timeout: Duration,
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
+    // Takes any certificate, for the time after one was found to be wrong.
+    let trusting = tls.config(true)?;
     let (host, port, is_tls) = host_of(url)?;
     let mut examination = Examination {
         url: url.split(['?', '#']).next().unwrap_or(url).to_owned(),
-        http: Http::new(timeout, false),
+        http: Http::new(timeout, tls.config(false)?),
         caller,
         tls: None,
         ahead: 0,
@@ -58,7 +63,7 @@ pub fn examine(
     if is_tls {
         examination.look_at_tls(&host, port, timeout);
     }
-    if !examination.reach(timeout) {
+    if !examination.reach(timeout, trusting) {
         return Ok(());
     }
     examination.ask_for_the_wsdl();
@@ -132,7 +137,7 @@ impl Examination<'_> {
     }
 
     /// Asks for `/health`. Gives whether it makes sense to go on.
-    fn reach(&mut self, timeout: Duration) -> bool {
+    fn reach(&mut self, timeout: Duration, trusting: TlsConfig) -> bool {
         let base = self.url.trim_end_matches('/');
         let base = base.strip_suffix("/ServiceProvider.svc").unwrap_or(base);
         let base = base.to_owned();
@@ -143,10 +148,10 @@ impl Examination<'_> {
                 self.findings.wrong(
                     "tls",
                     format!("the TLS certificate is not accepted: {error}"),
-                    "MPay would not connect either: use one of a public authority, for this host name, with its intermediate certificates.",
+                    "MPay would not connect either: use one of a public authority, for this host name, with its intermediate certificates. If it is of an authority of your own on purpose, give that with --tls-authority.",
                 );
                 // The rest can be looked at all the same: nothing secret is sent.
-                self.http = Http::new(timeout, true);
+                self.http = Http::new(timeout, trusting);
                 match self.http.get(&health) {
                     Ok(reply) => reply,
                     Err(error) => return self.unreachable(&error),

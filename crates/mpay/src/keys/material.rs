@@ -4,15 +4,16 @@ use std::path::Path;
 
 use ::pkcs12::pbe_params::EncryptedPrivateKeyInfo;
 use anyhow::{Context, bail, ensure};
-use base64ct::{Base64, Encoding};
 use der::{Decode, Encode, asn1::ObjectIdentifier};
 use jiff::Timestamp;
+use mpay::text::decoded;
 use mpay_ledger::digest::hex;
 use pem_rfc7468::LineEnding;
 use pkcs8::{DecodePrivateKey, PrivateKeyInfoRef};
 use rsa::{RsaPrivateKey, RsaPublicKey, pkcs1::DecodeRsaPrivateKey, traits::PublicKeyParts};
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
+use wsse::{PemBlock, PemError, pem_blocks};
 use x509_cert::{
     ext::pkix::{
         BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName, SubjectKeyIdentifier,
@@ -32,6 +33,8 @@ const SERVER_AUTHENTICATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.
 /// What one file holds, in its order.
 #[derive(Default)]
 pub struct Material {
+    /// Where it is from, for errors.
+    pub source: String,
     /// Private keys, with how the file keeps them.
     pub keys: Vec<PrivateKey>,
     /// Certificates.
@@ -79,7 +82,11 @@ pub fn read(file: &Path, passphrase: &Passphrase) -> anyhow::Result<Material> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let bytes = Zeroizing::new(bytes);
     let name = file.display().to_string();
-    parse(&bytes, &mut || passphrase.get(&name)).with_context(|| name.clone())
+    let material = parse(&bytes, &mut || passphrase.get(&name)).with_context(|| name.clone())?;
+    Ok(Material {
+        source: name,
+        ..material
+    })
 }
 
 /// Reads what is not encrypted.
@@ -91,75 +98,75 @@ type Ask<'a> = dyn FnMut() -> anyhow::Result<Zeroizing<String>> + 'a;
 
 fn parse(bytes: &[u8], ask: &mut Ask<'_>) -> anyhow::Result<Material> {
     let mut material = Material::default();
-    match std::str::from_utf8(bytes) {
-        Ok(text) if text.contains("-----BEGIN ") => material.add_pem(text, ask)?,
-        _ => material.add_der(bytes, ask)?,
+    let text = decoded(bytes).map(Zeroizing::new);
+    let blocks = match &text {
+        Some(text) => pem_blocks(text).map_err(|error| match error {
+            PemError::OldEncryption => anyhow::anyhow!(OLD_ENCRYPTION),
+            error => error.into(),
+        })?,
+        None => Vec::new(),
+    };
+    match blocks.is_empty() {
+        false => material.add_blocks(&blocks, ask)?,
+        true => material.add_der(bytes, ask)?,
     }
     Ok(material)
 }
 
 impl Material {
-    /// The one key.
+    /// The one key, or of several the one that has its certificate here.
     pub fn key(&self) -> anyhow::Result<&PrivateKey> {
         match self.keys.as_slice() {
             [key] => Ok(key),
-            [] => bail!("there is no private key"),
-            keys => bail!(
-                "there are {} private keys where one was expected",
-                keys.len()
-            ),
+            [] => bail!("there is no private key in {}", self.source),
+            keys => keys
+                .iter()
+                .find(|key| self.certificates.iter().any(|own| own.is_of(&key.key)))
+                .with_context(|| {
+                    format!(
+                        "there are {} private keys in {}, and no certificate of any",
+                        keys.len(),
+                        self.source
+                    )
+                }),
         }
     }
 
     /// The certificate of the key, or the only one where there is no key.
     pub fn certificate(&self) -> anyhow::Result<&Certificate> {
-        if let [key] = self.keys.as_slice()
-            && let Some(own) = self.certificates.iter().find(|c| c.is_of(&key.key))
-        {
+        let of_a_key =
+            |certificate: &&Certificate| self.keys.iter().any(|key| certificate.is_of(&key.key));
+        if let Some(own) = self.certificates.iter().find(of_a_key) {
             return Ok(own);
         }
         match self.certificates.as_slice() {
             [certificate] => Ok(certificate),
-            [] => bail!("there is no certificate"),
+            [] => bail!("there is no certificate in {}", self.source),
             several => bail!(
-                "there are {} certificates, and none belongs to the private key",
-                several.len()
+                "there are {} certificates in {}, and none belongs to the private key",
+                several.len(),
+                self.source
             ),
         }
     }
 
-    /// RFC 7468; text around the blocks, as OpenSSL writes it, is skipped.
-    fn add_pem(&mut self, text: &str, ask: &mut Ask<'_>) -> anyhow::Result<()> {
-        let mut rest = text;
-        while let Some((_, block)) = rest.split_once("-----BEGIN ") {
-            let (label, block) = block.split_once("-----").context("a broken PEM block")?;
-            let end = format!("-----END {label}-----");
-            let (content, after) = block
-                .split_once(end.as_str())
-                .with_context(|| format!("no `{end}`"))?;
-            rest = after;
-            ensure!(
-                !content.contains("Proc-Type:"),
-                "the key is encrypted in OpenSSL's old way; `openssl pkcs8 -topk8 -in OLD.pem -out NEW.pem` writes it as PKCS#8"
-            );
-            let base64: Zeroizing<String> =
-                Zeroizing::new(content.split_ascii_whitespace().collect());
-            let der = Base64::decode_vec(&base64)
-                .map(Zeroizing::new)
-                .map_err(|_| anyhow::anyhow!("the PEM block `{label}` is not base64"))?;
-            match label {
-                "CERTIFICATE" | "TRUSTED CERTIFICATE" | "X509 CERTIFICATE" => {
-                    self.certificates.push(Certificate::from_der(&der)?);
+    fn add_blocks(&mut self, blocks: &[PemBlock], ask: &mut Ask<'_>) -> anyhow::Result<()> {
+        for block in blocks {
+            let der = block.content();
+            match block.label() {
+                Some("CERTIFICATE" | "TRUSTED CERTIFICATE" | "X509 CERTIFICATE") => {
+                    self.certificates
+                        .push(Certificate::from_der(block.certificate())?);
                 }
-                "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
-                    self.requests.push(Request::from_der(&der)?);
+                Some("CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST") => {
+                    self.requests.push(Request::from_der(der)?);
                 }
-                "PRIVATE KEY" | "RSA PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => {
-                    self.add_der(&der, ask)?;
+                Some("PRIVATE KEY" | "RSA PRIVATE KEY" | "ENCRYPTED PRIVATE KEY") | None => {
+                    self.add_der(der, ask)?;
                 }
-                "PKCS7" | "CMS" => bail!(PKCS7),
+                Some("PKCS7" | "CMS") => bail!(PKCS7),
                 // Parameters of other algorithms, public keys.
-                _ => {}
+                Some(_) => {}
             }
         }
         ensure!(
@@ -213,6 +220,7 @@ impl Material {
     }
 }
 
+const OLD_ENCRYPTION: &str = "the key is encrypted in OpenSSL's old way; `openssl pkcs8 -topk8 -in OLD.pem -out NEW.pem` writes it as PKCS#8";
 const PKCS7: &str = "PKCS#7 (.p7b) holds certificates in another form; `openssl pkcs7 -print_certs -in FILE -out certificates.pem` writes them as PEM (add `-inform der` if the file is binary)";
 
 impl Certificate {

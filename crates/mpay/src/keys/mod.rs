@@ -1,6 +1,7 @@
 //! `mpay keys`: keys, requests and certificates, from the first request to the variables of the
 //! provider.
 
+mod ber;
 mod export;
 pub mod material;
 mod new;

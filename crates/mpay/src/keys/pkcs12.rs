@@ -3,6 +3,7 @@
 //!
 //! They are only read. The legacy ciphers live here and nowhere else.
 
+use super::ber::to_der;
 use anyhow::{Context, bail, ensure};
 use cbc::cipher::{BlockCipherDecrypt, BlockModeDecrypt, KeyInit, KeyIvInit, block_padding::Pkcs7};
 use cms::{content_info::ContentInfo, encrypted_data::EncryptedData};
@@ -39,29 +40,35 @@ pub struct Contents {
 }
 
 /// Whether these bytes are a PKCS#12 file.
-pub fn is_pkcs12(der: &[u8]) -> bool {
-    Pfx::from_der(der).is_ok()
+pub fn is_pkcs12(bytes: &[u8]) -> bool {
+    Pfx::from_der(&der(bytes)).is_ok()
+}
+
+/// The standard asks for BER (RFC 7292 section 4).
+fn der(ber: &[u8]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(to_der(ber).unwrap_or_else(|| ber.to_vec()))
 }
 
 /// Opens a PKCS#12 file.
-pub fn open(der: &[u8], passphrase: &str) -> anyhow::Result<Contents> {
-    let pfx = Pfx::from_der(der).context("not a PKCS#12 file in DER")?;
+pub fn open(bytes: &[u8], passphrase: &str) -> anyhow::Result<Contents> {
+    let pfx = Pfx::from_der(&der(bytes)).context("not a PKCS#12 file")?;
     ensure!(
         pfx.auth_safe.content_type == DATA,
         "the PKCS#12 file is sealed with a public key, not with a passphrase; ask for one with a passphrase"
     );
+    // What is checked are the bytes as they are.
     let safes = octets(&pfx.auth_safe.content)?;
     if let Some(mac) = &pfx.mac_data {
         check(mac, passphrase, safes.as_bytes())?;
     }
     let mut contents = Contents::default();
-    for safe in AuthenticatedSafe::from_der(safes.as_bytes())? {
+    for safe in AuthenticatedSafe::from_der(&der(safes.as_bytes()))? {
         let bags = match safe.content_type {
             DATA => Zeroizing::new(octets(&safe.content)?.into_bytes().into()),
             ENCRYPTED_DATA => decrypt_safe(&safe, passphrase)?,
             other => bail!("a part of the PKCS#12 file is of the kind {other}, which is not read"),
         };
-        contents.add(SafeContents::from_der(&bags)?, passphrase)?;
+        contents.add(SafeContents::from_der(&der(&bags))?, passphrase)?;
     }
     Ok(contents)
 }

@@ -1,6 +1,9 @@
 //! `mpay keys variables`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -43,7 +46,10 @@ pub struct Arguments {
 
 /// Writes them.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let mut all = Material::default();
+    let mut all = Material {
+        source: list(&arguments.files),
+        ..Material::default()
+    };
     for file in &arguments.files {
         let material = material::read(file, &arguments.passphrase)?;
         all.keys.extend(material.keys);
@@ -79,26 +85,65 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             key_pem.trim(),
             certificate_pem.trim()
         ));
-        write_secret(&file, text.as_bytes())?;
-        page.field("Written", file.display().to_string());
+        match is_there(&file, text.as_bytes()) {
+            true => page.field("Left as it is", file.display().to_string()),
+            false => {
+                write_secret(&file, text.as_bytes())?;
+                page.field("Written", file.display().to_string());
+            }
+        }
         page.gap();
         page.line(
             "`spin up` reads it in the folder where it is started. Keep it out of version control.",
         );
     } else {
-        let key_file = arguments.out.join("service.key.pem");
+        let mut key_file = arguments.out.join("service.key.pem");
+        // The encrypted key that `mpay keys new` made stays: it is the copy to keep.
+        let encrypted = arguments
+            .files
+            .iter()
+            .find(|file| is_same_file(file, &key_file));
+        let encrypted = encrypted.filter(|_| key.encrypted);
+        if let Some(file) = encrypted {
+            page.field("Left as it is", format!("{}, encrypted", file.display()));
+            key_file = arguments.out.join("service.plain.key.pem");
+        }
         let certificate_file = arguments.out.join("service.pem");
-        refuse_existing([key_file.as_path(), certificate_file.as_path()])?;
-        write_secret(&key_file, key_pem.as_bytes())?;
-        write_public(&certificate_file, certificate_pem.as_bytes())?;
+        let has_key = holds(&key_file, |there| {
+            there.keys.iter().any(|own| own.key == key.key)
+        });
+        let has_certificate = holds(&certificate_file, |there| {
+            there
+                .certificates
+                .iter()
+                .any(|own| own.der == certificate.der)
+        });
+        let new = [
+            (has_key, key_file.as_path()),
+            (has_certificate, certificate_file.as_path()),
+        ];
+        refuse_existing(new.iter().filter(|(has, _)| !has).map(|(_, file)| *file))?;
+        let said = |has: bool, file: &Path| match has {
+            true => format!(
+                "{}\nwas there already, and is left as it is",
+                file.display()
+            ),
+            false => file.display().to_string(),
+        };
+        if !has_key {
+            write_secret(&key_file, key_pem.as_bytes())?;
+        }
+        if !has_certificate {
+            write_public(&certificate_file, certificate_pem.as_bytes())?;
+        }
         page.field(
             "Key",
             format!(
                 "{}\nNOT encrypted, readable by its owner alone",
-                key_file.display()
+                said(has_key, &key_file)
             ),
         );
-        page.field("Certificate", certificate_file.display().to_string());
+        page.field("Certificate", said(has_certificate, &certificate_file));
         page.gap();
         page.line("Start the provider with them:");
         page.line(format!(
@@ -109,4 +154,35 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     page.print()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a file of text, which nobody is asked a passphrase for, holds it already.
+fn holds(file: &Path, what: impl Fn(&Material) -> bool) -> bool {
+    let Ok(bytes) = std::fs::read(file).map(Zeroizing::new) else {
+        return false;
+    };
+    let is_text = std::str::from_utf8(&bytes).is_ok();
+    is_text && material::parse_plain(&bytes).is_ok_and(|there| what(&there))
+}
+
+/// Whether a file holds just this.
+fn is_there(file: &Path, content: &[u8]) -> bool {
+    std::fs::read(file)
+        .map(Zeroizing::new)
+        .is_ok_and(|there| *there == *content)
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
+}
+
+fn list(files: &[PathBuf]) -> String {
+    let names: Vec<_> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    names.join(" and ")
 }

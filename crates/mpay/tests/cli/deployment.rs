@@ -42,9 +42,20 @@ impl Place {
         self.0.path()
     }
 
+    /// Starts the command with all that it needs, and waits until it is ready. Another may serve
+    /// the same store.
+    pub fn up_shared(&self) -> Deployed {
+        let mut command = self.command();
+        command.arg("--shared");
+        self.start(command)
+    }
+
     /// Starts the command with all that it needs, and waits until it is ready.
     pub fn up(&self) -> Deployed {
-        let mut command = self.command();
+        self.start(self.command())
+    }
+
+    fn start(&self, mut command: Command) -> Deployed {
         for (name, value) in Self::variables() {
             let value = match value.starts_with("-----") {
                 true => {
@@ -104,7 +115,8 @@ impl Deployed {
                 .expect("mpay up ended before it was ready")
                 .unwrap();
             if let Some(health) = line.strip_prefix("Health") {
-                break health.trim().strip_suffix("health").unwrap().to_owned();
+                let (provider, _office) = health.split_once(" and ").unwrap();
+                break provider.trim().strip_suffix("health").unwrap().to_owned();
             }
         };
         // What it says later must find somebody who listens.

@@ -317,7 +317,7 @@ fn an_env_file_is_read_beneath_the_environment_and_the_command_line() {
     std::fs::write(below.join(".env"), "SPIN_VARIABLE_API_TOKEN='top secret\n").unwrap();
     let said = failed();
     assert!(
-        said.contains(".env has a line that cannot be read") && !said.contains("top secret"),
+        said.contains(".env, line 1, cannot be read") && !said.contains("top secret"),
         "{said}"
     );
 }
@@ -375,6 +375,85 @@ fn what_cannot_work_says_why_and_what_to_do() {
         "/nonexistent",
     ]));
     assert!(error.contains("/nonexistent"), "{error}");
+}
+
+/// A folder with the manifest and nothing else, so that whatever is made is seen.
+fn bare() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("spin.toml");
+    std::fs::copy(workspace().join("spin.toml"), manifest).unwrap();
+    folder
+}
+
+#[test]
+fn a_name_of_no_variable_is_told_before_anything_is_made() {
+    let folder = bare();
+    let failed = |environment: &[(&str, &str)], arguments: &[&str]| {
+        let mut command = mpay();
+        command.arg("up").args(arguments).current_dir(folder.path());
+        let output = command.envs(environment.iter().copied()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(!folder.path().join("certs").exists());
+        assert!(!folder.path().join(".spin").exists());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = failed(&[], &["--variable", "servic_ids=TAX"]);
+    assert!(
+        said.contains(
+            "--variable servic_ids: there is no such variable: did you mean service_ids?"
+        ),
+        "{said}"
+    );
+    let said = failed(&[], &["--variable", "colour=red"]);
+    assert!(
+        said.contains("The variables are accept_sha1, api_read_token, "),
+        "{said}"
+    );
+    let said = failed(&[("SPIN_VARIABLE_SERVICE_ID", "TAX")], &[]);
+    assert!(said.contains("SPIN_VARIABLE_SERVICE_ID in the environment is of no variable: did you mean SPIN_VARIABLE_SERVICE_IDS?"), "{said}");
+    std::fs::write(
+        folder.path().join(".env"),
+        "SERVICE_IDS=TAX\nSPIN_VARIABLE_API_TOCKEN=x\n",
+    )
+    .unwrap();
+    let said = failed(&[], &[]);
+    for line in [
+        "Warning: SERVICE_IDS in .env is not read: did you mean SPIN_VARIABLE_SERVICE_IDS?",
+        "mpay: SPIN_VARIABLE_API_TOCKEN in .env is of no variable: did you mean SPIN_VARIABLE_API_TOKEN?",
+    ] {
+        assert!(said.contains(line), "{said}");
+    }
+}
+
+#[test]
+fn whoever_gives_keys_and_no_environment_gets_what_spin_would_start() {
+    let place = Place::new();
+    let start = |development: bool| {
+        let mut command = place.command();
+        for (name, value) in Place::variables() {
+            if name != "environment" {
+                command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);
+            }
+        }
+        if development {
+            command.args(["--development", "--offline-listen", "127.0.0.1:0"]);
+        }
+        Deployed::start(&mut command).get("health")["environment"].clone()
+    };
+    assert_eq!(start(false), "production");
+    assert!(!place.folder().join("certs").exists());
+    assert_eq!(start(true), "development");
+    assert!(place.folder().join("certs/dev").exists());
+
+    // A deployment whose variables are missing is no deployment, but says so by its environment.
+    let output = place
+        .command()
+        .args(["--development", "--variable", "environment=production"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("--development contradicts"), "{said}");
 }
 
 #[test]

@@ -224,16 +224,72 @@ fn an_authority_in_the_place_of_a_signer_is_found() {
 }
 
 #[test]
-fn a_chain_in_the_own_place_is_found() {
-    Deployment::with(
-        "service_certificate",
-        &(read("service.pem") + &read("chain/root.pem")),
-    )
-    .finds(
-        "wrong",
-        "service-certificate",
-        &["holds 2 certificates", "Leave only the first"],
-    );
+fn of_a_chain_in_the_own_place_the_certificate_of_the_key_is_taken() {
+    let chain = read("chain/root.pem") + &read("service.pem");
+    Deployment::with("service_certificate", &chain)
+        .doctor(&[])
+        .expect(
+            0,
+            &[
+                "service_key belongs to service_certificate",
+                "Nothing is wrong.",
+            ],
+        );
+    Deployment::with("service_certificate", &chain)
+        .and("service_key", &read("stranger.key.pem"))
+        .doctor(&[])
+        .expect(
+            1,
+            &["holds 2 certificates, and none of them belongs to service_key"],
+        );
+}
+
+#[test]
+fn keys_and_certificates_are_read_as_people_have_them() {
+    let field = |name: &str| fs::read_to_string(data("field").join(name)).unwrap();
+    for name in ["bag.pem", "bom.pem", "backslash-n.pem", "bare-base64.cer"] {
+        let deployment = Deployment::with("service_key", &field("both.pem"))
+            .and("service_certificate", &field(name));
+        let outcome = deployment.doctor(&[]);
+        outcome.expect(
+            0,
+            &[
+                "service_key belongs to service_certificate",
+                "Nothing is wrong.",
+            ],
+        );
+    }
+    Deployment::with("service_key", &field("both.pem"))
+        .and("service_certificate", &field("both.pem"))
+        .finds(
+            "warning",
+            "service-certificate",
+            &["holds a private key too"],
+        );
+
+    // Files that Spin reads no text of.
+    let mut deployment = Deployment::new();
+    deployment
+        .variables
+        .retain(|(name, _)| name != "service_certificate");
+    let file = deployment.path().join("service.cer");
+    let argument = format!("service_certificate=@{}", file.display());
+    let pem = read("service.pem");
+    let utf16: Vec<u8> = format!("\u{feff}{pem}")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let der = wsse::Certificate::from_pem(&pem).unwrap().der().to_vec();
+    for bytes in [utf16, der] {
+        fs::write(&file, bytes).unwrap();
+        deployment.doctor(&["--variable", &argument]).expect(
+            0,
+            &[
+                "service_key belongs to service_certificate",
+                "Nothing is wrong.",
+            ],
+        );
+    }
 }
 
 #[test]
@@ -303,8 +359,8 @@ fn wrong_variables_are_found() {
     Deployment::with("clock_skew", "soon").finds("wrong", "variables", &["clock_skew"]);
     Deployment::with("servic_ids", "TAX").finds(
         "wrong",
-        "variables",
-        &["no variable `servic_ids`"],
+        "variable-name",
+        &["--variable servic_ids", "did you mean service_ids?"],
     );
     Deployment::with("public_url", "http://plati.exemplu.md/").finds(
         "warning",
@@ -395,6 +451,41 @@ fn variables_of_an_env_file_are_read_and_never_shown() {
     write("SPIN_VARIABLE_API_TOKEN='top secret\n", 0o600);
     let outcome = deployment
         .doctor(&[])
-        .expect(1, &[".env has a line that cannot be read", "NAME=VALUE"]);
+        .expect(1, &[".env, line 1, cannot be read", "NAME=VALUE"]);
     assert!(!outcome.stdout.contains("top secret") && !outcome.stderr.contains("top secret"));
+}
+
+#[test]
+fn names_that_are_of_no_variable_are_found_in_an_env_file_and_the_environment() {
+    let deployment = Deployment::new();
+    let env = deployment.path().join(".env");
+    let write = |text: &str| {
+        fs::write(&env, text).unwrap();
+        fs::set_permissions(&env, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    write("SPIN_VARIABLE_SERVICE_ID=TAX\n");
+    let meant = "did you mean SPIN_VARIABLE_SERVICE_IDS?";
+    deployment.finds(
+        "wrong",
+        "variable-name",
+        &["SPIN_VARIABLE_SERVICE_ID in .env", meant],
+    );
+    write("SERVICE_IDS=TAX\n");
+    deployment.finds(
+        "warning",
+        "variable-name",
+        &["SERVICE_IDS in .env is not read", meant],
+    );
+    write("");
+    let mut command = mpay(deployment.path());
+    command
+        .args(["doctor", "."])
+        .env("SPIN_VARIABLE_API_TOCKEN", "x");
+    Outcome::of(command.output().unwrap()).expect(
+        1,
+        &[
+            "SPIN_VARIABLE_API_TOCKEN in the environment",
+            "did you mean SPIN_VARIABLE_API_TOKEN?",
+        ],
+    );
 }

@@ -648,6 +648,52 @@ fn tls_that_mpay_would_not_accept_is_found() {
 }
 
 #[test]
+fn tls_of_an_authority_of_ones_own_and_a_client_certificate_are_taken() {
+    let provider = Provider::start();
+    let certified = || rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (server, client) = (certified(), certified());
+    let crypto = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(client.cert.der().clone()).unwrap();
+    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
+        Arc::new(roots),
+        Arc::clone(&crypto),
+    );
+    let key = PrivateKeyDer::try_from(server.signing_key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(crypto)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_single_cert(vec![server.cert.der().clone()], key)
+        .unwrap();
+    let url = provider.url.clone();
+    let proxy = serve_by(Some(Arc::new(config)), move |request| {
+        forward(&url, &request)
+    });
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, bytes).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let authority = file("authority.cer", server.cert.der());
+    let shown = file("client.pem", client.cert.pem().as_bytes());
+    let key = file(
+        "client.key.pem",
+        client.signing_key.serialize_pem().as_bytes(),
+    );
+    let client = ["--tls-certificate", &shown, "--tls-key", &key];
+    let all = [&["--tls-authority", &authority][..], &client].concat();
+    doctor(&proxy, &all).expect(0, &["a signed call gets through"]);
+    // Each is needed.
+    doctor(&proxy, &client).expect(1, &["not accepted", "--tls-authority"]);
+    let without = doctor(&proxy, &["--tls-authority", &authority]);
+    assert_eq!(without.code, 1, "{without:#?}");
+    doctor(&proxy, &["--tls-key", &key]).expect(2, &["--tls-certificate"]);
+}
+
+#[test]
 fn the_system_certificate_used_for_tls_is_found() {
     let own = certificate("service.key.pem", 2120);
     let provider = Provider::with(&[("service_certificate", &own)]);

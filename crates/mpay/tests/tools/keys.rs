@@ -455,7 +455,7 @@ fn pkcs12_files_old_and_new_become_variables() {
             .output();
         Outcome::of(wrong.unwrap()).expect(2, &["the passphrase is wrong, or the file is damaged"]);
     }
-    // Again: nothing is overwritten.
+    // Again: nothing is overwritten, since it is the same.
     run(
         folder,
         &[
@@ -468,7 +468,13 @@ fn pkcs12_files_old_and_new_become_variables() {
             "new",
         ],
     )
-    .expect(2, &["is there already"]);
+    .expect(
+        0,
+        &[
+            "new/service.key.pem",
+            "was there already, and is left as it is",
+        ],
+    );
 
     let env = [
         "keys",
@@ -596,4 +602,159 @@ fn the_cer_file_is_the_certificate_alone() {
         ],
     )
     .expect(2, &["1024 bits"]);
+}
+
+/// Makes the certificate of a key of `mpay keys new`, as the authority would.
+fn certify(folder: &Path, key: &str) -> Option<()> {
+    let request = [
+        "req",
+        "-x509",
+        "-new",
+        "-key",
+        key,
+        "-subj",
+        "/CN=Example Institution",
+        "-days",
+        "30",
+        "-addext",
+        "basicConstraints=critical,CA:FALSE",
+    ];
+    let rest = [
+        "-passin",
+        "file:passphrase",
+        "-outform",
+        "DER",
+        "-out",
+        "certificate.cer",
+    ];
+    openssl(folder, &[&request[..], &rest].concat()).map(|made| {
+        made.expect(0, &[]);
+    })
+}
+
+#[test]
+fn a_new_key_and_its_certificate_become_variables_where_they_are() {
+    for plain in [false, true] {
+        let folder = folder();
+        let folder = folder.path();
+        new_key(folder, if plain { &["--plain"] } else { &[] }).expect(0, &[]);
+        fs::write(folder.join("passphrase"), format!("{PASSPHRASE}\n")).unwrap();
+        let Some(()) = certify(folder, "service.key.pem") else {
+            return;
+        };
+        let before = fs::read(folder.join("service.key.pem")).unwrap();
+        let arguments = [
+            "keys",
+            "variables",
+            "service.key.pem",
+            "certificate.cer",
+            "--passphrase-file",
+            "passphrase",
+        ];
+        let key = match plain {
+            true => "service.key.pem",
+            false => "service.plain.key.pem",
+        };
+        let outcome = run(folder, &arguments).expect(0, &["service.pem", "eft as it is", key]);
+        let outcome = match plain {
+            true => outcome,
+            false => outcome.expect(0, &["Left as it is", "service.key.pem, encrypted"]),
+        };
+        assert!(
+            outcome.stdout.contains(&format!("service_key=@./{key}")),
+            "{outcome:#?}"
+        );
+        assert_eq!(fs::read(folder.join("service.key.pem")).unwrap(), before);
+        run(folder, &["keys", "show", key, "service.pem"])
+            .expect(0, &["whoever can read the file", "belong together"]);
+
+        // Once more: all is there.
+        let files = || fs::read_dir(folder).unwrap().count();
+        let there = files();
+        run(folder, &arguments).expect(0, &["was there already, and is left as it is"]);
+        assert_eq!(files(), there);
+        // What is another's is not overwritten.
+        fs::write(folder.join("service.pem"), "precious").unwrap();
+        run(folder, &arguments).expect(2, &["service.pem is there already"]);
+        assert_eq!(
+            fs::read_to_string(folder.join("service.pem")).unwrap(),
+            "precious"
+        );
+        fs::remove_file(folder.join("service.pem")).unwrap();
+        fs::copy(data("stranger.key.pem"), folder.join(key)).unwrap();
+        if !plain {
+            run(folder, &arguments).expect(2, &["service.plain.key.pem is there already"]);
+        }
+        assert!(!folder.join("service.pem").exists());
+    }
+}
+
+#[test]
+fn files_of_the_field_are_shown_and_become_variables() {
+    let field = data("field");
+    let names = ["bag.pem", "bom.pem", "backslash-n.pem", "bare-base64.cer"];
+    let place = folder();
+    for name in names {
+        let file = field.join(name);
+        run(place.path(), &["keys", "show", file.to_str().unwrap()]).expect(0, &["MPay Field"]);
+        let folder = folder();
+        let both = field.join("both.pem");
+        let arguments = [
+            "keys",
+            "variables",
+            both.to_str().unwrap(),
+            file.to_str().unwrap(),
+        ];
+        run(folder.path(), &arguments).expect(0, &["MPay Field", "service.pem"]);
+    }
+    let both = fs::read_to_string(field.join("both.pem")).unwrap();
+    let utf16: Vec<u8> = both.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    fs::write(
+        place.path().join("utf16.pem"),
+        [&b"\xfe\xff"[..], &utf16].concat(),
+    )
+    .unwrap();
+    run(place.path(), &["keys", "variables", "utf16.pem"]).expect(0, &["MPay Field"]);
+}
+
+#[test]
+fn pkcs12_of_bouncycastle_is_read() {
+    let folder = folder();
+    let folder = folder.path();
+    let file = workspace().join("crates/mpay/tests/data/bc-pkcs12.p12");
+    fs::write(folder.join("secret"), "secret\n").unwrap();
+    let arguments = [
+        "keys",
+        "variables",
+        file.to_str().unwrap(),
+        "--passphrase-file",
+        "secret",
+    ];
+    run(folder, &arguments).expect(0, &["service.key.pem", "service.pem"]);
+    run(folder, &["keys", "show", "service.key.pem", "service.pem"])
+        .expect(0, &["belong together"]);
+    fs::write(folder.join("wrong"), "Secret\n").unwrap();
+    let arguments = [
+        "keys",
+        "show",
+        file.to_str().unwrap(),
+        "--passphrase-file",
+        "wrong",
+    ];
+    run(folder, &arguments).expect(2, &["the passphrase is wrong"]);
+}
+
+#[test]
+fn what_is_missing_is_said_with_the_name_of_the_file() {
+    let folder = folder();
+    let folder = folder.path();
+    fs::copy(data("service.pem"), folder.join("only.pem")).unwrap();
+    fs::write(folder.join("operation.xml"), "<a xmlns='urn:a'/>").unwrap();
+    run(folder, &["keys", "variables", "only.pem"])
+        .expect(2, &["there is no private key in only.pem"]);
+    run(folder, &["sign", "operation.xml", "--key", "only.pem"])
+        .expect(2, &["there is no private key in only.pem"]);
+    fs::copy(data("service.key.pem"), folder.join("key.pem")).unwrap();
+    run(folder, &["sign", "operation.xml", "--key", "key.pem"])
+        .expect(2, &["there is no certificate in key.pem"]);
 }

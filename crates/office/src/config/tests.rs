@@ -222,3 +222,27 @@ fn no_mistake_repeats_any_part_of_a_value() {
         }
     }
 }
+
+#[test]
+fn a_private_key_beside_a_certificate_is_warned_of() {
+    let mut variables = variables();
+    let both = include_str!("../../../wsse/tests/data/field/both.pem");
+    variables.set("service_certificate", both.to_owned());
+    let config = Config::read(&variables).unwrap();
+    let warnings = config.warnings(jiff::Timestamp::UNIX_EPOCH);
+    assert_eq!(
+        warnings,
+        [
+            "variable service_certificate: has a private key beside its certificates: leave the certificates there alone"
+        ]
+    );
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_token() {
+    let mut variables = variables();
+    let token = "0123456789012345678901234567890123456789";
+    variables.set("api_token", format!("\u{feff}{token}\r\n"));
+    let config = Config::read(&variables).unwrap();
+    assert!(config.api_tokens[0].matches(token));
+}

@@ -37,12 +37,50 @@ pub(super) enum Hint {
     KeyIdentifier(Vec<u8>),
     /// Its SHA-1.
     Thumbprint(Vec<u8>),
-    /// Its issuer's name, and the serial number without leading zeros.
-    IssuerSerial(DistinguishedName, Vec<u8>),
+    /// Its issuer's name, and the serial number.
+    IssuerSerial(DistinguishedName, Serial),
     /// Its subject's name.
     SubjectName(DistinguishedName),
     /// Its key: modulus and exponent without leading zeros.
     Key(Vec<u8>, Vec<u8>),
+}
+
+/// A serial number that a message names.
+pub(super) struct Serial {
+    is_negative: bool,
+    /// Big-endian, without leading zeros.
+    magnitude: Vec<u8>,
+}
+
+impl Serial {
+    /// Stacks name a negative number as it is, or as the number that its bytes are without a sign.
+    fn is_of(&self, certificate: &Certificate) -> bool {
+        match self.is_negative {
+            false => certificate.serial() == self.magnitude,
+            true => certificate
+                .negative_serial()
+                .is_some_and(|own| own == self.magnitude),
+        }
+    }
+
+    fn parse(text: &str) -> Option<Serial> {
+        let (is_negative, digits) = match text.strip_prefix('-') {
+            Some(digits) => (true, digits),
+            None => (false, text),
+        };
+        let magnitude = decimal(digits)?;
+        Some(Serial {
+            is_negative,
+            magnitude,
+        })
+    }
+}
+
+impl fmt::Display for Serial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.is_negative { "-" } else { "" };
+        write!(f, "{sign}{}", hex(&self.magnitude))
+    }
 }
 
 impl Hint {
@@ -52,7 +90,7 @@ impl Hint {
             Hint::KeyIdentifier(identifier) => certificate.key_identifier() == identifier,
             Hint::Thumbprint(thumbprint) => Hash::Sha1.of(certificate.der()) == *thumbprint,
             Hint::IssuerSerial(issuer, serial) => {
-                certificate.serial() == serial && certificate.issuer_name().is_meant_by(issuer)
+                serial.is_of(certificate) && certificate.issuer_name().is_meant_by(issuer)
             }
             Hint::SubjectName(subject) => certificate.subject_name().is_meant_by(subject),
             Hint::Key(modulus, exponent) => {
@@ -76,7 +114,7 @@ impl fmt::Display for Hint {
             }
             Hint::Thumbprint(thumbprint) => write!(f, "the SHA-1 thumbprint {}", hex(thumbprint)),
             Hint::IssuerSerial(_, serial) => {
-                write!(f, "an issuer and the serial number {}", hex(serial))
+                write!(f, "an issuer and the serial number {serial}")
             }
             Hint::SubjectName(_) => f.write_str("a subject name"),
             Hint::Key(..) => f.write_str("a key value"),
@@ -289,9 +327,10 @@ fn issuer_serial(element: Element<'_>) -> Result<Hint, SecurityError> {
     let issuer = name(children.expect(DS, "X509IssuerName")?)?;
     let number = text(children.expect(DS, "X509SerialNumber")?)?;
     children.finish()?;
-    let serial = decimal(collapse(&number)).ok_or_else(|| SecurityError::BadSerialNumber {
-        value: number.into_owned(),
-    })?;
+    let serial =
+        Serial::parse(collapse(&number)).ok_or_else(|| SecurityError::BadSerialNumber {
+            value: number.into_owned(),
+        })?;
     Ok(Hint::IssuerSerial(issuer, serial))
 }
 
@@ -356,5 +395,37 @@ fn only_child<'a>(
 fn unsupported(element: Element<'_>) -> SecurityError {
     SecurityError::UnsupportedKeyInfo {
         element: element.expanded_name(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_negative_serial_number_is_named_with_its_sign_or_by_its_bytes() {
+        let read = |pem| Certificate::from_pem(pem).expect("a certificate");
+        let negative = read(include_str!("../../tests/data/field/negative-serial.pem"));
+        let positive = read(include_str!("../../tests/data/field/bag.pem"));
+        let names = |certificate: &Certificate, number: &str| {
+            Serial::parse(number).is_some_and(|serial| serial.is_of(certificate))
+        };
+        for number in ["-1848327660", "-01848327660", "2446639636"] {
+            assert!(names(&negative, number), "{number}");
+        }
+        for number in [
+            "1848327660",
+            "-2446639636",
+            "-1848327661",
+            "--1848327660",
+            "-",
+            "",
+            "0",
+        ] {
+            assert!(!names(&negative, number), "{number}");
+        }
+        assert!(names(&positive, "1122867"));
+        assert!(!names(&positive, "-1122867"));
+        assert!(!names(&positive, "-15654349"));
     }
 }
