@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rsa::pkcs8::DecodePrivateKey;
-use rsa::{Pkcs1v15Sign, RsaPrivateKey};
+use rsa::{Pkcs1v15Sign, PrivateKey as RsaPrivateKey};
 use rsa_fma::{Engine, PrivateKey, PublicKey, contract};
 use sha1::{Digest, Sha1};
 use wsse::{

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_RSA_SHA256};
 use rsa::{
-    RsaPrivateKey,
+    PrivateKey as RsaPrivateKey,
     pkcs8::{EncodePrivateKey, LineEnding},
 };
 

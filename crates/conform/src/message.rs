@@ -11,7 +11,8 @@ use anyhow::{Context, bail};
 use base64ct::{Base64, Encoding};
 use jiff::Timestamp;
 use rsa::{
-    Pkcs1v15Sign, RsaPrivateKey, RsaPublicKey, pkcs1::DecodeRsaPrivateKey, pkcs8::DecodePrivateKey,
+    Pkcs1v15Sign, PrivateKey as RsaPrivateKey, PublicKey as RsaPublicKey,
+    pkcs1::DecodeRsaPrivateKey, pkcs8::DecodePrivateKey,
 };
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};

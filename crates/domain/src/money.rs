@@ -2,8 +2,6 @@
 
 use std::{fmt, iter::Sum};
 
-use rust_decimal::Decimal;
-
 /// Why a text is not an amount.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -22,15 +20,24 @@ pub enum MoneyError {
     TooLarge,
 }
 
-/// An amount of money: not negative, exact to two fraction digits, at most [`Money::MAX`].
+/// An amount of money, in whole hundredths: not negative. What is read is at most [`Money::MAX`]; a
+/// sum of such amounts may be more.
+///
+/// ```
+/// # use mpay_domain::{Money, MoneyError};
+/// let due = Money::parse("1250.5")?;
+/// assert_eq!(due.to_string(), "1250.50");
+/// assert_eq!(Money::parse("0.001"), Err(MoneyError::TooPrecise));
+/// # Ok::<(), MoneyError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Money(Decimal);
+pub struct Money(u128);
 
 impl Money {
     /// Nothing.
-    pub const ZERO: Self = Self(Decimal::ZERO);
+    pub const ZERO: Self = Self(0);
     /// The largest amount that is read: far beyond any payment, and far from where sums overflow.
-    pub const MAX: Self = Self(Decimal::from_parts(2_764_472_319, 232_830, 0, false, 2));
+    pub const MAX: Self = Self(999_999_999_999_999);
 
     /// Reads an XML Schema decimal (XML Schema Part 2, 3.2.3): `5`, `5.0`, `+05.0000` are equal.
     ///
@@ -48,7 +55,8 @@ impl Money {
         Self::parse_digits(text, 26)
     }
 
-    /// As [`Money::parse`], with up to so many digits before the point; 26 are what `Decimal` holds.
+    /// As [`Money::parse`], with up to so many digits before the point; far fewer than
+    /// what overflows.
     fn parse_digits(text: &str, most: usize) -> Result<Self, MoneyError> {
         let text = text.trim_matches([' ', '\t', '\n', '\r']);
         let (negative, digits) = match text.strip_prefix('-') {
@@ -71,7 +79,7 @@ impl Money {
         if whole.len() > most {
             return Err(MoneyError::TooLarge);
         }
-        format!("0{whole}.{fraction:0<2}")
+        format!("{whole}{fraction:0<2}")
             .parse()
             .map(Self)
             .map_err(|_| MoneyError::NotADecimal)
@@ -79,16 +87,12 @@ impl Money {
 
     /// Whether this is nothing.
     pub fn is_zero(self) -> bool {
-        self.0.is_zero()
+        self.0 == 0
     }
 
     /// What is left of `self` once `other` is taken away; zero when that is more.
     pub fn saturating_sub(self, other: Self) -> Self {
-        if other.0 >= self.0 {
-            Self::ZERO
-        } else {
-            Self(self.0 - other.0)
-        }
+        Self(self.0.saturating_sub(other.0))
     }
 }
 
@@ -96,7 +100,7 @@ impl std::ops::Add for Money {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        // A sum of amounts up to `MAX` would need 10^13 terms to overflow.
+        // A sum of amounts up to `MAX` would need 10^23 terms to overflow.
         Self(self.0.saturating_add(other.0))
     }
 }
@@ -110,7 +114,7 @@ impl Sum for Money {
 /// Two fraction digits and a point, as the MPay contract writes amounts.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.2}", self.0)
+        write!(f, "{}.{:02}", self.0 / 100, self.0 % 100)
     }
 }
 

@@ -6,7 +6,9 @@
 use anyhow::Context;
 use base64ct::{Base64, Encoding};
 use jiff::{SignedDuration, Timestamp};
-use rsa::{Pkcs1v15Sign, RsaPrivateKey, pkcs1::DecodeRsaPrivateKey, pkcs8::DecodePrivateKey};
+use rsa::{
+    Pkcs1v15Sign, PrivateKey as RsaPrivateKey, pkcs1::DecodeRsaPrivateKey, pkcs8::DecodePrivateKey,
+};
 use sha1::{Digest, Sha1};
 use wsse::{
     Certificate, Content, Document, Element, exclusive_c14n,

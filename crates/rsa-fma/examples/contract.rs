@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use rsa::RsaPrivateKey;
+use rsa::PrivateKey as RsaPrivateKey;
 use rsa::pkcs8::DecodePrivateKey;
 use rsa_fma::{Engine, contract};
 

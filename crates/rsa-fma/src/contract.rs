@@ -4,7 +4,7 @@
 use std::sync::{PoisonError, RwLock};
 
 use rsa::traits::PublicKeyParts;
-use rsa::{BoxedUint, Pkcs1v15Sign, RsaPrivateKey};
+use rsa::{BoxedUint, Pkcs1v15Sign, PrivateKey as RsaPrivateKey};
 use zeroize::Zeroizing;
 
 use crate::digits;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use rsa::traits::{PrivateKeyParts, PublicKeyParts};
-use rsa::{BoxedUint, Pkcs1v15Sign, RsaPrivateKey, RsaPublicKey};
+use rsa::{BoxedUint, Pkcs1v15Sign, PrivateKey as RsaPrivateKey, PublicKey as RsaPublicKey};
 use zeroize::Zeroizing;
 
 use crate::engine::Engine;
@@ -199,7 +199,7 @@ fn public_power(engine: Engine, key: &RsaPublicKey) -> Option<Box<dyn PublicPowe
         return None;
     }
     let n = key.n_bytes();
-    let bits = key.n().bits();
+    let bits = key.n().bit_width();
     Some(match (engine, bits) {
         #[cfg(any(not(target_arch = "wasm32"), feature = "relaxed-simd"))]
         (Engine::Fma, 2048) => Box::new(Fermat::<Whole<20, 40, 60>>::new(&n)),
@@ -216,11 +216,12 @@ fn public_power(engine: Engine, key: &RsaPublicKey) -> Option<Box<dyn PublicPowe
 
 /// The engine's arithmetic for a key; nothing if it has none for it.
 fn private_power(engine: Engine, key: &RsaPrivateKey) -> Option<Box<dyn PrivatePower>> {
-    let bits = key.n().bits();
+    let bits = key.n().bit_width();
     let [p, q] = key.primes() else {
         return None;
     };
-    if *key.e() != BoxedUint::from(65_537u32) || [p, q].iter().any(|prime| 2 * prime.bits() != bits)
+    if *key.e() != BoxedUint::from(65_537u32)
+        || [p, q].iter().any(|prime| 2 * prime.bit_width() != bits)
     {
         return None;
     }

@@ -11,7 +11,7 @@
 //!   unequal length.
 //!
 //! ```
-//! use rsa::{Pkcs1v15Sign, RsaPrivateKey, pkcs8::DecodePrivateKey};
+//! use rsa::{Pkcs1v15Sign, PrivateKey as RsaPrivateKey, pkcs8::DecodePrivateKey};
 //! use rsa_fma::PrivateKey;
 //! use sha2::{Digest, Sha256};
 //!

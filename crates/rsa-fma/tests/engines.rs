@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use rsa::pkcs8::DecodePrivateKey;
 use rsa::traits::{PrivateKeyParts, PublicKeyParts};
-use rsa::{BoxedUint, Pkcs1v15Sign, RsaPrivateKey};
+use rsa::{BoxedUint, Pkcs1v15Sign, PrivateKey as RsaPrivateKey};
 use rsa_fma::{Engine, PrivateKey, PublicKey};
 use sha2::{Digest, Sha256};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base64ct::{Base64, Encoding};
 use jiff::Timestamp;
-use rsa::RsaPublicKey;
+use rsa::PublicKey as RsaPublicKey;
 use rsa::traits::PublicKeyParts;
 use rsa_fma::PublicKey;
 use x509_cert::TbsCertificate;
@@ -324,7 +324,7 @@ pub(crate) fn fingerprint(der: &[u8]) -> String {
 }
 
 fn modulus_bits(key: &RsaPublicKey) -> usize {
-    key.n().bits() as usize
+    key.n().bit_width() as usize
 }
 
 /// A certificate's time; 9999-12-31, which RFC 5280 section 4.1.2.5 uses for "no end", is beyond

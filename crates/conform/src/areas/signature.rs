@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64ct::{Base64, Encoding};
 use jiff::Timestamp;
-use rsa::{RsaPublicKey, pkcs8::DecodePublicKey};
+use rsa::{PublicKey as RsaPublicKey, pkcs8::DecodePublicKey};
 use sha1::{Digest, Sha1};
 use wsse::{Algorithms, Envelope, Hash, Policy, SecurityError, Trust};
 use x509_cert::der::{Decode, Encode};

@@ -2,7 +2,7 @@
 //! certificate, MPay's, and the web server's for TLS.
 
 use jiff::{SignedDuration, Timestamp};
-use rsa::RsaPrivateKey;
+use rsa::PrivateKey as RsaPrivateKey;
 
 use super::Findings;
 use crate::keys::material::{Certificate, Material, Purpose, bits, parse_plain};

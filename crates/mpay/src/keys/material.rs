@@ -10,7 +10,10 @@ use mpay::text::decoded;
 use mpay_ledger::digest::hex;
 use pem_rfc7468::LineEnding;
 use pkcs8::{DecodePrivateKey, PrivateKeyInfoRef};
-use rsa::{RsaPrivateKey, RsaPublicKey, pkcs1::DecodeRsaPrivateKey, traits::PublicKeyParts};
+use rsa::{
+    PrivateKey as RsaPrivateKey, PublicKey as RsaPublicKey, pkcs1::DecodeRsaPrivateKey,
+    traits::PublicKeyParts,
+};
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 use wsse::{PemBlock, PemError, pem_blocks};
@@ -355,7 +358,7 @@ fn key_identifier(info: &SubjectPublicKeyInfoOwned) -> String {
 
 /// The length of a key, in bits.
 pub fn bits(key: &impl PublicKeyParts) -> u32 {
-    key.n().bits()
+    key.n().bit_width()
 }
 
 /// A PEM block of lines of 64 characters (RFC 7468).

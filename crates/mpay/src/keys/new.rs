@@ -11,7 +11,7 @@ use rcgen::{
     CertificateParams, DistinguishedName, DnType, DnValue, KeyPair, KeyUsagePurpose,
     PKCS_RSA_SHA256,
 };
-use rsa::RsaPrivateKey;
+use rsa::PrivateKey as RsaPrivateKey;
 use zeroize::Zeroizing;
 
 use crate::{

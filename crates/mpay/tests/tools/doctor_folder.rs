@@ -316,9 +316,8 @@ fn expired_certificates_are_found() {
 
 #[test]
 fn a_certificate_that_will_expire_soon_is_a_warning() {
-    let soon = jiff::Zoned::now()
-        .checked_add(jiff::Span::new().days(9))
-        .unwrap();
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(9 * 24);
+    let soon = jiff::tz::Offset::UTC.to_datetime(soon);
     let (year, month, day) = (soon.year().into(), soon.month() as u8, soon.day() as u8);
     let own = certificate("service.key.pem", |parameters| {
         parameters.not_after = rcgen::date_time_ymd(year, month, day);
