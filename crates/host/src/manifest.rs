@@ -643,10 +643,6 @@ mod tests {
         ] {
             assert_refused(&FULL.replace(from, to), expected);
         }
-        assert_refused(
-            &format!("{FULL}\n[component.second]\nsource = \"x\""),
-            "`component.second` is a second component",
-        );
     }
 
     #[test]
