@@ -130,8 +130,9 @@ mod tests {
         drop(first);
         let first = State::take(&folder, true).unwrap();
         let second = State::take(&folder, true).unwrap();
+        drop(first);
         State::take(&folder, false).unwrap_err();
-        drop((first, second));
+        drop(second);
         State::take(&folder, false).unwrap();
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "nothing is left");
     }

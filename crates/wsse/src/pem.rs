@@ -226,7 +226,7 @@ mod tests {
         ] {
             assert_eq!(labels(text), Ok(vec![None]), "{text:?}");
         }
-        for text in ["", " \n", "\"\"", "mpay.pem", "no block"] {
+        for text in ["", " \n", "\"\"", "mpay.pem", "no block."] {
             assert_eq!(labels(text), Ok(vec![]), "{text:?}");
         }
     }
