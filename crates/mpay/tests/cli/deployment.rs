@@ -115,8 +115,7 @@ impl Deployed {
                 .expect("mpay up ended before it was ready")
                 .unwrap();
             if let Some(health) = line.strip_prefix("Health") {
-                let (provider, _office) = health.split_once(" and ").unwrap();
-                break provider.trim().strip_suffix("health").unwrap().to_owned();
+                break health.trim().strip_suffix("health").unwrap().to_owned();
             }
         };
         // What it says later must find somebody who listens.

@@ -56,7 +56,7 @@ fn a_run_pays_orders_and_says_how_fast() {
     );
     // What it says that it paid is in the ledger, once: repetitions are no payments.
     let mut payments = 0;
-    let mut after = 0;
+    let mut after = "0".to_owned();
     loop {
         let page: serde_json::Value = ureq::get(format!(
             "{}api/payments?limit=200&after={after}",
@@ -69,7 +69,7 @@ fn a_run_pays_orders_and_says_how_fast() {
         .read_json()
         .unwrap();
         payments += page["payments"].as_array().unwrap().len() as u64;
-        let next = page["next"].as_u64().unwrap();
+        let next = page["next"].as_str().unwrap().to_owned();
         if next == after {
             break;
         }
