@@ -168,14 +168,15 @@ impl Deployed {
 
     /// How often each payment is in the ledger, as far as it can be read.
     pub fn ledger(&self) -> BTreeMap<String, u32> {
-        let (mut payments, mut after) = (Vec::new(), json!(0));
+        let (mut payments, mut after) = (Vec::new(), "0".to_owned());
         loop {
             let page = self.get(&format!("api/payments?limit=200&after={after}"));
             payments.extend(page["payments"].as_array().unwrap().iter().cloned());
-            if page["next"] == after {
+            let next = page["next"].as_str().unwrap();
+            if next == after {
                 return count(&payments);
             }
-            after = page["next"].clone();
+            after = next.to_owned();
         }
     }
 
