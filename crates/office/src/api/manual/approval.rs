@@ -1,0 +1,146 @@
+//! The second person: what was proposed is done.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+use super::{
+    ProposalAnswer, already_recorded, entered_by, find, judge, not_to_void, refuse_recorded,
+    unsigned,
+};
+use crate::{
+    api::{Call, Problem, payments},
+    domain::PaymentId,
+    json::{ManualJson, PaymentJson, ProposalJson, VoidJson, VoidProposalJson},
+    store::{self, Decision, Evidence, Platform, Recorded, RegisterError, StoredProposal},
+};
+
+/// Does what somebody else has proposed, and answers the payment.
+pub async fn approve<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<Response<Bytes>, Problem> {
+    let stored = find(call, id).await?;
+    if stored.proposed.by() == call.caller {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "Whoever made a proposal does not approve it: it takes another token.",
+        ));
+    }
+    match &stored.proposed {
+        store::Proposed::Payment(proposal) => enter(call, &stored, proposal).await,
+        store::Proposed::Void(proposal) => void(call, &stored, proposal).await,
+    }
+}
+
+/// Decides that a proposal is approved; gives the token that approved it first.
+async fn decide<P: Platform>(
+    call: &Call<'_, P>,
+    stored: &StoredProposal,
+) -> Result<String, Problem> {
+    let approved = Decision::Approved {
+        by: call.caller.to_owned(),
+    };
+    match call.store.decide(stored, &approved).await? {
+        Decision::Approved { by } => Ok(by),
+        Decision::Withdrawn { .. } | Decision::Void => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "The proposal was withdrawn.",
+        )),
+    }
+}
+
+async fn enter<P: Platform>(
+    call: &Call<'_, P>,
+    stored: &StoredProposal,
+    proposal: &ProposalJson,
+) -> Result<Response<Bytes>, Problem> {
+    if let Some(entered) = entered_by(call, stored).await? {
+        return payments::answer(entered);
+    }
+    let (confirmation, order) = judge(call, proposal).await?;
+    refuse_recorded(call, &confirmation).await?;
+    let approved_by = decide(call, stored).await?;
+    let service = call.config.service(&confirmation.service_id);
+    let default = service.and_then(|service| service.account.as_ref());
+    let secret = call.store.secret().await?;
+    // The same bytes should this call be repeated.
+    let undecided = StoredProposal {
+        decided: None,
+        ..stored.clone()
+    };
+    let bytes = serde_json::to_vec_pretty(&Approved {
+        proposal: ProposalAnswer::from(undecided),
+        approved_by: &approved_by,
+        nonce: secret.digest("manual", &[&stored.index.to_be_bytes()]),
+    })
+    .map_err(Problem::internal)?;
+    let evidence = Evidence::new(&secret, &bytes, &proposal.payment_id, &bytes, "manual");
+    let payment = PaymentJson {
+        manual: Some(ManualJson {
+            proposal: stored.index,
+            proposed_by: proposal.by.clone(),
+            approved_by: approved_by.clone(),
+            note: proposal.note.clone(),
+            confirmed: None,
+        }),
+        signer: None,
+        evidence: evidence.id().to_owned(),
+        ..unsigned(proposal, call)
+    }
+    .to_accounts_of(&order.state, default);
+    let recorded = call
+        .store
+        .record(&confirmation, &payment, &evidence, None)
+        .await?;
+    match recorded {
+        Recorded::New | Recorded::Repeated { alike: true } => {
+            payments::get(call, &confirmation.payment_id).await
+        }
+        _ => Err(already_recorded()),
+    }
+}
+
+async fn void<P: Platform>(
+    call: &Call<'_, P>,
+    stored: &StoredProposal,
+    proposal: &VoidProposalJson,
+) -> Result<Response<Bytes>, Problem> {
+    let id = PaymentId::parse(&proposal.payment_id).map_err(Problem::internal)?;
+    let payment = call.store.payment(&id).await?.ok_or_else(not_to_void)?;
+    let manual = payment.payment.manual.as_ref();
+    if manual
+        .is_none_or(|manual| manual.proposal != proposal.proposal || manual.confirmed.is_some())
+    {
+        return Err(not_to_void());
+    }
+    let approved_by = decide(call, stored).await?;
+    let mut void = VoidJson::new(
+        &payment.payment,
+        payment.index,
+        stored.index,
+        proposal,
+        &approved_by,
+    );
+    // As the payment is shown on its day.
+    let accounts = payments::accounts(call, &payment);
+    for (line, account) in void.lines.iter_mut().zip(accounts) {
+        line.bank_account = account;
+    }
+    match call.store.void_payment(&void).await {
+        Ok(true) => payments::get(call, &id).await,
+        Ok(false) => Err(not_to_void()),
+        Err(RegisterError::Store(error)) => Err(error.into()),
+        Err(_) => Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Another call is changing the order; try again.",
+        )),
+    }
+}
+
+#[derive(Serialize)]
+struct Approved<'a> {
+    #[serde(flatten)]
+    proposal: ProposalAnswer,
+    approved_by: &'a str,
+    /// Makes the digest that is kept once this is erased one that nobody can guess: unlike MPay's
+    /// messages this has no signature, and everything in it but what a payer filled in stays known.
+    nonce: String,
+}

@@ -1,0 +1,387 @@
+//! `/api/payments/manual`: payments that MPay did not confirm, entered and voided by two people. The
+//! first one proposes, here; the second one approves, in `approval`.
+
+mod approval;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::{Deserialize, Serialize};
+
+use super::{Call, Problem, document::read_object, json, payments, reviews};
+use crate::{
+    domain::{Confirmation, OrderKey, PaymentId, ServiceId, Text, time},
+    json::{
+        FieldError, PaymentJson, PaymentLineJson, PaymentPropertyJson, ProposalJson,
+        VoidProposalJson,
+    },
+    store::{self, Decision, Platform, StoredOrder, StoredPayment, StoredProposal},
+};
+
+pub use approval::approve;
+
+/// A payment as a person enters it.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct Proposed {
+    payment_id: Option<String>,
+    service_id: Option<String>,
+    order_key: Option<String>,
+    invoice_id: Option<String>,
+    amount: Option<String>,
+    currency: Option<String>,
+    paid_at: Option<String>,
+    lines: Option<Vec<ProposedLine>>,
+    note: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct ProposedLine {
+    line_id: String,
+    amount: String,
+    #[serde(default)]
+    properties: Vec<PaymentPropertyJson>,
+}
+
+impl From<ProposedLine> for PaymentLineJson {
+    fn from(line: ProposedLine) -> Self {
+        Self {
+            line_id: line.line_id,
+            amount: line.amount,
+            bank_account: None,
+            properties: line.properties,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ProposalAnswer {
+    /// By which it is approved: its place in the journal.
+    id: u64,
+    proposed_at: String,
+    #[serde(flatten)]
+    proposed: ProposedAnswer,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approved_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approved_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    withdrawn_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    withdrawn_by: Option<String>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(untagged)]
+enum ProposedAnswer {
+    /// To enter a payment.
+    Payment(ProposalJson),
+    /// To void the payment that an earlier `proposal` entered.
+    Void(VoidProposalJson),
+}
+
+impl From<StoredProposal> for ProposalAnswer {
+    fn from(stored: StoredProposal) -> Self {
+        let mut answer = Self {
+            id: stored.index,
+            proposed_at: time::format(stored.proposed_at),
+            proposed: match stored.proposed {
+                store::Proposed::Payment(proposal) => ProposedAnswer::Payment(proposal),
+                store::Proposed::Void(proposal) => ProposedAnswer::Void(proposal),
+            },
+            approved_at: None,
+            approved_by: None,
+            withdrawn_at: None,
+            withdrawn_by: None,
+        };
+        match stored.decided {
+            Some((at, Decision::Approved { by })) => {
+                (answer.approved_at, answer.approved_by) = (Some(time::format(at)), Some(by));
+            }
+            Some((at, Decision::Withdrawn { by })) => {
+                (answer.withdrawn_at, answer.withdrawn_by) = (Some(time::format(at)), Some(by));
+            }
+            Some((_, Decision::Void)) | None => {}
+        }
+        answer
+    }
+}
+
+/// Proposes a payment. Nothing is paid by it yet.
+pub async fn propose<P: Platform>(
+    call: &Call<'_, P>,
+    body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    let proposed: Proposed = read_object(body)?;
+    let missing = |field: &str| FieldError::new(field, "is missing");
+    let mut errors: Vec<_> = [
+        ("payment_id", &proposed.payment_id),
+        ("service_id", &proposed.service_id),
+        ("order_key", &proposed.order_key),
+        ("amount", &proposed.amount),
+        ("paid_at", &proposed.paid_at),
+        ("note", &proposed.note),
+    ]
+    .into_iter()
+    .filter(|(_, member)| member.is_none())
+    .map(|(field, _)| missing(field))
+    .collect();
+    let note = proposed.note.as_deref().map(Text::<500>::parse);
+    if let Some(Err(error)) = &note {
+        errors.push(FieldError::new("note", error));
+    }
+    if !errors.is_empty() {
+        return Err(Problem::fields(errors));
+    }
+    let amount = proposed.amount.unwrap_or_default();
+    let of_only_line = proposed.lines.is_none();
+    let lines = proposed.lines.unwrap_or_default();
+    let mut proposal = ProposalJson {
+        payment_id: proposed.payment_id.unwrap_or_default(),
+        service_id: proposed.service_id.unwrap_or_default(),
+        order_key: proposed.order_key.unwrap_or_default(),
+        invoice_id: proposed.invoice_id,
+        currency: proposed.currency.unwrap_or_else(|| "MDL".to_owned()),
+        paid_at: proposed.paid_at.unwrap_or_default(),
+        lines: lines.into_iter().map(PaymentLineJson::from).collect(),
+        amount,
+        note: match note {
+            Some(Ok(note)) => note.as_str().to_owned(),
+            _ => String::new(),
+        },
+        by: call.caller.to_owned(),
+    };
+    if of_only_line {
+        proposal.lines.push(PaymentLineJson {
+            line_id: only_line(call, &proposal).await?,
+            amount: proposal.amount.clone(),
+            bank_account: None,
+            properties: Vec::new(),
+        });
+    }
+    let (confirmation, _) = judge(call, &proposal).await?;
+    if !confirmation.is_plausible(call.store.now()) {
+        return Err(Problem::member(
+            "paid_at",
+            "cannot be: it is before 2013, or more than a day ahead",
+        ));
+    }
+    refuse_recorded(call, &confirmation).await?;
+    normalise(&mut proposal, &confirmation);
+    let id = call
+        .store
+        .propose(&store::Proposed::Payment(proposal))
+        .await?;
+    created(call, id).await
+}
+
+async fn created<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<Response<Bytes>, Problem> {
+    let mut response = answer(call, StatusCode::CREATED, id).await?;
+    let address = HeaderValue::from_str(&format!("/api/payments/manual/{id}"));
+    let address = address.map_err(Problem::internal)?;
+    response.headers_mut().insert(header::LOCATION, address);
+    Ok(response)
+}
+
+/// Answers a proposal.
+pub async fn get<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<Response<Bytes>, Problem> {
+    answer(call, StatusCode::OK, id).await
+}
+
+async fn answer<P: Platform>(
+    call: &Call<'_, P>,
+    status: StatusCode,
+    id: u64,
+) -> Result<Response<Bytes>, Problem> {
+    json(status, &ProposalAnswer::from(find(call, id).await?))
+}
+
+/// Proposes to void a payment that was entered by hand.
+pub async fn propose_void<P: Platform>(
+    call: &Call<'_, P>,
+    id: &PaymentId,
+    body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    let note = reviews::note(body)?;
+    let stored = call.store.payment(id).await?;
+    let stored = stored.ok_or_else(payments::no_such_payment)?;
+    let payment = stored.payment;
+    let Some(manual) = payment.manual.filter(|_| stored.state.voided.is_none()) else {
+        return Err(not_to_void());
+    };
+    if manual.confirmed.is_some() {
+        return Err(not_to_void());
+    }
+    let proposal = VoidProposalJson {
+        payment_id: payment.payment_id,
+        service_id: payment.service_id,
+        order_key: payment.order_key,
+        proposal: manual.proposal,
+        note: note.as_str().to_owned(),
+        by: call.caller.to_owned(),
+    };
+    let id = call.store.propose(&store::Proposed::Void(proposal)).await?;
+    created(call, id).await
+}
+
+fn not_to_void() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "Only a payment that was entered by hand, and that MPay has not confirmed, can be voided, once. What MPay confirmed is given back: set the status Refunding.",
+    )
+}
+
+/// Withdraws a proposal: it cannot be approved any more. Once more changes nothing.
+pub async fn withdraw<P: Platform>(
+    call: &Call<'_, P>,
+    id: u64,
+) -> Result<Response<Bytes>, Problem> {
+    let stored = find(call, id).await?;
+    let withdrawn = Decision::Withdrawn {
+        by: call.caller.to_owned(),
+    };
+    if !is_withdrawn(&call.store.decide(&stored, &withdrawn).await?) {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "The proposal is approved. What it entered can be voided: `POST /api/payments/{id}/void`.",
+        ));
+    }
+    answer(call, StatusCode::OK, id).await
+}
+
+fn is_withdrawn(decision: &Decision) -> bool {
+    matches!(decision, Decision::Withdrawn { .. })
+}
+
+/// The payment that a proposal has entered.
+async fn entered_by<P: Platform>(
+    call: &Call<'_, P>,
+    stored: &StoredProposal,
+) -> Result<Option<StoredPayment>, Problem> {
+    let store::Proposed::Payment(proposal) = &stored.proposed else {
+        return Ok(None);
+    };
+    let id = PaymentId::parse(&proposal.payment_id).map_err(Problem::internal)?;
+    let payment = call.store.payment(&id).await?;
+    Ok(payment.filter(|payment| {
+        let manual = payment.payment.manual.as_ref();
+        manual.is_some_and(|manual| manual.proposal == stored.index)
+    }))
+}
+
+async fn find<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<StoredProposal, Problem> {
+    call.store.proposal(id).await?.ok_or_else(|| {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "Nothing is proposed at this index of the journal.",
+        )
+    })
+}
+
+/// The record of a proposal, received now.
+fn unsigned<P: Platform>(proposal: &ProposalJson, call: &Call<'_, P>) -> PaymentJson {
+    PaymentJson {
+        payment_id: proposal.payment_id.clone(),
+        service_id: proposal.service_id.clone(),
+        order_key: proposal.order_key.clone(),
+        invoice_id: proposal.invoice_id.clone(),
+        amount: proposal.amount.clone(),
+        currency: proposal.currency.clone(),
+        paid_at: proposal.paid_at.clone(),
+        lines: proposal.lines.clone(),
+        properties: Vec::new(),
+        received_at: time::format(call.store.now()),
+        signer: None,
+        evidence: String::new(),
+        manual: None,
+        after_void: false,
+        version: None,
+    }
+}
+
+/// The line that a payment without lines is for: the only one of its order.
+async fn only_line<P: Platform>(
+    call: &Call<'_, P>,
+    proposal: &ProposalJson,
+) -> Result<String, Problem> {
+    let service = ServiceId::parse(&proposal.service_id)
+        .map_err(|error| Problem::member("service_id", error))?;
+    let key = OrderKey::parse(&proposal.order_key)
+        .map_err(|error| Problem::member("order_key", error))?;
+    let order = call.store.order(&service, &key).await?;
+    let order = order.as_ref().and_then(|order| order.state.order());
+    match order.ok_or_else(no_such_order)?.lines.as_slice() {
+        [line] => Ok(line.line_id.to_string()),
+        _ => Err(Problem::member(
+            "lines",
+            "is missing: the order has several",
+        )),
+    }
+}
+
+fn no_such_order() -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "The service has no order with this key.",
+    )
+}
+
+/// The confirmation that a proposal stands for, judged as if MPay had sent it, and its order.
+async fn judge<P: Platform>(
+    call: &Call<'_, P>,
+    proposal: &ProposalJson,
+) -> Result<(Confirmation, StoredOrder), Problem> {
+    let confirmation = unsigned(proposal, call)
+        .to_confirmation()
+        .map_err(Problem::fields)?;
+    let order = call
+        .store
+        .order(&confirmation.service_id, &confirmation.order_key)
+        .await?;
+    let order = order.ok_or_else(no_such_order)?;
+    order.state.check_payment(&confirmation).map_err(|misfit| {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            format!("The payment is refused: {misfit}."),
+        )
+    })?;
+    Ok((confirmation, order))
+}
+
+/// Writes a proposal as payments are kept and compared: ids without spaces around them, amounts with
+/// two digits, times with their offset.
+fn normalise(proposal: &mut ProposalJson, confirmation: &Confirmation) {
+    proposal.payment_id = confirmation.payment_id.to_string();
+    proposal.service_id = confirmation.service_id.to_string();
+    proposal.order_key = confirmation.order_key.to_string();
+    proposal.currency = confirmation.currency.as_str().to_owned();
+    proposal.amount = confirmation.total.to_string();
+    proposal.paid_at = time::format(confirmation.paid_at);
+    for (line, read) in proposal.lines.iter_mut().zip(&confirmation.lines) {
+        line.line_id = read.line_id.to_string();
+        line.amount = read.amount.to_string();
+    }
+}
+
+async fn refuse_recorded<P: Platform>(
+    call: &Call<'_, P>,
+    confirmation: &Confirmation,
+) -> Result<(), Problem> {
+    match call.store.payment(&confirmation.payment_id).await? {
+        Some(_) => Err(already_recorded()),
+        None => Ok(()),
+    }
+}
+
+fn already_recorded() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "A payment of this PaymentID is recorded already.",
+    )
+}
