@@ -52,6 +52,13 @@ mod reviews;
 mod secret;
 mod settlement;
 #[cfg(any(test, feature = "testing"))]
+#[allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "for tests alone"
+)]
 pub mod testing;
 #[cfg(test)]
 mod tests;

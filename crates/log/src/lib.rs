@@ -38,6 +38,13 @@ pub mod contract;
 mod fate;
 mod list;
 #[cfg(any(test, feature = "memory"))]
+#[allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "for tests alone"
+)]
 pub mod memory;
 mod platform;
 #[cfg(test)]

@@ -7,6 +7,13 @@ mod error;
 mod reader;
 mod services;
 #[cfg(any(test, feature = "testing"))]
+#[allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "for tests alone"
+)]
 pub mod testing;
 mod variables;
 mod warnings;
