@@ -1538,6 +1538,61 @@ async fn void_of(memory: &Memory, id: &str) -> VoidJson {
     VoidJson::new(&payment, stored.index, 9, &proposal, "b")
 }
 
+/// The version that the last event of the order names, and that which the order shows after it.
+async fn versions(memory: &Memory) -> (u64, u64) {
+    let store = Store::new(memory.clone());
+    let all = store.journal(0, usize::MAX, Span::ALWAYS, |_| true).await;
+    let last = all.unwrap().entries.pop().unwrap().event;
+    let named = match &last {
+        Event::PaymentRecorded(payment) => payment.version.unwrap(),
+        event => event.change().unwrap().2,
+    };
+    (named, stored(memory, "1").await.unwrap().version)
+}
+
+/// Whoever has read an event may change the order with `If-Match` and the event's version, also where
+/// places were taken in vain before it.
+#[tokio::test(start_paused = true)]
+async fn the_version_of_an_event_is_what_its_order_shows_after_it() {
+    let memory = Memory::new();
+    let store = Store::new(memory.clone());
+    register(&memory, "1", "90").await.unwrap();
+    assert_eq!(versions(&memory).await, (1, 1));
+    // A writer died here, and the next change passes its place by.
+    memory.increment("order/TAX/1", 1).await.unwrap();
+    register(&memory, "1", "100").await.unwrap();
+    assert_eq!(versions(&memory).await, (3, 3));
+    record_by_hand(&memory, "M").await.unwrap();
+    assert_eq!(versions(&memory).await, (4, 4));
+    // A change that comes to nothing leaves a void place.
+    let list = store.log.take("order/TAX/1").await.unwrap();
+    store.void(&list).await.unwrap();
+    assert_eq!(versions(&memory).await, (4, 4));
+    assert!(
+        store
+            .void_payment(&void_of(&memory, "M").await)
+            .await
+            .unwrap()
+    );
+    assert_eq!(versions(&memory).await, (6, 6));
+    record_by_hand(&memory, "N").await.unwrap();
+    confirm(&memory, "N").await;
+    assert_eq!(versions(&memory).await, (8, 8));
+    record(&memory, "P", "1", "1").await.unwrap();
+    assert_eq!(versions(&memory).await, (9, 9));
+    close(&memory, "P", Review::Double).await.unwrap();
+    assert_eq!(versions(&memory).await, (10, 10));
+    for (status, version) in [
+        (Some("Completed"), 11),
+        (None, 12),
+        (Some("Refunding"), 13),
+        (Some("Refunded"), 14),
+    ] {
+        set(&memory, "1", status).await.unwrap();
+        assert_eq!(versions(&memory).await, (version, version), "{status:?}");
+    }
+}
+
 /// A long order shows its latest payments only, but what was entered by hand is looked up.
 #[tokio::test(start_paused = true)]
 async fn an_old_payment_by_hand_of_a_long_order_is_voided_and_confirmed_like_others() {
