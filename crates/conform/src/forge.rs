@@ -15,7 +15,7 @@ use wsse::{Algorithms, Certificate, Content};
 use x509_cert::der::{Decode, Encode};
 
 use super::{
-    message::{Identity, piece, sign_bytes, sign_hmac, swap},
+    message::{HMACS, Identity, piece, sign_bytes, sign_hmac, swap},
     names::{DS, EXC_C14N, MPAY, SOAP, WSSE, WSU},
 };
 
@@ -203,14 +203,115 @@ pub(super) fn two_certificates(message: &str, mpay: &Identity, stranger: &Identi
     stranger.sign_again(&swap(message, key_info(message)?, &both)?)
 }
 
-/// An HMAC under MPay's public key, which everybody has: for readers that let the message choose
+/// HMACs by every method under every key, with digests that hold.
+fn hmacs(
+    message: &str,
+    mpay: &Identity,
+    keys: &[(&'static str, Vec<u8>)],
+) -> anyhow::Result<Vec<(String, String)>> {
+    let message = mpay.sign_again(&tampered_body(message)?)?;
+    let mut forged = Vec::new();
+    for algorithm in HMACS {
+        for (name, key) in keys {
+            let method = algorithm.rsplit('#').next().unwrap_or_default();
+            let what = format!("{method} with {name} as the secret");
+            forged.push((what, sign_hmac(&message, algorithm, key)?));
+        }
+    }
+    Ok(forged)
+}
+
+/// HMACs under MPay's public key, which everybody has: for readers that let the message choose
 /// the algorithm.
-pub(super) fn hmac(message: &str, mpay: &Identity) -> Message {
-    let key = mpay
-        .public_key()
-        .to_public_key_der()
-        .context("a public key in DER")?;
-    sign_hmac(&tampered_body(message)?, key.as_bytes())
+pub(super) fn hmac(message: &str, mpay: &Identity) -> anyhow::Result<Vec<(String, String)>> {
+    let key = mpay.public_key();
+    let der = key.to_public_key_der().context("a public key in DER")?;
+    let keys = [
+        (
+            "MPay's public key in PEM",
+            key.to_public_key_pem(LineEnding::LF)?.into_bytes(),
+        ),
+        (
+            "MPay's public key as PKCS#1",
+            key.to_pkcs1_der()?.as_bytes().to_vec(),
+        ),
+        ("MPay's modulus", key.n_bytes().to_vec()),
+        ("MPay's public key", der.as_bytes().to_vec()),
+    ];
+    hmacs(message, mpay, &keys)
+}
+
+/// The same under MPay's certificate, in the forms in which a reader may hold it.
+pub(super) fn hmac_certificate(
+    message: &str,
+    mpay: &Identity,
+) -> anyhow::Result<Vec<(String, String)>> {
+    let der = mpay.certificate().der();
+    let pem = pem_rfc7468::encode_string("CERTIFICATE", LineEnding::LF, der)?;
+    let keys = [
+        (
+            "MPay's certificate in PEM, trimmed,",
+            pem.trim().as_bytes().to_vec(),
+        ),
+        (
+            "MPay's certificate in base64",
+            Base64::encode_string(der).into_bytes(),
+        ),
+        ("MPay's certificate in PEM", pem.into_bytes()),
+        ("MPay's certificate", der.to_vec()),
+    ];
+    hmacs(message, mpay, &keys)
+}
+
+/// HMACs under no key, as where none was configured, and of no length (CVE-2009-0217).
+pub(super) fn hmac_empty(message: &str, mpay: &Identity) -> anyhow::Result<Vec<(String, String)>> {
+    let mut forged = hmacs(message, mpay, &[("nothing", Vec::new())])?;
+    let Some((_, first)) = forged.first() else {
+        return Ok(forged);
+    };
+    let method = piece(first, "<ds:SignatureMethod", "</ds:SignatureMethod>")?;
+    let short = method.replace(
+        "</ds:SignatureMethod>",
+        "<ds:HMACOutputLength>0</ds:HMACOutputLength></ds:SignatureMethod>",
+    );
+    let short = swap(first, method, &short)?;
+    let value = piece(&short, "<ds:SignatureValue>", "</ds:SignatureValue>")?;
+    let short = swap(&short, value, "<ds:SignatureValue></ds:SignatureValue>")?;
+    forged.push(("an HMAC of no length".to_owned(), short));
+    Ok(forged)
+}
+
+/// No signature value, over digests that hold: for readers that take an error of their library
+/// for success.
+pub(super) fn empty_value(message: &str, stranger: &Identity) -> Message {
+    let again = stranger.sign_again(&tampered_body(message)?)?;
+    let value = piece(&again, "<ds:SignatureValue>", "</ds:SignatureValue>")?;
+    swap(&again, value, "<ds:SignatureValue></ds:SignatureValue>")
+}
+
+/// A stranger signs the Body in place, MPay's signature holds for its own in a header: for
+/// readers that ask whether any signature is MPay's, and any covers the Body.
+pub(super) fn two_signatures(message: &str, stranger: &Identity) -> Message {
+    let mpays = signature(message)?;
+    let other = swap(
+        &other_body(message)?,
+        "<soap:Body",
+        "<soap:Body wsu:Id=\"Other\"",
+    )?;
+    let signed = body(message)?;
+    let certificate = Base64::encode_string(stranger.certificate().der());
+    let own = format!(
+        "<ds:KeyInfo><ds:X509Data><ds:X509Certificate>{certificate}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>"
+    );
+    let strange = swap(&mpays.replace("#Body", "#Other"), key_info(mpays)?, &own)?;
+    let both = swap(message, mpays, &format!("{strange}{mpays}"))?;
+    let both = swap(&both, signed, &other)?;
+    let both = swap(
+        &both,
+        "</soap:Header>",
+        &format!("<x:Wrapper xmlns:x=\"urn:x\">{signed}</x:Wrapper></soap:Header>"),
+    )?;
+    stranger.sign_again(&both)
 }
 
 // Out of time.
@@ -247,6 +348,27 @@ pub(super) fn wrapped_timestamp(stale: &str) -> Message {
     )
 }
 
+/// A message that expired, with a fresh timestamp, unsigned, beside the signed one: for readers
+/// that take the first, or the last.
+pub(super) fn two_timestamps(stale: &str) -> anyhow::Result<Vec<(String, String)>> {
+    let signed = timestamp(stale)?;
+    let fresh = format!(
+        "<wsu:Timestamp xmlns:wsu=\"{WSU}\"><wsu:Created>{:.3}</wsu:Created><wsu:Expires>{:.3}</wsu:Expires></wsu:Timestamp>",
+        seconds_from_now(0),
+        seconds_from_now(300)
+    );
+    Ok(vec![
+        (
+            "a fresh Timestamp before the signed one".to_owned(),
+            swap(stale, signed, &format!("{fresh}{signed}"))?,
+        ),
+        (
+            "a fresh Timestamp after the signed one".to_owned(),
+            swap(stale, signed, &format!("{signed}{fresh}"))?,
+        ),
+    ])
+}
+
 // Wrapping: the signed Body is somewhere, and another one where bodies are read from.
 
 /// In a header of its own name.
@@ -254,6 +376,18 @@ pub(super) fn wrapped_in_wrapper(message: &str) -> Message {
     wrapped(message, "</soap:Header>", |signed| {
         format!("<x:Wrapper xmlns:x=\"urn:x\">{signed}</x:Wrapper></soap:Header>")
     })
+}
+
+/// The same of a confirmation of 1.00, with 2.00 in place.
+pub(super) fn wrapped_confirmation(message: &str) -> Message {
+    let signed = body(message)?;
+    let other = swap(signed, BODY_ID, "")?.replace(">1.00<", ">2.00<");
+    let without = swap(message, signed, &other)?;
+    swap(
+        &without,
+        "</soap:Header>",
+        &format!("<x:Wrapper xmlns:x=\"urn:x\">{signed}</x:Wrapper></soap:Header>"),
+    )
 }
 
 /// As a header itself.
@@ -335,6 +469,31 @@ pub(super) fn duplicate_ids(message: &str) -> Message {
         "<soap:Header>",
         &format!("<soap:Header><x:Wrapper xmlns:x=\"urn:x\">{signed}</x:Wrapper>"),
     )
+}
+
+/// The id of the signed Body, which is in a header, as an attribute of another name on the Body
+/// in place.
+pub(super) fn other_ids(message: &str) -> anyhow::Result<Vec<(String, String)>> {
+    let signed = body(message)?;
+    let mut forged = Vec::new();
+    for name in ["Id", "ID", "id", "xml:id"] {
+        let other = swap(
+            &other_body(message)?,
+            "<soap:Body",
+            &format!("<soap:Body {name}=\"Body\""),
+        )?;
+        let message = swap(message, signed, &other)?;
+        let message = swap(
+            &message,
+            "</soap:Header>",
+            &format!("<x:Wrapper xmlns:x=\"urn:x\">{signed}</x:Wrapper></soap:Header>"),
+        )?;
+        forged.push((
+            format!("wsu:Id on the signed Body in a header, {name} on the one in place"),
+            message,
+        ));
+    }
+    Ok(forged)
 }
 
 /// Two Security headers, of which the second is signed.
@@ -708,7 +867,8 @@ mod tests {
             (under_mpays_certificate(&good, &stranger), "does not verify"),
             (key_value(&good, &stranger), "no trusted certificate"),
             (two_certificates(&good, &mpay, &stranger), ""),
-            (hmac(&good, &mpay), "signature method"),
+            (empty_value(&good, &stranger), "does not verify"),
+            (two_signatures(&good, &stranger), ""),
             (Ok(stale.clone()), "expired"),
             (wrapped_timestamp(&stale), "no part that may be signed"),
             (wrapped_in_wrapper(&good), "no part that may be signed"),
@@ -733,6 +893,26 @@ mod tests {
         ] {
             let refused = verdict(&message.unwrap()).expect_err(reason);
             assert!(refused.contains(reason), "{refused}, not {reason}");
+        }
+    }
+
+    #[test]
+    fn every_forgery_of_several_is_refused() {
+        let mpay = mpay();
+        let content = encode_query("S", "K", "ro");
+        let good = by(&mpay, &content).unwrap();
+        let stale = signed_ago(&mpay, &content, 900, LIFETIME).unwrap();
+        for (forged, reason) in [
+            (hmac(&good, &mpay), "signature method"),
+            (hmac_certificate(&good, &mpay), "signature method"),
+            (hmac_empty(&good, &mpay), ""),
+            (other_ids(&good), ""),
+            (two_timestamps(&stale), "more than one Timestamp"),
+        ] {
+            for (what, message) in forged.unwrap() {
+                let refused = verdict(&message).expect_err(&what);
+                assert!(refused.contains(reason), "{what}: {refused}");
+            }
         }
     }
 

@@ -68,7 +68,7 @@ use wsse::Certificate;
 pub use areas::{AREAS, origin};
 pub use check::{Check, Outcome, Severity, Tested};
 pub use exchange::{Answer, Exchange};
-pub use message::{Identity, Inspection, inspect, piece, swap};
+pub use message::{Identity, Inspection, inspect, piece, sign_hmac, swap};
 pub use orders::TEMPLATE;
 pub use report::Report;
 pub use tls::configure as configure_tls;

@@ -259,11 +259,11 @@ fn verify_bytes(key: &RsaPublicKey, algorithm: &str, bytes: &[u8], signature: &[
     key.verify(scheme(algorithm), &digest, signature).is_ok()
 }
 
-/// HMAC-SHA1 (RFC 2104), for the attack that signs with a public key as if it were a shared one.
-fn hmac_sha1(key: &[u8], bytes: &[u8]) -> Vec<u8> {
+/// HMAC (RFC 2104), for the attack that signs with a public key as if it were a shared one.
+fn hmac<D: Digest>(key: &[u8], bytes: &[u8]) -> Vec<u8> {
     let mut block = [0; 64];
     let short = if key.len() > block.len() {
-        Sha1::digest(key).to_vec()
+        D::digest(key).to_vec()
     } else {
         key.to_vec()
     };
@@ -272,26 +272,37 @@ fn hmac_sha1(key: &[u8], bytes: &[u8]) -> Vec<u8> {
     }
     let keyed = |pad: u8, rest: &[u8]| {
         let pad: Vec<u8> = block.iter().map(|byte| byte ^ pad).collect();
-        Sha1::digest([pad.as_slice(), rest].concat())
+        D::digest([pad.as_slice(), rest].concat()).to_vec()
     };
-    keyed(0x5c, &keyed(0x36, bytes)).to_vec()
+    keyed(0x5c, &keyed(0x36, bytes))
 }
 
-/// Makes the signature of a message an HMAC under this key, and says so.
-pub(super) fn sign_hmac(message: &str, key: &[u8]) -> anyhow::Result<String> {
+/// HMAC-SHA1 and HMAC-SHA256, which every library of XML signatures knows.
+pub(super) const HMACS: [&str; 2] = [
+    "http://www.w3.org/2000/09/xmldsig#hmac-sha1",
+    "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256",
+];
+
+/// Makes the signature of a message an HMAC by this method under this key, and says so. Digests
+/// stay as they are.
+///
+/// # Errors
+/// If the message is not well-formed or has no signature.
+pub fn sign_hmac(message: &str, algorithm: &str, key: &[u8]) -> anyhow::Result<String> {
     let document = Document::parse(message.as_bytes())?;
     let signed_info =
         find(document.root(), &|e| e.is(DS, "SignedInfo")).context("no SignedInfo")?;
     let stated = format!("Algorithm=\"{}\"", method(signed_info));
-    let message = swap(
-        message,
-        &stated,
-        "Algorithm=\"http://www.w3.org/2000/09/xmldsig#hmac-sha1\"",
-    )?;
+    let message = swap(message, &stated, &format!("Algorithm=\"{algorithm}\""))?;
     let document = Document::parse(message.as_bytes())?;
     let signed_info =
         find(document.root(), &|e| e.is(DS, "SignedInfo")).context("no SignedInfo")?;
-    let value = hmac_sha1(key, &canonical_info(signed_info));
+    let info = canonical_info(signed_info);
+    let value = if algorithm.ends_with("sha256") {
+        hmac::<Sha256>(key, &info)
+    } else {
+        hmac::<Sha1>(key, &info)
+    };
     Ok(replace_texts(
         &message,
         "SignatureValue",
@@ -390,12 +401,12 @@ mod tests {
 
     #[test]
     fn an_hmac_is_that_of_rfc_2202() {
-        let digest = hmac_sha1(&[0x0b; 20], b"Hi There");
+        let digest = hmac::<Sha1>(&[0x0b; 20], b"Hi There");
         assert_eq!(
             Base64::encode_string(&digest),
             "thcxhlUFcmTii8C2+zeMjvFGvgA="
         );
-        let digest = hmac_sha1(
+        let digest = hmac::<Sha1>(
             &[0xaa; 80],
             b"Test Using Larger Than Block-Size Key - Hash Key First",
         );

@@ -153,7 +153,7 @@ lines = []
 # One line of 100.00 and more, AllowPartialPayments. Four, of which three are paid, one of them in
 # many payments of 1.00.
 partial = []
-# Two lines and more of 10.00 and more each, AllowPartialPayments. Three, of which two are paid.
+# Two lines and more of 10.00 and more each, AllowPartialPayments. Five, of which four are paid.
 partial_lines = []
 # One line with an amount, AllowAdvancePayments. Two, of which one is paid.
 advance = []

@@ -183,7 +183,7 @@ fn orders_named_in_a_file_do_as_well() {
         ),
         (
             "partial_lines",
-            3,
+            5,
             json!({"lines": [line("1", "10"), line("2", "20")], "allow_partial_payments": true}),
         ),
         (
@@ -508,8 +508,475 @@ fn is_key(body: &str, end: &str) -> bool {
     piece(body, "<OrderKey>", "</OrderKey>").is_ok_and(|key| key.contains(end))
 }
 
+/// The text of a member.
+fn text<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
+    let member = piece(xml, &format!("<{name}>"), &format!("</{name}>")).ok()?;
+    let member = member.strip_prefix(&format!("<{name}>"))?;
+    member.strip_suffix(&format!("</{name}>"))
+}
+
+/// A confirmation is acknowledged, whatever it was.
+fn yes() -> Reply {
+    let provider = Identity::from_pem(SERVICE_KEY, SERVICE_CERTIFICATE).unwrap();
+    let mut yes = wsse::Writer::new();
+    yes.start_in("ConfirmOrderPaymentResponse", "https://mpay.gov.md");
+    let minutes = Duration::from_secs(300);
+    let body = provider.sign(&yes.finish(), Algorithms::SHA256, Timestamp::now(), minutes);
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", "text/xml; charset=utf-8".parse().unwrap());
+    Reply {
+        status: 200,
+        headers,
+        body: body.unwrap(),
+    }
+}
+
+/// A provider that believes what is hostile if this says so.
+fn believes(
+    condition: impl Fn(&str) -> bool + Send + Sync + 'static,
+) -> impl Fn(Call, &dyn Fn(Call) -> Reply) -> Reply + Send + Sync + 'static {
+    move |mut call, forward| {
+        if !is_right(&call.body)
+            && condition(&call.body)
+            && let Some(message) = believed(&call.body)
+        {
+            call.body = message;
+        }
+        forward(call)
+    }
+}
+
+fn digests_hold(message: &str) -> bool {
+    inspect(message.as_bytes(), mpay().public_key()).is_some_and(|found| {
+        found.digests_hold && found.body_referenced && found.timestamp_referenced
+    })
+}
+
+/// Whether the signature is an HMAC under this key.
+fn is_hmac(message: &str, key: &[u8]) -> bool {
+    ["xmldsig#hmac-sha1", "xmldsig-more#hmac-sha256"]
+        .into_iter()
+        .filter_map(|end| {
+            let method = piece(message, "<ds:SignatureMethod Algorithm=\"", "\"").ok()?;
+            let method = method.split('"').nth(1)?;
+            method.ends_with(end).then(|| method.to_owned())
+        })
+        .any(|method| conform::sign_hmac(message, &method, key).unwrap() == message)
+}
+
+#[test]
+fn a_provider_that_takes_an_hmac_under_the_public_key_fails() {
+    use rsa::pkcs8::EncodePublicKey;
+    let key = mpay().public_key().to_public_key_der().unwrap();
+    fails(
+        believes(move |message| digests_hold(message) && is_hmac(message, key.as_bytes())),
+        &["refusal.hmac"],
+    );
+}
+
+#[test]
+fn a_provider_that_takes_an_hmac_under_the_certificate_fails() {
+    fails(
+        believes(|message| digests_hold(message) && is_hmac(message, mpay().certificate().der())),
+        &["refusal.hmac-certificate"],
+    );
+}
+
+#[test]
+fn a_provider_that_takes_an_hmac_of_no_length_fails() {
+    fails(
+        believes(|message| digests_hold(message) && message.contains("<ds:HMACOutputLength>0<")),
+        &["refusal.hmac-empty"],
+    );
+}
+
+#[test]
+fn a_provider_that_takes_an_empty_signature_value_fails() {
+    fails(
+        believes(|message| {
+            digests_hold(message)
+                && message.contains("<ds:SignatureValue></")
+                && !message.contains("hmac")
+        }),
+        &["refusal.empty-value"],
+    );
+}
+
+#[test]
+fn a_provider_that_takes_any_two_signatures_fails() {
+    fails(
+        believes(|message| {
+            message.matches("<ds:Signature ").count() == 2 && digests_hold(message) && {
+                let strange = piece(message, "<ds:Signature ", "</ds:Signature>").unwrap();
+                inspect(message.replace(strange, "").as_bytes(), mpay().public_key())
+                    .is_some_and(|found| found.signature_holds && found.digests_hold)
+            }
+        }),
+        &["refusal.two-signatures"],
+    );
+}
+
+#[test]
+fn a_provider_that_takes_the_time_from_any_timestamp_fails() {
+    let years = Duration::from_secs(1_000_000_000);
+    let patient = policy(years, years);
+    fails(
+        believes(move |message| {
+            message
+                .match_indices("<wsu:Timestamp xmlns:wsu=")
+                .filter_map(|(at, _)| piece(&message[at..], "<wsu:", "</wsu:Timestamp>").ok())
+                .any(|fresh| is_mpays(&message.replace(fresh, ""), &patient))
+                && message.matches("</wsu:Timestamp>").count() == 2
+        }),
+        &["refusal.two-timestamps"],
+    );
+}
+
+#[test]
+fn a_provider_that_looks_for_ids_by_another_name_fails() {
+    fails(
+        believes(|message| {
+            let other = message.contains("<soap:Body Id=\"Body\"");
+            other
+                && message.contains("<x:Wrapper")
+                && inspect(message.as_bytes(), mpay().public_key())
+                    .is_some_and(|found| found.signature_holds && found.digests_hold)
+        }),
+        &["refusal.other-ids"],
+    );
+}
+
+#[test]
+fn a_provider_that_reads_confirmations_where_they_are_not_signed_fails() {
+    fails(
+        believes(|message| {
+            message.contains("<x:Wrapper")
+                && message.contains("<ConfirmOrderPayment ")
+                && inspect(message.as_bytes(), mpay().public_key())
+                    .is_some_and(|found| found.signature_holds && found.digests_hold)
+        }),
+        &["refusal.confirmation-wrapped"],
+    );
+}
+
+#[test]
+fn a_provider_that_acknowledges_a_known_payment_unseen_fails() {
+    let known = Mutex::new(HashSet::new());
+    fails(
+        move |call, forward| {
+            let id = text(&call.body, "PaymentID").map(str::to_owned);
+            let unsigned = !call.body.contains("<wsse:Security ");
+            let mut known = known.lock().unwrap();
+            if unsigned && id.as_ref().is_some_and(|id| known.contains(id)) {
+                return yes();
+            }
+            known.extend(id);
+            drop(known);
+            forward(call)
+        },
+        &["refusal.repeat-unsigned"],
+    );
+}
+
+/// Whether a key fits a pattern of SQL.
+fn like(pattern: &[u8], key: &[u8]) -> bool {
+    match (pattern.split_first(), key.split_first()) {
+        (None, None) => true,
+        (Some((b'%', rest)), _) => {
+            like(rest, key) || key.split_first().is_some_and(|(_, key)| like(pattern, key))
+        }
+        (Some((p, pattern)), Some((k, key))) => (*p == b'_' || p == k) && like(pattern, key),
+        _ => false,
+    }
+}
+
+/// Requests with the OrderKey of an order that was asked for before, if this finds it.
+fn finds(
+    operation: &'static str,
+    found: impl Fn(&str, &str) -> bool + Send + Sync + 'static,
+) -> impl Fn(Call, &dyn Fn(Call) -> Reply) -> Reply + Send + Sync + 'static {
+    let known = Mutex::new(Vec::<String>::new());
+    requests(move |xml| {
+        let asked = text(xml, "OrderKey")?.to_owned();
+        let mut known = known.lock().unwrap();
+        if asked.starts_with("CONFORM-") && asked.ends_with(char::is_uppercase) {
+            known.push(asked.clone());
+        }
+        if !xml.contains(operation) {
+            return None;
+        }
+        let key = known
+            .iter()
+            .find(|key| **key != asked && found(&asked, key))?;
+        swap(xml, &format!(">{asked}<"), &format!(">{key}<")).ok()
+    })
+}
+
+#[test]
+fn a_provider_that_looks_up_orders_by_like_fails() {
+    fails(
+        finds("<GetOrderDetails ", |asked, key| {
+            like(asked.as_bytes(), key.as_bytes())
+        }),
+        &["fault.order-key-pattern"],
+    );
+}
+
+#[test]
+fn a_provider_that_pays_orders_by_like_fails() {
+    fails(
+        finds("<ConfirmOrderPayment ", |asked, key| {
+            like(asked.as_bytes(), key.as_bytes())
+        }),
+        &["fault.confirm-order-key-pattern"],
+    );
+}
+
+#[test]
+fn a_provider_whose_sql_is_open_fails() {
+    fails(
+        finds("<GetOrderDetails ", |asked, _| asked.starts_with("' OR '")),
+        &["fault.order-key-quoted"],
+    );
+}
+
+#[test]
+fn a_provider_that_reads_a_key_by_its_beginning_fails() {
+    fails(
+        finds("<GetOrderDetails ", |asked, key| {
+            asked.strip_suffix(".0") == Some(key)
+        }),
+        &["fault.order-key-longer"],
+    );
+}
+
+#[test]
+fn a_provider_that_does_not_look_at_the_service_of_an_order_fails() {
+    for (operation, check) in [
+        ("<GetOrderDetails ", "fault.order-of-another-service"),
+        (
+            "<ConfirmOrderPayment ",
+            "fault.confirm-order-of-another-service",
+        ),
+    ] {
+        fails(
+            requests(move |xml| {
+                let service = text(xml, "ServiceID")?.to_owned();
+                let exists = text(xml, "OrderKey")?.starts_with("CONFORM-");
+                (xml.contains(operation) && exists && service != SERVICE)
+                    .then(|| xml.replace(&format!(">{service}<"), &format!(">{SERVICE}<")))
+            }),
+            &[check],
+        );
+    }
+}
+
+#[test]
+fn a_provider_that_looks_at_the_first_line_only_fails() {
+    fails(
+        requests(|xml| {
+            (xml.matches("<LineID>").count() > 1 && xml.contains(">NO-SUCH-LINE-OF-CONFORM<")).then(
+                || {
+                    let first = text(xml, "LineID").unwrap();
+                    xml.replace("NO-SUCH-LINE-OF-CONFORM", first)
+                },
+            )
+        }),
+        &["fault.confirm-unknown-second-line"],
+    );
+}
+
+#[test]
+fn a_provider_that_adds_up_negative_lines_fails() {
+    fails(
+        requests(|xml| {
+            let line = "<PaymentConfirmationLine><Amount>-1.00</Amount>";
+            let at = xml.find(line).filter(|_| xml.contains("<Amount>2.00<"))?;
+            let line = piece(&xml[at..], "<Payment", "</PaymentConfirmationLine>").ok()?;
+            Some(xml.replace(line, "").replace(">2.00<", ">1.00<"))
+        }),
+        &["fault.confirm-negative-line"],
+    );
+}
+
+#[test]
+fn a_provider_whose_amounts_overflow_fails() {
+    fails(
+        requests(|xml| {
+            xml.contains(">184467440737095517.16<")
+                .then(|| xml.replace(">184467440737095517.16<", ">1.00<"))
+        }),
+        &["fault.confirm-overflow"],
+    );
+}
+
+#[test]
+fn a_provider_that_takes_payments_without_an_id_fails() {
+    fails(
+        requests(|xml| {
+            let blank = text(xml, "PaymentID")?.trim().is_empty();
+            let id = piece(xml, "<PaymentID>", "</PaymentID>").ok()?;
+            let other = format!("<PaymentID>{}</PaymentID>", Confirmation::new_payment_id());
+            blank.then(|| xml.replace(id, &other))
+        }),
+        &["fault.confirm-payment-id-empty"],
+    );
+}
+
+#[test]
+fn a_provider_that_only_compares_the_total_of_a_payment_fails() {
+    let known = Mutex::new(BTreeMap::new());
+    fails(
+        move |call, forward| {
+            let Some(id) = text(&call.body, "PaymentID").filter(|_| is_right(&call.body)) else {
+                return forward(call);
+            };
+            let total = (
+                text(&call.body, "TotalAmount")
+                    .unwrap_or_default()
+                    .to_owned(),
+                text(&call.body, "OrderKey").unwrap_or_default().to_owned(),
+            );
+            let id = id.to_owned();
+            if call.body.matches("<LineID>").count() == 2
+                && known.lock().unwrap().get(&id) == Some(&total)
+            {
+                return yes();
+            }
+            let reply = forward(call);
+            if reply.status == 200 {
+                known.lock().unwrap().insert(id, total);
+            }
+            reply
+        },
+        &["idempotence.other-lines"],
+    );
+}
+
+/// PaymentIDs that were refused, with what was said under them.
+fn remembers_refusals(
+    acknowledged: impl Fn(&str, &str) -> bool + Send + Sync + 'static,
+) -> impl Fn(Call, &dyn Fn(Call) -> Reply) -> Reply + Send + Sync + 'static {
+    let refused = Mutex::new(BTreeMap::<String, String>::new());
+    move |call, forward| {
+        let confirmation = piece(
+            &call.body,
+            "<ConfirmOrderPayment ",
+            "</ConfirmOrderPayment>",
+        );
+        let (Ok(said), true) = (confirmation, is_right(&call.body)) else {
+            return forward(call);
+        };
+        let said = said.to_owned();
+        let id = text(&said, "PaymentID").unwrap_or_default().to_owned();
+        let before = refused.lock().unwrap().get(&id).cloned();
+        if before.is_some_and(|before| acknowledged(&before, &said)) {
+            return yes();
+        }
+        let reply = forward(call);
+        if reply.status == 500 {
+            refused.lock().unwrap().insert(id, said);
+        }
+        reply
+    }
+}
+
+#[test]
+fn a_provider_that_acknowledges_what_it_refused_before_fails() {
+    fails(
+        remembers_refusals(|before, said| before == said),
+        &["idempotence.refusal"],
+    );
+}
+
+#[test]
+fn a_provider_that_takes_a_refused_payment_for_recorded_fails() {
+    fails(
+        remembers_refusals(|before, said| before.contains(">1.01<") && !said.contains(">1.01<")),
+        &["idempotence.after-refusal"],
+    );
+}
+
+/// PaymentIDs as such a provider stores them.
+fn stores_ids(
+    change: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+) -> impl Fn(Call, &dyn Fn(Call) -> Reply) -> Reply + Send + Sync + 'static {
+    requests(move |xml| {
+        let id = text(xml, "PaymentID")?;
+        let stored = change(id)?;
+        Some(xml.replace(id, &stored))
+    })
+}
+
+#[test]
+fn a_provider_that_takes_payment_ids_for_numbers_fails() {
+    fails(
+        stores_ids(|id| {
+            let number: f64 = id.parse().ok()?;
+            (id.len() == 36).then(|| format!("N{number:e}"))
+        }),
+        &["idempotence.similar-ids"],
+    );
+}
+
+#[test]
+fn a_provider_that_cuts_payment_ids_short_fails() {
+    fails(
+        stores_ids(|id| (id.len() == 36).then(|| id[..35].to_owned())),
+        &["idempotence.similar-ids"],
+    );
+}
+
+#[test]
+fn a_provider_that_folds_the_case_of_payment_ids_fails() {
+    fails(
+        stores_ids(|id| Some(id.to_lowercase())),
+        &["idempotence.case-of-ids"],
+    );
+}
+
+#[test]
+fn a_provider_that_reads_a_payment_id_up_to_its_first_comment_fails() {
+    fails(
+        stores_ids(|id| Some(id.split_once("<!-- -->")?.0.to_owned())),
+        &["idempotence.comment"],
+    );
+}
+
+#[test]
+fn a_provider_that_counts_in_binary_fractions_fails() {
+    fails(
+        requests(|xml| {
+            let amount = text(xml, "TotalAmount")?;
+            let float: f64 = amount.parse().ok()?;
+            let cut = (float * 100.0).trunc() / 100.0;
+            (amount == "0.29" || amount == "1.15" || amount == "4.35")
+                .then(|| xml.replace(&format!(">{amount}<"), &format!(">{cut:.2}<")))
+        }),
+        &["payment.hundredths"],
+    );
+}
+
+#[test]
+fn a_provider_that_adds_lines_as_binary_fractions_fails() {
+    fails(
+        requests(|xml| {
+            let mut rest = xml;
+            let mut sum = 0.0;
+            while let Some(amount) = text(rest, "Amount") {
+                sum += amount.parse::<f64>().ok()?;
+                rest = rest.split_once("</Amount>")?.1;
+            }
+            let total: f64 = text(xml, "TotalAmount")?.parse().ok()?;
+            let id = text(xml, "PaymentID")?;
+            (sum != total && (sum - total).abs() < 0.001).then(|| xml.replace(id, &"9".repeat(37)))
+        }),
+        &["payment.sum-of-lines", "idempotence.other-lines"],
+    );
+}
+
 /// Everything that only a signature can tell.
-const FORGERIES: [&str; 37] = [
+const FORGERIES: [&str; 43] = [
     "refusal.unsigned",
     "refusal.no-signature",
     "refusal.empty-signature",
@@ -528,6 +995,12 @@ const FORGERIES: [&str; 37] = [
     "refusal.key-value",
     "refusal.two-certificates",
     "refusal.hmac",
+    "refusal.hmac-certificate",
+    "refusal.hmac-empty",
+    "refusal.empty-value",
+    "refusal.two-signatures",
+    "refusal.two-timestamps",
+    "refusal.other-ids",
     "refusal.expired",
     "refusal.too-old",
     "refusal.future",
@@ -557,6 +1030,8 @@ fn a_provider_that_checks_no_signature_fails() {
         "refusal.confirmation-unsigned",
         "refusal.confirmation-tampered",
         "refusal.confirmation-of-a-stranger",
+        "refusal.confirmation-wrapped",
+        "refusal.repeat-unsigned",
         "fault.authentication-failed",
     ]);
     fails(
@@ -619,6 +1094,8 @@ fn a_provider_that_reads_what_is_not_signed_fails() {
             "refusal.body-before",
             "refusal.body-after",
             "refusal.duplicate-ids",
+            "refusal.other-ids",
+            "refusal.confirmation-wrapped",
             "refusal.two-security-headers",
         ],
     );
@@ -704,29 +1181,22 @@ fn a_provider_that_refuses_a_repeated_payment_fails() {
 
 #[test]
 fn a_provider_that_says_yes_and_forgets_the_payment_fails() {
-    let provider = Identity::from_pem(SERVICE_KEY, SERVICE_CERTIFICATE).unwrap();
-    let mut yes = wsse::Writer::new();
-    yes.start_in("ConfirmOrderPaymentResponse", "https://mpay.gov.md");
-    let yes = yes.finish();
     fails(
-        move |call, forward| {
+        |call, forward| {
             let forgotten = call.body.contains("<ConfirmOrderPayment ")
                 && is_key(&call.body, "-PARTIAL-LINES")
                 && is_right(&call.body);
             if !forgotten {
                 return forward(call);
             }
-            let minutes = Duration::from_secs(300);
-            let body = provider.sign(&yes, Algorithms::SHA256, Timestamp::now(), minutes);
-            let mut headers = HeaderMap::new();
-            headers.insert("content-type", "text/xml; charset=utf-8".parse().unwrap());
-            Reply {
-                status: 200,
-                headers,
-                body: body.unwrap(),
-            }
+            yes()
         },
-        &["payment.rest-of-lines", "payment.line-by-line"],
+        &[
+            "payment.rest-of-lines",
+            "payment.line-by-line",
+            "payment.sum-of-lines",
+            "idempotence.other-lines",
+        ],
     );
 }
 

@@ -15,6 +15,8 @@ use mpay_client::{Confirmation, encode_query};
 const FORM: &str = "Settled readings: faultcode is a QName; MPay's codes stand without prefix and no default namespace is in scope there";
 const SHAPE: &str = "Settled readings: shape and lengths give InvalidParameter";
 const CONFIRMATION: &str = "Settled readings: a confirmation that does not fit gets InvalidParameter, without effect on the order";
+const EXACT: &str =
+    "Settled readings: an OrderKey names the order registered under it, and no other";
 const NO_ORDER: &str = "NO-SUCH-ORDER-OF-MPAY-CONFORM";
 const NO_SERVICE: &str = "NO-SUCH-SERVICE-OF-MPAY-CONFORM";
 
@@ -36,6 +38,53 @@ pub const CHECKS: &[Check] = &[
                     &["UnknownOrder", "InvalidParameter"],
                 ),
             }
+        },
+    ),
+    must(
+        "fault.order-key-pattern",
+        "GetOrderDetails with a pattern that an order's key fits gets no order",
+        EXACT,
+        |s| {
+            let key = s.known_order()?;
+            no_orders(s, &patterns(&key))
+        },
+    ),
+    must(
+        "fault.order-key-quoted",
+        "GetOrderDetails with an OrderKey that closes a quotation gets no order",
+        EXACT,
+        |s| {
+            let keys = [
+                "' OR '1'='1",
+                "x' OR 1=1 -- ",
+                "x\" OR \"\"=\"",
+                "') OR ('1'='1",
+            ];
+            no_orders(s, &keys.map(str::to_owned))
+        },
+    ),
+    must(
+        "fault.order-key-longer",
+        "GetOrderDetails with more than an order's key gets no order",
+        EXACT,
+        |s| {
+            let key = s.known_order()?;
+            let keys = [format!("{key}Z"), format!("0{key}"), format!("{key}.0")];
+            no_orders(s, &keys.map(|key| key.chars().take(36).collect()))
+        },
+    ),
+    must(
+        "fault.order-of-another-service",
+        "GetOrderDetails of an order that exists, for a service that is not served, gets UnknownService",
+        "Operations: GetOrderDetails, faults InvalidParameter, UnknownService",
+        |s| {
+            let key = s.known_order()?;
+            for service in [NO_SERVICE, "%"] {
+                let what = format!("an order that exists, for the service {service}");
+                let reply = send(s, &what, &encode_query(service, &key, "ro"))?;
+                code(&what, &reply, &["UnknownService"])?;
+            }
+            Ok(())
         },
     ),
     must(
@@ -171,6 +220,42 @@ pub const CHECKS: &[Check] = &[
         },
     ),
     must(
+        "fault.confirm-order-of-another-service",
+        "A confirmation for an order that exists, for a service that is not served, gets UnknownService",
+        "Operations: ConfirmOrderPayment, faults InvalidParameter, UnknownService, UnknownOrder",
+        |s| {
+            wrong(
+                s,
+                "a service that is not served",
+                &["UnknownService"],
+                |xml| {
+                    let member = piece(xml, "<ServiceID>", "</ServiceID>")?;
+                    swap(xml, member, &format!("<ServiceID>{NO_SERVICE}</ServiceID>"))
+                },
+            )
+        },
+    ),
+    must(
+        "fault.confirm-order-key-pattern",
+        "A confirmation with a pattern that an order's key fits is refused",
+        EXACT,
+        |s| {
+            let order = s.purse()?;
+            for pattern in patterns(order.get("OrderKey").unwrap_or_default()) {
+                wrong(
+                    s,
+                    &format!("OrderKey {pattern:?}"),
+                    &["UnknownOrder", "InvalidParameter"],
+                    |xml| {
+                        let member = piece(xml, "<OrderKey>", "</OrderKey>")?;
+                        swap(xml, member, &format!("<OrderKey>{pattern}</OrderKey>"))
+                    },
+                )?;
+            }
+            Ok(())
+        },
+    ),
+    must(
         "fault.confirm-missing-member",
         "A confirmation that lacks a required member gets InvalidParameter",
         CONFIRMATION,
@@ -231,6 +316,16 @@ pub const CHECKS: &[Check] = &[
         |s| member(s, "LineID", "NO-SUCH-LINE-OF-CONFORM"),
     ),
     must(
+        "fault.confirm-unknown-second-line",
+        "A confirmation of a line that the order does not have, after one that it has, gets InvalidParameter",
+        CONFIRMATION,
+        |s| {
+            wrong(s, "an unknown second line", &["InvalidParameter"], |xml| {
+                with_second_line(xml, "2.00", "1.00", "NO-SUCH-LINE-OF-CONFORM")
+            })
+        },
+    ),
+    must(
         "fault.confirm-zero",
         "A confirmation of nothing gets InvalidParameter",
         CONFIRMATION,
@@ -241,6 +336,29 @@ pub const CHECKS: &[Check] = &[
         "A confirmation of a negative amount gets InvalidParameter",
         CONFIRMATION,
         |s| amounts(s, "-1.00"),
+    ),
+    must(
+        "fault.confirm-negative-line",
+        "A confirmation with a negative line that adds up gets InvalidParameter",
+        CONFIRMATION,
+        |s| {
+            wrong(s, "2.00 and -1.00", &["InvalidParameter"], |xml| {
+                let id = piece(xml, "<LineID>", "</LineID>")?;
+                let id = id.trim_start_matches("<LineID>");
+                let id = id.trim_end_matches("</LineID>").to_owned();
+                let xml = xml.replace("<Amount>1.00<", "<Amount>2.00<");
+                with_second_line(&xml, "1.00", "-1.00", &id)
+            })
+        },
+    ),
+    must(
+        "fault.confirm-overflow",
+        "A confirmation of more than numbers of 64 bits hold is refused",
+        CONFIRMATION,
+        |s| {
+            // 1.00 beyond 2^64 hundredths.
+            amounts(s, "184467440737095517.16")
+        },
     ),
     must(
         "fault.confirm-fractions",
@@ -264,6 +382,15 @@ pub const CHECKS: &[Check] = &[
         "A confirmation whose PaidAt is no time gets InvalidParameter",
         CONFIRMATION,
         |s| member(s, "PaidAt", "yesterday"),
+    ),
+    must(
+        "fault.confirm-payment-id-empty",
+        "A confirmation with an empty PaymentID gets InvalidParameter",
+        CONFIRMATION,
+        |s| {
+            member(s, "PaymentID", "")?;
+            member(s, "PaymentID", " ")
+        },
     ),
     should(
         "fault.confirm-payment-id-too-long",
@@ -410,6 +537,50 @@ pub const CHECKS: &[Check] = &[
         },
     ),
 ];
+
+/// Patterns of SQL, of a shell and of regular expressions that a key fits.
+fn patterns(key: &str) -> Vec<String> {
+    let mut all: String = key.to_owned();
+    all.pop();
+    let under = "_".repeat(key.chars().count());
+    vec![
+        format!("{all}_"),
+        format!("{all}%"),
+        format!("{all}*"),
+        format!("{all}?"),
+        format!("{all}."),
+        under,
+        "%".to_owned(),
+        ".*".to_owned(),
+    ]
+}
+
+/// No key gets an order.
+fn no_orders(s: &mut Session, keys: &[String]) -> Verdict {
+    for key in keys {
+        let what = format!("OrderKey {key:?}");
+        let query = encode_query(&s.service, key, "ro");
+        let reply = send(s, &what, &query)?;
+        match reply.orders() {
+            Some(orders) => hold(orders.is_empty(), || format!("{what} got an order"))?,
+            None => code(&what, &reply, &["UnknownOrder", "InvalidParameter"])?,
+        }
+    }
+    Ok(())
+}
+
+/// The confirmation with another total, and another line at its end.
+fn with_second_line(xml: &str, total: &str, amount: &str, line: &str) -> anyhow::Result<String> {
+    let stated = piece(xml, "<TotalAmount>", "</TotalAmount>")?;
+    let xml = swap(xml, stated, &format!("<TotalAmount>{total}</TotalAmount>"))?;
+    swap(
+        &xml,
+        "</Lines>",
+        &format!(
+            "<PaymentConfirmationLine><Amount>{amount}</Amount><LineID>{line}</LineID></PaymentConfirmationLine></Lines>"
+        ),
+    )
+}
 
 fn send(s: &mut Session, what: &str, content: &Content) -> Verdict<Reply> {
     let message = s.sign(content)?;

@@ -4,6 +4,7 @@ use mpay_domain::Money;
 
 use crate::{
     check::{Check, must, should},
+    message::swap,
     node::Node,
     orders::Role,
     session::{CONFIRM_ORDER_PAYMENT, Reply, Session, amount},
@@ -193,7 +194,136 @@ pub const CHECKS: &[Check] = &[
             counted(s, &payment, before, "1.00")
         },
     ),
+    must(
+        "idempotence.other-lines",
+        "The same PaymentID with the amounts of lines exchanged is refused and changes nothing",
+        CONFLICT,
+        |s| {
+            let order = s.order(Role::PartialLines)?;
+            let payment = two_lines(s, &order)?;
+            s.confirmed("0.10 and 0.20 of two lines", &payment)?;
+            let paid = s.details(&payment.order_key, "ro")?;
+            let mut other = payment.clone();
+            let amounts = payment.lines.iter().rev().map(|(_, amount)| amount.clone());
+            for (line, amount) in other.lines.iter_mut().zip(amounts) {
+                line.1 = amount;
+            }
+            let reply = s.confirm("the same PaymentID with 0.20 and 0.10", &other)?;
+            refused(&reply)?;
+            s.unchanged(&paid, "the same PaymentID with other lines")
+        },
+    ),
+    must(
+        "idempotence.refusal",
+        "A confirmation that was refused is refused again",
+        "Who calls whom: MPay calls again and again until it succeeds; the same call repeated has the same answer",
+        |s| {
+            let (mut payment, before) = payment(s)?;
+            payment.total = "1.01".into();
+            for what in ["lines that do not add up", "the same again", "and again"] {
+                refused(&s.confirm(what, &payment)?)?;
+            }
+            payment.order_key = "NO-SUCH-ORDER-OF-MPAY-CONFORM".into();
+            payment.total = "1.00".into();
+            payment.payment_id = Confirmation::new_payment_id();
+            for what in ["an order that does not exist", "the same again"] {
+                refused(&s.confirm(what, &payment)?)?;
+            }
+            let due = amount(&s.purse()?, "TotalAmountDue")?;
+            hold(due == before, || {
+                format!("{due} is due instead of {before}")
+            })
+        },
+    ),
+    must(
+        "idempotence.after-refusal",
+        "A PaymentID that was refused with a wrong total counts when its right confirmation comes",
+        "Settled readings: a refused confirmation whose PaymentID is recorded later closes its own refusal",
+        |s| {
+            let (right, before) = payment(s)?;
+            let mut wrong = right.clone();
+            wrong.total = "1.01".into();
+            refused(&s.confirm("lines that do not add up", &wrong)?)?;
+            s.confirmed("the same PaymentID as it should be", &right)?;
+            counted(s, &right, before, "1.00")
+        },
+    ),
+    must(
+        "idempotence.similar-ids",
+        "Payments count whose PaymentIDs differ in one character of 36",
+        "Structures: PaymentConfirmation.PaymentID (36, unique within MPay)",
+        |s| {
+            let (first, before) = payment(s)?;
+            s.confirmed("a confirmation", &first)?;
+            // Digits, which a reader may take for a number, and too many for one.
+            let digits: String = Confirmation::new_payment_id()
+                .chars()
+                .map(|c| {
+                    c.to_digit(16)
+                        .map_or('1', |d| char::from_digit(d % 9 + 1, 10).unwrap_or('1'))
+                })
+                .collect();
+            let (start, end) = digits.split_at(18);
+            let middle = end.get(1..).unwrap_or_default();
+            let head = start.get(1..).unwrap_or_default();
+            let tail = digits.get(..35).unwrap_or_default();
+            let ids = [
+                format!("{tail}1"),
+                format!("{tail}2"),
+                format!("0{head}0{middle}"),
+                format!("0{head}9{middle}"),
+            ];
+            for id in ids {
+                let mut similar = first.clone();
+                similar.payment_id = id;
+                s.confirmed("one of four with similar PaymentIDs", &similar)?;
+            }
+            counted(s, &first, before, "5.00")
+        },
+    ),
+    should(
+        "idempotence.case-of-ids",
+        "Payments count whose PaymentIDs differ in case",
+        "Structures: PaymentConfirmation.PaymentID (36, unique within MPay)",
+        |s| {
+            let (mut first, before) = payment(s)?;
+            first.payment_id = format!("a{}", first.payment_id.get(1..).unwrap_or_default());
+            let mut second = first.clone();
+            second.payment_id = first.payment_id.to_uppercase();
+            s.confirmed("a confirmation", &first)?;
+            s.confirmed("the PaymentID in capitals", &second)?;
+            counted(s, &first, before, "2.00")
+        },
+    ),
+    must(
+        "idempotence.comment",
+        "A confirmation repeated with a comment in its PaymentID counts once",
+        "Message security: the signature does not cover comments, so that anybody may put one in",
+        |s| {
+            let (payment, before) = payment(s)?;
+            let message = s.sign(&payment.encode())?;
+            let first = s.pay("a confirmation", &message)?;
+            success("a confirmation", &first)?;
+            let (start, end) = payment.payment_id.split_at(9);
+            let again = swap(
+                &message,
+                &payment.payment_id,
+                &format!("{start}<!-- -->{end}"),
+            )?;
+            // Who refuses it is as right as who takes it for the same.
+            s.pay("the same with a comment in PaymentID", &again)?;
+            counted(s, &payment, before, "1.00")
+        },
+    ),
 ];
+
+/// A payment of 0.10 and 0.20 for the first two lines.
+fn two_lines(s: &Session, order: &Node) -> Verdict<Confirmation> {
+    let mut payment = s.part_of(order, 0, "0.10")?;
+    payment.lines.extend(s.part_of(order, 1, "0.20")?.lines);
+    payment.total = "0.30".into();
+    Ok(payment)
+}
 
 /// A payment of 1.00 that was not made yet, and what is due before it.
 fn payment(s: &mut Session) -> Verdict<(Confirmation, Money)> {

@@ -121,6 +121,37 @@ pub const CHECKS: &[Check] = &[
         },
     ),
     must(
+        "payment.hundredths",
+        "Amounts that binary fractions cannot hold are counted to the hundredth",
+        "Structures: amounts are decimals of XML Schema, which are exact",
+        |s| {
+            for part in ["0.29", "0.57", "1.15", "4.35", "0.01"] {
+                let order = s.purse()?;
+                let before = amount(&order, "TotalAmountDue")?;
+                let part_of = s.part_of(&order, 0, part)?;
+                s.confirmed(&format!("a payment of {part}"), &part_of)?;
+                let after = s.details(&part_of.order_key, "ro")?;
+                due(&after, before, part)?;
+            }
+            Ok(())
+        },
+    ),
+    must(
+        "payment.sum-of-lines",
+        "Lines of 0.10 and 0.20 add up to 0.30",
+        "Structures: decimals are XML Schema decimals, which are exact",
+        |s| {
+            let order = s.order(Role::PartialLines)?;
+            let before = amount(&order, "TotalAmountDue")?;
+            let mut payment = s.part_of(&order, 0, "0.10")?;
+            payment.lines.extend(s.part_of(&order, 1, "0.20")?.lines);
+            payment.total = "0.30".into();
+            s.confirmed("0.10 and 0.20", &payment)?;
+            let after = s.details(&payment.order_key, "ro")?;
+            due(&after, before, "0.30")
+        },
+    ),
+    must(
         "payment.rest-of-lines",
         "After a partial payment of several lines they still add up, and the first that remains carries the flag",
         REST,

@@ -177,11 +177,41 @@ pub const CHECKS: &[Check] = &[
         "refusal.hmac",
         "An HMAC under MPay's public key is refused",
         TRUST,
+        |s| each(s, forge::hmac),
+    ),
+    must(
+        "refusal.hmac-certificate",
+        "An HMAC under MPay's certificate is refused",
+        TRUST,
+        |s| each(s, forge::hmac_certificate),
+    ),
+    must(
+        "refusal.hmac-empty",
+        "An HMAC under an empty key, or of no length, is refused",
+        TRUST,
+        |s| each(s, forge::hmac_empty),
+    ),
+    must(
+        "refusal.empty-value",
+        "An empty SignatureValue is refused",
+        SIGNED,
         |s| {
-            signed(
+            by_stranger(
                 s,
-                "hmac-sha1 with MPay's public key as the secret",
-                forge::hmac,
+                "an empty SignatureValue over digests that hold",
+                |message, _, stranger| forge::empty_value(message, stranger),
+            )
+        },
+    ),
+    must(
+        "refusal.two-signatures",
+        "A stranger's signature over the Body beside MPay's over another is refused",
+        TRUST,
+        |s| {
+            by_stranger(
+                s,
+                "two signatures, MPay's over a Body in a header",
+                |message, _, stranger| forge::two_signatures(message, stranger),
             )
         },
     ),
@@ -249,6 +279,17 @@ pub const CHECKS: &[Check] = &[
                     forge::wrapped_timestamp(&forge::signed_ago(mpay, &query, 900, LIFETIME)?)
                 },
             )
+        },
+    ),
+    must(
+        "refusal.two-timestamps",
+        "A fresh Timestamp before or after the signed one that expired is refused",
+        WRAPPING,
+        |s| {
+            let query = s.good_query()?;
+            each(s, |_, mpay| {
+                forge::two_timestamps(&forge::signed_ago(mpay, &query, 900, LIFETIME)?)
+            })
         },
     ),
     must(
@@ -322,6 +363,12 @@ pub const CHECKS: &[Check] = &[
         "Two elements with the id of the signed Body are refused",
         WRAPPING,
         |s| altered(s, "one id on two Bodies", forge::duplicate_ids),
+    ),
+    must(
+        "refusal.other-ids",
+        "The id of the signed Body in another attribute of the Body in place is refused",
+        WRAPPING,
+        |s| each(s, |message, _| forge::other_ids(message)),
     ),
     should(
         "refusal.two-security-headers",
@@ -438,7 +485,48 @@ pub const CHECKS: &[Check] = &[
             )
         },
     ),
+    must(
+        "refusal.confirmation-wrapped",
+        "A confirmation with the one that MPay signed in a header is refused, and nothing is paid",
+        WRAPPING,
+        |s| {
+            confirmation(
+                s,
+                "2.00 in place, the signed 1.00 in a header",
+                |message, _| forge::wrapped_confirmation(message),
+            )
+        },
+    ),
+    must(
+        "refusal.repeat-unsigned",
+        "A confirmation that was accepted is refused when it comes again without a signature",
+        SIGNED,
+        |s| {
+            s.needs_answers()?;
+            let order = s.purse()?;
+            let message = s.sign(&s.part_of(&order, 0, "1.00")?.encode())?;
+            let reply = s.pay("a confirmation", &message)?;
+            accepted("a confirmation", &reply)?;
+            let reply = s.pay("the same, not signed", &forge::unsigned(&message)?)?;
+            hold(reply.is_refusal(), || {
+                format!("it was not refused but got {}", reply.described())
+            })
+        },
+    ),
 ];
+
+/// Several messages made of a good one: each must be refused.
+fn each(
+    s: &mut Session,
+    forge: impl FnOnce(&str, &Identity) -> anyhow::Result<Vec<(String, String)>>,
+) -> Verdict {
+    s.needs_answers()?;
+    let good = s.good_message()?;
+    for (what, message) in forge(&good, &s.mpay)? {
+        refused(s, &what, &message)?;
+    }
+    Ok(())
+}
 
 /// A good message with something altered must be refused.
 fn altered(
