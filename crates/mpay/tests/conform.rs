@@ -923,7 +923,7 @@ fn a_provider_that_takes_payment_ids_for_numbers_fails() {
 fn a_provider_that_cuts_payment_ids_short_fails() {
     fails(
         stores_ids(|id| (id.len() == 36).then(|| id[..35].to_owned())),
-        &["idempotence.similar-ids"],
+        &["idempotence.comment", "idempotence.similar-ids"],
     );
 }
 
@@ -1083,6 +1083,7 @@ fn a_provider_that_reads_what_is_not_signed_fails() {
         },
         &[
             "refusal.operation-signed",
+            "refusal.two-timestamps",
             "refusal.wrapped-timestamp",
             "refusal.wrapped-in-header",
             "refusal.wrapped-as-header",
@@ -1149,6 +1150,7 @@ fn a_provider_that_counts_a_repeated_payment_twice_fails() {
             "idempotence.twice-at-once",
             "idempotence.eight-at-once",
             "idempotence.other-amount",
+            "idempotence.other-lines",
             "idempotence.other-order",
         ],
     );
@@ -1170,6 +1172,7 @@ fn a_provider_that_refuses_a_repeated_payment_fails() {
             "idempotence.repeat",
             "idempotence.same-bytes",
             "idempotence.later",
+            "idempotence.after-refusal",
             "idempotence.after-paid",
             "idempotence.spelling",
             "idempotence.twice-at-once",
@@ -1481,7 +1484,7 @@ fn a_provider_that_reads_a_text_up_to_its_first_comment_fails() {
             }
             forward(call)
         },
-        &["reading.comments"],
+        &["idempotence.comment", "reading.comments"],
     );
 }
 
