@@ -19,8 +19,8 @@ use wsse::Content;
 
 use crate::harness::*;
 
-/// Each instance warns of this once, when it reads its configuration.
-const MISTYPED: (&str, &str) = ("bank_fiscal_code", "1000000000008");
+/// Each instance of the people's door tells of this once, when it reads its configuration.
+const MISTYPED: (&str, &str) = ("personal_data_retention", "-1");
 
 /// A request whose body is kept back.
 struct Held {
@@ -91,7 +91,8 @@ fn start(at_once: usize, observer: Option<Observer>) -> Provider {
 
 fn instances(provider: &Provider) -> usize {
     let log = provider.log();
-    log.matches("warning: variable bank_fiscal_code").count()
+    log.matches("configuration: variable personal_data_retention")
+        .count()
 }
 
 /// Holds requests in one instance, all of them at once.

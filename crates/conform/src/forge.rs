@@ -867,7 +867,7 @@ mod tests {
             (under_mpays_certificate(&good, &stranger), "does not verify"),
             (key_value(&good, &stranger), "no trusted certificate"),
             (two_certificates(&good, &mpay, &stranger), ""),
-            (empty_value(&good, &stranger), "does not verify"),
+            (empty_value(&good, &stranger), "a signature of 0 bytes"),
             (two_signatures(&good, &stranger), ""),
             (Ok(stale.clone()), "expired"),
             (wrapped_timestamp(&stale), "no part that may be signed"),

@@ -96,7 +96,8 @@ impl Executor {
     fn schedule(&self, at: Micros, event: Event) {
         let mut state = self.state.borrow_mut();
         state.scheduled += 1;
-        let place = (at, state.scheduled);
+        // Time does not go back, however late somebody begins to wait.
+        let place = (at.max(self.now()), state.scheduled);
         state.queue.insert(place, event);
     }
 

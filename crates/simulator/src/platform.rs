@@ -11,7 +11,7 @@ use mpay_ledger::{Platform, PlatformError};
 
 use crate::{
     webhook,
-    world::{Call, HostId, Reply, World},
+    world::{Call, Door, HostId, Reply, World},
 };
 
 /// What a host gives to the provider that runs on it.
@@ -89,16 +89,35 @@ impl Outbound for Host {
     }
 }
 
-impl Source for Host {
+/// The variables of a door of a host.
+pub struct Variables {
+    host: Host,
+    door: Door,
+}
+
+impl Variables {
+    /// Those of a door.
+    pub fn new(world: &Rc<World>, id: HostId, door: Door) -> Self {
+        Self {
+            host: Host::new(world, id),
+            door,
+        }
+    }
+}
+
+impl Source for Variables {
     async fn get(&self, name: &'static str) -> Result<String, Unread> {
-        self.world.variable(self.id, name).await
+        self.host
+            .world
+            .variable(self.host.id, self.door, name)
+            .await
     }
 
     fn elapsed(&self) -> Duration {
-        self.world.monotonic_of(self.id)
+        self.host.world.monotonic_of(self.host.id)
     }
 
     async fn sleep(&self, duration: Duration) {
-        self.world.executor.sleep(duration).await;
+        self.host.world.executor.sleep(duration).await;
     }
 }

@@ -72,7 +72,35 @@ pub struct Host {
     pub configuration: Configuration,
     /// Whether its variables were read from the first to the last since they were changed.
     pub has_read: bool,
-    reading: bool,
+    /// How far each door has come with it.
+    passes: [Pass; 2],
+}
+
+/// A door of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// MPay's.
+    Provider,
+    /// The people's.
+    Office,
+}
+
+impl Door {
+    fn variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Provider => ProviderConfig::VARIABLES,
+            Self::Office => OfficeConfig::VARIABLES,
+        }
+    }
+}
+
+/// How far a door has come with the reading of its variables since they were changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Pass {
+    #[default]
+    Waits,
+    Begun,
+    Done,
 }
 
 /// What the two doors of a host keep between requests.
@@ -219,7 +247,7 @@ impl World {
             clock,
             configuration,
             has_read: false,
-            reading: false,
+            passes: Default::default(),
         });
         self.configured.borrow_mut().push(configuration);
         let id = self.hosts.borrow().len() - 1;
@@ -319,7 +347,7 @@ impl World {
     pub fn configure(&self, id: HostId, configuration: Configuration) {
         if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
             if host.configuration != configuration {
-                host.reading = false;
+                host.passes = Default::default();
                 host.has_read = false;
             }
             host.configuration = configuration;
@@ -331,7 +359,12 @@ impl World {
     }
 
     /// A variable of a host: sometimes it cannot be read, or comes late.
-    pub async fn variable(&self, id: HostId, name: &'static str) -> Result<String, Unread> {
+    pub async fn variable(
+        &self,
+        id: HostId,
+        door: Door,
+        name: &'static str,
+    ) -> Result<String, Unread> {
         let unreadable = self.unreadable.get();
         if unreadable > 0.0 && !self.peace.get() {
             if self.random.happens(unreadable) {
@@ -352,11 +385,14 @@ impl World {
         let Some(host) = hosts.get_mut(id) else {
             return Ok(String::new());
         };
-        // The people's door alone reads its first one.
-        if OfficeConfig::VARIABLES.first() == Some(&name) {
-            host.reading = true;
+        let names = door.variables();
+        let pass = &mut host.passes[door as usize];
+        if names.first() == Some(&name) {
+            *pass = Pass::Begun;
+        } else if names.last() == Some(&name) && *pass == Pass::Begun {
+            *pass = Pass::Done;
         }
-        host.has_read |= host.reading && OfficeConfig::VARIABLES.last() == Some(&name);
+        host.has_read |= host.passes == [Pass::Done; 2];
         Ok(host.configuration.text(name))
     }
 
@@ -434,12 +470,20 @@ impl World {
         let world = Rc::clone(self);
         self.executor.spawn(group, async move {
             // As `entry.rs` of either door does it.
-            let host = platform::Host::new(&world, id);
+            let is_office = {
+                let path = request.uri().path();
+                path.starts_with("/api/") || path == mpay_office::service::HEALTH
+            };
+            let door = if is_office {
+                Door::Office
+            } else {
+                Door::Provider
+            };
+            let host = platform::Variables::new(&world, id, door);
             let late = world.executor.sleep(TIME);
             let store = Store::new(platform::Host::new(&world, id));
             let request = request.map(Full::new);
-            let path = request.uri().path();
-            if path.starts_with("/api/") || path == mpay_office::service::HEALTH {
+            if is_office {
                 let app = instance.office.app(&host, store.now()).await;
                 let answer = mpay_office::service::handle_until(&app, &store, request, late).await;
                 connection.answer(&world, answer);
