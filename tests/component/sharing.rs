@@ -19,8 +19,8 @@ use wsse::Content;
 
 use crate::harness::*;
 
-/// Each instance of the people's door tells of this once, when it reads its configuration.
-const MISTYPED: (&str, &str) = ("personal_data_retention", "-1");
+/// Each instance of MPay's door tells of this once, when it reads its configuration.
+const MISTYPED: (&str, &str) = ("public_url", "pay.example.md");
 
 /// A request whose body is kept back.
 struct Held {
@@ -91,7 +91,7 @@ fn start(at_once: usize, observer: Option<Observer>) -> Provider {
 
 fn instances(provider: &Provider) -> usize {
     let log = provider.log();
-    log.matches("configuration: variable personal_data_retention")
+    log.matches("configuration: variable public_url")
         .count()
 }
 
