@@ -91,8 +91,7 @@ fn start(at_once: usize, observer: Option<Observer>) -> Provider {
 
 fn instances(provider: &Provider) -> usize {
     let log = provider.log();
-    log.matches("configuration: variable public_url")
-        .count()
+    log.matches("configuration: variable public_url").count()
 }
 
 /// Holds requests in one instance, all of them at once.
