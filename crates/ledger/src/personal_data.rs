@@ -194,6 +194,8 @@ impl<P: Platform> Store<P> {
         if until < part.length {
             report.next = Some(self.cursor(until, 0).await?);
         }
+        // What came too late to its place is still needed until it stands at another one.
+        self.enter_late(&part.late).await?;
         self.erase_late(keys::JOURNAL, &part).await?;
         let events = part.entries;
         let long = self.long_orders(&events).await?;

@@ -1767,6 +1767,25 @@ async fn an_event_that_came_too_late_is_entered_behind_once() {
     }
 }
 
+/// An event that came too late, whose writer is gone, is still needed when its place is erased.
+#[tokio::test(start_paused = true)]
+async fn an_erasure_loses_no_event_that_came_too_late() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    let event = memory.value("journal/1").unwrap();
+    memory.remove("journal/1");
+    let store = Store::new(memory.clone());
+    let places = std::collections::BTreeSet::from([1]);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    store.log.decide(keys::JOURNAL, &places).await.unwrap();
+    memory.overwrite("journal/1", event);
+    let nobody = Erasure::Customer("2000000000000".to_owned());
+    let start = Cursor::default();
+    let erased = store.erase_personal_data(&nobody, &start, "tester");
+    erased.await.unwrap();
+    assert_eq!(ledger_events(&memory, "order.registered").await, 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_long_order_is_mended_in_parts() {
     let memory = Memory::new();
