@@ -66,6 +66,7 @@ impl Offline {
             provider_certificate: SERVICE_CERTIFICATE.to_owned(),
             algorithms: Algorithms::SHA1,
             services: vec![SERVICE.to_owned(), "SCHOOL".to_owned()],
+            orders: vec![(SERVICE.to_owned(), "DEMO&1".to_owned())],
             mischief: None,
             pause: Duration::from_millis(20),
         };
@@ -245,7 +246,7 @@ fn an_order_is_shown_paid_in_part_and_the_payer_goes_back() {
         payment["properties"],
         json!([{"name": "Telefon", "value": "+373 22 000000"}])
     );
-    assert_eq!(payment["invoice_id"].as_str().unwrap().len(), 12);
+    assert_eq!(payment["invoice_id"].as_str().unwrap().len(), 14);
     assert!(path.ends_with(payment["payment_id"].as_str().unwrap()));
     // What remains is shown next time.
     assert!(
@@ -427,6 +428,49 @@ fn a_payment_for_an_order_that_has_expired_is_taken_and_flagged() {
     let order = provider.order("1");
     assert_eq!(order["status"], "Paid");
     assert_eq!(order["payments"][0]["review"], json!(["late"]));
+}
+
+#[test]
+fn for_an_order_that_has_not_expired_there_is_no_expiry_to_rehearse() {
+    let provider = Provider::start();
+    provider.register("1", order("10.00"));
+    let offline = Offline::start(&provider);
+    let path = offline.pay("1", &[("mischief", "after-expiry")]);
+    let page = offline.get(&format!("{path}?lang=en")).text();
+    assert!(page.contains("The order has not expired"), "{page}");
+    assert!(!page.contains(">right<"), "{page}");
+    assert_eq!(confirmations(&offline, "1"), "");
+    assert_eq!(provider.order("1")["amount_paid"], "0.00");
+}
+
+#[test]
+fn the_page_after_a_payment_has_the_answer_of_the_provider_already() {
+    let provider = Provider::start();
+    provider.register("1", order("10.00"));
+    let offline = Offline::start(&provider);
+    let path = offline.pay("1", &[]);
+    let page = offline.get(&format!("{path}?lang=en")).text();
+    assert!(page.contains("Payment confirmed"), "{page}");
+}
+
+#[test]
+fn the_start_page_offers_orders_and_payers_read_their_status() {
+    let provider = Provider::start();
+    provider.register("DEMO%261", order("10.00"));
+    let offline = Offline::start(&provider);
+    let start = offline.get("/?lang=ro").text();
+    let link = "/service/pay?ServiceID=TAX&amp;OrderKey=DEMO%261";
+    assert!(start.contains(link), "{start}");
+    let path = link.replace("&amp;", "&");
+    for (language, status) in [
+        ("ro", "De achitat"),
+        ("ru", "К оплате"),
+        ("en", "To be paid"),
+    ] {
+        let page = offline.get(&format!("{path}&lang={language}")).text();
+        assert!(page.contains(status) && page.contains("Active"), "{page}");
+    }
+    assert_eq!(offline.post("/PosTerminal/Configure", &[]).status, 200);
 }
 
 #[test]
@@ -697,11 +741,11 @@ fn invoices_are_real_pdfs_in_two_formats_with_all_letters() {
         .unwrap()
         .to_owned();
     let download = offline.get(&format!("/api/Invoices/DownloadInvoicePdf?{query}"));
-    assert_eq!(download.header("content-type"), "application/pdf");
+    assert_eq!(download.header("content-type"), "application/octet-stream");
     assert!(
         download
             .header("content-disposition")
-            .contains(&format!("invoice-{number}.pdf"))
+            .contains(&format!("Nota de plata {number}.pdf"))
     );
     assert!(download.body.starts_with(b"%PDF-"));
     let bytes = offline.get(&format!(

@@ -60,6 +60,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         provider_certificate: cast.provider_certificate,
         algorithms: arguments.roles.algorithms(),
         services: arguments.services,
+        orders: Vec::new(),
         mischief: arguments.mischief,
         pause: PAUSE,
     })

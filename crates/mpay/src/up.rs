@@ -176,6 +176,12 @@ fn offline_options(
         certificate: read(&credentials.mpay_certificate())?,
         provider_certificate: read(&credentials.service_certificate())?,
         algorithms: wsse::Algorithms::SHA1,
+        orders: if services.iter().any(|service| service == SERVICE_ID) {
+            let key = |(key, _): (&str, _)| (SERVICE_ID.to_owned(), key.to_owned());
+            sample_orders().into_iter().map(key).collect()
+        } else {
+            Vec::new()
+        },
         services,
         mischief: None,
         pause: PAUSE,

@@ -104,7 +104,7 @@ impl Reply {
         Self::new(status, JSON, document.to_string())
     }
 
-    /// A file to keep. Its name is of letters, digits, dots and hyphens.
+    /// A file to keep. Its name is of letters, digits, spaces, dots and hyphens.
     pub fn file(content_type: &'static str, name: &str, content: impl Into<Bytes>) -> Self {
         let mut reply = Self::new(StatusCode::OK, content_type, content);
         let disposition = format!("attachment; filename=\"{name}\"");

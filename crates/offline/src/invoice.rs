@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 /// Invoices whose orders are remembered.
 const KEPT: usize = 10_000;
 
-/// The `InvoiceID` of an order: twelve digits that follow from service and order key, so that they
-/// outlive a restart.
+/// The `InvoiceID` of an order: fourteen digits with zeros in front, as MPay writes them. They follow
+/// from service and order key, so that they outlive a restart.
 pub fn number(service_id: &str, order_key: &str) -> String {
     let mut hasher = Sha256::new();
     hasher.update(
@@ -24,7 +24,7 @@ pub fn number(service_id: &str, order_key: &str) -> String {
     let head = hasher.finalize().iter().take(8).fold(0, |number, byte| {
         (number << 8 | u128::from(*byte)) % 900_000_000_000
     });
-    (head + 100_000_000_000).to_string()
+    format!("{:014}", head + 100_000_000_000)
 }
 
 /// Which order an invoice is of. Only of invoices that were asked for since the start.
@@ -61,7 +61,8 @@ mod tests {
         assert_eq!(number("DEMO", "DEMO-1"), number("DEMO", "DEMO-1"));
         assert_ne!(number("DEMO", "DEMO-1"), number("DEMOD", "EMO-1"));
         assert_ne!(number("DEMO", "DEMO-1"), number("DEMO", "DEMO-2"));
-        assert_eq!(number("DEMO", "DEMO-1").len(), 12);
+        let number = number("DEMO", "DEMO-1");
+        assert!(number.len() == 14 && number.starts_with("00"), "{number}");
         let invoices = Invoices::default();
         let number = invoices.of_order("S", "K");
         assert_eq!(invoices.order(&number), Some(("S".into(), "K".into())));

@@ -72,6 +72,8 @@ pub struct Options {
     pub algorithms: Algorithms,
     /// ServiceIDs that the start page offers.
     pub services: Vec<String>,
+    /// Orders that the start page offers, as `ServiceID` and `OrderKey`.
+    pub orders: Vec<(String, String)>,
     /// How confirmations are sent unless the payer chooses; `None` is as MPay sends them.
     pub mischief: Option<Mischief>,
     /// The pause after the first confirmation that did not succeed; the next ones double.
@@ -93,6 +95,7 @@ struct Offline {
     payments: payment::Payments,
     invoices: invoice::Invoices,
     services: Vec<String>,
+    orders: Vec<(String, String)>,
     mischief: Option<Mischief>,
     pause: Duration,
     runtime: tokio::runtime::Handle,
@@ -112,6 +115,7 @@ impl Offline {
             payments: payment::Payments::default(),
             invoices: invoice::Invoices::default(),
             services: options.services,
+            orders: options.orders,
             mischief: options.mischief,
             pause: options.pause,
             runtime,

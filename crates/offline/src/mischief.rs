@@ -28,7 +28,7 @@ pub enum Mischief {
     OtherAmount,
     /// A payment of three days ago.
     Late,
-    /// A payment for an order that has expired meanwhile.
+    /// A payment for an order that has expired meanwhile. Nothing is sent for one that has not.
     AfterExpiry,
     /// A message whose validity is over.
     Stale,
@@ -113,6 +113,10 @@ impl Mischief {
                 send(&dearer(payment), Manner::Usual, Fault("InvalidParameter")),
             ],
             Self::Late => vec![send(&older(payment), Manner::Usual, Success)],
+            // For another order it would show nothing about expiry.
+            Self::AfterExpiry if before.as_ref().is_some_and(|order| !order.has_expired()) => {
+                Vec::new()
+            }
             Self::AfterExpiry => vec![send(payment, Manner::Usual, Success)],
             Self::Stale => vec![send(payment, Manner::Stale, refused)],
             Self::WrongKey => vec![send(payment, Manner::WrongKey, refused)],
@@ -154,9 +158,10 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Whether the provider did right in everything.
-    pub fn passed(&self) -> bool {
-        self.steps.iter().all(Step::passed) && self.due_is_right()
+    /// What it showed of the provider: nothing, if nothing was sent.
+    pub fn verdict(&self) -> Option<bool> {
+        let right = self.steps.iter().all(Step::passed) && self.due_is_right();
+        (!self.steps.is_empty()).then_some(right)
     }
 
     /// Whether what is due after is what must be, where that can be told.
@@ -229,6 +234,10 @@ impl OrderState {
         }
     }
 
+    fn has_expired(&self) -> bool {
+        self.status == "Expired"
+    }
+
     fn ask(provider: &Provider, payment: &Confirmation) -> Option<Self> {
         let order = provider.details(&payment.service_id, &payment.order_key, Language::Romanian);
         order.ok().as_ref().map(Self::of)
@@ -271,7 +280,10 @@ fn older(payment: &Confirmation) -> Confirmation {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::journal::Record;
 
     #[test]
     fn names_are_those_of_the_command_line() {
@@ -308,15 +320,38 @@ mod tests {
 
     #[test]
     fn who_answers_right_and_books_twice_is_wrong() {
-        let trial = |after: &str| Trial {
+        let trial = |after: &str, steps| Trial {
             mischief: Mischief::Repeat,
             at: Timestamp::UNIX_EPOCH,
             before: Some(state("Active", "100.00")),
-            steps: Vec::new(),
+            steps,
             after: Some(state("PartiallyPaid", after)),
             expected_due: Some(Money::parse("60.00").unwrap()),
         };
-        assert!(trial("60.00").passed());
-        assert!(!trial("20.00").passed());
+        let step = || Step {
+            sent: Confirmation::default(),
+            entry: Arc::new(Entry {
+                number: 1,
+                record: Record {
+                    at: Timestamp::UNIX_EPOCH,
+                    operation: "ConfirmOrderPayment",
+                    service_id: String::new(),
+                    order_key: String::new(),
+                    payment_id: None,
+                    mischief: None,
+                    request: String::new(),
+                    answer: None,
+                    signature: Err(String::new()),
+                    outcome: Outcome::Success,
+                    signing: Duration::ZERO,
+                    waiting: Duration::ZERO,
+                },
+            }),
+            expected: Expected::Success,
+            dropped: false,
+        };
+        assert_eq!(trial("60.00", vec![step()]).verdict(), Some(true));
+        assert_eq!(trial("20.00", vec![step()]).verdict(), Some(false));
+        assert_eq!(trial("60.00", Vec::new()).verdict(), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -43,6 +43,7 @@ pub struct Payment {
     /// What does not change.
     pub purchase: Purchase,
     progress: Mutex<Progress>,
+    answered: Condvar,
     woken: Notify,
 }
 
@@ -85,6 +86,7 @@ impl Payment {
                 stage,
                 ..Progress::default()
             }),
+            answered: Condvar::new(),
             woken: Notify::new(),
         }
     }
@@ -97,6 +99,19 @@ impl Payment {
     /// How far it is.
     pub fn progress(&self) -> Progress {
         self.lock().clone()
+    }
+
+    /// Waits, at most so long, for the answer to the attempt after so many.
+    pub fn wait_for_answer(&self, made: u32, patience: Duration) {
+        let unanswered = |progress: &mut Progress| match progress.stage {
+            Stage::Sending => true,
+            Stage::Waiting(_) => progress.made == made,
+            Stage::Idle | Stage::Confirmed | Stage::Failed => false,
+        };
+        let waited = self
+            .answered
+            .wait_timeout_while(self.lock(), patience, unanswered);
+        drop(waited);
     }
 
     /// Stops the attempts, unless one has succeeded.
@@ -142,7 +157,10 @@ impl Payment {
             progress.stage = Stage::Confirmed;
         }
         progress.tended = progress.stage == Stage::Sending;
-        progress.tended
+        let go_on = progress.tended;
+        drop(progress);
+        self.answered.notify_all();
+        go_on
     }
 
     /// Goes from one stage to another, unless it is in neither any more. Gives whether to go on.
@@ -153,7 +171,10 @@ impl Payment {
         if progress.tended {
             progress.stage = to;
         }
-        progress.tended
+        let go_on = progress.tended;
+        drop(progress);
+        self.answered.notify_all();
+        go_on
     }
 
     fn lock(&self) -> MutexGuard<'_, Progress> {

@@ -1,6 +1,6 @@
 //! From requests to replies.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use base64ct::{Base64, Encoding};
 use http::{Method, StatusCode};
@@ -17,6 +17,12 @@ use super::{
     provider::NoOrder,
 };
 use mpay_client::OrderDetails;
+
+/// Of files to keep: a browser would try to show XML, and MPay gives its invoices so.
+const BINARY: &str = "application/octet-stream";
+
+/// How long the answer to a payer waits for the provider's first one, which then is on the page.
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Whether a path is where pages of providers send payers, and operators of terminals come in.
 pub fn is_entrance(path: &str) -> bool {
@@ -52,6 +58,10 @@ pub fn answer(offline: &Offline, request: &Request) -> Reply {
                 None => missing(offline, request),
             }
         }
+        (["posterminal", "configure"], _) => {
+            let view = View::new(request, "/PosTerminal/Configure".to_owned());
+            Reply::page(StatusCode::OK, pages::terminal(&view))
+        }
         (["posterminal", "payinvoice", ..], [_, _, invoice_id]) => {
             let order = offline.invoices.order(invoice_id);
             let visit = order.and_then(|(service_id, order_key)| {
@@ -83,7 +93,7 @@ pub fn answer(offline: &Offline, request: &Request) -> Reply {
         (["api", "invoices", "downloadinvoicepdf"], _) if get => {
             match invoice_pdf(offline, request) {
                 Ok((number, pdf)) => {
-                    Reply::file("application/pdf", &format!("invoice-{number}.pdf"), pdf)
+                    Reply::file(BINARY, &format!("Nota de plata {number}.pdf"), pdf)
                 }
                 Err(refusal) => refusal,
             }
@@ -117,6 +127,7 @@ fn start(offline: &Offline, request: &Request) -> Reply {
         &view,
         offline.provider.url(),
         &offline.services,
+        &offline.orders,
         &offline.payments.latest(10),
     );
     Reply::page(StatusCode::OK, page)
@@ -226,7 +237,9 @@ fn pay(offline: &Offline, request: &Request, visit: &Visit) -> Reply {
 }
 
 fn deliver(offline: &Offline, payment: &Arc<Payment>) {
+    let made = payment.progress().made;
     payment::deliver(&offline.runtime, payment, &offline.provider, offline.pause);
+    payment.wait_for_answer(made, PATIENCE);
 }
 
 /// The page of a payment, and what its buttons do.
@@ -265,20 +278,18 @@ fn of_entry(offline: &Offline, request: &Request, number: &str, rest: &[&str]) -
     let Some(entry) = entry else {
         return not_found(offline, request);
     };
-    // Not as XML: a browser would try to show it.
-    let binary = "application/octet-stream";
     match (rest, &entry.record.answer) {
         ([], _) => {
             let view = View::new(request, format!("/journal/{}", entry.number));
             Reply::page(StatusCode::OK, pages::exchange(&view, &entry))
         }
         (["request.xml"], _) => Reply::file(
-            binary,
+            BINARY,
             &format!("{}-request.xml", entry.number),
             entry.record.request.clone(),
         ),
         (["answer.xml"], Some(answer)) => Reply::file(
-            binary,
+            BINARY,
             &format!("{}-answer.xml", entry.number),
             answer.body.clone(),
         ),

@@ -1,5 +1,5 @@
-//! Every text of the pages, in Romanian, Russian and English. Texts of the contract (statuses, fault
-//! codes, members) stay as they are: one has to find them in the contract.
+//! Every text of the pages, in Romanian, Russian and English. Fault codes and members of the contract
+//! stay as they are, and a status is shown beside its translation: one has to find them in the contract.
 
 use super::{Language, mischief::Mischief};
 
@@ -42,8 +42,12 @@ texts! {
     START_HINT: "Alege serviciul și introdu numărul comenzii, cum ar face plătitorul pe MPay.", "Выберите услугу и введите номер заказа, как сделал бы плательщик на MPay.", "Pick the service and type the order number, as a payer would at MPay.";
     SERVICE: "Serviciu", "Услуга", "Service";
     ORDER_NUMBER: "Numărul comenzii", "Номер заказа", "Order number";
-    SHOW_INVOICE: "Arată nota de plată", "Показать счёт", "Show the invoice";
+    SHOW_INVOICE: "Afișează nota de plată", "Показать счёт", "Show the invoice";
     RECENT: "Plăți recente", "Последние платежи", "Recent payments";
+
+    SAMPLE_ORDERS: "Comenzi de probă", "Пробные заказы", "Sample orders";
+    TERMINAL: "Configurarea terminalului", "Настройка терминала", "Setting up a terminal";
+    TERMINAL_HINT: "La MPay, operatorul alege aici terminalul POS. Aici nu este nimic de ales: orice browser ține loc de terminal.", "На MPay оператор выбирает здесь POS-терминал. Здесь выбирать нечего: терминалом служит любой браузер.", "At MPay, the operator picks the POS terminal here. There is nothing to pick here: any browser serves as a terminal.";
 
     INVOICE: "Notă de plată", "Счёт к оплате", "Invoice";
     INVOICE_NUMBER: "Numărul notei de plată", "Номер счёта", "Invoice number";
@@ -52,6 +56,14 @@ texts! {
     STATUS: "Starea comenzii", "Состояние заказа", "Status";
     ISSUED: "Emisă", "Выставлен", "Issued";
     DUE: "Termen de plată", "Срок оплаты", "Due";
+    ACTIVE: "De achitat", "К оплате", "To be paid";
+    PARTIALLY_PAID: "Achitată parțial", "Оплачен частично", "Partially paid";
+    PAID_STATUS: "Achitată", "Оплачен", "Paid";
+    COMPLETED: "Încheiată", "Завершён", "Completed";
+    EXPIRED: "Expirată", "Истёк", "Expired";
+    CANCELLED: "Anulată", "Отменён", "Cancelled";
+    REFUNDING: "În curs de restituire", "Возвращается", "Being refunded";
+    REFUNDED: "Restituită", "Возвращён", "Refunded";
     LINES: "Poziții", "Позиции", "Lines";
     BENEFICIARY: "Beneficiar", "Получатель", "Beneficiary";
     NOT_KNOWN: "nu este cunoscută", "неизвестна", "not known";
@@ -71,11 +83,11 @@ texts! {
     CARD_AT_TERMINAL: "Card la terminalul POS", "Карта в POS-терминале", "Card at the POS terminal";
     CASH_AT_DESK: "Numerar la casă", "Наличные в кассе", "Cash at the desk";
     PAY: "Achită", "Оплатить", "Pay";
-    FAIL: "Plata eșuează", "Платёж не проходит", "Let the payment fail";
+    FAIL: "Simulează o plată eșuată", "Имитировать отказ в оплате", "Let the payment fail";
     CONFIRM_ALL_THE_SAME: "Confirmă totuși", "Всё равно подтвердить", "Confirm all the same";
     NOT_PAYABLE: "Comanda nu poate fi achitată în această stare.", "В этом состоянии заказ нельзя оплатить.", "The order cannot be paid in this state.";
     NOT_PAYABLE_HINT: "MPay nu ar oferi plata. O confirmare poate sosi totuși, dacă banii s-au mișcat înainte.", "MPay не предложил бы оплату. Но подтверждение может прийти, если деньги ушли раньше.", "MPay would not offer to pay. A confirmation may come all the same, if money moved before.";
-    TROUBLE: "Exersează o problemă", "Отрепетировать сбой", "Rehearse trouble";
+    TROUBLE: "Simulează o problemă", "Сымитировать сбой", "Rehearse trouble";
     TROUBLE_HINT: "Cum trimite MPay confirmarea:", "Как MPay отправляет подтверждение:", "How MPay sends the confirmation:";
     AS_USUAL: "ca de obicei, până reușește", "как обычно, пока не получится", "as usual, until it succeeds";
 
@@ -86,17 +98,17 @@ texts! {
     FILL_IN: "Completează câmpurile obligatorii.", "Заполните обязательные поля.", "Fill in what is required.";
     TOO_LONG: "Un câmp are cel mult 255 de caractere.", "В поле не больше 255 знаков.", "A field has at most 255 characters.";
 
-    NO_ORDER: "Nota de plată nu poate fi arătată", "Счёт показать нельзя", "The invoice cannot be shown";
+    NO_ORDER: "Nota de plată nu poate fi afișată", "Не удалось показать счёт", "The invoice cannot be shown";
     NO_ORDER_FAULT: "Prestatorul a răspuns cu un fault semnat.", "Поставщик ответил подписанным fault.", "The provider answered a signed fault.";
     NO_ORDER_EMPTY: "Prestatorul a răspuns fără nicio comandă.", "Поставщик ответил без заказов.", "The provider answered without an order.";
-    NO_ORDER_UNUSABLE: "Răspunsul nu poate fi crezut sau înțeles. MPay nu l-ar accepta.", "Ответу нельзя верить, или он непонятен. MPay его не примет.", "The answer cannot be believed or understood. MPay would not accept it.";
+    NO_ORDER_UNUSABLE: "Răspunsul este nevalid: semnătura sau conținutul nu corespunde. MPay nu l-ar accepta.", "Ответ недействителен: не та подпись или непонятное содержание. MPay его не принял бы.", "The answer cannot be believed or understood. MPay would not accept it.";
     NO_ORDER_UNREACHABLE: "Prestatorul nu răspunde. Pornește-l și reîncearcă.", "Поставщик не отвечает. Запустите его и повторите.", "The provider does not answer. Start it, and try again.";
     SEE_JOURNAL: "Ambele mesaje sunt în jurnal", "Оба сообщения в журнале", "Both messages are in the journal";
     TRY_AGAIN: "Reîncearcă", "Повторить", "Try again";
 
     CONFIRMED: "Plată confirmată", "Платёж подтверждён", "Payment confirmed";
     CONFIRMED_HINT: "Prestatorul a primit confirmarea și a răspuns cu succes.", "Поставщик получил подтверждение и ответил успехом.", "The provider received the confirmation and answered success.";
-    CONFIRMING: "Plata se confirmă prestatorului", "Платёж подтверждается поставщику", "The payment is being confirmed to the provider";
+    CONFIRMING: "Confirmăm plata prestatorului", "Подтверждаем платёж поставщику", "The payment is being confirmed to the provider";
     CONFIRMING_HINT: "Ca MPay, repetăm până reușește. Pagina se reîncarcă singură.", "Как MPay, повторяем, пока не получится. Страница обновляется сама.", "Like MPay, we repeat until it succeeds. The page reloads by itself.";
     NEXT_ATTEMPT: "Următoarea încercare în", "Следующая попытка через", "Next attempt in";
     SECONDS: "s", "с", "s";
@@ -117,15 +129,17 @@ texts! {
     PAID_AT: "Achitat la", "Оплачено", "Paid at";
     ATTEMPTS: "Încercări", "Попытки", "Attempts";
     SUCCESS: "succes", "успех", "success";
-    UNUSABLE: "răspuns de necrezut", "ответу нельзя верить", "answer not to be believed";
+    UNUSABLE: "răspuns nevalid", "недействительный ответ", "answer not to be believed";
     UNREACHABLE: "fără răspuns", "нет ответа", "no answer";
 
-    PLAY: "Exersează", "Отрепетировать", "Rehearse it";
+    PLAY: "Simulează", "Сымитировать", "Rehearse it";
     CHOOSE_TROUBLE: "Ce se întâmplă", "Что случается", "What happens";
     RIGHT: "Un prestator corect", "Правильный поставщик", "A right provider";
     DID_RIGHT: "corect", "верно", "right";
     DID_WRONG: "greșit", "неверно", "wrong";
-    EXPECTED: "Corect ar fi", "Должно быть", "Right is";
+    NOT_PLAYED: "nimic trimis", "ничего не отправлено", "nothing sent";
+    NOT_EXPIRED: "Comanda nu a expirat, deci nu este nimic de simulat. Alege una al cărei termen (due_date) a trecut.", "Заказ не истёк, имитировать нечего. Выберите заказ, срок которого (due_date) прошёл.", "The order has not expired, so there is nothing to rehearse. Pick one whose due_date has passed.";
+    EXPECTED: "Așteptat", "Ожидается", "Expected";
     SENT: "Trimis", "Отправлено", "Sent";
     ANSWER_LOST: "răspunsul s-a pierdut", "ответ потерян", "the answer was lost";
     ORDER_BEFORE: "Comanda înainte", "Заказ до", "Order before";
@@ -186,6 +200,21 @@ texts! {
     WSS4J: "În forma unui client Java (WSS4J)", "В форме клиента Java (WSS4J)", "In the form of a Java client (WSS4J)";
     DOT_NET: "În forma instrumentului .NET guvernamental", "В форме правительственного инструмента .NET", "In the form of the government's .NET tool";
     SHAPE_RIGHT: "o acceptă: conținutul și semnătura sunt aceleași în altă formă.", "принимает: содержание и подпись те же, форма другая.", "accepts it: it says the same, signed, in another form.";
+}
+
+/// What payers are told of a status of the contract.
+pub fn status(status: &str) -> Option<Text> {
+    Some(match status {
+        "Active" => ACTIVE,
+        "PartiallyPaid" => PARTIALLY_PAID,
+        "Paid" => PAID_STATUS,
+        "Completed" => COMPLETED,
+        "Expired" => EXPIRED,
+        "Cancelled" => CANCELLED,
+        "Refunding" => REFUNDING,
+        "Refunded" => REFUNDED,
+        _ => return None,
+    })
 }
 
 /// What a mischief is called.

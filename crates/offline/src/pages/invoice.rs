@@ -103,7 +103,7 @@ fn paper(view: &View, visit: &Visit, order: &OrderDetails, number: &str, currenc
                         None => span.hint { (view.t(text::CUSTOMER_UNKNOWN)) },
                     }
                 }
-                dt { (view.t(text::STATUS)) } dd { (status(order)) }
+                dt { (view.t(text::STATUS)) } dd { (status(view, order)) }
                 @for (member, label) in [("IssuedAt", text::ISSUED), ("DueDate", text::DUE)] {
                     @if let Some(time) = order.get(member) {
                         dt { (view.t(label)) } dd { (day_and_time(time)) }

@@ -16,6 +16,7 @@ pub use payment::{path as payment_path, payment};
 
 use super::{
     Language,
+    checkout::Visit,
     http::{Request, link},
     journal::Outcome,
     payment::{Payment, Stage},
@@ -53,6 +54,7 @@ fn layout(view: &View, title: &str, reload: Option<u32>, content: Markup) -> Mar
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
                 @if let Some(seconds) = reload {
                     meta http-equiv="refresh" content=(seconds);
                 }
@@ -60,7 +62,7 @@ fn layout(view: &View, title: &str, reload: Option<u32>, content: Markup) -> Mar
                 link rel="stylesheet" href="/style.css";
             }
             body {
-                p.rehearsal role="note" {
+                aside.rehearsal aria-label=(view.t(text::REHEARSAL)) {
                     strong { (view.t(text::REHEARSAL)) } " " (view.t(text::NOT_MPAY))
                 }
                 header {
@@ -92,7 +94,13 @@ fn in_language(here: &str, language: Language) -> String {
 }
 
 /// The start page: the payer picks a service and types the order number.
-pub fn start(view: &View, provider: &str, services: &[String], recent: &[Arc<Payment>]) -> Markup {
+pub fn start(
+    view: &View,
+    provider: &str,
+    services: &[String],
+    orders: &[(String, String)],
+    recent: &[Arc<Payment>],
+) -> Markup {
     let content = html! {
         h1 { (view.t(text::START_TITLE)) }
         p.hint { (view.t(text::START_HINT)) }
@@ -113,6 +121,18 @@ pub fn start(view: &View, provider: &str, services: &[String], recent: &[Arc<Pay
             }
             button.primary { (view.t(text::SHOW_INVOICE)) }
         }
+        @if !orders.is_empty() {
+            h2 { (view.t(text::SAMPLE_ORDERS)) }
+            ul.list.narrow {
+                @for (service_id, order_key) in orders {
+                    @if let Some(visit) = Visit::new(service_id, order_key, None, false) {
+                        li { a href=(visit.link()) {
+                            span { (order_key) } span.end { (service_id) }
+                        } }
+                    }
+                }
+            }
+        }
         @if !recent.is_empty() {
             h2 { (view.t(text::RECENT)) }
             ul.list {
@@ -131,6 +151,11 @@ pub fn start(view: &View, provider: &str, services: &[String], recent: &[Arc<Pay
         p.hint { (view.t(text::PROVIDER)) ": " code { (provider) } }
     };
     layout(view, view.t(text::START_TITLE), None, content)
+}
+
+/// Where an operator sets up a terminal at MPay. Here every browser is one.
+pub fn terminal(view: &View) -> Markup {
+    message(view, text::TERMINAL, text::TERMINAL_HINT)
 }
 
 /// What is said when a page sends too little.
@@ -185,14 +210,21 @@ fn reason(outcome: &Outcome) -> Option<&str> {
 }
 
 /// An order's status, as a mark.
-fn status(order: &OrderDetails) -> Markup {
+fn status(view: &View, order: &OrderDetails) -> Markup {
     let status = order.get("Status").unwrap_or("—");
     let class = match status {
         "Active" | "PartiallyPaid" => "busy",
         "Paid" | "Completed" => "good",
         _ => "bad",
     };
-    html! { span.mark.(class) { (status) } }
+    html! {
+        span.mark.(class) { (status_text(view, status)) } " " code.hint { (status) }
+    }
+}
+
+/// A status of the contract in the payer's language; as it is, if the contract has no such one.
+fn status_text<'a>(view: &View, status: &'a str) -> &'a str {
+    text::status(status).map_or(status, |text| view.t(text))
 }
 
 /// An amount for people: thousands apart, two fraction digits.

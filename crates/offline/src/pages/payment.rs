@@ -6,6 +6,7 @@ use url::Url;
 
 use super::{
     View, day_and_time, layout, mischief_options, moment, money, outcome, pdf_link, reason,
+    status_text,
 };
 use crate::{
     checkout::Visit,
@@ -169,9 +170,10 @@ fn trouble(view: &View, payment: &Payment, progress: &Progress) -> Markup {
 fn trial(view: &View, trial: &Trial) -> Markup {
     html! {
         article.trial data-mischief=(trial.mischief.name()) {
-            h3 { (view.t(text::title(trial.mischief))) " " (verdict(view, trial.passed())) }
+            h3 { (view.t(text::title(trial.mischief))) " " (self::trial_verdict(view, trial)) }
             p.hint { (view.t(text::RIGHT)) " " (view.t(text::right(trial.mischief))) }
-            ol.steps { @for step in &trial.steps { li { (self::step(view, step)) } } }
+            @if trial.steps.is_empty() { p { (view.t(text::NOT_EXPIRED)) } }
+            @else { ol.steps { @for step in &trial.steps { li { (self::step(view, step)) } } } }
             dl.small {
                 dt { (view.t(text::ORDER_BEFORE)) } dd { (state(view, trial.before.as_ref())) }
                 dt { (view.t(text::ORDER_AFTER)) }
@@ -209,6 +211,13 @@ fn step(view: &View, step: &Step) -> Markup {
     }
 }
 
+fn trial_verdict(view: &View, trial: &Trial) -> Markup {
+    match trial.verdict() {
+        Some(right) => verdict(view, right),
+        None => html! { span.mark.busy { (view.t(text::NOT_PLAYED)) } },
+    }
+}
+
 fn verdict(view: &View, right: bool) -> Markup {
     html! {
         @if right { span.mark.good { (view.t(text::DID_RIGHT)) } }
@@ -220,7 +229,7 @@ fn state(view: &View, state: Option<&OrderState>) -> Markup {
     html! {
         @match state {
             Some(state) => {
-                (state.status)
+                (status_text(view, &state.status))
                 @if let Some(due) = state.due {
                     ", " (money(&due.to_string())) " " (view.t(text::DUE_NOW))
                 }
