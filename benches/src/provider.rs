@@ -8,6 +8,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use mpay_door::config::Variables;
 use mpay_ledger::Store;
+use mpay_office::access::{Principal, Role};
 use mpay_provider::{App, service};
 
 use crate::messages::{AMOUNT, LINES, MPAY, ORDER, SERVICE};
@@ -37,7 +38,6 @@ impl Provider {
             ("service_key", KEY),
             ("service_certificate", CERTIFICATE),
             ("mpay_certificates", MPAY),
-            ("api_token", TOKEN),
             ("bank_account", "MD24AG000225100013104168"),
             ("bank_code", "AGRNMD2X"),
             ("bank_fiscal_code", "1000000000007"),
@@ -45,6 +45,8 @@ impl Provider {
         ] {
             variables.set(name, value.to_owned());
         }
+        let tester = Principal::new("tester", Role::Manager).expect("a name");
+        variables.set("access", tester.entry(TOKEN));
         let provider = Provider {
             app: App::new(variables.clone()),
             memory: Memory::default(),

@@ -285,7 +285,7 @@ fn a_repeated_request_gets_the_first_answer_though_the_configuration_changed() {
     let mut provider = Provider::start();
     let other = "another-0123456789-0123456789-0123456789";
     let services = |reason: &str| json!({"TAX": {"reason": reason}, "SCHOOL": {}}).to_string();
-    provider.set_variable("api_token", &format!("{TOKEN},{other}"));
+    provider.set_variable("access", &managers(&[TOKEN, other]));
     provider.set_variable("service_ids", "");
     provider.set_variable("services", &services("Taxa veche"));
     provider.restart();

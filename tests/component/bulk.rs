@@ -431,7 +431,7 @@ fn a_day_is_reconciled_by_account() {
 fn a_payment_stays_with_the_account_that_it_was_recorded_with() {
     let mut provider = Provider::start();
     let token = "approver-0123456789-0123456789-0123456789";
-    provider.set_variable("api_token", &format!("{TOKEN},{token}"));
+    provider.set_variable("access", &managers(&[TOKEN, token]));
     provider.restart();
     let (default, own) = ("MD24AG000225100013104168", "MD80EX0900002374642125MD");
     let account = |iban: &str| {

@@ -11,12 +11,23 @@ use std::{
 use mpay::component;
 use mpay_client::{Answer, Client, Confirmation, Exchange, Fault, OrderDetails};
 use mpay_host::{Database, Log, Observer, Options, Server};
+use mpay_office::access::{Principal, Role};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use wsse::{Certificate, Signer};
 
 pub const TOKEN: &str = "test-token-0123456789-0123456789-0123456789";
+
+/// The value of the variable `access` for managers with these tokens, by name `tester 0` and on.
+pub fn managers(tokens: &[&str]) -> String {
+    let entries = tokens.iter().enumerate().map(|(index, token)| {
+        let tester = Principal::new(&format!("tester {index}"), Role::Manager).unwrap();
+        tester.entry(token)
+    });
+    entries.collect::<Vec<_>>().join("; ")
+}
+
 pub const SERVICE: &str = "TAX";
 
 pub const MPAY_KEY: &str = include_str!("../../crates/wsse/tests/data/mpay.key.pem");
@@ -119,13 +130,14 @@ impl Provider {
         let log = Arc::default();
         options.state_dir = Some(state.path().to_owned());
         options.log = Log::new(Shared(Arc::clone(&log)));
+        let access = managers(&[TOKEN]);
         let defaults = [
             ("environment", "test"),
             ("service_ids", "TAX,SCHOOL"),
             ("service_key", SERVICE_KEY),
             ("service_certificate", SERVICE_CERTIFICATE),
             ("mpay_certificates", MPAY),
-            ("api_token", TOKEN),
+            ("access", &access),
             ("bank_account", "MD24AG000225100013104168"),
             ("bank_code", "AGRNMD2X"),
             ("bank_fiscal_code", "1000000000007"),

@@ -5,7 +5,7 @@ use crate::harness::*;
 const OTHER: &str = "another-token-0123456789-0123456789";
 
 fn start() -> Provider {
-    let provider = Provider::start_with(&[("api_token", &format!("{TOKEN},{OTHER}"))], None);
+    let provider = Provider::start_with(&[("access", &managers(&[TOKEN, OTHER]))], None);
     provider.register("1", order("10"));
     provider
 }
@@ -77,7 +77,7 @@ fn a_payment_is_entered_by_hand_by_two_tokens() {
         alone.body["detail"]
             .as_str()
             .unwrap()
-            .contains("another token")
+            .contains("another person")
     );
     assert_eq!(provider.ledger().len(), 0);
 

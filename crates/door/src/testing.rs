@@ -33,7 +33,7 @@ impl Plain {
             ("bank_code", "AGRNMD2X"),
             ("bank_fiscal_code", "1000000000007"),
             ("beneficiary_name", "Primăria"),
-            ("api_token", "hunter2"),
+            ("webhook_secret", "hunter2"),
         ] {
             variables.set(name, value.to_owned());
         }
@@ -44,7 +44,6 @@ impl Plain {
 impl Configuration for Plain {
     const VARIABLES: &'static [&'static str] = &[
         "accept_sha1",
-        "api_token",
         "bank_account",
         "bank_code",
         "bank_fiscal_code",
@@ -54,6 +53,7 @@ impl Configuration for Plain {
         "service_ids",
         "services",
         "upper",
+        "webhook_secret",
         "webhook_url",
     ];
 

@@ -34,12 +34,12 @@ pub enum Proposed {
 pub enum Decision {
     /// It is approved.
     Approved {
-        /// Fingerprint of the token.
+        /// Name of the principal.
         by: String,
     },
     /// It is withdrawn.
     Withdrawn {
-        /// Fingerprint of the token.
+        /// Name of the principal.
         by: String,
     },
     /// An index that was taken, but not used.
@@ -290,7 +290,7 @@ impl Proposed {
         }
     }
 
-    /// Fingerprint of the token that proposed it.
+    /// Name of the principal who proposed it.
     pub fn by(&self) -> &str {
         match self {
             Self::Payment(proposal) => &proposal.by,

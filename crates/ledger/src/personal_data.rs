@@ -156,7 +156,7 @@ impl Erasure {
 
 impl<P: Platform> Store<P> {
     /// Erases personal data of closed orders and refusals, among those that a block of the journal
-    /// after the place `after` names. `by` is the fingerprint of the token of whoever asks.
+    /// after the place `after` names. `by` is the name of the principal who asks.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; what was erased until then is.

@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 use mpay_client::new_key;
 use mpay_door::config::DEVELOPMENT_CERTIFICATE;
 use mpay_host::Environment;
-use mpay_office::config::DEVELOPMENT_TOKEN;
+use mpay_office::access::{DEVELOPMENT_TOKEN, Principal, Role};
 use rand::RngExt;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyUsagePurpose};
 
@@ -23,13 +23,12 @@ pub use crate::text::read;
 pub const SERVICE_ID: &str = "DEMO";
 
 /// What only a deployment is given: keys, certificates and tokens.
-const OF_A_DEPLOYMENT: [&str; 6] = [
+const OF_A_DEPLOYMENT: [&str; 5] = [
     "service_key",
     "service_certificate",
     "mpay_certificates",
     "mpay_authorities",
-    "api_token",
-    "api_read_token",
+    "access",
 ];
 
 /// Whether a provider is started for development: by its `environment`, or, where that is not said,
@@ -184,13 +183,17 @@ impl Credentials {
     /// # Errors
     /// If a file cannot be read.
     pub fn variables(&self) -> anyhow::Result<Vec<(&'static str, String)>> {
+        let developer = Principal {
+            name: "Developer".to_owned(),
+            role: Role::Manager,
+        };
         Ok(vec![
             ("environment", "development".to_owned()),
             ("service_ids", SERVICE_ID.to_owned()),
             ("service_key", read(&self.service_key())?),
             ("service_certificate", read(&self.service_certificate())?),
             ("mpay_certificates", read(&self.mpay_certificate())?),
-            ("api_token", read(&self.api_token())?),
+            ("access", developer.entry(read(&self.api_token())?.trim())),
             ("bank_account", "MD24AG000225100013104168".to_owned()),
             ("bank_code", "AGRNMD2X".to_owned()),
             ("bank_fiscal_code", "1000000000007".to_owned()),
@@ -242,7 +245,9 @@ fn parameters(who: &str) -> CertificateParams {
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderMap, header::AUTHORIZATION};
     use mpay_door::{Configuration as _, config::Variables};
+    use mpay_office::access::authenticate;
 
     use super::*;
 
@@ -305,15 +310,20 @@ mod tests {
         }
         mpay_provider::config::Config::read(&variables).unwrap();
         let config = mpay_office::config::Config::read(&variables).unwrap();
-        assert!(config.api_tokens[0].matches(read(&credentials.api_token()).unwrap().trim()));
+        let token = read(&credentials.api_token()).unwrap();
+        let developer = config.principals.with_token(token.trim()).unwrap();
+        assert_eq!(developer.role, Role::Manager);
 
-        // Anywhere else they are refused: both certificates and the token.
+        // Anywhere else they are refused: both certificates, and the token once it is used.
         variables.set("environment", "production".into());
         let wrong = mpay_provider::config::Config::read(&variables).unwrap_err();
         assert_eq!(wrong.errors.len(), 2, "{:?}", wrong.errors);
         let office = mpay_office::config::Config::read(&variables).unwrap();
-        assert_eq!(office.off().len(), 3, "{:?}", office.off());
-        assert!(office.api_tokens.is_empty());
+        assert_eq!(office.off().len(), 2, "{:?}", office.off());
+        let headers = [(AUTHORIZATION, format!("Bearer {}", token.trim()))];
+        let headers = headers.map(|(name, value)| (name, value.parse().unwrap()));
+        let refused = authenticate(&office, &HeaderMap::from_iter(headers)).unwrap_err();
+        assert_eq!(refused.into_response().status(), 401);
 
         fs::remove_file(credentials.api_token()).unwrap();
         let error = credentials.ensure().unwrap_err().to_string();

@@ -1,5 +1,6 @@
 //! The command `mpay`.
 
+mod access;
 mod bench;
 mod call;
 mod completions;
@@ -42,6 +43,8 @@ enum Command {
     Call(call::Arguments),
     /// Make, look at and convert keys and certificates.
     Keys(keys::Arguments),
+    /// Say who may call the order API, and do what.
+    Access(access::Arguments),
     /// Sign a message.
     Sign(sign::Arguments),
     /// Show what a signed message consists of, and whether it verifies.
@@ -74,11 +77,11 @@ const UP_EXAMPLES: &str = "\
 Examples:
   mpay up
   mpay up --fresh                                         as at the first start
-  mpay up --development --variable api_token=@token       an own token, all else of development
+  mpay up --development --variable access=@access         own tokens, all else of development
   mpay up --listen 127.0.0.1:8080 --state-dir /var/lib/mpay-provider \\
       --variable environment=test --variable service_ids=TAX \\
       --variable service_key=@service.key.pem --variable service_certificate=@service.pem \\
-      --variable mpay_certificates=@mpay.pem --variable api_token=@api-token";
+      --variable mpay_certificates=@mpay.pem --variable access=@access";
 
 const CALL_EXAMPLES: &str = "\
 Examples:
@@ -132,6 +135,7 @@ fn main() -> ExitCode {
         Command::Up(arguments) => serve(arguments).map(|()| ExitCode::SUCCESS),
         Command::Call(arguments) => call::run(&arguments),
         Command::Keys(arguments) => keys::run(&arguments),
+        Command::Access(arguments) => access::run(&arguments),
         Command::Sign(arguments) => sign::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),

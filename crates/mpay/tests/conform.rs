@@ -24,6 +24,7 @@ use mpay_conform::{
     AREAS, Identity, Options, OrdersGiven, Outcome, Report, Severity, inspect, piece, swap,
 };
 use mpay_host::{Log, Options as HostOptions, Server};
+use mpay_office::access::{Principal, Role};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, runtime::Runtime};
@@ -69,13 +70,16 @@ impl Provider {
         options.state_dir = Some(state.path().to_owned());
         options.components = Some(component.clone());
         options.log = Log::new(std::io::sink());
+        let access = Principal::new("tester", Role::Manager)
+            .unwrap()
+            .entry(TOKEN);
         options.variables = [
             ("environment", "test"),
             ("service_ids", SERVICE),
             ("service_key", SERVICE_KEY),
             ("service_certificate", SERVICE_CERTIFICATE),
             ("mpay_certificates", MPAY),
-            ("api_token", TOKEN),
+            ("access", &access),
             ("bank_account", "MD24AG000225100013104168"),
             ("bank_code", "AGRNMD2X"),
             ("bank_fiscal_code", "1000000000007"),

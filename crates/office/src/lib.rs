@@ -5,7 +5,7 @@
 //! Read in this order:
 //!
 //! 1. `entry`: a request of a Spin host; [`service`]: its way to an answer.
-//! 2. [`config`]: the variables of this door.
+//! 2. [`config`]: the variables of this door; [`access`]: who may call it, and do what.
 //! 3. [`api`]: the resources, one file each; `api::route` lists them all.
 #![cfg_attr(
     not(test),
@@ -17,6 +17,7 @@
     )
 )]
 
+pub mod access;
 pub mod api;
 pub mod config;
 pub mod service;

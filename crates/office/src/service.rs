@@ -13,7 +13,7 @@ use mpay_door::{
 };
 use mpay_ledger::Store;
 
-use crate::{App, api};
+use crate::{App, access, api};
 
 /// The address of this door's readiness.
 pub const HEALTH: &str = "/health/office";
@@ -71,8 +71,9 @@ async fn api<P: Platform>(
             "The provider is not configured; GET /health/office says what is missing.",
         ));
     };
-    let caller = api::authorize(config, &parts.method, &parts.headers)?;
+    let caller = access::authenticate(config, &parts.headers)?;
     let route = api::Route::of(path, &parts.method)?;
+    access::authorize(caller, &route, &parts.method)?;
     let body = match parts.method {
         Method::POST | Method::PUT | Method::PATCH => read(parts, body).await?,
         _ => Bytes::new(),
@@ -83,7 +84,7 @@ async fn api<P: Platform>(
         store,
         headers: &parts.headers,
         query: parts.uri.query().unwrap_or_default(),
-        caller: &caller,
+        caller,
     };
     api::handle(&call, &parts.method, route, &body).await
 }

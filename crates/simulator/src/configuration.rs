@@ -1,5 +1,7 @@
 //! How a host is configured.
 
+use mpay_office::access::{Principal, Role};
+
 const KEY: &str = include_str!("../../wsse/tests/data/service.key.pem");
 const CERTIFICATE: &str = include_str!("../../wsse/tests/data/service.pem");
 /// MPay's certificate.
@@ -79,7 +81,9 @@ impl Configuration {
             "service_key" => KEY,
             "service_certificate" => CERTIFICATE,
             "mpay_certificates" => MPAY,
-            "api_token" => return format!("{TOKEN}, {OTHER_TOKEN}"),
+            "access" => {
+                return [manager("First", TOKEN), manager("Second", OTHER_TOKEN)].join("; ");
+            }
             "bank_account" => account,
             "bank_code" => bank,
             "bank_fiscal_code" => fiscal_code,
@@ -91,6 +95,11 @@ impl Configuration {
         };
         text.to_owned()
     }
+}
+
+fn manager(name: &str, token: &str) -> String {
+    let principal = Principal::new(name, Role::Manager).expect("a name");
+    principal.entry(token)
 }
 
 #[cfg(test)]

@@ -18,7 +18,11 @@ pub fn variables() -> Variables {
         ("service_key", KEY),
         ("service_certificate", CERTIFICATE),
         ("mpay_certificates", MPAY),
-        ("api_token", "0123456789012345678901234567890123456789"),
+        // The token is 0123456789012345678901234567890123456789.
+        (
+            "access",
+            "tester manager fb526cd4ad0ec978c1a9e78f7c0728711139978424d618eb228be59e21188970",
+        ),
         ("bank_account", "MD24AG000225100013104168"),
         ("bank_code", "AGRNMD2X"),
         ("bank_fiscal_code", "1000000000007"),

@@ -232,7 +232,7 @@ pub struct SettlementJson {
     pub payments: Vec<String>,
     /// For each of them the row that shows it: a digest that only this store can make.
     pub rows: Vec<String>,
-    /// Fingerprint of the token of whoever sent it.
+    /// Name of the principal who sent it.
     pub by: String,
     /// Place in the list of statements: this counts if that does.
     pub entry: u64,
@@ -254,7 +254,7 @@ pub struct ReviewClosedJson {
     /// The flag.
     pub reason: String,
     pub note: String,
-    /// Fingerprint of the token of whoever closed it.
+    /// Name of the principal who closed it.
     pub by: String,
     /// The version of the order that this made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -274,7 +274,7 @@ pub struct ErasureJson {
     pub evidence: Option<String>,
     /// `retention`, or `request`.
     pub reason: String,
-    /// Fingerprint of the token of whoever asked for it.
+    /// Name of the principal who asked for it.
     pub by: String,
     /// The version of the order that this made.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -81,7 +81,7 @@ pub struct ProposalJson {
     pub lines: Vec<PaymentLineJson>,
     /// Where it is known from.
     pub note: String,
-    /// Fingerprint of the token of whoever proposes.
+    /// Name of the principal who proposes.
     pub by: String,
 }
 

@@ -18,7 +18,7 @@ pub struct VoidProposalJson {
     pub proposal: u64,
     /// Why.
     pub note: String,
-    /// Fingerprint of the token of whoever proposes.
+    /// Name of the principal who proposes.
     pub by: String,
 }
 
@@ -84,7 +84,7 @@ pub struct WithdrawalJson {
     /// Place of the proposal in the journal.
     pub proposal: u64,
     pub payment_id: String,
-    /// Fingerprint of the token of whoever withdraws it.
+    /// Name of the principal who withdraws it.
     pub by: String,
     /// Place in the list of what became of the proposal: this counts if that does.
     pub entry: u64,

@@ -9,6 +9,7 @@ use std::{
 };
 
 use mpay_client::{Answer, Client, Confirmation};
+use mpay_office::access::{Principal, Role};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wsse::{Certificate, Signer};
@@ -82,7 +83,12 @@ impl Place {
             ("mpay_certificates", file("mpay.pem")),
             ("environment", "production".into()),
             ("service_ids", SERVICE.into()),
-            ("api_token", TOKEN.into()),
+            (
+                "access",
+                Principal::new("tester", Role::Manager)
+                    .unwrap()
+                    .entry(TOKEN),
+            ),
             ("bank_account", "MD24AG000225100013104168".into()),
             ("bank_code", "AGRNMD2X".into()),
             ("bank_fiscal_code", "1000000000007".into()),

@@ -310,11 +310,11 @@ fn an_env_file_is_read_beneath_the_environment_and_the_command_line() {
     };
     let said = failed();
     assert!(
-        said.starts_with("Read .env: api_token, bank_account, ") && said.contains("no_such"),
+        said.starts_with("Read .env: access, bank_account, ") && said.contains("no_such"),
         "{said}"
     );
     assert!(!said.contains("PRIVATE"), "{said}");
-    std::fs::write(below.join(".env"), "SPIN_VARIABLE_API_TOKEN='top secret\n").unwrap();
+    std::fs::write(below.join(".env"), "SPIN_VARIABLE_ACCESS='top secret\n").unwrap();
     let said = failed();
     assert!(
         said.contains(".env, line 1, cannot be read") && !said.contains("top secret"),
@@ -406,20 +406,20 @@ fn a_name_of_no_variable_is_told_before_anything_is_made() {
     );
     let said = failed(&[], &["--variable", "colour=red"]);
     assert!(
-        said.contains("The variables are accept_sha1, api_read_token, "),
+        said.contains("The variables are accept_sha1, access, "),
         "{said}"
     );
     let said = failed(&[("SPIN_VARIABLE_SERVICE_ID", "TAX")], &[]);
     assert!(said.contains("SPIN_VARIABLE_SERVICE_ID in the environment is of no variable: did you mean SPIN_VARIABLE_SERVICE_IDS?"), "{said}");
     std::fs::write(
         folder.path().join(".env"),
-        "SERVICE_IDS=TAX\nSPIN_VARIABLE_API_TOCKEN=x\n",
+        "SERVICE_IDS=TAX\nSPIN_VARIABLE_ACESS=x\n",
     )
     .unwrap();
     let said = failed(&[], &[]);
     for line in [
         "Warning: SERVICE_IDS in .env is not read: did you mean SPIN_VARIABLE_SERVICE_IDS?",
-        "mpay: SPIN_VARIABLE_API_TOCKEN in .env is of no variable: did you mean SPIN_VARIABLE_API_TOKEN?",
+        "mpay: SPIN_VARIABLE_ACESS in .env is of no variable: did you mean SPIN_VARIABLE_ACCESS?",
     ] {
         assert!(said.contains(line), "{said}");
     }

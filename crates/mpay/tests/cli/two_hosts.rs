@@ -60,7 +60,7 @@ fn a_fresh_start_leaves_what_there_was_beside_it() {
     let refused = place
         .command()
         .arg("--fresh")
-        .env("SPIN_VARIABLE_API_TOKEN", "x")
+        .env("SPIN_VARIABLE_ACCESS", "x")
         .output()
         .unwrap();
     assert_eq!(refused.status.code(), Some(2));

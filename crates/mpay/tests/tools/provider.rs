@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use mpay::component;
 use mpay_client::{Answer, Client, Confirmation};
 use mpay_host::{Log, Options, Server};
+use mpay_office::access::{Principal, Role};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -14,6 +15,12 @@ use wsse::{Certificate, Signer};
 use crate::support::{data, workspace};
 
 pub const TOKEN: &str = "test-token-0123456789-0123456789-0123456789";
+
+/// The entry of a manager with this token, named after it.
+pub fn manager(token: &str) -> String {
+    let name: String = token.chars().take(10).collect();
+    Principal::new(&name, Role::Manager).unwrap().entry(token)
+}
 
 /// Runs until it is dropped.
 pub struct Provider {
@@ -52,7 +59,7 @@ impl Provider {
             ("service_key", read("service.key.pem")),
             ("service_certificate", read("service.pem")),
             ("mpay_certificates", read("mpay.pem")),
-            ("api_token", TOKEN.to_owned()),
+            ("access", manager(TOKEN)),
             ("bank_account", "MD24AG000225100013104168".to_owned()),
             ("bank_code", "AGRNMD2X".to_owned()),
             ("bank_fiscal_code", "1000000000007".to_owned()),

@@ -4,7 +4,7 @@ use mpay_client::Answer;
 use serde_json::Value;
 
 use crate::{
-    provider::{Provider, TOKEN, confirmation, order, read},
+    provider::{Provider, TOKEN, confirmation, manager, order, read},
     support::*,
 };
 
@@ -293,7 +293,7 @@ fn evidence_of_a_refused_confirmation_proves_what_was_sent_and_answered() {
 #[test]
 fn a_payment_entered_by_hand_is_proved_by_mpays_later_confirmation() {
     let other = "approver-0123456789-0123456789-0123456789";
-    let provider = Provider::with(&[("api_token", &format!("{TOKEN},{other}"))]);
+    let provider = Provider::with(&[("access", &[manager(TOKEN), manager(other)].join("\n"))]);
     provider.register("1", order());
     let proposal = provider.post(
         "payments/manual",

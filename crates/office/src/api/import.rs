@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     Call, Problem, checks, file, order_table,
-    orders::{accept, keeping_status, strict},
+    orders::{accept, keeping_status, refunded_by_right, strict},
     sheet::{BYTE_ORDER_MARK, Sheet, SheetWriter},
 };
 use crate::{
@@ -212,7 +212,8 @@ async fn import<P: Platform>(call: &Call<'_, P>, rows: Rows) -> Vec<RowResult> {
                 .get(position)
                 .ok_or_else(|| Problem::internal("a row that is not there"))?;
             let json = keeping_status(candidate.json.clone(), state);
-            accept(call, &candidate.key.0, &candidate.key.1, json)
+            let order = accept(call, &candidate.key.0, &candidate.key.1, json)?;
+            refunded_by_right(call.caller, state, order)
         })
         .await;
     for (candidate, changed) in candidates.into_iter().zip(changed) {

@@ -33,10 +33,11 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
     App,
-    config::{Config, Token},
+    access::Principal,
+    config::Config,
     store::{Platform, Store},
 };
-use mpay_door::{Configuration as _, Problem};
+use mpay_door::Problem;
 pub use openapi::openapi;
 pub use route::{RESOURCES, Resource, Route};
 
@@ -52,61 +53,8 @@ pub struct Call<'a, P> {
     pub headers: &'a HeaderMap,
     /// The part of the address after `?`.
     pub query: &'a str,
-    /// Fingerprint of the caller's token.
-    pub caller: &'a str,
-}
-
-/// Refuses callers without a token of the configuration, and those with a token to read who do
-/// something else. Gives the fingerprint of the token, so that what was done can be told of whom.
-///
-/// # Errors
-/// A 401 or 403 [`Problem`], or 503 if the variable that would admit the caller has a mistake.
-pub fn authorize(config: &Config, method: &Method, headers: &HeaderMap) -> Result<String, Problem> {
-    let denied = |detail| Err(Problem::new(StatusCode::UNAUTHORIZED, detail));
-    // A token may be one of a variable that has a mistake: its caller is not to blame.
-    let off = config.switched_off(&["api_token", "api_read_token"]);
-    let unknown = |detail| match off {
-        Some(variable) => Err(Problem::switched_off(
-            "The API for tokens that are not known",
-            variable,
-        )),
-        None => denied(detail),
-    };
-    if config.api_tokens.is_empty() && config.api_read_tokens.is_empty() {
-        return unknown(
-            "The API is closed: neither the variable api_token nor api_read_token is set.",
-        );
-    }
-    let token = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
-    let Some(token) = token else {
-        return denied(
-            "Send a token of the variable api_token or api_read_token: `Authorization: Bearer …`.",
-        );
-    };
-    let full = is_among(&config.api_tokens, token);
-    let read_only = is_among(&config.api_read_tokens, token);
-    if full || (read_only && reads(method)) {
-        Ok(Token::new(token).fingerprint())
-    } else if read_only {
-        Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "The token is one of the variable api_read_token, which may only read (GET). Changes need one of api_token.",
-        ))
-    } else {
-        unknown("The token is none of the variables api_token and api_read_token.")
-    }
-}
-
-/// Compares every token, so that time does not tell which it is.
-fn is_among(tokens: &[Token], token: &str) -> bool {
-    tokens
-        .iter()
-        .fold(false, |known, candidate| known | candidate.matches(token))
+    /// Who calls.
+    pub caller: &'a Principal,
 }
 
 fn reads(method: &Method) -> bool {

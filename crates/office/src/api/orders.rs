@@ -12,7 +12,8 @@ use super::{
     query::Query,
 };
 use crate::{
-    domain::{Order, OrderKey, OrderState, ServiceId},
+    access::{self, Principal, REFUNDERS},
+    domain::{Order, OrderKey, OrderState, ServiceId, SetStatus},
     json::{FieldError, OrderJson},
     store::{CreateError, Platform, Precondition, RegisterError, Registered, StoredOrder},
 };
@@ -67,7 +68,7 @@ pub async fn post<P: Platform>(
     // A repetition is not judged again, but what is no request is refused like the first time.
     strict(call.query)?;
     // A key belongs to its caller: another one may have chosen the same.
-    let request = format!("{} {}", call.caller, idempotency_key(call.headers)?);
+    let request = format!("{} {}", call.caller.name, idempotency_key(call.headers)?);
     let json: OrderJson = read_object(body)?;
     if json.order_key.is_some() {
         return Err(Problem::member(
@@ -94,7 +95,8 @@ pub async fn post<P: Platform>(
     let key = call
         .store
         .create(&service, &request, &content, |key| {
-            accept(call, &service, key, json.clone())
+            let order = accept(call, &service, key, json.clone())?;
+            refunded_by_right(call.caller, &OrderState::default(), order)
         })
         .await
         .map_err(not_created)?;
@@ -213,7 +215,9 @@ async fn change<P: Platform>(
     let precondition = precondition(call.headers)?;
     let registered = call
         .store
-        .change(service, key, precondition, change)
+        .change(service, key, precondition, |state| {
+            change(state).and_then(|order| refunded_by_right(call.caller, state, order))
+        })
         .await
         .map_err(not_changed)?;
     let status = match registered {
@@ -224,6 +228,23 @@ async fn change<P: Platform>(
         Some(stored) => describe(call, status, &stored),
         None => Err(Problem::internal("a registered order is not there")),
     }
+}
+
+/// Refuses a change that says that money is given back, or takes that back, by someone who may not
+/// say so.
+pub(super) fn refunded_by_right(
+    caller: &Principal,
+    state: &OrderState,
+    next: Order,
+) -> Result<Order, Problem> {
+    let refund = |status: Option<SetStatus>| {
+        status.filter(|status| matches!(status, SetStatus::Refunding | SetStatus::Refunded))
+    };
+    let before = state.order().and_then(|order| order.set_status);
+    if refund(before) != refund(next.set_status) {
+        access::permit(caller, &REFUNDERS)?;
+    }
+    Ok(next)
 }
 
 fn existing<'a>(state: &'a OrderState, key: &OrderKey) -> Result<&'a Order, Problem> {

@@ -281,6 +281,7 @@ mod tests {
     use super::*;
     use crate::{
         App,
+        access::{Principal, Role},
         api::{self, Call},
         store::{Store, memory::Memory},
     };
@@ -289,6 +290,7 @@ mod tests {
     async fn every_resource_answers_its_methods_and_no_other() {
         let app = App::new(mpay_door::config::testing::variables());
         let store = Store::new(Memory::new());
+        let tester = Principal::new("tester", Role::Manager).unwrap();
         for resource in &RESOURCES {
             let path = resource.path.replace(['{', '}'], "");
             let path = path.replace("index", "1");
@@ -307,7 +309,7 @@ mod tests {
                     store: &store,
                     headers: &HeaderMap::new(),
                     query: "",
-                    caller: "",
+                    caller: &tester,
                 };
                 let answer = api::handle(&call, &method, route.unwrap(), b"{}").await;
                 let status = answer.unwrap_or_else(Problem::into_response).status();

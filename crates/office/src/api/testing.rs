@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::{Call, Problem, Route, handle};
 use crate::{
     App,
+    access::{Principal, Role},
     store::{Store, memory::Memory},
 };
 
@@ -13,7 +14,11 @@ use crate::{
 pub(super) struct Api {
     app: App,
     pub memory: Memory,
-    caller: &'static str,
+    caller: Principal,
+}
+
+fn manager(name: &str) -> Principal {
+    Principal::new(name, Role::Manager).unwrap()
 }
 
 /// What it answers.
@@ -48,7 +53,7 @@ impl Api {
         Self {
             app: App::new(mpay_door::config::testing::variables()),
             memory: Memory::new(),
-            caller: "tester",
+            caller: manager("tester"),
         }
     }
 
@@ -71,7 +76,7 @@ impl Api {
             store: &store,
             headers: &headers,
             query,
-            caller: self.caller,
+            caller: &self.caller,
         };
         let route = Route::of(path, &method).unwrap();
         let answer = handle(&call, &method, route, body.as_ref()).await;
@@ -83,12 +88,12 @@ impl Api {
         }
     }
 
-    /// The same API, called with another token.
-    pub fn with_token(&self, caller: &'static str) -> Self {
+    /// The same API, called by another manager.
+    pub fn by(&self, name: &str) -> Self {
         Self {
             app: App::new(mpay_door::config::testing::variables()),
             memory: self.memory.clone(),
-            caller,
+            caller: manager(name),
         }
     }
 

@@ -3,7 +3,6 @@
 
 #[cfg(test)]
 mod tests;
-mod token;
 
 use jiff::{SignedDuration, Timestamp};
 use mpay_door::{
@@ -14,14 +13,13 @@ use mpay_ledger::{Store, domain::ServiceId};
 use mpay_notify::{Notifier, Remembered, Settings, WEBHOOK};
 use wsse::Certificate;
 
+use crate::access::{ACCESS, Principals};
 pub use mpay_door::config::Service;
-pub use token::{DEVELOPMENT_TOKEN, Token};
 
 /// Of the variables those that the API can do without. A mistake in one of them switches off what it
 /// is for, and nothing else.
-pub const OPTIONAL: [&str; 10] = [
-    "api_read_token",
-    "api_token",
+pub const OPTIONAL: [&str; 9] = [
+    ACCESS,
     "max_silence",
     "mpay_authorities",
     "mpay_certificates",
@@ -49,10 +47,8 @@ pub struct Config {
     /// Where the deployment stands.
     pub environment: Environment,
     services: Services,
-    /// Tokens of the order API; without any of either kind it is closed.
-    pub api_tokens: Vec<Token>,
-    /// Tokens of the order API that may only read.
-    pub api_read_tokens: Vec<Token>,
+    /// Who may call the order API; without anybody it is closed.
+    pub principals: Principals,
     /// Who is told, and of what.
     pub notification: Settings,
     /// How long after an order was closed personal data is kept; `None` for ever.
@@ -65,8 +61,7 @@ pub struct Config {
 
 impl Configuration for Config {
     const VARIABLES: &'static [&'static str] = &[
-        "api_read_token",
-        "api_token",
+        ACCESS,
         "bank_account",
         "bank_code",
         "bank_fiscal_code",
@@ -91,16 +86,7 @@ impl Configuration for Config {
         let mut reader = Reader::new(variables);
         let environment = reader.environment();
         let services = reader.services();
-        let mut api_tokens = Token::list(&mut reader, "api_token", environment);
-        let mut api_read_tokens = Token::list(&mut reader, "api_read_token", environment);
-        Token::refuse_shared(&mut reader);
-        // A variable that was not understood admits nobody.
-        if reader.is_wrong(&["api_token"]) {
-            api_tokens.clear();
-        }
-        if reader.is_wrong(&["api_read_token"]) {
-            api_read_tokens.clear();
-        }
+        let principals = Principals::read(&mut reader);
         let mut certificates = Vec::new();
         for variable in CERTIFICATES {
             if variables.get(variable).is_some() {
@@ -120,8 +106,7 @@ impl Configuration for Config {
         Ok(Self {
             environment,
             services,
-            api_tokens,
-            api_read_tokens,
+            principals,
             notification,
             personal_data_retention: (!retention.is_zero()).then_some(retention),
             certificates,

@@ -27,10 +27,7 @@ fn every_mistake_names_its_variable() {
         ("service_certificate", "nonsense"),
         ("mpay_certificates", "nonsense"),
         ("mpay_authorities", "nonsense"),
-        ("api_token", "short"),
-        ("api_token", "development-only-0123456789012345"),
-        ("api_read_token", "short"),
-        ("api_read_token", "0123456789012345678901234567890123456789"),
+        ("access", "short"),
         ("bank_code", ""),
         ("webhook_url", "http://erp.example.md/"),
         ("max_silence", "a day"),
@@ -44,35 +41,21 @@ fn every_mistake_names_its_variable() {
 }
 
 #[test]
-fn without_a_token_the_api_is_closed() {
+fn without_a_principal_the_api_is_closed() {
     let mut variables = variables();
-    variables.set("api_token", " , ".to_owned());
-    assert!(Config::read(&variables).unwrap().api_tokens.is_empty());
-}
-
-#[test]
-fn of_a_variable_with_one_wrong_token_none_is_known() {
-    const GOOD: &str = "0123456789012345678901234567890123456789";
-    let mut variables = variables();
-    variables.set("api_token", format!("{GOOD},short"));
-    variables.set(
-        "api_read_token",
-        format!("{GOOD},9876543210987654321098765432109876543210"),
-    );
-    let config = Config::read(&variables).unwrap();
-    assert!(config.api_tokens.is_empty());
-    assert!(config.api_read_tokens.is_empty(), "one is in both");
-    assert_eq!(config.off.len(), 2);
+    variables.set("access", " ; \n".to_owned());
+    assert!(Config::read(&variables).unwrap().principals.is_empty());
 }
 
 #[test]
 fn secrets_do_not_show() {
     let config = Config::read(&variables()).unwrap();
     let shown = format!("{config:?} {:?}", variables());
-    assert!(!shown.contains("0123456789"), "{shown}");
+    assert!(
+        !shown.contains("tester") && !shown.contains("fb526cd4"),
+        "{shown}"
+    );
     assert!(!shown.contains("PRIVATE KEY"), "{shown}");
-    assert!(config.api_tokens[0].matches("0123456789012345678901234567890123456789"));
-    assert!(!config.api_tokens[0].matches("012345678901234567890123456789012345678"));
 }
 
 #[test]
@@ -81,7 +64,6 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
     let whole = || {
         let mut variables = variables();
         for (name, value) in [
-            ("api_read_token", "9876543210987654321098765432109876543210"),
             ("max_silence", "3600"),
             ("mpay_authorities", MPAY),
             ("personal_data_retention", "30"),
@@ -96,8 +78,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
     let on = |config: &Config| {
         let mut on = Vec::new();
         for (name, there) in [
-            ("api_token", !config.api_tokens.is_empty()),
-            ("api_read_token", !config.api_read_tokens.is_empty()),
+            ("access", !config.principals.is_empty()),
             ("max_silence", config.notification.max_silence.is_some()),
             (
                 "personal_data_retention",
@@ -132,7 +113,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
         }
         on
     };
-    assert_eq!(on(&Config::read(&whole()).unwrap()).len(), 8);
+    assert_eq!(on(&Config::read(&whole()).unwrap()).len(), 7);
     for name in OPTIONAL {
         let feature = if name.starts_with("webhook") {
             "webhook"
@@ -146,7 +127,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
         for variables in [wrong, unread] {
             let config = Config::read(&variables).unwrap();
             let left = on(&config);
-            assert_eq!(left.len(), 7, "{name}: {left:?}");
+            assert_eq!(left.len(), 6, "{name}: {left:?}");
             assert!(!left.contains(&feature), "{name}: {left:?}");
             let named: Vec<_> = config.off().iter().map(|error| error.variable).collect();
             assert_eq!(named, [name]);
@@ -206,7 +187,7 @@ fn no_mistake_repeats_any_part_of_a_value() {
         ["webhook_url", "webhook_origin"],
         ["webhook_url", "webhook_secret"],
         ["webhook_origin", "webhook_secret"],
-        ["api_token", "api_read_token"],
+        ["access", "service_ids"],
         ["mpay_certificates", "mpay_authorities"],
         ["bank_account", "services"],
         ["bank_fiscal_code", "services"],
@@ -236,13 +217,4 @@ fn a_private_key_beside_a_certificate_is_warned_of() {
             "variable service_certificate: has a private key beside its certificates: leave the certificates there alone"
         ]
     );
-}
-
-#[test]
-fn a_byte_order_mark_is_no_part_of_a_token() {
-    let mut variables = variables();
-    let token = "0123456789012345678901234567890123456789";
-    variables.set("api_token", format!("\u{feff}{token}\r\n"));
-    let config = Config::read(&variables).unwrap();
-    assert!(config.api_tokens[0].matches(token));
 }

@@ -18,10 +18,10 @@ use crate::{
 /// Does what somebody else has proposed, and answers the payment.
 pub async fn approve<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<Response<Bytes>, Problem> {
     let stored = find(call, id).await?;
-    if stored.proposed.by() == call.caller {
+    if stored.proposed.by() == call.caller.name {
         return Err(Problem::new(
             StatusCode::CONFLICT,
-            "Whoever made a proposal does not approve it: it takes another token.",
+            "Whoever made a proposal does not approve it: it takes another person.",
         ));
     }
     match &stored.proposed {
@@ -36,7 +36,7 @@ async fn decide<P: Platform>(
     stored: &StoredProposal,
 ) -> Result<String, Problem> {
     let approved = Decision::Approved {
-        by: call.caller.to_owned(),
+        by: call.caller.name.clone(),
     };
     match call.store.decide(stored, &approved).await? {
         Decision::Approved { by } => Ok(by),

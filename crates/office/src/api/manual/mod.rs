@@ -155,7 +155,7 @@ pub async fn propose<P: Platform>(
             Some(Ok(note)) => note.as_str().to_owned(),
             _ => String::new(),
         },
-        by: call.caller.to_owned(),
+        by: call.caller.name.clone(),
     };
     if of_only_line {
         proposal.lines.push(PaymentLineJson {
@@ -224,7 +224,7 @@ pub async fn propose_void<P: Platform>(
         order_key: payment.order_key,
         proposal: manual.proposal,
         note: note.as_str().to_owned(),
-        by: call.caller.to_owned(),
+        by: call.caller.name.clone(),
     };
     let id = call.store.propose(&store::Proposed::Void(proposal)).await?;
     created(call, id).await
@@ -244,7 +244,7 @@ pub async fn withdraw<P: Platform>(
 ) -> Result<Response<Bytes>, Problem> {
     let stored = find(call, id).await?;
     let withdrawn = Decision::Withdrawn {
-        by: call.caller.to_owned(),
+        by: call.caller.name.clone(),
     };
     if !is_withdrawn(&call.store.decide(&stored, &withdrawn).await?) {
         return Err(Problem::new(

@@ -38,7 +38,7 @@ async fn propose(api: &Api) -> Value {
 /// A payment of 10 that two tokens have entered.
 async fn entered() -> (Api, Api, Value) {
     let api = Api::new();
-    let other = api.with_token("other");
+    let other = api.by("other");
     register(&api.memory, "1", "10").await.unwrap();
     let id = propose(&api).await;
     let approved = send(&other, "POST", &format!("payments/manual/{id}/approve"), "").await;
@@ -68,7 +68,7 @@ async fn types(api: &Api) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn a_proposal_that_is_withdrawn_is_not_approved() {
     let api = Api::new();
-    let other = api.with_token("other");
+    let other = api.by("other");
     register(&api.memory, "1", "10").await.unwrap();
     // By whoever made it, or by another.
     for by in [&api, &other] {
@@ -107,7 +107,7 @@ async fn a_proposal_that_is_approved_is_not_withdrawn() {
     let refused = send(&api, "DELETE", &address, "").await;
     assert_eq!(refused.status, 409, "{}", refused.text);
     // Once more changes nothing, whoever asks.
-    let third = api.with_token("third");
+    let third = api.by("third");
     for token in [&other, &third] {
         let again = send(token, "POST", &format!("{address}/approve"), "").await;
         assert_eq!(
@@ -123,7 +123,7 @@ async fn a_proposal_that_is_approved_is_not_withdrawn() {
 async fn approval_and_withdrawal_at_the_same_time_are_one_of_them() {
     for delays in 0..8 {
         let api = Api::new();
-        let other = api.with_token("other");
+        let other = api.by("other");
         register(&api.memory, "1", "10").await.unwrap();
         let id = propose(&api).await;
         let (address, approval) = (

@@ -63,13 +63,9 @@ fn document() -> Value {
             "parameters": members::parameters(),
             "responses": problem_responses(),
             "securitySchemes": {
-                "full": {
+                "token": {
                     "type": "http", "scheme": "bearer",
-                    "description": "A token of the variable `api_token`: reads and changes."
-                },
-                "readOnly": {
-                    "type": "http", "scheme": "bearer",
-                    "description": "A token of the variable `api_read_token`: reads, and gets 403 for everything else."
+                    "description": "The token of a principal of the variable `access`. Its role says what it may do; anything else is answered 403."
                 }
             }
         }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use mpay_door::CURSOR_GONE;
 
 use crate::{
+    access::MAX_NAME,
     api::{orders::IDEMPOTENCY_KEY_MAX, reviews},
     domain::{
         CustomerType, LineId, Localized, OrderFields, OrderKey, OrderStatus, PROPERTY_TYPES,
@@ -384,10 +385,7 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
             "What was found, for those who look at it later.",
             Some(text(max_read(reviews::note))),
         ),
-        "by" => (
-            "Fingerprint of the token of whoever did it.",
-            Some(hexadecimal(8)),
-        ),
+        "by" => ("Name of the principal who did it.", Some(text(MAX_NAME))),
         "index" => ("Its place in the journal.", None),
         "next" => ("Where to go on.", None),
         "at" => ("When it was recorded.", Some(time())),
@@ -420,7 +418,7 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
             None,
         ),
         "proposed_by" | "approved_by" | "withdrawn_by" => {
-            ("Fingerprint of the token.", Some(hexadecimal(8)))
+            ("Name of the principal.", Some(text(MAX_NAME)))
         }
         "proposed_at" => ("When it was proposed.", Some(time())),
         "sha256" => ("SHA-256 of the statement.", Some(hexadecimal(64))),

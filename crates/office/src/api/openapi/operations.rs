@@ -201,8 +201,7 @@ impl Operation {
             .collect();
         let security = match (self.open, reads) {
             (true, _) => json!([]),
-            (false, true) => json!([{"full": []}, {"readOnly": []}]),
-            (false, false) => json!([{"full": []}]),
+            (false, _) => json!([{"token": []}]),
         };
         let mut operation = json!({
             "operationId": self.id, "tags": [self.tag], "summary": self.summary,

@@ -1,0 +1,486 @@
+//! Who may do what: principals, their roles and their tokens.
+//!
+//! The variable `access` lists principals. Of a token it holds the SHA-256 only: who reads the
+//! configuration cannot act in anybody's name.
+
+use std::fmt;
+
+use http::{HeaderMap, Method, StatusCode, header};
+use mpay_door::{
+    Configuration as _, Problem,
+    config::{Environment, Reader},
+};
+use mpay_ledger::{digest::hex, domain::steers_display};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::{api::Route, config::Config};
+
+/// The variable that lists the principals.
+pub const ACCESS: &str = "access";
+
+/// Development tokens begin like this.
+pub const DEVELOPMENT_TOKEN: &str = "development-only-";
+
+/// The fewest characters of a token. A shorter one could be guessed from its SHA-256.
+pub const MIN_TOKEN: usize = 32;
+
+/// The most characters of a principal's name.
+pub const MAX_NAME: usize = 64;
+
+/// What a principal may do. Everybody may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Reads, and changes nothing.
+    Read,
+    /// Registers, changes and cancels orders.
+    Clerk,
+    /// Closes reviews, compares statements, proposes payments by hand.
+    Accountant,
+    /// May do everything: approves what others proposed, refunds, erases.
+    Manager,
+    /// The institution's own system: orders, refunds, erasures and the calls by a timer. What people
+    /// decide (reviews, statements, payments by hand) is not for a program.
+    Program,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Read,
+        Self::Clerk,
+        Self::Accountant,
+        Self::Manager,
+        Self::Program,
+    ];
+
+    /// Its name in the variable.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Clerk => "clerk",
+            Self::Accountant => "accountant",
+            Self::Manager => "manager",
+            Self::Program => "program",
+        }
+    }
+
+    /// The role of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    /// The roles that may make such a call.
+    pub fn of_call(route: &Route, method: &Method) -> &'static [Self] {
+        if matches!(*method, Method::GET | Method::HEAD) {
+            return &Self::ALL;
+        }
+        match route {
+            Route::Orders | Route::Import | Route::Order(..) => {
+                &[Self::Clerk, Self::Manager, Self::Program]
+            }
+            Route::Proposals
+            | Route::Proposal(_)
+            | Route::Void(_)
+            | Route::Review(..)
+            | Route::RefusalReview(..)
+            | Route::Settlement => &[Self::Accountant, Self::Manager],
+            Route::Approval(_) => &[Self::Manager],
+            Route::Erasures | Route::Repair | Route::OutboxDeliver => {
+                &[Self::Manager, Self::Program]
+            }
+            // They are read only; the table of resources gives no other method.
+            Route::Export
+            | Route::OrderPayments(..)
+            | Route::Payments
+            | Route::Payment(_)
+            | Route::Evidence(_)
+            | Route::Refusals
+            | Route::Refusal(_)
+            | Route::RefusalEvidence(_)
+            | Route::Events
+            | Route::Reconciliation
+            | Route::Outbox => &[],
+        }
+    }
+}
+
+/// The roles that may say that money is given back.
+pub const REFUNDERS: [Role; 2] = [Role::Manager, Role::Program];
+
+/// Who calls: a person or a program, by name.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// The name, under which everything that is done is recorded.
+    pub name: String,
+    /// What the principal may do.
+    pub role: Role,
+}
+
+impl Principal {
+    /// A principal of this name and role.
+    ///
+    /// # Errors
+    /// What is wrong with the name.
+    pub fn new(name: &str, role: Role) -> Result<Self, &'static str> {
+        let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
+        if name.is_empty() || name.chars().count() > MAX_NAME {
+            return Err("must have a name of 1 to 64 characters");
+        }
+        // A semicolon ends an entry.
+        if name.contains(';') || name.contains(steers_display) {
+            return Err("must have a name without semicolons and control characters");
+        }
+        Ok(Self { name, role })
+    }
+
+    /// The entry of the variable [`ACCESS`] that admits this principal with a token.
+    pub fn entry(&self, token: &str) -> String {
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        format!("{} {} {}", self.name, self.role.name(), hex(&digest))
+    }
+}
+
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Principal(…, {:?})", self.role)
+    }
+}
+
+/// A principal, and the SHA-256 of a token.
+#[derive(Clone)]
+struct Entry {
+    principal: Principal,
+    digest: [u8; 32],
+}
+
+/// The principals of the configuration.
+#[derive(Clone, Default)]
+pub struct Principals(Vec<Entry>);
+
+impl fmt::Debug for Principals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Principals({})", self.0.len())
+    }
+}
+
+impl Principals {
+    /// Reads the variable [`ACCESS`]: entries of name, role and SHA-256 with semicolons or line breaks
+    /// between. One principal may have several tokens. Of a wrong entry nobody is admitted.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        let text = reader.variables.get(ACCESS).unwrap_or_default();
+        let texts = text.split([';', '\n']).map(str::trim);
+        let mut entries: Vec<Entry> = Vec::new();
+        for (index, text) in texts.filter(|text| !text.is_empty()).enumerate() {
+            let entry = Entry::read(text).and_then(|entry| entry.beside(&entries));
+            match entry {
+                Ok(entry) => entries.push(entry),
+                Err(detail) => reader.error(ACCESS, format!("entry {} {detail}", index + 1)),
+            }
+        }
+        Self(entries)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Who has this token. All are compared, so that time does not tell which fits.
+    pub fn with_token(&self, token: &str) -> Option<&Principal> {
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        let mut found = None;
+        for entry in &self.0 {
+            if entry.digest.ct_eq(&digest).into() {
+                found = Some(&entry.principal);
+            }
+        }
+        found
+    }
+}
+
+impl Entry {
+    /// Reads an entry. What is wrong with it is said without a part of it: people paste tokens where
+    /// they do not belong.
+    fn read(text: &str) -> Result<Self, String> {
+        const FORM: &str = "must be a name, a role and the SHA-256 of a token in hexadecimal, as `mpay access add` prints it";
+        let (rest, digest) = text.rsplit_once(char::is_whitespace).ok_or(FORM)?;
+        let (name, role) = rest
+            .trim_end()
+            .rsplit_once(char::is_whitespace)
+            .ok_or(FORM)?;
+        let digest = sha256_of_hex(digest).ok_or(FORM)?;
+        let role = Role::of_name(role).ok_or_else(|| {
+            let roles = Role::ALL.map(Role::name).join(", ");
+            format!("must have one of the roles {roles} between name and SHA-256")
+        })?;
+        let principal = Principal::new(name, role)?;
+        Ok(Self { principal, digest })
+    }
+
+    /// Refuses what contradicts the entries before.
+    fn beside(self, others: &[Self]) -> Result<Self, String> {
+        let Principal { name, role } = &self.principal;
+        for other in others {
+            if other.digest == self.digest {
+                return Err("has a token that an entry before it has".to_owned());
+            }
+            if other.principal.name == *name && other.principal.role != *role {
+                return Err("gives a name another role than an entry before it".to_owned());
+            }
+        }
+        Ok(self)
+    }
+}
+
+fn sha256_of_hex(text: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    let bytes = text.as_bytes();
+    if bytes.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in digest.iter_mut().zip(bytes.chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).ok()?;
+        // `from_str_radix` would take a sign.
+        if !pair.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    Some(digest)
+}
+
+/// Who calls, by the token of the header `Authorization`.
+///
+/// # Errors
+/// A 401 [`Problem`], or 503 if the variable that would admit the caller has a mistake.
+pub fn authenticate<'a>(config: &'a Config, headers: &HeaderMap) -> Result<&'a Principal, Problem> {
+    let denied = |detail| Err(Problem::new(StatusCode::UNAUTHORIZED, detail));
+    // A token may be that of an entry with a mistake: its caller is not to blame.
+    let unknown = |detail| match config.switched_off(&[ACCESS]) {
+        Some(variable) => Err(Problem::switched_off(
+            "The API for tokens that are not known",
+            variable,
+        )),
+        None => denied(detail),
+    };
+    if config.principals.is_empty() {
+        return unknown("The API is closed: the variable access is not set.");
+    }
+    let token = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
+    let Some(token) = token else {
+        return denied(
+            "Send the token of a principal of the variable access: `Authorization: Bearer …`.",
+        );
+    };
+    if token.chars().count() < MIN_TOKEN {
+        return denied(
+            "The token is shorter than 32 characters; `mpay access add` makes a good one.",
+        );
+    }
+    if token.starts_with(DEVELOPMENT_TOKEN) && config.environment != Environment::Development {
+        return denied("The token is one for development, and this is no development environment.");
+    }
+    match config.principals.with_token(token) {
+        Some(principal) => Ok(principal),
+        None => unknown("The token is of no principal of the variable access."),
+    }
+}
+
+/// Refuses a principal whose role does not allow the call.
+///
+/// # Errors
+/// A 403 [`Problem`] that names the roles that would.
+pub fn authorize(principal: &Principal, route: &Route, method: &Method) -> Result<(), Problem> {
+    permit(principal, Role::of_call(route, method))
+}
+
+/// Refuses a principal that has none of these roles.
+///
+/// # Errors
+/// A 403 [`Problem`].
+pub fn permit(principal: &Principal, roles: &[Role]) -> Result<(), Problem> {
+    if roles.contains(&principal.role) {
+        return Ok(());
+    }
+    let names: Vec<_> = roles.iter().map(|role| role.name()).collect();
+    let detail = format!(
+        "The role {} may not do this; it needs {}.",
+        principal.role.name(),
+        names.join(" or ")
+    );
+    Err(Problem::new(StatusCode::FORBIDDEN, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use mpay_door::config::testing::variables;
+
+    use super::*;
+    use crate::api::RESOURCES;
+
+    const TOKEN: &str = "0123456789012345678901234567890123456789";
+    const OTHER: &str = "9876543210987654321098765432109876543210";
+
+    fn with(access: &str) -> Config {
+        let mut variables = variables();
+        variables.set(ACCESS, access.to_owned());
+        Config::read(&variables).unwrap()
+    }
+
+    fn status(config: &Config, authorization: &str) -> u16 {
+        let mut headers = HeaderMap::new();
+        let value = HeaderValue::from_str(authorization).unwrap();
+        headers.insert(header::AUTHORIZATION, value);
+        match authenticate(config, &headers) {
+            Ok(_) => 200,
+            Err(problem) => problem.into_response().status().as_u16(),
+        }
+    }
+
+    fn entry(name: &str, role: Role, token: &str) -> String {
+        Principal::new(name, role).unwrap().entry(token)
+    }
+
+    #[test]
+    fn entries_are_read_with_semicolons_lines_and_any_space_between() {
+        let text = format!(
+            "  {}\r\n\n;;{};",
+            entry("Ana  Țurcanu Rusu", Role::Accountant, TOKEN).replace(' ', "\t "),
+            entry("magazin", Role::Program, OTHER)
+        );
+        let config = with(&text);
+        assert!(config.switched_off(&[ACCESS]).is_none());
+        let ana = config.principals.with_token(TOKEN).unwrap();
+        assert_eq!(
+            (ana.name.as_str(), ana.role),
+            ("Ana Țurcanu Rusu", Role::Accountant)
+        );
+        let shop = config.principals.with_token(OTHER).unwrap();
+        assert_eq!((shop.name.as_str(), shop.role), ("magazin", Role::Program));
+        assert!(config.principals.with_token(&TOKEN[1..]).is_none());
+    }
+
+    #[test]
+    fn a_wrong_entry_admits_nobody_and_is_told_by_its_number() {
+        let good = entry("Ana", Role::Manager, TOKEN);
+        for (wrong, said) in [
+            (TOKEN.to_owned(), "must be a name, a role and the SHA-256"),
+            (
+                format!("Ion clerk {TOKEN}"),
+                "must be a name, a role and the SHA-256",
+            ),
+            (
+                entry("Ion", Role::Clerk, OTHER).replace("clerk", "boss"),
+                "must have one of the roles read, clerk,",
+            ),
+            (
+                entry("Ion", Role::Clerk, OTHER).replace("Ion", "\u{202e}Ion"),
+                "without semicolons and control",
+            ),
+            (
+                entry("Ion", Role::Clerk, TOKEN),
+                "has a token that an entry before",
+            ),
+            (
+                entry("Ana", Role::Clerk, OTHER),
+                "gives a name another role",
+            ),
+        ] {
+            let config = with(&format!("{good};{wrong}"));
+            let off = config.off();
+            assert_eq!(off.len(), 1, "{wrong}: {off:?}");
+            assert!(
+                off[0].detail.starts_with("entry 2 ") && off[0].detail.contains(said),
+                "{off:?}"
+            );
+            assert_eq!(status(&config, &format!("Bearer {TOKEN}")), 200);
+            assert_eq!(status(&config, &format!("Bearer {OTHER}")), 503, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_of_a_principal_long_and_meant_for_this_environment() {
+        let development = format!("{DEVELOPMENT_TOKEN}{TOKEN}");
+        let short = &TOKEN[..31];
+        let access = [TOKEN, development.as_str(), short].map(|token| {
+            let name: String = token.chars().rev().take(3).collect();
+            entry(&name, Role::Read, token)
+        });
+        let config = with(&access.join("\n"));
+        for (authorization, expected) in [
+            (format!("Bearer {TOKEN}"), 200),
+            (format!("bearer  {TOKEN} "), 200),
+            (format!("Bearer {OTHER}"), 401),
+            (format!("Bearer {short}"), 401),
+            (format!("Bearer {development}"), 401),
+            (format!("Basic {TOKEN}"), 401),
+            (TOKEN.to_owned(), 401),
+        ] {
+            assert_eq!(status(&config, &authorization), expected, "{authorization}");
+        }
+    }
+
+    /// Every call that changes something, and who may make it.
+    const CHANGES: [(&str, &str, &str); 15] = [
+        ("POST", "orders", "clerk manager program"),
+        ("POST", "orders/import", "clerk manager program"),
+        ("PUT", "orders/{service}/{key}", "clerk manager program"),
+        ("PATCH", "orders/{service}/{key}", "clerk manager program"),
+        ("DELETE", "orders/{service}/{key}", "clerk manager program"),
+        ("POST", "payments/manual", "accountant manager"),
+        ("DELETE", "payments/manual/{index}", "accountant manager"),
+        ("POST", "payments/manual/{index}/approve", "manager"),
+        ("POST", "payments/{id}/void", "accountant manager"),
+        (
+            "POST",
+            "payments/{id}/reviews/{reason}",
+            "accountant manager",
+        ),
+        (
+            "POST",
+            "refusals/{index}/reviews/{reason}",
+            "accountant manager",
+        ),
+        ("POST", "settlement", "accountant manager"),
+        ("POST", "erasures", "manager program"),
+        ("POST", "repair", "manager program"),
+        ("POST", "outbox/deliver", "manager program"),
+    ];
+
+    #[test]
+    fn each_role_may_make_its_calls_and_no_other() {
+        let mut changes = 0;
+        for resource in &RESOURCES {
+            let path = resource.path.replace(['{', '}'], "").replace("index", "1");
+            for method in resource.methods() {
+                let change = CHANGES
+                    .iter()
+                    .find(|(change, path, _)| *change == method && *path == resource.path);
+                changes += usize::from(change.is_some());
+                let reads = matches!(method, "GET" | "HEAD");
+                assert_eq!(change.is_none(), reads, "{method} {path}");
+                let method = Method::from_bytes(method.as_bytes()).unwrap();
+                let route = Route::of(&path, &method).unwrap();
+                for role in Role::ALL {
+                    let who = Principal::new("x", role).unwrap();
+                    let may = change.is_none_or(|(_, _, roles)| {
+                        roles.split(' ').any(|known| known == role.name())
+                    });
+                    let allowed = authorize(&who, &route, &method);
+                    assert_eq!(allowed.is_ok(), may, "{method} {path} {role:?}");
+                    if let Err(problem) = allowed {
+                        assert_eq!(problem.into_response().status(), 403);
+                    }
+                }
+            }
+        }
+        assert_eq!(changes, CHANGES.len());
+    }
+}
