@@ -35,7 +35,7 @@ use crate::{
     App,
     access::Principal,
     config::Config,
-    store::{Platform, Store},
+    store::{Ledger, Platform},
 };
 use mpay_door::Problem;
 pub use openapi::openapi;
@@ -48,7 +48,7 @@ pub struct Call<'a, P> {
     /// The deployment's configuration.
     pub config: &'a Config,
     /// The store.
-    pub store: &'a Store<P>,
+    pub store: &'a Ledger<P>,
     /// The request's headers.
     pub headers: &'a HeaderMap,
     /// The part of the address after `?`.
@@ -125,7 +125,11 @@ pub async fn handle<P: Platform>(
 async fn repair<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let query = query::Query::read(call.query, &["after"])?;
     let after = query::cursor(call, &query, "after").await?;
-    let repair = call.store.repair(&after.unwrap_or_default()).await?;
+    let repair = call
+        .store
+        .repairs()
+        .block(&after.unwrap_or_default())
+        .await?;
     if repair.is_beyond_end {
         return Err(Problem::cursor_gone());
     }

@@ -108,7 +108,8 @@ pub async fn close_of_payment<P: Platform>(
         ));
     }
     call.store
-        .close_review(id, review, &note, &call.caller.name)
+        .reviews()
+        .close(id, review, &note, &call.caller.name)
         .await
         .map_err(not_closed)?;
     payments::get(call, id).await
@@ -152,7 +153,8 @@ pub async fn close_of_refusal<P: Platform>(
         ));
     }
     call.store
-        .close_refusal(index, &note, &call.caller.name)
+        .refusals()
+        .close(index, &note, &call.caller.name)
         .await
         .map_err(not_closed)?;
     refusals::get(call, index).await

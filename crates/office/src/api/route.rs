@@ -283,13 +283,13 @@ mod tests {
         App,
         access::{Principal, Role},
         api::{self, Call},
-        store::{Store, memory::Memory},
+        store::{Ledger, memory::Memory},
     };
 
     #[tokio::test(start_paused = true)]
     async fn every_resource_answers_its_methods_and_no_other() {
         let app = App::new(mpay_door::config::testing::variables());
-        let store = Store::new(Memory::new());
+        let store = Ledger::new(Memory::new());
         let tester = Principal::new("tester", Role::Manager).unwrap();
         for resource in &RESOURCES {
             let path = resource.path.replace(['{', '}'], "");
