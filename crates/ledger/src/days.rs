@@ -392,6 +392,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        Ledger,
         memory::{Fault, Memory},
         testing::{record, register, stored},
     };
@@ -418,10 +419,10 @@ mod tests {
                     record(&memory, &format!("P{n}"), "1", "10").await.unwrap();
                     tokio::time::sleep(DAY).await;
                 }
-                let store = Store::new(memory.clone());
-                let latest = store.close_days().await.unwrap().unwrap();
-                assert_eq!(store.days_length().await.unwrap(), 3);
-                ask_and_die(&memory, keys::DAYS, place, calls).await;
+                let store = Ledger::new(memory.clone());
+                let latest = store.days().close().await.unwrap().unwrap();
+                assert_eq!(store.days().length().await.unwrap(), 3);
+                ask_and_die(&memory, DAYS, place, calls).await;
                 // The first two entries are the order's registration and its payment.
                 for (days_before, after, last) in [(2, 0, 2), (1, 2, 3), (0, 3, 4)] {
                     let mut date = latest.date;
@@ -432,7 +433,7 @@ mod tests {
                         from: time::start_of(date).ok(),
                         to: time::start_of(date.tomorrow().unwrap()).ok(),
                     };
-                    let range = store.range(span).await.unwrap();
+                    let range = store.days().range(span).await.unwrap();
                     let of = format!("{date}, {place} asked about, {calls} calls");
                     assert_eq!((range.after, range.last), (after, Some(last)), "{of}");
                     assert!(range.closed, "{of}");
