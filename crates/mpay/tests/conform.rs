@@ -1488,7 +1488,11 @@ fn a_provider_that_reads_a_text_up_to_its_first_comment_fails() {
             }
             forward(call)
         },
-        &["idempotence.comment", "reading.comments"],
+        &[
+            "idempotence.comment",
+            "idempotence.comment-in-amount",
+            "reading.comments",
+        ],
     );
 }
 

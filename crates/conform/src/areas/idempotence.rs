@@ -315,6 +315,21 @@ pub const CHECKS: &[Check] = &[
             counted(s, &payment, before, "1.00")
         },
     ),
+    must(
+        "idempotence.comment-in-amount",
+        "A confirmation with a comment within its amounts counts whole, or not at all",
+        "Message security: the signature does not cover comments, so that anybody may put one in",
+        |s| {
+            let order = s.purse()?;
+            let before = amount(&order, "TotalAmountDue")?;
+            let payment = s.part_of(&order, 0, "1.25")?;
+            let message = s.sign(&payment.encode())?;
+            let message = message.replace(">1.25<", ">1<!-- -->.25<");
+            let reply = s.pay("a comment within Amount and TotalAmount", &message)?;
+            let paid = if reply.fault().is_some() { "0" } else { "1.25" };
+            counted(s, &payment, before, paid)
+        },
+    ),
 ];
 
 /// A payment of 0.10 and 0.20 for the first two lines.
