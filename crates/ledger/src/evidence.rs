@@ -141,10 +141,15 @@ impl<P: Platform> Store<P> {
         let request = keys::evidence(&refusal.evidence);
         let answer = keys::fault(index);
         let certificate = keys::certificate(&refusal.signer.fingerprint);
-        let keys = [request, answer, certificate];
+        let keys = [
+            request,
+            answer,
+            certificate,
+            keys::tombstone(&refusal.evidence),
+        ];
         let mut values = self.log.get_many(&keys).await?;
-        let [request, answer, certificate] = keys;
-        let message = values.remove(&request);
+        let message = message(&refusal.evidence, &values);
+        let [request, answer, certificate, _] = keys;
         Ok(Some(Proof {
             by_hand: None,
             request: Some(message.ok_or_else(|| lost(request))?),
@@ -154,14 +159,22 @@ impl<P: Platform> Store<P> {
         }))
     }
 
-    /// A message kept as evidence.
+    /// A message kept as evidence, or its [`Tombstone`](super::Tombstone).
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn evidence(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let key = keys::evidence(id);
-        self.log.get(&key).await
+        let keys = [keys::evidence(id), keys::tombstone(id)];
+        let values = self.log.get_many(&keys).await?;
+        Ok(message(id, &values))
     }
+}
+
+/// Of values that were read the message of this name, or its tombstone: where there is one, nobody
+/// reads the message, though a write that came late may have brought it back.
+pub(super) fn message(id: &str, values: &HashMap<String, Vec<u8>>) -> Option<Vec<u8>> {
+    let tombstone = values.get(&keys::tombstone(id));
+    tombstone.or(values.get(&keys::evidence(id))).cloned()
 }
 
 /// Reads a place in the journal, as it is kept by itself.

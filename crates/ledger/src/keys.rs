@@ -192,6 +192,12 @@ pub fn evidence(id: &str) -> String {
     format!("evidence/{id}")
 }
 
+/// The tombstone of a message that was erased. Only erasure writes here, so no write of the message
+/// that comes late can undo it.
+pub fn tombstone(id: &str) -> String {
+    format!("erased/{id}")
+}
+
 /// The signed fault that answered a refused confirmation, by the refusal's place in the journal.
 pub fn fault(journal: u64) -> String {
     format!("fault/{journal}")

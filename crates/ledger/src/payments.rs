@@ -10,7 +10,7 @@
 //! The marker says that a payment is recorded. With it a repetition costs one read. Where it
 //! names a place, that place counts, whatever else is said of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use mpay_log::{entry_key, parse_counter};
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Evidence, JournalEntry, Platform, Proof, Store, StoreError, StoredOrder,
-    evidence::{corrupt, to_json},
+    evidence::{corrupt, message, to_json},
     keys::{self, PaymentName},
     orders::OrderEntry,
 };
@@ -565,32 +565,27 @@ impl<P: Platform> Store<P> {
             return Ok(None);
         };
         let payment = &stored.payment;
-        let recorded_by = keys::evidence(&payment.evidence);
+        let recorded_by = &payment.evidence;
         let signed = match &payment.manual {
-            None => Some(recorded_by.clone()),
-            Some(manual) => manual
-                .confirmed
-                .as_ref()
-                .map(|c| keys::evidence(&c.evidence)),
+            None => Some(recorded_by),
+            Some(manual) => manual.confirmed.as_ref().map(|c| &c.evidence),
         };
         let answer = keys::answer(id, stored.index);
         let certificate = payment.signer_of_confirmation();
         let certificate = certificate.map(|signer| keys::certificate(&signer.fingerprint));
-        let mut keys = vec![recorded_by.clone()];
-        keys.extend(signed.iter().chain(&certificate).cloned());
+        let mut keys: Vec<_> = certificate.iter().cloned().collect();
         keys.push(answer.clone());
-        keys.dedup();
+        let messages: BTreeSet<_> = signed.into_iter().chain([recorded_by]).collect();
+        for message in messages {
+            keys.extend([keys::evidence(message), keys::tombstone(message)]);
+        }
         let values = self.log.get_many(&keys).await?;
         let value = |key: Option<&String>| values.get(key?).cloned();
-        if !values.contains_key(&recorded_by) {
-            return Err(lost(recorded_by));
-        }
+        let by_whom = message(recorded_by, &values);
+        let by_whom = by_whom.ok_or_else(|| lost(keys::evidence(recorded_by)))?;
         Ok(Some(Proof {
-            by_hand: payment
-                .manual
-                .as_ref()
-                .and_then(|_| value(Some(&recorded_by))),
-            request: value(signed.as_ref()),
+            request: signed.and_then(|signed| message(signed, &values)),
+            by_hand: payment.manual.as_ref().map(|_| by_whom),
             answer: value(Some(&answer)),
             certificate: value(certificate.as_ref()),
             stored,

@@ -4,6 +4,11 @@
 //! that whatever stands before it is without personal data: from then on nobody reads any, for
 //! whoever reads a list leaves it out. Then the entries themselves are written without it, each by
 //! the same value whoever does it, so that what was interrupted can be done again.
+//!
+//! A write of such an entry, or of a message, can come late, and bring back what was erased. Nobody
+//! reads it: the entry of the erasure stands in the list, and a message's tombstone under a key of its
+//! own. What came back is erased again by whoever walks over the journal the next time, for whatever
+//! reason: every erasure, and repair.
 
 use std::collections::{HashMap, HashSet};
 
@@ -125,6 +130,9 @@ struct Seen {
     is_part: bool,
 }
 
+/// What stands where nothing is to be read any more.
+const EMPTY: &[u8] = b"{}";
+
 impl Erasure {
     fn reason(&self) -> &'static str {
         match self {
@@ -166,7 +174,22 @@ impl<P: Platform> Store<P> {
         after: &Cursor,
         by: &str,
     ) -> Result<Erased, StoreError> {
-        let after = after.place;
+        self.erase(Some(erasure), after.place, by).await
+    }
+
+    /// Erases again, of what a block of the journal names, what was erased before and came back with
+    /// a write that was late.
+    pub(super) async fn erase_again(&self, after: u64) -> Result<(), StoreError> {
+        self.erase(None, after, "").await?;
+        Ok(())
+    }
+
+    async fn erase(
+        &self,
+        erasure: Option<&Erasure>,
+        after: u64,
+        by: &str,
+    ) -> Result<Erased, StoreError> {
         let first = after.saturating_add(1);
         let read = async || {
             self.log
@@ -199,7 +222,7 @@ impl<P: Platform> Store<P> {
         self.erase_late(keys::JOURNAL, &part).await?;
         let events = part.entries;
         let long = self.long_orders(&events).await?;
-        let mut orders = self.see(erasure, &events, &long).await?;
+        let mut orders = self.see(erasure, &events, &long, &mut report).await?;
         let mut begun = Vec::new();
         for event in &events {
             if let Event::OrderRegistered(registered) = &event.value {
@@ -218,7 +241,8 @@ impl<P: Platform> Store<P> {
         );
         for (position, key) in begun.into_iter().enumerate() {
             if let Some(order) = orders.get(&key)
-                && self.erase_order(erasure, order, by, &mut report).await?
+                && let Some(meant) = erasure
+                && self.erase_order(meant, order, by, &mut report).await?
             {
                 if position >= registered {
                     // Parts of it were passed by: the walk begins anew, and finds it erased.
@@ -263,9 +287,10 @@ impl<P: Platform> Store<P> {
     /// The orders that events are about.
     async fn see(
         &self,
-        erasure: &Erasure,
+        erasure: Option<&Erasure>,
         events: &[Entry<Event>],
         long: &LongOrders,
+        report: &mut Erased,
     ) -> Result<HashMap<(ServiceId, OrderKey), Seen>, StoreError> {
         let addresses = events.iter().filter_map(|event| match &event.value {
             Event::OrderRegistered(order) => address(&order.service_id, &order.order_key),
@@ -280,28 +305,45 @@ impl<P: Platform> Store<P> {
         let (parts, whole): (Vec<_>, Vec<_>) = addresses.into_iter().partition(is_long);
         let mut seen = self.see_all(erasure, whole).await?;
         for key in parts {
-            seen.extend(self.see_part(erasure, key, long).await?);
+            let part = self.see_part(erasure, key.clone(), long).await;
+            seen.push((key, part));
         }
-        let seen = seen.into_iter();
-        Ok(seen.map(|order| (order.key.clone(), order)).collect())
+        let mut orders = HashMap::new();
+        for (key, order) in seen {
+            match order {
+                Ok(order) => orders.extend(order.map(|order| (key, order))),
+                // It keeps nobody else's data from being erased.
+                Err(StoreError::Corrupt { .. }) => report.kept.push(KeptOrder {
+                    service_id: Some(key.0.to_string()),
+                    order_key: Some(key.1.to_string()),
+                    reason: "a record of it is damaged; POST /api/repair mends what can be mended"
+                        .to_owned(),
+                }),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(orders)
     }
 
     async fn see_again(
         &self,
-        erasure: &Erasure,
+        erasure: Option<&Erasure>,
         key: (ServiceId, OrderKey),
         long: &LongOrders,
     ) -> Result<Option<Seen>, StoreError> {
         match long.contains(&keys::order(&key.0, &key.1)) {
             true => self.see_part(erasure, key, long).await,
-            false => Ok(self.see_all(erasure, vec![key]).await?.pop()),
+            false => match self.see_all(erasure, vec![key]).await?.pop() {
+                Some((_, order)) => order,
+                None => Ok(None),
+            },
         }
     }
 
     /// A long order, as the part of its list shows it that events of a block are about.
     async fn see_part(
         &self,
-        erasure: &Erasure,
+        erasure: Option<&Erasure>,
         key: (ServiceId, OrderKey),
         long: &LongOrders,
     ) -> Result<Option<Seen>, StoreError> {
@@ -337,7 +379,7 @@ impl<P: Platform> Store<P> {
             seen.erased_at = erased.entries.first().map(|entry| entry.at);
         }
         for part in self.read_around(long, &list).await? {
-            seen.is_meant |= erasure.means(&seen.key, &part.entries);
+            seen.is_meant |= erasure.is_some_and(|it| it.means(&seen.key, &part.entries));
             seen.add(&list, &part, stored.erased_before)?;
         }
         Ok(Some(seen))
@@ -345,9 +387,9 @@ impl<P: Platform> Store<P> {
 
     async fn see_all(
         &self,
-        erasure: &Erasure,
+        erasure: Option<&Erasure>,
         addresses: Vec<(ServiceId, OrderKey)>,
-    ) -> Result<Vec<Seen>, StoreError> {
+    ) -> Result<Vec<((ServiceId, OrderKey), Result<Option<Seen>, StoreError>)>, StoreError> {
         let lists: Vec<_> = addresses
             .iter()
             .map(|(service, key)| keys::order(service, key))
@@ -356,7 +398,8 @@ impl<P: Platform> Store<P> {
         let decisions = self.markers_of(&listings).await?;
         let mut orders = Vec::with_capacity(lists.len());
         for ((list, listing), key) in lists.iter().zip(listings).zip(addresses) {
-            orders.extend(see_order(erasure, list, listing, key, &decisions)?);
+            let seen = see_order(erasure, list, listing, key.clone(), &decisions);
+            orders.push((key, seen));
         }
         Ok(orders)
     }
@@ -467,7 +510,7 @@ impl<P: Platform> Store<P> {
         }
         for message in &messages {
             let tombstone = self.tombstone(message).await?;
-            report.messages += usize::from(tombstone.is_some());
+            report.messages += usize::from(!tombstone.is_empty());
             rest.extend(tombstone);
         }
         if mutated(Mutation::ErasureOfOneCopy) {
@@ -497,21 +540,27 @@ impl<P: Platform> Store<P> {
     /// Erases the message of a refused confirmation, if it holds personal data.
     async fn erase_refusal(
         &self,
-        erasure: &Erasure,
+        erasure: Option<&Erasure>,
         event: Entry<Event>,
         by: &str,
         report: &mut Erased,
     ) -> Result<(), StoreError> {
         let (index, at) = (event.index, event.at);
-        if !erasure.is_due(at, self.now()) {
-            return Ok(());
-        }
         let entry = JournalEntry::from(event);
         let Event::PaymentRefused(refusal) = &entry.event else {
             return Ok(());
         };
         let refusal = RefusalJson::clone(refusal);
-        let Some(message) = self.evidence(&refusal.evidence).await? else {
+        let Some(message) = self.message(&refusal.evidence).await? else {
+            return Ok(());
+        };
+        if message.is_erased {
+            report.messages += 1;
+            let again = self.tombstone(&refusal.evidence).await?;
+            return self.log.set_many(&again).await;
+        }
+        let message = message.bytes;
+        let Some(erasure) = erasure.filter(|erasure| erasure.is_due(at, self.now())) else {
             return Ok(());
         };
         let is_meant = match erasure {
@@ -545,28 +594,47 @@ impl<P: Platform> Store<P> {
             version: None,
         })))?;
         let tombstone = self.tombstone(&refusal.evidence).await?;
-        self.enter_with(&event, |_| tombstone.clone().into_iter().collect())
-            .await?;
+        self.enter_with(&event, |_| tombstone.clone()).await?;
         report.messages += 1;
         Ok(())
     }
 
-    /// What to write in the place of a message; `None` where there is none, or no more.
-    async fn tombstone(&self, evidence: &str) -> Result<Option<(String, Vec<u8>)>, StoreError> {
-        let Some(message) = self.evidence(evidence).await? else {
-            return Ok(None);
+    /// What to write in the place of a message; nothing where there is none, or no more.
+    async fn tombstone(&self, evidence: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let Some(message) = self.message(evidence).await? else {
+            return Ok(Vec::new());
         };
-        if Tombstone::of(&message).is_some() {
-            return Ok(None);
+        let mut values = vec![(keys::evidence(evidence), EMPTY.to_vec())];
+        if !message.is_erased {
+            let tombstone = Tombstone {
+                v: 1,
+                erased_at: self.now(),
+                sha256: sha256(&message.bytes),
+            };
+            let value = to_json(&tombstone)?.into_bytes();
+            values.push((keys::tombstone(evidence), value));
         }
-        let tombstone = Tombstone {
-            v: 1,
-            erased_at: self.now(),
-            sha256: sha256(&message),
-        };
-        let value = to_json(&tombstone)?.into_bytes();
-        Ok(Some((keys::evidence(evidence), value)))
+        Ok(values)
     }
+
+    /// A message that is there, whether it is to be or not.
+    async fn message(&self, evidence: &str) -> Result<Option<Message>, StoreError> {
+        let keys = [keys::evidence(evidence), keys::tombstone(evidence)];
+        let mut values = self.log.get_many(&keys).await?;
+        let [message, tombstone] = &keys;
+        let bytes = values.remove(message).filter(|bytes| bytes != EMPTY);
+        Ok(bytes.map(|bytes| Message {
+            bytes,
+            is_erased: values.contains_key(tombstone),
+        }))
+    }
+}
+
+/// A message as it is kept.
+struct Message {
+    bytes: Vec<u8>,
+    /// Whether it was erased, and a write that came late has brought it back.
+    is_erased: bool,
 }
 
 impl OrderEntry {
@@ -590,13 +658,12 @@ impl OrderEntry {
 
 /// Of a list's entries those that came too late, emptied.
 fn late<T>(list: &str, part: &Listing<T>) -> impl Iterator<Item = (String, Vec<u8>)> {
-    const EMPTY: &[u8] = b"{}";
     let late = part.late.iter().filter(|raw| raw.bytes != EMPTY);
     late.map(move |raw| (entry_key(list, raw.index), EMPTY.to_vec()))
 }
 
 fn see_order(
-    erasure: &Erasure,
+    erasure: Option<&Erasure>,
     list: &str,
     listing: Listing<OrderEntry>,
     key: (ServiceId, OrderKey),
@@ -612,7 +679,7 @@ fn see_order(
     let erased_at = erased_at.find(|entry| entry.index == erased_before);
     let erased_at = erased_at.map(|entry| entry.at);
     let mut seen = Seen {
-        is_meant: erasure.means(&key, &listing.entries),
+        is_meant: erasure.is_some_and(|it| it.means(&key, &listing.entries)),
         key,
         state: OrderState::default(),
         changed_at,

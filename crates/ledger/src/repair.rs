@@ -4,7 +4,8 @@
 //! records are compared. A payment's entry that is missing or damaged, in its order's list or in the
 //! journal, is written again *at its own place*, by what the other records say: so nothing is entered
 //! twice, and a day that is closed holds what it held. An event whose change was made, but which came
-//! to its place too late, is entered behind.
+//! to its place too late, is entered behind. What was erased, and came back with a write that was
+//! late, is erased again.
 
 use std::collections::BTreeMap;
 
@@ -113,6 +114,7 @@ impl<P: Platform> Store<P> {
                 repair.repaired.push(id);
             }
         }
+        self.erase_again(after).await?;
         // What was mended is damaged no more.
         let keys: Vec<_> = repair.damaged.clone();
         let values = self.log.get_many(&keys).await?;
