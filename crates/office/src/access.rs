@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use mpay_door::{
     Configuration as _, Problem,
     config::{Environment, Reader},
@@ -14,7 +14,7 @@ use mpay_ledger::{digest::hex, domain::steers_display};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::{api::Route, config::Config};
+use crate::config::Config;
 
 /// The variable that lists the principals.
 pub const ACCESS: &str = "access";
@@ -69,41 +69,22 @@ impl Role {
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.name() == name)
     }
-
-    /// The roles that may make such a call.
-    pub fn of_call(route: &Route, method: &Method) -> &'static [Self] {
-        if matches!(*method, Method::GET | Method::HEAD) {
-            return &Self::ALL;
-        }
-        match route {
-            Route::Orders | Route::Import | Route::Order(..) => {
-                &[Self::Clerk, Self::Manager, Self::Program]
-            }
-            Route::Proposals
-            | Route::Proposal(_)
-            | Route::Void(_)
-            | Route::Review(..)
-            | Route::RefusalReview(..)
-            | Route::Settlement => &[Self::Accountant, Self::Manager],
-            Route::Approval(_) => &[Self::Manager],
-            Route::Erasures | Route::Repair | Route::OutboxDeliver => {
-                &[Self::Manager, Self::Program]
-            }
-            // They are read only; the table of resources gives no other method.
-            Route::Export
-            | Route::OrderPayments(..)
-            | Route::Payments
-            | Route::Payment(_)
-            | Route::Evidence(_)
-            | Route::Refusals
-            | Route::Refusal(_)
-            | Route::RefusalEvidence(_)
-            | Route::Events
-            | Route::Reconciliation
-            | Route::Outbox => &[],
-        }
-    }
 }
+
+/// The roles that read: all.
+pub const EVERYBODY: [Role; 5] = Role::ALL;
+
+/// The roles that keep orders.
+pub const CLERKS: [Role; 3] = [Role::Clerk, Role::Manager, Role::Program];
+
+/// The roles that keep the books: reviews, statements, payments by hand.
+pub const BOOKKEEPERS: [Role; 2] = [Role::Accountant, Role::Manager];
+
+/// The role that approves what another person proposed.
+pub const MANAGERS: [Role; 1] = [Role::Manager];
+
+/// The roles that make the calls of a timer, and erase.
+pub const OPERATORS: [Role; 2] = [Role::Manager, Role::Program];
 
 /// The roles that may say that money is given back.
 pub const REFUNDERS: [Role; 2] = [Role::Manager, Role::Program];
@@ -292,14 +273,6 @@ pub fn authenticate<'a>(config: &'a Config, headers: &HeaderMap) -> Result<&'a P
     }
 }
 
-/// Refuses a principal whose role does not allow the call.
-///
-/// # Errors
-/// A 403 [`Problem`] that names the roles that would.
-pub fn authorize(principal: &Principal, route: &Route, method: &Method) -> Result<(), Problem> {
-    permit(principal, Role::of_call(route, method))
-}
-
 /// Refuses a principal that has none of these roles.
 ///
 /// # Errors
@@ -323,7 +296,7 @@ mod tests {
     use mpay_door::config::testing::variables;
 
     use super::*;
-    use crate::api::RESOURCES;
+    use crate::{api::endpoints, store::memory::Memory};
 
     const TOKEN: &str = "0123456789012345678901234567890123456789";
     const OTHER: &str = "9876543210987654321098765432109876543210";
@@ -457,27 +430,20 @@ mod tests {
     #[test]
     fn each_role_may_make_its_calls_and_no_other() {
         let mut changes = 0;
-        for resource in &RESOURCES {
-            let path = resource.path.replace(['{', '}'], "").replace("index", "1");
-            for method in resource.methods() {
-                let change = CHANGES
-                    .iter()
-                    .find(|(change, path, _)| *change == method && *path == resource.path);
-                changes += usize::from(change.is_some());
-                let reads = matches!(method, "GET" | "HEAD");
-                assert_eq!(change.is_none(), reads, "{method} {path}");
-                let method = Method::from_bytes(method.as_bytes()).unwrap();
-                let route = Route::of(&path, &method).unwrap();
-                for role in Role::ALL {
-                    let who = Principal::new("x", role).unwrap();
-                    let may = change.is_none_or(|(_, _, roles)| {
-                        roles.split(' ').any(|known| known == role.name())
-                    });
-                    let allowed = authorize(&who, &route, &method);
-                    assert_eq!(allowed.is_ok(), may, "{method} {path} {role:?}");
-                    if let Err(problem) = allowed {
-                        assert_eq!(problem.into_response().status(), 403);
-                    }
+        for endpoint in endpoints::<Memory>() {
+            let change = CHANGES
+                .iter()
+                .find(|(method, path, _)| *method == endpoint.method && *path == endpoint.path);
+            changes += usize::from(change.is_some());
+            let name = format!("{} {}", endpoint.method, endpoint.path);
+            assert_eq!(change.is_none(), endpoint.method == "GET", "{name}");
+            for role in Role::ALL {
+                let may = change
+                    .is_none_or(|(_, _, roles)| roles.split(' ').any(|known| known == role.name()));
+                let allowed = permit(&Principal::new("x", role).unwrap(), endpoint.roles);
+                assert_eq!(allowed.is_ok(), may, "{name} {role:?}");
+                if let Err(problem) = allowed {
+                    assert_eq!(problem.into_response().status(), 403);
                 }
             }
         }

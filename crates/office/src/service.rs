@@ -72,8 +72,9 @@ async fn api<P: Platform>(
         ));
     };
     let caller = access::authenticate(config, &parts.headers)?;
-    let route = api::Route::of(path, &parts.method)?;
-    access::authorize(caller, &route, &parts.method)?;
+    let endpoints = api::endpoints();
+    let (endpoint, values) = api::Endpoint::find(&endpoints, path, &parts.method)?;
+    access::permit(caller, endpoint.roles)?;
     let body = match parts.method {
         Method::POST | Method::PUT | Method::PATCH => read(parts, body).await?,
         _ => Bytes::new(),
@@ -86,7 +87,7 @@ async fn api<P: Platform>(
         query: parts.uri.query().unwrap_or_default(),
         caller,
     };
-    api::handle(&call, &parts.method, route, &body).await
+    (endpoint.answer)(&call, &values, &body).await
 }
 
 #[cfg(test)]
