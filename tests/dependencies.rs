@@ -44,6 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "wsse",
         ],
     ),
+    ("describe", &["mpay-door", "mpay-ledger", "mpay-office"]),
     // MPay's side, for any provider.
     ("mpay-client", &["mpay-domain", "wsse"]),
     (
