@@ -22,6 +22,8 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     allow: Option<Cow<'static, str>>,
+    /// Seconds after which the same call may succeed.
+    retry_after: Option<u16>,
 }
 
 /// What went wrong, as RFC 9457 says it.
@@ -47,6 +49,15 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             allow: None,
+            retry_after: None,
+        }
+    }
+
+    /// The same call may succeed after so many seconds (`Retry-After`, RFC 9110, section 10.2.3).
+    pub fn retry_after(self, seconds: u16) -> Self {
+        Self {
+            retry_after: Some(seconds),
+            ..self
         }
     }
 
@@ -157,6 +168,9 @@ impl Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
         // It has names of methods only, so it is always one.
         if let Some(allow) = self.allow
             && let Ok(allow) = HeaderValue::from_str(&allow)
@@ -180,5 +194,6 @@ impl From<StoreError> for Problem {
             StatusCode::SERVICE_UNAVAILABLE,
             "The store does not answer now; try again.",
         )
+        .retry_after(1)
     }
 }

@@ -561,16 +561,16 @@ async fn preconditions_hold_or_nothing_changes() {
         put(&memory, &order("1", "90"), Precondition::Absent).await
     ));
     assert!(failed(
-        put(&memory, &order("1", "90"), Precondition::Version(7)).await
+        put(&memory, &order("1", "90"), Precondition::Versions(vec![7])).await
     ));
     assert!(failed(
-        put(&memory, &order("2", "90"), Precondition::Version(0)).await
+        put(&memory, &order("2", "90"), Precondition::Versions(vec![0])).await
     ));
     // Two editors of the same version: one loses, and is told.
     let (nineties, eighties) = (order("1", "90"), order("1", "80"));
     let (a, b) = tokio::join!(
-        put(&memory, &nineties, Precondition::Version(1)),
-        put(&memory, &eighties, Precondition::Version(1)),
+        put(&memory, &nineties, Precondition::Versions(vec![1])),
+        put(&memory, &eighties, Precondition::Versions(vec![1])),
     );
     assert_eq!(a.is_ok() as u8 + b.is_ok() as u8, 1);
     assert_eq!(

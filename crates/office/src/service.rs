@@ -32,7 +32,9 @@ pub async fn handle_until<P: Platform>(
     answered.unwrap_or_else(|| {
         log!("a call took too long");
         let text = "The provider could not answer in time; try again.";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, text)
+            .retry_after(5)
+            .into_response()
     })
 }
 
@@ -71,10 +73,15 @@ async fn api<P: Platform>(
             "The provider is not configured; GET /health/office says what is missing.",
         ));
     };
-    let caller = access::authenticate(config, &parts.headers)?;
+    let caller = access::authenticate(config, &parts.headers).inspect_err(|_| {
+        log!("a call of the API without a good token was refused");
+    })?;
     let endpoints = api::endpoints();
     let (endpoint, values) = api::Endpoint::find(&endpoints, path, &parts.method)?;
-    access::permit(caller, endpoint.roles)?;
+    access::permit(caller, endpoint.roles).inspect_err(|_| {
+        let (role, method, path) = (caller.role.name(), endpoint.method, endpoint.path);
+        log!("{method} {path} was refused to the role {role}");
+    })?;
     let body = match parts.method {
         Method::POST | Method::PUT | Method::PATCH => read(parts, body).await?,
         _ => Bytes::new(),

@@ -40,22 +40,25 @@ pub struct OrderPayments {
 }
 
 /// What must hold for a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {
     /// Nothing.
     None,
-    /// The order is at this version (`If-Match`).
-    Version(u64),
+    /// The order is at one of these versions (`If-Match`).
+    Versions(Vec<u64>),
+    /// There is such an order (`If-Match: *`).
+    Present,
     /// There is no such order yet (`If-None-Match: *`).
     Absent,
 }
 
 impl Precondition {
-    fn holds(self, order: &StoredOrder) -> bool {
+    fn holds(&self, order: &StoredOrder) -> bool {
         let exists = order.state.order().is_some();
         match self {
             Self::None => true,
-            Self::Version(version) => exists && version == order.version,
+            Self::Versions(versions) => exists && versions.contains(&order.version),
+            Self::Present => exists,
             Self::Absent => !exists,
         }
     }

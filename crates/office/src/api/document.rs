@@ -2,27 +2,37 @@
 
 use http::StatusCode;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Map, Value, error::Category};
+use serde_path_to_error::{Path, Segment};
 
 use super::{Problem, merge_patch};
+use crate::json::FieldError;
+
+/// The most wrong members that are told at once.
+const MOST_ERRORS: usize = 20;
+
+type ReadError = serde_path_to_error::Error<serde_json::Error>;
 
 /// Reads a document: one JSON object.
 pub(super) fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // As some editors and programs begin a file.
+    let body = body.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(body);
     // An array would be read as an object without names.
     if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "The body is no document in JSON: it must be an object.",
-        ));
+        return Err(not_json("it must be an object, in braces"));
     }
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let json = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| not_a_document(&error, error.inner().to_string()))?;
+    let json = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        match error.inner().classify() {
+            Category::Data => Problem::fields(wrong_members::<T>(body, &error)),
+            _ => unreadable(error.inner()),
+        }
+    })?;
     reader.end().map_err(|error| {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            format!("The body is not one JSON document: {error}."),
-        )
+        let (line, column) = (error.line(), error.column());
+        not_json(&format!(
+            "the object ends before line {line}, column {column}, where more follows"
+        ))
     })?;
     Ok(json)
 }
@@ -37,24 +47,272 @@ pub(super) fn patched<T: Serialize + DeserializeOwned>(
     let mut merged: Value = read_object(&before)?;
     merge_patch::apply(&mut merged, patch);
     let text = serde_json::to_vec(&merged).map_err(Problem::internal)?;
-    let mut reader = serde_json::Deserializer::from_slice(&text);
-    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let mut cause = error.inner().to_string();
-        // The place in a text that the caller has not seen.
-        cause.truncate(cause.rfind(" at line ").unwrap_or(cause.len()));
-        not_a_document(&error, cause)
-    })
+    read_object(&text)
 }
 
-/// What is wrong with a document, by the member if it is one.
-fn not_a_document(error: &serde_path_to_error::Error<serde_json::Error>, cause: String) -> Problem {
+/// The document without the members that follow from others, where they are as they were: whoever
+/// sends back what was answered need not know which those are.
+///
+/// # Errors
+/// The members that were changed.
+pub(super) fn without_derived(
+    mut document: Map<String, Value>,
+    derived: &[&str],
+    current: &Map<String, Value>,
+) -> Result<Map<String, Value>, Vec<FieldError>> {
+    let mut errors = Vec::new();
+    for name in derived {
+        let given = document.remove(*name);
+        if given.is_some() && given.as_ref() != current.get(*name) {
+            let detail = match current.get(*name) {
+                Some(Value::String(is)) => {
+                    format!("follows from the rest and is {is:?}; leave it so, or out")
+                }
+                _ => "follows from the rest; leave it as it is, or out".to_owned(),
+            };
+            errors.push(FieldError::new(*name, detail));
+        }
+    }
+    match errors.is_empty() {
+        true => Ok(document),
+        false => Err(errors),
+    }
+}
+
+fn not_json(what: &str) -> Problem {
+    let detail = format!("The body is no document in JSON: {what}.");
+    Problem::new(StatusCode::BAD_REQUEST, detail)
+}
+
+fn unreadable(error: &serde_json::Error) -> Problem {
+    let (line, column) = (error.line(), error.column());
+    match error.classify() {
+        Category::Eof => not_json(&format!("it ends too early, in line {line}")),
+        _ => not_json(&format!(
+            "look at line {line}, column {column}, for a comma too many or too few, a missing quotation mark or brace, or single quotes"
+        )),
+    }
+}
+
+/// What is wrong with members: the first that was found, and those that are found without it.
+fn wrong_members<T: DeserializeOwned>(body: &[u8], first: &ReadError) -> Vec<FieldError> {
+    let mut errors = vec![member_error(first)];
+    let Ok(mut document) = serde_json::from_slice::<Value>(body) else {
+        return errors;
+    };
+    let mut found = take_out(&mut document, first.path());
+    while found && errors.len() < MOST_ERRORS {
+        let Ok(text) = serde_json::to_vec(&document) else {
+            break;
+        };
+        let mut reader = serde_json::Deserializer::from_slice(&text);
+        let Err(next) = serde_path_to_error::deserialize::<_, T>(&mut reader) else {
+            break;
+        };
+        let error = member_error(&next);
+        // What cannot be taken out is met again.
+        if errors.contains(&error) {
+            break;
+        }
+        errors.push(error);
+        found = take_out(&mut document, next.path());
+    }
+    errors
+}
+
+/// Takes a member out of a document, or an item of a list. Gives whether it was there.
+fn take_out(document: &mut Value, path: &Path) -> bool {
+    let mut segments: Vec<_> = path.iter().collect();
+    let Some(last) = segments.pop() else {
+        return false;
+    };
+    let mut place = Some(document);
+    for segment in segments {
+        place = place.and_then(|place| match segment {
+            Segment::Map { key } => place.get_mut(key),
+            Segment::Seq { index } => place.get_mut(index),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        });
+    }
+    match (place, last) {
+        (Some(Value::Object(members)), Segment::Map { key }) => members.remove(key).is_some(),
+        // The places of the others stay.
+        (Some(Value::Array(items)), Segment::Seq { index }) => {
+            let item = items.get_mut(*index);
+            item.map(|item| *item = Value::Object(Map::new())).is_some()
+        }
+        _ => false,
+    }
+}
+
+fn member_error(error: &ReadError) -> FieldError {
     let path = error.path().to_string();
-    if error.inner().is_data() && path != "." {
-        Problem::member(path, cause)
-    } else {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            format!("The body is no document in JSON: {cause}."),
-        )
+    let path = if path == "." { String::new() } else { path };
+    let message = error.inner().to_string();
+    let message = message
+        .rsplit_once(" at line ")
+        .map_or(message.as_str(), |(message, _)| message);
+    let (missing, detail) = in_words(message);
+    let field = match (path.is_empty(), missing) {
+        (_, None) => path,
+        (true, Some(member)) => member.to_owned(),
+        (false, Some(member)) => format!("{path}.{member}"),
+    };
+    FieldError::new(field, detail)
+}
+
+/// What the reader of JSON says, in the words of this provider; and the member that it means, if its
+/// path does not name it. Nothing of a value is repeated.
+fn in_words(message: &str) -> (Option<&str>, String) {
+    if let Some(member) = message.strip_prefix("missing field ") {
+        return (Some(member.trim_matches('`')), "is missing".to_owned());
+    }
+    if let Some(member) = message.strip_prefix("duplicate field ") {
+        return (Some(member.trim_matches('`')), "is there twice".to_owned());
+    }
+    let expected = |known: &str| known.replace('`', "").replace("one of ", "");
+    if let Some((_, known)) = message
+        .strip_prefix("unknown field ")
+        .and_then(|rest| rest.split_once(", expected "))
+    {
+        let detail = format!("is no member here; there are {}", expected(known));
+        return (None, detail);
+    }
+    if let Some((_, known)) = message
+        .strip_prefix("unknown variant ")
+        .and_then(|rest| rest.split_once(", expected "))
+    {
+        return (None, format!("must be one of {}", expected(known)));
+    }
+    if let Some((found, wanted)) = message
+        .strip_prefix("invalid type: ")
+        .and_then(|rest| rest.rsplit_once(", expected "))
+    {
+        return (
+            None,
+            format!("must be {}, and is {}", kind(wanted), kind(found)),
+        );
+    }
+    if let Some((_, wanted)) = message
+        .strip_prefix("invalid value: ")
+        .and_then(|rest| rest.rsplit_once(", expected "))
+    {
+        return (None, format!("must be {}", kind(wanted)));
+    }
+    (None, message.to_owned())
+}
+
+/// What JSON calls a kind of value that serde has another name for.
+fn kind(serde: &str) -> &str {
+    let word = serde
+        .split([' ', '`'])
+        .find(|word| *word != "a" && *word != "an");
+    match word.unwrap_or_default() {
+        "string" | "character" => "a text in quotation marks",
+        "boolean" => "true or false",
+        "integer" | "u64" | "u32" | "u16" | "i64" => "a whole number",
+        "floating" | "f64" => "a number",
+        "sequence" => "a list",
+        "map" | "struct" => "an object",
+        "null" | "unit" => "null",
+        _ => serde,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::json::OrderJson;
+
+    fn read(body: &str) -> (String, Vec<String>) {
+        let problem = read_object::<OrderJson>(body.as_bytes()).unwrap_err();
+        let (detail, errors) = problem.into_parts();
+        let errors = errors
+            .iter()
+            .map(|error| format!("{} {}", error.field, error.detail));
+        (detail, errors.collect())
+    }
+
+    #[test]
+    fn every_wrong_member_is_named_at_once_and_in_our_own_words() {
+        let (_, errors) = read(
+            r#"{"reason": 5, "colour": "red", "due_date": ["secret"], "allow_partial_payments": "secret",
+                "lines": [{"line_id": {}}, "secret", {"amount": "secret"}], "properties": "secret"}"#,
+        );
+        let named: Vec<_> = errors
+            .iter()
+            .filter_map(|error| error.split(' ').next())
+            .collect();
+        for name in [
+            "reason",
+            "colour",
+            "due_date",
+            "allow_partial_payments",
+            "lines[0].line_id",
+            "lines[1]",
+            "lines[2].amount",
+            "properties",
+        ] {
+            assert!(named.contains(&name), "{name}: {errors:#?}");
+        }
+        let all = errors.join("\n");
+        assert!(
+            all.contains("due_date must be a text in quotation marks, and is a list"),
+            "{all}"
+        );
+        assert!(
+            all.contains("allow_partial_payments must be true or false, and is a text"),
+            "{all}"
+        );
+        assert!(
+            all.contains("colour is no member here; there are service_id, order_key, "),
+            "{all}"
+        );
+        for word in [
+            "secret", "red", "expected", "invalid", "sequence", "at line", "`",
+        ] {
+            assert!(!all.contains(word), "{word}: {all}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_is_told_by_its_place() {
+        for (body, said) in [
+            ("", "it must be an object"),
+            ("[]", "it must be an object"),
+            ("{\n\"reason\": \"x\",\n}", "line 3, column 1"),
+            ("{'reason': 1}", "line 1, column 2"),
+            ("{\"reason\": \"x\"", "it ends too early, in line 1"),
+            ("{} {}", "where more follows"),
+        ] {
+            let (detail, errors) = read(body);
+            assert!(detail.contains(said), "{body}: {detail}");
+            assert_eq!(errors, [""; 0]);
+        }
+        let (_, errors) = read(r#"{"reason": "a", "reason": "b"}"#);
+        assert_eq!(errors, ["reason is there twice"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_document() {
+        let read: OrderJson = read_object("\u{feff}{\"reason\": \"x\"}".as_bytes()).unwrap();
+        assert!(read.reason.is_some());
+    }
+
+    #[test]
+    fn derived_members_are_left_out_as_they_were_and_named_where_changed() {
+        let object = |value: Value| value.as_object().cloned().unwrap();
+        let current = object(json!({"a": "1.00", "b": [1], "c": 1}));
+        let derived = ["a", "b", "d"];
+        let same = object(json!({"a": "1.00", "b": [1], "c": 2}));
+        let left = without_derived(same, &derived, &current).unwrap();
+        assert_eq!(Value::from(left), json!({"c": 2}));
+        let changed = object(json!({"a": "2.00", "d": null}));
+        let errors = without_derived(changed, &derived, &current).unwrap_err();
+        let named: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(named, ["a", "d"]);
+        assert!(errors[0].detail.contains("1.00"));
     }
 }

@@ -87,7 +87,7 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
 }
 
 /// What separates cells: a comma, or a semicolon for a spreadsheet that expects it.
-pub(super) fn separator(query: &Query<'_>) -> Result<char, Problem> {
+pub(super) fn separator(query: &Query) -> Result<char, Problem> {
     let separators = [("comma", ','), ("semicolon", ';'), ("tab", '\t')];
     Ok(query.word("separator", &separators)?.unwrap_or(','))
 }

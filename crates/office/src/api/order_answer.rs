@@ -22,6 +22,17 @@ use crate::{
     store::{Platform, StoredOrder},
 };
 
+/// The members of an [`OrderAnswer`] that are none of the order's document.
+pub(super) const DERIVED: [&str; 7] = [
+    "amount_due",
+    "amount_overpaid",
+    "amount_paid",
+    "payment_count",
+    "payments",
+    "payments_url",
+    "warnings",
+];
+
 /// An order with its status, what is paid and due, and its payments.
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]

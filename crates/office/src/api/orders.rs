@@ -2,17 +2,17 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 #[cfg(feature = "description")]
 use super::description::{ETAG, Operation, example, order_answer, order_body};
 use super::{
     Call, Problem, checks,
-    document::{patched, read_object},
+    document::{patched, read_object, without_derived},
     encode,
     endpoint::Endpoint,
     json,
-    order_answer::OrderAnswer,
+    order_answer::{DERIVED, OrderAnswer},
     query::Query,
 };
 use crate::{
@@ -93,11 +93,45 @@ pub async fn put<P: Platform>(
     key: &OrderKey,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
-    let json: OrderJson = read_object(body)?;
+    let json = read_as_answered(call, service, key, body).await?;
     change(call, service, key, |state| {
         accept(call, service, key, keeping_status(json.clone(), state))
     })
     .await
+}
+
+/// Reads an order's document. What was answered may come back: then it has members that follow from
+/// others, and a status that was not set.
+async fn read_as_answered<P: Platform>(
+    call: &Call<'_, P>,
+    service: &ServiceId,
+    key: &OrderKey,
+    body: &[u8],
+) -> Result<OrderJson, Problem> {
+    let document: Map<String, Value> = read_object(body)?;
+    let is_derived = |name: &&str| document.contains_key(*name);
+    if !DERIVED.iter().any(is_derived) && !document.contains_key("status") {
+        return read_object(body);
+    }
+    let stored = call.store.orders().get(service, key).await?;
+    let current = match &stored {
+        Some(stored) => serde_json::to_vec(&OrderAnswer::of(stored, call.store.now())?),
+        None => Ok(b"{}".to_vec()),
+    };
+    let current: Map<String, Value> = read_object(&current.map_err(Problem::internal)?)?;
+    let mut derived = DERIVED.to_vec();
+    // It follows from the lines, which may have changed, unless another one is given.
+    let total = "total_amount_due";
+    if document.get(total) == current.get(total) {
+        derived.push(total);
+    }
+    // A status that is not one to be set is what payments and dates give.
+    let status = document.get("status").and_then(Value::as_str);
+    if status.is_some_and(|status| SetStatus::parse(status).is_none()) {
+        derived.push("status");
+    }
+    let document = without_derived(document, &derived, &current).map_err(Problem::fields)?;
+    read_object(&serde_json::to_vec(&document).map_err(Problem::internal)?)
 }
 
 /// A document that says nothing of the status, with the status that was set.
@@ -226,7 +260,8 @@ fn not_created(error: CreateError<Problem>) -> Problem {
         CreateError::Busy => Problem::new(
             StatusCode::CONFLICT,
             "A request with this Idempotency-Key is being worked on; try again.",
-        ),
+        )
+        .retry_after(1),
         CreateError::KeyLost => Problem::new(
             StatusCode::CONFLICT,
             "The order key was taken meanwhile. Use a new Idempotency-Key.",
@@ -409,7 +444,8 @@ pub(super) fn not_changed(error: RegisterError<Problem>) -> Problem {
         RegisterError::Busy => Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "Another call is changing this order; try again.",
-        ),
+        )
+        .retry_after(1),
         RegisterError::Store(error) => error.into(),
     }
 }
@@ -488,6 +524,15 @@ fn same(
     *member = Some(path.to_owned());
 }
 
+/// The versions of an order that a list of entity tags names (RFC 9110, section 8.8.3). Others, weak
+/// ones among them, are of no version.
+fn versions(etags: &str) -> impl Iterator<Item = u64> {
+    etags.split(',').filter_map(|etag| {
+        let etag = etag.trim().strip_prefix('"')?.strip_suffix('"')?;
+        etag.parse().ok()
+    })
+}
+
 fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
     let text = |name| {
         headers
@@ -497,17 +542,8 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
     match (text(header::IF_MATCH), text(header::IF_NONE_MATCH)) {
         (None, None) => Ok(Precondition::None),
         (None, Some("*")) => Ok(Precondition::Absent),
-        (Some(etag), None) => etag
-            .strip_prefix('"')
-            .and_then(|etag| etag.strip_suffix('"'))
-            .and_then(|version| version.parse().ok())
-            .map(Precondition::Version)
-            .ok_or_else(|| {
-                Problem::new(
-                    StatusCode::PRECONDITION_FAILED,
-                    "If-Match must be the order's ETag.",
-                )
-            }),
+        (Some("*"), None) => Ok(Precondition::Present),
+        (Some(etags), None) => Ok(Precondition::Versions(versions(etags).collect())),
         _ => Err(Problem::new(
             StatusCode::BAD_REQUEST,
             "Send If-Match with the order's ETag, or If-None-Match: *, or neither.",

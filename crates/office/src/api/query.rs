@@ -11,15 +11,16 @@ use crate::{
 };
 
 /// Parameters, each known and given once at most.
-pub(super) struct Query<'a>(Vec<(&'a str, String)>);
+pub(super) struct Query(Vec<(String, String)>);
 
-impl<'a> Query<'a> {
+impl Query {
     /// Reads the parameters of a call, of which there are these.
-    pub fn read(query: &'a str, names: &[&str]) -> Result<Self, Problem> {
-        let mut pairs: Vec<(&str, String)> = Vec::new();
+    pub fn read(query: &str, names: &[&str]) -> Result<Self, Problem> {
+        let mut pairs: Vec<(String, String)> = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            if !names.contains(&name) {
+            let name = decode_form(name)?;
+            if !names.contains(&name.as_str()) {
                 let names = match names {
                     [] => "It takes no parameters.".to_owned(),
                     names => format!("Of parameters there are: {}.", names.join(", ")),
@@ -27,17 +28,16 @@ impl<'a> Query<'a> {
                 return Err(Problem::new(StatusCode::BAD_REQUEST, names));
             }
             if pairs.iter().any(|(known, _)| *known == name) {
-                return Err(Problem::field(name, "is given twice"));
+                return Err(Problem::field(&name, "is given twice"));
             }
-            // A plus stands for itself: times have it.
-            pairs.push((name, decode(value)?));
+            pairs.push((name, decode_form(value)?));
         }
         Ok(Self(pairs))
     }
 
     /// The value of a parameter.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let pair = self.0.iter().find(|(known, _)| *known == name);
+        let pair = self.0.iter().find(|(known, _)| known == name);
         pair.map(|(_, value)| value.as_str())
     }
 
@@ -85,7 +85,7 @@ impl<'a> Query<'a> {
 /// `after` and `limit`: where a listing goes on, and how many entries it gives at most.
 pub(super) async fn page<P: Platform>(
     call: &Call<'_, P>,
-    query: &Query<'_>,
+    query: &Query,
 ) -> Result<(u64, usize), Problem> {
     let limit = query.number("limit", 100, 1..=200)?;
     let after = cursor(call, query, "after").await?.unwrap_or_default();
@@ -95,7 +95,7 @@ pub(super) async fn page<P: Platform>(
 /// A cursor, if one is given; it must be one of this store.
 pub(super) async fn cursor<P: Platform>(
     call: &Call<'_, P>,
-    query: &Query<'_>,
+    query: &Query,
     name: &str,
 ) -> Result<Option<Cursor>, Problem> {
     let cursor = query.parsed(name, str::parse::<Cursor>)?;
@@ -110,7 +110,7 @@ pub(super) async fn cursor<P: Platform>(
 /// The place to look below, for listings that go backwards.
 pub(super) async fn below<P: Platform>(
     call: &Call<'_, P>,
-    query: &Query<'_>,
+    query: &Query,
 ) -> Result<Option<u64>, Problem> {
     match cursor(call, query, "cursor").await? {
         Some(cursor) if cursor.place == 0 => Err(Problem::field("cursor", NoCursor)),
@@ -135,11 +135,21 @@ pub(super) async fn next_if_any<P: Platform>(
 }
 
 /// A span of time by two parameters: dates, of which the last is part of the span, or times.
-pub(super) fn span(query: &Query<'_>, from: &str, to: &str) -> Result<Span, Problem> {
+pub(super) fn span(query: &Query, from: &str, to: &str) -> Result<Span, Problem> {
     Ok(Span {
-        from: query.parsed(from, time::parse_start)?,
-        to: query.parsed(to, time::parse_end)?,
+        from: query.parsed(from, |text| time::parse_start(&with_plus(text)))?,
+        to: query.parsed(to, |text| time::parse_end(&with_plus(text)))?,
     })
+}
+
+/// A time with the plus of its offset, which many forget to write as `%2B`: no time has a space.
+fn with_plus(time: &str) -> String {
+    time.replace(' ', "+")
+}
+
+/// A name or a value of a query, as forms encode it (WHATWG URL, section 5.1): a plus is a space.
+fn decode_form(text: &str) -> Result<String, Problem> {
+    decode(&text.replace('+', " "))
 }
 
 /// Which reviews must be open: any, or one of a reason.
@@ -151,7 +161,7 @@ pub(super) enum OpenReview {
 
 impl OpenReview {
     /// Reads the parameter `review`.
-    pub fn read(query: &Query<'_>) -> Result<Option<Self>, Problem> {
+    pub fn read(query: &Query) -> Result<Option<Self>, Problem> {
         query.parsed("review", |text| match text {
             "open" => Ok(Self::Any),
             text => Review::parse(text)

@@ -123,7 +123,7 @@ pub(super) struct Filter {
 
 impl Filter {
     /// Reads the parameters.
-    pub async fn read<P: Platform>(call: &Call<'_, P>, query: &Query<'_>) -> Result<Self, Problem> {
+    pub async fn read<P: Platform>(call: &Call<'_, P>, query: &Query) -> Result<Self, Problem> {
         Ok(Self {
             cursor: below(call, query).await?,
             status: query.parsed("status", |text| {
