@@ -89,7 +89,8 @@ async fn confirm<P: Platform>(
         after_void: known.is_some_and(|known| known.after_void),
         ..record(call, &confirmation, &evidence)
     }
-    .to_accounts_of(&order.state, service.account.as_ref());
+    .to_accounts_of(&order.state, service.account.as_ref())
+    .with_validity(&order.state, call.config.amount_validity);
     // Signed before it is true, so that it can be kept with the payment; sent only once it is.
     let signed = call.sign(&confirmed());
     let answer = signed.as_ref().map(String::as_bytes);

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use wsse::{Content, EnvelopeError, Writer};
 
-use mpay_ledger::StoreError;
+use jiff::Timestamp;
+use mpay_ledger::{StoreError, domain::time};
 
 /// `faultcode`: MPay's codes stand without prefix, those of SOAP 1.1 (section 4.4.1) with one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +106,15 @@ impl Fault {
         Self::new(
             FaultCode::UnknownOrder,
             "The service has no order with this OrderKey.",
+        )
+    }
+
+    /// The order is there, and cannot be paid yet.
+    pub fn not_payable_before(opens_at: Timestamp) -> Self {
+        let from = time::format_start(opens_at);
+        Self::new(
+            FaultCode::UnknownOrder,
+            format!("The order can be paid from {from} on."),
         )
     }
 

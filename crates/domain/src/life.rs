@@ -141,7 +141,7 @@ mod tests {
     use super::*;
     use crate::{
         Confirmation, ConfirmationLine, Currency, Line, LineId, Localized, Money, OrderKey,
-        OrderState, PaymentId, ServiceId, Text, time,
+        OrderState, PaymentId, Receipt, ServiceId, Text, time,
     };
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -176,11 +176,13 @@ mod tests {
             reason,
             issued_at: None,
             due_date: due_date.map(|date| time::parse(date).unwrap()),
+            payable_from: None,
             customer_type: None,
             customer_id: None,
             customer_name: None,
             allow_partial_payments: false,
             allow_advance_payments: false,
+            amounts: vec![],
             properties: vec![],
             set_status: status,
             refund_reference: (status == Some(SetStatus::Refunded)).then_some(refund),
@@ -213,7 +215,7 @@ mod tests {
         let mut state = OrderState::default();
         state.amend(version("100", due_date, None));
         if let Some(amount) = paid {
-            state.pay(payment("P", amount), NOW);
+            state.pay(payment("P", amount), &Receipt::at(NOW));
         }
         if set.is_some() {
             state.amend(version("100", due_date, set));
@@ -291,7 +293,7 @@ mod tests {
     fn money_that_comes_after_a_refund_can_be_given_back_too() {
         let mut state = state(Some("100"), None, Some(SetStatus::Refunded));
         assert_eq!(state.allowed(NOW), []);
-        state.pay(payment("Q", "100"), NOW);
+        state.pay(payment("Q", "100"), &Receipt::at(NOW));
         assert_eq!(state.allowed(NOW), [SetStatus::Refunding]);
     }
 

@@ -54,6 +54,29 @@ pub struct Confirmation {
     pub properties: Vec<ConfirmationProperty>,
 }
 
+/// How a confirmation came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// When.
+    pub at: Timestamp,
+    /// For how long MPay may go on showing an amount that it was told: the amounts of so long before
+    /// `PaidAt`, and before receipt, are as good as those of `PaidAt`.
+    pub amount_validity: SignedDuration,
+}
+
+impl Receipt {
+    /// The longest validity of an amount: a day.
+    pub const VALIDITY_MAX: SignedDuration = SignedDuration::from_hours(24);
+
+    /// One whose confirmation is judged by the amounts at `PaidAt` alone.
+    pub fn at(at: Timestamp) -> Self {
+        Self {
+            at,
+            amount_validity: SignedDuration::ZERO,
+        }
+    }
+}
+
 /// Why a confirmation is not for an order, or not consistent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -83,7 +83,7 @@ pub use personal_data::{Erased, Erasure, Tombstone};
 pub use register::{RegisterPage, RegisteredOrder};
 pub use repair::Repair;
 pub use requests::CreateError;
-pub use reviews::{CloseError, ClosedRefusal, StoredRefusal};
+pub use reviews::{CloseError, ClosedBy, ClosedRefusal, StoredRefusal};
 pub use secret::{Secret, SecretCell};
 pub use settlement::{SettlementMark, Shown};
 

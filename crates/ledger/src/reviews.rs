@@ -1,13 +1,15 @@
 //! Reviews that a person has closed.
 
 use jiff::Timestamp;
+use mpay_log::read_entry;
 use serde::{Deserialize, Serialize};
 
 use super::{
     JournalEntry, Platform, Precondition, RegisterError, Store, StoreError,
     evidence::to_json,
-    keys,
+    keys::{self, PaymentName},
     orders::{Change, Depth, OrderEntry},
+    payments::read_marker,
 };
 use crate::{
     domain::{PaymentId, Review, Text},
@@ -63,12 +65,27 @@ pub struct StoredRefusal {
 /// How the review of a refused confirmation was closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClosedRefusal {
-    /// What the person found.
-    pub note: String,
     /// When it was closed.
     pub closed_at: Timestamp,
-    /// Fingerprint of the token that closed it.
-    pub by: String,
+    /// By whom or what.
+    pub by: ClosedBy,
+}
+
+/// Who or what closed the review of a refused confirmation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClosedBy {
+    /// A person.
+    Person {
+        /// What the person found.
+        note: String,
+        /// Fingerprint of the person's token.
+        by: String,
+    },
+    /// The payment that was refused: it was recorded later (MPay contract, "Settled readings").
+    Payment {
+        /// Its place in the journal.
+        recorded: u64,
+    },
 }
 
 impl<P: Platform> Store<P> {
@@ -208,6 +225,55 @@ impl<P: Platform> Store<P> {
         Ok(self.refusals(entry.into_iter().collect()).await?.pop())
     }
 
+    /// What closed refusals that nobody has closed: the payments of their ids that were recorded
+    /// after them. It follows from the markers, so nothing has to be written for it, and nothing can
+    /// be forgotten.
+    async fn close_recorded(&self, refusals: &mut [StoredRefusal]) -> Result<(), StoreError> {
+        let name = |refusal: &StoredRefusal| {
+            let id = refusal.refusal.payment_id.as_deref();
+            let id = id.filter(|_| refusal.closed.is_none());
+            id.and_then(|id| PaymentId::parse(id).ok())
+        };
+        let names = refusals.iter().filter_map(name).flat_map(|id| {
+            let second = PaymentName::after_void(&id);
+            [PaymentName::first(&id), second]
+        });
+        let markers = names.map(|name| keys::done(&name)).collect::<Vec<_>>();
+        if markers.is_empty() {
+            return Ok(());
+        }
+        let markers = self.log.get_many(&markers).await?;
+        let mut found = Vec::new();
+        for (position, refusal) in refusals.iter().enumerate() {
+            let Some(id) = name(refusal) else {
+                continue;
+            };
+            for name in [PaymentName::first(&id), PaymentName::after_void(&id)] {
+                let key = keys::done(&name);
+                if let Some(bytes) = markers.get(&key) {
+                    let recorded = read_marker(&key, bytes)?.journal;
+                    found.extend((recorded > refusal.index).then_some((position, recorded)));
+                }
+            }
+        }
+        let keys: Vec<_> = found
+            .iter()
+            .map(|(_, place)| keys::journal(*place))
+            .collect();
+        let entries = self.log.get_many(&keys).await?;
+        for ((position, recorded), key) in found.into_iter().zip(keys) {
+            let entry = entries.get(&key);
+            let entry = entry.and_then(|bytes| read_entry::<Event>(recorded, bytes).ok());
+            if let (Some(refusal), Some(entry)) = (refusals.get_mut(position), entry) {
+                refusal.closed.get_or_insert(ClosedRefusal {
+                    closed_at: entry.at,
+                    by: ClosedBy::Payment { recorded },
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// The refusals among entries of the journal, with how their reviews were closed.
     ///
     /// # Errors
@@ -228,16 +294,18 @@ impl<P: Platform> Store<P> {
             .read_lists::<RefusalEntry>(&lists, u64::MAX)
             .await?;
         let with_reviews = refusals.into_iter().zip(listings);
-        Ok(with_reviews
+        let mut refusals: Vec<_> = with_reviews
             .map(|((index, recorded_at, refusal), listing)| {
                 let closed = listing
                     .entries
                     .into_iter()
                     .find_map(|entry| match entry.value {
                         RefusalEntry::Closed(closed) => Some(ClosedRefusal {
-                            note: closed.note,
                             closed_at: entry.at,
-                            by: closed.by,
+                            by: ClosedBy::Person {
+                                note: closed.note,
+                                by: closed.by,
+                            },
                         }),
                         RefusalEntry::Void => None,
                     });
@@ -248,6 +316,8 @@ impl<P: Platform> Store<P> {
                     closed,
                 }
             })
-            .collect())
+            .collect();
+        self.close_recorded(&mut refusals).await?;
+        Ok(refusals)
     }
 }

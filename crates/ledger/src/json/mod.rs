@@ -2,6 +2,8 @@
 
 // Members have the contract's names; `domain` says what they mean.
 #[allow(missing_docs)]
+mod amount;
+#[allow(missing_docs)]
 mod event;
 #[allow(missing_docs)]
 mod order;
@@ -18,6 +20,7 @@ mod void;
 
 use std::fmt;
 
+pub use amount::AmountJson;
 pub use event::{ErasureJson, Event, OrderEvent, RefusalJson, ReviewClosedJson, SettlementJson};
 pub use order::{AccountJson, EachLanguage, LineJson, LocalizedJson, OrderJson, PropertyJson};
 pub use payment::{

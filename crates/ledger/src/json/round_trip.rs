@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::*;
 use crate::domain::{
     Confirmation, ConfirmationLine, ConfirmationProperty, Currency, CustomerType, LineId, Money,
-    OrderKey, PROPERTY_TYPES, PaymentId, Review, ServiceId, SetStatus, Text, time,
+    OrderKey, PROPERTY_TYPES, PaymentId, Receipt, Review, ServiceId, SetStatus, Text, time,
 };
 
 /// A text as somebody may send it: of any characters, and of those that are easily lost.
@@ -148,6 +148,29 @@ fn line() -> BoxedStrategy<LineJson> {
         .boxed()
 }
 
+fn amount() -> BoxedStrategy<AmountJson> {
+    let day = || option::of("20[2-3][0-9]-0[1-9]-[0-2][0-9]");
+    let terms = (option::of(1..20_u16), day());
+    (day(), day(), terms, 0..3, any_amount(), any_amount())
+        .prop_map(
+            |(from, until, (working_days, after), kind, amount, at_most)| {
+                let is = |wanted| (kind == wanted).then(|| amount.clone());
+                AmountJson {
+                    line_id: None,
+                    from,
+                    after: after.filter(|_| working_days.is_some()),
+                    working_days: working_days.filter(|_| until.is_some()),
+                    until,
+                    amount_due: is(0),
+                    add: is(1),
+                    add_per_day: is(2),
+                    at_most: (kind == 2).then_some(at_most),
+                }
+            },
+        )
+        .boxed()
+}
+
 fn order() -> BoxedStrategy<OrderJson> {
     let status = (0..SetStatus::ALL.len(), text::<140>()).prop_map(|(status, reference)| {
         let status = SetStatus::ALL[status];
@@ -166,11 +189,19 @@ fn order() -> BoxedStrategy<OrderJson> {
             option::of(" ?[A-Z]{3} ?"),
             localized::<50>(),
         ),
-        (option::of(any_time()), option::of(any_time())),
+        (
+            option::of(any_time()),
+            option::of(any_time()),
+            option::of(any_time()),
+        ),
         customer,
         option::of(status),
         (any::<bool>(), any::<bool>()),
-        (vec(line(), 1..3), vec(property(), 0..2)),
+        (
+            vec(line(), 1..3),
+            vec(amount(), 0..2),
+            vec(property(), 0..2),
+        ),
     )
         .prop_map(
             |((service, key, currency, reason), times, customer, status, flags, parts)| {
@@ -185,6 +216,7 @@ fn order() -> BoxedStrategy<OrderJson> {
                     total_amount_due: None,
                     issued_at: times.0,
                     due_date: times.1,
+                    payable_from: times.2,
                     customer_type: customer
                         .0
                         .map(|kind| CustomerType::ALL[kind].as_str().to_owned()),
@@ -193,7 +225,8 @@ fn order() -> BoxedStrategy<OrderJson> {
                     allow_partial_payments: flags.0,
                     allow_advance_payments: flags.1,
                     lines: parts.0,
-                    properties: parts.1,
+                    amounts: parts.1,
+                    properties: parts.2,
                 }
             },
         )
@@ -449,7 +482,7 @@ proptest! {
         let payment = PaymentJson::new(&confirmation, received_at, signer, evidence);
         let read = again(&payment);
         prop_assert_eq!(&read, &payment);
-        prop_assert_eq!(read.to_received(), Ok((confirmation, received_at)));
+        prop_assert_eq!(read.to_received(), Ok((confirmation, Receipt::at(received_at))));
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn csv<P: Platform>(
             state.status(now).as_str().to_owned(),
             state.amount_paid().to_string(),
             state
-                .amount_due()
+                .amount_due(now)
                 .map(|due| due.to_string())
                 .unwrap_or_default(),
             time::format(registered.registered_at),

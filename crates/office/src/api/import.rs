@@ -212,7 +212,7 @@ async fn import<P: Platform>(call: &Call<'_, P>, rows: Rows) -> Vec<RowResult> {
                 .get(position)
                 .ok_or_else(|| Problem::internal("a row that is not there"))?;
             let json = keeping_status(candidate.json.clone(), state);
-            accept(call, &candidate.key.0, &candidate.key.1, json)
+            accept(call, &candidate.key.0, &candidate.key.1, json, state)
         })
         .await;
     for (candidate, changed) in candidates.into_iter().zip(changed) {

@@ -43,7 +43,13 @@ pub async fn put<P: Platform>(
 ) -> Result<Response<Bytes>, Problem> {
     let json: OrderJson = read_object(body)?;
     change(call, service, key, |state| {
-        accept(call, service, key, keeping_status(json.clone(), state))
+        accept(
+            call,
+            service,
+            key,
+            keeping_status(json.clone(), state),
+            state,
+        )
     })
     .await
 }
@@ -94,7 +100,7 @@ pub async fn post<P: Platform>(
     let key = call
         .store
         .create(&service, &request, &content, |key| {
-            accept(call, &service, key, json.clone())
+            accept(call, &service, key, json.clone(), &OrderState::default())
         })
         .await
         .map_err(not_created)?;
@@ -183,7 +189,7 @@ pub async fn patch<P: Platform>(
             // Whoever takes the refund back takes back what it refers to.
             json.refund_reference = None;
         }
-        accept(call, service, key, json)
+        accept(call, service, key, json, state)
     })
     .await
 }
@@ -278,6 +284,7 @@ pub(super) fn accept<P: Platform>(
     service: &ServiceId,
     key: &OrderKey,
     mut json: OrderJson,
+    before: &OrderState,
 ) -> Result<Order, Problem> {
     let strict = strict(call.query)?;
     let defaults = call.config.service(service).ok_or_else(not_served)?;
@@ -294,6 +301,20 @@ pub(super) fn accept<P: Platform>(
     for line in &mut json.lines {
         let reason = line.reason.take();
         line.reason = reason.or_else(|| default(&defaults.line_reason));
+    }
+    if json
+        .amounts
+        .iter()
+        .any(|amount| amount.working_days.is_some())
+    {
+        let before = before.order().map(OrderJson::from);
+        errors.extend(match &call.config.working_days {
+            Some(days) => json.count_working_days(days, before.as_ref()),
+            None => vec![FieldError::new(
+                "amounts",
+                "have working_days, which cannot be counted: the variable extra_holidays or extra_working_days is wrong",
+            )],
+        });
     }
     let order = json.to_order();
     if let Err(wrong) = &order {

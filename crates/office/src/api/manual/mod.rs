@@ -297,6 +297,7 @@ fn unsigned<P: Platform>(proposal: &ProposalJson, call: &Call<'_, P>) -> Payment
         lines: proposal.lines.clone(),
         properties: Vec::new(),
         received_at: time::format(call.store.now()),
+        amount_validity: None,
         signer: None,
         evidence: String::new(),
         manual: None,
