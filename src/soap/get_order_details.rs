@@ -25,7 +25,8 @@ pub async fn answer<P: Platform>(
         .ok_or_else(Fault::unknown_service)?;
     let order = call
         .store
-        .order(&query.service_id, &query.order_key)
+        .orders()
+        .get(&query.service_id, &query.order_key)
         .await?;
     let opens_at = order.as_ref().and_then(|order| opens_at(call, order));
     let order = order.filter(|_| opens_at.is_none());

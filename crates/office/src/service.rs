@@ -11,7 +11,7 @@ use mpay_door::{
     limit::within,
     log::log,
 };
-use mpay_ledger::Store;
+use mpay_ledger::Ledger;
 
 use crate::{App, api};
 
@@ -24,7 +24,7 @@ pub const HEALTH: &str = "/health/office";
 /// `late` ends when [`TIME`](mpay_door::http::TIME) is over, counted from when the request came.
 pub async fn handle_until<P: Platform>(
     app: &App,
-    store: &Store<P>,
+    store: &Ledger<P>,
     request: Request<impl Body<Error: Into<BoxError>>>,
     late: impl Future<Output = ()>,
 ) -> Response<Bytes> {
@@ -39,7 +39,7 @@ pub async fn handle_until<P: Platform>(
 /// Answers a request.
 pub async fn handle<P: Platform>(
     app: &App,
-    store: &Store<P>,
+    store: &Ledger<P>,
     request: Request<impl Body<Error: Into<BoxError>>>,
 ) -> Response<Bytes> {
     let (parts, body) = request.into_parts();
@@ -60,7 +60,7 @@ pub async fn handle<P: Platform>(
 
 async fn api<P: Platform>(
     app: &App,
-    store: &Store<P>,
+    store: &Ledger<P>,
     parts: &Parts,
     path: &str,
     body: impl Body<Error: Into<BoxError>>,
@@ -111,7 +111,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_that_takes_too_long_is_answered_with_a_problem() {
         let app = App::new(variables());
-        let store = Store::new(Memory::new());
+        let store = Ledger::new(Memory::new());
         let late = tokio::time::sleep(TIME);
         let answer = handle_until(&app, &store, endless("/api/repair"), late);
         let answer = tokio::time::timeout(Duration::from_secs(30), answer).await;
@@ -124,7 +124,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_that_is_answered_in_time_is_answered_as_ever() {
         let app = App::new(variables());
-        let store = Store::new(Memory::new());
+        let store = Ledger::new(Memory::new());
         let request = Request::get("/api/openapi.json")
             .body(String::new())
             .unwrap();

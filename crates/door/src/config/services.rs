@@ -346,11 +346,11 @@ mod tests {
                 account("TAX").bank_account().unwrap().as_str(),
                 "RO49AAAA1B31007593840000"
             );
+            assert_eq!(account("TAX").configuration_code().unwrap().as_str(), "C");
             assert_eq!(
-                account("TAX").configuration_code().unwrap().as_str(),
-                "C"
+                account("TAX").details().unwrap().bank_code.as_str(),
+                "AGRNMD2X"
             );
-            assert_eq!(account("TAX").details().unwrap().bank_code.as_str(), "AGRNMD2X");
             assert_eq!(
                 account("SCHOOL").bank_account().unwrap().as_str(),
                 "MD24AG000225100013104168"

@@ -56,7 +56,8 @@ pub async fn post<P: Platform>(
     let erasure = request.read(call.config.personal_data_retention)?;
     let erased = call
         .store
-        .erase_personal_data(&erasure, &after, call.caller)
+        .erasures()
+        .erase(&erasure, &after, call.caller)
         .await?;
     if erased.is_beyond_end {
         return Err(Problem::cursor_gone());

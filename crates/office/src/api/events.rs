@@ -89,7 +89,8 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     let (after, limit) = page(call, &query).await?;
     let page = call
         .store
-        .journal(after, limit, Span::ALWAYS, |_| true)
+        .journal()
+        .read(after, limit, Span::ALWAYS, |_| true)
         .await?;
     if page.is_beyond_end {
         return Err(Problem::cursor_gone());

@@ -42,7 +42,7 @@ pub async fn of_payment<P: Platform>(
     id: &PaymentId,
 ) -> Result<Response<Bytes>, Problem> {
     let format = format(call)?;
-    let proof = call.store.proof(id).await?;
+    let proof = call.store.payments().proof(id).await?;
     let proof = proof.ok_or_else(payments::no_such_payment)?;
     let stored = &proof.stored;
     let signer = stored.payment.signer_of_confirmation();
@@ -67,7 +67,7 @@ pub async fn of_refusal<P: Platform>(
     index: u64,
 ) -> Result<Response<Bytes>, Problem> {
     let format = format(call)?;
-    let proof = call.store.refusal_proof(index).await?;
+    let proof = call.store.refusals().proof(index).await?;
     let proof = proof.ok_or_else(refusals::no_such_refusal)?;
     let stored = &proof.stored;
     let signer = Some(&stored.refusal.signer);

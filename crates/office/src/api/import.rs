@@ -207,6 +207,7 @@ async fn import<P: Platform>(call: &Call<'_, P>, rows: Rows) -> Vec<RowResult> {
         .collect();
     let changed = call
         .store
+        .orders()
         .change_many(&keys, |position, state| {
             let candidate = candidates
                 .get(position)

@@ -34,7 +34,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::{
     App,
     config::{Config, Token},
-    store::{Platform, Store},
+    store::{Ledger, Platform},
 };
 use mpay_door::{Configuration as _, Problem};
 pub use openapi::openapi;
@@ -47,7 +47,7 @@ pub struct Call<'a, P> {
     /// The deployment's configuration.
     pub config: &'a Config,
     /// The store.
-    pub store: &'a Store<P>,
+    pub store: &'a Ledger<P>,
     /// The request's headers.
     pub headers: &'a HeaderMap,
     /// The part of the address after `?`.
@@ -177,7 +177,11 @@ pub async fn handle<P: Platform>(
 async fn repair<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let query = query::Query::read(call.query, &["after"])?;
     let after = query::cursor(call, &query, "after").await?;
-    let repair = call.store.repair(&after.unwrap_or_default()).await?;
+    let repair = call
+        .store
+        .repairs()
+        .block(&after.unwrap_or_default())
+        .await?;
     if repair.is_beyond_end {
         return Err(Problem::cursor_gone());
     }

@@ -87,7 +87,7 @@ pub async fn payments<P: Platform>(
 ) -> Result<Response<Bytes>, Problem> {
     let query = Query::read(call.query, &["cursor"])?;
     let before = below(call, &query).await?;
-    let page = call.store.order_payments(service, key, before).await?;
+    let page = call.store.orders().payments(service, key, before).await?;
     let page = page.ok_or_else(super::orders::no_such_order)?;
     if page.is_beyond_end {
         return Err(Problem::cursor_gone());

@@ -26,7 +26,7 @@ pub async fn get<P: Platform>(
     service: &ServiceId,
     key: &OrderKey,
 ) -> Result<Response<Bytes>, Problem> {
-    match call.store.order(service, key).await? {
+    match call.store.orders().get(service, key).await? {
         Some(stored) => describe(call, StatusCode::OK, &stored),
         None => Err(no_such_order()),
     }
@@ -99,12 +99,13 @@ pub async fn post<P: Platform>(
     let content = serde_json::to_vec(&json).map_err(Problem::internal)?;
     let key = call
         .store
+        .requests()
         .create(&service, &request, &content, |key| {
             accept(call, &service, key, json.clone(), &OrderState::default())
         })
         .await
         .map_err(not_created)?;
-    match call.store.order(&service, &key).await? {
+    match call.store.orders().get(&service, &key).await? {
         Some(stored) => {
             let mut response = describe(call, StatusCode::CREATED, &stored)?;
             let address = format!("/api/orders/{}/{key}", encode(service.as_str()));
@@ -219,6 +220,7 @@ async fn change<P: Platform>(
     let precondition = precondition(call.headers)?;
     let registered = call
         .store
+        .orders()
         .change(service, key, precondition, change)
         .await
         .map_err(not_changed)?;
@@ -226,7 +228,7 @@ async fn change<P: Platform>(
         Registered::Created => StatusCode::CREATED,
         Registered::Amended | Registered::Unchanged => StatusCode::OK,
     };
-    match call.store.order(service, key).await? {
+    match call.store.orders().get(service, key).await? {
         Some(stored) => describe(call, status, &stored),
         None => Err(Problem::internal("a registered order is not there")),
     }

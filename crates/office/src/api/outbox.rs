@@ -45,10 +45,10 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
     notifier(call)?;
     let query = Query::read(call.query, &["after"])?;
     let after = match cursor(call, &query, "after").await? {
-        None => call.store.outbox_state().await?.first(),
+        None => call.store.outbox().state().await?.first(),
         Some(cursor) => cursor.place,
     };
-    let page = call.store.outbox(after).await?;
+    let page = call.store.outbox().read(after).await?;
     if page.is_beyond_end {
         return Err(Problem::cursor_gone());
     }

@@ -85,7 +85,7 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     let looked_at = if review.is_some() { MOST } else { limit };
     let page = recorded(call, after, looked_at, span).await?;
     let mut next = page.next;
-    let mut payments = call.store.payments(page.entries).await?;
+    let mut payments = call.store.payments().of(page.entries).await?;
     if let Some(review) = review {
         payments.retain(|payment| review.is_of(&payment.state));
         if let Some(beyond) = payments.get(limit) {
@@ -106,7 +106,11 @@ pub(super) async fn recorded<P: Platform>(
     span: Span,
 ) -> Result<JournalPage, Problem> {
     let wanted = |event: &Event| matches!(event, Event::PaymentRecorded(_));
-    let page = call.store.journal(after, limit, span, wanted).await?;
+    let page = call
+        .store
+        .journal()
+        .read(after, limit, span, wanted)
+        .await?;
     if page.is_beyond_end {
         return Err(Problem::cursor_gone());
     }
@@ -118,7 +122,7 @@ pub async fn get<P: Platform>(
     call: &Call<'_, P>,
     id: &PaymentId,
 ) -> Result<Response<Bytes>, Problem> {
-    let payment = call.store.payment(id).await?;
+    let payment = call.store.payments().get(id).await?;
     answer(payment.ok_or_else(no_such_payment)?)
 }
 

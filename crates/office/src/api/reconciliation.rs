@@ -156,13 +156,17 @@ async fn reconcile<P: Platform>(
     span: Span,
     after: u64,
 ) -> Result<Reconciliation, Problem> {
-    let range = call.store.range(span).await?;
+    let range = call.store.days().range(span).await?;
     let wanted =
         |event: &Event| matches!(event, Event::PaymentRecorded(_) | Event::PaymentVoided(_));
     let (mut lines, mut sums) = (Vec::new(), ByAccount::default());
     let (mut cursor, mut next, mut counted, mut whole) = (after, None, 0, after == 0);
     loop {
-        let page = call.store.journal_in(&range, cursor, PAGE, wanted).await?;
+        let page = call
+            .store
+            .journal()
+            .read_in(&range, cursor, PAGE, wanted)
+            .await?;
         if page.is_beyond_end {
             return Err(Problem::cursor_gone());
         }
@@ -172,7 +176,7 @@ async fn reconcile<P: Platform>(
                 subtract(entry, void, &mut of_page);
             }
         }
-        for payment in call.store.payments(page.entries).await? {
+        for payment in call.store.payments().of(page.entries).await? {
             add(call, payment, &mut of_page);
         }
         of_page.sort_by_key(|line| line.index);
@@ -361,7 +365,7 @@ mod tests {
     use crate::{
         json::PaymentJson,
         store::{
-            Evidence, Store,
+            Evidence, Ledger,
             memory::Memory,
             testing::{record, register, secret},
         },
@@ -384,8 +388,11 @@ mod tests {
         .unwrap();
         let evidence = Evidence::new(&secret(), b"", id, b"", "accepted");
         let confirmation = payment.to_confirmation().unwrap();
-        let store = Store::new(memory.clone());
-        let recorded = store.record(&confirmation, &payment, &evidence, None).await;
+        let store = Ledger::new(memory.clone());
+        let recorded = store
+            .payments()
+            .record(&confirmation, &payment, &evidence, None)
+            .await;
         recorded.unwrap();
     }
 

@@ -50,12 +50,13 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     let wanted = |event: &Event| matches!(event, Event::PaymentRefused(_));
     let page = call
         .store
-        .journal(after, limit, Span::ALWAYS, wanted)
+        .journal()
+        .read(after, limit, Span::ALWAYS, wanted)
         .await?;
     if page.is_beyond_end {
         return Err(Problem::cursor_gone());
     }
-    let refusals = call.store.refusals(page.entries).await?;
+    let refusals = call.store.refusals().of(page.entries).await?;
     let answer = RefusalsAnswer {
         refusals: refusals.into_iter().map(RefusalAnswer::from).collect(),
         next: next(call, page.next).await?,
@@ -65,7 +66,7 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
 
 /// Answers one refusal, by its place in the journal.
 pub async fn get<P: Platform>(call: &Call<'_, P>, index: u64) -> Result<Response<Bytes>, Problem> {
-    let refusal = call.store.refusal(index).await?;
+    let refusal = call.store.refusals().get(index).await?;
     let refusal = refusal.ok_or_else(no_such_refusal)?;
     json(StatusCode::OK, &RefusalAnswer::from(refusal))
 }

@@ -116,7 +116,8 @@ impl Filter {
         };
         let page = call
             .store
-            .register(before, limit, self.span, registered, wanted)
+            .register()
+            .read(before, limit, self.span, registered, wanted)
             .await?;
         if page.is_beyond_end {
             return Err(Problem::cursor_gone());

@@ -124,7 +124,8 @@ pub async fn close_of_payment<P: Platform>(
         ));
     }
     call.store
-        .close_review(id, review, &note, call.caller)
+        .reviews()
+        .close(id, review, &note, call.caller)
         .await
         .map_err(not_closed)?;
     payments::get(call, id).await
@@ -168,7 +169,8 @@ pub async fn close_of_refusal<P: Platform>(
         ));
     }
     call.store
-        .close_refusal(index, &note, call.caller)
+        .refusals()
+        .close(index, &note, call.caller)
         .await
         .map_err(not_closed)?;
     refusals::get(call, index).await

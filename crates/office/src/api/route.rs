@@ -282,13 +282,13 @@ mod tests {
     use crate::{
         App,
         api::{self, Call},
-        store::{Store, memory::Memory},
+        store::{Ledger, memory::Memory},
     };
 
     #[tokio::test(start_paused = true)]
     async fn every_resource_answers_its_methods_and_no_other() {
         let app = App::new(mpay_door::config::testing::variables());
-        let store = Store::new(Memory::new());
+        let store = Ledger::new(Memory::new());
         for resource in &RESOURCES {
             let path = resource.path.replace(['{', '}'], "");
             let path = path.replace("index", "1");

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Call, Problem, Route, handle};
 use crate::{
     App,
-    store::{Store, memory::Memory},
+    store::{Ledger, memory::Memory},
 };
 
 /// A provider without a host.
@@ -60,7 +60,7 @@ impl Api {
         media_type: &str,
         body: impl AsRef<[u8]>,
     ) -> Answer {
-        let store = Store::new(self.memory.clone());
+        let store = Ledger::new(self.memory.clone());
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let (path, query) = address.split_once('?').unwrap_or((address, ""));
         let mut headers = HeaderMap::new();

@@ -11,7 +11,7 @@ use mpay_door::{
     config::{ConfigError, Environment, Misconfigured, Reader, Services, Variables, expiring},
 };
 use mpay_ledger::{
-    Store,
+    Ledger,
     domain::{ServiceId, WorkingDays},
 };
 use mpay_notify::{Notifier, Remembered, Settings, WEBHOOK};
@@ -199,7 +199,7 @@ impl Config {
     pub fn notifier<'a, P: mpay_ledger::Platform>(
         &'a self,
         app: &'a App<Self>,
-        store: &'a Store<P>,
+        store: &'a Ledger<P>,
     ) -> Option<Notifier<'a, P>> {
         Some(Notifier {
             webhook: self.notification.webhook.as_ref()?,

@@ -38,7 +38,7 @@ async fn decide<P: Platform>(
     let approved = Decision::Approved {
         by: call.caller.to_owned(),
     };
-    match call.store.decide(stored, &approved).await? {
+    match call.store.proposals().decide(stored, &approved).await? {
         Decision::Approved { by } => Ok(by),
         Decision::Withdrawn { .. } | Decision::Void => Err(Problem::new(
             StatusCode::CONFLICT,
@@ -88,6 +88,7 @@ async fn enter<P: Platform>(
     .to_accounts_of(&order.state, default);
     let recorded = call
         .store
+        .payments()
         .record(&confirmation, &payment, &evidence, None)
         .await?;
     match recorded {
@@ -104,7 +105,12 @@ async fn void<P: Platform>(
     proposal: &VoidProposalJson,
 ) -> Result<Response<Bytes>, Problem> {
     let id = PaymentId::parse(&proposal.payment_id).map_err(Problem::internal)?;
-    let payment = call.store.payment(&id).await?.ok_or_else(not_to_void)?;
+    let payment = call
+        .store
+        .payments()
+        .get(&id)
+        .await?
+        .ok_or_else(not_to_void)?;
     let manual = payment.payment.manual.as_ref();
     if manual
         .is_none_or(|manual| manual.proposal != proposal.proposal || manual.confirmed.is_some())
@@ -124,7 +130,7 @@ async fn void<P: Platform>(
     for (line, account) in void.lines.iter_mut().zip(accounts) {
         line.bank_account = account;
     }
-    match call.store.void_payment(&void).await {
+    match call.store.manual_payments().void(&void).await {
         Ok(true) => payments::get(call, &id).await,
         Ok(false) => Err(not_to_void()),
         Err(RegisterError::Store(error)) => Err(error.into()),

@@ -176,6 +176,7 @@ pub async fn propose<P: Platform>(
     normalise(&mut proposal, &confirmation);
     let id = call
         .store
+        .proposals()
         .propose(&store::Proposed::Payment(proposal))
         .await?;
     created(call, id).await
@@ -209,7 +210,7 @@ pub async fn propose_void<P: Platform>(
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
     let note = reviews::note(body)?;
-    let stored = call.store.payment(id).await?;
+    let stored = call.store.payments().get(id).await?;
     let stored = stored.ok_or_else(payments::no_such_payment)?;
     let payment = stored.payment;
     let Some(manual) = payment.manual.filter(|_| stored.state.voided.is_none()) else {
@@ -226,7 +227,11 @@ pub async fn propose_void<P: Platform>(
         note: note.as_str().to_owned(),
         by: call.caller.to_owned(),
     };
-    let id = call.store.propose(&store::Proposed::Void(proposal)).await?;
+    let id = call
+        .store
+        .proposals()
+        .propose(&store::Proposed::Void(proposal))
+        .await?;
     created(call, id).await
 }
 
@@ -246,7 +251,7 @@ pub async fn withdraw<P: Platform>(
     let withdrawn = Decision::Withdrawn {
         by: call.caller.to_owned(),
     };
-    if !is_withdrawn(&call.store.decide(&stored, &withdrawn).await?) {
+    if !is_withdrawn(&call.store.proposals().decide(&stored, &withdrawn).await?) {
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "The proposal is approved. What it entered can be voided: `POST /api/payments/{id}/void`.",
@@ -268,7 +273,7 @@ async fn entered_by<P: Platform>(
         return Ok(None);
     };
     let id = PaymentId::parse(&proposal.payment_id).map_err(Problem::internal)?;
-    let payment = call.store.payment(&id).await?;
+    let payment = call.store.payments().get(&id).await?;
     Ok(payment.filter(|payment| {
         let manual = payment.payment.manual.as_ref();
         manual.is_some_and(|manual| manual.proposal == stored.index)
@@ -276,7 +281,7 @@ async fn entered_by<P: Platform>(
 }
 
 async fn find<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<StoredProposal, Problem> {
-    call.store.proposal(id).await?.ok_or_else(|| {
+    call.store.proposals().get(id).await?.ok_or_else(|| {
         Problem::new(
             StatusCode::NOT_FOUND,
             "Nothing is proposed at this index of the journal.",
@@ -315,7 +320,7 @@ async fn only_line<P: Platform>(
         .map_err(|error| Problem::member("service_id", error))?;
     let key = OrderKey::parse(&proposal.order_key)
         .map_err(|error| Problem::member("order_key", error))?;
-    let order = call.store.order(&service, &key).await?;
+    let order = call.store.orders().get(&service, &key).await?;
     let order = order.as_ref().and_then(|order| order.state.order());
     match order.ok_or_else(no_such_order)?.lines.as_slice() {
         [line] => Ok(line.line_id.to_string()),
@@ -343,7 +348,8 @@ async fn judge<P: Platform>(
         .map_err(Problem::fields)?;
     let order = call
         .store
-        .order(&confirmation.service_id, &confirmation.order_key)
+        .orders()
+        .get(&confirmation.service_id, &confirmation.order_key)
         .await?;
     let order = order.ok_or_else(no_such_order)?;
     order.state.check_payment(&confirmation).map_err(|misfit| {
@@ -374,7 +380,7 @@ async fn refuse_recorded<P: Platform>(
     call: &Call<'_, P>,
     confirmation: &Confirmation,
 ) -> Result<(), Problem> {
-    match call.store.payment(&confirmation.payment_id).await? {
+    match call.store.payments().get(&confirmation.payment_id).await? {
         Some(_) => Err(already_recorded()),
         None => Ok(()),
     }

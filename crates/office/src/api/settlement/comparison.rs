@@ -19,7 +19,7 @@ pub(super) async fn recorded<P: Platform>(
     let (mut found, mut cursor) = (Vec::new(), 0);
     loop {
         let page = payments::recorded(call, cursor, PAGE, span).await?;
-        let mut payments = call.store.payments(page.entries).await?;
+        let mut payments = call.store.payments().of(page.entries).await?;
         payments.retain(|payment| payment.state.voided.is_none());
         found.extend(payments);
         if found.len() > MAX_PAYMENTS {
@@ -55,7 +55,7 @@ impl Ledger {
     ) -> Result<Self, Problem> {
         let unnamed = shown.iter().filter(|shown| shown.payment_id.is_none());
         let names: Vec<_> = unnamed.map(|shown| shown.name.clone()).collect();
-        let by_row = call.store.payments_shown(&names).await?;
+        let by_row = call.store.settlements().payments_shown(&names).await?;
         let mut by_id: HashMap<String, u64> = recorded
             .iter()
             .map(|payment| (payment.payment.payment_id.clone(), payment.index))
@@ -66,7 +66,7 @@ impl Ledger {
             .filter(|id| !by_id.contains_key(*id))
             .flat_map(|id| PaymentId::parse(id))
             .collect();
-        let mut elsewhere = call.store.payments_by_id(&elsewhere).await?;
+        let mut elsewhere = call.store.payments().get_many(&elsewhere).await?;
         elsewhere.retain(|payment| payment.state.voided.is_none());
         by_id.extend(
             elsewhere
@@ -74,7 +74,7 @@ impl Ledger {
                 .map(|p| (p.payment.payment_id.clone(), p.index)),
         );
         let ids: Vec<_> = by_id.keys().cloned().collect();
-        let marks = call.store.settlement_marks(&ids).await?;
+        let marks = call.store.settlements().marks(&ids).await?;
         let payments = recorded.into_iter().chain(elsewhere);
         Ok(Self {
             left: payments.map(|payment| (payment.index, payment)).collect(),

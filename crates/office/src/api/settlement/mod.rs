@@ -161,7 +161,11 @@ pub async fn post<P: Platform>(
     let (shown, errors) = read(&sheet, &mapping, &secret, &sha256)?;
     let recorded = recorded(call, span).await?;
     let judge = async || compare(call, shown.clone(), recorded.clone()).await;
-    let (settlement, mut comparison) = call.store.settle(&sha256, call.caller, judge).await?;
+    let (settlement, mut comparison) = call
+        .store
+        .settlements()
+        .import(&sha256, call.caller, judge)
+        .await?;
     comparison.sha256 = sha256;
     comparison.settlement = settlement;
     comparison.errors = errors;

@@ -8,23 +8,33 @@
 use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
-use mpay_log::{BLOCK, Entry, Listing, entry_key, stored_entry};
+use mpay_log::{BLOCK, Entry, Listing};
 use mutation::{Mutation, mutated};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{
-    Cursor, JournalEntry, Platform, Precondition, RegisterError, Store, StoreError,
-    evidence::to_json,
-    keys::{self, PaymentName},
-    orders::{Change, Depth, OrderEntry, fold},
-    parts::LongOrders,
-    payments::{Attempt, Decisions},
+    Cursor, JournalEntry, Messages, Orders, Platform, Precondition, Refusals, RegisterError,
+    StoreError,
+    attempts::{Attempts, Decisions, PaymentName},
+    cursor::Cursors,
+    folds::Folds,
+    journal_list::JournalList,
+    long_orders::{LongOrders, Parts},
+    order_list::{OrderEntry, OrderList, OrderLists},
+    orders::Change,
+    record::{Write, over_the_log_and_the_secret, to_json},
+    standings::Standings,
+    stored_order::{Depth, fold},
 };
 use crate::{
-    digest::sha256,
     domain::{OrderKey, OrderState, OrderStatus, ServiceId, SetStatus},
-    json::{ErasureJson, Event, RefusalJson, time},
+    json::{ErasureJson, Event, RefusalJson},
 };
+
+over_the_log_and_the_secret! {
+    /// The erasure of personal data.
+    pub struct Erasures
+}
 
 /// What a signed message that holds values of properties is known by.
 const PROPERTY: &[u8] = b"PaymentProperty";
@@ -83,28 +93,6 @@ pub struct KeptOrder {
     pub reason: String,
 }
 
-/// What stands in the place of a signed message that was erased.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tombstone {
-    v: u32,
-    /// When it was erased.
-    #[serde(deserialize_with = "time::deserialize")]
-    pub erased_at: Timestamp,
-    /// SHA-256 of the message, by which a copy that is kept elsewhere is recognised. It is without a
-    /// key, so that anybody who has the copy can tell; and leads nobody to what was erased, since
-    /// it is over the whole message: to try a value one would need MPay's signature over it, or
-    /// the nonce of what was entered by hand.
-    pub sha256: String,
-}
-
-impl Tombstone {
-    /// Reads what is kept in the place of a message; `None` if it is a message.
-    pub fn of(evidence: &[u8]) -> Option<Self> {
-        serde_json::from_slice(evidence).ok()
-    }
-}
-
 /// An order's list as it is kept.
 struct Seen {
     key: (ServiceId, OrderKey),
@@ -116,7 +104,7 @@ struct Seen {
     /// Whether it names the customer.
     is_meant: bool,
     /// Entries that are still to be written without personal data.
-    rest: Vec<(String, Vec<u8>)>,
+    rest: Vec<Write>,
     /// Payments without personal data.
     payments: HashSet<PaymentName>,
     /// When the order was erased last.
@@ -154,33 +142,31 @@ impl Erasure {
     }
 }
 
-impl<P: Platform> Store<P> {
+impl<'a, P: Platform> Erasures<'a, P> {
+    fn journal(self) -> JournalList<'a, P> {
+        JournalList::on(self.log)
+    }
+
     /// Erases personal data of closed orders and refusals, among those that a block of the journal
     /// after the place `after` names. `by` is the fingerprint of the token of whoever asks.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; what was erased until then is.
-    pub async fn erase_personal_data(
-        &self,
+    pub async fn erase(
+        self,
         erasure: &Erasure,
         after: &Cursor,
         by: &str,
     ) -> Result<Erased, StoreError> {
         let after = after.place;
         let first = after.saturating_add(1);
-        let read = async || {
-            self.log
-                .read_part::<Event>(keys::JOURNAL, first, BLOCK)
-                .await
-        };
-        let mut part = read().await?;
+        let journal = self.journal();
+        let mut part: Listing<Event> = journal.part(first, BLOCK).await?;
         if !part.unsettled.is_empty() {
             // What is still being recorded is not passed by, nor does it end the walk.
             let settled = part.settled();
-            self.log
-                .settle(keys::JOURNAL, settled + 1, part.next)
-                .await?;
-            part = read().await?;
+            journal.settle(settled + 1, part.next).await?;
+            part = journal.part(first, BLOCK).await?;
         }
         let until = part.settled();
         part.truncate(until);
@@ -192,13 +178,13 @@ impl<P: Platform> Store<P> {
             return Ok(report);
         }
         if until < part.length {
-            report.next = Some(self.cursor(until, 0).await?);
+            report.next = Some(Cursors::on(self.secrets).at(until, 0).await?);
         }
         // What came too late to its place is still needed until it stands at another one.
-        self.enter_late(&part.late).await?;
-        self.erase_late(keys::JOURNAL, &part).await?;
+        Standings::on(self.log).enter_late(&part.late).await?;
+        journal.empty_late(&part).await?;
         let events = part.entries;
-        let long = self.long_orders(&events).await?;
+        let long = Parts::on(self.log).long_orders(&events).await?;
         let mut orders = self.see(erasure, &events, &long).await?;
         let mut begun = Vec::new();
         for event in &events {
@@ -222,7 +208,7 @@ impl<P: Platform> Store<P> {
             {
                 if position >= registered {
                     // Parts of it were passed by: the walk begins anew, and finds it erased.
-                    report.next = Some(self.cursor(0, 0).await?);
+                    report.next = Some(Cursors::on(self.secrets).at(0, 0).await?);
                 }
                 // Whatever came in between stands before the entry that erases, too.
                 let again = self.see_again(erasure, key, &long).await?;
@@ -262,7 +248,7 @@ impl<P: Platform> Store<P> {
 
     /// The orders that events are about.
     async fn see(
-        &self,
+        self,
         erasure: &Erasure,
         events: &[Entry<Event>],
         long: &LongOrders,
@@ -276,7 +262,7 @@ impl<P: Platform> Store<P> {
             _ => None,
         });
         let addresses: HashSet<_> = addresses.collect();
-        let is_long = |key: &(ServiceId, OrderKey)| long.contains(&keys::order(&key.0, &key.1));
+        let is_long = |key: &(ServiceId, OrderKey)| long.contains(&OrderList::of(&key.0, &key.1));
         let (parts, whole): (Vec<_>, Vec<_>) = addresses.into_iter().partition(is_long);
         let mut seen = self.see_all(erasure, whole).await?;
         for key in parts {
@@ -287,12 +273,12 @@ impl<P: Platform> Store<P> {
     }
 
     async fn see_again(
-        &self,
+        self,
         erasure: &Erasure,
         key: (ServiceId, OrderKey),
         long: &LongOrders,
     ) -> Result<Option<Seen>, StoreError> {
-        match long.contains(&keys::order(&key.0, &key.1)) {
+        match long.contains(&OrderList::of(&key.0, &key.1)) {
             true => self.see_part(erasure, key, long).await,
             false => Ok(self.see_all(erasure, vec![key]).await?.pop()),
         }
@@ -300,18 +286,16 @@ impl<P: Platform> Store<P> {
 
     /// A long order, as the part of its list shows it that events of a block are about.
     async fn see_part(
-        &self,
+        self,
         erasure: &Erasure,
         key: (ServiceId, OrderKey),
         long: &LongOrders,
     ) -> Result<Option<Seen>, StoreError> {
-        let list = keys::order(&key.0, &key.1);
-        let stored = self.read_order(&list).await?;
+        let list = OrderList::of(&key.0, &key.1);
+        let lists = OrderLists::on(self.log);
+        let stored = Folds::on(self.log).order(&list).await?;
         let first = stored.length.saturating_sub(BLOCK - 1).max(1);
-        let end = self
-            .log
-            .read_part::<OrderEntry>(&list, first, BLOCK)
-            .await?;
+        let end = lists.part(&list, first, BLOCK).await?;
         let is_void = |entry: &&Entry<OrderEntry>| matches!(entry.value, OrderEntry::Void);
         let mut latest = end.entries.iter().rev();
         let latest = latest.find(|entry| !is_void(entry)).or(end.entries.last());
@@ -330,13 +314,10 @@ impl<P: Platform> Store<P> {
             is_part: true,
         };
         if stored.erased_before > 0 {
-            let erased = self
-                .log
-                .read_part::<OrderEntry>(&list, stored.erased_before, 1)
-                .await?;
+            let erased = lists.part(&list, stored.erased_before, 1).await?;
             seen.erased_at = erased.entries.first().map(|entry| entry.at);
         }
-        for part in self.read_around(long, &list).await? {
+        for part in Parts::on(self.log).around(long, &list).await? {
             seen.is_meant |= erasure.means(&seen.key, &part.entries);
             seen.add(&list, &part, stored.erased_before)?;
         }
@@ -344,16 +325,16 @@ impl<P: Platform> Store<P> {
     }
 
     async fn see_all(
-        &self,
+        self,
         erasure: &Erasure,
         addresses: Vec<(ServiceId, OrderKey)>,
     ) -> Result<Vec<Seen>, StoreError> {
         let lists: Vec<_> = addresses
             .iter()
-            .map(|(service, key)| keys::order(service, key))
+            .map(|(service, key)| OrderList::of(service, key))
             .collect();
-        let listings = self.log.read_lists(&lists, u64::MAX).await?;
-        let decisions = self.markers_of(&listings).await?;
+        let listings = OrderLists::on(self.log).several(&lists, u64::MAX).await?;
+        let decisions = Folds::on(self.log).markers_of(&listings).await?;
         let mut orders = Vec::with_capacity(lists.len());
         for ((list, listing), key) in lists.iter().zip(listings).zip(addresses) {
             orders.extend(see_order(erasure, list, listing, key, &decisions)?);
@@ -361,25 +342,15 @@ impl<P: Platform> Store<P> {
         Ok(orders)
     }
 
-    /// Empties entries that came to their places too late: they count for nothing, but may hold
-    /// personal data.
-    async fn erase_late<T>(&self, list: &str, part: &Listing<T>) -> Result<(), StoreError> {
-        let late: Vec<_> = late(list, part).collect();
-        if late.is_empty() {
-            return Ok(());
-        }
-        self.log.set_many(&late).await
-    }
-
     /// Says that an order is without personal data, if that is to be. Gives `true` if it is so now.
     async fn erase_order(
-        &self,
+        self,
         erasure: &Erasure,
         order: &Seen,
         by: &str,
         report: &mut Erased,
     ) -> Result<bool, StoreError> {
-        let now = self.now();
+        let now = self.log.now();
         if !order.is_meant || !order.has_personal_data || !erasure.is_due(last(order, now), now) {
             return Ok(false);
         }
@@ -403,7 +374,7 @@ impl<P: Platform> Store<P> {
             by: by.to_owned(),
             version: None,
         };
-        let appended = self
+        let appended = Orders::on(self.log)
             .append::<()>(service, key, Precondition::None, |stored, place| {
                 // It may have been opened again meanwhile.
                 Ok(open(&stored.state, now).is_none().then(|| {
@@ -440,7 +411,7 @@ impl<P: Platform> Store<P> {
     /// Takes the personal data out of what belongs to a payment, and last out of its entry in the
     /// journal, by which it is found.
     async fn erase_payment(
-        &self,
+        self,
         event: Entry<Event>,
         report: &mut Erased,
     ) -> Result<(), StoreError> {
@@ -454,19 +425,18 @@ impl<P: Platform> Store<P> {
         let mut rest = Vec::new();
         let mut messages = HashSet::from([payment.evidence.clone()]);
         if let Ok(name) = PaymentName::of(payment) {
-            let list = keys::payment(&name);
-            let attempts = self.log.read_all::<Attempt>(&list).await?;
-            self.erase_late(&list, &attempts).await?;
-            for mut attempt in attempts.entries {
+            let attempts = Attempts::on(self.log);
+            let made = attempts.all(&name).await?;
+            attempts.empty_late(&name, &made).await?;
+            for mut attempt in made.entries {
                 if attempt.value.payment.erase_personal_data() {
-                    let key = entry_key(&list, attempt.index);
                     messages.insert(attempt.value.payment.evidence.clone());
-                    rest.push((key, stored_entry(attempt.at, &to_json(&attempt.value)?)));
+                    rest.push(name.rewritten(attempt.index, attempt.at, &attempt.value)?);
                 }
             }
         }
         for message in &messages {
-            let tombstone = self.tombstone(message).await?;
+            let tombstone = Messages::on(self.log).tombstone(message).await?;
             report.messages += usize::from(tombstone.is_some());
             rest.extend(tombstone);
         }
@@ -481,7 +451,7 @@ impl<P: Platform> Store<P> {
     }
 
     /// Writes an entry of the journal again, without personal data.
-    async fn erase_entry(&self, event: Entry<Event>) -> Result<(), StoreError> {
+    async fn erase_entry(self, event: Entry<Event>) -> Result<(), StoreError> {
         let Entry {
             index,
             at,
@@ -490,20 +460,19 @@ impl<P: Platform> Store<P> {
         if !value.erase_personal_data() {
             return Ok(());
         }
-        let entry = stored_entry(at, &to_json(&value)?);
-        self.log.set_many(&[(keys::journal(index), entry)]).await
+        self.journal().rewrite(index, at, &value).await
     }
 
     /// Erases the message of a refused confirmation, if it holds personal data.
     async fn erase_refusal(
-        &self,
+        self,
         erasure: &Erasure,
         event: Entry<Event>,
         by: &str,
         report: &mut Erased,
     ) -> Result<(), StoreError> {
         let (index, at) = (event.index, event.at);
-        if !erasure.is_due(at, self.now()) {
+        if !erasure.is_due(at, self.log.now()) {
             return Ok(());
         }
         let entry = JournalEntry::from(event);
@@ -511,7 +480,7 @@ impl<P: Platform> Store<P> {
             return Ok(());
         };
         let refusal = RefusalJson::clone(refusal);
-        let Some(message) = self.evidence(&refusal.evidence).await? else {
+        let Some(message) = Messages::on(self.log).get(&refusal.evidence).await? else {
             return Ok(());
         };
         let is_meant = match erasure {
@@ -525,7 +494,7 @@ impl<P: Platform> Store<P> {
         if !is_meant || !holds(&message, PROPERTY) {
             return Ok(());
         }
-        let closed = self.refusals(vec![entry]).await?.pop();
+        let closed = Refusals::on(self.log).of(vec![entry]).await?.pop();
         if closed.is_none_or(|refusal| refusal.closed.is_none()) {
             if !matches!(erasure, Erasure::Retention(_)) {
                 report.kept.push(KeptOrder {
@@ -544,60 +513,18 @@ impl<P: Platform> Store<P> {
             by: by.to_owned(),
             version: None,
         })))?;
-        let tombstone = self.tombstone(&refusal.evidence).await?;
-        self.enter_with(&event, |_| tombstone.clone().into_iter().collect())
+        let tombstone = Messages::on(self.log).tombstone(&refusal.evidence).await?;
+        self.journal()
+            .enter_with(&event, |_| tombstone.clone().into_iter().collect())
             .await?;
         report.messages += 1;
         Ok(())
     }
-
-    /// What to write in the place of a message; `None` where there is none, or no more.
-    async fn tombstone(&self, evidence: &str) -> Result<Option<(String, Vec<u8>)>, StoreError> {
-        let Some(message) = self.evidence(evidence).await? else {
-            return Ok(None);
-        };
-        if Tombstone::of(&message).is_some() {
-            return Ok(None);
-        }
-        let tombstone = Tombstone {
-            v: 1,
-            erased_at: self.now(),
-            sha256: sha256(&message),
-        };
-        let value = to_json(&tombstone)?.into_bytes();
-        Ok(Some((keys::evidence(evidence), value)))
-    }
-}
-
-impl OrderEntry {
-    /// The index before which entries are without personal data.
-    pub(super) fn erased_before(entries: &[Entry<Self>]) -> u64 {
-        let mut latest = entries.iter().rev();
-        latest
-            .find(|entry| matches!(entry.value, Self::Erased(_)))
-            .map_or(0, |entry| entry.index)
-    }
-
-    /// Takes out what is of a person; `false` if there is nothing of that kind.
-    pub(super) fn erase_personal_data(&mut self) -> bool {
-        match self {
-            Self::Version(order) | Self::Created { order, .. } => order.erase_personal_data(),
-            Self::Payment(payment) | Self::Confirmed(payment) => payment.erase_personal_data(),
-            Self::Voided(_) | Self::Closed(_) | Self::Erased(_) | Self::Void => false,
-        }
-    }
-}
-
-/// Of a list's entries those that came too late, emptied.
-fn late<T>(list: &str, part: &Listing<T>) -> impl Iterator<Item = (String, Vec<u8>)> {
-    const EMPTY: &[u8] = b"{}";
-    let late = part.late.iter().filter(|raw| raw.bytes != EMPTY);
-    late.map(move |raw| (entry_key(list, raw.index), EMPTY.to_vec()))
 }
 
 fn see_order(
     erasure: &Erasure,
-    list: &str,
+    list: &OrderList,
     listing: Listing<OrderEntry>,
     key: (ServiceId, OrderKey),
     decisions: &Decisions,
@@ -631,11 +558,11 @@ impl Seen {
     /// Adds what entries say, of which those before a place are without personal data.
     fn add(
         &mut self,
-        list: &str,
+        list: &OrderList,
         part: &Listing<OrderEntry>,
         erased_before: u64,
     ) -> Result<(), StoreError> {
-        self.rest.extend(late(list, part));
+        self.rest.extend(list.emptied(part));
         for entry in &part.entries {
             let is_erased = entry.index < erased_before;
             if is_erased
@@ -648,9 +575,8 @@ impl Seen {
                 continue;
             }
             if is_erased {
-                let key = entry_key(list, entry.index);
-                self.rest
-                    .push((key, stored_entry(entry.at, &to_json(&value)?)));
+                let rewritten = list.rewritten(entry.index, entry.at, &value)?;
+                self.rest.push(rewritten);
             } else {
                 self.has_personal_data = true;
             }

@@ -2,7 +2,7 @@
 //! payment, and each payment by at most one row.
 //!
 //! Statements are imported one after the other: an import takes a place in the list
-//! [`keys::SETTLEMENTS`], and is judged by what stands before it. Its entry there counts if its event's
+//! `settlements`, and is judged by what stands before it. Its entry there counts if its event's
 //! place in the journal does. The marks, by which a payment finds its statement and a row its payment,
 //! are an index of the entries that count: whoever comes next writes those that an interrupted import
 //! has not written.
@@ -12,11 +12,34 @@ use std::collections::HashMap;
 use mpay_log::BLOCK;
 use serde::{Deserialize, Serialize};
 
-use super::{Platform, Store, StoreError, evidence::to_json, keys};
+use super::{
+    Notes, Platform, StoreError,
+    journal_list::{self, JournalList},
+    keys,
+    record::{Key, Place, are_alive, over_the_log, read, to_json},
+};
 use crate::{
     domain::PaymentId,
     json::{Event, SettlementJson},
 };
+
+over_the_log! {
+    /// The statements that were imported.
+    pub struct Settlements
+}
+
+fn shown(row: &str) -> String {
+    format!("{}/{row}", keys::SHOWN)
+}
+
+fn settled(id: &PaymentId) -> String {
+    format!("{}/{}", keys::SETTLED, keys::encode(id.as_str()))
+}
+
+/// A place in the list of statements.
+pub(super) fn place(index: u64) -> Place {
+    Place::new(keys::SETTLEMENTS, index)
+}
 
 /// Payments marked at once.
 const AT_ONCE: usize = 200;
@@ -57,22 +80,22 @@ enum SettlementEntry {
     Void,
 }
 
-impl<P: Platform> Store<P> {
+impl<P: Platform> Settlements<'_, P> {
     /// Imports a statement, with this SHA-256. `judge` reads what is known of its rows, and gives
     /// those that show a payment for the first time: it is asked again if another statement came in
     /// between. Gives also the place of the event, if there is anything new.
     ///
     /// # Errors
     /// Those of `judge`; or [`StoreError`]: the same again then does it.
-    pub async fn settle<T, E: From<StoreError>>(
-        &self,
+    pub async fn import<T, E: From<StoreError>>(
+        self,
         sha256: &str,
         by: &str,
         judge: impl AsyncFn() -> Result<(Vec<Shown>, T), E>,
     ) -> Result<(Option<u64>, T), E> {
         const TRIES: u32 = 5;
         for _ in 0..TRIES {
-            let (marked, length) = self.mark_settlements().await?;
+            let (marked, length) = self.mark().await?;
             let (mut shown, mut judged) = judge().await?;
             if shown.is_empty() {
                 return Ok((None, judged));
@@ -83,7 +106,7 @@ impl<P: Platform> Store<P> {
                 self.log
                     .settle(keys::SETTLEMENTS, marked + 1, slot.index())
                     .await?;
-                self.mark_settlements().await?;
+                self.mark().await?;
                 (shown, judged) = judge().await?;
                 if shown.is_empty() {
                     let void = to_json(&SettlementEntry::Void)?;
@@ -91,7 +114,7 @@ impl<P: Platform> Store<P> {
                     return Ok((None, judged));
                 }
             }
-            let journal = self.log.take(keys::JOURNAL).await?;
+            let journal = JournalList::on(self.log).take().await?;
             let (payments, rows): (Vec<_>, Vec<_>) = shown
                 .into_iter()
                 .map(|shown| (shown.payment_id, shown.row))
@@ -116,7 +139,7 @@ impl<P: Platform> Store<P> {
             // Where one of the places was passed by, neither counts: others, then.
             if filled.all() {
                 self.mark_shown(entry).await?;
-                self.set_note(MARKED, &slot.index()).await?;
+                Notes::on(self.log).set(MARKED, &slot.index()).await?;
                 return Ok((Some(journal.index()), judged));
             }
         }
@@ -125,8 +148,8 @@ impl<P: Platform> Store<P> {
 
     /// Writes the marks that are not certain to be there. Gives up to which entry of the list there
     /// are all, and how long it is.
-    async fn mark_settlements(&self) -> Result<(u64, u64), StoreError> {
-        let mut marked = self.note(MARKED).await?.unwrap_or_default();
+    async fn mark(self) -> Result<(u64, u64), StoreError> {
+        let mut marked = Notes::on(self.log).get(MARKED).await?.unwrap_or_default();
         loop {
             let listing = self
                 .log
@@ -135,7 +158,7 @@ impl<P: Platform> Store<P> {
             let (cursor, length) = (listing.settled(), listing.length);
             for entry in listing.entries {
                 if let SettlementEntry::Imported { journal, .. } = &entry.value
-                    && self.log.are_alive(&[(keys::JOURNAL, *journal)]).await?
+                    && are_alive(self.log, &[journal_list::place(*journal)]).await?
                 {
                     self.mark_shown(entry.value).await?;
                 }
@@ -144,7 +167,7 @@ impl<P: Platform> Store<P> {
                 return Ok((marked, length));
             }
             marked = cursor;
-            self.set_note(MARKED, &marked).await?;
+            Notes::on(self.log).set(MARKED, &marked).await?;
             if cursor >= length {
                 return Ok((marked, length));
             }
@@ -152,7 +175,7 @@ impl<P: Platform> Store<P> {
     }
 
     /// Writes the marks of an entry that counts: the same, whoever does it and however often.
-    async fn mark_shown(&self, entry: SettlementEntry) -> Result<(), StoreError> {
+    async fn mark_shown(self, entry: SettlementEntry) -> Result<(), StoreError> {
         let SettlementEntry::Imported {
             journal,
             payments,
@@ -172,8 +195,8 @@ impl<P: Platform> Store<P> {
                     settlement: journal,
                     row: row.clone(),
                 };
-                marks.push((keys::settled(&payment_id), to_json(&mark)?.into_bytes()));
-                marks.push((keys::shown(row), id.clone().into_bytes()));
+                marks.push((settled(&payment_id), to_json(&mark)?.into_bytes()));
+                marks.push((shown(row), id.clone().into_bytes()));
             }
             self.log.set_many(&marks).await?;
         }
@@ -185,15 +208,15 @@ impl<P: Platform> Store<P> {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn payments_shown(
-        &self,
+        self,
         rows: &[String],
     ) -> Result<HashMap<String, String>, StoreError> {
         let mut payments = HashMap::new();
         for rows in rows.chunks(AT_ONCE) {
-            let keys: Vec<_> = rows.iter().map(|row| keys::shown(row)).collect();
-            let mut values = self.log.get_many(&keys).await?;
+            let keys: Vec<_> = rows.iter().map(|row| Key::new(shown(row))).collect();
+            let mut values = read(self.log, &keys).await?;
             for (row, key) in rows.iter().zip(keys) {
-                let payment = values.remove(&key).map(String::from_utf8);
+                let payment = values.take(&key).map(String::from_utf8);
                 let payment = payment.transpose().map_err(|_| not_a_mark(&key))?;
                 payments.extend(payment.map(|payment| (row.clone(), payment)));
             }
@@ -205,8 +228,8 @@ impl<P: Platform> Store<P> {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn settlement_marks(
-        &self,
+    pub async fn marks(
+        self,
         ids: &[String],
     ) -> Result<HashMap<String, SettlementMark>, StoreError> {
         let mut marks = HashMap::new();
@@ -220,20 +243,20 @@ impl<P: Platform> Store<P> {
     }
 
     /// The statement that shows a payment, for each of some: its place in the journal.
-    pub(super) async fn settled(&self, ids: &[PaymentId]) -> Result<Vec<Option<u64>>, StoreError> {
+    pub(super) async fn of(self, ids: &[PaymentId]) -> Result<Vec<Option<u64>>, StoreError> {
         let marks = self.read_marks(ids).await?.into_iter();
         Ok(marks.map(|mark| Some(mark?.settlement)).collect())
     }
 
     async fn read_marks(
-        &self,
+        self,
         ids: &[PaymentId],
     ) -> Result<Vec<Option<SettlementMark>>, StoreError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let keys: Vec<_> = ids.iter().map(keys::settled).collect();
-        let marks = self.log.get_many(&keys).await?;
+        let keys: Vec<_> = ids.iter().map(|id| Key::new(settled(id))).collect();
+        let marks = read(self.log, &keys).await?;
         let read = keys.iter().map(|key| {
             let mark = marks.get(key).map(|bytes| serde_json::from_slice(bytes));
             mark.transpose().map_err(|_| not_a_mark(key))
@@ -242,9 +265,6 @@ impl<P: Platform> Store<P> {
     }
 }
 
-fn not_a_mark(key: &str) -> StoreError {
-    StoreError::Corrupt {
-        key: key.to_owned(),
-        reason: "not the mark of a statement".to_owned(),
-    }
+fn not_a_mark(key: &Key) -> StoreError {
+    key.corrupt("not the mark of a statement")
 }
