@@ -85,10 +85,14 @@ async fn confirm<P: Platform>(
     let order = call
         .store
         .orders()
-        .get(&claim.service_id, &claim.order_key)
+        .find(&claim.service_id, &claim.order_key)
         .await?
         .ok_or_else(Fault::unknown_order)?;
-    let confirmation = claim.confirmation?;
+    let mut confirmation = claim.confirmation?;
+    if let Some(order) = order.state.order() {
+        // A payer may have spelt it otherwise; it is kept as the institution registered it.
+        confirmation.order_key = order.order_key.clone();
+    }
     order.state.check_payment(&confirmation).map_err(misfit)?;
 
     let evidence = evidence(call, claim.payment_id.as_str(), content, "accepted").await?;

@@ -26,7 +26,7 @@ pub async fn answer<P: Platform>(
     let order = call
         .store
         .orders()
-        .get(&query.service_id, &query.order_key)
+        .find(&query.service_id, &query.order_key)
         .await?;
     let opens_at = order.as_ref().and_then(|order| opens_at(call, order));
     let order = order.filter(|_| opens_at.is_none());

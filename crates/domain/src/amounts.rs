@@ -4,7 +4,7 @@
 //! what holds until a day holds to its end. So a change of the clock changes nothing but the length
 //! of a day.
 
-use jiff::{Span, Timestamp, civil::Date};
+use jiff::{Timestamp, civil::Date};
 
 use super::{LineId, Money, Order, time};
 
@@ -129,7 +129,7 @@ impl DatedAmount {
             } => self.from.and_then(|from| {
                 // The day on which the last part is added, which may be smaller than the others.
                 let days = i64::try_from(at_most.div_ceil(amount)).ok()?;
-                from.checked_add(Span::new().try_days(days - 1).ok()?).ok()
+                time::days_after(from, days - 1)
             }),
             _ => None,
         };
@@ -186,7 +186,7 @@ impl DatedAmount {
 
 /// Days from one to another, which is not before it.
 fn days_between(from: Date, to: Date) -> u64 {
-    u64::try_from((to - from).get_days()).unwrap_or(0)
+    u64::try_from(time::days_between(from, to)).unwrap_or(0)
 }
 
 impl Order {

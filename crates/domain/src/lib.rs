@@ -16,6 +16,7 @@ mod generated_key;
 mod iban;
 mod identifiers;
 mod life;
+mod look_alike;
 mod money;
 mod order;
 mod payment;
@@ -32,6 +33,7 @@ pub use currency::{Currency, CurrencyError};
 pub use iban::{Iban, IbanError};
 pub use identifiers::{LineId, OrderKey, PaymentId, ServiceId};
 pub use life::ChangeRefused;
+pub use look_alike::{folded, invisible};
 pub use money::{Money, MoneyError};
 pub use order::{
     AMOUNTS_MAX, CustomerType, Line, Order, OrderError, OrderFields, PROPERTY_TYPES, Property,

@@ -155,8 +155,9 @@ impl Confirmation {
         self.paid_at >= FIRST_PAYMENTS && ahead <= SignedDuration::from_hours(24)
     }
 
-    /// What makes two confirmations of one PaymentID the same payment: service, order, currency,
-    /// total, and the multiset of lines and amounts (MPay contract, "Settled readings").
+    /// What makes two confirmations of one PaymentID the same payment: service, order, however its
+    /// key is spelt, currency, total, and the multiset of lines and amounts (MPay contract, "Settled
+    /// readings").
     pub fn content(&self) -> ContentDigest {
         let mut lines: Vec<_> = self
             .lines
@@ -170,7 +171,7 @@ impl Confirmation {
             hash.update(text);
         };
         field(self.service_id.as_str());
-        field(self.order_key.as_str());
+        field(&self.order_key.folded());
         field(self.currency.as_str());
         field(&self.total.to_string());
         for (line_id, amount) in lines {

@@ -193,6 +193,33 @@ pub fn start_of(date: Date) -> Result<Timestamp, TimeError> {
     in_chisinau(date.to_datetime(Time::midnight()))
 }
 
+/// The day so many days after another; `None` at the ends of the calendar. The calendar's own
+/// arithmetic knows spans of every unit, which is a tenth of a component's size.
+pub fn days_after(date: Date, days: i64) -> Option<Date> {
+    let second = day_number(date)?.checked_add(days)?.checked_mul(DAY)?;
+    let day = Timestamp::from_second(second).ok()?;
+    Some(Offset::UTC.to_datetime(day).date())
+}
+
+/// Days from one to another; negative if that is before it, and 0 at the ends of the calendar.
+pub fn days_between(from: Date, to: Date) -> i64 {
+    let numbers = day_number(from).zip(day_number(to));
+    numbers.map_or(0, |(from, to)| to - from)
+}
+
+/// The days from one on.
+pub fn days_from(date: Date) -> impl Iterator<Item = Date> {
+    std::iter::successors(Some(date), |day| day.tomorrow().ok())
+}
+
+const DAY: i64 = 86_400;
+
+/// Days since 1970, counted as if all had as many hours.
+fn day_number(date: Date) -> Option<i64> {
+    let midnight = Offset::UTC.to_timestamp(date.to_datetime(Time::midnight()));
+    Some(midnight.ok()?.as_second().div_euclid(DAY))
+}
+
 /// The last seconds of the days of Chişinău that end within a span, the latest first.
 pub fn ends_of_days(first: Timestamp, last: Timestamp) -> impl Iterator<Item = Timestamp> {
     let days = std::iter::successors(date(last).yesterday().ok(), |day| day.yesterday().ok());

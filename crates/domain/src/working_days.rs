@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, Weekday};
 
-use crate::time::{TimeError, parse_date};
+use crate::time::{TimeError, days_after, days_between, days_from, parse_date};
 
 /// Public holidays of the same date each year, as month and day: Labour Code of the Republic of
 /// Moldova, article 111, as it has been in force since 2024. The feast of the locality (*hram*),
@@ -95,7 +95,7 @@ impl WorkingDays {
     /// The working day number `count` after `date`, which is itself not counted; `date` for 0.
     /// `None` beyond the end of the calendar.
     pub fn after(&self, date: Date, count: u16) -> Option<Date> {
-        let mut days = date.series(jiff::ToSpan::day(1)).skip(1);
+        let mut days = days_from(date).skip(1);
         (0..count).try_fold(date, |_, _| days.find(|day| self.is_worked(*day)))
     }
 }
@@ -115,7 +115,7 @@ fn is_public_holiday(date: Date) -> bool {
         return true;
     }
     // Easter, the day after it, and the Monday a week later (Memorial Easter, Paștele blajinilor).
-    let since = orthodox_easter(date.year()).map(|easter| (date - easter).get_days());
+    let since = orthodox_easter(date.year()).map(|easter| days_between(easter, date));
     matches!(since, Some(0 | 1 | 8))
 }
 
@@ -123,7 +123,7 @@ fn is_public_holiday(date: Date) -> bool {
 /// Algorithms*, chapter 9, for the Julian one). `None` for years before 1900 or after 2099, between
 /// which the calendars are 13 days apart.
 fn orthodox_easter(year: i16) -> Option<Date> {
-    const BETWEEN_CALENDARS: i32 = 13;
+    const BETWEEN_CALENDARS: i64 = 13;
     if !(1900..=2099).contains(&year) {
         return None;
     }
@@ -136,9 +136,7 @@ fn orthodox_easter(year: i16) -> Option<Date> {
         i8::try_from(days % 31 + 1).ok()?,
     );
     let julian = Date::new(year, month, day).ok()?;
-    julian
-        .checked_add(jiff::ToSpan::days(BETWEEN_CALENDARS))
-        .ok()
+    days_after(julian, BETWEEN_CALENDARS)
 }
 
 #[cfg(test)]
