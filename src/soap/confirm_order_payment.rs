@@ -101,6 +101,7 @@ async fn confirm<P: Platform>(
         ..record(call, &confirmation, &evidence)
     }
     .to_accounts_of(&order.state, service.account.as_ref())
+    .with_metadata(&order.state)
     .with_validity(&order.state, call.config.amount_validity);
     // Signed before it is true, so that it can be kept with the payment; sent only once it is.
     let signed = call.sign(&confirmed());

@@ -207,6 +207,23 @@ impl Order {
         self.total_on(time::date(time))
     }
 
+    /// When a payment settled the order, if its amounts depend on the day: by itself at the time that
+    /// it is judged by, or with all others at the latest of theirs. `None` if it did not.
+    pub(super) fn settled_by(
+        &self,
+        payment: (Money, Timestamp),
+        all: (Money, Timestamp),
+    ) -> Option<Timestamp> {
+        if self.amounts.is_empty() {
+            return None;
+        }
+        let reaches = |(sum, time): &(Money, Timestamp)| {
+            self.total_at(*time).is_some_and(|total| *sum >= total)
+        };
+        let settled = [payment, all].into_iter().find(reaches);
+        settled.map(|(_, time)| time)
+    }
+
     fn asked_on(&self, position: usize, day: Date) -> Option<Money> {
         let line = self.lines.get(position)?;
         let own = || {
@@ -345,6 +362,7 @@ mod tests {
             allow_advance_payments: false,
             amounts,
             properties: vec![],
+            metadata: vec![],
             set_status: None,
             refund_reference: None,
         }
@@ -593,6 +611,26 @@ mod tests {
         assert_eq!(state.amount_overpaid(later), Money::ZERO);
         assert_eq!(state.periods(later), []);
         assert_eq!(state.lines_due(later)[0].amount, Some(Money::ZERO));
+    }
+
+    #[test]
+    fn what_was_paid_in_time_counts_though_it_is_confirmed_last() {
+        let judged = |payments: &[(&str, &str)]| {
+            let mut state = OrderState::default();
+            state.amend(order(&[("1", "100")], fine()));
+            for (number, (amount, paid_at)) in payments.iter().enumerate() {
+                let receipt = Receipt::at(at("2026-03-20T12:00:00"));
+                state.pay(confirmation(number, money(amount), at(paid_at)), &receipt);
+            }
+            state.amount_due(at("2026-03-20T12:00:00")).unwrap()
+        };
+        let (early, late) = ("2026-03-10T12:00:00", "2026-03-11T12:00:00");
+        assert_eq!(judged(&[("20", late), ("50", early)]), Money::ZERO);
+        assert_eq!(judged(&[("50", early), ("20", late)]), Money::ZERO);
+        // When the discount ended, only 20 had been paid.
+        assert_eq!(judged(&[("40", late), ("20", early)]), money("40"));
+        assert_eq!(judged(&[("20", early), ("40", late)]), money("40"));
+        assert_eq!(judged(&[("30", early), ("20", early)]), Money::ZERO);
     }
 
     #[test]

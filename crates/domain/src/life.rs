@@ -27,6 +27,8 @@ pub enum ChangeRefused {
         status: &'static str,
         /// What is allowed, as a sentence.
         allowed: String,
+        /// Whether the status was set, and can be taken back.
+        can_be_reopened: bool,
     },
     /// What was paid would be counted in another currency.
     #[error("its currency stays {currency}, in which a part of it is paid already")]
@@ -71,6 +73,12 @@ impl OrderSummary {
             .is_none_or(|status| status != SetStatus::Refunded)
     }
 
+    /// Whether it has a status that was set and may be taken back.
+    pub fn can_be_reopened(&self) -> bool {
+        let order = self.order();
+        order.is_some_and(|order| order.set_status.is_some()) && self.may_take_back()
+    }
+
     /// Judges a new version at the time `now`.
     ///
     /// # Errors
@@ -108,6 +116,7 @@ impl OrderSummary {
             return Err(ChangeRefused::Settled {
                 status: status.as_str(),
                 allowed: self.sentence(&allowed),
+                can_be_reopened: self.can_be_reopened(),
             });
         }
         // What is paid in another currency than the order's counts for nothing yet.
@@ -121,10 +130,7 @@ impl OrderSummary {
 
     fn sentence(&self, allowed: &[SetStatus]) -> String {
         let words: Vec<_> = allowed.iter().map(|status| status.as_str()).collect();
-        let set = self
-            .order()
-            .is_some_and(|order| order.set_status.is_some() && self.may_take_back());
-        match (words.is_empty(), set) {
+        match (words.is_empty(), self.can_be_reopened()) {
             (true, false) => "Its status stays".to_owned(),
             (true, true) => "Its status can be taken back".to_owned(),
             (false, false) => format!("Its status can be set to {}", words.join(" or ")),
@@ -184,6 +190,7 @@ mod tests {
             allow_advance_payments: false,
             amounts: vec![],
             properties: vec![],
+            metadata: vec![],
             set_status: status,
             refund_reference: (status == Some(SetStatus::Refunded)).then_some(refund),
         })

@@ -127,6 +127,20 @@ pub struct Line {
     pub properties: Vec<Property>,
 }
 
+/// A pair of an order's metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metadatum {
+    /// Its name: letters, digits, `_`, `-` and `.`.
+    pub name: Text<40>,
+    /// Its value.
+    pub value: Text<500>,
+    /// Whether it is of a person, so that an erasure takes it.
+    pub is_personal: bool,
+}
+
+/// How many pairs of metadata an order may have.
+pub const METADATA_MAX: usize = 20;
+
 /// The members of an [`Order`], each right in itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderFields {
@@ -160,6 +174,9 @@ pub struct OrderFields {
     pub amounts: Vec<DatedAmount>,
     /// `Properties`.
     pub properties: Vec<Property>,
+    /// What the institution notes for itself, in the order of the names. Neither MPay nor payers ever
+    /// see it.
+    pub metadata: Vec<Metadatum>,
     /// A status that the institution set.
     pub set_status: Option<SetStatus>,
     /// What the money that is given back is found by at the bank or the treasury.
@@ -203,6 +220,9 @@ pub enum OrderError {
     /// There are too many amounts that depend on the day.
     #[error("are more than {AMOUNTS_MAX}")]
     TooManyAmounts,
+    /// There is too much metadata.
+    #[error("has more than {METADATA_MAX} pairs")]
+    TooMuchMetadata,
     /// On a day nothing is asked.
     #[error("leave nothing to be paid on {0}")]
     NothingDueOn(jiff::civil::Date),
@@ -292,6 +312,9 @@ impl Order {
             && from > due
         {
             errors.push(OrderError::NeverPayable);
+        }
+        if fields.metadata.len() > METADATA_MAX {
+            errors.push(OrderError::TooMuchMetadata);
         }
         let order = Self(fields);
         order.check_amounts(&mut errors);

@@ -247,7 +247,7 @@ impl OrderState {
         let position = counted().position(is_it)?;
         let payment = counted().nth(position)?;
         let confirmation = &payment.confirmation;
-        let mut others = counted()
+        let others = counted()
             .filter(|other| !is_it(other) && other.confirmation.currency == confirmation.currency);
         Some(VoidEffect {
             payment_id: payment_id.clone(),
@@ -260,10 +260,13 @@ impl OrderState {
                 .collect(),
             reviews: payment.review.clone(),
             was_before: u64::try_from(position).is_ok_and(|place| place < self.paid_before),
-            latest: others.next_back().map(|other| LatestPayment {
+            latest: others.clone().next_back().map(|other| LatestPayment {
                 payment_id: other.confirmation.payment_id.clone(),
                 reviews: other.review.clone(),
-                judged_at: other.judged_at,
+                judged_at: others
+                    .map(|other| other.judged_at)
+                    .max()
+                    .unwrap_or(other.judged_at),
             }),
             settled_at: self.settled_without(payment),
         })
@@ -282,17 +285,12 @@ impl OrderState {
                 && other.confirmation.currency == order.currency
                 && other.confirmation.payment_id != payment.confirmation.payment_id
         });
-        let mut paid = Money::ZERO;
-        for other in others {
-            paid = paid + other.confirmation.total;
-            if order
-                .total_at(other.judged_at)
-                .is_some_and(|total| paid >= total)
-            {
-                return Some(other.judged_at);
-            }
-        }
-        None
+        let (mut sum, mut latest) = (Money::ZERO, Timestamp::MIN);
+        others.into_iter().find_map(|other| {
+            let (amount, at) = (other.confirmation.total, other.judged_at);
+            (sum, latest) = (sum + amount, latest.max(at));
+            order.settled_by((amount, at), (sum, latest))
+        })
     }
 
     /// Voids a payment: it stays, and counts for nothing. Its id is free for another. `false` if there

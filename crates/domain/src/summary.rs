@@ -58,7 +58,8 @@ pub struct Paid {
     pub latest: PaymentId,
     /// Its open reviews.
     pub latest_reviews: Vec<Review>,
-    /// The time whose amounts it was judged by.
+    /// The latest of the times whose amounts the payments were judged by: confirmations do not always
+    /// come in the order in which was paid.
     pub latest_judged_at: Timestamp,
 }
 
@@ -99,7 +100,7 @@ pub struct LatestPayment {
     pub payment_id: PaymentId,
     /// Its open reviews.
     pub reviews: Vec<Review>,
-    /// The time whose amounts it was judged by.
+    /// The latest of the times whose amounts these payments were judged by.
     pub judged_at: Timestamp,
 }
 
@@ -266,19 +267,15 @@ impl OrderSummary {
         }
         paid.latest = latest;
         paid.latest_reviews.clone_from(&reviews);
-        paid.latest_judged_at = at;
-        if self.settled_at.is_none() && self.reaches_total(at) {
-            self.0.settled_at = Some(at);
+        paid.latest_judged_at = paid.latest_judged_at.max(at);
+        let (sum, latest) = (paid.amount, paid.latest_judged_at);
+        if let Some(order) = self.order()
+            && order.currency == confirmation.currency
+            && self.settled_at.is_none()
+        {
+            self.0.settled_at = order.settled_by((confirmation.total, at), (sum, latest));
         }
         Judgement { reviews, at }
-    }
-
-    /// Whether what is paid reaches what the order asks at a time, by amounts that depend on the day.
-    fn reaches_total(&self, time: Timestamp) -> bool {
-        self.order().is_some_and(|order| {
-            let total = order.total_at(time).filter(|_| !order.amounts.is_empty());
-            total.is_some_and(|total| self.amount_paid() >= total)
-        })
     }
 
     /// When the payments settled the order, if `next` is its version. A version that asks the same
@@ -658,6 +655,7 @@ mod tests {
             allow_advance_payments: terms.advance,
             amounts: vec![],
             properties: vec![],
+            metadata: vec![],
             set_status: terms.status,
             refund_reference: None,
         })

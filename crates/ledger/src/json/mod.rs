@@ -6,6 +6,8 @@ mod amount;
 #[allow(missing_docs)]
 mod event;
 #[allow(missing_docs)]
+mod metadata;
+#[allow(missing_docs)]
 mod order;
 #[allow(missing_docs)]
 mod payment;
@@ -22,6 +24,7 @@ use std::fmt;
 
 pub use amount::AmountJson;
 pub use event::{ErasureJson, Event, OrderEvent, RefusalJson, ReviewClosedJson, SettlementJson};
+pub use metadata::{MarkedJson, MetadataJson, MetadatumJson};
 pub use order::{AccountJson, EachLanguage, LineJson, LocalizedJson, OrderJson, PropertyJson};
 pub use payment::{
     ConfirmedJson, ManualJson, PaymentJson, PaymentLineJson, PaymentPropertyJson, ProposalJson,

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AmountJson, FieldError, Reader};
+use super::{AmountJson, FieldError, MetadataJson, Reader, metadata};
 use crate::domain::{
     AccountDetails, AmountError, Currency, CustomerType, Iban, Line, LineId, Localized, Money,
     Order, OrderError, OrderFields, OrderKey, PROPERTY_TYPES, PaymentAccount, Property, ServiceId,
@@ -57,6 +57,9 @@ pub struct OrderJson {
     pub amounts: Vec<AmountJson>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub properties: Vec<PropertyJson>,
+    /// For the institution alone: neither MPay nor payers ever see it.
+    #[serde(default, skip_serializing_if = "MetadataJson::is_empty")]
+    pub metadata: MetadataJson,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,6 +194,7 @@ impl OrderJson {
             .map(|(position, amount)| amount.read(&mut reader, position, only_line))
             .collect();
         let properties = properties(&mut reader, format_args!(""), &self.properties);
+        let metadata = metadata::read(&mut reader, &self.metadata);
         let total = reader.optional(
             "total_amount_due",
             self.total_amount_due.as_ref(),
@@ -213,6 +217,7 @@ impl OrderJson {
                 lines: lines.into_iter().collect::<Option<_>>()?,
                 amounts: amounts.into_iter().collect::<Option<_>>()?,
                 properties: properties?,
+                metadata,
                 set_status,
                 refund_reference,
             })
@@ -279,6 +284,7 @@ impl From<&Order> for OrderJson {
                 .collect(),
             amounts: order.amounts.iter().map(Into::into).collect(),
             properties: order.properties.iter().map(Into::into).collect(),
+            metadata: metadata::write(&order.metadata),
         }
     }
 }
@@ -557,6 +563,7 @@ fn place(error: &OrderError) -> String {
             format!("amounts[{amount}]{member}")
         }
         OrderError::TooManyAmounts | OrderError::NothingDueOn(_) => "amounts".to_owned(),
+        OrderError::TooMuchMetadata => "metadata".to_owned(),
         OrderError::NeverPayable => "payable_from".to_owned(),
         OrderError::UnknownAmount => "total_amount_due".to_owned(),
         OrderError::NoRefundReference | OrderError::NoRefund => "refund_reference".to_owned(),

@@ -3,7 +3,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{FieldError, Reader};
+use super::{FieldError, MetadataJson, Reader, metadata};
 use crate::domain::{
     Confirmation, ConfirmationLine, ConfirmationProperty, Currency, LineId, Money, OrderKey,
     OrderState, PaymentAccount, PaymentId, Receipt, ServiceId, time,
@@ -44,6 +44,10 @@ pub struct PaymentJson {
     /// Of an event, the version of the order that it made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
+    /// What the institution noted with the order, without what is of a person, as it was when the
+    /// payment came in.
+    #[serde(default, skip_serializing_if = "MetadataJson::is_empty")]
+    pub metadata: MetadataJson,
 }
 
 /// How a payment was entered by hand.
@@ -157,6 +161,7 @@ impl PaymentJson {
             manual: None,
             after_void: false,
             version: None,
+            metadata: MetadataJson::new(),
         }
     }
 
@@ -169,6 +174,15 @@ impl PaymentJson {
             let iban = account.and_then(PaymentAccount::bank_account);
             line.bank_account = iban.map(|iban| iban.as_str().to_owned());
         }
+        self
+    }
+
+    /// Notes what the institution noted with the order.
+    pub fn with_metadata(mut self, order: &OrderState) -> Self {
+        self.metadata = order
+            .order()
+            .map(|order| metadata::write_impersonal(&order.metadata))
+            .unwrap_or_default();
         self
     }
 

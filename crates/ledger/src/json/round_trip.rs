@@ -1,7 +1,12 @@
 //! Whatever is accepted is read again as what it was, once it is written.
 
 use jiff::Timestamp;
-use proptest::{collection::vec, option, prelude::*, strategy::ValueTree};
+use proptest::{
+    collection::{btree_map, vec},
+    option,
+    prelude::*,
+    strategy::ValueTree,
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::*;
@@ -171,6 +176,15 @@ fn amount() -> BoxedStrategy<AmountJson> {
         .boxed()
 }
 
+fn metadata() -> BoxedStrategy<MetadataJson> {
+    let value =
+        (text::<500>(), option::of(any::<bool>())).prop_map(|(value, personal)| match personal {
+            None => MetadatumJson::Value(value),
+            Some(personal) => MetadatumJson::Marked(MarkedJson { value, personal }),
+        });
+    btree_map("[a-z_.-]{1,40}", value, 0..3).boxed()
+}
+
 fn order() -> BoxedStrategy<OrderJson> {
     let status = (0..SetStatus::ALL.len(), text::<140>()).prop_map(|(status, reference)| {
         let status = SetStatus::ALL[status];
@@ -192,15 +206,16 @@ fn order() -> BoxedStrategy<OrderJson> {
         (
             option::of(any_time()),
             option::of(any_time()),
-            option::of(any_time()),
+            option::weighted(0.2, any_time()),
         ),
         customer,
         option::of(status),
         (any::<bool>(), any::<bool>()),
         (
             vec(line(), 1..3),
-            vec(amount(), 0..2),
+            prop_oneof![3 => Just(vec![]), 1 => vec(amount(), 1..3)],
             vec(property(), 0..2),
+            metadata(),
         ),
     )
         .prop_map(
@@ -227,6 +242,7 @@ fn order() -> BoxedStrategy<OrderJson> {
                     lines: parts.0,
                     amounts: parts.1,
                     properties: parts.2,
+                    metadata: parts.3,
                 }
             },
         )
@@ -329,6 +345,7 @@ fn event() -> BoxedStrategy<Event> {
                 total_amount_due: rest.0,
                 status: rest.1,
                 refund_reference: rest.2,
+                metadata: MetadataJson::new(),
             },
         );
     let order_events = [

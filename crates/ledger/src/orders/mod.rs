@@ -82,7 +82,9 @@ pub enum RegisterError<E = Infallible> {
     #[error(transparent)]
     Refused(#[from] ChangeRefused),
     /// Another order has a key that payers would confuse with this one.
-    #[error("the order key {0} exists already and differs only in what payers do not see: case, spaces, dashes, invisible characters, or letters of another alphabet that look the same")]
+    #[error(
+        "the order key {0} exists already and differs only in what payers do not see: case, spaces, dashes, invisible characters, or letters of another alphabet that look the same"
+    )]
     KeyTaken(OrderKey),
     /// The precondition does not hold.
     #[error("the order has changed, or exists already")]

@@ -39,7 +39,7 @@ pub(super) struct OrderAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     payments_url: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<FieldError>,
+    pub(super) warnings: Vec<FieldError>,
 }
 
 /// What is due from one day to another, if nothing more is paid.

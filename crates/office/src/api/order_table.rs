@@ -5,12 +5,12 @@ use super::{
     sheet::{Row, Sheet},
 };
 use crate::json::{
-    AccountJson, AmountJson, EachLanguage, FieldError, LineJson, LocalizedJson, OrderJson,
-    PropertyJson,
+    AccountJson, AmountJson, EachLanguage, FieldError, LineJson, LocalizedJson, MetadataJson,
+    OrderJson, PropertyJson,
 };
 
 /// The columns that make an order.
-const MEMBERS: [&str; 29] = [
+const MEMBERS: [&str; 30] = [
     "service_id",
     "order_key",
     "status",
@@ -37,10 +37,11 @@ const MEMBERS: [&str; 29] = [
     "bank_fiscal_code",
     "beneficiary_name",
     "configuration_code",
-    // What has no place in columns: several lines, amounts by day, and properties, in JSON.
+    // What has no place in columns: several lines, amounts by day, properties and metadata, in JSON.
     "lines",
     "amounts",
     "properties",
+    "metadata",
 ];
 /// The columns that follow from payments, dates and the journal: written only.
 const DERIVED: [&str; 4] = ["state", "amount_paid", "amount_left", "registered_at"];
@@ -143,6 +144,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<OrderJson, Vec<FieldError>> {
     };
     let amounts = json::<Vec<AmountJson>>(row, "amounts", &mut errors);
     let properties = json::<Vec<PropertyJson>>(row, "properties", &mut errors);
+    let metadata = json::<MetadataJson>(row, "metadata", &mut errors);
     let order = OrderJson {
         service_id: text("service_id"),
         order_key: text("order_key"),
@@ -162,6 +164,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<OrderJson, Vec<FieldError>> {
         lines,
         amounts: amounts.unwrap_or_default(),
         properties: properties.unwrap_or_default(),
+        metadata: metadata.unwrap_or_default(),
     };
     if row.is_too_long() {
         errors.push(FieldError::new(
@@ -239,6 +242,10 @@ pub(super) fn cells(order: OrderJson, derived: [String; 4]) -> Result<Vec<String
         in_json(&lines)?,
         in_json(&order.amounts)?,
         in_json(&order.properties)?,
+        match order.metadata.is_empty() {
+            true => String::new(),
+            false => serde_json::to_string(&order.metadata).map_err(Problem::internal)?,
+        },
     ];
     cells.extend(derived);
     Ok(cells)

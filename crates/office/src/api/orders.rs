@@ -12,7 +12,7 @@ use super::{
     query::Query,
 };
 use crate::{
-    domain::{Order, OrderKey, OrderState, ServiceId},
+    domain::{ChangeRefused, Order, OrderKey, OrderState, ServiceId},
     json::{FieldError, OrderJson},
     store::{CreateError, Platform, Precondition, RegisterError, Registered, StoredOrder},
 };
@@ -42,17 +42,24 @@ pub async fn put<P: Platform>(
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
     let json: OrderJson = read_object(body)?;
-    change(call, service, key, |state| {
-        accept(
-            call,
-            service,
-            key,
-            keeping_status(json.clone(), state),
-            state,
-        )
-    })
-    .await
+    let is_silent = json.status.is_none();
+    let warn = |state: &OrderState| {
+        let order = state.order().filter(|_| is_silent)?;
+        let status = order.set_status?.as_str();
+        let how = if state.can_be_reopened() { REOPEN } else { "" };
+        let detail =
+            format!("stays {status}: it was set, and a PUT that leaves it out keeps it.{how}");
+        Some(FieldError::new("status", detail))
+    };
+    let make = |state: &OrderState| {
+        let json = keeping_status(json.clone(), state);
+        accept(call, service, key, json, state)
+    };
+    change_and_warn(call, service, key, make, warn).await
 }
+
+/// How a status that was set is taken back.
+const REOPEN: &str = r#" To reopen the order, send PATCH with {"status": null}."#;
 
 /// A document that says nothing of the status, with the status that was set.
 pub(super) fn keeping_status(mut json: OrderJson, state: &OrderState) -> OrderJson {
@@ -214,6 +221,17 @@ async fn change<P: Platform>(
     key: &OrderKey,
     change: impl Fn(&OrderState) -> Result<Order, Problem>,
 ) -> Result<Response<Bytes>, Problem> {
+    change_and_warn(call, service, key, change, |_| None).await
+}
+
+/// The same, with a warning about what the order is then.
+async fn change_and_warn<P: Platform>(
+    call: &Call<'_, P>,
+    service: &ServiceId,
+    key: &OrderKey,
+    change: impl Fn(&OrderState) -> Result<Order, Problem>,
+    warn: impl Fn(&OrderState) -> Option<FieldError>,
+) -> Result<Response<Bytes>, Problem> {
     if call.config.service(service).is_none() {
         return Err(not_served());
     }
@@ -229,7 +247,7 @@ async fn change<P: Platform>(
         Registered::Amended | Registered::Unchanged => StatusCode::OK,
     };
     match call.store.orders().get(service, key).await? {
-        Some(stored) => describe(call, status, &stored),
+        Some(stored) => describe_with(call, status, &stored, warn(&stored.state)),
         None => Err(Problem::internal("a registered order is not there")),
     }
 }
@@ -259,10 +277,20 @@ pub(super) fn no_such_order() -> Problem {
 pub(super) fn not_changed(error: RegisterError<Problem>) -> Problem {
     match error {
         RegisterError::Unfit(problem) => problem,
-        RegisterError::Refused(refused) => Problem::new(
-            StatusCode::CONFLICT,
-            format!("The order is not changed: {refused}."),
-        ),
+        RegisterError::Refused(refused) => {
+            let can_be_reopened = matches!(
+                refused,
+                ChangeRefused::Settled {
+                    can_be_reopened: true,
+                    ..
+                }
+            );
+            let how = if can_be_reopened { REOPEN } else { "" };
+            Problem::new(
+                StatusCode::CONFLICT,
+                format!("The order is not changed: {refused}.{how}"),
+            )
+        }
         RegisterError::KeyTaken(_) => Problem::new(
             StatusCode::CONFLICT,
             format!("{error}: payers would confuse the two. Choose another key."),
@@ -344,7 +372,17 @@ fn describe<P: Platform>(
     status: StatusCode,
     stored: &StoredOrder,
 ) -> Result<Response<Bytes>, Problem> {
-    let answer = OrderAnswer::of(stored, call.store.now())?;
+    describe_with(call, status, stored, None)
+}
+
+fn describe_with<P: Platform>(
+    call: &Call<'_, P>,
+    status: StatusCode,
+    stored: &StoredOrder,
+    warning: Option<FieldError>,
+) -> Result<Response<Bytes>, Problem> {
+    let mut answer = OrderAnswer::of(stored, call.store.now())?;
+    answer.warnings.extend(warning);
     let mut response = json(status, &answer)?;
     let etag =
         HeaderValue::from_str(&format!("\"{}\"", stored.version)).map_err(Problem::internal)?;

@@ -13,7 +13,7 @@ use super::{Call, Problem, document::read_object, json, payments, reviews};
 use crate::{
     domain::{Confirmation, OrderKey, PaymentId, ServiceId, Text, time},
     json::{
-        FieldError, PaymentJson, PaymentLineJson, PaymentPropertyJson, ProposalJson,
+        FieldError, MetadataJson, PaymentJson, PaymentLineJson, PaymentPropertyJson, ProposalJson,
         VoidProposalJson,
     },
     store::{self, Decision, Platform, StoredOrder, StoredPayment, StoredProposal},
@@ -308,6 +308,7 @@ fn unsigned<P: Platform>(proposal: &ProposalJson, call: &Call<'_, P>) -> Payment
         manual: None,
         after_void: false,
         version: None,
+        metadata: MetadataJson::new(),
     }
 }
 

@@ -7,9 +7,9 @@ use mpay_door::CURSOR_GONE;
 use crate::{
     api::{orders::IDEMPOTENCY_KEY_MAX, reviews},
     domain::{
-        AccountDetails, CustomerType, LONGEST_TERM, LineId, Localized, OrderFields, OrderKey,
-        OrderStatus, PROPERTY_TYPES, PaymentId, Property, Review, ServiceId, SetStatus, Text,
-        TextError,
+        AccountDetails, CustomerType, LONGEST_TERM, LineId, Localized, Metadatum, OrderFields,
+        OrderKey, OrderStatus, PROPERTY_TYPES, PaymentId, Property, Review, ServiceId, SetStatus,
+        Text, TextError,
     },
 };
 
@@ -209,6 +209,11 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
             Some(amount()),
         ),
         ("Amount", "add" | "add_per_day" | "at_most") => ("", Some(amount())),
+        ("Marked", "value") => (
+            "The value.",
+            Some(text(max(|pair: &Metadatum| &pair.value))),
+        ),
+        ("Marked", "personal") => ("", None),
         ("PeriodAnswer", "from") => ("The first day; today for what holds now.", Some(day())),
         ("PeriodAnswer", "until") => ("", Some(day())),
         ("PeriodAnswer", "amount_due") => ("What is due on the first day.", Some(amount())),
@@ -348,6 +353,10 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
         ),
         "amounts" => (
             "What lines ask on some days instead of their own amounts, or beside them.",
+            None,
+        ),
+        "metadata" => (
+            "For the institution alone: neither MPay nor payers ever see it. At most 20 pairs; a name has at most 40 letters, digits, `_`, `-` and `.`.",
             None,
         ),
         "amount_validity" => (
@@ -575,6 +584,36 @@ pub fn parameters() -> Map<String, Value> {
             "query",
             "Only what has an open flag: any, or this one.",
             words(["open"].into_iter().chain(review_names())),
+        ),
+        (
+            "customer_id",
+            "query",
+            "Only orders of this IDNP or IDNO.",
+            text(max(|order: &OrderFields| &order.customer_id)),
+        ),
+        (
+            "metadata",
+            "query",
+            "Only orders with this pair of metadata: its name, a colon and its value.",
+            json!({"type": "string", "pattern": "^[^:]+:.+$", "examples": ["cost_centre:4512"]}),
+        ),
+        (
+            "amount_due",
+            "query",
+            "Only orders that ask this today, or of which this is due.",
+            amount(),
+        ),
+        (
+            "due_from",
+            "query",
+            "Only orders with this due date or a later one; a date means its beginning.",
+            lenient_time(),
+        ),
+        (
+            "due_to",
+            "query",
+            "Only orders with this due date or an earlier one; a date means its last second.",
+            lenient_time(),
         ),
         (
             "registered_from",

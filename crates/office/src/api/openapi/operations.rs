@@ -312,7 +312,7 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
     let operation = match (method, path) {
         ("GET", "orders") => Operation::new("orders", "listOrders", "Orders, the newest registration first")
             .describe("Go on with `cursor` = `next` until there is none, also where a page is empty.")
-            .takes(["cursor", "limit", "status", "review", "registered_from", "registered_to", "service_id"])
+            .takes(["cursor", "limit", "status", "review", "registered_from", "registered_to", "service_id", "customer_id", "metadata", "amount_due", "due_from", "due_to"])
             .answers(200, "A page.", as_json(schemas.answer::<RegisterAnswer<'static>>())),
         ("POST", "orders") => {
             let mut order = example();
@@ -352,7 +352,7 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
                 .fails([413, 415, 422])
         }
         ("GET", "orders/export") => Operation::new("orders", "exportOrders", "Orders, as they can be imported")
-            .takes(["export_format", "separator", "cursor", "export_limit", "status", "review", "registered_from", "registered_to", "service_id"])
+            .takes(["export_format", "separator", "cursor", "export_limit", "status", "review", "registered_from", "registered_to", "service_id", "customer_id", "metadata", "amount_due", "due_from", "due_to"])
             .answers(200, "The orders; the schema is that of a line.", json!({
                 "text/csv": {"schema": {"type": "string"}},
                 "application/x-ndjson": {"schema": schemas.request::<OrderJson>()}
