@@ -7,7 +7,7 @@ mod public_url;
 mod tests;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 use mpay_door::{
@@ -22,7 +22,8 @@ pub use mpay_door::config::Service;
 
 /// Of the variables those that MPay's calls do not need. A mistake in one of them switches off what
 /// it is for, and nothing else.
-pub const OPTIONAL: [&str; 5] = [
+pub const OPTIONAL: [&str; 6] = [
+    "amount_validity",
     "max_silence",
     "public_url",
     "webhook_origin",
@@ -51,6 +52,8 @@ pub struct Config {
     pub policy: Policy,
     /// What GetOrderDetails answers for an order that does not exist.
     pub unknown_order: UnknownOrder,
+    /// For how long MPay may go on showing an amount that it was told.
+    pub amount_validity: Duration,
     /// Address of this provider for the WSDL.
     pub public_url: Option<String>,
     /// Who is told, and of what.
@@ -82,6 +85,7 @@ pub struct Memory {
 impl Configuration for Config {
     const VARIABLES: &'static [&'static str] = &[
         "accept_sha1",
+        "amount_validity",
         "bank_account",
         "bank_code",
         "bank_fiscal_code",
@@ -117,6 +121,11 @@ impl Configuration for Config {
         let accept_sha1 = reader.word("accept_sha1", true, &[("true", true), ("false", false)]);
         let clock_skew = reader.seconds("clock_skew", 120, 600);
         let max_age = reader.seconds("max_message_age", 1800, 86_400);
+        let amount_validity = match reader.seconds("amount_validity", 3600, 86_400) {
+            // Then only the amounts at the time of payment count.
+            _ if reader.is_wrong(&["amount_validity"]) => Duration::ZERO,
+            validity => validity,
+        };
         let unknown_order = reader.word(
             "unknown_order",
             UnknownOrder::Fault,
@@ -140,6 +149,7 @@ impl Configuration for Config {
                     max_age,
                 },
                 unknown_order,
+                amount_validity,
                 public_url,
                 notification,
                 off: reader.errors,

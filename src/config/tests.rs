@@ -124,6 +124,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
     let on = |config: &Config| {
         let mut on = Vec::new();
         for (name, there) in [
+            ("amount_validity", !config.amount_validity.is_zero()),
             ("max_silence", config.notification.max_silence.is_some()),
             ("public_url", config.public_url.is_some()),
             ("webhook", config.notification.webhook.is_some()),
@@ -134,7 +135,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
         }
         on
     };
-    assert_eq!(on(&Config::read(&whole()).unwrap()).len(), 3);
+    assert_eq!(on(&Config::read(&whole()).unwrap()).len(), 4);
     for name in OPTIONAL {
         let feature = if name.starts_with("webhook") {
             "webhook"
@@ -148,7 +149,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
         for variables in [wrong, unread] {
             let config = Config::read(&variables).unwrap();
             let left = on(&config);
-            assert_eq!(left.len(), 2, "{name}: {left:?}");
+            assert_eq!(left.len(), 3, "{name}: {left:?}");
             assert!(!left.contains(&feature), "{name}: {left:?}");
             let named: Vec<_> = config.off().iter().map(|error| error.variable).collect();
             assert_eq!(named, [name]);

@@ -85,10 +85,14 @@ async fn confirm<P: Platform>(
     let order = call
         .store
         .orders()
-        .get(&claim.service_id, &claim.order_key)
+        .find(&claim.service_id, &claim.order_key)
         .await?
         .ok_or_else(Fault::unknown_order)?;
-    let confirmation = claim.confirmation?;
+    let mut confirmation = claim.confirmation?;
+    if let Some(order) = order.state.order() {
+        // A payer may have spelt it otherwise; it is kept as the institution registered it.
+        confirmation.order_key = order.order_key.clone();
+    }
     order.state.check_payment(&confirmation).map_err(misfit)?;
 
     let evidence = evidence(call, claim.payment_id.as_str(), content, "accepted").await?;
@@ -96,7 +100,9 @@ async fn confirm<P: Platform>(
         after_void: known.is_some_and(|known| known.after_void),
         ..record(call, &confirmation, &evidence)
     }
-    .to_accounts_of(&order.state, service.account.as_ref());
+    .to_accounts_of(&order.state, service.account.as_ref())
+    .with_metadata(&order.state)
+    .with_validity(&order.state, call.config.amount_validity);
     // Signed before it is true, so that it can be kept with the payment; sent only once it is.
     let signed = call.sign(&confirmed());
     let answer = signed.as_ref().map(String::as_bytes);

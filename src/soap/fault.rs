@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use wsse::{Content, EnvelopeError, Writer};
 
-use mpay_ledger::StoreError;
+use jiff::Timestamp;
+use mpay_ledger::{StoreError, domain::time};
 
 /// `faultcode`: MPay's codes stand without prefix, those of SOAP 1.1 (section 4.4.1) with one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,20 @@ pub enum FaultCode {
 }
 
 impl FaultCode {
+    /// What is wrong, in Romanian.
+    fn in_romanian(self) -> &'static str {
+        match self {
+            Self::Client | Self::MustUnderstand | Self::VersionMismatch => {
+                "Mesajul nu este un mesaj SOAP acceptat."
+            }
+            Self::InternalError => "Furnizorul nu poate răspunde acum. Încercați din nou.",
+            Self::AuthenticationFailed => "Mesajul nu a putut fi autentificat.",
+            Self::InvalidParameter => "Un parametru lipsește sau este greșit.",
+            Self::UnknownService => "Serviciul nu este deservit aici.",
+            Self::UnknownOrder => "Serviciul nu are nicio comandă cu acest număr.",
+        }
+    }
+
     /// The code as it is written.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -49,6 +64,8 @@ pub struct Fault {
     /// The code.
     pub code: FaultCode,
     reason: Cow<'static, str>,
+    /// The same in Romanian, or as much of it as a payer needs.
+    romanian: Cow<'static, str>,
     cause: Option<String>,
 }
 
@@ -57,6 +74,7 @@ impl Fault {
         Self {
             code,
             reason: reason.into(),
+            romanian: code.in_romanian().into(),
             cause: None,
         }
     }
@@ -108,6 +126,18 @@ impl Fault {
         )
     }
 
+    /// The order is there, and cannot be paid yet.
+    pub fn not_payable_before(opens_at: Timestamp) -> Self {
+        let from = time::format_start(opens_at);
+        Self {
+            romanian: format!("Comanda poate fi plătită începând cu {from}.").into(),
+            ..Self::new(
+                FaultCode::UnknownOrder,
+                format!("The order can be paid from {from} on."),
+            )
+        }
+    }
+
     /// What is not a SOAP 1.1 message. The caller is unknown, so the text is one of a fixed set
     /// and repeats nothing of the message.
     pub fn of_envelope(error: &EnvelopeError) -> Self {
@@ -147,13 +177,16 @@ impl Fault {
         self.cause.as_deref().unwrap_or(&self.reason)
     }
 
-    /// The `soap:Fault` element (SOAP 1.1, section 4.4; Basic Profile 1.1, R1004 and R1016).
+    /// The `soap:Fault` element (SOAP 1.1, section 4.4; Basic Profile 1.1, R1004 and R1016). Its text
+    /// is English, and then Romanian, as MPay's guide advises.
     pub fn encode(&self) -> Content {
         let mut xml = Writer::new();
         xml.start("soap:Fault");
         xml.element("faultcode", self.code.as_str());
         xml.start_with("faultstring", &[("xml:lang", "en")]);
         xml.text(&self.reason);
+        xml.text(" / ");
+        xml.text(&self.romanian);
         xml.end();
         xml.end();
         xml.finish()
@@ -177,7 +210,7 @@ mod tests {
     fn codes_of_mpay_are_unqualified_and_those_of_soap_are_not() {
         assert_eq!(
             Fault::unknown_order().encode().as_str(),
-            "<soap:Fault><faultcode>UnknownOrder</faultcode><faultstring xml:lang=\"en\">The service has no order with this OrderKey.</faultstring></soap:Fault>"
+            "<soap:Fault><faultcode>UnknownOrder</faultcode><faultstring xml:lang=\"en\">The service has no order with this OrderKey. / Serviciul nu are nicio comandă cu acest număr.</faultstring></soap:Fault>"
         );
         assert!(
             Fault::client("x")

@@ -1,11 +1,15 @@
 //! `GetOrderDetails`: what is there to be paid.
 
+use jiff::Timestamp;
 use wsse::{Content, Element, Writer};
 
 use super::{Call, Fault, NAMESPACE, member::Structure};
 use mpay_ledger::{
     Platform, StoredOrder,
-    domain::{Language, Line, Money, Order, OrderKey, PaymentAccount, Property, ServiceId, time},
+    domain::{
+        Language, Line, Money, Order, OrderKey, OrderStatus, PaymentAccount, Property, ServiceId,
+        time,
+    },
 };
 
 use crate::config::{Service, UnknownOrder};
@@ -22,10 +26,12 @@ pub async fn answer<P: Platform>(
     let order = call
         .store
         .orders()
-        .get(&query.service_id, &query.order_key)
+        .find(&query.service_id, &query.order_key)
         .await?;
+    let opens_at = order.as_ref().and_then(|order| opens_at(call, order));
+    let order = order.filter(|_| opens_at.is_none());
     if order.is_none() && call.config.unknown_order == UnknownOrder::Fault {
-        return Err(Fault::unknown_order());
+        return Err(opens_at.map_or_else(Fault::unknown_order, Fault::not_payable_before));
     }
     let mut xml = Writer::new();
     xml.start_in("GetOrderDetailsResponse", NAMESPACE);
@@ -34,6 +40,15 @@ pub async fn answer<P: Platform>(
         encode(&mut xml, call, service, order, query.language)?;
     }
     Ok(xml.finish())
+}
+
+/// When an order can be paid for the first time, if that is still to come and nothing else is to be
+/// said of it: no status of the contract says that it cannot be paid yet.
+fn opens_at<P: Platform>(call: &Call<'_, P>, stored: &StoredOrder) -> Option<Timestamp> {
+    let now = call.store.now();
+    let opens_at = stored.state.opens_at(now)?;
+    let status = stored.state.status(now);
+    matches!(status, OrderStatus::Active | OrderStatus::PartiallyPaid).then_some(opens_at)
 }
 
 /// `OrderDetailsQuery`.
@@ -68,7 +83,8 @@ fn encode<P: Platform>(
     let Some(order) = stored.state.order() else {
         return Ok(());
     };
-    let lines = stored.state.lines_due();
+    let now = call.store.now();
+    let lines = stored.state.lines_due(now);
     let flags = Flags::of(order);
     xml.start("OrderDetails");
     flags.encode(xml);
@@ -113,8 +129,11 @@ fn encode<P: Platform>(
     encode_properties(xml, &order.properties, language);
     xml.element("Reason", order.reason.get(language));
     xml.element("ServiceID", order.service_id.as_str());
-    xml.element("Status", stored.state.status(call.store.now()).as_str());
-    let total = stored.state.amount_due().map(|amount| amount.to_string());
+    xml.element("Status", stored.state.status(now).as_str());
+    let total = stored
+        .state
+        .amount_due(now)
+        .map(|amount| amount.to_string());
     optional(xml, "TotalAmountDue", total.as_deref());
     xml.end();
     Ok(())
@@ -144,14 +163,13 @@ fn encode_line(
 
 fn encode_account(xml: &mut Writer, account: &PaymentAccount) {
     xml.start("DestinationAccount");
-    xml.element("BankAccount", account.bank_account.as_str());
-    xml.element("BankCode", account.bank_code.as_str());
-    xml.element("BankFiscalCode", account.bank_fiscal_code.as_str());
-    xml.element("BeneficiaryName", account.beneficiary_name.as_str());
-    let code = account
-        .configuration_code
-        .as_ref()
-        .map(|code| code.as_str());
+    if let Some(details) = account.details() {
+        xml.element("BankAccount", details.bank_account.as_str());
+        xml.element("BankCode", details.bank_code.as_str());
+        xml.element("BankFiscalCode", details.bank_fiscal_code.as_str());
+        xml.element("BeneficiaryName", details.beneficiary_name.as_str());
+    }
+    let code = account.configuration_code().map(|code| code.as_str());
     optional(xml, "ConfigurationCode", code);
     xml.end();
 }

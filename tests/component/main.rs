@@ -1,5 +1,6 @@
 //! The component itself, built for Wasm and served by the embedded host, over HTTP.
 
+mod amounts;
 mod api;
 mod books;
 mod browser;

@@ -29,7 +29,8 @@ fn refused(provider: &Provider, what: &str, message: &str) {
     let fault = provider.fault(&exchange);
     assert_eq!(fault.code, "AuthenticationFailed", "{what}");
     assert_eq!(
-        fault.reason, "The message could not be authenticated.",
+        fault.reason,
+        "The message could not be authenticated. / Mesajul nu a putut fi autentificat.",
         "{what}"
     );
 }

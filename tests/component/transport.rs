@@ -127,7 +127,10 @@ fn what_is_no_soap_message_gets_a_signed_fault_that_says_why() {
     let fault = provider.fault(&provider.post(b"<a>\xff</a>"));
     assert_eq!(
         (fault.code.as_str(), fault.reason.as_str()),
-        ("soap:Client", "The message is not UTF-8.")
+        (
+            "soap:Client",
+            "The message is not UTF-8. / Mesajul nu este un mesaj SOAP acceptat."
+        )
     );
 }
 

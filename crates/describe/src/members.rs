@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 use mpay_door::CURSOR_GONE;
 
 use mpay_ledger::domain::{
-    CustomerType, LineId, Localized, OrderFields, OrderKey, OrderStatus, PROPERTY_TYPES,
-    PaymentAccount, PaymentId, Property, Review, ServiceId, SetStatus, Text, TextError,
+    AccountDetails, CustomerType, LONGEST_TERM, LineId, Localized, Metadatum, OrderFields,
+    OrderKey, OrderStatus, PROPERTY_TYPES, PaymentId, Property, Review, ServiceId, SetStatus, Text,
+    TextError,
 };
 use mpay_office::{
     access::MAX_NAME,
@@ -118,6 +119,11 @@ fn lenient_time() -> Value {
     })
 }
 
+/// A day of Chişinău.
+fn day() -> Value {
+    json!({"type": "string", "format": "date", "examples": ["2026-12-31"]})
+}
+
 fn hexadecimal(digits: usize) -> Value {
     json!({"type": "string", "pattern": format!("^[0-9a-f]{{{digits}}}$")})
 }
@@ -194,6 +200,25 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
             "PaymentAnswer" | "OrderPaymentAnswer" | "Payment" | "PaymentLine" | "ProposedLine",
             "properties",
         ) => ("What the payer filled in and the instrument added.", None),
+        ("Amount", "from" | "until" | "after") => ("", Some(day())),
+        ("Amount", "working_days") => (
+            "",
+            Some(json!({"type": "integer", "minimum": 1, "maximum": LONGEST_TERM})),
+        ),
+        ("Amount", "amount_due") => (
+            "What the line asks instead of its own amount.",
+            Some(amount()),
+        ),
+        ("Amount", "add" | "add_per_day" | "at_most") => ("", Some(amount())),
+        ("Marked", "value") => (
+            "The value.",
+            Some(text(max(|pair: &Metadatum| &pair.value))),
+        ),
+        ("Marked", "personal") => ("", None),
+        ("PeriodAnswer", "from") => ("The first day; today for what holds now.", Some(day())),
+        ("PeriodAnswer", "until") => ("", Some(day())),
+        ("PeriodAnswer", "amount_due") => ("What is due on the first day.", Some(amount())),
+        ("PeriodAnswer", "more_per_day") => ("", Some(amount())),
         ("PaymentAnswer" | "OrderPaymentAnswer" | "Payment", "lines") => {
             ("What was paid of each line.", None)
         }
@@ -205,6 +230,7 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
             Some(balance()),
         ),
         ("PaidLine", "void") => ("", None),
+        ("ClosedAnswer", "recorded") => ("", None),
         ("Void", "recorded" | "void_proposal" | "lines") => ("", None),
         ("VoidProposal" | "Void", "proposal") => ("", None),
         ("VoidedAnswer", "at") => ("When it was voided.", Some(time())),
@@ -321,6 +347,22 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
             "After it the order is `Expired`. Leave it out for a bill that stays payable.",
             Some(lenient_time()),
         ),
+        "payable_from" => (
+            "Before it the order cannot be paid, and MPay is told that it does not know it.",
+            Some(lenient_time()),
+        ),
+        "amounts" => (
+            "What lines ask on some days instead of their own amounts, or beside them.",
+            None,
+        ),
+        "metadata" => (
+            "For the institution alone: neither MPay nor payers ever see it. At most 20 pairs; a name has at most 40 letters, digits, `_`, `-` and `.`.",
+            None,
+        ),
+        "amount_validity" => (
+            "",
+            Some(json!({"type": "integer", "minimum": 0, "maximum": 86_400})),
+        ),
         "customer_type" => (
             "Who is to pay.",
             Some(words(CustomerType::ALL.map(CustomerType::as_str))),
@@ -349,23 +391,23 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
         "bank_account" => ("IBAN, with check digits that fit.", Some(iban())),
         "bank_code" => (
             "BIC of the bank, such as `TREZMD2X`.",
-            Some(text(max(|account: &PaymentAccount| &account.bank_code))),
+            Some(text(max(|account: &AccountDetails| &account.bank_code))),
         ),
         "bank_fiscal_code" => (
             "IDNO of the beneficiary.",
-            Some(text(max(|account: &PaymentAccount| {
+            Some(text(max(|account: &AccountDetails| {
                 &account.bank_fiscal_code
             }))),
         ),
         "beneficiary_name" => (
             "Who is paid.",
-            Some(text(max(|account: &PaymentAccount| {
+            Some(text(max(|account: &AccountDetails| {
                 &account.beneficiary_name
             }))),
         ),
         "configuration_code" => (
             "MPay's name for an account that it has on file.",
-            Some(text(max(|account: &PaymentAccount| {
+            Some(text(max(|account: &AccountDetails| {
                 &account.configuration_code
             }))),
         ),
@@ -539,6 +581,36 @@ pub fn parameters() -> Map<String, Value> {
             "query",
             "Only what has an open flag: any, or this one.",
             words(["open"].into_iter().chain(review_names())),
+        ),
+        (
+            "customer_id",
+            "query",
+            "Only orders of this IDNP or IDNO.",
+            text(max(|order: &OrderFields| &order.customer_id)),
+        ),
+        (
+            "metadata",
+            "query",
+            "Only orders with this pair of metadata: its name, a colon and its value.",
+            json!({"type": "string", "pattern": "^[^:]+:.+$", "examples": ["cost_centre:4512"]}),
+        ),
+        (
+            "amount_due",
+            "query",
+            "Only orders that ask this today, or of which this is due.",
+            amount(),
+        ),
+        (
+            "due_from",
+            "query",
+            "Only orders with this due date or a later one; a date means its beginning.",
+            lenient_time(),
+        ),
+        (
+            "due_to",
+            "query",
+            "Only orders with this due date or an earlier one; a date means its last second.",
+            lenient_time(),
         ),
         (
             "registered_from",

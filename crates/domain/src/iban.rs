@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::look_alike::latin_capital;
+
 /// Why a text is not an IBAN that MPay can carry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -9,6 +11,14 @@ pub enum IbanError {
     /// Not two letters, two digits, and then letters and digits.
     #[error("must be an IBAN such as MD24AG000225100013104168")]
     NotAnIban,
+    /// A letter of another script that looks like a Latin one.
+    #[error("has the letter {letter} (U+{code:04X}) of another script where a Latin {latin} belongs", code = u32::from(*letter))]
+    OtherScript {
+        /// The letter.
+        letter: char,
+        /// The Latin letter that it looks like.
+        latin: char,
+    },
     /// Another length than its country's, or than any IBAN's that MPay can carry.
     #[error("has {length} characters, an IBAN of {country} has {expected}")]
     Length {
@@ -37,6 +47,12 @@ impl Iban {
     /// # Errors
     /// [`IbanError`] for another form, a wrong length or check digits that do not fit.
     pub fn parse(text: &str) -> Result<Self, IbanError> {
+        let other = text
+            .chars()
+            .find_map(|letter| Some((letter, latin_capital(letter)?)));
+        if let Some((letter, latin)) = other {
+            return Err(IbanError::OtherScript { letter, latin });
+        }
         let iban: String = text
             .chars()
             .filter(|c| *c != ' ')
@@ -127,6 +143,24 @@ mod tests {
             let wrong = String::from_utf8(wrong).unwrap();
             assert_eq!(Iban::parse(&wrong).is_ok(), wrong == right, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_letter_of_another_script_is_named() {
+        for (text, letter, latin) in [
+            ("МD24AG000225100013104168", 'М', 'M'),
+            ("MD24аG000225100013104168", 'а', 'A'),
+            ("MD24ΑG000225100013104168", 'Α', 'A'),
+        ] {
+            let error = Iban::parse(text).unwrap_err();
+            assert_eq!(error, IbanError::OtherScript { letter, latin });
+        }
+        assert_eq!(
+            Iban::parse("МD24AG000225100013104168")
+                .unwrap_err()
+                .to_string(),
+            "has the letter М (U+041C) of another script where a Latin M belongs"
+        );
     }
 
     #[test]

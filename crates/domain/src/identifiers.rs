@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Text, TextError};
+use super::{Text, TextError, folded};
 
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident) => {
@@ -64,15 +64,10 @@ impl OrderKey {
         Self(Text::of_digits(digits))
     }
 
-    /// What two keys must not have in common: the key without white space, in lower case.
-    ///
-    /// Payers type keys at terminals, so keys that differ only in this way would be confused.
+    /// What two keys must not have in common ([`folded`]): payers type keys at terminals, and keys
+    /// that differ only in what is folded would be confused.
     pub fn folded(&self) -> String {
-        self.as_str()
-            .chars()
-            .filter(|c| !c.is_whitespace())
-            .flat_map(char::to_lowercase)
-            .collect()
+        folded(self.as_str())
     }
 }
 

@@ -10,11 +10,13 @@
 )]
 
 mod account;
+mod amounts;
 mod currency;
 mod generated_key;
 mod iban;
 mod identifiers;
 mod life;
+mod look_alike;
 mod money;
 mod order;
 mod payment;
@@ -23,18 +25,27 @@ mod state_identifier;
 mod summary;
 mod text;
 pub mod time;
+mod working_days;
 
-pub use account::PaymentAccount;
+pub use account::{AccountDetails, PaymentAccount};
+pub use amounts::{AmountChange, AmountError, DatedAmount, Period, Term};
 pub use currency::{Currency, CurrencyError};
 pub use iban::{Iban, IbanError};
 pub use identifiers::{LineId, OrderKey, PaymentId, ServiceId};
 pub use life::ChangeRefused;
+pub use look_alike::{folded, invisible};
 pub use money::{Money, MoneyError};
 pub use order::{
-    CustomerType, Line, Order, OrderError, OrderFields, PROPERTY_TYPES, Property, SetStatus,
+    AMOUNTS_MAX, CustomerType, Line, METADATA_MAX, Metadatum, Order, OrderError, OrderFields,
+    PROPERTY_TYPES, Property, SetStatus,
 };
-pub use payment::{Confirmation, ConfirmationLine, ConfirmationProperty, ContentDigest, Misfit};
+pub use payment::{
+    Confirmation, ConfirmationLine, ConfirmationProperty, ContentDigest, Misfit, Receipt,
+};
 pub use state::{ClosedReview, LineDue, OrderState, OrderStatus, RecordedPayment, Review, Voided};
 pub use state_identifier::{StateIdentifierDoubt, check_state_identifier};
-pub use summary::{OpenedReview, OrderSummary, Paid, Shape, SummaryFields, VoidEffect};
+pub use summary::{
+    Judgement, LatestPayment, OpenedReview, OrderSummary, Paid, Shape, SummaryFields, VoidEffect,
+};
 pub use text::{Language, Localized, Text, TextError, steers_display};
+pub use working_days::{LONGEST_TERM, NoDay, WorkingDays};

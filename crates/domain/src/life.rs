@@ -27,6 +27,8 @@ pub enum ChangeRefused {
         status: &'static str,
         /// What is allowed, as a sentence.
         allowed: String,
+        /// Whether the status was set, and can be taken back.
+        can_be_reopened: bool,
     },
     /// What was paid would be counted in another currency.
     #[error("its currency stays {currency}, in which a part of it is paid already")]
@@ -71,6 +73,12 @@ impl OrderSummary {
             .is_none_or(|status| status != SetStatus::Refunded)
     }
 
+    /// Whether it has a status that was set and may be taken back.
+    pub fn can_be_reopened(&self) -> bool {
+        let order = self.order();
+        order.is_some_and(|order| order.set_status.is_some()) && self.may_take_back()
+    }
+
     /// Judges a new version at the time `now`.
     ///
     /// # Errors
@@ -108,6 +116,7 @@ impl OrderSummary {
             return Err(ChangeRefused::Settled {
                 status: status.as_str(),
                 allowed: self.sentence(&allowed),
+                can_be_reopened: self.can_be_reopened(),
             });
         }
         // What is paid in another currency than the order's counts for nothing yet.
@@ -121,10 +130,7 @@ impl OrderSummary {
 
     fn sentence(&self, allowed: &[SetStatus]) -> String {
         let words: Vec<_> = allowed.iter().map(|status| status.as_str()).collect();
-        let set = self
-            .order()
-            .is_some_and(|order| order.set_status.is_some() && self.may_take_back());
-        match (words.is_empty(), set) {
+        match (words.is_empty(), self.can_be_reopened()) {
             (true, false) => "Its status stays".to_owned(),
             (true, true) => "Its status can be taken back".to_owned(),
             (false, false) => format!("Its status can be set to {}", words.join(" or ")),
@@ -141,7 +147,7 @@ mod tests {
     use super::*;
     use crate::{
         Confirmation, ConfirmationLine, Currency, Line, LineId, Localized, Money, OrderKey,
-        OrderState, PaymentId, ServiceId, Text, time,
+        OrderState, PaymentId, Receipt, ServiceId, Text, time,
     };
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -176,12 +182,15 @@ mod tests {
             reason,
             issued_at: None,
             due_date: due_date.map(|date| time::parse(date).unwrap()),
+            payable_from: None,
             customer_type: None,
             customer_id: None,
             customer_name: None,
             allow_partial_payments: false,
             allow_advance_payments: false,
+            amounts: vec![],
             properties: vec![],
+            metadata: vec![],
             set_status: status,
             refund_reference: (status == Some(SetStatus::Refunded)).then_some(refund),
         })
@@ -213,7 +222,7 @@ mod tests {
         let mut state = OrderState::default();
         state.amend(version("100", due_date, None));
         if let Some(amount) = paid {
-            state.pay(payment("P", amount), NOW);
+            state.pay(payment("P", amount), &Receipt::at(NOW));
         }
         if set.is_some() {
             state.amend(version("100", due_date, set));
@@ -291,7 +300,7 @@ mod tests {
     fn money_that_comes_after_a_refund_can_be_given_back_too() {
         let mut state = state(Some("100"), None, Some(SetStatus::Refunded));
         assert_eq!(state.allowed(NOW), []);
-        state.pay(payment("Q", "100"), NOW);
+        state.pay(payment("Q", "100"), &Receipt::at(NOW));
         assert_eq!(state.allowed(NOW), [SetStatus::Refunding]);
     }
 

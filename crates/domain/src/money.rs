@@ -90,6 +90,19 @@ impl Money {
         self.0 == 0
     }
 
+    /// So many times this amount.
+    pub fn times(self, count: u64) -> Self {
+        Self(self.0.saturating_mul(u128::from(count)))
+    }
+
+    /// How often `part` must be taken to reach this amount; never, for a part of nothing.
+    pub fn div_ceil(self, part: Self) -> u128 {
+        match part.0 {
+            0 => u128::MAX,
+            part => self.0.div_ceil(part),
+        }
+    }
+
     /// What is left of `self` once `other` is taken away; zero when that is more.
     pub fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))

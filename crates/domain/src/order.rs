@@ -4,7 +4,13 @@ use std::{collections::HashSet, ops::Deref};
 
 use jiff::Timestamp;
 
-use super::{Currency, LineId, Localized, Money, OrderKey, PaymentAccount, ServiceId, Text};
+use super::{
+    AmountError, Currency, DatedAmount, LineId, Localized, Money, OrderKey, PaymentAccount,
+    ServiceId, Text,
+};
+
+/// How many amounts an order may have that depend on the day.
+pub const AMOUNTS_MAX: usize = 100;
 
 /// `OrderProperty/Type` values known to MPay.
 pub const PROPERTY_TYPES: [&str; 7] = [
@@ -121,6 +127,20 @@ pub struct Line {
     pub properties: Vec<Property>,
 }
 
+/// A pair of an order's metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metadatum {
+    /// Its name: letters, digits, `_`, `-` and `.`.
+    pub name: Text<40>,
+    /// Its value.
+    pub value: Text<500>,
+    /// Whether it is of a person, so that an erasure takes it.
+    pub is_personal: bool,
+}
+
+/// How many pairs of metadata an order may have.
+pub const METADATA_MAX: usize = 20;
+
 /// The members of an [`Order`], each right in itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderFields {
@@ -136,6 +156,8 @@ pub struct OrderFields {
     pub issued_at: Option<Timestamp>,
     /// `DueDate`: after it the order is expired. Leave it out for a bill that stays payable.
     pub due_date: Option<Timestamp>,
+    /// When it can be paid for the first time; MPay is not told of it before.
+    pub payable_from: Option<Timestamp>,
     /// `CustomerType`.
     pub customer_type: Option<CustomerType>,
     /// `CustomerID`: IDNP or IDNO.
@@ -148,8 +170,13 @@ pub struct OrderFields {
     pub allow_advance_payments: bool,
     /// `Lines`.
     pub lines: Vec<Line>,
+    /// What is asked on some days instead of the lines' own amounts, or beside them.
+    pub amounts: Vec<DatedAmount>,
     /// `Properties`.
     pub properties: Vec<Property>,
+    /// What the institution notes for itself, in the order of the names. Neither MPay nor payers ever
+    /// see it.
+    pub metadata: Vec<Metadatum>,
     /// A status that the institution set.
     pub set_status: Option<SetStatus>,
     /// What the money that is given back is found by at the bank or the treasury.
@@ -182,6 +209,26 @@ pub enum OrderError {
         /// Position of the line, from 0.
         line: usize,
     },
+    /// Amount number `amount` (from 0) of those that depend on the day is wrong.
+    #[error("{error}")]
+    Amount {
+        /// Its position, from 0.
+        amount: usize,
+        /// What is wrong.
+        error: AmountError,
+    },
+    /// There are too many amounts that depend on the day.
+    #[error("are more than {AMOUNTS_MAX}")]
+    TooManyAmounts,
+    /// There is too much metadata.
+    #[error("has more than {METADATA_MAX} pairs")]
+    TooMuchMetadata,
+    /// On a day nothing is asked.
+    #[error("leave nothing to be paid on {0}")]
+    NothingDueOn(jiff::civil::Date),
+    /// It could never be paid.
+    #[error("is after due_date")]
+    NeverPayable,
     /// An unknown amount can only be paid in part or in advance.
     #[error(
         "is unknown, which needs allow_partial_payments or allow_advance_payments; else give every line its amount_due"
@@ -203,7 +250,8 @@ pub enum OrderError {
 /// `OrderDetails`: an order, whole and consistent.
 ///
 /// It has lines with distinct ids; their amounts are all known and positive, or all unknown, and
-/// then partial or advance payments are allowed.
+/// then partial or advance payments are allowed. An amount may be zero if another stands for it on
+/// some days; on every day something is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order(OrderFields);
 
@@ -236,7 +284,10 @@ impl Order {
             }
             match line.amount_due {
                 Some(amount) if amount.is_zero() => {
-                    errors.push(OrderError::NothingDue { line: position });
+                    let mut amounts = fields.amounts.iter();
+                    if !amounts.any(|amount| amount.line_id == line.line_id) {
+                        errors.push(OrderError::NothingDue { line: position });
+                    }
                 }
                 None if any_amount => errors.push(OrderError::AmountMissing { line: position }),
                 _ => {}
@@ -257,14 +308,56 @@ impl Order {
             Some(_) if !refund => errors.push(OrderError::NoRefund),
             _ => {}
         }
-        let order = Self(fields);
-        if order.total().is_some_and(|total| total > Money::MAX) {
-            errors.push(OrderError::TooLarge);
+        if let (Some(from), Some(due)) = (fields.payable_from, fields.due_date)
+            && from > due
+        {
+            errors.push(OrderError::NeverPayable);
         }
+        if fields.metadata.len() > METADATA_MAX {
+            errors.push(OrderError::TooMuchMetadata);
+        }
+        let order = Self(fields);
+        order.check_amounts(&mut errors);
         if errors.is_empty() {
             Ok(order)
         } else {
             Err(errors)
+        }
+    }
+
+    fn check_amounts(&self, errors: &mut Vec<OrderError>) {
+        let is_too_large = |total: Option<Money>| total.is_some_and(|total| total > Money::MAX);
+        if is_too_large(self.total()) {
+            errors.push(OrderError::TooLarge);
+        }
+        if self.amounts.len() > AMOUNTS_MAX {
+            errors.push(OrderError::TooManyAmounts);
+            return;
+        }
+        let before = errors.len();
+        for (position, amount) in self.amounts.iter().enumerate() {
+            let wrong = amount.errors(self, position).into_iter();
+            errors.extend(wrong.map(|error| OrderError::Amount {
+                amount: position,
+                error,
+            }));
+        }
+        if errors.len() > before {
+            return;
+        }
+        // Between its turns the total stays or grows, so they and the days before them are enough.
+        let turns = self.turns().into_iter();
+        let days = turns.flat_map(|turn| turn.yesterday().ok().into_iter().chain([turn]));
+        for day in days {
+            let total = self.total_on(day);
+            if total.is_some_and(Money::is_zero) {
+                errors.push(OrderError::NothingDueOn(day));
+                return;
+            }
+            if is_too_large(total) {
+                errors.push(OrderError::TooLarge);
+                return;
+            }
         }
     }
 
@@ -277,9 +370,20 @@ impl Order {
         })
     }
 
-    /// The sum of the lines before any payment; `None` while it is unknown.
+    /// The sum of the lines' own amounts before any payment; `None` while it is unknown. What they
+    /// ask on a day is [`Order::total_at`].
     pub fn total(&self) -> Option<Money> {
         self.lines.iter().map(|line| line.amount_due).sum()
+    }
+
+    /// Whether another version asks the same for the same lines, whatever the day.
+    pub fn asks_same(&self, other: &Self) -> bool {
+        self.currency == other.currency
+            && self.amounts == other.amounts
+            && self.lines.len() == other.lines.len()
+            && self.lines.iter().zip(&other.lines).all(|(line, other)| {
+                line.line_id == other.line_id && line.amount_due == other.amount_due
+            })
     }
 
     /// Whether the order has a line of this id.

@@ -54,6 +54,29 @@ pub struct Confirmation {
     pub properties: Vec<ConfirmationProperty>,
 }
 
+/// How a confirmation came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// When.
+    pub at: Timestamp,
+    /// For how long MPay may go on showing an amount that it was told: the amounts of so long before
+    /// `PaidAt`, and before receipt, are as good as those of `PaidAt`.
+    pub amount_validity: SignedDuration,
+}
+
+impl Receipt {
+    /// The longest validity of an amount: a day.
+    pub const VALIDITY_MAX: SignedDuration = SignedDuration::from_hours(24);
+
+    /// One whose confirmation is judged by the amounts at `PaidAt` alone.
+    pub fn at(at: Timestamp) -> Self {
+        Self {
+            at,
+            amount_validity: SignedDuration::ZERO,
+        }
+    }
+}
+
 /// Why a confirmation is not for an order, or not consistent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -132,8 +155,9 @@ impl Confirmation {
         self.paid_at >= FIRST_PAYMENTS && ahead <= SignedDuration::from_hours(24)
     }
 
-    /// What makes two confirmations of one PaymentID the same payment: service, order, currency,
-    /// total, and the multiset of lines and amounts (MPay contract, "Settled readings").
+    /// What makes two confirmations of one PaymentID the same payment: service, order, however its
+    /// key is spelt, currency, total, and the multiset of lines and amounts (MPay contract, "Settled
+    /// readings").
     pub fn content(&self) -> ContentDigest {
         let mut lines: Vec<_> = self
             .lines
@@ -147,7 +171,7 @@ impl Confirmation {
             hash.update(text);
         };
         field(self.service_id.as_str());
-        field(self.order_key.as_str());
+        field(&self.order_key.folded());
         field(self.currency.as_str());
         field(&self.total.to_string());
         for (line_id, amount) in lines {

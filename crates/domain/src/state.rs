@@ -5,7 +5,8 @@ use std::{collections::HashSet, ops::Deref};
 use jiff::Timestamp;
 
 use super::{
-    Confirmation, Money, OpenedReview, Order, OrderSummary, PaymentId, SetStatus, Text, VoidEffect,
+    Confirmation, Judgement, LatestPayment, Money, OpenedReview, Order, OrderSummary, PaymentId,
+    Receipt, SetStatus, Text, VoidEffect,
 };
 
 /// `OrderStatus`.
@@ -52,6 +53,8 @@ impl OrderStatus {
 pub enum Review {
     /// Paid when the order was expired, cancelled, completed or refunded.
     Late,
+    /// Paid before the order could be paid.
+    Early,
     /// Nothing was due any more.
     Double,
     /// More than was due, without leave to pay in advance; or more than the order asks since it was
@@ -72,8 +75,9 @@ pub enum Review {
 
 impl Review {
     /// Every one.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Late,
+        Self::Early,
         Self::Double,
         Self::OverPaid,
         Self::UnderPaid,
@@ -87,6 +91,7 @@ impl Review {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Late => "late",
+            Self::Early => "early",
             Self::Double => "double",
             Self::OverPaid => "over-paid",
             Self::UnderPaid => "under-paid",
@@ -140,6 +145,8 @@ pub struct RecordedPayment {
     pub closed: Vec<ClosedReview>,
     /// Once it counts no more.
     pub voided: Option<Voided>,
+    /// The time whose amounts it was judged by.
+    pub judged_at: Timestamp,
 }
 
 /// A line that is still to be paid.
@@ -186,6 +193,7 @@ impl RecordedPayment {
     /// A payment that its order has lost: its own record is all there is.
     pub fn orphaned(confirmation: Confirmation) -> Self {
         Self {
+            judged_at: confirmation.paid_at,
             confirmation,
             review: vec![Review::Orphaned],
             closed: Vec::new(),
@@ -210,16 +218,17 @@ impl OrderState {
 
     /// Adds a payment, and finds what a person should look at. One that is there already counts
     /// once, and gives `false`: of those before a summary that was kept the caller knows.
-    pub fn pay(&mut self, confirmation: Confirmation, received_at: Timestamp) -> bool {
+    pub fn pay(&mut self, confirmation: Confirmation, receipt: &Receipt) -> bool {
         if !self.payment_ids.insert(confirmation.payment_id.clone()) {
             return false;
         }
-        let review = self.summary.pay(&confirmation, received_at);
+        let Judgement { reviews, at } = self.summary.pay(&confirmation, receipt);
         self.payments.push(RecordedPayment {
             confirmation,
-            review,
+            review: reviews,
             closed: Vec::new(),
             voided: None,
+            judged_at: at,
         });
         true
     }
@@ -238,7 +247,7 @@ impl OrderState {
         let position = counted().position(is_it)?;
         let payment = counted().nth(position)?;
         let confirmation = &payment.confirmation;
-        let mut others = counted()
+        let others = counted()
             .filter(|other| !is_it(other) && other.confirmation.currency == confirmation.currency);
         Some(VoidEffect {
             payment_id: payment_id.clone(),
@@ -251,9 +260,36 @@ impl OrderState {
                 .collect(),
             reviews: payment.review.clone(),
             was_before: u64::try_from(position).is_ok_and(|place| place < self.paid_before),
-            latest: others
-                .next_back()
-                .map(|other| (other.confirmation.payment_id.clone(), other.review.clone())),
+            latest: others.clone().next_back().map(|other| LatestPayment {
+                payment_id: other.confirmation.payment_id.clone(),
+                reviews: other.review.clone(),
+                judged_at: others
+                    .map(|other| other.judged_at)
+                    .max()
+                    .unwrap_or(other.judged_at),
+            }),
+            settled_at: self.settled_without(payment),
+        })
+    }
+
+    /// When the payments but for one settled the order ([`SummaryFields::settled_at`]).
+    ///
+    /// [`SummaryFields::settled_at`]: super::SummaryFields::settled_at
+    fn settled_without(&self, payment: &RecordedPayment) -> Option<Timestamp> {
+        let order = self.order()?;
+        if order.amounts.is_empty() || payment.confirmation.currency != order.currency {
+            return self.settled_at;
+        }
+        let others = self.payments.iter().filter(|other| {
+            other.voided.is_none()
+                && other.confirmation.currency == order.currency
+                && other.confirmation.payment_id != payment.confirmation.payment_id
+        });
+        let (mut sum, mut latest) = (Money::ZERO, Timestamp::MIN);
+        others.into_iter().find_map(|other| {
+            let (amount, at) = (other.confirmation.total, other.judged_at);
+            (sum, latest) = (sum + amount, latest.max(at));
+            order.settled_by((amount, at), (sum, latest))
         })
     }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     Confirmation, Currency, LineDue, LineId, Misfit, Money, Order, OrderStatus, PaymentAccount,
-    PaymentId, Review,
+    PaymentId, Period, Receipt, Review, time::ends_of_days,
 };
 
 /// The members of an [`OrderSummary`]. Lists of pairs are maps, in the order of their keys: each kind
@@ -33,6 +33,9 @@ pub struct SummaryFields {
     pub paid_before: u64,
     /// How many payments have an open review of a reason; none that is zero.
     pub open_reviews: Vec<(Review, u64)>,
+    /// Of an order whose amounts depend on the day: when what was paid reached what was asked. What
+    /// it asks stays what it asked then. `None` while something is due.
+    pub settled_at: Option<Timestamp>,
 }
 
 /// What a payment for a version of an order may name.
@@ -55,6 +58,18 @@ pub struct Paid {
     pub latest: PaymentId,
     /// Its open reviews.
     pub latest_reviews: Vec<Review>,
+    /// The latest of the times whose amounts the payments were judged by: confirmations do not always
+    /// come in the order in which was paid.
+    pub latest_judged_at: Timestamp,
+}
+
+/// What is found of a payment when it comes in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// What a person should look at.
+    pub reviews: Vec<Review>,
+    /// The time whose amounts it was judged by.
+    pub at: Timestamp,
 }
 
 /// What the void of a payment takes away.
@@ -72,8 +87,21 @@ pub struct VoidEffect {
     pub reviews: Vec<Review>,
     /// Whether it came before the order's latest version.
     pub was_before: bool,
-    /// The latest of the other payments in its currency, with its open reviews.
-    pub latest: Option<(PaymentId, Vec<Review>)>,
+    /// The latest of the other payments in its currency.
+    pub latest: Option<LatestPayment>,
+    /// When the order is settled without it ([`SummaryFields::settled_at`]).
+    pub settled_at: Option<Timestamp>,
+}
+
+/// The latest of the payments that stay after a void.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LatestPayment {
+    /// The payment.
+    pub payment_id: PaymentId,
+    /// Its open reviews.
+    pub reviews: Vec<Review>,
+    /// The latest of the times whose amounts these payments were judged by.
+    pub judged_at: Timestamp,
 }
 
 /// A review of a payment that something later than the payment has opened.
@@ -184,7 +212,9 @@ impl OrderSummary {
             _ => Money::ZERO,
         };
         let (currency, shape) = (order.currency, Shape::of(&order));
+        let settled_at = self.settled_by(&order);
         let state = &mut self.0;
+        state.settled_at = settled_at;
         if let Some(previous) = state.order.take() {
             state.earlier.push(Shape::of(&previous));
             let lines = previous.lines.iter();
@@ -213,8 +243,9 @@ impl OrderSummary {
     }
 
     /// Adds a payment, and gives what a person should look at.
-    pub fn pay(&mut self, confirmation: &Confirmation, received_at: Timestamp) -> Vec<Review> {
-        let reviews = self.review(confirmation, received_at);
+    pub fn pay(&mut self, confirmation: &Confirmation, receipt: &Receipt) -> Judgement {
+        let at = self.judged_at(confirmation, receipt);
+        let reviews = self.review(confirmation, receipt.at, at);
         let state = &mut self.0;
         for review in &reviews {
             *entry(&mut state.open_reviews, review, || 0) += 1;
@@ -226,6 +257,7 @@ impl OrderSummary {
             lines: Vec::new(),
             latest: latest.clone(),
             latest_reviews: Vec::new(),
+            latest_judged_at: at,
         });
         paid.amount = paid.amount + confirmation.total;
         let lines = confirmation.lines.iter();
@@ -235,7 +267,51 @@ impl OrderSummary {
         }
         paid.latest = latest;
         paid.latest_reviews.clone_from(&reviews);
-        reviews
+        paid.latest_judged_at = paid.latest_judged_at.max(at);
+        let (sum, latest) = (paid.amount, paid.latest_judged_at);
+        if let Some(order) = self.order()
+            && order.currency == confirmation.currency
+            && self.settled_at.is_none()
+        {
+            self.0.settled_at = order.settled_by((confirmation.total, at), (sum, latest));
+        }
+        Judgement { reviews, at }
+    }
+
+    /// When the payments settled the order, if `next` is its version. A version that asks the same
+    /// changes nothing; of another, the day of the latest payment decides.
+    fn settled_by(&self, next: &Order) -> Option<Timestamp> {
+        if next.amounts.is_empty() {
+            return None;
+        }
+        if self.order().is_some_and(|order| order.asks_same(next)) {
+            return self.settled_at;
+        }
+        let paid = get(&self.paid, &next.currency)?;
+        let total = next.total_at(paid.latest_judged_at)?;
+        (paid.amount >= total).then_some(paid.latest_judged_at)
+    }
+
+    /// The time whose amounts a confirmation is judged by: `PaidAt`, or an earlier day whose amounts
+    /// MPay can have shown and which it pays to the last bani.
+    fn judged_at(&self, confirmation: &Confirmation, receipt: &Receipt) -> Timestamp {
+        let paid_at = match confirmation.is_plausible(receipt.at) {
+            true => confirmation.paid_at,
+            false => receipt.at,
+        };
+        let depends_on_day = self.order().is_some_and(|order| {
+            !order.amounts.is_empty() && order.currency == confirmation.currency
+        });
+        let fits = |at: &Timestamp| self.amount_due(*at) == Some(confirmation.total);
+        if !depends_on_day || self.settled_at.is_some() || fits(&paid_at) {
+            return paid_at;
+        }
+        let validity = receipt.amount_validity.min(Receipt::VALIDITY_MAX);
+        let shown = [paid_at, receipt.at].into_iter().flat_map(|last| {
+            let first = last.checked_sub(validity).unwrap_or(last);
+            [last].into_iter().chain(ends_of_days(first, last))
+        });
+        shown.into_iter().find(fits).unwrap_or(paid_at)
     }
 
     /// Takes away a payment, whose open reviews need nobody any more. If one of them said that too
@@ -251,7 +327,8 @@ impl OrderSummary {
         if effect.was_before {
             state.paid_before = state.paid_before.saturating_sub(1);
         }
-        let Some((latest, reviews)) = &effect.latest else {
+        state.settled_at = effect.settled_at;
+        let Some(latest) = &effect.latest else {
             state.paid.retain(|(known, _)| *known != effect.currency);
             return None;
         };
@@ -263,8 +340,10 @@ impl OrderSummary {
             }
         }
         paid.lines.retain(|(_, amount)| !amount.is_zero());
-        paid.latest = latest.clone();
-        paid.latest_reviews.clone_from(reviews);
+        paid.latest = latest.payment_id.clone();
+        paid.latest_reviews.clone_from(&latest.reviews);
+        paid.latest_judged_at = latest.judged_at;
+        let reviews = &latest.reviews;
         let said = |reviews: &[Review]| reviews.iter().any(|review| TOO_MUCH.contains(review));
         let is_counting = self
             .order()
@@ -360,17 +439,40 @@ impl OrderSummary {
         self.counting().map_or(Money::ZERO, |paid| paid.amount)
     }
 
-    /// What is still due; `None` while the order's amount is unknown.
-    pub fn amount_due(&self) -> Option<Money> {
-        Some(self.order()?.total()?.saturating_sub(self.amount_paid()))
+    /// What the order asks at the time `now`, before any payment; `None` while it is unknown. What
+    /// was settled asks what it asked then.
+    pub fn total(&self, now: Timestamp) -> Option<Money> {
+        self.order()?.total_at(self.settled_at.unwrap_or(now))
+    }
+
+    /// What is still due at the time `now`; `None` while the order's amount is unknown.
+    pub fn amount_due(&self, now: Timestamp) -> Option<Money> {
+        Some(self.total(now)?.saturating_sub(self.amount_paid()))
     }
 
     /// What has been paid beyond the total, by mistake or in advance.
-    pub fn amount_overpaid(&self) -> Money {
-        let total = self.order().and_then(Order::total);
+    pub fn amount_overpaid(&self, now: Timestamp) -> Money {
+        self.paid_beyond(self.total(now))
+    }
+
+    fn paid_beyond(&self, total: Option<Money>) -> Money {
         total.map_or(Money::ZERO, |total| {
             self.amount_paid().saturating_sub(total)
         })
+    }
+
+    /// What the order asks from the day of `now` on, before any payment: nothing if that does not
+    /// depend on the day, or no more.
+    pub fn periods(&self, now: Timestamp) -> Vec<Period> {
+        match self.order() {
+            Some(order) if self.settled_at.is_none() => order.periods(now),
+            _ => Vec::new(),
+        }
+    }
+
+    /// When the order can be paid for the first time, if that is after `now`.
+    pub fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.order()?.payable_from.filter(|from| now < *from)
     }
 
     /// The status at the time `now`: the first that applies of what the institution set, Paid,
@@ -381,18 +483,19 @@ impl OrderSummary {
         };
         match order.set_status {
             Some(status) => OrderStatus::Set(status),
-            None if self.amount_due().is_some_and(Money::is_zero) => OrderStatus::Paid,
+            None if self.amount_due(now).is_some_and(Money::is_zero) => OrderStatus::Paid,
             None if order.due_date.is_some_and(|due| now > due) => OrderStatus::Expired,
             None if !self.amount_paid().is_zero() => OrderStatus::PartiallyPaid,
             None => OrderStatus::Active,
         }
     }
 
-    /// The lines to show: those with something due, or all of them where nothing is due any more.
+    /// The lines to show at the time `now`: those with something due, or all of them where nothing is
+    /// due any more.
     ///
     /// A payment counts for the lines it names; what is more than such a line asks, or for a line
     /// that the latest version does not have, counts for the others in their order.
-    pub fn lines_due(&self) -> Vec<LineDue> {
+    pub fn lines_due(&self, now: Timestamp) -> Vec<LineDue> {
         let Some(order) = self.order() else {
             return Vec::new();
         };
@@ -401,8 +504,9 @@ impl OrderSummary {
             None => Vec::new(),
         };
         let mut due: Vec<Option<Money>> = Vec::with_capacity(order.lines.len());
-        for line in &order.lines {
-            due.push(line.amount_due.map(|asked| {
+        let time = self.settled_at.unwrap_or(now);
+        for (position, line) in order.lines.iter().enumerate() {
+            due.push(order.asked_at(position, time).map(|asked| {
                 let position = find(&paid, &&line.line_id).ok();
                 let Some((_, given)) = position.and_then(|position| paid.get_mut(position)) else {
                     return asked;
@@ -434,12 +538,21 @@ impl OrderSummary {
     /// What has been paid beyond the total without leave to pay in advance.
     fn too_much(&self) -> Money {
         match self.order() {
-            Some(order) if !order.allow_advance_payments => self.amount_overpaid(),
-            _ => Money::ZERO,
+            Some(order) if order.allow_advance_payments => Money::ZERO,
+            // Until it is settled, less is paid than was asked.
+            Some(order) if !order.amounts.is_empty() => {
+                self.paid_beyond(self.settled_at.and_then(|at| order.total_at(at)))
+            }
+            order => self.paid_beyond(order.and_then(Order::total)),
         }
     }
 
-    fn review(&self, confirmation: &Confirmation, received_at: Timestamp) -> Vec<Review> {
+    fn review(
+        &self,
+        confirmation: &Confirmation,
+        received_at: Timestamp,
+        judged_at: Timestamp,
+    ) -> Vec<Review> {
         let Some(order) = self.order() else {
             return Vec::new();
         };
@@ -455,8 +568,11 @@ impl OrderSummary {
             OrderStatus::Paid => review.push(Review::Double),
             OrderStatus::Expired | OrderStatus::Set(_) => review.push(Review::Late),
         }
+        if self.opens_at(paid_at).is_some() {
+            review.push(Review::Early);
+        }
         let counts = confirmation.currency == order.currency;
-        if let Some(due) = self.amount_due()
+        if let Some(due) = self.amount_due(judged_at)
             && counts
             && !review.contains(&Review::Double)
         {
@@ -531,12 +647,15 @@ mod tests {
             reason: reason.clone(),
             issued_at: None,
             due_date: terms.due_date.map(time),
+            payable_from: None,
             customer_type: None,
             customer_id: None,
             customer_name: None,
             allow_partial_payments: terms.partial,
             allow_advance_payments: terms.advance,
+            amounts: vec![],
             properties: vec![],
+            metadata: vec![],
             set_status: terms.status,
             refund_reference: None,
         })
@@ -571,7 +690,7 @@ mod tests {
 
     fn pay(state: &mut OrderState, payment: Confirmation) -> &[Review] {
         assert_eq!(state.check_payment(&payment), Ok(()));
-        state.pay(payment, time(RECEIVED));
+        state.pay(payment, &Receipt::at(time(RECEIVED)));
         &state.payments().last().unwrap().review
     }
 
@@ -600,8 +719,8 @@ mod tests {
         let now = time(RECEIVED);
         assert_eq!(state.status(now), OrderStatus::Active);
         assert_eq!(state.amount_paid(), Money::ZERO);
-        assert_eq!(state.amount_due(), Some(money("100")));
-        assert_eq!(state.lines_due()[0].amount, Some(money("100")));
+        assert_eq!(state.amount_due(now), Some(money("100")));
+        assert_eq!(state.lines_due(now)[0].amount, Some(money("100")));
         // What came can be given back, whatever it was.
         assert_eq!(
             state.allowed(now),
@@ -612,7 +731,7 @@ mod tests {
         in_euro.currency = currency(true);
         assert_eq!(pay(&mut state, in_euro), []);
         assert_eq!(state.status(now), OrderStatus::Paid);
-        assert_eq!(state.amount_overpaid(), Money::ZERO);
+        assert_eq!(state.amount_overpaid(time(RECEIVED)), Money::ZERO);
     }
 
     #[test]
@@ -639,7 +758,7 @@ mod tests {
         let opened = state.amend(order(&[("1", "50")], partial())).unwrap();
         assert_eq!(opened.payment_id.as_str(), "Q");
         assert_eq!(state.status(time(RECEIVED)), OrderStatus::Paid);
-        assert_eq!(state.amount_overpaid(), money("30"));
+        assert_eq!(state.amount_overpaid(time(RECEIVED)), money("30"));
         let reviews = |state: &OrderState| {
             let payments = state.payments().iter();
             payments
@@ -678,7 +797,7 @@ mod tests {
         let mut state = OrderState::default();
         state.amend(order(&[("1", "100")], advance()));
         assert_eq!(pay(&mut state, payment("P", &[("1", "120")])), []);
-        assert_eq!(state.amount_overpaid(), money("20"));
+        assert_eq!(state.amount_overpaid(time(RECEIVED)), money("20"));
         assert_eq!(state.amend(order(&[("1", "90")], advance())), None);
         assert!(state.amend(order(&[("1", "90")], partial())).is_some());
     }
@@ -730,7 +849,7 @@ mod tests {
             pay(&mut state, payment("P", &[("1", "0"), ("2", "40")])),
             []
         );
-        let due = state.lines_due();
+        let due = state.lines_due(time(RECEIVED));
         assert_eq!(due.len(), 1);
         assert_eq!((due[0].position, due[0].amount), (0, Some(money("60"))));
         assert_eq!(

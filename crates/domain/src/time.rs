@@ -193,6 +193,40 @@ pub fn start_of(date: Date) -> Result<Timestamp, TimeError> {
     in_chisinau(date.to_datetime(Time::midnight()))
 }
 
+/// The day so many days after another; `None` at the ends of the calendar. The calendar's own
+/// arithmetic knows spans of every unit, which is a tenth of a component's size.
+pub fn days_after(date: Date, days: i64) -> Option<Date> {
+    let second = day_number(date)?.checked_add(days)?.checked_mul(DAY)?;
+    let day = Timestamp::from_second(second).ok()?;
+    Some(Offset::UTC.to_datetime(day).date())
+}
+
+/// Days from one to another; negative if that is before it, and 0 at the ends of the calendar.
+pub fn days_between(from: Date, to: Date) -> i64 {
+    let numbers = day_number(from).zip(day_number(to));
+    numbers.map_or(0, |(from, to)| to - from)
+}
+
+/// The days from one on.
+pub fn days_from(date: Date) -> impl Iterator<Item = Date> {
+    std::iter::successors(Some(date), |day| day.tomorrow().ok())
+}
+
+const DAY: i64 = 86_400;
+
+/// Days since 1970, counted as if all had as many hours.
+fn day_number(date: Date) -> Option<i64> {
+    let midnight = Offset::UTC.to_timestamp(date.to_datetime(Time::midnight()));
+    Some(midnight.ok()?.as_second().div_euclid(DAY))
+}
+
+/// The last seconds of the days of Chişinău that end within a span, the latest first.
+pub fn ends_of_days(first: Timestamp, last: Timestamp) -> impl Iterator<Item = Timestamp> {
+    let days = std::iter::successors(date(last).yesterday().ok(), |day| day.yesterday().ok());
+    let ends = days.map_while(|day| last_second_of(day).ok());
+    ends.take_while(move |end| *end >= first)
+}
+
 /// Reads a date as XML Schema writes it, or with a year before our era as ISO 8601 does and earlier
 /// versions of this program wrote it.
 ///
@@ -242,6 +276,26 @@ pub fn format(time: Timestamp) -> String {
     let east = CHISINAU.to_offset(time).seconds();
     let offset = Offset::from_seconds(east - east.rem_euclid(60)).unwrap_or(Offset::UTC);
     time.display_with_offset(offset).to_string()
+}
+
+/// Writes the beginning of a span: the date alone where it is the first second of a day, else as
+/// [`format()`]. [`parse_start`] gives back the same instant, [`whole`].
+pub fn format_start(time: Timestamp) -> String {
+    let date = date(time);
+    match start_of(date) {
+        Ok(start) if start == whole(time) => date.to_string(),
+        _ => format(time),
+    }
+}
+
+/// Writes the end of a span: the date alone where it is the last second of a day, else as
+/// [`format()`]. [`parse`] gives back the same instant, [`whole`].
+pub fn format_end(time: Timestamp) -> String {
+    let date = date(time);
+    match last_second_of(date) {
+        Ok(end) if end == whole(time) => date.to_string(),
+        _ => format(time),
+    }
 }
 
 fn end_of(date: Date) -> Result<Timestamp, TimeError> {
@@ -314,6 +368,17 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_day_is_written_as_that_day() {
+        for day in ["2026-12-31", "2026-03-29", "2026-10-25"] {
+            assert_eq!(format_end(parse(day).unwrap()), day);
+            assert_eq!(format_start(parse_start(day).unwrap()), day);
+            assert_ne!(format_end(parse_start(day).unwrap()), day);
+        }
+        let noon = parse("2026-12-31T12:00:00").unwrap();
+        assert_eq!(format_end(noon), "2026-12-31T12:00:00+02:00");
+    }
+
+    #[test]
     fn offsets_are_honoured() {
         assert_eq!(utc("2026-01-15T12:00:00Z"), "2026-01-15T12:00:00Z");
         assert_eq!(utc("2026-01-15T12:00:00+05:30"), "2026-01-15T06:30:00Z");
@@ -369,6 +434,8 @@ mod tests {
         fn what_is_written_of_a_time_is_read_back(time in any_time()) {
             prop_assert_eq!(parse(&format(time)), Ok(whole(time)), "{}", format(time));
             prop_assert_eq!(parse_start(&format(time)), Ok(whole(time)));
+            prop_assert_eq!(parse_start(&format_start(time)), Ok(whole(time)));
+            prop_assert_eq!(parse(&format_end(time)), Ok(whole(time)), "{}", format_end(time));
             prop_assert_eq!(parse(&time.to_string()), Ok(time), "{}", time);
         }
 

@@ -105,7 +105,7 @@ pub use orders::{OrderPayments, Orders, Precondition, RegisterError, Registered}
 pub use outbox::{Attempts, Delivery, Outbox, OutboxPage, OutboxState, Settled, Waiting};
 pub use payments::{Known, Payments, StoredPayment};
 pub use proposals::{Decision, Proposals, Proposed, StoredProposal};
-pub use refusals::{CloseError, ClosedRefusal, Refusals, StoredRefusal};
+pub use refusals::{CloseError, ClosedBy, ClosedRefusal, Refusals, StoredRefusal};
 pub use register::{Register, RegisterPage, RegisteredOrder};
 pub use repair::{Repair, Repairs};
 pub use requests::{CreateError, Requests};

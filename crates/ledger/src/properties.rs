@@ -244,7 +244,7 @@ async fn check_order(memory: &Memory, model: &Model, order: u8) {
     let total = bills.last().unwrap().total();
     let due = total.saturating_sub(paid);
     assert_eq!(state.amount_paid(), money(paid));
-    assert_eq!(state.amount_due(), Some(money(due)));
+    assert_eq!(state.amount_due(memory.now()), Some(money(due)));
     let expected = match (due, paid) {
         (0, _) => OrderStatus::Paid,
         (_, 0) => OrderStatus::Active,
@@ -252,7 +252,7 @@ async fn check_order(memory: &Memory, model: &Model, order: u8) {
     };
     assert_eq!(state.status(memory.now()), expected);
     let lines: Vec<_> = state
-        .lines_due()
+        .lines_due(memory.now())
         .into_iter()
         .map(|line| line.amount.unwrap())
         .collect();

@@ -5,13 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Platform, StoreError,
+    attempts::PaymentName,
     journal_list::{self, JournalEntry, JournalList},
     keys,
     messages::{self, Evidence, Proof},
     record::{Key, are_alive, over_the_log, place_bytes, read, read_place, to_json},
 };
 use crate::{
-    domain::{Review, Text},
+    domain::{PaymentId, Review, Text},
     json::{Event, RefusalJson, ReviewClosedJson},
 };
 
@@ -78,12 +79,27 @@ pub struct StoredRefusal {
 /// How the review of a refused confirmation was closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClosedRefusal {
-    /// What the person found.
-    pub note: String,
     /// When it was closed.
     pub closed_at: Timestamp,
-    /// Name of the principal who closed it.
-    pub by: String,
+    /// By whom or what.
+    pub by: ClosedBy,
+}
+
+/// Who or what closed the review of a refused confirmation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClosedBy {
+    /// A person.
+    Person {
+        /// What the person found.
+        note: String,
+        /// Name of the principal.
+        by: String,
+    },
+    /// The payment that was refused: it was recorded later (MPay contract, "Settled readings").
+    Payment {
+        /// Its place in the journal.
+        recorded: u64,
+    },
 }
 
 impl<P: Platform> Refusals<'_, P> {
@@ -223,16 +239,18 @@ impl<P: Platform> Refusals<'_, P> {
             .read_lists::<RefusalEntry>(&lists, u64::MAX)
             .await?;
         let with_reviews = refusals.into_iter().zip(listings);
-        Ok(with_reviews
+        let mut refusals: Vec<_> = with_reviews
             .map(|((index, recorded_at, refusal), listing)| {
                 let closed = listing
                     .entries
                     .into_iter()
                     .find_map(|entry| match entry.value {
                         RefusalEntry::Closed(closed) => Some(ClosedRefusal {
-                            note: closed.note,
                             closed_at: entry.at,
-                            by: closed.by,
+                            by: ClosedBy::Person {
+                                note: closed.note,
+                                by: closed.by,
+                            },
                         }),
                         RefusalEntry::Void => None,
                     });
@@ -243,6 +261,52 @@ impl<P: Platform> Refusals<'_, P> {
                     closed,
                 }
             })
-            .collect())
+            .collect();
+        self.close_recorded(&mut refusals).await?;
+        Ok(refusals)
+    }
+
+    /// Closes the refusals that nobody has closed and whose payments were recorded after them. That
+    /// follows from the markers, so nothing has to be written for it, and nothing can be forgotten.
+    async fn close_recorded(self, refusals: &mut [StoredRefusal]) -> Result<(), StoreError> {
+        let names: Vec<_> = refusals
+            .iter()
+            .enumerate()
+            .filter(|(_, refusal)| refusal.closed.is_none())
+            .filter_map(|(position, refusal)| {
+                let id = PaymentId::parse(refusal.refusal.payment_id.as_deref()?).ok()?;
+                Some([
+                    (position, PaymentName::first(&id)),
+                    (position, PaymentName::after_void(&id)),
+                ])
+            })
+            .flatten()
+            .collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<_> = names.iter().map(|(_, name)| name.marker()).collect();
+        let markers = read(self.log, &keys).await?;
+        let mut recorded = Vec::new();
+        for (position, name) in &names {
+            let marker = name.read_marker(&markers)?;
+            if let (Some(refusal), Some(marker)) = (refusals.get(*position), marker)
+                && marker.journal > refusal.index
+            {
+                recorded.push((*position, marker.journal));
+            }
+        }
+        let places: Vec<_> = recorded.iter().map(|(_, place)| *place).collect();
+        let entries = JournalList::on(self.log).entries(&places).await?;
+        for (position, place) in recorded {
+            let entry = entries.iter().find(|entry| entry.index == place);
+            if let (Some(refusal), Some(entry)) = (refusals.get_mut(position), entry) {
+                refusal.closed.get_or_insert(ClosedRefusal {
+                    closed_at: entry.at,
+                    by: ClosedBy::Payment { recorded: place },
+                });
+            }
+        }
+        Ok(())
     }
 }

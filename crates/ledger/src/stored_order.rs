@@ -236,8 +236,8 @@ fn add(
             .and_then(|name| markers.get(&name))
         {
             Some(Some(marker)) if marker.names(list, entry.index) => {
-                let (confirmation, received_at) = json.to_received().map_err(many)?;
-                if stored.state.pay(confirmation, received_at) {
+                let (confirmation, receipt) = json.to_received().map_err(many)?;
+                if stored.state.pay(confirmation, &receipt) {
                     stored.payments.push(*json);
                 }
             }

@@ -193,7 +193,7 @@ async fn two_payments_of_sixty_for_a_hundred_give_one_overpayment() {
         .collect();
     assert_eq!(over.len(), 1);
     assert_eq!(state.amount_paid(), Money::parse("120").unwrap());
-    assert_eq!(state.amount_due(), Some(Money::ZERO));
+    assert_eq!(state.amount_due(memory.now()), Some(Money::ZERO));
 }
 
 /// What can happen to a call.
@@ -524,7 +524,7 @@ async fn orders_are_created_amended_and_left_alone() {
     let stored = stored(&memory, "1").await.unwrap();
     assert_eq!((stored.version, stored.state.versions().len()), (2, 2));
     assert_eq!(
-        stored.state.amount_due(),
+        stored.state.amount_due(memory.now()),
         Some(Money::parse("120").unwrap())
     );
     assert_eq!(
@@ -1270,6 +1270,36 @@ async fn a_closing_stopped_between_any_two_calls_is_finished_by_repetition() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_is_closed_by_the_payment_that_is_recorded_later() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    refuse(&memory, "P").await;
+    refuse(&memory, "Q").await;
+    record(&memory, "P", "1", "100").await.unwrap();
+    let store = Ledger::new(memory.clone());
+    let id = PaymentId::parse("P").unwrap();
+    let recorded = store.payments().get(&id).await.unwrap().unwrap();
+    let closed = |index| {
+        let store = &store;
+        async move { store.refusals().get(index).await.unwrap().unwrap().closed }
+    };
+    assert_eq!(
+        closed(2).await,
+        Some(ClosedRefusal {
+            closed_at: recorded.recorded_at,
+            by: ClosedBy::Payment {
+                recorded: recorded.index
+            }
+        })
+    );
+    assert_eq!(closed(3).await, None);
+    // What is refused after it needs somebody.
+    record(&memory, "R", "1", "100").await.unwrap();
+    refuse(&memory, "R").await;
+    assert_eq!(closed(6).await, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_many_who_close_a_refusal_one_does() {
     let memory = Memory::new();
     refuse(&memory, "P").await;
@@ -1285,7 +1315,8 @@ async fn of_many_who_close_a_refusal_one_does() {
     store.refusals().close(1, &note, "you").await.unwrap();
     assert_eq!(closed(&memory).await, 1);
     let refusal = store.refusals().get(1).await.unwrap().unwrap();
-    assert_eq!(refusal.closed.unwrap().by, "me");
+    let by = refusal.closed.unwrap().by;
+    assert!(matches!(by, ClosedBy::Person { by, .. } if by == "me"));
     // Whoever was cut off holds others up for a minute, not for ever.
     refuse(&memory, "Q").await;
     let index = events(&memory).await.len() as u64;

@@ -6,7 +6,9 @@ use serde::{
 };
 
 use mpay_ledger::{
-    domain::{Iban, Localized, PaymentAccount, ServiceId, Text, check_state_identifier},
+    domain::{
+        AccountDetails, Iban, Localized, PaymentAccount, ServiceId, Text, check_state_identifier,
+    },
     json::{AccountJson, LocalizedJson},
 };
 
@@ -270,13 +272,13 @@ impl Reader<'_> {
         if let Some(code) = &bank_fiscal_code {
             self.doubt_fiscal_code("bank_fiscal_code", "", code.as_str());
         }
-        Some(PaymentAccount {
+        Some(PaymentAccount::Whole(AccountDetails {
             bank_account: bank_account?,
             bank_code: bank_code?,
             bank_fiscal_code: bank_fiscal_code?,
             beneficiary_name: beneficiary_name?,
             configuration_code: None,
-        })
+        }))
     }
 
     fn account_member<T, E: ToString>(
@@ -341,16 +343,16 @@ mod tests {
             let service = |id: &str| config.services.get(&ServiceId::parse(id).unwrap()).unwrap();
             let account = |id: &str| service(id).account.as_ref().unwrap();
             assert_eq!(
-                account("TAX").bank_account.as_str(),
+                account("TAX").bank_account().unwrap().as_str(),
                 "RO49AAAA1B31007593840000"
             );
+            assert_eq!(account("TAX").configuration_code().unwrap().as_str(), "C");
             assert_eq!(
-                account("TAX").configuration_code.as_ref().unwrap().as_str(),
-                "C"
+                account("TAX").details().unwrap().bank_code.as_str(),
+                "AGRNMD2X"
             );
-            assert_eq!(account("TAX").bank_code.as_str(), "AGRNMD2X");
             assert_eq!(
-                account("SCHOOL").bank_account.as_str(),
+                account("SCHOOL").bank_account().unwrap().as_str(),
                 "MD24AG000225100013104168"
             );
             let text = |text: &Option<Localized<50>>, language| {

@@ -7,7 +7,8 @@ use serde::{
 };
 
 use super::{
-    FieldError, PaymentJson, ProposalJson, SignerJson, VoidJson, VoidProposalJson, WithdrawalJson,
+    FieldError, MetadataJson, PaymentJson, ProposalJson, SignerJson, VoidJson, VoidProposalJson,
+    WithdrawalJson, metadata,
 };
 use crate::domain::{ClosedReview, Order, PaymentId, Review, SetStatus, Text};
 
@@ -220,6 +221,9 @@ pub struct OrderEvent {
     pub status: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund_reference: Option<String>,
+    /// What the institution noted for itself, without what is of a person.
+    #[serde(default, skip_serializing_if = "MetadataJson::is_empty")]
+    pub metadata: MetadataJson,
 }
 
 /// Payments that a bank's or the treasury's statement shows.
@@ -317,6 +321,7 @@ impl Event {
                 .refund_reference
                 .as_ref()
                 .map(|text| text.as_str().to_owned()),
+            metadata: metadata::write_impersonal(&after.metadata),
         };
         let Some(before) = before else {
             return Self::OrderRegistered(event);

@@ -2,7 +2,11 @@
 
 // Members have the contract's names; `domain` says what they mean.
 #[allow(missing_docs)]
+mod amount;
+#[allow(missing_docs)]
 mod event;
+#[allow(missing_docs)]
+mod metadata;
 #[allow(missing_docs)]
 mod order;
 #[allow(missing_docs)]
@@ -18,7 +22,9 @@ mod void;
 
 use std::fmt;
 
+pub use amount::AmountJson;
 pub use event::{ErasureJson, Event, OrderEvent, RefusalJson, ReviewClosedJson, SettlementJson};
+pub use metadata::{MarkedJson, MetadataJson, MetadatumJson};
 pub use order::{AccountJson, EachLanguage, LineJson, LocalizedJson, OrderJson, PropertyJson};
 pub use payment::{
     ConfirmedJson, ManualJson, PaymentJson, PaymentLineJson, PaymentPropertyJson, ProposalJson,

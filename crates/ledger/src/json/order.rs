@@ -2,11 +2,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FieldError, Reader};
+use super::{AmountJson, FieldError, MetadataJson, Reader, metadata};
 use crate::domain::{
-    Currency, CustomerType, Iban, Line, LineId, Localized, Money, Order, OrderError, OrderFields,
-    OrderKey, PROPERTY_TYPES, PaymentAccount, Property, ServiceId, SetStatus, Text, TextError,
-    time,
+    AccountDetails, AmountError, Currency, CustomerType, Iban, Line, LineId, Localized, Money,
+    Order, OrderError, OrderFields, OrderKey, PROPERTY_TYPES, PaymentAccount, Property, ServiceId,
+    SetStatus, Text, TextError, time,
 };
 
 /// An order: the contract's members in snake_case, amounts as strings, times as RFC 3339, texts as
@@ -37,6 +37,9 @@ pub struct OrderJson {
     pub issued_at: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_date: Option<String>,
+    /// Before it the order cannot be paid, and MPay is not told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payable_from: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer_type: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,8 +52,14 @@ pub struct OrderJson {
     pub allow_advance_payments: bool,
     #[serde(default)]
     pub lines: Vec<LineJson>,
+    /// What lines ask on some days instead of their own amounts, or beside them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub amounts: Vec<AmountJson>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub properties: Vec<PropertyJson>,
+    /// For the institution alone: neither MPay nor payers ever see it.
+    #[serde(default, skip_serializing_if = "MetadataJson::is_empty")]
+    pub metadata: MetadataJson,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +100,8 @@ pub struct PropertyJson {
     pub required: Option<bool>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An account, whole, or named by `configuration_code` alone: then it is the one that MPay has on file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AccountJson {
@@ -150,6 +160,9 @@ impl OrderJson {
         let due_date = reader.optional("due_date", self.due_date.as_ref(), |text| {
             time::parse(text).map(time::whole)
         });
+        let payable_from = reader.optional("payable_from", self.payable_from.as_ref(), |text| {
+            time::parse_start(text).map(time::whole)
+        });
         let customer_type = reader.optional("customer_type", self.customer_type.as_ref(), |text| {
             CustomerType::parse(text).ok_or("must be Unspecified, Person or Organization")
         });
@@ -172,7 +185,16 @@ impl OrderJson {
             .enumerate()
             .map(|(i, line)| line.read(&mut reader, format_args!("lines[{i}]")))
             .collect();
+        let only_line = match lines.as_slice() {
+            [Some(line)] => Some(&line.line_id),
+            _ => None,
+        };
+        let amounts = self.amounts.iter().enumerate();
+        let amounts: Vec<_> = amounts
+            .map(|(position, amount)| amount.read(&mut reader, position, only_line))
+            .collect();
         let properties = properties(&mut reader, format_args!(""), &self.properties);
+        let metadata = metadata::read(&mut reader, &self.metadata);
         let total = reader.optional(
             "total_amount_due",
             self.total_amount_due.as_ref(),
@@ -186,13 +208,16 @@ impl OrderJson {
                 reason: reason?,
                 issued_at,
                 due_date,
+                payable_from,
                 customer_type,
                 customer_id,
                 customer_name,
                 allow_partial_payments: self.allow_partial_payments,
                 allow_advance_payments: self.allow_advance_payments,
                 lines: lines.into_iter().collect::<Option<_>>()?,
+                amounts: amounts.into_iter().collect::<Option<_>>()?,
                 properties: properties?,
+                metadata,
                 set_status,
                 refund_reference,
             })
@@ -238,8 +263,9 @@ impl From<&Order> for OrderJson {
             currency: Some(order.currency.as_str().to_owned()),
             reason: Some((&order.reason).into()),
             total_amount_due: order.total().map(|total| total.to_string()),
-            issued_at: order.issued_at.map(time::format),
-            due_date: order.due_date.map(time::format),
+            issued_at: order.issued_at.map(time::format_start),
+            due_date: order.due_date.map(time::format_end),
+            payable_from: order.payable_from.map(time::format_start),
             customer_type: order.customer_type.map(|kind| kind.as_str().to_owned()),
             customer_id: order.customer_id.as_ref().map(text),
             customer_name: order.customer_name.as_ref().map(text),
@@ -256,7 +282,9 @@ impl From<&Order> for OrderJson {
                     properties: line.properties.iter().map(Into::into).collect(),
                 })
                 .collect(),
+            amounts: order.amounts.iter().map(Into::into).collect(),
             properties: order.properties.iter().map(Into::into).collect(),
+            metadata: metadata::write(&order.metadata),
         }
     }
 }
@@ -320,6 +348,19 @@ impl AccountJson {
     }
 
     fn read(&self, reader: &mut Reader, path: fmt::Arguments<'_>) -> Option<PaymentAccount> {
+        let on_file = Self {
+            configuration_code: self.configuration_code.clone(),
+            ..Self::default()
+        };
+        if self.configuration_code.is_some() && *self == on_file {
+            return reader
+                .optional(
+                    format_args!("{path}.configuration_code"),
+                    self.configuration_code.as_ref(),
+                    Text::parse,
+                )
+                .map(PaymentAccount::OnFile);
+        }
         let bank_account = reader.required(
             format_args!("{path}.bank_account"),
             self.bank_account.as_ref(),
@@ -345,24 +386,25 @@ impl AccountJson {
             self.configuration_code.as_ref(),
             Text::parse,
         );
-        Some(PaymentAccount {
+        Some(PaymentAccount::Whole(AccountDetails {
             bank_account: bank_account?,
             bank_code: bank_code?,
             bank_fiscal_code: bank_fiscal_code?,
             beneficiary_name: beneficiary_name?,
             configuration_code,
-        })
+        }))
     }
 }
 
 impl From<&PaymentAccount> for AccountJson {
     fn from(account: &PaymentAccount) -> Self {
+        let details = account.details();
         Self {
-            bank_account: Some(account.bank_account.as_str().to_owned()),
-            bank_code: Some(text(&account.bank_code)),
-            bank_fiscal_code: Some(text(&account.bank_fiscal_code)),
-            beneficiary_name: Some(text(&account.beneficiary_name)),
-            configuration_code: account.configuration_code.as_ref().map(text),
+            bank_account: details.map(|details| details.bank_account.as_str().to_owned()),
+            bank_code: details.map(|details| text(&details.bank_code)),
+            bank_fiscal_code: details.map(|details| text(&details.bank_fiscal_code)),
+            beneficiary_name: details.map(|details| text(&details.beneficiary_name)),
+            configuration_code: account.configuration_code().map(text),
         }
     }
 }
@@ -510,6 +552,19 @@ fn place(error: &OrderError) -> String {
         OrderError::NothingDue { line } | OrderError::AmountMissing { line } => {
             format!("lines[{line}].amount_due")
         }
+        OrderError::Amount { amount, error } => {
+            let member = match error {
+                AmountError::UnknownLine(_) | AmountError::UnknownAmount(_) => ".line_id",
+                AmountError::EndsBefore => ".until",
+                AmountError::NoFirstDay => ".from",
+                AmountError::NoEnd => ".at_most",
+                _ => "",
+            };
+            format!("amounts[{amount}]{member}")
+        }
+        OrderError::TooManyAmounts | OrderError::NothingDueOn(_) => "amounts".to_owned(),
+        OrderError::TooMuchMetadata => "metadata".to_owned(),
+        OrderError::NeverPayable => "payable_from".to_owned(),
         OrderError::UnknownAmount => "total_amount_due".to_owned(),
         OrderError::NoRefundReference | OrderError::NoRefund => "refund_reference".to_owned(),
     }

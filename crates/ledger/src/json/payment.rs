@@ -1,10 +1,12 @@
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{FieldError, Reader};
+use super::{FieldError, MetadataJson, Reader, metadata};
 use crate::domain::{
     Confirmation, ConfirmationLine, ConfirmationProperty, Currency, LineId, Money, OrderKey,
-    OrderState, PaymentAccount, PaymentId, ServiceId, time,
+    OrderState, PaymentAccount, PaymentId, Receipt, ServiceId, time,
 };
 
 /// A payment as MPay confirmed it, with who signed it and where the signed message is.
@@ -24,6 +26,10 @@ pub struct PaymentJson {
     pub properties: Vec<PaymentPropertyJson>,
     /// When the signed message came in.
     pub received_at: String,
+    /// Seconds for which MPay may go on showing an amount that it was told, if the order's amounts
+    /// depend on the day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_validity: Option<u32>,
     /// Absent for a payment that was entered by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signer: Option<SignerJson>,
@@ -38,6 +44,10 @@ pub struct PaymentJson {
     /// Of an event, the version of the order that it made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
+    /// What the institution noted with the order, without what is of a person, as it was when the
+    /// payment came in.
+    #[serde(default, skip_serializing_if = "MetadataJson::is_empty")]
+    pub metadata: MetadataJson,
 }
 
 /// How a payment was entered by hand.
@@ -145,11 +155,13 @@ impl PaymentJson {
                 .collect(),
             properties: write_properties(&confirmation.properties),
             received_at: time::format(received_at),
+            amount_validity: None,
             signer: Some(signer),
             evidence,
             manual: None,
             after_void: false,
             version: None,
+            metadata: MetadataJson::new(),
         }
     }
 
@@ -159,8 +171,27 @@ impl PaymentJson {
         for line in &mut self.lines {
             let id = LineId::parse(&line.line_id).ok();
             let account = id.as_ref().and_then(|id| order.account(id)).or(default);
-            line.bank_account = account.map(|account| account.bank_account.as_str().to_owned());
+            let iban = account.and_then(PaymentAccount::bank_account);
+            line.bank_account = iban.map(|iban| iban.as_str().to_owned());
         }
+        self
+    }
+
+    /// Notes what the institution noted with the order.
+    pub fn with_metadata(mut self, order: &OrderState) -> Self {
+        self.metadata = order
+            .order()
+            .map(|order| metadata::write_impersonal(&order.metadata))
+            .unwrap_or_default();
+        self
+    }
+
+    /// Notes for how long MPay may go on showing an amount, if it depends on the day what `order`
+    /// asks: the payment is judged by it for ever, whatever the configuration says by then.
+    pub fn with_validity(mut self, order: &OrderState, amount_validity: Duration) -> Self {
+        let depends_on_day = order.order().is_some_and(|order| !order.amounts.is_empty());
+        let seconds = u32::try_from(amount_validity.as_secs()).unwrap_or(u32::MAX);
+        self.amount_validity = depends_on_day.then_some(seconds);
         self
     }
 
@@ -184,11 +215,18 @@ impl PaymentJson {
     ///
     /// # Errors
     /// The members that are wrong.
-    pub fn to_received(&self) -> Result<(Confirmation, Timestamp), Vec<FieldError>> {
+    pub fn to_received(&self) -> Result<(Confirmation, Receipt), Vec<FieldError>> {
         let received_at = time::parse(&self.received_at)
             .map_err(|error| vec![FieldError::new("received_at", error)]);
         match (self.to_confirmation(), received_at) {
-            (Ok(confirmation), Ok(received_at)) => Ok((confirmation, received_at)),
+            (Ok(confirmation), Ok(at)) => {
+                let seconds = self.amount_validity.unwrap_or(0);
+                let receipt = Receipt {
+                    at,
+                    amount_validity: SignedDuration::from_secs(seconds.into()),
+                };
+                Ok((confirmation, receipt))
+            }
             (Err(mut errors), received_at) => {
                 errors.extend(received_at.err().into_iter().flatten());
                 Err(errors)

@@ -11,7 +11,9 @@ impl OrderJson {
         for property in self.all_properties_mut() {
             erased |= property.value.take().is_some();
         }
-        erased
+        let pairs = self.metadata.len();
+        self.metadata.retain(|_, value| !value.is_personal());
+        erased | (self.metadata.len() < pairs)
     }
 
     /// Whether it names the person of this IDNP or IDNO.
@@ -20,7 +22,9 @@ impl OrderJson {
         let values = lines
             .chain(&self.properties)
             .map(|property| &property.value);
+        let mut metadata = self.metadata.values();
         is_among(customer_id, values.chain([&self.customer_id]))
+            || metadata.any(|value| value.is_personal() && value.value().trim() == customer_id)
     }
 
     fn all_properties_mut(&mut self) -> impl Iterator<Item = &mut PropertyJson> {

@@ -1,13 +1,18 @@
 //! Whatever is accepted is read again as what it was, once it is written.
 
 use jiff::Timestamp;
-use proptest::{collection::vec, option, prelude::*, strategy::ValueTree};
+use proptest::{
+    collection::{btree_map, vec},
+    option,
+    prelude::*,
+    strategy::ValueTree,
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::*;
 use crate::domain::{
     Confirmation, ConfirmationLine, ConfirmationProperty, Currency, CustomerType, LineId, Money,
-    OrderKey, PROPERTY_TYPES, PaymentId, Review, ServiceId, SetStatus, Text, time,
+    OrderKey, PROPERTY_TYPES, PaymentId, Receipt, Review, ServiceId, SetStatus, Text, time,
 };
 
 /// A text as somebody may send it: of any characters, and of those that are easily lost.
@@ -148,6 +153,38 @@ fn line() -> BoxedStrategy<LineJson> {
         .boxed()
 }
 
+fn amount() -> BoxedStrategy<AmountJson> {
+    let day = || option::of("20[2-3][0-9]-0[1-9]-[0-2][0-9]");
+    let terms = (option::of(1..20_u16), day());
+    (day(), day(), terms, 0..3, any_amount(), any_amount())
+        .prop_map(
+            |(from, until, (working_days, after), kind, amount, at_most)| {
+                let is = |wanted| (kind == wanted).then(|| amount.clone());
+                AmountJson {
+                    line_id: None,
+                    from,
+                    after: after.filter(|_| working_days.is_some()),
+                    working_days: working_days.filter(|_| until.is_some()),
+                    until,
+                    amount_due: is(0),
+                    add: is(1),
+                    add_per_day: is(2),
+                    at_most: (kind == 2).then_some(at_most),
+                }
+            },
+        )
+        .boxed()
+}
+
+fn metadata() -> BoxedStrategy<MetadataJson> {
+    let value =
+        (text::<500>(), option::of(any::<bool>())).prop_map(|(value, personal)| match personal {
+            None => MetadatumJson::Value(value),
+            Some(personal) => MetadatumJson::Marked(MarkedJson { value, personal }),
+        });
+    btree_map("[a-z_.-]{1,40}", value, 0..3).boxed()
+}
+
 fn order() -> BoxedStrategy<OrderJson> {
     let status = (0..SetStatus::ALL.len(), text::<140>()).prop_map(|(status, reference)| {
         let status = SetStatus::ALL[status];
@@ -166,11 +203,20 @@ fn order() -> BoxedStrategy<OrderJson> {
             option::of(" ?[A-Z]{3} ?"),
             localized::<50>(),
         ),
-        (option::of(any_time()), option::of(any_time())),
+        (
+            option::of(any_time()),
+            option::of(any_time()),
+            option::weighted(0.2, any_time()),
+        ),
         customer,
         option::of(status),
         (any::<bool>(), any::<bool>()),
-        (vec(line(), 1..3), vec(property(), 0..2)),
+        (
+            vec(line(), 1..3),
+            prop_oneof![3 => Just(vec![]), 1 => vec(amount(), 1..3)],
+            vec(property(), 0..2),
+            metadata(),
+        ),
     )
         .prop_map(
             |((service, key, currency, reason), times, customer, status, flags, parts)| {
@@ -185,6 +231,7 @@ fn order() -> BoxedStrategy<OrderJson> {
                     total_amount_due: None,
                     issued_at: times.0,
                     due_date: times.1,
+                    payable_from: times.2,
                     customer_type: customer
                         .0
                         .map(|kind| CustomerType::ALL[kind].as_str().to_owned()),
@@ -193,7 +240,9 @@ fn order() -> BoxedStrategy<OrderJson> {
                     allow_partial_payments: flags.0,
                     allow_advance_payments: flags.1,
                     lines: parts.0,
-                    properties: parts.1,
+                    amounts: parts.1,
+                    properties: parts.2,
+                    metadata: parts.3,
                 }
             },
         )
@@ -296,6 +345,7 @@ fn event() -> BoxedStrategy<Event> {
                 total_amount_due: rest.0,
                 status: rest.1,
                 refund_reference: rest.2,
+                metadata: MetadataJson::new(),
             },
         );
     let order_events = [
@@ -449,7 +499,7 @@ proptest! {
         let payment = PaymentJson::new(&confirmation, received_at, signer, evidence);
         let read = again(&payment);
         prop_assert_eq!(&read, &payment);
-        prop_assert_eq!(read.to_received(), Ok((confirmation, received_at)));
+        prop_assert_eq!(read.to_received(), Ok((confirmation, Receipt::at(received_at))));
     }
 
     #[test]

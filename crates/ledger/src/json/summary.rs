@@ -2,12 +2,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{AccountJson, FieldError, OrderJson, Reader};
 use crate::domain::{
-    Currency, LineId, Money, OrderSummary, Paid, PaymentId, Review, Shape, SummaryFields,
+    Currency, LineId, Money, OrderSummary, Paid, PaymentId, Review, Shape, SummaryFields, time,
 };
 
 /// The version of [`SummaryJson`] that is written, and the only one that is read: what was folded
 /// otherwise is folded again.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What an order's versions and payments add up to, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub struct SummaryJson {
     pub paid_before: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open_reviews: Vec<OpenReviewsJson>,
+    /// When what was paid reached what was asked, if amounts depend on the day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<String>,
 }
 
 /// How many payments have an open review of one reason.
@@ -60,6 +63,8 @@ pub struct PaidJson {
     /// Its open reviews.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub review: Vec<String>,
+    /// The time whose amounts it was judged by.
+    pub judged_at: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +123,7 @@ impl SummaryJson {
             let review = read_review(&mut reader, &open.reason);
             open_reviews.extend(review.map(|review| (review, open.payments)));
         }
+        let settled_at = reader.optional("settled_at", self.settled_at.as_ref(), time::parse);
         if !reader.errors.is_empty() {
             return Err(reader.errors);
         }
@@ -131,6 +137,7 @@ impl SummaryJson {
             voided_count: self.voided,
             paid_before: self.paid_before,
             open_reviews,
+            settled_at,
         });
         summary.ok_or_else(|| vec![FieldError::new("", "its lists are not in order")])
     }
@@ -150,6 +157,7 @@ impl PaidJson {
         let reviews = self.review.iter();
         let latest_reviews = reviews.filter_map(|reason| read_review(reader, reason));
         let latest_reviews = latest_reviews.collect();
+        let judged_at = reader.check("paid.judged_at", time::parse(&self.judged_at));
         Some((
             currency?,
             Paid {
@@ -157,6 +165,7 @@ impl PaidJson {
                 lines,
                 latest: latest?,
                 latest_reviews,
+                latest_judged_at: judged_at?,
             },
         ))
     }
@@ -200,6 +209,7 @@ impl From<&OrderSummary> for SummaryJson {
                 .iter()
                 .map(|review| review.as_str().to_owned())
                 .collect(),
+            judged_at: time::format(paid.latest_judged_at),
         });
         let open_reviews = summary.open_reviews.iter();
         Self {
@@ -218,21 +228,22 @@ impl From<&OrderSummary> for SummaryJson {
                     payments: *payments,
                 })
                 .collect(),
+            settled_at: summary.settled_at.map(time::format),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
+    use jiff::{SignedDuration, Timestamp};
     use proptest::{collection::vec, option, prelude::*, sample::Index, strategy::ValueTree};
     use serde_json::json;
 
     use super::*;
     use crate::{
         domain::{
-            ClosedReview, Confirmation, ConfirmationLine, Order, OrderKey, OrderState, ServiceId,
-            Text, VoidEffect, Voided,
+            ClosedReview, Confirmation, ConfirmationLine, Order, OrderKey, OrderState, Receipt,
+            ServiceId, Text, VoidEffect, Voided,
         },
         json::{VoidJson, VoidedJson},
     };
@@ -256,6 +267,13 @@ mod tests {
         RECEIVED.parse().unwrap()
     }
 
+    fn receipt() -> Receipt {
+        Receipt {
+            at: received(),
+            amount_validity: SignedDuration::from_hours(20),
+        }
+    }
+
     fn amendment() -> impl Strategy<Value = Step> {
         let account = || {
             let account = |iban: &str| {
@@ -275,9 +293,17 @@ mod tests {
             any::<bool>(),
             option::weighted(0.9, Just(())),
         );
-        (0..2_usize, lines, due_date, status, flags).prop_map(
-            |(currency, lines, due_date, status, (partial, advance, known))| {
+        let amounts = option::of(prop_oneof![Just("2026-04-01"), Just("2026-05-31")]);
+        (0..2_usize, lines, (due_date, amounts), status, flags).prop_map(
+            |(currency, lines, (due_date, until), status, (partial, advance, known))| {
                 let known = known.is_some() || !(partial || advance);
+                // Less until one day, and more from another on.
+                let amounts = until.filter(|_| known).map_or(json!([]), |until| {
+                    json!([
+                        {"line_id": "a", "until": until, "amount_due": "1"},
+                        {"line_id": "a", "from": "2026-05-20", "add_per_day": "3", "at_most": "20"}
+                    ])
+                });
                 let lines: Vec<_> = LINES
                     .iter()
                     .zip(lines)
@@ -294,7 +320,8 @@ mod tests {
                 let order: OrderJson = serde_json::from_value(json!({
                     "service_id": "S", "order_key": "1", "reason": "r", "lines": lines,
                     "currency": CURRENCIES[currency], "due_date": due_date, "status": status,
-                    "allow_partial_payments": partial, "allow_advance_payments": advance
+                    "allow_partial_payments": partial, "allow_advance_payments": advance,
+                    "amounts": amounts
                 }))
                 .unwrap();
                 Step::Amend(order.to_order().unwrap())
@@ -370,7 +397,7 @@ mod tests {
                 true
             }
             Step::Pay(payment) => {
-                state.check_payment(payment).is_ok() && state.pay(payment.clone(), received())
+                state.check_payment(payment).is_ok() && state.pay(payment.clone(), &receipt())
             }
             Step::Close(payment, review) => {
                 let count = state.payment_count + state.voided_count;
@@ -474,8 +501,8 @@ mod tests {
             });
             let paid: Money = counting().map(|payment| payment.confirmation.total).sum();
             prop_assert_eq!(state.amount_paid(), paid);
-            if let Some(due) = state.amount_due() {
-                let lines: Money = state.lines_due().iter().filter_map(|line| line.amount).sum();
+            if let Some(due) = state.amount_due(received()) {
+                let lines: Money = state.lines_due(received()).iter().filter_map(|line| line.amount).sum();
                 prop_assert_eq!(lines, due);
             }
             for review in Review::ALL {
@@ -492,7 +519,7 @@ mod tests {
         fn what_is_too_much_is_or_was_under_review(steps in steps()) {
             let (_, state) = folded(steps);
             let advance = state.order().is_none_or(|order| order.allow_advance_payments);
-            if !advance && !state.amount_overpaid().is_zero() {
+            if !advance && !state.amount_overpaid(received()).is_zero() {
                 let told = |review: &Review| {
                     matches!(review, Review::OverPaid | Review::Double)
                 };
@@ -520,7 +547,7 @@ mod tests {
         for id in 1000..3000 {
             let mut payment = payment.clone();
             payment.payment_id = PaymentId::parse(&id.to_string()).unwrap();
-            state.pay(payment, received());
+            state.pay(payment, &Receipt::at(received()));
             let text = serde_json::to_string(&SummaryJson::from(state.summary())).unwrap();
             lengths.push(text.len());
         }
@@ -536,6 +563,7 @@ mod tests {
             lines: vec![],
             payment_id: "P".into(),
             review: vec![],
+            judged_at: RECEIVED.to_owned(),
         };
         let mut json = SummaryJson::from(&OrderSummary::default());
         json.paid = vec![sum("EUR"), sum("MDL")];
@@ -547,7 +575,7 @@ mod tests {
     #[test]
     fn a_summary_of_another_version_is_not_read() {
         let mut json = SummaryJson::from(&OrderSummary::default());
-        json.v = 2;
+        json.v = 1;
         assert_eq!(json.to_summary().unwrap_err()[0].field, "v");
     }
 }

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{FieldError, PaymentJson, PaymentLineJson, Reader, summary::read_review};
-use crate::domain::{Currency, LineId, Money, PaymentId, Review, Text, VoidEffect, Voided};
+use crate::domain::{
+    Currency, LatestPayment, LineId, Money, PaymentId, Review, Text, VoidEffect, Voided, time,
+};
 
 /// One person proposes, and another approves, that a payment which was entered by hand shall count
 /// no more.
@@ -67,6 +69,9 @@ pub struct VoidedJson {
     /// The latest of the other payments in its currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest: Option<LatestJson>,
+    /// When the order is settled without the payment, if its amounts depend on the day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<String>,
 }
 
 /// A payment, and its open reviews.
@@ -75,6 +80,8 @@ pub struct LatestJson {
     pub payment_id: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub review: Vec<String>,
+    /// The time whose amounts it was judged by.
+    pub judged_at: String,
 }
 
 /// A proposal that nobody can approve any more.
@@ -134,10 +141,12 @@ impl VoidedJson {
             void,
             review: names(&effect.reviews),
             was_before: effect.was_before,
-            latest: effect.latest.as_ref().map(|(id, reviews)| LatestJson {
-                payment_id: id.to_string(),
-                review: names(reviews),
+            latest: effect.latest.as_ref().map(|latest| LatestJson {
+                payment_id: latest.payment_id.to_string(),
+                review: names(&latest.reviews),
+                judged_at: time::format(latest.judged_at),
             }),
+            settled_at: effect.settled_at.map(time::format),
         }
     }
 
@@ -160,9 +169,15 @@ impl VoidedJson {
         }
         let reviews = read_reviews(&mut reader, &self.review);
         let latest = self.latest.as_ref().and_then(|latest| {
-            let id = reader.check("latest.payment_id", PaymentId::parse(&latest.payment_id))?;
-            Some((id, read_reviews(&mut reader, &latest.review)))
+            let payment_id = reader.check("latest", PaymentId::parse(&latest.payment_id));
+            let judged_at = reader.check("latest", time::parse(&latest.judged_at));
+            Some(LatestPayment {
+                reviews: read_reviews(&mut reader, &latest.review),
+                payment_id: payment_id?,
+                judged_at: judged_at?,
+            })
         });
+        let settled_at = reader.optional("settled_at", self.settled_at.as_ref(), time::parse);
         match (payment_id, currency, total, note) {
             (Some(payment_id), Some(currency), Some(total), Some(note))
                 if reader.errors.is_empty() =>
@@ -181,6 +196,7 @@ impl VoidedJson {
                     reviews,
                     was_before: self.was_before,
                     latest,
+                    settled_at,
                 };
                 Ok((voided, effect))
             }

@@ -85,7 +85,9 @@ pub enum RegisterError<E = Infallible> {
     #[error(transparent)]
     Refused(#[from] ChangeRefused),
     /// Another order has a key that payers would confuse with this one.
-    #[error("the order key {0} exists already and differs only in case or spaces")]
+    #[error(
+        "the order key {0} exists already and differs only in what payers do not see: case, spaces, dashes, invisible characters, or letters of another alphabet that look the same"
+    )]
     KeyTaken(OrderKey),
     /// The precondition does not hold.
     #[error("the order has changed, or exists already")]
@@ -129,6 +131,21 @@ impl<'a, P: Platform> Orders<'a, P> {
     ) -> Result<Option<StoredOrder>, StoreError> {
         let orders = self.get_many(&[(service.clone(), key.clone())]).await?;
         orders.into_iter().next().unwrap_or(Ok(None))
+    }
+
+    /// The order of this service that somebody means who asks for `key`: it may be spelt otherwise, as
+    /// [`OrderKey::folded`] says. It costs what [`Self::get`] does.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn find(
+        self,
+        service: &ServiceId,
+        key: &OrderKey,
+    ) -> Result<Option<StoredOrder>, StoreError> {
+        let lists = [OrderList::of(service, key)];
+        let found = self.folds().orders(&lists).await?.pop().transpose()?;
+        Ok(found.filter(|stored| stored.state.order().is_some()))
     }
 
     /// Several orders, each as [`Self::get`] gives it, in few calls. One that is damaged is an

@@ -3,7 +3,7 @@
 
 use crate::{
     config::Service,
-    domain::{Currency, check_state_identifier, time},
+    domain::{Currency, check_state_identifier, invisible, time},
     json::{FieldError, OrderJson},
 };
 
@@ -17,6 +17,15 @@ pub fn errors(order: &OrderJson, service: &Service) -> Vec<FieldError> {
         errors.push(FieldError::new(
             "currency",
             "is not among the currencies in use of ISO 4217",
+        ));
+    }
+    if let Some(unseen) = order.order_key.as_deref().and_then(invisible) {
+        errors.push(FieldError::new(
+            "order_key",
+            format!(
+                "has a character that payers do not see (U+{:04X}); leave it out",
+                u32::from(unseen)
+            ),
         ));
     }
     // What is stored is read whatever its year is; MPay could not be told of these.

@@ -41,7 +41,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("orders", "exportOrders", "Orders, as they can be imported")
-            .takes(["export_format", "separator", "cursor", "export_limit", "status", "review", "registered_from", "registered_to", "service_id"])
+            .takes(["export_format", "separator", "cursor", "export_limit", "status", "review", "registered_from", "registered_to", "service_id", "customer_id", "metadata", "amount_due", "due_from", "due_to"])
             .answers(200, "The orders; the schema is that of a line.", json!({
                 "text/csv": {"schema": {"type": "string"}},
                 "application/x-ndjson": {"schema": schemas.request::<crate::json::OrderJson>()}
@@ -124,7 +124,7 @@ fn csv<P: Platform>(
             state.status(now).as_str().to_owned(),
             state.amount_paid().to_string(),
             state
-                .amount_due()
+                .amount_due(now)
                 .map(|due| due.to_string())
                 .unwrap_or_default(),
             time::format(registered.registered_at),

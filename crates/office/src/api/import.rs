@@ -255,7 +255,7 @@ async fn import<P: Platform>(call: &Call<'_, P>, rows: Rows) -> Vec<RowResult> {
                 .get(position)
                 .ok_or_else(|| Problem::internal("a row that is not there"))?;
             let json = keeping_status(candidate.json.clone(), state);
-            let order = accept(call, &candidate.key.0, &candidate.key.1, json)?;
+            let order = accept(call, &candidate.key.0, &candidate.key.1, json, state)?;
             refunded_by_right(call.caller, state, order)
         })
         .await;

@@ -17,14 +17,15 @@ use super::{
 };
 use crate::{
     access::EVERYBODY,
-    domain::{OrderKey, ServiceId},
+    domain::{OrderKey, OrderState, ServiceId},
     json::{FieldError, OrderJson, PaymentJson},
     store::{Platform, StoredOrder},
 };
 
 /// The members of an [`OrderAnswer`] that are none of the order's document.
-pub(super) const DERIVED: [&str; 7] = [
+pub(super) const DERIVED: [&str; 8] = [
     "amount_due",
+    "amount_due_by_day",
     "amount_overpaid",
     "amount_paid",
     "payment_count",
@@ -44,6 +45,9 @@ pub(super) struct OrderAnswer<'a> {
     amount_due: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     amount_overpaid: Option<String>,
+    /// Of an order whose amounts depend on the day: what is due today, and what comes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    amount_due_by_day: Vec<PeriodAnswer>,
     /// How many payments there are, those that were voided among them.
     payment_count: u64,
     /// The latest of them, in the order of their recording.
@@ -52,7 +56,22 @@ pub(super) struct OrderAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     payments_url: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<FieldError>,
+    pub(super) warnings: Vec<FieldError>,
+}
+
+/// What is due from one day to another, if nothing more is paid.
+#[derive(Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+pub(super) struct PeriodAnswer {
+    from: String,
+    /// The last day; absent if nothing changes any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+    /// On the first day.
+    amount_due: String,
+    /// How much more on each of the other days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more_per_day: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -123,6 +142,19 @@ pub async fn payments<P: Platform>(
     json(StatusCode::OK, &answer)
 }
 
+fn periods(state: &OrderState, now: Timestamp) -> Vec<PeriodAnswer> {
+    let paid = state.amount_paid();
+    let periods = state.periods(now).into_iter();
+    periods
+        .map(|period| PeriodAnswer {
+            from: period.from.to_string(),
+            until: period.until.map(|day| day.to_string()),
+            amount_due: period.total.saturating_sub(paid).to_string(),
+            more_per_day: (!period.per_day.is_zero()).then(|| period.per_day.to_string()),
+        })
+        .collect()
+}
+
 impl<'a> OrderAnswer<'a> {
     /// Describes an order as it is at the time `now`.
     pub fn of(stored: &'a StoredOrder, now: Timestamp) -> Result<Self, Problem> {
@@ -151,10 +183,11 @@ impl<'a> OrderAnswer<'a> {
         Ok(Self {
             order,
             amount_paid: stored.state.amount_paid().to_string(),
-            amount_due: stored.state.amount_due().map(|due| due.to_string()),
-            amount_overpaid: Some(stored.state.amount_overpaid())
+            amount_due: stored.state.amount_due(now).map(|due| due.to_string()),
+            amount_overpaid: Some(stored.state.amount_overpaid(now))
                 .filter(|amount| !amount.is_zero())
                 .map(|amount| amount.to_string()),
+            amount_due_by_day: periods(&stored.state, now),
             payment_count: stored.state.payment_count + stored.state.voided_count,
             payments,
             payments_url,

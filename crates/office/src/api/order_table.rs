@@ -5,11 +5,12 @@ use super::{
     sheet::{Row, Sheet},
 };
 use crate::json::{
-    AccountJson, EachLanguage, FieldError, LineJson, LocalizedJson, OrderJson, PropertyJson,
+    AccountJson, AmountJson, EachLanguage, FieldError, LineJson, LocalizedJson, MetadataJson,
+    OrderJson, PropertyJson,
 };
 
 /// The columns that make an order.
-const MEMBERS: [&str; 27] = [
+const MEMBERS: [&str; 30] = [
     "service_id",
     "order_key",
     "status",
@@ -20,6 +21,7 @@ const MEMBERS: [&str; 27] = [
     "reason_en",
     "issued_at",
     "due_date",
+    "payable_from",
     "customer_type",
     "customer_id",
     "customer_name",
@@ -35,9 +37,11 @@ const MEMBERS: [&str; 27] = [
     "bank_fiscal_code",
     "beneficiary_name",
     "configuration_code",
-    // What has no place in columns: several lines, and properties, in JSON.
+    // What has no place in columns: several lines, amounts by day, properties and metadata, in JSON.
     "lines",
+    "amounts",
     "properties",
+    "metadata",
 ];
 /// The columns that follow from payments, dates and the journal: written only.
 const DERIVED: [&str; 4] = ["state", "amount_paid", "amount_left", "registered_at"];
@@ -138,7 +142,9 @@ pub(super) fn read(row: &Row<'_>) -> Result<OrderJson, Vec<FieldError>> {
         }
         Some(lines) => lines,
     };
+    let amounts = json::<Vec<AmountJson>>(row, "amounts", &mut errors);
     let properties = json::<Vec<PropertyJson>>(row, "properties", &mut errors);
+    let metadata = json::<MetadataJson>(row, "metadata", &mut errors);
     let order = OrderJson {
         service_id: text("service_id"),
         order_key: text("order_key"),
@@ -149,13 +155,16 @@ pub(super) fn read(row: &Row<'_>) -> Result<OrderJson, Vec<FieldError>> {
         total_amount_due: None,
         issued_at: text("issued_at"),
         due_date: text("due_date"),
+        payable_from: text("payable_from"),
         customer_type: text("customer_type"),
         customer_id: text("customer_id"),
         customer_name: text("customer_name"),
         allow_partial_payments,
         allow_advance_payments,
         lines,
+        amounts: amounts.unwrap_or_default(),
         properties: properties.unwrap_or_default(),
+        metadata: metadata.unwrap_or_default(),
     };
     if row.is_too_long() {
         errors.push(FieldError::new(
@@ -214,6 +223,7 @@ pub(super) fn cells(order: OrderJson, derived: [String; 4]) -> Result<Vec<String
         reason_en,
         text(order.issued_at),
         text(order.due_date),
+        text(order.payable_from),
         text(order.customer_type),
         text(order.customer_id),
         text(order.customer_name),
@@ -230,7 +240,12 @@ pub(super) fn cells(order: OrderJson, derived: [String; 4]) -> Result<Vec<String
         account(|account| account.beneficiary_name),
         account(|account| account.configuration_code),
         in_json(&lines)?,
+        in_json(&order.amounts)?,
         in_json(&order.properties)?,
+        match order.metadata.is_empty() {
+            true => String::new(),
+            false => serde_json::to_string(&order.metadata).map_err(Problem::internal)?,
+        },
     ];
     cells.extend(derived);
     Ok(cells)

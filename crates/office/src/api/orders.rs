@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     access::{self, CLERKS, EVERYBODY, Principal, REFUNDERS},
-    domain::{Order, OrderKey, OrderState, ServiceId, SetStatus},
+    domain::{ChangeRefused, Order, OrderKey, OrderState, ServiceId, SetStatus},
     json::{FieldError, OrderJson},
     store::{CreateError, Platform, Precondition, RegisterError, Registered, StoredOrder},
 };
@@ -94,11 +94,24 @@ pub async fn put<P: Platform>(
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
     let json = read_as_answered(call, service, key, body).await?;
-    change(call, service, key, |state| {
-        accept(call, service, key, keeping_status(json.clone(), state))
-    })
-    .await
+    let is_silent = json.status.is_none();
+    let warn = |state: &OrderState| {
+        let order = state.order().filter(|_| is_silent)?;
+        let status = order.set_status?.as_str();
+        let how = if state.can_be_reopened() { REOPEN } else { "" };
+        let detail =
+            format!("stays {status}: it was set, and a PUT that leaves it out keeps it.{how}");
+        Some(FieldError::new("status", detail))
+    };
+    let make = |state: &OrderState| {
+        let json = keeping_status(json.clone(), state);
+        accept(call, service, key, json, state)
+    };
+    change_and_warn(call, service, key, make, warn).await
 }
+
+/// How a status that was set is taken back.
+const REOPEN: &str = r#" To reopen the order, send PATCH with {"status": null}."#;
 
 /// Reads an order's document. What was answered may come back: then it has members that follow from
 /// others, and a status that was not set.
@@ -205,8 +218,9 @@ pub async fn post<P: Platform>(
         .store
         .requests()
         .create(&service, &request, &content, |key| {
-            let order = accept(call, &service, key, json.clone())?;
-            refunded_by_right(call.caller, &OrderState::default(), order)
+            let state = OrderState::default();
+            let order = accept(call, &service, key, json.clone(), &state)?;
+            refunded_by_right(call.caller, &state, order)
         })
         .await
         .map_err(not_created)?;
@@ -320,7 +334,7 @@ pub async fn patch<P: Platform>(
             // Whoever takes the refund back takes back what it refers to.
             json.refund_reference = None;
         }
-        accept(call, service, key, json)
+        accept(call, service, key, json, state)
     })
     .await
 }
@@ -365,6 +379,17 @@ async fn change<P: Platform>(
     key: &OrderKey,
     change: impl Fn(&OrderState) -> Result<Order, Problem>,
 ) -> Result<Response<Bytes>, Problem> {
+    change_and_warn(call, service, key, change, |_| None).await
+}
+
+/// The same, with a warning about what the order is then.
+async fn change_and_warn<P: Platform>(
+    call: &Call<'_, P>,
+    service: &ServiceId,
+    key: &OrderKey,
+    change: impl Fn(&OrderState) -> Result<Order, Problem>,
+    warn: impl Fn(&OrderState) -> Option<FieldError>,
+) -> Result<Response<Bytes>, Problem> {
     if call.config.service(service).is_none() {
         return Err(not_served());
     }
@@ -382,7 +407,7 @@ async fn change<P: Platform>(
         Registered::Amended | Registered::Unchanged => StatusCode::OK,
     };
     match call.store.orders().get(service, key).await? {
-        Some(stored) => describe(call, status, &stored),
+        Some(stored) => describe_with(call, status, &stored, warn(&stored.state)),
         None => Err(Problem::internal("a registered order is not there")),
     }
 }
@@ -429,10 +454,20 @@ pub(super) fn no_such_order() -> Problem {
 pub(super) fn not_changed(error: RegisterError<Problem>) -> Problem {
     match error {
         RegisterError::Unfit(problem) => problem,
-        RegisterError::Refused(refused) => Problem::new(
-            StatusCode::CONFLICT,
-            format!("The order is not changed: {refused}."),
-        ),
+        RegisterError::Refused(refused) => {
+            let can_be_reopened = matches!(
+                refused,
+                ChangeRefused::Settled {
+                    can_be_reopened: true,
+                    ..
+                }
+            );
+            let how = if can_be_reopened { REOPEN } else { "" };
+            Problem::new(
+                StatusCode::CONFLICT,
+                format!("The order is not changed: {refused}.{how}"),
+            )
+        }
         RegisterError::KeyTaken(_) => Problem::new(
             StatusCode::CONFLICT,
             format!("{error}: payers would confuse the two. Choose another key."),
@@ -457,6 +492,7 @@ pub(super) fn accept<P: Platform>(
     service: &ServiceId,
     key: &OrderKey,
     mut json: OrderJson,
+    before: &OrderState,
 ) -> Result<Order, Problem> {
     let strict = strict(call.query)?;
     let defaults = call.config.service(service).ok_or_else(not_served)?;
@@ -473,6 +509,20 @@ pub(super) fn accept<P: Platform>(
     for line in &mut json.lines {
         let reason = line.reason.take();
         line.reason = reason.or_else(|| default(&defaults.line_reason));
+    }
+    if json
+        .amounts
+        .iter()
+        .any(|amount| amount.working_days.is_some())
+    {
+        let before = before.order().map(OrderJson::from);
+        errors.extend(match &call.config.working_days {
+            Some(days) => json.count_working_days(days, before.as_ref()),
+            None => vec![FieldError::new(
+                "amounts",
+                "have working_days, which cannot be counted: the variable extra_holidays or extra_working_days is wrong",
+            )],
+        });
     }
     let order = json.to_order();
     if let Err(wrong) = &order {
@@ -500,7 +550,17 @@ fn describe<P: Platform>(
     status: StatusCode,
     stored: &StoredOrder,
 ) -> Result<Response<Bytes>, Problem> {
-    let answer = OrderAnswer::of(stored, call.store.now())?;
+    describe_with(call, status, stored, None)
+}
+
+fn describe_with<P: Platform>(
+    call: &Call<'_, P>,
+    status: StatusCode,
+    stored: &StoredOrder,
+    warning: Option<FieldError>,
+) -> Result<Response<Bytes>, Problem> {
+    let mut answer = OrderAnswer::of(stored, call.store.now())?;
+    answer.warnings.extend(warning);
     let mut response = json(status, &answer)?;
     let etag =
         HeaderValue::from_str(&format!("\"{}\"", stored.version)).map_err(Problem::internal)?;

@@ -187,7 +187,8 @@ pub(super) fn accounts<P: Platform>(
     let accounts = lines.map(|(position, line)| {
         let account = stored.accounts.get(position).and_then(Option::as_ref);
         let account = account.or(default);
-        let iban = account.map(|account| account.bank_account.as_str().to_owned());
+        let iban = account.and_then(|account| account.bank_account());
+        let iban = iban.map(|iban| iban.as_str().to_owned());
         line.bank_account.clone().or(iban)
     });
     accounts.collect()

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
+use jiff::Timestamp;
 use serde::Serialize;
 
 #[cfg(feature = "description")]
@@ -15,13 +16,13 @@ use super::{
 };
 use crate::{
     access::EVERYBODY,
-    domain::{OrderStatus, ServiceId, time},
+    domain::{Money, Order, OrderStatus, ServiceId, Text, time},
     json::OrderEvent,
     store::{Platform, RegisterPage, Span, StoredOrder},
 };
 
 /// The parameters that choose orders.
-pub(super) const FILTERS: [&str; 7] = [
+pub(super) const FILTERS: [&str; 12] = [
     "cursor",
     "limit",
     "status",
@@ -29,6 +30,11 @@ pub(super) const FILTERS: [&str; 7] = [
     "registered_from",
     "registered_to",
     "service_id",
+    "customer_id",
+    "metadata",
+    "amount_due",
+    "due_from",
+    "due_to",
 ];
 
 #[derive(Serialize)]
@@ -67,15 +73,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
             .describe(
                 "Go on with `cursor` = `next` until there is none, also where a page is empty.",
             )
-            .takes([
-                "cursor",
-                "limit",
-                "status",
-                "review",
-                "registered_from",
-                "registered_to",
-                "service_id",
-            ])
+            .takes(FILTERS)
             .answers(
                 200,
                 "A page.",
@@ -119,6 +117,13 @@ pub(super) struct Filter {
     review: Option<OpenReview>,
     span: Span,
     service: Option<ServiceId>,
+    customer_id: Option<Text<13>>,
+    /// A name and a value.
+    metadata: Option<(String, String)>,
+    /// What the order asks at the time, or what is due of it.
+    amount_due: Option<Money>,
+    /// The first and the last instant of the due date.
+    due: (Option<Timestamp>, Option<Timestamp>),
 }
 
 impl Filter {
@@ -134,7 +139,33 @@ impl Filter {
             review: OpenReview::read(query)?,
             span: span(query, "registered_from", "registered_to")?,
             service: query.parsed("service_id", ServiceId::parse)?,
+            customer_id: query.parsed("customer_id", Text::parse)?,
+            metadata: query.parsed("metadata", |text| {
+                let pair = text.split_once(':');
+                pair.map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+                    .ok_or("must be a name and a value, such as cost_centre:4512")
+            })?,
+            amount_due: query.parsed("amount_due", Money::parse)?,
+            due: (
+                query.parsed("due_from", time::parse_start)?,
+                query.parsed("due_to", time::parse)?,
+            ),
         })
+    }
+
+    /// Whether an order has the members that are asked for.
+    fn is_wanted(&self, order: &Order) -> bool {
+        let is_customers = |id: &Text<13>| order.customer_id.as_ref() == Some(id);
+        let has_pair = |(name, value): &(String, String)| {
+            let mut pairs = order.metadata.iter();
+            pairs.any(|pair| pair.name.as_str() == name && pair.value.as_str() == value)
+        };
+        let (from, to) = self.due;
+        let is_due = |is: &dyn Fn(Timestamp) -> bool| order.due_date.is_some_and(is);
+        self.customer_id.as_ref().is_none_or(is_customers)
+            && self.metadata.as_ref().is_none_or(has_pair)
+            && from.is_none_or(|from| is_due(&|due| due >= from))
+            && to.is_none_or(|to| is_due(&|due| due <= to))
     }
 
     /// A part of the register below a place of the journal.
@@ -153,6 +184,10 @@ impl Filter {
             let state = &order.state;
             self.status.is_none_or(|status| state.status(now) == status)
                 && self.review.is_none_or(|review| review.is_among(state))
+                && state.order().is_some_and(|order| self.is_wanted(order))
+                && self.amount_due.is_none_or(|amount| {
+                    [state.total(now), state.amount_due(now)].contains(&Some(amount))
+                })
         };
         let page = call
             .store

@@ -10,7 +10,7 @@ use super::{Call, Problem, document::read_object, endpoint::Endpoint, payments, 
 use crate::{
     access::BOOKKEEPERS,
     domain::{PaymentId, RecordedPayment, Review, Text, time},
-    store::{CloseError, ClosedRefusal, Platform},
+    store::{CloseError, ClosedBy, ClosedRefusal, Platform},
 };
 
 /// The reviews of a payment or a refused confirmation, as the API answers them.
@@ -29,7 +29,12 @@ pub(super) struct ClosedAnswer {
     reason: &'static str,
     note: String,
     closed_at: String,
-    by: String,
+    /// Absent if no person closed it: then `recorded` says what did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    /// Place in the journal of the payment that was refused first, and recorded later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded: Option<u64>,
 }
 
 impl From<&RecordedPayment> for ReviewsAnswer {
@@ -39,7 +44,8 @@ impl From<&RecordedPayment> for ReviewsAnswer {
             reason: closed.review.as_str(),
             note: closed.note.as_str().to_owned(),
             closed_at: time::format(closed.closed_at),
-            by: closed.by.clone(),
+            by: Some(closed.by.clone()),
+            recorded: None,
         });
         Self {
             review: review.collect(),
@@ -59,15 +65,25 @@ impl ReviewsAnswer {
                 review: vec![REFUSED],
                 closed_reviews: vec![],
             },
-            Some(closed) => Self {
-                review: vec![],
-                closed_reviews: vec![ClosedAnswer {
-                    reason: REFUSED,
-                    note: closed.note,
-                    closed_at: time::format(closed.closed_at),
-                    by: closed.by,
-                }],
-            },
+            Some(closed) => {
+                let (note, by, recorded) = match closed.by {
+                    ClosedBy::Person { note, by } => (note, Some(by), None),
+                    ClosedBy::Payment { recorded } => {
+                        let note = "The payment was recorded later.".to_owned();
+                        (note, None, Some(recorded))
+                    }
+                };
+                Self {
+                    review: vec![],
+                    closed_reviews: vec![ClosedAnswer {
+                        reason: REFUSED,
+                        note,
+                        closed_at: time::format(closed.closed_at),
+                        by,
+                        recorded,
+                    }],
+                }
+            }
         }
     }
 }

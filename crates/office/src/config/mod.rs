@@ -9,7 +9,10 @@ use mpay_door::{
     App, Configuration,
     config::{ConfigError, Environment, Misconfigured, Reader, Services, Variables, expiring},
 };
-use mpay_ledger::{Ledger, domain::ServiceId};
+use mpay_ledger::{
+    Ledger,
+    domain::{ServiceId, WorkingDays},
+};
 use mpay_notify::{Notifier, Remembered, Settings, WEBHOOK};
 use wsse::Certificate;
 
@@ -18,8 +21,10 @@ pub use mpay_door::config::Service;
 
 /// Of the variables those that the API can do without. A mistake in one of them switches off what it
 /// is for, and nothing else.
-pub const OPTIONAL: [&str; 9] = [
+pub const OPTIONAL: [&str; 11] = [
     ACCESS,
+    "extra_holidays",
+    "extra_working_days",
     "max_silence",
     "mpay_authorities",
     "mpay_certificates",
@@ -53,6 +58,8 @@ pub struct Config {
     pub notification: Settings,
     /// How long after an order was closed personal data is kept; `None` for ever.
     pub personal_data_retention: Option<SignedDuration>,
+    /// Which days are worked; `None` where a variable that says so is wrong.
+    pub working_days: Option<WorkingDays>,
     /// The certificates of the institution and of MPay, each with its variable.
     certificates: Vec<(&'static str, Certificate)>,
     off: Vec<ConfigError>,
@@ -67,6 +74,8 @@ impl Configuration for Config {
         "bank_fiscal_code",
         "beneficiary_name",
         "environment",
+        "extra_holidays",
+        "extra_working_days",
         "max_silence",
         "mpay_authorities",
         "mpay_certificates",
@@ -97,6 +106,7 @@ impl Configuration for Config {
         let notification = Settings::read(&mut reader, environment);
         let retention = reader.number("personal_data_retention", 0, MAX_RETENTION, "days");
         let retention = SignedDuration::from_hours(24 * i64::from(retention));
+        let working_days = working_days(&mut reader);
         if !reader.is_usable(&OPTIONAL) {
             return Err(Misconfigured {
                 errors: reader.errors,
@@ -109,6 +119,7 @@ impl Configuration for Config {
             principals,
             notification,
             personal_data_retention: (!retention.is_zero()).then_some(retention),
+            working_days,
             certificates,
             off: reader.errors,
             doubts: reader.doubts,
@@ -129,6 +140,22 @@ impl Configuration for Config {
         let certificates = certificates.map(|(variable, certificate)| (*variable, certificate));
         doubts.chain(expiring(certificates, now)).collect()
     }
+}
+
+/// Days that are worked, or free, beyond what the law says of every year.
+fn working_days(reader: &mut Reader<'_>) -> Option<WorkingDays> {
+    const VARIABLES: [&str; 2] = ["extra_holidays", "extra_working_days"];
+    if VARIABLES
+        .iter()
+        .any(|name| reader.variables.is_unread(name))
+    {
+        return None;
+    }
+    let [free, worked] = VARIABLES.map(|name| reader.variables.get(name).unwrap_or_default());
+    let days = WorkingDays::new(free, worked);
+    let [free, worked] = VARIABLES;
+    days.map_err(|wrong| reader.error(if wrong.is_worked { worked } else { free }, wrong))
+        .ok()
 }
 
 impl Config {

@@ -105,6 +105,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
                     .iter()
                     .any(|(name, _)| *name == "mpay_authorities"),
             ),
+            ("working_days", config.working_days.is_some()),
             ("webhook", config.notification.webhook.is_some()),
         ] {
             if there {
@@ -113,12 +114,12 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
         }
         on
     };
-    assert_eq!(on(&Config::read(&whole()).unwrap()).len(), 7);
+    assert_eq!(on(&Config::read(&whole()).unwrap()).len(), 8);
     for name in OPTIONAL {
-        let feature = if name.starts_with("webhook") {
-            "webhook"
-        } else {
-            name
+        let feature = match name {
+            "extra_holidays" | "extra_working_days" => "working_days",
+            name if name.starts_with("webhook") => "webhook",
+            name => name,
         };
         let mut wrong = whole();
         wrong.set(name, "\u{1}wrong".to_owned());
@@ -127,7 +128,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
         for variables in [wrong, unread] {
             let config = Config::read(&variables).unwrap();
             let left = on(&config);
-            assert_eq!(left.len(), 6, "{name}: {left:?}");
+            assert_eq!(left.len(), 7, "{name}: {left:?}");
             assert!(!left.contains(&feature), "{name}: {left:?}");
             let named: Vec<_> = config.off().iter().map(|error| error.variable).collect();
             assert_eq!(named, [name]);

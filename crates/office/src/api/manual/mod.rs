@@ -14,7 +14,7 @@ use crate::{
     access::{BOOKKEEPERS, EVERYBODY},
     domain::{Confirmation, OrderKey, PaymentId, ServiceId, Text, time},
     json::{
-        FieldError, PaymentJson, PaymentLineJson, PaymentPropertyJson, ProposalJson,
+        FieldError, MetadataJson, PaymentJson, PaymentLineJson, PaymentPropertyJson, ProposalJson,
         VoidProposalJson,
     },
     store::{self, Decision, Platform, StoredOrder, StoredPayment, StoredProposal},
@@ -393,11 +393,13 @@ fn unsigned<P: Platform>(proposal: &ProposalJson, call: &Call<'_, P>) -> Payment
         lines: proposal.lines.clone(),
         properties: Vec::new(),
         received_at: time::format(call.store.now()),
+        amount_validity: None,
         signer: None,
         evidence: String::new(),
         manual: None,
         after_void: false,
         version: None,
+        metadata: MetadataJson::new(),
     }
 }
 
