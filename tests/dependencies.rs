@@ -26,23 +26,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mpay-notify", &["mpay-door", "mpay-ledger", "mutation"]),
     (
         "mpay-office",
-        &[
-            "mpay-door",
-            "mpay-ledger",
-            "mpay-notify",
-            "mutation",
-            "wsse",
-        ],
+        &["mpay-door", "mpay-ledger", "mpay-notify", "wsse"],
     ),
     (
         "mpay-provider",
-        &[
-            "mpay-door",
-            "mpay-ledger",
-            "mpay-notify",
-            "mutation",
-            "wsse",
-        ],
+        &["mpay-door", "mpay-ledger", "mpay-notify", "wsse"],
     ),
     ("describe", &["mpay-door", "mpay-ledger", "mpay-office"]),
     // MPay's side, for any provider.

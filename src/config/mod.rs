@@ -12,11 +12,11 @@ use std::{collections::HashMap, time::Duration};
 use jiff::Timestamp;
 use mpay_door::{
     App, Configuration,
-    config::{ConfigError, Environment, Misconfigured, Reader, Services, Variables, expiring},
+    config::{ConfigError, Environment, Misconfigured, Reader, Services, Variables},
 };
 use mpay_ledger::{Ledger, domain::ServiceId};
 use mpay_notify::{Notifier, Remembered, Settings};
-use wsse::{Policy, Signer};
+use wsse::{Certificate, Policy, Signer};
 
 pub use mpay_door::config::Service;
 
@@ -173,13 +173,15 @@ impl Configuration for Config {
         &self.off
     }
 
-    fn warnings(&self, now: Timestamp) -> Vec<String> {
+    fn doubts(&self) -> &[ConfigError] {
+        &self.doubts
+    }
+
+    fn certificates(&self) -> Vec<(&'static str, &Certificate)> {
         let own = ("service_certificate", self.signer.certificate());
         let trusted = self.policy.trust.certificates();
         let trusted = trusted.map(|trusted| ("mpay_certificates or mpay_authorities", trusted));
-        let doubts = self.doubts.iter().map(ToString::to_string);
-        let certificates = std::iter::once(own).chain(trusted);
-        doubts.chain(expiring(certificates, now)).collect()
+        std::iter::once(own).chain(trusted).collect()
     }
 }
 

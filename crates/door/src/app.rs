@@ -4,10 +4,11 @@ use std::{cell::RefCell, fmt::Debug};
 
 use jiff::Timestamp;
 use mpay_ledger::SecretCell;
+use wsse::Certificate;
 
 use crate::{
     clock::Clock,
-    config::{ConfigError, Environment, Misconfigured, Variables},
+    config::{ConfigError, Environment, Misconfigured, Variables, expiring},
     health::Probe,
 };
 
@@ -35,8 +36,19 @@ pub trait Configuration: Debug + Sized + 'static {
     /// Mistakes in optional variables: what these are for is switched off.
     fn off(&self) -> &[ConfigError];
 
+    /// Values that seem mistyped, or are more than they should be.
+    fn doubts(&self) -> &[ConfigError];
+
+    /// The certificates, each with the variables that it may be of.
+    fn certificates(&self) -> Vec<(&'static str, &Certificate)>;
+
     /// A line for each value that seems mistyped, or will be wrong soon.
-    fn warnings(&self, now: Timestamp) -> Vec<String>;
+    fn warnings(&self, now: Timestamp) -> Vec<String> {
+        let doubts = self.doubts().iter().map(ToString::to_string);
+        doubts
+            .chain(expiring(self.certificates().into_iter(), now))
+            .collect()
+    }
 
     /// Which of these variables has a mistake, so that what they are for is switched off.
     fn switched_off(&self, variables: &[&str]) -> Option<&'static str> {

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use jiff::Timestamp;
+use wsse::Certificate;
 
 use crate::{
     app::Configuration,
@@ -100,7 +100,11 @@ impl Configuration for Plain {
         &self.off
     }
 
-    fn warnings(&self, _: Timestamp) -> Vec<String> {
-        self.doubts.iter().map(ToString::to_string).collect()
+    fn doubts(&self) -> &[ConfigError] {
+        &self.doubts
+    }
+
+    fn certificates(&self) -> Vec<(&'static str, &Certificate)> {
+        Vec::new()
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! 1. `entry`: a request of a Spin host; [`service`]: its way to an answer.
 //! 2. [`config`]: the variables of this door; [`access`]: who may call it, and do what.
-//! 3. [`api`]: the resources, one file each; `api::route` lists them all.
+//! 3. [`api`]: the resources, one file each; [`api::endpoints`] lists what they answer, and
+//!    [`api::endpoint`] says what an endpoint is.
 #![cfg_attr(
     not(test),
     deny(

@@ -24,4 +24,4 @@ pub use error::{ConfigError, Misconfigured};
 pub use reader::Reader;
 pub use services::{SERVICES, Service, Services};
 pub use variables::{Unread, Variables, VariablesDigest};
-pub use warnings::expiring;
+pub(crate) use warnings::expiring;

@@ -1,6 +1,11 @@
-//! Variables of a provider, for tests.
+//! Variables of a provider, and what holds for each door's configuration, for tests.
 
-use super::Variables;
+use std::fmt::Debug;
+
+use jiff::Timestamp;
+
+use super::{ConfigError, Unread, Variables};
+use crate::Configuration;
 
 /// The institution's certificate.
 pub const CERTIFICATE: &str = include_str!("../../../wsse/tests/data/service.pem");
@@ -72,4 +77,115 @@ pub fn assert_silent(text: &str, what: &str) {
     for part in ["zqxj", "vkwy", "98761", "begin rsa", "zq", "iban of"] {
         assert!(!folded.contains(part), "{what}: {part}: {text}");
     }
+}
+
+/// The mistakes in variables, whether they are refused or switch something off.
+pub fn mistakes<C: Configuration>(variables: &Variables) -> Vec<ConfigError> {
+    match C::read(variables) {
+        Ok(config) => config.off().to_vec(),
+        Err(wrong) => wrong.errors,
+    }
+}
+
+/// Each of these values is one mistake, of the variable that it is given to.
+pub fn mistakes_name_their_variables<C: Configuration>(wrong: &[(&'static str, &str)]) {
+    for (name, value) in wrong {
+        let mut variables = variables();
+        variables.set(name, (*value).to_owned());
+        let errors = mistakes::<C>(&variables);
+        assert_eq!(errors.len(), 1, "{name}={value:?}: {errors:?}");
+        assert_eq!(errors[0].variable, *name);
+    }
+}
+
+/// Of what `whole` switches on, a mistake in one of the `optional` variables switches off one thing:
+/// what `on` names by the variable, or by the beginning of its name.
+pub fn mistakes_switch_off_one_thing<C: Configuration>(
+    optional: &[&'static str],
+    whole: &[(&'static str, &str)],
+    on: impl Fn(&C) -> Vec<&'static str>,
+) {
+    let whole = || {
+        let mut variables = variables();
+        for (name, value) in whole {
+            variables.set(name, (*value).to_owned());
+        }
+        variables
+    };
+    let all = on(&C::read(&whole()).ok().unwrap());
+    for &name in optional {
+        let mut wrong = whole();
+        wrong.set(name, "\u{1}wrong".to_owned());
+        let mut unread = whole();
+        unread.set_unread(name, Unread::Failed("busy".into()));
+        for variables in [wrong, unread] {
+            let config = C::read(&variables).ok().unwrap();
+            let left = on(&config);
+            let gone: Vec<_> = all.iter().filter(|thing| !left.contains(thing)).collect();
+            assert!(
+                matches!(gone.as_slice(), [thing] if name.starts_with(**thing)),
+                "{name}: {gone:?}"
+            );
+            let named: Vec<_> = config.off().iter().map(|error| error.variable).collect();
+            assert_eq!(named, [name]);
+            assert_eq!(config.switched_off(&[name]), Some(name));
+        }
+    }
+}
+
+/// A variable that could not be read is a mistake, and not its default.
+pub fn what_is_not_read_has_no_value<C: Configuration>(optional: &[&'static str]) {
+    for &name in C::VARIABLES {
+        let mut variables = variables();
+        variables.set(name, String::new());
+        variables.set_unread(name, Unread::Undefined);
+        let errors = mistakes::<C>(&variables);
+        assert_eq!(errors.len(), 1, "{name}: {errors:?}");
+        assert_eq!(errors[0].variable, name);
+        assert!(errors[0].detail.contains("not given to the component"));
+        assert_eq!(
+            C::read(&variables).is_ok(),
+            optional.contains(&name),
+            "{name}"
+        );
+    }
+}
+
+/// What is said of variables holds no part of what may be secret: of one with any of [`secrets`], nor
+/// of two of which what is said of one may quote the other.
+pub fn no_mistake_repeats_a_value<C: Configuration<Rest: Debug>>(pairs: &[[&'static str; 2]]) {
+    let secrets = secrets();
+    for &name in C::VARIABLES {
+        for secret in &secrets {
+            let mut variables = variables();
+            variables.set(name, secret.clone());
+            assert_mistakes_are_silent::<C>(&variables, &format!("{name} = {secret}"));
+        }
+    }
+    for pair in pairs {
+        for first in &secrets {
+            for second in &secrets {
+                let mut variables = variables();
+                variables.set(pair[0], first.clone());
+                variables.set(pair[1], second.clone());
+                assert_mistakes_are_silent::<C>(&variables, &format!("{pair:?}"));
+            }
+        }
+    }
+}
+
+/// The same, of these variables.
+pub fn assert_mistakes_are_silent<C: Configuration<Rest: Debug>>(
+    variables: &Variables,
+    what: &str,
+) {
+    let text = match C::read(variables) {
+        Ok(config) => {
+            let told = config.off().iter().map(ToString::to_string);
+            let told = told.chain(config.warnings(Timestamp::UNIX_EPOCH));
+            format!("{:?} {:?}", config.off(), told.collect::<Vec<_>>())
+        }
+        Err(wrong) => format!("{:?} {wrong:?}", wrong.errors),
+    };
+    assert_silent(&text, what);
 }

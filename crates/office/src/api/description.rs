@@ -81,10 +81,15 @@ impl Operation {
         required: bool,
         description: &str,
     ) -> Self {
-        if let Some(answer) = self.answers.get_mut(&status.to_string()) {
-            answer["headers"][name] = json!({
+        let answer = self.answers.get_mut(&status.to_string());
+        if let Some(answer) = answer.and_then(Value::as_object_mut) {
+            let headers = answer.entry("headers").or_insert_with(|| json!({}));
+            let header = json!({
                 "description": description, "required": required, "schema": {"type": "string"}
             });
+            headers
+                .as_object_mut()
+                .map(|headers| headers.insert(name.to_owned(), header));
         }
         self
     }
@@ -137,13 +142,18 @@ pub(super) fn as_json(schema: Value) -> Value {
     json!({"application/json": {"schema": schema}})
 }
 
-pub(super) fn example() -> Value {
-    json!({
+/// An order, named by these members.
+pub(super) fn example<const N: usize>(names: [(&str, &str); N]) -> Value {
+    let mut order = json!({
         "reason": {"ro": "Taxă de studii", "ru": "Плата за обучение"},
         "due_date": "2099-06-30",
         "customer_type": "Person", "customer_id": "2000000000004", "customer_name": "Ion Exemplu",
         "lines": [{"line_id": "1", "reason": "Semestrul I", "amount_due": "1250.00"}]
-    })
+    });
+    if let Some(members) = order.as_object_mut() {
+        members.extend(names.map(|(name, value)| (name.to_owned(), value.into())));
+    }
+    order
 }
 
 pub(super) fn order_body(schema: Value, example: Value) -> Value {

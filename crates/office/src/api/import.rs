@@ -79,8 +79,7 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             let line = schemas.request::<crate::json::OrderJson>();
-            let mut order = example();
-            (order["service_id"], order["order_key"]) = (json!("TAX"), json!("2026-0001"));
+            let order = example([("service_id", "TAX"), ("order_key", "2026-0001")]);
             Operation::new("orders", "importOrders", "Registers or amends up to 500 orders")
                 .describe("Each as `PUT` would, for itself, as lines of JSON or rows of CSV whose first row names the columns, as the export has them. The answer has a line or row for each, in the same format.")
                 .takes(["strict"])

@@ -70,7 +70,7 @@ pub const fn put_endpoint<P: Platform>() -> Endpoint<P> {
         },
         #[cfg(feature = "description")]
         description: |schemas| {
-            let body = order_body(schemas.request::<crate::json::OrderJson>(), example());
+            let body = order_body(schemas.request::<crate::json::OrderJson>(), example([]));
             Operation::new("orders", "putOrder", "Registers an order, or a new version of it")
                 .describe("The same again changes nothing. A status that was set stays where the document has none. `service_id` and `order_key` may be left out.")
                 .takes(["service", "key", "If-Match", "If-None-Match", "strict"])
@@ -166,8 +166,7 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, _, body| Box::pin(post(call, body)),
         #[cfg(feature = "description")]
         description: |schemas| {
-            let mut order = example();
-            order["service_id"] = json!("TAX");
+            let order = example([("service_id", "TAX")]);
             let body = order_body(schemas.request::<crate::json::OrderJson>(), order);
             Operation::new("orders", "createOrder", "Registers an order under a generated key")
                 .describe("The key has twelve digits, of which the last is a check digit. The same request again gets the same order; another document under the same `Idempotency-Key` is refused (422).")

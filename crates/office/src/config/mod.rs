@@ -4,10 +4,10 @@
 #[cfg(test)]
 mod tests;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use mpay_door::{
     App, Configuration,
-    config::{ConfigError, Environment, Misconfigured, Reader, Services, Variables, expiring},
+    config::{ConfigError, Environment, Misconfigured, Reader, Services, Variables},
 };
 use mpay_ledger::{
     Ledger,
@@ -134,11 +134,15 @@ impl Configuration for Config {
         &self.off
     }
 
-    fn warnings(&self, now: Timestamp) -> Vec<String> {
-        let doubts = self.doubts.iter().map(ToString::to_string);
+    fn doubts(&self) -> &[ConfigError] {
+        &self.doubts
+    }
+
+    fn certificates(&self) -> Vec<(&'static str, &Certificate)> {
         let certificates = self.certificates.iter();
-        let certificates = certificates.map(|(variable, certificate)| (*variable, certificate));
-        doubts.chain(expiring(certificates, now)).collect()
+        certificates
+            .map(|(variable, certificate)| (*variable, certificate))
+            .collect()
     }
 }
 
