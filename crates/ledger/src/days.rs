@@ -383,3 +383,83 @@ fn read_day(entry: Entry<DayEntry>) -> Result<Option<Day>, StoreError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, time::Duration};
+
+    use mpay_log::Log;
+
+    use super::*;
+    use crate::{
+        Ledger,
+        memory::{Fault, Memory},
+        testing::{record, register, stored},
+    };
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    /// Asks about a place as one does who saw it empty, and is cut off after a number of calls.
+    async fn ask_and_die(memory: &Memory, list: &str, place: u64, calls: usize) {
+        memory.script((0..calls).map(|_| Fault::None).chain([Fault::Cut]));
+        let (log, places) = (Log::new(memory.clone()), BTreeSet::from([place]));
+        let asked = tokio::time::timeout(DAY, log.decide(list, &places)).await;
+        assert!(asked.is_err(), "{list}/{place}, {calls}: it was cut off");
+        memory.script([]);
+    }
+
+    /// The search for a day's range met an entry, then did not, and took the next day's end for its.
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_day_keeps_its_range_while_its_entry_is_asked_about() {
+        for calls in 1..=5 {
+            for place in 1..=3 {
+                let memory = Memory::new();
+                register(&memory, "1", "50").await.unwrap();
+                for n in 1..=3 {
+                    record(&memory, &format!("P{n}"), "1", "10").await.unwrap();
+                    tokio::time::sleep(DAY).await;
+                }
+                let store = Ledger::new(memory.clone());
+                let latest = store.days().close().await.unwrap().unwrap();
+                assert_eq!(store.days().length().await.unwrap(), 3);
+                ask_and_die(&memory, DAYS, place, calls).await;
+                // The first two entries are the order's registration and its payment.
+                for (days_before, after, last) in [(2, 0, 2), (1, 2, 3), (0, 3, 4)] {
+                    let mut date = latest.date;
+                    for _ in 0..days_before {
+                        date = date.yesterday().unwrap();
+                    }
+                    let span = Span {
+                        from: time::start_of(date).ok(),
+                        to: time::start_of(date.tomorrow().unwrap()).ok(),
+                    };
+                    let range = store.days().range(span).await.unwrap();
+                    let of = format!("{date}, {place} asked about, {calls} calls");
+                    assert_eq!((range.after, range.last), (after, Some(last)), "{of}");
+                    assert!(range.closed, "{of}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_order_shows_what_was_acknowledged_while_somebody_asks_about_it() {
+        for calls in 1..=5 {
+            for place in 1..=3 {
+                let memory = Memory::new();
+                register(&memory, "1", "50").await.unwrap();
+                register(&memory, "1", "80").await.unwrap();
+                record(&memory, "P1", "1", "30").await.unwrap();
+                ask_and_die(&memory, "order/TAX/1", place, calls).await;
+                let state = stored(&memory, "1").await.unwrap().state;
+                let amounts = [state.amount_paid(), state.amount_due(memory.now()).unwrap()];
+                let of = format!("{place} asked about, {calls} calls");
+                assert_eq!(
+                    amounts.map(|amount| amount.to_string()),
+                    ["30.00", "50.00"],
+                    "{of}"
+                );
+            }
+        }
+    }
+}

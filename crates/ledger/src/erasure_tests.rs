@@ -462,7 +462,16 @@ async fn a_refused_message_is_erased_once_its_review_is_closed() {
         erase(&memory, &Erasure::Customer("079000000".into())).await,
         Erased::default()
     );
+    let before = with_traces(&memory);
     assert_eq!(erase(&memory, &customer).await.messages, 1);
+    assert_eq!(traces(&memory), [""; 0]);
+    // A write that comes late brings the message back: nobody reads it, and it is erased again.
+    for (key, value) in before {
+        memory.overwrite(&key, value);
+    }
+    let proof = store.refusals().proof(1).await.unwrap().unwrap();
+    assert!(Tombstone::of(&proof.request.unwrap()).is_some());
+    store.repairs().block(&Cursor::default()).await.unwrap();
     assert_eq!(traces(&memory), [""; 0]);
     assert_eq!(erasures(&memory).await, ["9 request tester"]);
     assert_eq!(erase(&memory, &MONTH).await, Erased::default());
@@ -475,6 +484,82 @@ async fn a_refused_message_is_erased_once_its_review_is_closed() {
             .unwrap()
     );
     assert_eq!(traces(&memory), [""; 0]);
+}
+
+/// What the store holds at the keys where something of the person is.
+fn with_traces(memory: &Memory) -> Vec<(String, Vec<u8>)> {
+    let keys = traces(memory).into_iter();
+    keys.map(|key| (key.clone(), memory.value(&key).unwrap()))
+        .collect()
+}
+
+/// A batch that was sent before the erasure may be written after it: by a store that is slow, or by a
+/// host that was stopped for an hour.
+#[tokio::test(start_paused = true)]
+async fn what_a_late_write_brings_back_nobody_reads_and_the_next_walk_erases() {
+    let nobody = Erasure::Customer("2000000000000".to_owned());
+    for by_repair in [false, true] {
+        let memory = Memory::new();
+        paid_order(&memory).await;
+        let before = with_traces(&memory);
+        // Versions, the attempt, the payment's entries in its order and in the journal, the message.
+        assert!(before.len() >= 6, "{before:?}");
+        tokio::time::sleep(31 * DAY).await;
+        assert_eq!(keys(&erase(&memory, &MONTH).await), ["1"]);
+        let values = || {
+            before
+                .iter()
+                .map(|(key, _)| memory.value(key))
+                .collect::<Vec<_>>()
+        };
+        let erased = values();
+        for (key, value) in &before {
+            memory.overwrite(key, value.clone());
+        }
+
+        let order = stored(&memory, "1").await.unwrap();
+        assert_eq!(order.state.order().unwrap().customer_name, None);
+        assert_eq!(order.payments[0].properties[0].value, None);
+        let (store, id) = (
+            Ledger::new(memory.clone()),
+            PaymentId::parse("P-1").unwrap(),
+        );
+        let proof = store.payments().proof(&id).await.unwrap().unwrap();
+        let tombstone = Tombstone::of(proof.request.as_deref().unwrap()).unwrap();
+        assert_eq!(tombstone.sha256, sha256(message("P-1").as_bytes()));
+        assert_eq!(proof.stored.payment.properties[0].value, None);
+
+        if by_repair {
+            let repair = store.repairs().block(&Cursor::default()).await.unwrap();
+            assert_eq!((repair.repaired.len(), repair.next), (0, None));
+        } else {
+            let again = erase(&memory, &nobody).await;
+            assert_eq!((keys(&again), again.messages), (vec![], 1));
+        }
+        assert_eq!(traces(&memory), [""; 0]);
+        assert_eq!(values(), erased);
+    }
+}
+
+/// Otherwise one damaged entry would keep everybody's data for ever.
+#[tokio::test(start_paused = true)]
+async fn a_damaged_order_keeps_nobody_elses_data() {
+    let memory = Memory::new();
+    paid_order(&memory).await;
+    register_of(&memory, "2", IDNP).await;
+    pay(&memory, "P-2", "2", "100").await;
+    memory.overwrite("order/TAX/2/1", b"garbage".to_vec());
+    tokio::time::sleep(31 * DAY).await;
+    let erased = erase(&memory, &MONTH).await;
+    assert_eq!(keys(&erased), ["1"]);
+    assert_eq!(
+        reasons(&erased),
+        ["a record of it is damaged; POST /api/repair mends what can be mended"]
+    );
+    assert_eq!(
+        stored(&memory, "1").await.unwrap().payments[0].properties[0].value,
+        None
+    );
 }
 
 /// SHA-256 of parts: what anybody could compute.

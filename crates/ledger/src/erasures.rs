@@ -4,6 +4,11 @@
 //! that whatever stands before it is without personal data: from then on nobody reads any, for
 //! whoever reads a list leaves it out. Then the entries themselves are written without it, each by
 //! the same value whoever does it, so that what was interrupted can be done again.
+//!
+//! A write of such an entry, or of a message, can come late, and bring back what was erased. Nobody
+//! reads it: the entry of the erasure stands in the list, and a message's tombstone under a key of its
+//! own. What came back is erased again by whoever walks over the journal the next time, for whatever
+//! reason: every erasure, and repair.
 
 use std::collections::{HashMap, HashSet};
 
@@ -158,7 +163,22 @@ impl<'a, P: Platform> Erasures<'a, P> {
         after: &Cursor,
         by: &str,
     ) -> Result<Erased, StoreError> {
-        let after = after.place;
+        self.walk(Some(erasure), after.place, by).await
+    }
+
+    /// Erases again, of what a block of the journal names, what was erased before and came back with
+    /// a write that was late.
+    pub(super) async fn erase_again(self, after: u64) -> Result<(), StoreError> {
+        self.walk(None, after, "").await?;
+        Ok(())
+    }
+
+    async fn walk(
+        self,
+        erasure: Option<&Erasure>,
+        after: u64,
+        by: &str,
+    ) -> Result<Erased, StoreError> {
         let first = after.saturating_add(1);
         let journal = self.journal();
         let mut part: Listing<Event> = journal.part(first, BLOCK).await?;
@@ -185,7 +205,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
         journal.empty_late(&part).await?;
         let events = part.entries;
         let long = Parts::on(self.log).long_orders(&events).await?;
-        let mut orders = self.see(erasure, &events, &long).await?;
+        let mut orders = self.see(erasure, &events, &long, &mut report).await?;
         let mut begun = Vec::new();
         for event in &events {
             if let Event::OrderRegistered(registered) = &event.value {
@@ -204,7 +224,8 @@ impl<'a, P: Platform> Erasures<'a, P> {
         );
         for (position, key) in begun.into_iter().enumerate() {
             if let Some(order) = orders.get(&key)
-                && self.erase_order(erasure, order, by, &mut report).await?
+                && let Some(meant) = erasure
+                && self.erase_order(meant, order, by, &mut report).await?
             {
                 if position >= registered {
                     // Parts of it were passed by: the walk begins anew, and finds it erased.
@@ -249,9 +270,10 @@ impl<'a, P: Platform> Erasures<'a, P> {
     /// The orders that events are about.
     async fn see(
         self,
-        erasure: &Erasure,
+        erasure: Option<&Erasure>,
         events: &[Entry<Event>],
         long: &LongOrders,
+        report: &mut Erased,
     ) -> Result<HashMap<(ServiceId, OrderKey), Seen>, StoreError> {
         let addresses = events.iter().filter_map(|event| match &event.value {
             Event::OrderRegistered(order) => address(&order.service_id, &order.order_key),
@@ -266,28 +288,45 @@ impl<'a, P: Platform> Erasures<'a, P> {
         let (parts, whole): (Vec<_>, Vec<_>) = addresses.into_iter().partition(is_long);
         let mut seen = self.see_all(erasure, whole).await?;
         for key in parts {
-            seen.extend(self.see_part(erasure, key, long).await?);
+            let part = self.see_part(erasure, key.clone(), long).await;
+            seen.push((key, part));
         }
-        let seen = seen.into_iter();
-        Ok(seen.map(|order| (order.key.clone(), order)).collect())
+        let mut orders = HashMap::new();
+        for (key, order) in seen {
+            match order {
+                Ok(order) => orders.extend(order.map(|order| (key, order))),
+                // It keeps nobody else's data from being erased.
+                Err(StoreError::Corrupt { .. }) => report.kept.push(KeptOrder {
+                    service_id: Some(key.0.to_string()),
+                    order_key: Some(key.1.to_string()),
+                    reason: "a record of it is damaged; POST /api/repair mends what can be mended"
+                        .to_owned(),
+                }),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(orders)
     }
 
     async fn see_again(
         self,
-        erasure: &Erasure,
+        erasure: Option<&Erasure>,
         key: (ServiceId, OrderKey),
         long: &LongOrders,
     ) -> Result<Option<Seen>, StoreError> {
         match long.contains(&OrderList::of(&key.0, &key.1)) {
             true => self.see_part(erasure, key, long).await,
-            false => Ok(self.see_all(erasure, vec![key]).await?.pop()),
+            false => match self.see_all(erasure, vec![key]).await?.pop() {
+                Some((_, order)) => order,
+                None => Ok(None),
+            },
         }
     }
 
     /// A long order, as the part of its list shows it that events of a block are about.
     async fn see_part(
         self,
-        erasure: &Erasure,
+        erasure: Option<&Erasure>,
         key: (ServiceId, OrderKey),
         long: &LongOrders,
     ) -> Result<Option<Seen>, StoreError> {
@@ -318,7 +357,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
             seen.erased_at = erased.entries.first().map(|entry| entry.at);
         }
         for part in Parts::on(self.log).around(long, &list).await? {
-            seen.is_meant |= erasure.means(&seen.key, &part.entries);
+            seen.is_meant |= erasure.is_some_and(|it| it.means(&seen.key, &part.entries));
             seen.add(&list, &part, stored.erased_before)?;
         }
         Ok(Some(seen))
@@ -326,9 +365,9 @@ impl<'a, P: Platform> Erasures<'a, P> {
 
     async fn see_all(
         self,
-        erasure: &Erasure,
+        erasure: Option<&Erasure>,
         addresses: Vec<(ServiceId, OrderKey)>,
-    ) -> Result<Vec<Seen>, StoreError> {
+    ) -> Result<Vec<((ServiceId, OrderKey), Result<Option<Seen>, StoreError>)>, StoreError> {
         let lists: Vec<_> = addresses
             .iter()
             .map(|(service, key)| OrderList::of(service, key))
@@ -337,7 +376,8 @@ impl<'a, P: Platform> Erasures<'a, P> {
         let decisions = Folds::on(self.log).markers_of(&listings).await?;
         let mut orders = Vec::with_capacity(lists.len());
         for ((list, listing), key) in lists.iter().zip(listings).zip(addresses) {
-            orders.extend(see_order(erasure, list, listing, key, &decisions)?);
+            let seen = see_order(erasure, list, listing, key.clone(), &decisions);
+            orders.push((key, seen));
         }
         Ok(orders)
     }
@@ -437,7 +477,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
         }
         for message in &messages {
             let tombstone = Messages::on(self.log).tombstone(message).await?;
-            report.messages += usize::from(tombstone.is_some());
+            report.messages += usize::from(!tombstone.is_empty());
             rest.extend(tombstone);
         }
         if mutated(Mutation::ErasureOfOneCopy) {
@@ -466,21 +506,28 @@ impl<'a, P: Platform> Erasures<'a, P> {
     /// Erases the message of a refused confirmation, if it holds personal data.
     async fn erase_refusal(
         self,
-        erasure: &Erasure,
+        erasure: Option<&Erasure>,
         event: Entry<Event>,
         by: &str,
         report: &mut Erased,
     ) -> Result<(), StoreError> {
         let (index, at) = (event.index, event.at);
-        if !erasure.is_due(at, self.log.now()) {
-            return Ok(());
-        }
         let entry = JournalEntry::from(event);
         let Event::PaymentRefused(refusal) = &entry.event else {
             return Ok(());
         };
         let refusal = RefusalJson::clone(refusal);
-        let Some(message) = Messages::on(self.log).get(&refusal.evidence).await? else {
+        let messages = Messages::on(self.log);
+        let Some(message) = messages.kept(&refusal.evidence).await? else {
+            return Ok(());
+        };
+        if message.is_erased {
+            report.messages += 1;
+            let again = messages.tombstone(&refusal.evidence).await?;
+            return self.log.set_many(&again).await;
+        }
+        let message = message.bytes;
+        let Some(erasure) = erasure.filter(|erasure| erasure.is_due(at, self.log.now())) else {
             return Ok(());
         };
         let is_meant = match erasure {
@@ -513,9 +560,9 @@ impl<'a, P: Platform> Erasures<'a, P> {
             by: by.to_owned(),
             version: None,
         })))?;
-        let tombstone = Messages::on(self.log).tombstone(&refusal.evidence).await?;
+        let tombstone = messages.tombstone(&refusal.evidence).await?;
         self.journal()
-            .enter_with(&event, |_| tombstone.clone().into_iter().collect())
+            .enter_with(&event, |_| tombstone.clone())
             .await?;
         report.messages += 1;
         Ok(())
@@ -523,7 +570,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
 }
 
 fn see_order(
-    erasure: &Erasure,
+    erasure: Option<&Erasure>,
     list: &OrderList,
     listing: Listing<OrderEntry>,
     key: (ServiceId, OrderKey),
@@ -539,7 +586,7 @@ fn see_order(
     let erased_at = erased_at.find(|entry| entry.index == erased_before);
     let erased_at = erased_at.map(|entry| entry.at);
     let mut seen = Seen {
-        is_meant: erasure.means(&key, &listing.entries),
+        is_meant: erasure.is_some_and(|it| it.means(&key, &listing.entries)),
         key,
         state: OrderState::default(),
         changed_at,

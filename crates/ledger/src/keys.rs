@@ -53,6 +53,9 @@ prefixes! {
     DONE = "done" by "attempts",
     /// `evidence/<name>`: a signed message.
     EVIDENCE = "evidence" by "messages",
+    /// `erased/<name>`: the tombstone of a message that was erased. Only erasure writes here, so no
+    /// write of the message that comes late can undo it.
+    ERASED = "erased" by "messages",
     /// `certificate/<fingerprint>`: the certificate that signed a message that is kept.
     CERTIFICATE = "certificate" by "messages",
     /// `answer/<payment>/<place>`: the signed answer to a payment, by its place in the journal. Who

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Platform, Secret, StoreError, keys,
-    record::{Key, Values, Write, over_the_log, read, to_json},
+    record::{EMPTY, Key, Values, Write, over_the_log, read, to_json},
 };
 use crate::{digest::sha256, domain::PaymentId, json::time};
 
@@ -16,6 +16,10 @@ over_the_log! {
 
 fn evidence(name: &str) -> String {
     format!("{}/{name}", keys::EVIDENCE)
+}
+
+fn erased(name: &str) -> String {
+    format!("{}/{name}", keys::ERASED)
 }
 
 fn certificate(fingerprint: &str) -> String {
@@ -30,9 +34,14 @@ fn fault(journal: u64) -> String {
     format!("{}/{journal}", keys::FAULT)
 }
 
-/// The key of a message.
-pub(super) fn evidence_key(name: &str) -> Key {
-    Key::new(evidence(name))
+/// The keys of a message, and of its tombstone: what is there of it [`message`] says.
+pub(super) fn message_keys(name: &str) -> [Key; 2] {
+    [evidence(name), erased(name)].map(Key::new)
+}
+
+/// A message that something else promises is missing.
+pub(super) fn lost(name: &str) -> StoreError {
+    Key::new(evidence(name)).lost()
 }
 
 /// The key of the certificate that signed a message.
@@ -165,30 +174,57 @@ impl Tombstone {
     }
 }
 
+/// Of values that were read the message of this name, or its tombstone: where there is one, nobody
+/// reads the message, though a write that came late may have brought it back.
+pub(super) fn message(name: &str, values: &Values) -> Option<Vec<u8>> {
+    let [evidence, tombstone] = &message_keys(name);
+    let message = values.get(tombstone).or(values.get(evidence));
+    message.cloned()
+}
+
+/// A message as it is kept.
+pub(super) struct Message {
+    pub bytes: Vec<u8>,
+    /// Whether it was erased, and a write that came late has brought it back.
+    pub is_erased: bool,
+}
+
 impl<P: Platform> Messages<'_, P> {
-    /// A message kept as evidence, by its name.
+    /// A message kept as evidence, by its name, or its [`Tombstone`].
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn get(self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let key = evidence_key(name);
-        Ok(read(self.log, std::slice::from_ref(&key)).await?.take(&key))
+        let values = read(self.log, &message_keys(name)).await?;
+        Ok(message(name, &values))
     }
 
-    /// What to write in the place of a message that is erased; `None` where there is none, or no more.
-    pub(super) async fn tombstone(self, name: &str) -> Result<Option<Write>, StoreError> {
-        let Some(message) = self.get(name).await? else {
-            return Ok(None);
+    /// A message that is there, whether it is to be or not.
+    pub(super) async fn kept(self, name: &str) -> Result<Option<Message>, StoreError> {
+        let keys = message_keys(name);
+        let mut values = read(self.log, &keys).await?;
+        let [message, tombstone] = &keys;
+        let bytes = values.take(message).filter(|bytes| bytes != EMPTY);
+        Ok(bytes.map(|bytes| Message {
+            bytes,
+            is_erased: values.has(tombstone),
+        }))
+    }
+
+    /// What to write in the place of a message; nothing where there is none, or no more.
+    pub(super) async fn tombstone(self, name: &str) -> Result<Vec<Write>, StoreError> {
+        let Some(message) = self.kept(name).await? else {
+            return Ok(Vec::new());
         };
-        if Tombstone::of(&message).is_some() {
-            return Ok(None);
+        let mut values = vec![(evidence(name), EMPTY.to_vec())];
+        if !message.is_erased {
+            let tombstone = Tombstone {
+                v: 1,
+                erased_at: self.log.now(),
+                sha256: sha256(&message.bytes),
+            };
+            values.push((erased(name), to_json(&tombstone)?.into_bytes()));
         }
-        let tombstone = Tombstone {
-            v: 1,
-            erased_at: self.log.now(),
-            sha256: sha256(&message),
-        };
-        let value = to_json(&tombstone)?.into_bytes();
-        Ok(Some((evidence(name), value)))
+        Ok(values)
     }
 }

@@ -1,7 +1,7 @@
 //! Payments: recorded once, however often and from wherever MPay confirms them. How it is decided what
 //! counts, `attempts` says.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use mutation::{Mutation, mutated};
@@ -12,7 +12,9 @@ use super::{
     attempts::{Attempt, Attempts, Marker, Patience, PaymentName, Recorded},
     folds::Folds,
     journal_list::{self, JournalEntry, JournalList},
-    messages::{Evidence, Proof, answer_key, answered, certificate_key, evidence_key},
+    messages::{
+        Evidence, Proof, answer_key, answered, certificate_key, lost, message, message_keys,
+    },
     order_list::{OrderEntry, OrderList, OrderLists},
     record::{Key, over_the_log_and_the_secret, read, to_json},
 };
@@ -362,29 +364,24 @@ impl<'a, P: Platform> Payments<'a, P> {
             return Ok(None);
         };
         let payment = &stored.payment;
-        let recorded_by = evidence_key(&payment.evidence);
+        let recorded_by = &payment.evidence;
         let signed = match &payment.manual {
-            None => Some(recorded_by.clone()),
-            Some(manual) => manual.confirmed.as_ref().map(|c| evidence_key(&c.evidence)),
+            None => Some(recorded_by),
+            Some(manual) => manual.confirmed.as_ref().map(|c| &c.evidence),
         };
         let answer = answer_key(id, stored.index);
         let certificate = payment.signer_of_confirmation();
         let certificate = certificate.map(|signer| certificate_key(&signer.fingerprint));
-        let mut keys = vec![recorded_by.clone()];
-        keys.extend(signed.iter().chain(&certificate).cloned());
+        let mut keys: Vec<_> = certificate.iter().cloned().collect();
         keys.push(answer.clone());
-        keys.dedup();
+        let messages: BTreeSet<_> = signed.into_iter().chain([recorded_by]).collect();
+        keys.extend(messages.into_iter().flat_map(|name| message_keys(name)));
         let values = read(self.log, &keys).await?;
         let value = |key: Option<&Key>| values.get(key?).cloned();
-        if !values.has(&recorded_by) {
-            return Err(recorded_by.lost());
-        }
+        let by_whom = message(recorded_by, &values).ok_or_else(|| lost(recorded_by))?;
         Ok(Some(Proof {
-            by_hand: payment
-                .manual
-                .as_ref()
-                .and_then(|_| value(Some(&recorded_by))),
-            request: value(signed.as_ref()),
+            request: signed.and_then(|signed| message(signed, &values)),
+            by_hand: payment.manual.as_ref().map(|_| by_whom),
             answer: value(Some(&answer)),
             certificate: value(certificate.as_ref()),
             stored,

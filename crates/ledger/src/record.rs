@@ -182,10 +182,12 @@ pub(super) fn to_json<T: Serialize>(record: &T) -> Result<String, StoreError> {
     })
 }
 
+/// What stands where nothing is to be read any more.
+pub(super) const EMPTY: &[u8] = b"{}";
+
 /// Of a list's entries those that came too late, emptied: they count for nothing, but may hold personal
 /// data.
 pub(super) fn emptied<T>(list: &str, part: &Listing<T>) -> Vec<Write> {
-    const EMPTY: &[u8] = b"{}";
     let late = part.late.iter().filter(|raw| raw.bytes != EMPTY);
     late.map(|raw| (entry_key(list, raw.index), EMPTY.to_vec()))
         .collect()

@@ -151,16 +151,15 @@ impl<P: Platform> Refusals<'_, P> {
             return Ok(None);
         };
         let refusal = &stored.refusal;
-        let request = messages::evidence_key(&refusal.evidence);
         let answer = messages::fault_key(index);
         let certificate = messages::certificate_key(&refusal.signer.fingerprint);
-        let keys = [request, answer, certificate];
+        let [request, tombstone] = messages::message_keys(&refusal.evidence);
+        let keys = [request, answer.clone(), certificate.clone(), tombstone];
         let mut values = read(self.log, &keys).await?;
-        let [request, answer, certificate] = keys;
-        let message = values.take(&request);
+        let message = messages::message(&refusal.evidence, &values);
         Ok(Some(Proof {
             by_hand: None,
-            request: Some(message.ok_or_else(|| request.lost())?),
+            request: Some(message.ok_or_else(|| messages::lost(&refusal.evidence))?),
             answer: values.take(&answer),
             certificate: values.take(&certificate),
             stored,

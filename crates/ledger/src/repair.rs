@@ -4,7 +4,8 @@
 //! records are compared. A payment's entry that is missing or damaged, in its order's list or in the
 //! journal, is written again *at its own place*, by what the other records say: so nothing is entered
 //! twice, and a day that is closed holds what it held. An event whose change was made, but which came
-//! to its place too late, is entered behind.
+//! to its place too late, is entered behind. What was erased, and came back with a write that was
+//! late, is erased again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ use mutation::{Mutation, mutated};
 use serde::Serialize;
 
 use super::{
-    Cursor, Platform, StoreError,
+    Cursor, Erasures, Platform, StoreError,
     attempts::{Attempt, Attempts, Marker, Patience, PaymentName},
     cursor::Cursors,
     journal_list::{self, JournalList},
@@ -137,6 +138,9 @@ impl<'a, P: Platform> Repairs<'a, P> {
                 repair.repaired.push(id);
             }
         }
+        Erasures::on(self.log, self.secrets)
+            .erase_again(after)
+            .await?;
         // What was mended is damaged no more.
         let values = read(self.log, &damaged).await?;
         damaged.retain(|key| {

@@ -148,11 +148,7 @@ impl<'a, P: Platform> Secrets<'a, P> {
     }
 
     fn keep(self, index: u64, key: &Key) -> Result<(), StoreError> {
-        let bytes = (0..key.key.len()).step_by(2).map(|at| {
-            let digits = key.key.get(at..at + 2)?;
-            u8::from_str_radix(digits, 16).ok()
-        });
-        let bytes: Option<Vec<_>> = bytes.collect();
+        let bytes = base16ct::mixed::decode_vec(&key.key).ok();
         let secret = bytes.and_then(|bytes| Secret::new(&bytes));
         let _ = self.cell.set(secret.ok_or_else(|| not_a_key(index))?);
         Ok(())

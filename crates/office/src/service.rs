@@ -71,8 +71,10 @@ async fn api<P: Platform>(
             "The provider is not configured; GET /health/office says what is missing.",
         ));
     };
-    let caller = api::authorize(config, &parts.method, &parts.headers)?;
-    let route = api::Route::of(path, &parts.method)?;
+    let caller = api::authenticate(config, &parts.headers)?;
+    let endpoints = api::endpoints();
+    let (endpoint, values) = api::Endpoint::find(&endpoints, path, &parts.method)?;
+    caller.may_call(endpoint)?;
     let body = match parts.method {
         Method::POST | Method::PUT | Method::PATCH => read(parts, body).await?,
         _ => Bytes::new(),
@@ -83,9 +85,9 @@ async fn api<P: Platform>(
         store,
         headers: &parts.headers,
         query: parts.uri.query().unwrap_or_default(),
-        caller: &caller,
+        caller: &caller.fingerprint,
     };
-    api::handle(&call, &parts.method, route, &body).await
+    (endpoint.answer)(&call, &values, &body).await
 }
 
 #[cfg(test)]

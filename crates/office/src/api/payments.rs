@@ -4,8 +4,12 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
 
+#[cfg(feature = "description")]
+use super::description::{Operation, as_json};
 use super::{
-    Call, Problem, json,
+    Call, Problem,
+    endpoint::{Endpoint, Role},
+    json,
     query::{self, OpenReview, Query, page, span},
     reviews::ReviewsAnswer,
 };
@@ -19,7 +23,7 @@ use crate::{
 const MOST: usize = 200;
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct PaymentsAnswer {
     payments: Vec<PaymentAnswer>,
     next: String,
@@ -27,7 +31,7 @@ pub(super) struct PaymentsAnswer {
 
 /// A payment as the API answers it.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct PaymentAnswer {
     /// Its place in the journal.
     index: u64,
@@ -44,7 +48,7 @@ pub(super) struct PaymentAnswer {
 
 /// That a payment which was entered by hand counts no more.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct VoidedAnswer {
     at: String,
     note: String,
@@ -72,6 +76,23 @@ impl From<StoredPayment> for PaymentAnswer {
             settlement: stored.settled,
             voided: stored.state.voided.as_ref().map(VoidedAnswer::from),
         }
+    }
+}
+
+/// `GET /api/payments`.
+pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "payments",
+        role: Role::Read,
+        answer: |call, _, _| Box::pin(list(call)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("payments", "listPayments", "Payments, in the order of their recording")
+            .describe("Pass `next` as `after`. A page may be empty; you are at the end when `next` is what you passed. Nothing is ever passed by.")
+            .takes(["after", "limit", "from", "to", "review"])
+            .answers(200, "A page.", as_json(schemas.answer::<PaymentsAnswer>()))
+        },
     }
 }
 
@@ -115,6 +136,27 @@ pub(super) async fn recorded<P: Platform>(
         return Err(Problem::cursor_gone());
     }
     Ok(page)
+}
+
+/// `GET /api/payments/{id}`.
+pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "payments/{id}",
+        role: Role::Read,
+        answer: |call, values, _| Box::pin(async move { get(call, &values.id()?).await }),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("payments", "getPayment", "A payment")
+                .takes(["id"])
+                .answers(
+                    200,
+                    "The payment.",
+                    as_json(schemas.answer::<PaymentAnswer>()),
+                )
+                .fails([404])
+        },
+    }
 }
 
 /// Answers one payment.

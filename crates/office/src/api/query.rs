@@ -4,7 +4,7 @@ use std::{fmt::Display, ops::RangeInclusive};
 
 use http::StatusCode;
 
-use super::{Call, Problem, route::decode};
+use super::{Call, Problem, endpoint::decode};
 use crate::{
     domain::{OrderSummary, RecordedPayment, Review, time},
     store::{Cursor, NoCursor, Platform, Span},

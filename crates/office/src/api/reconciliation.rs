@@ -6,8 +6,11 @@ use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use serde::Serialize;
 
+#[cfg(feature = "description")]
+use super::description::{FILE, LINK, Operation};
 use super::{
     Call, Problem,
+    endpoint::{Endpoint, Role},
     export::{link, separator},
     json, payments,
     query::{Query, cursor, next_if_any, span},
@@ -18,6 +21,8 @@ use crate::{
     json::{Event, VoidJson},
     store::{JournalEntry, Platform, Span, StoredPayment},
 };
+#[cfg(feature = "description")]
+use serde_json::json;
 
 /// How many payments one call gives at most, and how many it reads at once.
 const MOST: usize = 5000;
@@ -26,7 +31,7 @@ const PAGE: usize = 200;
 const MOST_COUNTED: usize = 20_000;
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct Reconciliation {
     from: String,
     to: String,
@@ -43,7 +48,7 @@ pub(super) struct Reconciliation {
 
 /// A line of a payment.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct PaidLine {
     index: u64,
     recorded_at: String,
@@ -67,7 +72,7 @@ pub(super) struct PaidLine {
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct Total {
     #[serde(skip_serializing_if = "Option::is_none")]
     bank_account: Option<String>,
@@ -86,6 +91,28 @@ enum Format {
 enum Part {
     Lines,
     Totals,
+}
+
+/// `GET /api/reconciliation`.
+pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "reconciliation",
+        role: Role::Read,
+        answer: |call, _, _| Box::pin(get(call)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("payments", "reconcile", "What was paid to which account")
+            .describe("Each line of each payment recorded on a day or in a span, and totals by account. What was voided is a line of the day on which it was voided, with the amount negative.")
+            .takes(["date", "from", "to", "after", "reconciliation_format", "part", "separator"])
+            .answers(200, "The lines and totals, or one of them as a table.", json!({
+                "application/json": {"schema": schemas.answer::<Reconciliation>()},
+                "text/csv": {"schema": {"type": "string"}}
+            }))
+            .header(200, "Content-Disposition", false, FILE)
+            .header(200, "Link", false, LINK)
+        },
+    }
 }
 
 /// Answers the lines of all payments recorded in a day or several, and their totals by account.

@@ -4,8 +4,12 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
 
+#[cfg(feature = "description")]
+use super::description::{Operation, as_json};
 use super::{
-    Call, Problem, json,
+    Call, Problem,
+    endpoint::{Endpoint, Role},
+    json,
     query::{Query, next, page},
     reviews::ReviewsAnswer,
 };
@@ -15,14 +19,14 @@ use crate::{
 };
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct RefusalsAnswer {
     refusals: Vec<RefusalAnswer>,
     next: String,
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct RefusalAnswer {
     /// Its place in the journal.
     index: u64,
@@ -39,6 +43,26 @@ impl From<StoredRefusal> for RefusalAnswer {
             refusal: stored.refusal,
             reviews: ReviewsAnswer::of_refusal(stored.closed),
         }
+    }
+}
+
+/// `GET /api/refusals`.
+pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "refusals",
+        role: Role::Read,
+        answer: |call, _, _| Box::pin(list(call)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new(
+                "refusals",
+                "listRefusals",
+                "Confirmations that MPay signed and this provider refused",
+            )
+            .takes(["after", "limit"])
+            .answers(200, "A page.", as_json(schemas.answer::<RefusalsAnswer>()))
+        },
     }
 }
 
@@ -62,6 +86,27 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
         next: next(call, page.next).await?,
     };
     json(StatusCode::OK, &answer)
+}
+
+/// `GET /api/refusals/{index}`.
+pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "refusals/{index}",
+        role: Role::Read,
+        answer: |call, values, _| Box::pin(async move { get(call, values.index()?).await }),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("refusals", "getRefusal", "A refused confirmation")
+                .takes(["index"])
+                .answers(
+                    200,
+                    "The refusal.",
+                    as_json(schemas.answer::<RefusalAnswer>()),
+                )
+                .fails([404])
+        },
+    }
 }
 
 /// Answers one refusal, by its place in the journal.

@@ -3,7 +3,7 @@
 use http::{HeaderMap, Method, header};
 use serde_json::Value;
 
-use super::{Call, Problem, Route, handle};
+use super::{Call, Endpoint, Problem, endpoints};
 use crate::{
     App,
     store::{Ledger, memory::Memory},
@@ -73,8 +73,9 @@ impl Api {
             query,
             caller: self.caller,
         };
-        let route = Route::of(path, &method).unwrap();
-        let answer = handle(&call, &method, route, body.as_ref()).await;
+        let endpoints = endpoints();
+        let (endpoint, values) = Endpoint::find(&endpoints, path, &method).unwrap();
+        let answer = (endpoint.answer)(&call, &values, body.as_ref()).await;
         let answer = answer.unwrap_or_else(Problem::into_response);
         Answer {
             status: answer.status().as_u16(),

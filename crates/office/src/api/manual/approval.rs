@@ -8,12 +8,41 @@ use super::{
     ProposalAnswer, already_recorded, entered_by, find, judge, not_to_void, refuse_recorded,
     unsigned,
 };
+#[cfg(feature = "description")]
+use crate::api::description::{Operation, as_json};
 use crate::{
+    api::endpoint::{Endpoint, Role},
     api::{Call, Problem, payments},
     domain::PaymentId,
     json::{ManualJson, PaymentJson, ProposalJson, VoidJson, VoidProposalJson},
     store::{self, Decision, Evidence, Platform, Recorded, RegisterError, StoredProposal},
 };
+
+/// `POST /api/payments/manual/{index}/approve`.
+pub const fn approve_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "payments/manual/{index}/approve",
+        role: Role::Full,
+        answer: |call, values, _| Box::pin(async move { approve(call, values.index()?).await }),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new(
+                "payments",
+                "approvePayment",
+                "Records or voids a payment, as somebody else has proposed",
+            )
+            .describe("Once more changes nothing.")
+            .takes(["index"])
+            .answers(
+                200,
+                "The payment.",
+                as_json(schemas.answer::<crate::api::payments::PaymentAnswer>()),
+            )
+            .fails([404, 409, 413, 422])
+        },
+    }
+}
 
 /// Does what somebody else has proposed, and answers the payment.
 pub async fn approve<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<Response<Bytes>, Problem> {

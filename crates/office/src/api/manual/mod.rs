@@ -9,7 +9,12 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Problem, document::read_object, json, payments, reviews};
+use super::{
+    Call, Problem,
+    document::read_object,
+    endpoint::{Endpoint, Role},
+    json, payments, reviews,
+};
 use crate::{
     domain::{Confirmation, OrderKey, PaymentId, ServiceId, Text, time},
     json::{
@@ -19,11 +24,13 @@ use crate::{
     store::{self, Decision, Platform, StoredOrder, StoredPayment, StoredProposal},
 };
 
-pub use approval::approve;
+#[cfg(feature = "description")]
+use super::description::{Operation, as_json};
+pub use approval::approve_endpoint;
 
 /// A payment as a person enters it.
 #[derive(Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Proposed {
     payment_id: Option<String>,
@@ -38,7 +45,7 @@ pub(super) struct Proposed {
 }
 
 #[derive(Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct ProposedLine {
     line_id: String,
@@ -59,7 +66,7 @@ impl From<ProposedLine> for PaymentLineJson {
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct ProposalAnswer {
     /// By which it is approved: its place in the journal.
     id: u64,
@@ -77,7 +84,7 @@ pub(super) struct ProposalAnswer {
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum ProposedAnswer {
     /// To enter a payment.
@@ -110,6 +117,25 @@ impl From<StoredProposal> for ProposalAnswer {
             Some((_, Decision::Void)) | None => {}
         }
         answer
+    }
+}
+
+/// `POST /api/payments/manual`.
+pub const fn propose_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "payments/manual",
+        role: Role::Full,
+        answer: |call, _, body| Box::pin(propose(call, body)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("payments", "proposePayment", "Proposes a payment that MPay did not confirm")
+            .describe("It is judged as if MPay had sent it, and counts for nothing until somebody with another token approves it, or for ever if it is withdrawn. `lines` are needed if the order has several.")
+            .body(as_json(schemas.request::<Proposed>()))
+            .answers(201, "The proposal.", as_json(schemas.answer::<ProposalAnswer>()))
+            .header(201, "Location", true, "The proposal's address.")
+            .fails([404, 409, 413, 422])
+        },
     }
 }
 
@@ -190,6 +216,31 @@ async fn created<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<Response<By
     Ok(response)
 }
 
+/// `GET /api/payments/manual/{index}`.
+pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "payments/manual/{index}",
+        role: Role::Read,
+        answer: |call, values, _| Box::pin(async move { get(call, values.index()?).await }),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new(
+                "payments",
+                "getProposal",
+                "A proposal, and what became of it",
+            )
+            .takes(["index"])
+            .answers(
+                200,
+                "The proposal.",
+                as_json(schemas.answer::<ProposalAnswer>()),
+            )
+            .fails([404])
+        },
+    }
+}
+
 /// Answers a proposal.
 pub async fn get<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<Response<Bytes>, Problem> {
     answer(call, StatusCode::OK, id).await
@@ -201,6 +252,28 @@ async fn answer<P: Platform>(
     id: u64,
 ) -> Result<Response<Bytes>, Problem> {
     json(status, &ProposalAnswer::from(find(call, id).await?))
+}
+
+/// `POST /api/payments/{id}/void`.
+pub const fn propose_void_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "payments/{id}/void",
+        role: Role::Full,
+        answer: |call, values, body| {
+            Box::pin(async move { propose_void(call, &values.id()?, body).await })
+        },
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("payments", "proposeVoid", "Proposes to void a payment that was entered by hand")
+            .describe("It counts until somebody with another token approves the proposal, as that of a payment is. What MPay has confirmed is not voided.")
+            .takes(["id"])
+            .body(as_json(schemas.request::<crate::api::reviews::Closing>()))
+            .answers(201, "The proposal.", as_json(schemas.answer::<ProposalAnswer>()))
+            .header(201, "Location", true, "The proposal's address.")
+            .fails([404, 409, 413, 422])
+        },
+    }
 }
 
 /// Proposes to void a payment that was entered by hand.
@@ -240,6 +313,28 @@ fn not_to_void() -> Problem {
         StatusCode::CONFLICT,
         "Only a payment that was entered by hand, and that MPay has not confirmed, can be voided, once. What MPay confirmed is given back: set the status Refunding.",
     )
+}
+
+/// `DELETE /api/payments/manual/{index}`.
+pub const fn withdraw_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "DELETE",
+        path: "payments/manual/{index}",
+        role: Role::Full,
+        answer: |call, values, _| Box::pin(async move { withdraw(call, values.index()?).await }),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("payments", "withdrawProposal", "Withdraws a proposal")
+                .describe("It cannot be approved any more. Once more changes nothing.")
+                .takes(["index"])
+                .answers(
+                    200,
+                    "The proposal.",
+                    as_json(schemas.answer::<ProposalAnswer>()),
+                )
+                .fails([404, 409])
+        },
+    }
 }
 
 /// Withdraws a proposal: it cannot be approved any more. Once more changes nothing.

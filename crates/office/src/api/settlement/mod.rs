@@ -11,7 +11,9 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 
 use super::{
-    Call, Problem, json,
+    Call, Problem,
+    endpoint::{Endpoint, Role},
+    json,
     query::{Query, span},
     sheet::Sheet,
 };
@@ -22,7 +24,11 @@ use crate::{
     store::{Platform, StoredPayment},
 };
 
+#[cfg(feature = "description")]
+use super::description::{Operation, as_json};
 use comparison::{compare, recorded};
+#[cfg(feature = "description")]
+use serde_json::json;
 use statement::read;
 
 /// How many rows a statement has at most, and how many payments its period.
@@ -42,7 +48,7 @@ struct Mapping<'a> {
 
 /// Rows of the statement about one payment: a statement may have one for each line.
 #[derive(Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct Shown {
     rows: Vec<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,7 +70,7 @@ pub(super) struct Shown {
 
 /// A recorded payment, beside the rows that show it.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct Known {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rows: Vec<usize>,
@@ -80,14 +86,14 @@ pub(super) struct Known {
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct WrongRow {
     row: usize,
     errors: Vec<FieldError>,
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct Comparison {
     /// SHA-256 of the statement.
     sha256: String,
@@ -104,6 +110,28 @@ pub(super) struct Comparison {
     not_settled: Vec<Known>,
     /// Rows that cannot be read.
     errors: Vec<WrongRow>,
+}
+
+/// `POST /api/settlement`.
+pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "settlement",
+        role: Role::Full,
+        answer: |call, _, body| Box::pin(post(call, body)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("payments", "settle", "Compares a statement with what was recorded")
+            .describe("A table of the bank, the treasury or MPay, of up to 2,000 rows, whose columns the parameters name. What it shows is marked as settled; the same statement again changes nothing. Give `payment_id`, or `order_key` where it has none. Of all statements, each row without a PaymentID shows at most one payment, and each payment is shown by one such row. A row is the same in another file if its `reference` is, or without one its `date` and all of its other cells; without either, each file has rows of its own.")
+            .takes(["required_from", "required_to", "amount", "payment_id", "order_key", "date_column", "reference"])
+            .body(json!({"text/csv": {
+                "schema": {"type": "string"},
+                "examples": {"statement": {"summary": "A statement of one row", "value": "id,sum,date\r\nP-1,125.50,2026-11-30\r\n"}}
+            }}))
+            .answers(200, "What fits and what does not.", as_json(schemas.answer::<Comparison>()))
+            .fails([413, 422])
+        },
+    }
 }
 
 /// Compares a statement with what was recorded in a period, and marks as settled what it shows.
