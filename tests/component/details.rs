@@ -276,7 +276,7 @@ fn unknown_services_and_orders_are_faults() {
 }
 
 #[test]
-fn keys_are_trimmed_and_then_compared_exactly() {
+fn keys_are_trimmed_and_found_in_any_case() {
     let provider = Provider::start();
     provider.register("Ab-1", order("10"));
     assert_eq!(
@@ -287,7 +287,8 @@ fn keys_are_trimmed_and_then_compared_exactly() {
             .unwrap(),
         "ok"
     );
-    assert_eq!(provider.details_fault(SERVICE, "ab-1").code, "UnknownOrder");
+    assert_eq!(provider.details("ab-1").get("OrderKey"), Some("Ab-1"));
+    assert_eq!(provider.details_fault(SERVICE, "ab-2").code, "UnknownOrder");
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn an_order_is_cancelled_once_and_revived_only_on_purpose() {
     assert_eq!(amended.status, 409);
     assert_eq!(
         detail(&amended),
-        "The order is not changed: it is Cancelled, and only an order that is Active, PartiallyPaid or Expired can be amended. Its status can be taken back."
+        "The order is not changed: it is Cancelled, and only an order that is Active, PartiallyPaid or Expired can be amended. Its status can be taken back. To reopen the order, send PATCH with {\"status\": null}."
     );
 
     let revived = provider.patch("1", json!({"status": null}), &[]);

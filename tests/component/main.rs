@@ -12,6 +12,7 @@ mod events;
 mod evidence;
 mod harness;
 mod host;
+mod keys;
 mod life;
 mod limits;
 mod manual;

@@ -452,10 +452,7 @@ mod tests {
                 record(&memory, "P1", "1", "30").await.unwrap();
                 ask_and_die(&memory, "order/TAX/1", place, calls).await;
                 let state = stored(&memory, "1").await.unwrap().state;
-                let amounts = [
-                    state.amount_paid(),
-                    state.amount_due(jiff::Timestamp::UNIX_EPOCH).unwrap(),
-                ];
+                let amounts = [state.amount_paid(), state.amount_due(memory.now()).unwrap()];
                 let of = format!("{place} asked about, {calls} calls");
                 assert_eq!(
                     amounts.map(|amount| amount.to_string()),
