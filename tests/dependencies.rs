@@ -14,6 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Know nothing of MPay.
     ("mutation", &[]),
     ("rsa-fma", &[]),
+    ("tables", &[]),
     ("wsse", &["rsa-fma"]),
     ("listener", &[]),
     ("mpay-host", &["listener"]),
@@ -31,6 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "mpay-ledger",
             "mpay-notify",
             "mutation",
+            "tables",
             "wsse",
         ],
     ),
