@@ -66,6 +66,7 @@ mod tests;
 use jiff::Timestamp;
 use mpay_log::Log;
 
+pub use bulk::Intent;
 pub use cursor::{Cursor, NoCursor};
 pub use days::{Day, DayRange};
 pub use evidence::{Evidence, Proof};

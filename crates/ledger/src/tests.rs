@@ -1,6 +1,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use super::{
+    Intent,
     memory::{Fault, Memory},
     testing::*,
     *,
@@ -1491,7 +1492,7 @@ async fn an_order_of_an_import_that_a_payment_overtakes_is_judged_again_by_itsel
         tokio::time::sleep(Duration::from_secs(1)).await;
         record(&memory, "P", "1", "100").await
     };
-    let import = store.change_many(&keys, |position, _| {
+    let import = store.change_many(Intent::Make, &keys, |position, _| {
         Ok::<_, std::convert::Infallible>(order(&(position + 1).to_string(), "120"))
     });
     let (results, paid) = tokio::join!(import, payment);

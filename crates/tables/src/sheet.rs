@@ -41,6 +41,9 @@ pub enum Value {
     Amount,
     /// Whole numbers.
     Number,
+    /// Times with their offset, such as `2026-12-31T23:59:59+02:00`, which no spreadsheet takes for
+    /// anything but text.
+    Time,
 }
 
 /// A table that is being written.
@@ -105,7 +108,7 @@ impl Sheet {
             Value::Text => guarded(cell),
             Value::Amount if separator == Separator::Semicolon => cell.replace('.', ","),
             Value::Amount => no_date(cell),
-            Value::Number => cell.to_owned(),
+            Value::Number | Value::Time => cell.to_owned(),
         };
         // Whatever a spreadsheet takes for the separator.
         let is_quoted = kind == Value::Text && cell.contains(['"', '\r', '\n', ',', ';', '\t']);
@@ -123,7 +126,8 @@ impl Sheet {
             return;
         }
         let place = format!("{}{}", column_letters(position), self.rows);
-        let is_number = kind != Value::Text && cell.parse::<f64>().is_ok_and(f64::is_finite);
+        let may_be_number = matches!(kind, Value::Amount | Value::Number);
+        let is_number = may_be_number && cell.parse::<f64>().is_ok_and(f64::is_finite);
         let _ = if is_number {
             let style = if kind == Value::Amount { 2 } else { 0 };
             write!(
@@ -159,7 +163,7 @@ impl Sheet {
         for (position, kind) in self.kinds.iter().enumerate() {
             // What is typed into the rows below is of the column's kind too.
             let style = match kind {
-                Value::Text => 1,
+                Value::Text | Value::Time => 1,
                 Value::Amount => 2,
                 Value::Number => 0,
             };

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
 
-use super::{Call, Problem, file, payments, query::Query, refusals, zip};
+use super::{Call, Problem, file, payments, query::Query, refusals};
 use crate::{
     config::Config,
     digest::sha256,
@@ -137,7 +137,7 @@ fn archive<T>(proof: &Proof<T>, meta: &Meta<'_, impl Serialize>) -> Result<Vec<u
         .into_iter()
         .filter_map(|(name, content)| Some((name, content?)))
         .collect();
-    zip::archive(&files).ok_or_else(|| Problem::internal("evidence too large for a ZIP"))
+    tables::archive(&files).ok_or_else(|| Problem::internal("evidence too large for a ZIP"))
 }
 
 /// The signer's certificate: as it was kept, or of older evidence that which the message sends or

@@ -22,10 +22,9 @@ mod register;
 mod reviews;
 mod route;
 mod settlement;
-mod sheet;
+mod table;
 #[cfg(test)]
 mod testing;
-mod zip;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};

@@ -41,9 +41,10 @@ pub async fn put<P: Platform>(
     key: &OrderKey,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
+    let is_strict = strict(call.query)?;
     let json: OrderJson = read_object(body)?;
     change(call, service, key, |state| {
-        accept(call, service, key, keeping_status(json.clone(), state))
+        accept(call, service, key, keeping_status(json.clone(), state), is_strict)
     })
     .await
 }
@@ -65,7 +66,7 @@ pub async fn post<P: Platform>(
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
     // A repetition is not judged again, but what is no request is refused like the first time.
-    strict(call.query)?;
+    let is_strict = strict(call.query)?;
     // A key belongs to its caller: another one may have chosen the same.
     let request = format!("{} {}", call.caller, idempotency_key(call.headers)?);
     let json: OrderJson = read_object(body)?;
@@ -94,7 +95,7 @@ pub async fn post<P: Platform>(
     let key = call
         .store
         .create(&service, &request, &content, |key| {
-            accept(call, &service, key, json.clone())
+            accept(call, &service, key, json.clone(), is_strict)
         })
         .await
         .map_err(not_created)?;
@@ -173,6 +174,7 @@ pub async fn patch<P: Platform>(
             format!("A change is sent as `Content-Type: {MERGE_PATCH}`."),
         ));
     }
+    let is_strict = strict(call.query)?;
     let patch: Value = read_object(body)?;
     change(call, service, key, |state| {
         let mut json = OrderJson::from(existing(state, key)?);
@@ -183,7 +185,7 @@ pub async fn patch<P: Platform>(
             // Whoever takes the refund back takes back what it refers to.
             json.refund_reference = None;
         }
-        accept(call, service, key, json)
+        accept(call, service, key, json, is_strict)
     })
     .await
 }
@@ -278,8 +280,8 @@ pub(super) fn accept<P: Platform>(
     service: &ServiceId,
     key: &OrderKey,
     mut json: OrderJson,
+    is_strict: bool,
 ) -> Result<Order, Problem> {
-    let strict = strict(call.query)?;
     let defaults = call.config.service(service).ok_or_else(not_served)?;
     let mut errors = Vec::new();
     same(
@@ -300,7 +302,7 @@ pub(super) fn accept<P: Platform>(
         errors.extend(wrong.iter().cloned());
     }
     errors.extend(checks::errors(&json, defaults));
-    if strict {
+    if is_strict {
         errors.extend(checks::warnings(&json));
     }
     order
@@ -310,7 +312,7 @@ pub(super) fn accept<P: Platform>(
 }
 
 /// `?strict=true`: what would be a warning is an error.
-pub(super) fn strict(query: &str) -> Result<bool, Problem> {
+fn strict(query: &str) -> Result<bool, Problem> {
     let query = Query::read(query, &["strict"])?;
     let strict = query.word("strict", &[("true", true), ("false", false)])?;
     Ok(strict == Some(true))

@@ -6,12 +6,14 @@ use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use serde::Serialize;
 
+use tables::{Sheet, Value};
+
 use super::{
     Call, Problem,
-    export::{link, separator},
+    export::link,
     json, payments,
     query::{Query, cursor, next_if_any, span},
-    sheet::SheetWriter,
+    table,
 };
 use crate::{
     domain::{Money, time},
@@ -80,6 +82,7 @@ pub(super) struct Total {
 enum Format {
     Json,
     Csv,
+    Xlsx,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,11 +95,15 @@ enum Part {
 pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let names = ["date", "from", "to", "after", "format", "part", "separator"];
     let query = Query::read(call.query, &names)?;
-    let formats = [("json", Format::Json), ("csv", Format::Csv)];
+    let formats = [
+        ("json", Format::Json),
+        ("csv", Format::Csv),
+        ("xlsx", Format::Xlsx),
+    ];
     let format = query.word("format", &formats)?.unwrap_or(Format::Json);
     let parts = [("lines", Part::Lines), ("totals", Part::Totals)];
     let part = query.word("part", &parts)?.unwrap_or(Part::Lines);
-    let separator = separator(&query)?;
+    let separator = table::separator(&query)?;
     let after = cursor(call, &query, "after").await?;
     let after = after.map_or(0, |after| after.place);
     let (first, last) = match (query.get("date"), query.get("from"), query.get("to")) {
@@ -110,9 +117,11 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
         }
     };
     let reconciliation = reconcile(call, span(&query, first, last)?, after).await?;
-    if format == Format::Json {
-        return json(StatusCode::OK, &reconciliation);
-    }
+    let format = match format {
+        Format::Json => return json(StatusCode::OK, &reconciliation),
+        Format::Csv => tables::Format::Csv(separator),
+        Format::Xlsx => tables::Format::Xlsx,
+    };
     let day = |name| {
         query
             .get(name)
@@ -137,13 +146,12 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
     if is_part {
         name.push_str("-part");
     }
-    name.push_str(".csv");
     let next = reconciliation.next;
     let sheet = match part {
-        Part::Lines => lines(separator, reconciliation.lines),
-        Part::Totals => totals(separator, reconciliation.totals),
+        Part::Lines => lines(format, reconciliation.lines),
+        Part::Totals => totals(format, reconciliation.totals),
     };
-    let mut response = sheet.into_response(&name)?;
+    let mut response = table::into_response(sheet, format, &name)?;
     if let Some(next) = next {
         let link = link("/api/reconciliation", call.query, "after", &next)?;
         response.headers_mut().insert(header::LINK, link);
@@ -303,22 +311,22 @@ impl ByAccount {
     }
 }
 
-fn lines(separator: char, lines: Vec<PaidLine>) -> SheetWriter {
+fn lines(format: tables::Format, lines: Vec<PaidLine>) -> Sheet {
     let columns = [
-        "index",
-        "recorded_at",
-        "paid_at",
-        "service_id",
-        "order_key",
-        "payment_id",
-        "invoice_id",
-        "line_id",
-        "amount",
-        "currency",
-        "bank_account",
-        "review",
+        ("index", Value::Number),
+        ("recorded_at", Value::Time),
+        ("paid_at", Value::Time),
+        ("service_id", Value::Text),
+        ("order_key", Value::Text),
+        ("payment_id", Value::Text),
+        ("invoice_id", Value::Text),
+        ("line_id", Value::Text),
+        ("amount", Value::Amount),
+        ("currency", Value::Text),
+        ("bank_account", Value::Text),
+        ("review", Value::Text),
     ];
-    let mut sheet = SheetWriter::new(separator, &columns);
+    let mut sheet = Sheet::new(format, &columns);
     for line in lines {
         sheet.row(&[
             line.index.to_string(),
@@ -338,8 +346,14 @@ fn lines(separator: char, lines: Vec<PaidLine>) -> SheetWriter {
     sheet
 }
 
-fn totals(separator: char, totals: Vec<Total>) -> SheetWriter {
-    let mut sheet = SheetWriter::new(separator, &["bank_account", "currency", "amount", "lines"]);
+fn totals(format: tables::Format, totals: Vec<Total>) -> Sheet {
+    let columns = [
+        ("bank_account", Value::Text),
+        ("currency", Value::Text),
+        ("amount", Value::Amount),
+        ("lines", Value::Number),
+    ];
+    let mut sheet = Sheet::new(format, &columns);
     for total in totals {
         sheet.row(&[
             total.bank_account.unwrap_or_default(),

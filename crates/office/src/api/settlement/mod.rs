@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{
     Call, Problem, json,
     query::{Query, span},
-    sheet::Sheet,
+    table,
 };
 use crate::{
     digest::sha256,
@@ -142,20 +142,15 @@ pub async fn post<P: Platform>(
             "Give in payment_id the name of the column of PaymentIDs, or in order_key that of order numbers.",
         ));
     }
-    let sheet = Sheet::read(body)?;
-    for (parameter, column) in names.iter().zip([
+    let columns = [
         mapping.payment_id,
         mapping.order_key,
         Some(mapping.amount),
         mapping.date,
         mapping.reference,
-    ]) {
-        if let Some(column) = column
-            && !sheet.columns().iter().any(|name| name == column)
-        {
-            return Err(Problem::field(parameter, "is no column of the statement"));
-        }
-    }
+    ];
+    let columns: Vec<_> = columns.into_iter().flatten().collect();
+    let sheet = table::read(body, &query, &columns)?;
     let sha256 = sha256(body);
     let secret = call.store.secret().await?;
     let (shown, errors) = read(&sheet, &mapping, &secret, &sha256)?;

@@ -3,13 +3,11 @@
 use std::collections::HashMap;
 
 use http::StatusCode;
+use tables::{Row, Table as Sheet};
 
 use super::{MAX_ROWS, Mapping, Shown, WrongRow};
 use crate::{
-    api::{
-        Problem,
-        sheet::{Row, Sheet},
-    },
+    api::Problem,
     domain::{Money, PaymentId},
     json::FieldError,
     store::Secret,
@@ -26,7 +24,8 @@ pub(super) fn read(
     let mut by_id: HashMap<String, usize> = HashMap::new();
     // How many rows before are like this one.
     let mut before: HashMap<String, u64> = HashMap::new();
-    for (count, (row, cells)) in sheet.rows().enumerate() {
+    for (count, cells) in sheet.rows().enumerate() {
+        let row = cells.number();
         if count >= MAX_ROWS {
             return Err(Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -73,20 +72,20 @@ fn content(shown: &Shown, cells: &Row<'_>, mapping: &Mapping<'_>, sha256: &str) 
         return serde_json::json!({ "payment_id": id }).to_string();
     }
     let amount = shown.sum.to_string();
-    if let Some(reference) = mapping.reference.and_then(|column| cells.get(column)) {
-        let members = [Some(reference), shown.order_key.as_deref(), Some(&amount)];
+    if let Some(reference) = text(cells, mapping.reference) {
+        let members = [Some(reference.as_str()), shown.order_key.as_deref(), Some(&amount)];
         return serde_json::json!({ "reference": members }).to_string();
     }
     let mut content: Vec<_> = cells
         .cells()
-        .map(|(column, cell)| match column == mapping.amount {
+        .map(|(column, cell)| match column.is(mapping.amount) {
             // However it is written.
-            true => (column, amount.as_str()),
-            false => (column, cell),
+            true => (column.name(), amount.clone()),
+            false => (column.name(), cell.shown().into_owned()),
         })
         .collect();
     if shown.date.is_none() {
-        content.push(("", sha256));
+        content.push(("", sha256.to_owned()));
     }
     serde_json::json!({ "cells": content }).to_string()
 }
@@ -96,9 +95,8 @@ fn read_row(row: usize, cells: &Row<'_>, mapping: &Mapping<'_>) -> Result<Shown,
     let mut wrong = |field: &str, detail: String| {
         errors.push(FieldError::new(field, detail));
     };
-    let text = |column: Option<&str>| cells.get(column?).map(str::to_owned);
-    let payment_id = text(mapping.payment_id);
-    let order_key = text(mapping.order_key);
+    let payment_id = text(cells, mapping.payment_id);
+    let order_key = text(cells, mapping.order_key);
     if let (Some(column), Some(id)) = (mapping.payment_id, &payment_id)
         && let Err(error) = PaymentId::parse(id)
     {
@@ -108,17 +106,15 @@ fn read_row(row: usize, cells: &Row<'_>, mapping: &Mapping<'_>) -> Result<Shown,
         let column = mapping.payment_id.or(mapping.order_key).unwrap_or_default();
         wrong(column, "is empty".to_owned());
     }
-    let sum = match cells.get(mapping.amount).map(amount) {
-        Some(Ok(sum)) => sum,
-        Some(Err(error)) => {
-            wrong(mapping.amount, error);
-            Money::ZERO
-        }
-        None => {
-            wrong(mapping.amount, "is empty".to_owned());
-            Money::ZERO
-        }
+    let sum = match cells.cell(mapping.amount).amount() {
+        Ok(Some(amount)) => Money::parse(&amount.to_string()).map_err(|error| error.to_string()),
+        Ok(None) => Err("is empty".to_owned()),
+        Err(error) => Err(error.to_string()),
     };
+    let sum = sum.unwrap_or_else(|error| {
+        wrong(mapping.amount, error);
+        Money::ZERO
+    });
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -127,40 +123,13 @@ fn read_row(row: usize, cells: &Row<'_>, mapping: &Mapping<'_>) -> Result<Shown,
         payment_id,
         order_key,
         amount: sum.to_string(),
-        date: text(mapping.date),
+        date: text(cells, mapping.date),
         shown_by_others: Vec::new(),
         sum,
         name: String::new(),
     })
 }
 
-/// An amount as statements have it: also with a decimal comma, and thousands set apart.
-pub(super) fn amount(text: &str) -> Result<Money, String> {
-    let text = text.trim();
-    let (whole, fraction) = match text.rsplit_once([',', '.']) {
-        None => (text, None),
-        Some((whole, fraction)) => {
-            if fraction.len() == 3 && !whole.contains([',', '.']) {
-                return Err(
-                    "could be thousands or thousandths; write two digits behind the point"
-                        .to_owned(),
-                );
-            }
-            (whole, Some(fraction))
-        }
-    };
-    let point = text.get(whole.len()..).and_then(|rest| rest.chars().next());
-    let apart = |c: char| c.is_whitespace() || matches!(c, '\'' | ',' | '.') && Some(c) != point;
-    let groups: Vec<_> = whole.split(apart).collect();
-    let (first, others) = groups.split_first().unwrap_or((&"", &[]));
-    if !others.is_empty() && (first.len() > 3 || others.iter().any(|group| group.len() != 3)) {
-        return Err(
-            "has its thousands set apart in other places than those of thousands".to_owned(),
-        );
-    }
-    let mut plain = groups.concat();
-    if let Some(fraction) = fraction {
-        plain = format!("{plain}.{fraction}");
-    }
-    Money::parse(&plain).map_err(|error| error.to_string())
+fn text(row: &Row<'_>, column: Option<&str>) -> Option<String> {
+    row.cell(column?).identifier().ok().flatten()
 }

@@ -2,7 +2,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::statement::amount;
 use super::{super::testing::Api, *};
 use crate::store::{
     memory::Fault,
@@ -10,48 +9,6 @@ use crate::store::{
 };
 
 const PERIOD: &str = "settlement?from=2026-06-01&to=2026-06-30";
-
-#[test]
-fn amounts_are_read_as_statements_have_them() {
-    for (text, value) in [
-        ("1250", "1250.00"),
-        ("1250.5", "1250.50"),
-        ("1250,50", "1250.50"),
-        (" 1 250,50 ", "1250.50"),
-        ("1\u{a0}250,50", "1250.50"),
-        ("1.250,50", "1250.50"),
-        ("1,250.50", "1250.50"),
-        ("1,250,000.5", "1250000.50"),
-        ("1'250.50", "1250.50"),
-        ("1 250 000", "1250000.00"),
-        ("0,05", "0.05"),
-        ("1.250,000", "1250.00"),
-        (",50", "0.50"),
-    ] {
-        assert_eq!(amount(text).unwrap().to_string(), value, "{text}");
-    }
-    for text in [
-        "",
-        ".",
-        "-5",
-        "5 lei",
-        "1.5.5",
-        "1,250",
-        "1.250",
-        "1,2.50",
-        "12,34.50",
-        "1 25,00",
-        "1250 000,00",
-        "1,,250.00",
-        "1..250,00",
-        "1,250,000",
-        "5,ș",
-    ] {
-        assert!(amount(text).is_err(), "{text}");
-    }
-    assert!(amount("1,250").unwrap_err().contains("thousandths"));
-    assert!(amount("1,2.50").unwrap_err().contains("thousands"));
-}
 
 async fn settle(api: &Api, query: &str, statement: &str) -> Value {
     let answer = api
@@ -412,26 +369,26 @@ async fn a_statement_that_cannot_be_compared_is_refused_as_a_whole() {
         (
             &format!("{PERIOD}&payment_id=x&amount=sum"),
             table,
-            400,
-            "payment_id is no column",
+            422,
+            "names the column x",
         ),
         (
             &format!("{PERIOD}&order_key=x&amount=sum"),
             table,
-            400,
-            "order_key is no column",
+            422,
+            "names the column x",
         ),
         (
             &format!("{PERIOD}&payment_id=id&amount=x"),
             table,
-            400,
-            "amount is no column",
+            422,
+            "names the column x",
         ),
         (
             &format!("{PERIOD}&payment_id=id&amount=sum&date=x"),
             table,
-            400,
-            "date is no column",
+            422,
+            "names the column x",
         ),
         (
             &format!("{PERIOD}&payment_id=id&amount=sum"),
