@@ -172,6 +172,11 @@ pub fn settled(id: &PaymentId) -> String {
     format!("settled/{}", encode(id.as_str()))
 }
 
+/// A part of a payment that a statement shows, from 1.
+pub fn settled_part(id: &PaymentId, number: u32) -> String {
+    format!("{}/{number}", settled(id))
+}
+
 /// List of what became of a proposal, by its place in the journal.
 pub fn proposal(index: u64) -> String {
     format!("proposal/{index}")

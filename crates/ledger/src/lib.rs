@@ -86,7 +86,7 @@ pub use repair::Repair;
 pub use requests::CreateError;
 pub use reviews::{CloseError, ClosedRefusal, StoredRefusal};
 pub use secret::{Secret, SecretCell};
-pub use settlement::{SettlementMark, Shown};
+pub use settlement::{MOST_PARTS, SettlementMark, SettlementPart, Shown};
 
 /// The books, on a platform.
 #[derive(Debug)]

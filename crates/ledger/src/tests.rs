@@ -1703,6 +1703,8 @@ async fn a_payment_is_shown_by_one_row_whatever_breaks_off() {
             let shown = Shown {
                 payment_id: "P".to_owned(),
                 row: row.to_owned(),
+                part: None,
+                amount: None,
             };
             let new = if marks.is_empty() {
                 vec![shown]

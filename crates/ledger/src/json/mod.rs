@@ -18,7 +18,9 @@ mod void;
 
 use std::fmt;
 
-pub use event::{ErasureJson, Event, OrderEvent, RefusalJson, ReviewClosedJson, SettlementJson};
+pub use event::{
+    ErasureJson, Event, OrderEvent, PartJson, RefusalJson, ReviewClosedJson, SettlementJson,
+};
 pub use order::{AccountJson, EachLanguage, LineJson, LocalizedJson, OrderJson, PropertyJson};
 pub use payment::{
     ConfirmedJson, ManualJson, PaymentJson, PaymentLineJson, PaymentPropertyJson, ProposalJson,

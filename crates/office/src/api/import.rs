@@ -182,7 +182,10 @@ fn totals(table: &Table, intent: Intent, results: &[RowResult]) -> String {
             let sum = sums.entry(currency).or_default();
             *sum = *sum + *amount;
         }
-        let sums: Vec<_> = sums.iter().map(|(currency, sum)| format!("{sum} {currency}")).collect();
+        let sums: Vec<_> = sums
+            .iter()
+            .map(|(currency, sum)| format!("{sum} {currency}"))
+            .collect();
         let count = of_kind.len();
         Some(match sums.as_slice() {
             [] => format!("{count} {kind}"),
@@ -384,7 +387,8 @@ fn candidate<P: Platform>(
         }
         // A service that is not known may have given texts.
         (None, _) => json.to_order().err().map(|mut errors| {
-            errors.retain(|error| !(error.field.ends_with("reason") && error.detail == "is missing"));
+            errors
+                .retain(|error| !(error.field.ends_with("reason") && error.detail == "is missing"));
             errors
         }),
     };
@@ -593,7 +597,10 @@ mod tests {
             ("01-sep-line.csv", &[("created", "")][..]),
             (
                 "05-scientific-key.csv",
-                &[("error", "order_key is 1.00012E+11: a spreadsheet has made a number of it"); 2],
+                &[(
+                    "error",
+                    "order_key is 1.00012E+11: a spreadsheet has made a number of it",
+                ); 2],
             ),
             ("09-bool-ro.csv", &[("created", "")]),
             ("13-date-dots.csv", &[("created", "")]),
@@ -608,9 +615,7 @@ mod tests {
                 assert_eq!(row["result"], *result, "{name}: {}", answer.text);
                 assert!(row["detail"].starts_with(detail), "{name}: {}", answer.text);
             }
-            let order = async |key: &str| {
-                api.get(&format!("orders/TAX/{key}")).await.json()
-            };
+            let order = async |key: &str| api.get(&format!("orders/TAX/{key}")).await.json();
             match name {
                 "09-bool-ro.csv" => {
                     let order = order("F-09-bool-ro").await;
@@ -637,7 +642,11 @@ mod tests {
         );
         let answer = import(&api, "text/csv", &table).await;
         assert_eq!(answer.status, 422, "{}", answer.text);
-        assert!(answer.text.contains("Suma is no column of an order"), "{}", answer.text);
+        assert!(
+            answer.text.contains("Suma is no column of an order"),
+            "{}",
+            answer.text
+        );
 
         let head = " Service_ID ,ORDER_KEY,Reason,Line_Id,Line_Reason,Amount  ,Due_Date,Allow_Partial_Payments,Bank_Account,Bank_Code,Bank_Fiscal_Code,Beneficiary_Name";
         let head = head.replace("Amount  ", "  Amount_DUE ");
@@ -649,7 +658,9 @@ mod tests {
         let fields = |row: usize| -> Vec<String> {
             let details = rows[row]["detail"].split("; ");
             let names = details.map(|detail| detail.split(' ').next().unwrap().to_owned());
-            names.filter(|name| name.contains('_') || name == "Reason" || name == "M").collect()
+            names
+                .filter(|name| name.contains('_') || name == "Reason" || name == "M")
+                .collect()
         };
         assert_eq!(rows[0]["row"], "4");
         assert_eq!(
@@ -667,30 +678,62 @@ mod tests {
         );
         assert_eq!(fields(1), ["Amount_DUE", "M"], "{}", answer.text);
         // An amount alone, which is no sum of those above it, is an order without its key.
-        assert!(rows[2]["detail"].contains("ORDER_KEY is missing"), "{}", answer.text);
+        assert!(
+            rows[2]["detail"].contains("ORDER_KEY is missing"),
+            "{}",
+            answer.text
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_trial_says_what_would_happen_and_writes_nothing() {
         let api = Api::new();
-        import(&api, "text/csv", &format!("{HEAD}\n{}\n{}", row("A"), row("B"))).await;
+        import(
+            &api,
+            "text/csv",
+            &format!("{HEAD}\n{}\n{}", row("A"), row("B")),
+        )
+        .await;
         let before = api.get("events").await.text;
-        let table = format!("{HEAD}\n{}\n{}\n{}\nTAX,D,,1,Taxă,5\nTAX,B,Taxă,1,Taxă,x", row("A"), row("B").replace(",5", ",6.50"), row("C"));
-        let answer = api.call("POST", "orders/import?dry_run=true", "text/csv", &table).await;
+        let table = format!(
+            "{HEAD}\n{}\n{}\n{}\nTAX,D,,1,Taxă,5\nTAX,B,Taxă,1,Taxă,x",
+            row("A"),
+            row("B").replace(",5", ",6.50"),
+            row("C")
+        );
+        let answer = api
+            .call("POST", "orders/import?dry_run=true", "text/csv", &table)
+            .await;
         let rows = answer.table();
         let results: Vec<_> = rows.iter().map(|row| row["result"].as_str()).collect();
-        assert_eq!(results, ["unchanged", "amended", "created", "error", "error", "total"]);
+        assert_eq!(
+            results,
+            ["unchanged", "amended", "created", "error", "error", "total"]
+        );
         assert_eq!(
             rows[5]["detail"],
             "nothing is written: dry_run; 1 created (5.00 MDL), 1 amended (6.50 MDL), 1 unchanged (5.00 MDL), 2 error; read as CSV with commas, in UTF-8"
         );
         assert_eq!(api.get("events").await.text, before);
         // And then it happens.
-        let answer = api.call("POST", "orders/import?dry_run=false", "text/csv", &table).await;
-        let made: Vec<_> = answer.table().iter().map(|row| row["result"].clone()).collect();
+        let answer = api
+            .call("POST", "orders/import?dry_run=false", "text/csv", &table)
+            .await;
+        let made: Vec<_> = answer
+            .table()
+            .iter()
+            .map(|row| row["result"].clone())
+            .collect();
         assert_eq!(made, results);
         let lines = format!("{}\n", document("Z"));
-        let answer = api.call("POST", "orders/import?dry_run=true", "application/x-ndjson", &lines).await;
+        let answer = api
+            .call(
+                "POST",
+                "orders/import?dry_run=true",
+                "application/x-ndjson",
+                &lines,
+            )
+            .await;
         assert_eq!(answer.json()["result"], "created");
         assert_eq!(api.get("orders/TAX/Z").await.status, 404);
     }
@@ -722,18 +765,31 @@ mod tests {
             assert_eq!(answer.status, status, "{}", answer.text);
         }
 
-        let mut sheet = tables::Sheet::new(tables::Format::Xlsx, &[
-            ("order_key", Value::Text), ("reason", Value::Text), ("line_id", Value::Number),
-            ("line_reason", Value::Text), ("amount_due", Value::Amount), ("service_id", Value::Text),
-        ].map(|(name, kind): (&str, Value)| (name, kind)));
+        let mut sheet = tables::Sheet::new(
+            tables::Format::Xlsx,
+            &[
+                ("order_key", Value::Text),
+                ("reason", Value::Text),
+                ("line_id", Value::Number),
+                ("line_reason", Value::Text),
+                ("amount_due", Value::Amount),
+                ("service_id", Value::Text),
+            ]
+            .map(|(name, kind): (&str, Value)| (name, kind)),
+        );
         sheet.row(&["000012", "Taxă", "1", "Taxă", "10.05", "TAX"]);
         let workbook = sheet.finish().unwrap();
-        let answer = api.bytes("POST", "orders/import", super::table::XLSX, &workbook).await;
+        let answer = api
+            .bytes("POST", "orders/import", super::table::XLSX, &workbook)
+            .await;
         assert_eq!((answer.0, answer.1.as_str()), (200, super::table::XLSX));
         let read = Table::read(&answer.2, &tables::Options::default()).unwrap();
         let row = read.rows().next().unwrap();
         assert_eq!(row.cell("result").text().unwrap().unwrap(), "created");
-        assert_eq!(api.get("orders/TAX/000012").await.json()["amount_due"], "10.05");
+        assert_eq!(
+            api.get("orders/TAX/000012").await.json()["amount_due"],
+            "10.05"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,9 +3,7 @@
 use tables::{Cell, CellError, Column, Row, Table, Value};
 
 use super::Problem;
-use crate::json::{
-    AccountJson, EachLanguage, FieldError, LineJson, LocalizedJson, OrderJson,
-};
+use crate::json::{AccountJson, EachLanguage, FieldError, LineJson, LocalizedJson, OrderJson};
 
 /// The columns that make an order.
 const MEMBERS: [&str; 27] = [
@@ -108,7 +106,8 @@ fn column_of(path: &str) -> &str {
 /// All that is wrong with a row: with its cells, and with the rest of the order that they make.
 pub(super) fn together(of_cells: Vec<FieldError>, of_order: Vec<FieldError>) -> Vec<FieldError> {
     let is_told = |path: &str| {
-        let lines_are_told = path.starts_with("lines[") && of_cells.iter().any(|e| e.field == "lines");
+        let lines_are_told =
+            path.starts_with("lines[") && of_cells.iter().any(|e| e.field == "lines");
         lines_are_told || of_cells.iter().any(|error| error.field == column_of(path))
     };
     // What could not be read is not missing.

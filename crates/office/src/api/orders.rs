@@ -44,7 +44,13 @@ pub async fn put<P: Platform>(
     let is_strict = strict(call.query)?;
     let json: OrderJson = read_object(body)?;
     change(call, service, key, |state| {
-        accept(call, service, key, keeping_status(json.clone(), state), is_strict)
+        accept(
+            call,
+            service,
+            key,
+            keeping_status(json.clone(), state),
+            is_strict,
+        )
     })
     .await
 }

@@ -46,8 +46,12 @@ impl Answer {
         let names = || table.columns().iter().map(|column| column.name());
         let cell = |row: &Row<'_>, name: &str| row.cell(name).text().unwrap().unwrap_or_default();
         let rows = table.rows();
-        rows.map(|row| names().map(|name| (name.to_owned(), cell(&row, name))).collect())
-            .collect()
+        rows.map(|row| {
+            names()
+                .map(|name| (name.to_owned(), cell(&row, name)))
+                .collect()
+        })
+        .collect()
     }
 
     /// A header, or nothing.
@@ -75,7 +79,9 @@ impl Api {
         media_type: &str,
         body: impl AsRef<[u8]>,
     ) -> Answer {
-        let answer = self.answer(method, address, media_type, body.as_ref()).await;
+        let answer = self
+            .answer(method, address, media_type, body.as_ref())
+            .await;
         Answer {
             status: answer.status().as_u16(),
             headers: answer.headers().clone(),
@@ -93,7 +99,11 @@ impl Api {
     ) -> (u16, String, Vec<u8>) {
         let answer = self.answer(method, address, media_type, body).await;
         let media_type = answer.headers()[header::CONTENT_TYPE].to_str().unwrap();
-        (answer.status().as_u16(), media_type.to_owned(), answer.body().to_vec())
+        (
+            answer.status().as_u16(),
+            media_type.to_owned(),
+            answer.body().to_vec(),
+        )
     }
 
     async fn answer(

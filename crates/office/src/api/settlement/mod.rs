@@ -1,7 +1,14 @@
 //! `POST /api/settlement`: a statement of the bank, the treasury or MPay, compared with what is
-//! recorded: read by `statement`, compared by `comparison`.
+//! recorded.
+//!
+//! In the order of the work: `statement` reads the rows, `netting` takes out what was reversed, `fees`
+//! says what may have been kept back, `comparison` holds the rest against the payments, `report` writes
+//! the answer as a table.
 
 mod comparison;
+mod fees;
+mod netting;
+mod report;
 mod statement;
 #[cfg(test)]
 mod tests;
@@ -9,6 +16,7 @@ mod tests;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
+use tables::Amount;
 
 use super::{
     Call, Problem, json,
@@ -17,12 +25,13 @@ use super::{
 };
 use crate::{
     digest::sha256,
-    domain::{Money, time},
+    domain::time,
     json::FieldError,
     store::{Platform, StoredPayment},
 };
 
 use comparison::{compare, recorded};
+use fees::Rates;
 use statement::read;
 
 /// How many rows a statement has at most, and how many payments its period.
@@ -32,12 +41,93 @@ const PAGE: usize = 200;
 
 /// Which columns of the statement say what.
 struct Mapping<'a> {
+    /// PaymentIDs, alone or within a text.
     payment_id: Option<&'a str>,
     order_key: Option<&'a str>,
+    /// Texts in which a PaymentID is looked for where the row names none otherwise.
+    text: Option<&'a str>,
     amount: &'a str,
     date: Option<&'a str>,
     /// What names a row for ever, such as the number of the bank's document.
     reference: Option<&'a str>,
+    /// What was kept back of the amount.
+    fee: Option<&'a str>,
+    /// To which account a sum went.
+    account: Option<&'a str>,
+}
+
+/// The parameters that name columns.
+const COLUMNS: [&str; 8] = [
+    "payment_id",
+    "order_key",
+    "text",
+    "amount",
+    "date",
+    "reference",
+    "fee",
+    "account",
+];
+
+impl<'a> Mapping<'a> {
+    fn read(query: &'a Query<'_>) -> Result<Self, Problem> {
+        let wrong = |detail| Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+        let Some(amount) = query.get("amount") else {
+            return wrong(
+                "Give from and to, the days that the statement is about, and in amount the name of the column of amounts.",
+            );
+        };
+        let mapping = Self {
+            payment_id: query.get("payment_id"),
+            order_key: query.get("order_key"),
+            text: query.get("text"),
+            amount,
+            date: query.get("date"),
+            reference: query.get("reference"),
+            fee: query.get("fee"),
+            account: query.get("account"),
+        };
+        if mapping.keys().is_empty() && mapping.date.is_none() {
+            return wrong(
+                "Give in payment_id the name of the column of PaymentIDs, in text that of a column whose text has them, in order_key that of order numbers, or in date that of days of which each row is the sum.",
+            );
+        }
+        Ok(mapping)
+    }
+
+    /// The columns that say what a row is about.
+    fn keys(&self) -> Vec<&'a str> {
+        let keys = [self.payment_id, self.order_key, self.text];
+        keys.into_iter().flatten().collect()
+    }
+}
+
+/// What is to be said of a row or a payment that is no plain match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Difference {
+    /// The statement shows a part, and the rest is still to come.
+    Part,
+    /// The statement shows more than was paid.
+    More,
+    /// Another statement has shown the payment as a whole, and this one another amount.
+    ShownBefore,
+    /// The statement takes the payment back, which another statement has shown.
+    TakenBack,
+    /// No payment of this PaymentID is recorded.
+    UnknownPayment,
+    /// No payment of this order and amount is recorded that another row does not show.
+    UnknownOrder,
+    /// The row names no recorded payment.
+    NoPaymentNamed,
+    /// An amount below zero that takes nothing back which the statement shows.
+    ReversalOfNothing,
+    /// The sum of the payments that the row is about is another one.
+    OtherSum,
+    /// No statement shows the payment.
+    NotShown,
+    /// Statements show a part of the payment.
+    PartNotShown,
 }
 
 /// Rows of the statement about one payment: a statement may have one for each line.
@@ -49,17 +139,18 @@ pub(super) struct Shown {
     payment_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     order_key: Option<String>,
+    /// Below zero for what is taken back.
     amount: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     date: Option<String>,
+    /// What is wrong, where something is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    difference: Option<Difference>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
     /// Payments of this order and amount, which other rows have shown before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     shown_by_others: Vec<String>,
-    #[serde(skip)]
-    sum: Money,
-    /// What it is known by in all statements.
-    #[serde(skip)]
-    name: String,
 }
 
 /// A recorded payment, beside the rows that show it.
@@ -75,6 +166,13 @@ pub(super) struct Known {
     /// What the statement says, where it says something else.
     #[serde(skip_serializing_if = "Option::is_none")]
     shown: Option<String>,
+    /// What was kept back of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fee: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    difference: Option<Difference>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
     paid_at: String,
     recorded_at: String,
 }
@@ -91,9 +189,14 @@ pub(super) struct WrongRow {
 pub(super) struct Comparison {
     /// SHA-256 of the statement.
     sha256: String,
+    /// As what it was read: its separator and encoding, or its sheet.
+    read_as: String,
     /// The event that marks what is settled only now; absent if there is nothing new.
     #[serde(skip_serializing_if = "Option::is_none")]
     settlement: Option<u64>,
+    /// Whether all payments of the period are looked at. Otherwise one is being recorded, and what is
+    /// behind it is missing here: compare again in a minute.
+    complete: bool,
     /// Shown and recorded.
     matched: Vec<Known>,
     /// Shown and recorded with another amount.
@@ -102,8 +205,21 @@ pub(super) struct Comparison {
     not_recorded: Vec<Shown>,
     /// Recorded in the period, but shown neither here nor in a statement before.
     not_settled: Vec<Known>,
+    /// Shown and taken back in this statement, so that nothing came.
+    netted: Vec<Shown>,
+    /// What was charged in rows of its own that name no payment.
+    fees: Vec<Shown>,
+    /// Rows of totals.
+    totals: Vec<usize>,
     /// Rows that cannot be read.
     errors: Vec<WrongRow>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Json,
+    Csv,
+    Xlsx,
 }
 
 /// Compares a statement with what was recorded in a period, and marks as settled what it shows.
@@ -112,70 +228,78 @@ pub async fn post<P: Platform>(
     call: &Call<'_, P>,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
-    let names = [
-        "payment_id",
-        "order_key",
-        "amount",
-        "date",
-        "reference",
-        "from",
-        "to",
-    ];
+    let others = ["from", "to", "fee_rate", "encoding", "format", "separator"];
+    let names: Vec<_> = COLUMNS.into_iter().chain(others).collect();
     let query = Query::read(call.query, &names)?;
     let span = span(&query, "from", "to")?;
-    let (Some(_), Some(_), Some(amount)) = (span.from, span.to, query.get("amount")) else {
+    if span.from.is_none() || span.to.is_none() {
         return Err(Problem::new(
             StatusCode::BAD_REQUEST,
-            "Give from and to, the days that the statement is about, and in amount the name of the column of amounts.",
-        ));
-    };
-    let mapping = Mapping {
-        payment_id: query.get("payment_id"),
-        order_key: query.get("order_key"),
-        amount,
-        date: query.get("date"),
-        reference: query.get("reference"),
-    };
-    if mapping.payment_id.is_none() && mapping.order_key.is_none() {
-        return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "Give in payment_id the name of the column of PaymentIDs, or in order_key that of order numbers.",
+            "Give from and to, the days that the statement is about.",
         ));
     }
-    let columns = [
-        mapping.payment_id,
-        mapping.order_key,
-        Some(mapping.amount),
-        mapping.date,
-        mapping.reference,
+    let formats = [
+        ("json", Format::Json),
+        ("csv", Format::Csv),
+        ("xlsx", Format::Xlsx),
     ];
-    let columns: Vec<_> = columns.into_iter().flatten().collect();
+    let format = query.word("format", &formats)?.unwrap_or(Format::Json);
+    let separator = query.get("separator").map(|_| table::separator(&query));
+    let separator = separator.transpose()?;
+    let rates = query.parsed("fee_rate", Rates::parse)?.unwrap_or_default();
+    let mapping = Mapping::read(&query)?;
+    let columns: Vec<_> = COLUMNS.iter().filter_map(|name| query.get(name)).collect();
     let sheet = table::read(body, &query, &columns)?;
     let sha256 = sha256(body);
     let secret = call.store.secret().await?;
-    let (shown, errors) = read(&sheet, &mapping, &secret, &sha256)?;
-    let recorded = recorded(call, span).await?;
-    let judge = async || compare(call, shown.clone(), recorded.clone()).await;
+    let statement = read(&sheet, &mapping, &secret, &sha256)?;
+    let (payments, is_complete) = recorded(call, span).await?;
+    let judge = async || compare(call, &statement, &rates, payments.clone()).await;
     let (settlement, mut comparison) = call.store.settle(&sha256, call.caller, judge).await?;
     comparison.sha256 = sha256;
+    comparison.read_as = sheet.source().to_string();
     comparison.settlement = settlement;
-    comparison.errors = errors;
-    json(StatusCode::OK, &comparison)
+    comparison.complete = is_complete;
+    comparison.totals = statement.totals;
+    comparison.errors = statement.errors;
+    let format = match format {
+        Format::Json => return json(StatusCode::OK, &comparison),
+        Format::Xlsx => tables::Format::Xlsx,
+        // As the statement is, where nobody asks for another.
+        Format::Csv => match (separator, table::format_of(sheet.source())) {
+            (None, tables::Format::Csv(separator)) | (Some(separator), _) => {
+                tables::Format::Csv(separator)
+            }
+            (None, tables::Format::Xlsx) => tables::Format::Csv(table::separator(&query)?),
+        },
+    };
+    table::into_response(report::of(format, comparison), format, "settlement")
 }
 
-fn total(payment: &StoredPayment) -> Money {
-    payment.state.confirmation.total
+/// The amount of a payment.
+fn total(payment: &StoredPayment) -> Result<Amount, Problem> {
+    amount(payment.state.confirmation.total.to_string())
+}
+
+/// An amount that this program wrote.
+fn amount(text: String) -> Result<Amount, Problem> {
+    let digits = text.replacen('.', "", 1);
+    let hundredths = digits.parse().map(Amount::of_hundredths);
+    hundredths.map_err(|_| Problem::internal(format!("{text} is no amount")))
 }
 
 impl Known {
-    fn new(stored: StoredPayment, rows: Vec<usize>, shown: Option<String>) -> Self {
+    fn new(stored: StoredPayment, rows: Vec<usize>) -> Self {
         Self {
             rows,
             index: stored.index,
             payment_id: stored.payment.payment_id,
             order_key: stored.payment.order_key,
             amount: stored.payment.amount,
-            shown,
+            shown: None,
+            fee: None,
+            difference: None,
+            detail: None,
             paid_at: stored.payment.paid_at,
             recorded_at: time::format(stored.recorded_at),
         }
