@@ -468,7 +468,7 @@ mod tests {
             table.lines()[..2],
             [
                 "bank_account;currency;amount;lines",
-                &format!("{b};MDL;2.50;1")
+                &format!("{b};MDL;2,50;1")
             ]
         );
     }

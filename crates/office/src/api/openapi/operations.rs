@@ -19,6 +19,7 @@ use crate::{
         register::RegisterAnswer,
         reviews,
         settlement::Comparison,
+        table::XLSX,
     },
     json::OrderJson,
     store::{Erased, Repair},
@@ -332,8 +333,8 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             let mut order = example();
             (order["service_id"], order["order_key"]) = (json!("TAX"), json!("2026-0001"));
             Operation::new("orders", "importOrders", "Registers or amends up to 500 orders")
-                .describe("Each as `PUT` would, for itself, as lines of JSON or rows of CSV whose first row names the columns, as the export has them. The answer has a line or row for each, in the same format.")
-                .takes(["strict"])
+                .describe("Each as `PUT` would, for itself, as lines of JSON or rows of CSV or XLSX. The first row that has a column `order_key` names the columns, as the export has them. The answer has a line or row for each, in the same format; that of a table ends with the totals. `service_id` may be left out where there is one service.")
+                .takes(["strict", "dry_run", "encoding"])
                 .body(json!({
                     "application/x-ndjson": {
                         "schema": line,
@@ -342,11 +343,13 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
                     "text/csv": {
                         "schema": {"type": "string"},
                         "examples": {"order": {"summary": "A table of one order", "value": "service_id,order_key,reason,line_id,line_reason,amount_due\r\nTAX,2026-0001,Taxă,1,Taxă locală,125.50\r\n"}}
-                    }
+                    },
+                    XLSX: {}
                 }))
                 .answers(200, "What became of each; the schema is that of a line.", json!({
                     "application/x-ndjson": {"schema": schemas.answer::<RowResult>()},
-                    "text/csv": {"schema": {"type": "string"}}
+                    "text/csv": {"schema": {"type": "string"}},
+                    XLSX: {}
                 }))
                 .header(200, "Content-Disposition", true, FILE)
                 .fails([413, 415, 422])
@@ -355,6 +358,7 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             .takes(["export_format", "separator", "cursor", "export_limit", "status", "review", "registered_from", "registered_to", "service_id"])
             .answers(200, "The orders; the schema is that of a line.", json!({
                 "text/csv": {"schema": {"type": "string"}},
+                XLSX: {},
                 "application/x-ndjson": {"schema": schemas.request::<OrderJson>()}
             }))
             .header(200, "Content-Disposition", true, FILE)
@@ -432,14 +436,22 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             .answers(200, "The payment.", as_json(schemas.answer::<payments::PaymentAnswer>()))
             .fails([404, 409, 413, 422]),
         ("POST", "settlement") => Operation::new("payments", "settle", "Compares a statement with what was recorded")
-            .describe("A table of the bank, the treasury or MPay, of up to 2,000 rows, whose columns the parameters name. What it shows is marked as settled; the same statement again changes nothing. Give `payment_id`, or `order_key` where it has none. Of all statements, each row without a PaymentID shows at most one payment, and each payment is shown by one such row. A row is the same in another file if its `reference` is, or without one its `date` and all of its other cells; without either, each file has rows of its own.")
-            .takes(["required_from", "required_to", "amount", "payment_id", "order_key", "date_column", "reference"])
-            .body(json!({"text/csv": {
-                "schema": {"type": "string"},
-                "examples": {"statement": {"summary": "A statement of one row", "value": "id,sum,date\r\nP-1,125.50,2026-11-30\r\n"}}
-            }}))
-            .answers(200, "What fits and what does not.", as_json(schemas.answer::<Comparison>()))
-            .fails([413, 422]),
+            .describe("A table of the bank, the treasury or MPay, of up to 2,000 rows, as CSV or XLSX, whose columns the parameters name; lines above them are left out. What it shows is marked as settled; the same statement again changes nothing. Give `payment_id`, or `text` where PaymentIDs stand within sentences, or `order_key` where it has none, or `date` alone where each row is the sum of a day, with `account` of a day and an account. A payment may be shown in parts by several statements. A payment and its reversal are netted. Of all statements, each row without a PaymentID shows at most one payment, and each payment is shown by one such row. A row is the same in another file if its `reference` is, or without one its `date` and all of its other cells; without either, each file has rows of its own.")
+            .takes(["required_from", "required_to", "amount", "payment_id", "text", "order_key", "date_column", "account", "reference", "fee", "fee_rate", "encoding", "settlement_format", "separator"])
+            .body(json!({
+                "text/csv": {
+                    "schema": {"type": "string"},
+                    "examples": {"statement": {"summary": "A statement of one row", "value": "id,sum,date\r\nP-1,125.50,2026-11-30\r\n"}}
+                },
+                XLSX: {}
+            }))
+            .answers(200, "What fits and what does not.", json!({
+                "application/json": {"schema": schemas.answer::<Comparison>()},
+                "text/csv": {"schema": {"type": "string"}},
+                XLSX: {}
+            }))
+            .header(200, "Content-Disposition", false, FILE)
+            .fails([413, 415, 422]),
         ("GET", "payments/{id}/evidence") => Operation::new("payments", "getEvidence", "What proves a payment")
             .describe("A ZIP of `request.xml`, the confirmation byte for byte as MPay signed it; `answer.xml`, our signed answer; and `meta.json`.")
             .takes(["id", "evidence_format"])
@@ -479,7 +491,8 @@ pub fn operation(method: &str, path: &str, schemas: &mut Schemas) -> Option<Oper
             .takes(["date", "from", "to", "after", "reconciliation_format", "part", "separator"])
             .answers(200, "The lines and totals, or one of them as a table.", json!({
                 "application/json": {"schema": schemas.answer::<Reconciliation>()},
-                "text/csv": {"schema": {"type": "string"}}
+                "text/csv": {"schema": {"type": "string"}},
+                XLSX: {}
             }))
             .header(200, "Content-Disposition", false, FILE)
             .header(200, "Link", false, LINK),
