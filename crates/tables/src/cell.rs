@@ -1,8 +1,6 @@
 use std::borrow::Cow;
 
-use jiff::civil::{DateTime, Time};
-
-use crate::{CellError, guard};
+use crate::{CellError, calendar::Civil, guard};
 
 /// A cell of a table. What it means depends on what its column asks for: see the methods, each of
 /// which gives `None` for an empty cell.
@@ -46,33 +44,27 @@ impl Number {
 /// A date of a workbook, with a time or without one, of whatever place the table is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
-    pub(crate) at: DateTime,
+    pub(crate) at: Civil,
     /// Whether it is a day, of which the cell shows no time.
     pub(crate) is_day: bool,
 }
 
 impl Moment {
     /// A day, or a time of it.
-    pub(crate) fn new(at: DateTime, shows_time: bool) -> Self {
+    pub(crate) fn new(at: Civil, shows_time: bool) -> Self {
         Self {
             at,
-            is_day: !shows_time || at.time() == Time::midnight(),
+            is_day: !shows_time || at.is_midnight(),
         }
     }
 
     /// `2026-12-31`, or `2026-12-31T23:59:00`.
     pub(crate) fn iso(self) -> String {
-        let (date, time) = (self.at.date(), self.at.time());
-        let day = format!("{:04}-{:02}-{:02}", date.year(), date.month(), date.day());
         if self.is_day {
-            return day;
+            self.at.day()
+        } else {
+            self.at.to_string()
         }
-        format!(
-            "{day}T{:02}:{:02}:{:02}",
-            time.hour(),
-            time.minute(),
-            time.second()
-        )
     }
 }
 
@@ -274,9 +266,8 @@ pub(crate) mod testing {
         })
     }
 
-    pub fn day(year: i16, month: i8, day: i8) -> Cell {
-        let date = jiff::civil::date(year, month, day);
-        Cell::Date(Moment::new(date.to_datetime(Time::midnight()), false))
+    pub fn day(year: u16, month: u8, day: u8) -> Cell {
+        Cell::Date(Moment::new(Civil::of_day(year, month, day).unwrap(), false))
     }
 }
 

@@ -1,6 +1,4 @@
-use jiff::civil::{Date, DateTime, Time};
-
-use crate::{Cell, CellError, Moment};
+use crate::{Cell, CellError, Moment, calendar::Civil};
 
 impl Cell {
     /// A date, or a date and time, as ISO 8601 has it: `2026-12-31` or `2026-12-31T23:59:00`, of
@@ -33,31 +31,26 @@ fn parse(text: &str) -> Result<String, CellError> {
         Some((day, rest)) => (day.trim_end_matches(','), rest.trim_start()),
         None => (text, ""),
     };
-    let date = parse_day(day)?;
+    let day_of = parse_day(day)?;
     let has_t = text
         .get(day.len()..)
         .is_some_and(|rest| rest.starts_with('T'));
     // `г.` is what Russian writes behind a year.
     let rest = rest.trim_start_matches("г.").trim_start();
     if rest.is_empty() && !has_t {
-        return Ok(Moment::new(date.to_datetime(Time::midnight()), false).iso());
+        return Ok(day_of.day());
     }
     let (clock, offset) = match rest.find(['Z', 'z', '+', '-']) {
         Some(position) => rest.split_at_checked(position).unwrap_or((rest, "")),
         None => (rest, ""),
     };
-    let time = parse_time(clock.trim_end())?;
-    let at = DateTime::from_parts(date, time);
+    let at = parse_time(day_of, clock.trim_end())?;
     if offset.is_empty() && !has_t {
         return Ok(Moment::new(at, true).iso());
     }
     // As it was written: what an offset may be, and what its seconds may be, is judged by whoever reads
     // times.
-    Ok(format!(
-        "{}T{}{offset}",
-        Moment::new(at, false).iso(),
-        padded(clock.trim_end())
-    ))
+    Ok(format!("{}T{}{offset}", at.day(), padded(clock.trim_end())))
 }
 
 /// A time with its seconds.
@@ -69,7 +62,7 @@ fn padded(clock: &str) -> String {
     }
 }
 
-fn parse_day(text: &str) -> Result<Date, CellError> {
+fn parse_day(text: &str) -> Result<Civil, CellError> {
     if text.contains('/') && text.contains(|c: char| c.is_ascii_digit()) {
         return Err(CellError::Slashes);
     }
@@ -97,7 +90,7 @@ fn parse_day(text: &str) -> Result<Date, CellError> {
         }
         (None, None) => return Err(CellError::NotADate),
     };
-    let number = |text: &str| -> Result<i16, CellError> {
+    let number = |text: &str| -> Result<u16, CellError> {
         let is_number = (1..=4).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
         let number = text.parse().ok().filter(|_| is_number);
         number.ok_or(CellError::NotADate)
@@ -112,15 +105,15 @@ fn parse_day(text: &str) -> Result<Date, CellError> {
         _ => return Err(CellError::NotADate),
     }
     let (year, month, day) = numbers;
-    let part = |number: i16| i8::try_from(number).map_err(|_| CellError::NoSuchDate);
-    Date::new(year, part(month)?, part(day)?).map_err(|_| CellError::NoSuchDate)
+    let part = |number: u16| u8::try_from(number).map_err(|_| CellError::NoSuchDate);
+    Civil::of_day(year, part(month)?, part(day)?).ok_or(CellError::NoSuchDate)
 }
 
-/// Hours and minutes, and seconds where there are any; fractions of them are left out.
-fn parse_time(text: &str) -> Result<Time, CellError> {
+/// A time of a day: hours and minutes, and seconds where there are any; fractions of them are left out.
+fn parse_time(day: Civil, text: &str) -> Result<Civil, CellError> {
     let (text, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let mut parts = text.split(':');
-    let mut next = || -> Result<Option<i8>, CellError> {
+    let mut next = || -> Result<Option<u8>, CellError> {
         let Some(part) = parts.next() else {
             return Ok(None);
         };
@@ -135,7 +128,8 @@ fn parse_time(text: &str) -> Result<Time, CellError> {
     if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(CellError::NotADate);
     }
-    Time::new(hour, minute, second.unwrap_or(0), 0).map_err(|_| CellError::NoSuchDate)
+    day.at(hour, minute, second.unwrap_or(0))
+        .ok_or(CellError::NoSuchDate)
 }
 
 #[cfg(test)]
@@ -177,7 +171,7 @@ mod tests {
             );
         }
         assert_eq!(day(2026, 12, 31).date().unwrap().unwrap(), "2026-12-31");
-        let at = jiff::civil::date(2026, 12, 31).at(23, 59, 0, 0);
+        let at = Civil::of_day(2026, 12, 31).unwrap().at(23, 59, 0).unwrap();
         for (shows_time, iso) in [(true, "2026-12-31T23:59:00"), (false, "2026-12-31")] {
             let cell = Cell::Date(Moment::new(at, shows_time));
             assert_eq!(cell.date().unwrap().unwrap(), iso);

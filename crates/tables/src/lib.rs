@@ -31,6 +31,7 @@
 #![forbid(unsafe_code)]
 
 mod amount;
+mod calendar;
 mod cell;
 mod csv;
 mod date;

@@ -127,7 +127,10 @@ impl Sheet {
         }
         let place = format!("{}{}", column_letters(position), self.rows);
         let may_be_number = matches!(kind, Value::Amount | Value::Number);
-        let is_number = may_be_number && cell.parse::<f64>().is_ok_and(f64::is_finite);
+        // A number cell keeps 15 digits, of which some programs drop the last.
+        let digits = cell.bytes().filter(u8::is_ascii_digit).count();
+        let is_number =
+            may_be_number && digits < 15 && cell.parse::<f64>().is_ok_and(f64::is_finite);
         let _ = if is_number {
             let style = if kind == Value::Amount { 2 } else { 0 };
             write!(

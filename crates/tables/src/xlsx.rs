@@ -6,10 +6,6 @@
 
 use std::collections::HashMap;
 
-use jiff::{
-    Span,
-    civil::{DateTime, Time, date},
-};
 use quick_xml::{
     Reader, XmlVersion,
     events::{BytesStart, Event},
@@ -17,6 +13,7 @@ use quick_xml::{
 
 use crate::{
     Cell, MAX_COLUMNS, MAX_UNPACKED, Moment, Number, TableError,
+    calendar::Civil,
     sheet::is_escape,
     table::Limits,
     zip::{self, Archive},
@@ -249,28 +246,28 @@ impl<'a> Workbook<'a> {
     }
 
     /// The time that a number of days stands for; `None` where there is no such day.
-    fn at(&self, days: f64) -> Option<DateTime> {
-        const SECONDS: f64 = 86_400.0;
-        // Spreadsheets end with the year 9999.
+    fn at(&self, days: f64) -> Option<Civil> {
+        const SECONDS: u32 = 86_400;
+        /// From the first day that Excel counts to the first that old Macintoshes did.
+        const TO_1904: u32 = 1462;
         if !(1.0..2_958_466.0).contains(&days) {
             return None;
         }
-        let first = match self.is_1904 {
-            true => date(1904, 1, 1),
-            // Excel has a 29 February 1900, as Lotus 1-2-3 had.
-            false if days < 61.0 => date(1899, 12, 31),
-            false => date(1899, 12, 30),
-        };
         #[allow(
             clippy::cast_possible_truncation,
-            reason = "within the bounds above it is far from what does not fit"
+            clippy::cast_sign_loss,
+            reason = "within the bounds above it fits"
         )]
-        let seconds = (days * SECONDS).round() as i64;
-        let days = Span::new().try_days(seconds / 86_400).ok()?;
-        let day = first.checked_add(days).ok()?;
-        let midnight = day.to_datetime(Time::midnight());
-        let seconds = Span::new().try_seconds(seconds % 86_400).ok()?;
-        midnight.checked_add(seconds).ok()
+        let seconds = (days * f64::from(SECONDS)).round() as u64;
+        let day = u32::try_from(seconds / u64::from(SECONDS)).ok()?;
+        let second = u32::try_from(seconds % u64::from(SECONDS)).ok()?;
+        let day = match self.is_1904 {
+            true => day + TO_1904,
+            // Excel has a 29 February 1900, as Lotus 1-2-3 had.
+            false if day < 60 => day + 1,
+            false => day,
+        };
+        Civil::of_serial(day, second)
     }
 }
 

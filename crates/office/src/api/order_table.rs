@@ -108,7 +108,12 @@ pub(super) fn together(of_cells: Vec<FieldError>, of_order: Vec<FieldError>) -> 
     let is_told = |path: &str| {
         let lines_are_told =
             path.starts_with("lines[") && of_cells.iter().any(|e| e.field == "lines");
-        lines_are_told || of_cells.iter().any(|error| error.field == column_of(path))
+        // The total follows from the lines.
+        let column = match path {
+            "total_amount_due" => "amount_due",
+            path => column_of(path),
+        };
+        lines_are_told || of_cells.iter().any(|error| error.field == column)
     };
     // What could not be read is not missing.
     let others = of_order.into_iter().filter(|error| !is_told(&error.field));

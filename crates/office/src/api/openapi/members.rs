@@ -422,7 +422,13 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
         ),
         "result" => (
             "What became of the row.",
-            Some(words(["created", "amended", "unchanged", "error", "skipped"])),
+            Some(words([
+                "created",
+                "amended",
+                "unchanged",
+                "error",
+                "skipped",
+            ])),
         ),
         "totals" => ("Sums by account.", None),
         "manual" => ("How it was entered by hand: for ever, if it was.", None),
@@ -667,7 +673,13 @@ pub fn parameters() -> Map<String, Value> {
             "encoding",
             "query",
             "What a CSV without a mark of its own is in. Without this it is UTF-8, or found out from its letters, which the answer says.",
-            words(["utf-8", "utf-16le", "utf-16be", "windows-1250", "windows-1251"]),
+            words([
+                "utf-8",
+                "utf-16le",
+                "utf-16be",
+                "windows-1250",
+                "windows-1251",
+            ]),
         ),
         (
             "dry_run",
@@ -742,7 +754,9 @@ pub fn parameters() -> Map<String, Value> {
                 "required_from" => "from",
                 "required_to" => "to",
                 "date_column" => "date",
-                "evidence_format" | "export_format" | "reconciliation_format"
+                "evidence_format"
+                | "export_format"
+                | "reconciliation_format"
                 | "settlement_format" => "format",
                 id => id,
             };
