@@ -18,7 +18,11 @@ impl Cell {
         match self {
             Self::Written(_) | Self::Text(_) => match self.text()? {
                 Some(text) if is_scientific(&text) => Err(CellError::Scientific(text)),
-                text => Ok(text),
+                // What nobody sees is no part of a name.
+                Some(text) => {
+                    Ok(Some(text.replace(is_invisible, "")).filter(|text| !text.is_empty()))
+                }
+                None => Ok(None),
             },
             Self::Number(number) => of_number(*number).map(Some),
             Self::Date(moment) => Err(CellError::Date(moment.iso())),
