@@ -14,7 +14,7 @@ use mpay_door::{
 };
 use mpay_door::{http::TIME, spin::Spin};
 #[cfg(not(feature = "host-contract"))]
-use mpay_ledger::Store;
+use mpay_ledger::Ledger;
 #[cfg(not(feature = "host-contract"))]
 use mpay_notify::Outcome;
 use spin_sdk::{
@@ -34,7 +34,7 @@ async fn handle(request: Request) -> impl IntoResponse {
 #[cfg(not(feature = "host-contract"))]
 async fn answer(platform: Spin, request: Request) -> Response<Bytes> {
     let late = Spin::timer(TIME);
-    let store = Store::new(platform);
+    let store = Ledger::new(platform);
     // Whether the process lives is not for the variables to say.
     if request.uri().path() == health::LIVE {
         return finish(request.method(), health::live(request.method()));
@@ -49,7 +49,7 @@ async fn answer(platform: Spin, request: Request) -> Response<Bytes> {
         let app = Rc::clone(&app);
         // Goes on after the answer has been sent.
         spin_sdk::wasip3::spawn(async move {
-            let store = Store::new(Spin::open()).sharing(&app.secret);
+            let store = Ledger::new(Spin::open()).sharing(&app.secret);
             if let Ok(config) = &app.config
                 && let Some(notifier) = config.notifier(&app, &store)
             {

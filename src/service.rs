@@ -9,7 +9,7 @@ use mpay_door::{
     limit::within,
     log::log,
 };
-use mpay_ledger::Store;
+use mpay_ledger::Ledger;
 use wsse::RsaEngine;
 
 use crate::{App, config::Config, soap};
@@ -23,7 +23,7 @@ pub const HEALTH: &str = "/health";
 /// `late` ends when [`TIME`](mpay_door::http::TIME) is over, counted from when the request came.
 pub async fn handle_until<P: Platform>(
     app: &App,
-    store: &Store<P>,
+    store: &Ledger<P>,
     request: Request<impl Body<Error: Into<BoxError>>>,
     late: impl Future<Output = ()>,
 ) -> Response<Bytes> {
@@ -49,7 +49,7 @@ pub fn is_service(path: &str) -> bool {
 /// Answers a request.
 pub async fn handle<P: Platform>(
     app: &App,
-    store: &Store<P>,
+    store: &Ledger<P>,
     request: Request<impl Body<Error: Into<BoxError>>>,
 ) -> Response<Bytes> {
     let (parts, body) = request.into_parts();
@@ -68,7 +68,7 @@ pub async fn handle<P: Platform>(
 
 async fn soap<P: Platform>(
     app: &App,
-    store: &Store<P>,
+    store: &Ledger<P>,
     parts: &Parts,
     body: impl Body<Error: Into<BoxError>>,
 ) -> Result<Response<Bytes>, Problem> {
@@ -220,7 +220,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_that_takes_too_long_is_answered_in_the_form_that_its_caller_reads() {
         let app = App::new(variables());
-        let store = Store::new(Memory::new());
+        let store = Ledger::new(Memory::new());
         let ask = async |path| {
             let late = tokio::time::sleep(TIME);
             let answer = handle_until(&app, &store, endless(path), late);
@@ -244,7 +244,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_that_is_answered_in_time_is_answered_as_ever() {
         let app = App::new(variables());
-        let store = Store::new(Memory::new());
+        let store = Ledger::new(Memory::new());
         let request = Request::get("/health/live").body(String::new()).unwrap();
         let response = handle_until(&app, &store, request, std::future::ready(())).await;
         assert_eq!(response.status(), 200);
@@ -252,7 +252,7 @@ mod tests {
 
     async fn ask(request: http::request::Builder, body: &str) -> (StatusCode, HeaderMap, String) {
         let app = App::new(variables());
-        let store = Store::new(Memory::new());
+        let store = Ledger::new(Memory::new());
         let request = request.body(body.to_owned()).unwrap();
         let (parts, body) = handle(&app, &store, request).await.into_parts();
         let body = String::from_utf8(body.to_vec()).unwrap();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use mpay_door::config::Variables;
-use mpay_ledger::Store;
+use mpay_ledger::Ledger;
 use mpay_provider::{App, service};
 
 use crate::messages::{AMOUNT, LINES, MPAY, ORDER, SERVICE};
@@ -55,7 +55,7 @@ impl Provider {
             .expect("a request");
         // The people's door is there for that alone.
         let office = mpay_office::App::new(variables);
-        let store = Store::new(&provider.memory);
+        let store = Ledger::new(&provider.memory);
         let response = at_once(mpay_office::service::handle(&office, &store, order));
         assert!(response.status().is_success(), "{response:?}");
         provider.memory.keep();
@@ -92,7 +92,7 @@ impl Provider {
     }
 
     fn answer(&self, request: Request<Full<Bytes>>) -> Response<Bytes> {
-        let store = Store::new(&self.memory);
+        let store = Ledger::new(&self.memory);
         at_once(service::handle(&self.app, &store, request))
     }
 }

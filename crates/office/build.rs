@@ -2,7 +2,7 @@
 
 use std::{env, fs, path::Path};
 
-const DOCUMENT: &str = "src/api/openapi/openapi.json";
+const DOCUMENT: &str = "openapi.json";
 
 fn main() {
     println!("cargo::rerun-if-changed={DOCUMENT}");

@@ -14,7 +14,7 @@ use mpay_door::{
     App, Configuration,
     config::{ConfigError, Environment, Misconfigured, Reader, Services, Variables, expiring},
 };
-use mpay_ledger::{Store, domain::ServiceId};
+use mpay_ledger::{Ledger, domain::ServiceId};
 use mpay_notify::{Notifier, Remembered, Settings};
 use wsse::{Policy, Signer};
 
@@ -188,7 +188,7 @@ impl Config {
     pub fn notifier<'a, P: mpay_ledger::Platform>(
         &'a self,
         app: &'a App<Self>,
-        store: &'a Store<P>,
+        store: &'a Ledger<P>,
     ) -> Option<Notifier<'a, P>> {
         Some(Notifier {
             webhook: self.notification.webhook.as_ref()?,

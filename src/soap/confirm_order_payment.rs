@@ -52,7 +52,12 @@ async fn confirm<P: Platform>(
 ) -> Result<Answer, Fault> {
     // A payment that is recorded stays confirmed, whatever has become of order or configuration.
     let known = match &claim.confirmation {
-        Ok(confirmation) => Some(call.store.known(&confirmation.payment_id).await?),
+        Ok(confirmation) => Some(
+            call.store
+                .payments()
+                .known(&confirmation.payment_id)
+                .await?,
+        ),
         Err(_) => None,
     };
     if let (Some(known), Ok(confirmation)) = (&known, &claim.confirmation)
@@ -67,7 +72,8 @@ async fn confirm<P: Platform>(
             Some(Recorded::Manual) => {
                 let payment = record(call, confirmation, &evidence);
                 call.store
-                    .confirm_manual(confirmation, &payment, &evidence)
+                    .manual_payments()
+                    .confirm(confirmation, &payment, &evidence)
                     .await?;
                 return Ok(Answer::Content(confirmed()));
             }
@@ -78,7 +84,8 @@ async fn confirm<P: Platform>(
     let service = service.ok_or_else(Fault::unknown_service)?;
     let order = call
         .store
-        .order(&claim.service_id, &claim.order_key)
+        .orders()
+        .get(&claim.service_id, &claim.order_key)
         .await?
         .ok_or_else(Fault::unknown_order)?;
     let confirmation = claim.confirmation?;
@@ -95,6 +102,7 @@ async fn confirm<P: Platform>(
     let answer = signed.as_ref().map(String::as_bytes);
     let recorded = call
         .store
+        .payments()
         .record(&confirmation, &payment, &evidence, answer)
         .await?;
     match recorded {
@@ -113,7 +121,8 @@ async fn confirm<P: Platform>(
         }
         Recorded::Manual => {
             call.store
-                .confirm_manual(&confirmation, &payment, &evidence)
+                .manual_payments()
+                .confirm(&confirmation, &payment, &evidence)
                 .await?;
         }
         Recorded::Conflict => {
@@ -184,7 +193,12 @@ async fn keep_refused<P: Platform>(
         signer: call.signer(),
         evidence: evidence.id().to_owned(),
     };
-    if call.store.refuse(&refusal, &evidence, answer).await? {
+    if call
+        .store
+        .refusals()
+        .keep(&refusal, &evidence, answer)
+        .await?
+    {
         log!(
             "a refused confirmation is kept as evidence {}",
             evidence.id()

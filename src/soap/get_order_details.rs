@@ -21,7 +21,8 @@ pub async fn answer<P: Platform>(
         .ok_or_else(Fault::unknown_service)?;
     let order = call
         .store
-        .order(&query.service_id, &query.order_key)
+        .orders()
+        .get(&query.service_id, &query.order_key)
         .await?;
     if order.is_none() && call.config.unknown_order == UnknownOrder::Fault {
         return Err(Fault::unknown_order());

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use wsse::{Algorithms, Content, Envelope, SecurityError, Signer, Verified};
 
 use mpay_door::log::log;
-use mpay_ledger::{Platform, Store, digest::sha256, domain::PaymentId, json::SignerJson};
+use mpay_ledger::{Ledger, Platform, digest::sha256, domain::PaymentId, json::SignerJson};
 use mpay_notify::Outcome;
 
 use crate::{App, config::Config};
@@ -28,7 +28,7 @@ pub const NAMESPACE: &str = "https://mpay.gov.md";
 /// A verified call, on its way to an answer.
 struct Call<'a, P> {
     config: &'a Config,
-    store: &'a Store<P>,
+    store: &'a Ledger<P>,
     /// The message as it came in.
     message: &'a [u8],
     verified: &'a Verified,
@@ -77,7 +77,7 @@ enum Answer {
 /// of it is among the answer's extensions, as an [`Outcome`].
 pub async fn handle<P: Platform>(
     app: &App,
-    store: &Store<P>,
+    store: &Ledger<P>,
     headers: &HeaderMap,
     message: &Bytes,
 ) -> Response<Bytes> {
@@ -242,7 +242,7 @@ fn may_name(action: &str, operation: &str) -> bool {
 fn anonymous<P: Platform>(
     app: &App,
     signer: Option<&Signer>,
-    store: &Store<P>,
+    store: &Ledger<P>,
     fault: Fault,
 ) -> Response<Bytes> {
     const REUSED_FOR: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
@@ -272,7 +272,7 @@ fn anonymous<P: Platform>(
 
 /// The answer to a call that took too long: signed like one to a stranger, since who called may
 /// not be known yet.
-pub fn late<P: Platform>(app: &App, store: &Store<P>) -> Response<Bytes> {
+pub fn late<P: Platform>(app: &App, store: &Ledger<P>) -> Response<Bytes> {
     let fault = Fault::internal("The provider could not answer in time. Try again.");
     note(&fault);
     let signer = match &app.config {
@@ -312,7 +312,7 @@ mod tests {
     async fn anonymous_callers_share_one_signature_a_minute() {
         let app = App::new(variables());
         let memory = Memory::new();
-        let store = Store::new(memory.clone());
+        let store = Ledger::new(memory.clone());
         let ask = async |message: &'static str| {
             let message = Bytes::from_static(message.as_bytes());
             handle(&app, &store, &HeaderMap::new(), &message)
@@ -342,7 +342,7 @@ mod tests {
         const MPAY: &str = include_str!("../../crates/wsse/tests/data/mpay.pem");
         const STRANGER_KEY: &str = include_str!("../../crates/wsse/tests/data/stranger.key.pem");
         const STRANGER: &str = include_str!("../../crates/wsse/tests/data/stranger.pem");
-        let store = Store::new(Memory::new());
+        let store = Ledger::new(Memory::new());
         let hour = jiff::SignedDuration::from_hours(1);
         for (key, certificate, ahead, lifetime, seen) in [
             (MPAY_KEY, MPAY, jiff::SignedDuration::ZERO, 300, Some(0)),

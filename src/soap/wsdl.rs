@@ -5,17 +5,7 @@ const WSDL: &str = include_str!("../../wsdl/IServiceProvider.wsdl");
 
 /// The WSDL of a service at `address`.
 pub fn document(address: &str) -> String {
-    let mut escaped = String::with_capacity(address.len());
-    for c in address.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            c => escaped.push(c),
-        }
-    }
-    WSDL.replace("{address}", &escaped)
+    WSDL.replace("{address}", &wsse::escaped_attribute(address))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{cell::RefCell, time::Duration};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
-use mpay_ledger::{Platform, Store};
+use mpay_ledger::{Ledger, Platform};
 use serde::Serialize;
 
 use crate::{
@@ -63,7 +63,7 @@ struct Probed {
 }
 
 impl Probe {
-    async fn look<P: Platform>(&self, store: &Store<P>) -> Probed {
+    async fn look<P: Platform>(&self, store: &Ledger<P>) -> Probed {
         let now = store.now();
         let last = *self.0.borrow();
         if let Some(last) = last
@@ -116,7 +116,7 @@ pub fn live(method: &Method) -> Result<Response<Bytes>, Problem> {
 /// A [`Problem`] for other methods than GET and HEAD.
 pub async fn ready<C: Configuration, P: Platform>(
     app: &App<C>,
-    store: &Store<P>,
+    store: &Ledger<P>,
     method: &Method,
     skew: impl Fn(&C) -> Duration,
     rsa_engine: Option<&str>,
@@ -243,7 +243,7 @@ mod tests {
     type App = crate::App<Plain>;
 
     async fn ask(app: &App, memory: &Memory) -> (u16, Value) {
-        let store = Store::new(memory.clone());
+        let store = Ledger::new(memory.clone());
         let answer = ready(
             app,
             &store,

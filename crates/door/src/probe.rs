@@ -2,7 +2,7 @@
 //! no call again where one fails.
 
 use jiff::{SignedDuration, Timestamp};
-use mpay_ledger::{Platform, PlatformError, Store};
+use mpay_ledger::{Ledger, Platform, PlatformError};
 use serde::{Deserialize, Serialize};
 
 use crate::{limit::within, log::log};
@@ -120,7 +120,7 @@ impl Mark {
 ///
 /// # Errors
 /// [`StoreFault`], and a line in the log.
-pub async fn read_mark<P: Platform>(store: &Store<P>) -> Result<Option<Mark>, StoreFault> {
+pub async fn read_mark<P: Platform>(store: &Ledger<P>) -> Result<Option<Mark>, StoreFault> {
     let platform = store.platform();
     let key = [KEY.to_owned()];
     let values = within(platform.sleep(LIMIT), platform.get_many(&key)).await;
@@ -133,7 +133,7 @@ pub async fn read_mark<P: Platform>(store: &Store<P>) -> Result<Option<Mark>, St
 ///
 /// # Errors
 /// [`StoreFault`], and a line in the log.
-pub async fn write_mark<P: Platform>(store: &Store<P>, mark: Mark) -> Result<(), StoreFault> {
+pub async fn write_mark<P: Platform>(store: &Ledger<P>, mark: Mark) -> Result<(), StoreFault> {
     let platform = store.platform();
     let value = serde_json::to_vec(&mark).map_err(|_| StoreFault::Failed)?;
     let entries = [(KEY.to_owned(), value)];

@@ -1,5 +1,7 @@
 //! What went wrong, as RFC 9457 says it.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
@@ -19,7 +21,7 @@ pub struct Problem {
     status: StatusCode,
     detail: String,
     errors: Vec<FieldError>,
-    allow: Option<&'static str>,
+    allow: Option<Cow<'static, str>>,
 }
 
 /// What went wrong, as RFC 9457 says it.
@@ -92,14 +94,19 @@ impl Problem {
     }
 
     /// A method that the resource does not have; `allow` lists those that it has.
-    pub fn method_not_allowed(allow: &'static str) -> Self {
-        Self::method_not_allowed_here(allow, format!("Use one of: {allow}."))
+    pub fn method_not_allowed(allow: impl Into<Cow<'static, str>>) -> Self {
+        let allow = allow.into();
+        let detail = format!("Use one of: {allow}.");
+        Self::method_not_allowed_here(allow, detail)
     }
 
     /// The same, where more is to be said.
-    pub fn method_not_allowed_here(allow: &'static str, detail: impl Into<String>) -> Self {
+    pub fn method_not_allowed_here(
+        allow: impl Into<Cow<'static, str>>,
+        detail: impl Into<String>,
+    ) -> Self {
         Self {
-            allow: Some(allow),
+            allow: Some(allow.into()),
             ..Self::new(StatusCode::METHOD_NOT_ALLOWED, detail)
         }
     }
@@ -150,8 +157,11 @@ impl Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if let Some(allow) = self.allow {
-            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        // It has names of methods only, so it is always one.
+        if let Some(allow) = self.allow
+            && let Ok(allow) = HeaderValue::from_str(&allow)
+        {
+            headers.insert(header::ALLOW, allow);
         }
         response
     }

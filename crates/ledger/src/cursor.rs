@@ -11,7 +11,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Serialize, Serializer};
 
-use super::{Platform, Store, StoreError};
+use super::{Platform, StoreError, secret::Secrets};
 
 /// Hexadecimal digits of a generation.
 const GENERATION: usize = 8;
@@ -91,12 +91,30 @@ fn number(text: &str) -> Result<u64, NoCursor> {
     }
 }
 
-impl<P: Platform> Store<P> {
+/// The cursors of a store.
+#[derive(Debug)]
+pub struct Cursors<'a, P> {
+    secrets: Secrets<'a, P>,
+}
+
+impl<P> Clone for Cursors<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Cursors<'_, P> {}
+
+impl<'a, P: Platform> Cursors<'a, P> {
+    pub(crate) fn on(secrets: Secrets<'a, P>) -> Self {
+        Self { secrets }
+    }
+
     /// The cursor of a place in a list of this store.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn cursor(&self, place: u64, within: u64) -> Result<Cursor, StoreError> {
+    pub async fn at(self, place: u64, within: u64) -> Result<Cursor, StoreError> {
         Ok(Cursor {
             generation: self.generation().await?,
             place,
@@ -108,7 +126,7 @@ impl<P: Platform> Store<P> {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn has_issued(&self, cursor: &Cursor) -> Result<bool, StoreError> {
+    pub async fn has_issued(self, cursor: &Cursor) -> Result<bool, StoreError> {
         if cursor.generation.is_none() {
             return Ok(true);
         }
@@ -117,8 +135,8 @@ impl<P: Platform> Store<P> {
     }
 
     /// The store's generation; `None` while its secret is damaged, which keeps nobody from reading.
-    async fn generation(&self) -> Result<Option<String>, StoreError> {
-        match self.secret().await {
+    async fn generation(self) -> Result<Option<String>, StoreError> {
+        match self.secrets.get().await {
             Ok(secret) => {
                 let mut digest = secret.digest("generation", &[]);
                 digest.truncate(GENERATION);
@@ -132,7 +150,10 @@ impl<P: Platform> Store<P> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::memory::Memory, *};
+    use super::{
+        super::{Ledger, memory::Memory},
+        *,
+    };
 
     #[test]
     fn a_cursor_is_written_and_read() {
@@ -163,30 +184,36 @@ mod tests {
     async fn all_who_ask_at_the_same_time_are_given_one_generation() {
         let memory = Memory::empty();
         let ask = || async {
-            let store = Store::new(memory.clone());
-            store.cursor(3, 0).await.unwrap()
+            let store = Ledger::new(memory.clone());
+            store.cursors().at(3, 0).await.unwrap()
         };
         let all = futures::future::join_all((0..16).map(|_| ask())).await;
         assert!(all.iter().all(|cursor| *cursor == all[0]), "{all:?}");
         assert!(all[0].to_string().ends_with("-3"));
-        let store = Store::new(memory);
-        assert!(store.has_issued(&all[0]).await.unwrap());
-        assert!(store.has_issued(&"3".parse().unwrap()).await.unwrap());
+        let store = Ledger::new(memory);
+        assert!(store.cursors().has_issued(&all[0]).await.unwrap());
+        assert!(
+            store
+                .cursors()
+                .has_issued(&"3".parse().unwrap())
+                .await
+                .unwrap()
+        );
         // Another store has another, and knows it.
         let other = Memory::empty();
         other.script_random([9, 9, 9, 9]);
-        let other = Store::new(other);
-        assert_ne!(other.cursor(3, 0).await.unwrap(), all[0]);
-        assert!(!other.has_issued(&all[0]).await.unwrap());
+        let other = Ledger::new(other);
+        assert_ne!(other.cursors().at(3, 0).await.unwrap(), all[0]);
+        assert!(!other.cursors().has_issued(&all[0]).await.unwrap());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_damaged_secret_keeps_nobody_from_reading() {
         let memory = Memory::new();
         memory.overwrite("secret/1", b"{".to_vec());
-        let store = Store::new(memory);
-        assert_eq!(store.cursor(3, 0).await.unwrap().to_string(), "3");
+        let store = Ledger::new(memory);
+        assert_eq!(store.cursors().at(3, 0).await.unwrap().to_string(), "3");
         let cursor = "00c0ffee-3".parse().unwrap();
-        assert!(store.has_issued(&cursor).await.unwrap());
+        assert!(store.cursors().has_issued(&cursor).await.unwrap());
     }
 }

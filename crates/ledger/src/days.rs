@@ -12,13 +12,41 @@ use mpay_log::{BLOCK, Entry};
 use mutation::{Mutation, mutated};
 use serde::{Deserialize, Serialize};
 
-use super::{Platform, Span, Store, StoreError, evidence::to_json, journal::Standing, keys};
+use super::{
+    Notes, Platform, StoreError,
+    journal_list::JournalList,
+    keys::DAYS,
+    record::{Key, over_the_log, to_json},
+    standings::{Standing, Standings},
+};
 use crate::{domain::time, json::Event};
+
+over_the_log! {
+    /// The days that are closed.
+    pub struct Days
+}
 
 /// Days closed by one call at most.
 const MOST_DAYS: u32 = 32;
 /// Blocks of the journal that one call settles at most.
 const MOST_BLOCKS: u32 = 64;
+
+/// A span of time: from its start, up to but without its end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Span {
+    /// Its start.
+    pub from: Option<Timestamp>,
+    /// Its end.
+    pub to: Option<Timestamp>,
+}
+
+impl Span {
+    /// All times.
+    pub const ALWAYS: Self = Self {
+        from: None,
+        to: None,
+    };
+}
 
 /// A day that is closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,17 +106,21 @@ impl DayRange {
     }
 }
 
-impl<P: Platform> Store<P> {
+impl<'a, P: Platform> Days<'a, P> {
+    fn journal(self) -> JournalList<'a, P> {
+        JournalList::on(self.log)
+    }
+
     /// The part of the journal that a span of time is. Days that are over are closed by this, as
     /// far as one call goes.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn range(&self, span: Span) -> Result<DayRange, StoreError> {
+    pub async fn range(self, span: Span) -> Result<DayRange, StoreError> {
         if span == Span::ALWAYS {
             return Ok(DayRange::ALWAYS);
         }
-        let latest = self.close_days().await?;
+        let latest = self.close().await?;
         let mut range = DayRange {
             from: span.from,
             to: span.to,
@@ -99,7 +131,7 @@ impl<P: Platform> Store<P> {
         };
         if let Some(from) = span.from {
             let date = time::date(from);
-            let before = self.day_before(&latest, date).await?;
+            let before = self.before(&latest, date).await?;
             range.after = before.as_ref().map_or(0, |day| day.last);
             let is_known = date <= latest.date || date.yesterday().ok() == Some(latest.date);
             if is_known && time::start_of(date).is_ok_and(|start| start == from) {
@@ -116,7 +148,7 @@ impl<P: Platform> Store<P> {
             };
             if last_day <= latest.date {
                 let tomorrow = last_day.tomorrow().unwrap_or(last_day);
-                let day = self.day_before(&latest, tomorrow).await?;
+                let day = self.before(&latest, tomorrow).await?;
                 range.last = Some(day.map_or(0, |day| day.last));
                 range.closed = true;
                 if is_exact {
@@ -131,25 +163,25 @@ impl<P: Platform> Store<P> {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn close_days(&self) -> Result<Option<Day>, StoreError> {
-        let mut latest = self.latest_day().await?;
-        let today = time::date(self.now());
+    pub async fn close(self) -> Result<Option<Day>, StoreError> {
+        let mut latest = self.latest().await?;
+        let today = time::date(self.log.now());
         for _ in 0..MOST_DAYS {
             if latest.as_ref().map(|day| day.date) >= today.yesterday().ok() {
                 break;
             }
-            let Some(next) = self.next_day(latest.as_ref(), today).await? else {
+            let Some(next) = self.next(latest.as_ref(), today).await? else {
                 break;
             };
-            latest = self.close(next).await?;
+            latest = self.enter(next).await?;
         }
         Ok(latest)
     }
 
     /// The day to close after `latest`: `None` while something of it is pending.
-    async fn next_day(&self, latest: Option<&Day>, today: Date) -> Result<Option<Day>, StoreError> {
+    async fn next(self, latest: Option<&Day>, today: Date) -> Result<Option<Day>, StoreError> {
         let after = latest.map_or(0, |day| day.last);
-        let length = self.journal_length().await?;
+        let length = self.journal().length().await?;
         let Ok(yesterday) = today.yesterday() else {
             return Ok(None);
         };
@@ -182,15 +214,13 @@ impl<P: Platform> Store<P> {
 
     /// Enters a day into the list of days. Gives the latest day: this one, or that which somebody
     /// else has closed.
-    async fn close(&self, day: Day) -> Result<Option<Day>, StoreError> {
-        let slot = self.log.take(keys::DAYS).await?;
+    async fn enter(self, day: Day) -> Result<Option<Day>, StoreError> {
+        let slot = self.log.take(DAYS).await?;
         // Whoever closed a day has made sure of what stands before it; so must this.
-        let settled = self.day_below(slot.index()).await?;
+        let settled = self.below(slot.index()).await?;
         let settled = settled.map_or(0, |(place, _)| place);
-        self.log
-            .settle(keys::DAYS, settled + 1, slot.index())
-            .await?;
-        let before = self.day_below(slot.index()).await?;
+        self.log.settle(DAYS, settled + 1, slot.index()).await?;
+        let before = self.below(slot.index()).await?;
         let before = before.map(|(_, day)| (day.last, day.date));
         let is_next = mutated(Mutation::DayClosedTwice)
             || before.map_or(day.after == 0, |(last, date)| {
@@ -211,33 +241,30 @@ impl<P: Platform> Store<P> {
         if is_next && filled.all() {
             return Ok(Some(day));
         }
-        self.latest_day().await
+        self.latest().await
     }
 
     /// The latest day that is closed.
-    async fn latest_day(&self) -> Result<Option<Day>, StoreError> {
-        let length = self.days_length().await?;
-        let day = self.day_below(length + 1).await?;
+    async fn latest(self) -> Result<Option<Day>, StoreError> {
+        let length = self.length().await?;
+        let day = self.below(length + 1).await?;
         Ok(day.map(|(_, day)| day))
     }
 
-    async fn days_length(&self) -> Result<u64, StoreError> {
-        let part = self
-            .log
-            .read_part::<DayEntry>(keys::DAYS, u64::MAX, 1)
-            .await?;
+    async fn length(self) -> Result<u64, StoreError> {
+        let part = self.log.read_part::<DayEntry>(DAYS, u64::MAX, 1).await?;
         Ok(part.length)
     }
 
     /// The day that the highest entry below a place of the list of days closes, and its place.
-    async fn day_below(&self, place: u64) -> Result<Option<(u64, Day)>, StoreError> {
+    async fn below(self, place: u64) -> Result<Option<(u64, Day)>, StoreError> {
         const AT_ONCE: u64 = 16;
         let mut before = place;
         while before > 1 {
             let first = before.saturating_sub(AT_ONCE).max(1);
             let part = self
                 .log
-                .read_part::<DayEntry>(keys::DAYS, first, before - first)
+                .read_part::<DayEntry>(DAYS, first, before - first)
                 .await?;
             for entry in part.entries.into_iter().rev() {
                 let place = entry.index;
@@ -251,24 +278,24 @@ impl<P: Platform> Store<P> {
     }
 
     /// The latest closed day before a date, by binary search: days are entered in their order.
-    async fn day_before(&self, latest: &Day, date: Date) -> Result<Option<Day>, StoreError> {
+    async fn before(self, latest: &Day, date: Date) -> Result<Option<Day>, StoreError> {
         if latest.date < date {
             return Ok(Some(latest.clone()));
         }
-        let (mut low, mut high) = (1, self.days_length().await? + 1);
+        let (mut low, mut high) = (1, self.length().await? + 1);
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.day_below(middle + 1).await? {
+            match self.below(middle + 1).await? {
                 Some((_, day)) if day.date >= date => high = middle,
                 _ => low = middle + 1,
             }
         }
-        Ok(self.day_below(low).await?.map(|(_, day)| day))
+        Ok(self.below(low).await?.map(|(_, day)| day))
     }
 
     /// The first entry of the journal from a place on.
     async fn first_entry(
-        &self,
+        self,
         first: u64,
         length: u64,
     ) -> Result<Option<Entry<serde::de::IgnoredAny>>, StoreError> {
@@ -277,7 +304,7 @@ impl<P: Platform> Store<P> {
             if from > length {
                 break;
             }
-            let part = self.log.read_part(keys::JOURNAL, from, BLOCK).await?;
+            let part = self.journal().part(from, BLOCK).await?;
             if let Some(entry) = part.entries.into_iter().next() {
                 return Ok(Some(entry));
             }
@@ -289,13 +316,13 @@ impl<P: Platform> Store<P> {
     /// The place after `after` and up to `length + 1` at which times go from before `end` to `end`
     /// and later. Where times are in disorder this is one of the places at which they do, and
     /// whichever it is decides for good.
-    async fn first_at(&self, after: u64, length: u64, end: Timestamp) -> Result<u64, StoreError> {
+    async fn first_at(self, after: u64, length: u64, end: Timestamp) -> Result<u64, StoreError> {
         let (mut low, mut high) = (after + 1, length + 1);
         while low < high {
             let middle = low + (high - low) / 2;
             let part = self
-                .log
-                .read_part::<serde::de::IgnoredAny>(keys::JOURNAL, middle, high - middle)
+                .journal()
+                .part::<serde::de::IgnoredAny>(middle, high - middle)
                 .await?;
             match part.entries.first() {
                 Some(entry) if entry.at < end => low = entry.index + 1,
@@ -306,28 +333,27 @@ impl<P: Platform> Store<P> {
     }
 
     /// Settles the journal up to a place, as far as one call goes; gives up to where it is settled.
-    async fn settled_up_to(&self, last: u64) -> Result<u64, StoreError> {
+    async fn settled_up_to(self, last: u64) -> Result<u64, StoreError> {
         /// Only saves reading; an older value does no harm.
         const NOTE: &str = "settled-up-to";
-        let mut settled: u64 = self.note(NOTE).await?.unwrap_or(0);
+        let mut settled: u64 = Notes::on(self.log).get(NOTE).await?.unwrap_or(0);
         let known = settled;
+        let standings = Standings::on(self.log);
         for _ in 0..MOST_BLOCKS {
             if settled >= last {
                 break;
             }
-            let part = self
-                .log
-                .read_on::<Event>(keys::JOURNAL, settled + 1, (last - settled).min(BLOCK))
-                .await?;
+            let count = (last - settled).min(BLOCK);
+            let part = self.journal().next(settled + 1, count).await?;
             // Each place is looked at once when its day is over: so an event that came too late, and
             // whose writer died before it could enter it again, is entered without a repair.
-            self.enter_late(&part.late).await?;
+            standings.enter_late(&part.late).await?;
             let until = part.settled();
             let mut entries = part.entries;
             entries.retain(|entry| {
                 entry.index <= until && matches!(entry.value, Event::PaymentRecorded(_))
             });
-            let standings = self.standing(entries).await?;
+            let standings = standings.of(entries).await?;
             let mut pending = standings
                 .iter()
                 .filter(|(_, standing)| *standing == Standing::Pending);
@@ -341,7 +367,7 @@ impl<P: Platform> Store<P> {
             settled = until;
         }
         if settled > known {
-            self.set_note(NOTE, &settled).await?;
+            Notes::on(self.log).set(NOTE, &settled).await?;
         }
         Ok(settled)
     }
@@ -351,11 +377,89 @@ fn read_day(entry: Entry<DayEntry>) -> Result<Option<Day>, StoreError> {
     match entry.value {
         DayEntry::Void => Ok(None),
         DayEntry::Closed { date, after, last } => {
-            let date = time::parse_date(&date).map_err(|error| StoreError::Corrupt {
-                key: mpay_log::entry_key(keys::DAYS, entry.index),
-                reason: error.to_string(),
-            })?;
+            let date = time::parse_date(&date)
+                .map_err(|error| Key::new(mpay_log::entry_key(DAYS, entry.index)).corrupt(error))?;
             Ok(Some(Day { date, after, last }))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, time::Duration};
+
+    use mpay_log::Log;
+
+    use super::*;
+    use crate::{
+        Ledger,
+        memory::{Fault, Memory},
+        testing::{record, register, stored},
+    };
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    /// Asks about a place as one does who saw it empty, and is cut off after a number of calls.
+    async fn ask_and_die(memory: &Memory, list: &str, place: u64, calls: usize) {
+        memory.script((0..calls).map(|_| Fault::None).chain([Fault::Cut]));
+        let (log, places) = (Log::new(memory.clone()), BTreeSet::from([place]));
+        let asked = tokio::time::timeout(DAY, log.decide(list, &places)).await;
+        assert!(asked.is_err(), "{list}/{place}, {calls}: it was cut off");
+        memory.script([]);
+    }
+
+    /// The search for a day's range met an entry, then did not, and took the next day's end for its.
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_day_keeps_its_range_while_its_entry_is_asked_about() {
+        for calls in 1..=5 {
+            for place in 1..=3 {
+                let memory = Memory::new();
+                register(&memory, "1", "50").await.unwrap();
+                for n in 1..=3 {
+                    record(&memory, &format!("P{n}"), "1", "10").await.unwrap();
+                    tokio::time::sleep(DAY).await;
+                }
+                let store = Ledger::new(memory.clone());
+                let latest = store.days().close().await.unwrap().unwrap();
+                assert_eq!(store.days().length().await.unwrap(), 3);
+                ask_and_die(&memory, DAYS, place, calls).await;
+                // The first two entries are the order's registration and its payment.
+                for (days_before, after, last) in [(2, 0, 2), (1, 2, 3), (0, 3, 4)] {
+                    let mut date = latest.date;
+                    for _ in 0..days_before {
+                        date = date.yesterday().unwrap();
+                    }
+                    let span = Span {
+                        from: time::start_of(date).ok(),
+                        to: time::start_of(date.tomorrow().unwrap()).ok(),
+                    };
+                    let range = store.days().range(span).await.unwrap();
+                    let of = format!("{date}, {place} asked about, {calls} calls");
+                    assert_eq!((range.after, range.last), (after, Some(last)), "{of}");
+                    assert!(range.closed, "{of}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_order_shows_what_was_acknowledged_while_somebody_asks_about_it() {
+        for calls in 1..=5 {
+            for place in 1..=3 {
+                let memory = Memory::new();
+                register(&memory, "1", "50").await.unwrap();
+                register(&memory, "1", "80").await.unwrap();
+                record(&memory, "P1", "1", "30").await.unwrap();
+                ask_and_die(&memory, "order/TAX/1", place, calls).await;
+                let state = stored(&memory, "1").await.unwrap().state;
+                let amounts = [state.amount_paid(), state.amount_due().unwrap()];
+                let of = format!("{place} asked about, {calls} calls");
+                assert_eq!(
+                    amounts.map(|amount| amount.to_string()),
+                    ["30.00", "50.00"],
+                    "{of}"
+                );
+            }
         }
     }
 }

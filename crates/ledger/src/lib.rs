@@ -4,17 +4,26 @@
 //! at is ever read, changed and written back; entries are written once, and again only to erase
 //! personal data, or to mend what the store has lost.
 //!
-//! * [`json`]: the shape of the records, and of what the order API speaks.
-//! * `keys`: every key there is, in one table.
-//! * `orders`, `folds`, `bulk`, `requests`: an order's list of versions and payments; folding it, also
-//!   a long one; changing it.
-//! * `payments`: recording a payment once, however often and from wherever it is confirmed.
-//! * `journal`, `days`, `register`: what happened, in order; the ranges that days are; views of it.
-//! * `outbox`, `settlement`, `reviews`, `manual`, `evidence`: what follows from it.
-//! * `cursor`: where a reader goes on, and in which store.
-//! * `secret`: the key under which names of what persons filled in are digested.
-//! * `parts`: long orders, a part with each block of the journal.
-//! * `personal_data`, `repair`: the only places that write an entry again.
+//! A [`Ledger`] hands out the kinds of record, each a view of the log: `ledger.orders()`,
+//! `ledger.payments()`. A kind owns the prefixes of its keys, and alone writes there; `keys` is the
+//! table of them, and its tests hold each kind to it. Where one batch is about several kinds, each
+//! gives its writes, and the operation puts them together.
+//!
+//! Modules use only what stands above them here:
+//!
+//! 1. [`json`], [`digest`]: the shape of the records, and of what the order API speaks. `keys`,
+//!    `record`: what all kinds have in common.
+//! 2. What stands by itself. `secret`: the key under which names of what persons filled in are
+//!    digested. `cursor`: where a reader goes on, and in which store. `notes`: what only saves work.
+//!    `messages`: signed messages. `order_list`: an order's versions and payments, entry by entry.
+//!    `journal_list`: everything that happened. `afterwards`: what came to a payment long after.
+//! 3. `attempts`: which recording of a payment counts. `proposals`, `settlements`, `refusals`: other
+//!    lists whose entries stand in the journal as well.
+//! 4. `stored_order`, `folds`: what an order's list adds up to, also if it is long. `standings`: which
+//!    entries of the journal count. `days`: the ranges of it that days are.
+//! 5. What is asked for, and done: `orders`, `requests`, `payments`, `manual`, `reviews`; `journal`,
+//!    `register`, `outbox`.
+//! 6. The walks over the journal that write entries again: `long_orders`, `erasures`, `repair`.
 #![cfg_attr(
     not(test),
     deny(
@@ -28,29 +37,40 @@
 pub mod digest;
 pub mod json;
 
-mod bulk;
+mod afterwards;
+mod attempts;
 mod cursor;
 mod days;
 #[cfg(test)]
 mod erasure_tests;
-mod evidence;
+mod erasures;
 mod folds;
 mod journal;
+mod journal_list;
 mod keys;
+mod long_orders;
 mod manual;
+mod messages;
+mod notes;
+mod order_list;
 mod orders;
 mod outbox;
-mod parts;
 mod payments;
-mod personal_data;
 #[cfg(test)]
 mod properties;
+mod proposals;
+mod record;
+mod refusals;
 mod register;
 mod repair;
 mod requests;
 mod reviews;
 mod secret;
-mod settlement;
+mod settlements;
+mod standings;
+mod stored_order;
+#[cfg(test)]
+mod structure;
 #[cfg(any(test, feature = "testing"))]
 #[allow(
     clippy::expect_used,
@@ -63,45 +83,108 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
+use std::rc::Rc;
+
 use jiff::Timestamp;
 use mpay_log::Log;
 
-pub use bulk::Intent;
-pub use cursor::{Cursor, NoCursor};
-pub use days::{Day, DayRange};
-pub use evidence::{Evidence, Proof};
-pub use folds::OrderPayments;
-pub use journal::{JournalEntry, JournalPage, Span};
-pub use manual::{Decision, Proposed, StoredProposal};
+pub use attempts::Recorded;
+pub use cursor::{Cursor, Cursors, NoCursor};
+pub use days::{Day, DayRange, Days, Span};
+pub use erasures::{Erased, Erasure, Erasures};
+pub use journal::{Journal, JournalPage};
+pub use journal_list::JournalEntry;
+pub use manual::ManualPayments;
+pub use messages::{Evidence, Messages, Proof, Tombstone};
 pub use mpay_domain as domain;
 #[cfg(any(test, feature = "testing"))]
 pub use mpay_log::memory;
 pub use mpay_log::{Platform, PlatformError, RawEntry, StoreError, contract};
-pub use orders::{Precondition, RegisterError, Registered, StoredOrder};
-pub use outbox::{Attempts, Delivery, OutboxPage, OutboxState, Settled, Waiting};
-pub use payments::{Known, Recorded, StoredPayment};
-pub use personal_data::{Erased, Erasure, Tombstone};
-pub use register::{RegisterPage, RegisteredOrder};
-pub use repair::Repair;
-pub use requests::CreateError;
-pub use reviews::{CloseError, ClosedRefusal, StoredRefusal};
+pub use notes::Notes;
+pub use orders::{Intent, OrderPayments, Orders, Precondition, RegisterError, Registered};
+pub use outbox::{Attempts, Delivery, Outbox, OutboxPage, OutboxState, Settled, Waiting};
+pub use payments::{Known, Payments, StoredPayment};
+pub use proposals::{Decision, Proposals, Proposed, StoredProposal};
+pub use refusals::{CloseError, ClosedRefusal, Refusals, StoredRefusal};
+pub use register::{Register, RegisterPage, RegisteredOrder};
+pub use repair::{Repair, Repairs};
+pub use requests::{CreateError, Requests};
+pub use reviews::Reviews;
 pub use secret::{Secret, SecretCell};
-pub use settlement::{MOST_PARTS, SettlementMark, SettlementPart, Shown};
+pub use settlements::{MOST_PARTS, SettlementMark, SettlementPart, Settlements, Shown};
+pub use stored_order::StoredOrder;
+
+use secret::Secrets;
 
 /// The books, on a platform.
 #[derive(Debug)]
-pub struct Store<P> {
+pub struct Ledger<P> {
     log: Log<P>,
     /// The secret, once it has been read.
     secret: SecretCell,
 }
 
-impl<P: Platform> Store<P> {
+/// Declares what hands out a kind of record.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident: $kind:ident $(with $secrets:ident)?,)*) => {
+        impl<P: Platform> Ledger<P> {
+            $($(#[$doc])*
+            pub fn $name(&self) -> $kind<'_, P> {
+                $kind::on(&self.log $(, self.$secrets())?)
+            })*
+        }
+    };
+}
+
+kinds! {
+    /// Orders, by their service and key.
+    orders: Orders,
+    /// Requests that may be repeated.
+    requests: Requests with secrets,
+    /// Payments that are recorded.
+    payments: Payments with secrets,
+    /// Payments that were entered by hand.
+    manual_payments: ManualPayments,
+    /// What was proposed, and what became of it.
+    proposals: Proposals,
+    /// The reviews of payments.
+    reviews: Reviews with secrets,
+    /// The confirmations that were refused.
+    refusals: Refusals,
+    /// Signed messages that are kept as evidence.
+    messages: Messages,
+    /// The statements that were imported.
+    settlements: Settlements,
+    /// Everything that happened, in the order of its recording.
+    journal: Journal,
+    /// The days that are closed.
+    days: Days,
+    /// The orders there are.
+    register: Register,
+    /// Which payments the institution has been told of.
+    outbox: Outbox,
+    /// Small values under names; the last one written counts.
+    notes: Notes,
+    /// The erasure of personal data.
+    erasures: Erasures with secrets,
+    /// The mending of what the store has lost.
+    repairs: Repairs with secrets,
+}
+
+impl<P: Platform> Ledger<P> {
     /// The books on `platform`.
     pub fn new(platform: P) -> Self {
         Self {
             log: Log::new(platform),
             secret: SecretCell::default(),
+        }
+    }
+
+    /// The same books, which find the secret in `cell` or leave it there: for the next request.
+    pub fn sharing(self, cell: &SecretCell) -> Self {
+        Self {
+            secret: Rc::clone(cell),
+            ..self
         }
     }
 
@@ -118,5 +201,22 @@ impl<P: Platform> Store<P> {
     /// A number that nobody can guess.
     pub fn random(&self) -> u64 {
         self.platform().random()
+    }
+
+    /// The store's secret. Whoever has looked for a payment before has it already.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn secret(&self) -> Result<Secret, StoreError> {
+        self.secrets().get().await
+    }
+
+    /// Cursors: where readers go on.
+    pub fn cursors(&self) -> Cursors<'_, P> {
+        Cursors::on(self.secrets())
+    }
+
+    fn secrets(&self) -> Secrets<'_, P> {
+        Secrets::on(&self.log, &self.secret)
     }
 }

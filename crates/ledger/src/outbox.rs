@@ -7,18 +7,30 @@
 //! of what comes after. Both are one value, and what it says stays true: an older one that wins a
 //! race, or one that a crash has kept from being written, does no harm.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
-use mpay_log::read_entry;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 use super::{
-    JournalEntry, Platform, Span, Store, StoreError,
-    evidence::{corrupt, to_json},
+    Journal, JournalEntry, Platform, Span, StoreError,
+    journal_list::JournalList,
     keys,
+    notes::{unwrap, wrapped},
+    record::{Key, Values, over_the_log, read},
 };
 use crate::json::{Event, PaymentJson, time};
+
+over_the_log! {
+    /// Which payments the institution has been told of.
+    pub struct Outbox
+}
+
+fn delivered(index: u64) -> String {
+    format!("{}/{index}", keys::DELIVERED)
+}
+
+fn attempts(index: u64) -> String {
+    format!("{}/{index}", keys::DELIVERY)
+}
 
 /// Payments read at once.
 const PAGE: usize = 100;
@@ -116,21 +128,22 @@ impl OutboxState {
     }
 }
 
-impl<P: Platform> Store<P> {
+impl<P: Platform> Outbox<'_, P> {
     /// Where delivery stands.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn outbox_state(&self) -> Result<OutboxState, StoreError> {
-        let values = self.log.get_many(&[keys::OUTBOX.to_owned()]).await?;
-        Ok(read(&values, keys::OUTBOX)?.unwrap_or_default())
+    pub async fn state(self) -> Result<OutboxState, StoreError> {
+        let key = Key::new(keys::OUTBOX.to_owned());
+        let values = read(self.log, std::slice::from_ref(&key)).await?;
+        Ok(unwrap(&values, &key)?.unwrap_or_default())
     }
 
     /// Keeps where delivery stands.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn set_outbox_state(&self, state: &OutboxState) -> Result<(), StoreError> {
+    pub async fn set_state(self, state: &OutboxState) -> Result<(), StoreError> {
         self.set(keys::OUTBOX.to_owned(), state).await
     }
 
@@ -138,16 +151,9 @@ impl<P: Platform> Store<P> {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn deliveries(&self, indices: &[u64]) -> Result<Vec<Delivery>, StoreError> {
-        let keys: Vec<_> = indices.iter().map(|index| keys::journal(*index)).collect();
-        let values = self.log.get_many(&keys).await?;
-        let mut entries = Vec::with_capacity(indices.len());
-        for (index, key) in indices.iter().zip(keys) {
-            if let Some(bytes) = values.get(&key) {
-                // One that is damaged waits until it is mended.
-                entries.extend(read_entry::<Event>(*index, bytes).ok().map(Into::into));
-            }
-        }
+    pub async fn deliveries(self, indices: &[u64]) -> Result<Vec<Delivery>, StoreError> {
+        // One that is damaged waits until it is mended.
+        let entries = JournalList::on(self.log).entries(indices).await?;
         self.with_attempts(entries).await
     }
 
@@ -156,9 +162,11 @@ impl<P: Platform> Store<P> {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn outbox(&self, after: u64) -> Result<OutboxPage, StoreError> {
+    pub async fn read(self, after: u64) -> Result<OutboxPage, StoreError> {
         let wanted = |event: &Event| matches!(event, Event::PaymentRecorded(_));
-        let page = self.journal(after, PAGE, Span::ALWAYS, wanted).await?;
+        let page = Journal::on(self.log)
+            .read(after, PAGE, Span::ALWAYS, wanted)
+            .await?;
         Ok(OutboxPage {
             deliveries: self.with_attempts(page.entries).await?,
             next: page.next,
@@ -167,14 +175,14 @@ impl<P: Platform> Store<P> {
     }
 
     /// The payments among entries of the journal, with what became of their deliveries.
-    async fn with_attempts(&self, entries: Vec<JournalEntry>) -> Result<Vec<Delivery>, StoreError> {
+    async fn with_attempts(self, entries: Vec<JournalEntry>) -> Result<Vec<Delivery>, StoreError> {
         let indices = entries.iter().map(|entry| entry.index);
         let names: Vec<_> = indices
-            .flat_map(|index| [keys::delivered(index), keys::attempts(index)])
+            .flat_map(|index| [Key::new(delivered(index)), Key::new(attempts(index))])
             .collect();
         let values = match names.is_empty() {
-            true => HashMap::new(),
-            false => self.log.get_many(&names).await?,
+            true => Values::default(),
+            false => read(self.log, &names).await?,
         };
         let mut deliveries = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -187,8 +195,8 @@ impl<P: Platform> Store<P> {
                 index: entry.index,
                 at: entry.at,
                 payment: *payment,
-                attempts: read(&values, &keys::attempts(entry.index))?.unwrap_or_default(),
-                settled: read(&values, &keys::delivered(entry.index))?,
+                attempts: unwrap(&values, &Key::new(attempts(entry.index)))?.unwrap_or_default(),
+                settled: unwrap(&values, &Key::new(delivered(entry.index)))?,
             });
         }
         Ok(deliveries)
@@ -198,79 +206,19 @@ impl<P: Platform> Store<P> {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn tried(&self, index: u64, attempts: &Attempts) -> Result<(), StoreError> {
-        self.set(keys::attempts(index), attempts).await
+    pub async fn tried(self, index: u64, attempts: &Attempts) -> Result<(), StoreError> {
+        self.set(self::attempts(index), attempts).await
     }
 
     /// Says that nothing more is to be done for a delivery.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn settle_delivery(&self, index: u64, settled: &Settled) -> Result<(), StoreError> {
-        self.set(keys::delivered(index), settled).await
+    pub async fn settle(self, index: u64, settled: &Settled) -> Result<(), StoreError> {
+        self.set(delivered(index), settled).await
     }
 
-    /// A small note under a name of the outbox's own: the last one written wins.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store fails.
-    pub async fn note<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
-        let key = keys::note(name);
-        let values = self.log.get_many(std::slice::from_ref(&key)).await?;
-        read(&values, &key)
+    async fn set<T: Serialize>(self, key: String, value: &T) -> Result<(), StoreError> {
+        self.log.set_many(&[wrapped(key, value)?]).await
     }
-
-    /// Such a note that is a time.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store fails.
-    pub async fn noted_time(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {
-        #[derive(Deserialize)]
-        #[serde(transparent)]
-        struct Noted {
-            #[serde(deserialize_with = "time::deserialize")]
-            at: Timestamp,
-        }
-        let noted: Option<Noted> = self.note(name).await?;
-        Ok(noted.map(|noted| noted.at))
-    }
-
-    /// Writes such a note.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store fails.
-    pub async fn set_note<T: Serialize>(&self, name: &str, note: &T) -> Result<(), StoreError> {
-        self.set(keys::note(name), note).await
-    }
-
-    /// Whether this call is the first ever with this name. Whoever comes later only reads.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store fails; the name then may have been taken for nobody.
-    pub async fn first(&self, name: &str) -> Result<bool, StoreError> {
-        let key = keys::once(name);
-        let taken = self.log.get_many(std::slice::from_ref(&key)).await?;
-        Ok(taken.is_empty() && self.log.increment(&key, 1).await? == 1)
-    }
-
-    async fn set<T: Serialize>(&self, key: String, value: &T) -> Result<(), StoreError> {
-        let json = format!(r#"{{"v":1,"value":{}}}"#, to_json(value)?);
-        self.log.set_many(&[(key, json.into_bytes())]).await
-    }
-}
-
-#[derive(Deserialize)]
-struct Record<T> {
-    value: T,
-}
-
-fn read<T: DeserializeOwned>(
-    values: &HashMap<String, Vec<u8>>,
-    key: &str,
-) -> Result<Option<T>, StoreError> {
-    let Some(bytes) = values.get(key) else {
-        return Ok(None);
-    };
-    let record: Record<T> = serde_json::from_slice(bytes).map_err(|error| corrupt(key, &error))?;
-    Ok(Some(record.value))
 }

@@ -203,8 +203,9 @@ async fn finish(memory: &Memory, model: &mut Model) {
 async fn check_ledger(memory: &Memory, model: &Model) {
     let mut ledger = BTreeMap::new();
     let mut events = BTreeMap::<String, usize>::new();
-    let page = Store::new(memory.clone())
-        .journal(0, usize::MAX, Span::ALWAYS, |_| true)
+    let page = Ledger::new(memory.clone())
+        .journal()
+        .read(0, usize::MAX, Span::ALWAYS, |_| true)
         .await
         .unwrap();
     for entry in page.entries {

@@ -3,13 +3,20 @@
 use jiff::Timestamp;
 
 use super::{
-    Platform, Span, Store, StoreError, StoredOrder,
-    journal::{BLOCKS, Backwards},
+    Days, Orders, Platform, Span, StoreError, StoredOrder,
+    journal::BLOCKS,
+    journal_list::{Backwards, JournalList},
+    record::over_the_log,
 };
 use crate::{
     domain::{OrderKey, ServiceId},
     json::{Event, OrderEvent},
 };
+
+over_the_log! {
+    /// The orders there are.
+    pub struct Register
+}
 
 /// Orders read at once.
 const ORDERS: usize = 25;
@@ -41,15 +48,15 @@ pub struct RegisterPage {
     pub is_beyond_end: bool,
 }
 
-impl<P: Platform> Store<P> {
+impl<P: Platform> Register<'_, P> {
     /// Up to `limit` orders that were registered in `span` and are wanted, the newest first, below
     /// the place `before` of the journal. Only a fixed number of entries and orders is looked at:
     /// `registered` chooses by the event of registration, `wanted` by the order as it is.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn register(
-        &self,
+    pub async fn read(
+        self,
         before: Option<u64>,
         limit: usize,
         span: Span,
@@ -62,11 +69,12 @@ impl<P: Platform> Store<P> {
             damaged: 0,
             is_beyond_end: false,
         };
-        let range = self.range(span).await?;
+        let range = Days::on(self.log).range(span).await?;
+        let journal = JournalList::on(self.log);
         let mut before = match (before, range.last) {
             (Some(before), _) => before,
             (None, Some(last)) => last + 1,
-            (None, None) => self.journal_length().await? + 1,
+            (None, None) => journal.length().await? + 1,
         };
         let mut looked_at = 0;
         for _ in 0..BLOCKS {
@@ -74,7 +82,7 @@ impl<P: Platform> Store<P> {
                 entries,
                 start,
                 is_beyond_end,
-            } = self.journal_before(before).await?;
+            } = journal.before(before).await?;
             page.is_beyond_end |= is_beyond_end;
             let over = start <= range.after + 1;
             let mut found = Vec::new();
@@ -90,7 +98,7 @@ impl<P: Platform> Store<P> {
             }
             for found in found.chunks(ORDERS) {
                 let addresses: Vec<_> = found.iter().map(|(_, _, key)| key.clone()).collect();
-                let orders = self.orders(&addresses).await?;
+                let orders = Orders::on(self.log).get_many(&addresses).await?;
                 for ((index, registered_at, _), order) in found.iter().zip(orders) {
                     looked_at += 1;
                     page.next = Some(*index);

@@ -4,10 +4,10 @@ use mutation::{Mutation, mutated};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Platform, Precondition, RegisterError, Store, StoreError,
-    evidence::to_json,
-    keys,
-    orders::{Change, OrderEntry},
+    Orders, Platform, Precondition, RegisterError, StoreError, keys,
+    order_list::{OrderEntry, OrderList, OrderLists},
+    orders::Change,
+    record::{Key, over_the_log_and_the_secret, to_json},
 };
 use crate::{
     digest::sha256,
@@ -17,6 +17,16 @@ use crate::{
 
 /// How many keys are tried until one is free. One of a hundred billion is taken seldom.
 const TRIES: u32 = 5;
+
+over_the_log_and_the_secret! {
+    /// Requests that may be repeated.
+    pub struct Requests
+}
+
+/// List of the claims of a request.
+fn claims(name: &str) -> String {
+    format!("{}/{}", keys::REQUEST, keys::encode(name))
+}
 
 /// What a request asked for, and the key that its order got: an entry of the request's list, of
 /// which the lowest counts.
@@ -50,7 +60,7 @@ impl<E> From<StoreError> for CreateError<E> {
     }
 }
 
-impl<P: Platform> Store<P> {
+impl<P: Platform> Requests<'_, P> {
     /// Registers an order under a key that is generated, once for each `request`; gives its key.
     ///
     /// First the request claims a key, then the order is registered under it: whoever comes again
@@ -59,24 +69,23 @@ impl<P: Platform> Store<P> {
     /// # Errors
     /// [`CreateError`]; the same request then may be sent again.
     pub async fn create<E>(
-        &self,
+        self,
         service: &ServiceId,
         request: &str,
         content: &[u8],
         order: impl Fn(&OrderKey) -> Result<Order, E>,
     ) -> Result<OrderKey, CreateError<E>> {
-        let content = &self.secret().await?.digest("request", &[content]);
+        let content = &self.secrets.get().await?.digest("request", &[content]);
         let claim = self.claim(service, request, content, &order).await?;
         if claim.content != *content {
             return Err(CreateError::OtherContent);
         }
-        let corrupt = |error: crate::domain::TextError| StoreError::Corrupt {
-            key: keys::request(request),
-            reason: format!("order_key: {error}"),
+        let corrupt = |error: crate::domain::TextError| {
+            Key::new(claims(request)).corrupt(format!("order_key: {error}"))
         };
         let key = OrderKey::parse(&claim.order_key).map_err(corrupt)?;
         let request = sha256(request.as_bytes());
-        let registered = self
+        let registered = Orders::on(self.log)
             .append(service, &key, Precondition::None, |stored, place| {
                 if stored.state.order().is_some() {
                     // Registered before, whatever has become of it or of the configuration since.
@@ -108,13 +117,13 @@ impl<P: Platform> Store<P> {
 
     /// The claim that counts for a request: the first of its list, or a new one.
     async fn claim<E>(
-        &self,
+        self,
         service: &ServiceId,
         request: &str,
         content: &str,
         order: impl Fn(&OrderKey) -> Result<Order, E>,
     ) -> Result<Claim, CreateError<E>> {
-        let list = keys::request(request);
+        let list = claims(request);
         for _ in 0..TRIES {
             let mut seen = self.log.read_all::<Claim>(&list).await?;
             if !seen.unsettled.is_empty() {
@@ -143,14 +152,11 @@ impl<P: Platform> Store<P> {
         Err(CreateError::Busy)
     }
 
-    async fn free_key<E>(&self, service: &ServiceId) -> Result<OrderKey, CreateError<E>> {
+    async fn free_key<E>(self, service: &ServiceId) -> Result<OrderKey, CreateError<E>> {
         for _ in 0..TRIES {
-            let key = OrderKey::generated(self.random());
-            let listing = self
-                .log
-                .read_all::<serde::de::IgnoredAny>(&keys::order(service, &key))
-                .await?;
-            if listing.length == 0 {
+            let key = OrderKey::generated(self.log.platform().random());
+            let list = OrderList::of(service, &key);
+            if OrderLists::on(self.log).is_empty(&list).await? {
                 return Ok(key);
             }
         }

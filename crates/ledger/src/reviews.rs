@@ -1,89 +1,36 @@
 //! Reviews that a person has closed.
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
 use super::{
-    JournalEntry, Platform, Precondition, RegisterError, Store, StoreError,
-    evidence::to_json,
-    keys,
-    orders::{Change, Depth, OrderEntry},
+    CloseError, Orders, Payments, Platform, Precondition, RegisterError, afterwards::closed_at,
+    order_list::OrderEntry, orders::Change, record::over_the_log_and_the_secret,
+    stored_order::Depth,
 };
 use crate::{
     domain::{PaymentId, Review, Text},
-    json::{Event, RefusalJson, ReviewClosedJson},
+    json::{Event, ReviewClosedJson},
 };
 
-/// An entry of the list of what became of a refused confirmation.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum RefusalEntry {
-    /// Its review is closed.
-    Closed(ReviewClosedJson),
-    /// An index that was taken, but not used.
-    Void,
+over_the_log_and_the_secret! {
+    /// The reviews of payments.
+    pub struct Reviews
 }
 
-/// Why a review was not closed.
-#[derive(Debug, thiserror::Error)]
-pub enum CloseError {
-    /// There is no such payment.
-    #[error("no such payment")]
-    NoPayment,
-    /// There is no such refusal.
-    #[error("no such refusal")]
-    NoRefusal,
-    /// The payment has no such review.
-    #[error("this review is not open")]
-    NotOpen {
-        /// Those that are.
-        open: Vec<Review>,
-    },
-    /// Somebody else is at the same order or refusal.
-    #[error("another call is at the same review; try again")]
-    Busy,
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// A refused confirmation, with how its review was closed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredRefusal {
-    /// Its place in the journal.
-    pub index: u64,
-    /// When it was entered there.
-    pub recorded_at: Timestamp,
-    /// Its record.
-    pub refusal: RefusalJson,
-    /// How its review was closed; `None` while it is open.
-    pub closed: Option<ClosedRefusal>,
-}
-
-/// How the review of a refused confirmation was closed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClosedRefusal {
-    /// What the person found.
-    pub note: String,
-    /// When it was closed.
-    pub closed_at: Timestamp,
-    /// Fingerprint of the token that closed it.
-    pub by: String,
-}
-
-impl<P: Platform> Store<P> {
+impl<P: Platform> Reviews<'_, P> {
     /// Closes a review of a payment; one that is closed stays as it is.
     ///
     /// # Errors
     /// [`CloseError`].
-    pub async fn close_review(
-        &self,
+    pub async fn close(
+        self,
         id: &PaymentId,
         review: Review,
         note: &Text<500>,
         by: &str,
     ) -> Result<(), CloseError> {
-        let payment = self.payment(id).await?.ok_or(CloseError::NoPayment)?;
+        let payment = Payments::on(self.log, self.secrets)
+            .get(id)
+            .await?
+            .ok_or(CloseError::NoPayment)?;
         let confirmation = &payment.state.confirmation;
         let closing = ReviewClosedJson {
             payment_id: Some(id.to_string()),
@@ -100,7 +47,7 @@ impl<P: Platform> Store<P> {
             Some(_) => Depth::Whole,
             None => Depth::Latest,
         };
-        let closed = self
+        let closed = Orders::on(self.log)
             .append_seeing(
                 depth,
                 &confirmation.service_id,
@@ -134,7 +81,7 @@ impl<P: Platform> Store<P> {
                     Ok(Some(Change {
                         entry: OrderEntry::Closed(closing.clone()),
                         event: Event::ReviewClosed(closing),
-                        others: vec![(keys::closed(id, review), place.to_string().into_bytes())],
+                        others: vec![closed_at(id, review, place)],
                     }))
                 },
             )
@@ -145,109 +92,5 @@ impl<P: Platform> Store<P> {
             Err(RegisterError::Store(error)) => Err(error.into()),
             Err(_) => Err(CloseError::Busy),
         }
-    }
-
-    /// Closes the review of a refused confirmation; one that is closed stays as it is.
-    ///
-    /// # Errors
-    /// [`CloseError`].
-    pub async fn close_refusal(
-        &self,
-        index: u64,
-        note: &Text<500>,
-        by: &str,
-    ) -> Result<(), CloseError> {
-        let refusal = self.refusal(index).await?.ok_or(CloseError::NoRefusal)?;
-        if refusal.closed.is_some() {
-            return Ok(());
-        }
-        let closing = ReviewClosedJson {
-            payment_id: refusal.refusal.payment_id,
-            service_id: refusal.refusal.service_id,
-            order_key: refusal.refusal.order_key,
-            evidence: Some(refusal.refusal.evidence.clone()),
-            reason: "refused".to_owned(),
-            note: note.as_str().to_owned(),
-            by: by.to_owned(),
-            version: None,
-        };
-        let list = keys::refusal(&refusal.refusal.evidence);
-        let slot = self.log.take(&list).await?;
-        // Judged by what stands before its own place, so that of several calls one closes it.
-        self.log.settle(&list, 1, slot.index()).await?;
-        let mut seen = self.log.read_all::<RefusalEntry>(&list).await?;
-        seen.truncate(slot.index() - 1);
-        let mut seen = seen.entries.iter();
-        if seen.any(|entry| matches!(entry.value, RefusalEntry::Closed(_))) {
-            let void = to_json(&RefusalEntry::Void)?;
-            let _ = self.log.fill(&[(&slot, &void)], Vec::new()).await?;
-            return Ok(());
-        }
-        let journal = self.log.take(keys::JOURNAL).await?;
-        let entry = to_json(&RefusalEntry::Closed(closing.clone()))?;
-        let event = to_json(&Event::ReviewClosed(Box::new(closing)))?;
-        let filled = self
-            .log
-            .fill(&[(&slot, &entry), (&journal, &event)], Vec::new())
-            .await?;
-        if !filled.is_alive(&slot) {
-            return Err(CloseError::Busy);
-        }
-        if !filled.is_alive(&journal) {
-            self.enter(&event).await?;
-        }
-        Ok(())
-    }
-
-    /// The refused confirmation at this place in the journal.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store fails.
-    pub async fn refusal(&self, index: u64) -> Result<Option<StoredRefusal>, StoreError> {
-        let entry = self.journal_entry(index).await?;
-        Ok(self.refusals(entry.into_iter().collect()).await?.pop())
-    }
-
-    /// The refusals among entries of the journal, with how their reviews were closed.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store fails.
-    pub async fn refusals(
-        &self,
-        entries: Vec<JournalEntry>,
-    ) -> Result<Vec<StoredRefusal>, StoreError> {
-        let (mut refusals, mut lists) = (Vec::new(), Vec::new());
-        for entry in entries {
-            if let Event::PaymentRefused(refusal) = entry.event {
-                lists.push(keys::refusal(&refusal.evidence));
-                refusals.push((entry.index, entry.at, *refusal));
-            }
-        }
-        let listings = self
-            .log
-            .read_lists::<RefusalEntry>(&lists, u64::MAX)
-            .await?;
-        let with_reviews = refusals.into_iter().zip(listings);
-        Ok(with_reviews
-            .map(|((index, recorded_at, refusal), listing)| {
-                let closed = listing
-                    .entries
-                    .into_iter()
-                    .find_map(|entry| match entry.value {
-                        RefusalEntry::Closed(closed) => Some(ClosedRefusal {
-                            note: closed.note,
-                            closed_at: entry.at,
-                            by: closed.by,
-                        }),
-                        RefusalEntry::Void => None,
-                    });
-                StoredRefusal {
-                    index,
-                    recorded_at,
-                    refusal,
-                    closed,
-                }
-            })
-            .collect())
     }
 }

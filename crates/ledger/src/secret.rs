@@ -7,14 +7,18 @@
 //! The key is made once for each store, and read along with the first payment that an instance looks
 //! for. It stands in a list, whose lowest entry counts: two that make one at the same time agree.
 
-use std::{cell::OnceCell, collections::HashMap, fmt, rc::Rc};
+use std::{cell::OnceCell, fmt, rc::Rc};
 
 use hmac::{Hmac, KeyInit, Mac};
-use mpay_log::{contest_key, entry_key, read_entry};
+use mpay_log::{Log, entry_key, read_entry};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::{Platform, Store, StoreError, evidence::to_json, keys};
+use super::{
+    Platform, StoreError,
+    keys::SECRET,
+    record::{Key as ReadKey, Place, Values, to_json},
+};
 use crate::digest::hex;
 
 /// Where an instance keeps the secret once it has read it.
@@ -56,29 +60,41 @@ impl Secret {
     }
 }
 
-impl<P: Platform> Store<P> {
-    /// The same books, which find the secret in `cell` or leave it there: for the next request.
-    pub fn sharing(self, cell: &SecretCell) -> Self {
-        Self {
-            secret: Rc::clone(cell),
-            ..self
-        }
+/// The store's secret, in the log and in what an instance keeps.
+#[derive(Debug)]
+pub(crate) struct Secrets<'a, P> {
+    log: &'a Log<P>,
+    cell: &'a SecretCell,
+}
+
+impl<P> Clone for Secrets<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Secrets<'_, P> {}
+
+impl<'a, P: Platform> Secrets<'a, P> {
+    /// That of a log, kept in `cell` once it is read.
+    pub(crate) fn on(log: &'a Log<P>, cell: &'a SecretCell) -> Self {
+        Self { log, cell }
     }
 
     /// The store's secret. Whoever has looked for a payment before has it already.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn secret(&self) -> Result<Secret, StoreError> {
+    pub(crate) async fn get(self) -> Result<Secret, StoreError> {
         const TRIES: u32 = 8;
         for _ in 0..TRIES {
-            if let Some(secret) = self.secret.get() {
+            if let Some(secret) = self.cell.get() {
                 return Ok(secret.clone());
             }
-            let mut listing = self.log.read_all::<Key>(keys::SECRET).await?;
+            let mut listing = self.log.read_all::<Key>(SECRET).await?;
             if !listing.unsettled.is_empty() {
-                self.log.settle(keys::SECRET, 1, listing.length + 1).await?;
-                listing = self.log.read_all(keys::SECRET).await?;
+                self.log.settle(SECRET, 1, listing.length + 1).await?;
+                listing = self.log.read_all(SECRET).await?;
             }
             if let Some(raw) = listing.unreadable.first() {
                 // Another one in its place would name everything differently.
@@ -86,19 +102,19 @@ impl<P: Platform> Store<P> {
             }
             match listing.entries.first() {
                 Some(lowest) => self.keep(lowest.index, &lowest.value)?,
-                None => self.make_secret().await?,
+                None => self.make().await?,
             }
         }
-        Err(StoreError::Contested(keys::SECRET.to_owned()))
+        Err(StoreError::Contested(SECRET.to_owned()))
     }
 
     /// Adds a key to a list without one.
-    async fn make_secret(&self) -> Result<(), StoreError> {
-        let random = [(); 4].map(|()| self.random().to_be_bytes());
+    async fn make(self) -> Result<(), StoreError> {
+        let random = [(); 4].map(|()| self.log.platform().random().to_be_bytes());
         let key = Key {
             key: hex(random.as_flattened()),
         };
-        let slot = self.log.take(keys::SECRET).await?;
+        let slot = self.log.take(SECRET).await?;
         let filled = self
             .log
             .fill(&[(&slot, &to_json(&key)?)], Vec::new())
@@ -111,19 +127,19 @@ impl<P: Platform> Store<P> {
     }
 
     /// The keys to read along, so that the secret costs no call of its own; none once it is known.
-    pub(super) fn secret_keys(&self) -> Vec<String> {
-        match self.secret.get() {
+    pub(super) fn keys(self) -> Vec<ReadKey> {
+        match self.cell.get() {
             Some(_) => Vec::new(),
-            None => vec![entry_key(keys::SECRET, 1), contest_key(keys::SECRET, 1)],
+            None => vec![first(), Place::new(SECRET, 1).contest()],
         }
     }
 
     /// Keeps the secret, if it is among values that were read and nobody contests its place: the
     /// first entry is the lowest.
-    pub(super) fn find_secret(&self, values: &HashMap<String, Vec<u8>>) -> Result<(), StoreError> {
-        if self.secret.get().is_none()
-            && !values.contains_key(&contest_key(keys::SECRET, 1))
-            && let Some(bytes) = values.get(&entry_key(keys::SECRET, 1))
+    pub(super) fn find(self, values: &Values) -> Result<(), StoreError> {
+        if self.cell.get().is_none()
+            && !values.has(&Place::new(SECRET, 1).contest())
+            && let Some(bytes) = values.get(&first())
         {
             let first = read_entry::<Key>(1, bytes).map_err(|raw| not_a_key(raw.index))?;
             self.keep(1, &first.value)?;
@@ -131,21 +147,21 @@ impl<P: Platform> Store<P> {
         Ok(())
     }
 
-    fn keep(&self, index: u64, key: &Key) -> Result<(), StoreError> {
-        let bytes = (0..key.key.len()).step_by(2).map(|at| {
-            let digits = key.key.get(at..at + 2)?;
-            u8::from_str_radix(digits, 16).ok()
-        });
-        let bytes: Option<Vec<_>> = bytes.collect();
+    fn keep(self, index: u64, key: &Key) -> Result<(), StoreError> {
+        let bytes = base16ct::mixed::decode_vec(&key.key).ok();
         let secret = bytes.and_then(|bytes| Secret::new(&bytes));
-        let _ = self.secret.set(secret.ok_or_else(|| not_a_key(index))?);
+        let _ = self.cell.set(secret.ok_or_else(|| not_a_key(index))?);
         Ok(())
     }
 }
 
+fn first() -> ReadKey {
+    ReadKey::new(entry_key(SECRET, 1))
+}
+
 fn not_a_key(index: u64) -> StoreError {
     StoreError::Corrupt {
-        key: entry_key(keys::SECRET, index),
+        key: entry_key(SECRET, index),
         reason: "not a key of 32 bytes".to_owned(),
     }
 }
@@ -155,13 +171,16 @@ mod tests {
     use std::time::Duration;
 
     use super::{
-        super::memory::{Fault, Memory},
+        super::{
+            Ledger,
+            memory::{Fault, Memory},
+        },
         *,
     };
     use crate::domain::PaymentId;
 
     async fn digest(memory: &Memory) -> Result<String, StoreError> {
-        let store = Store::new(memory.clone());
+        let store = Ledger::new(memory.clone());
         let secret = store.secret().await?;
         Ok(secret.digest("test", &[b"079123456"]))
     }
@@ -230,9 +249,9 @@ mod tests {
         memory.take_calls();
         let cell = SecretCell::default();
         for reads in [1, 0] {
-            let store = Store::new(memory.clone()).sharing(&cell);
+            let store = Ledger::new(memory.clone()).sharing(&cell);
             let id = PaymentId::parse("P").unwrap();
-            assert!(!store.known(&id).await.unwrap().is_recorded());
+            assert!(!store.payments().known(&id).await.unwrap().is_recorded());
             let secret = store.secret().await.unwrap();
             assert_eq!(secret.digest("test", &[b"079123456"]), expected);
             let calls = memory.take_calls();

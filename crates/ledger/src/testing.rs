@@ -4,7 +4,7 @@
 #![allow(clippy::missing_panics_doc, clippy::missing_errors_doc)]
 
 use super::{
-    Evidence, Platform, Precondition, Recorded, RegisterError, Registered, Secret, Store,
+    Evidence, Ledger, Platform, Precondition, Recorded, RegisterError, Registered, Secret,
     StoreError, StoredOrder,
 };
 use crate::{
@@ -53,12 +53,12 @@ pub async fn record(
     key: &str,
     amount: &str,
 ) -> Result<Recorded, StoreError> {
-    record_in(&Store::new(memory.clone()), id, key, amount).await
+    record_in(&Ledger::new(memory.clone()), id, key, amount).await
 }
 
 /// Records a payment in books.
 pub async fn record_in<P: Platform>(
-    store: &Store<P>,
+    store: &Ledger<P>,
     id: &str,
     key: &str,
     amount: &str,
@@ -76,6 +76,7 @@ pub async fn record_in<P: Platform>(
         ..json
     };
     store
+        .payments()
         .record(&confirmation, &json, &evidence, Some(b"<answer/>"))
         .await
 }
@@ -95,16 +96,17 @@ pub async fn put(
     order: &Order,
     precondition: Precondition,
 ) -> Result<Registered, RegisterError> {
-    put_in(&Store::new(memory.clone()), order, precondition).await
+    put_in(&Ledger::new(memory.clone()), order, precondition).await
 }
 
 /// Registers an order in books.
 pub async fn put_in<P: Platform>(
-    store: &Store<P>,
+    store: &Ledger<P>,
     order: &Order,
     precondition: Precondition,
 ) -> Result<Registered, RegisterError> {
     store
+        .orders()
         .change(&order.service_id, &order.order_key, precondition, |_| {
             Ok(order.clone())
         })
@@ -114,8 +116,9 @@ pub async fn put_in<P: Platform>(
 /// The order of this key.
 pub async fn stored(memory: &Memory, key: &str) -> Option<StoredOrder> {
     let service = ServiceId::parse("TAX").unwrap();
-    Store::new(memory.clone())
-        .order(&service, &OrderKey::parse(key).unwrap())
+    Ledger::new(memory.clone())
+        .orders()
+        .get(&service, &OrderKey::parse(key).unwrap())
         .await
         .unwrap()
 }

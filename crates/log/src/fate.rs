@@ -97,6 +97,14 @@ impl Contest {
             None => (filled && !self.asked.contains(&place)).then_some(Fate::Alive),
         }
     }
+
+    /// The places that were asked about and not decided, and whose entries are there.
+    fn open(&self, is_filled: impl Fn(u64) -> bool) -> BTreeSet<u64> {
+        let asked = self.asked.iter().copied();
+        asked
+            .filter(|place| !self.decided.contains_key(place) && is_filled(*place))
+            .collect()
+    }
 }
 
 /// The block of a place.
@@ -186,6 +194,38 @@ impl<P: Platform> Log<P> {
             fates.extend(self.decide_block(list, block, &places).await?);
         }
         Ok(fates)
+    }
+
+    /// What is known of a block's ballots, of which there are `ballots`; of places whose entries are
+    /// there, the fates are decided by it.
+    ///
+    /// An entry that somebody has seen may be asked about later, by one who looked before it came. Until
+    /// that ballot ends, and for good if its owner dies, nothing would say whether the entry counts. But
+    /// it may be acknowledged, and others have read it. So whoever meets such a question ends it: what
+    /// was alive once is alive for all who come later, and is gone at no moment.
+    pub(crate) async fn contest_of_filled(
+        &self,
+        list: &str,
+        block: u64,
+        ballots: u64,
+        is_filled: impl Fn(u64) -> bool,
+    ) -> Result<Contest, StoreError> {
+        /// Milliseconds that are left to whoever has asked, so that ballots do not disturb each other.
+        const LEFT: u64 = 20;
+        let mut contest = self.contest(list, block, ballots).await?;
+        if contest.open(&is_filled).is_empty() {
+            return Ok(contest);
+        }
+        self.pause(LEFT).await;
+        let key = counter_key(list, block);
+        let counter = self.get(&key).await?;
+        let ballots = counter.map_or(Ok(ballots), |bytes| count(&key, &bytes))?;
+        contest = self.contest(list, block, ballots).await?;
+        let open = contest.open(&is_filled);
+        if !open.is_empty() {
+            contest.decided.extend(self.decide(list, &open).await?);
+        }
+        Ok(contest)
     }
 
     async fn decide_block(

@@ -99,7 +99,7 @@ pub struct Listing<T> {
     pub unreadable: Vec<RawEntry>,
     /// Entries that came to their places too late, and do not count.
     pub late: Vec<RawEntry>,
-    /// Places of which it is not known yet whether their entries count.
+    /// Places that are empty, and not known to stay so.
     pub unsettled: BTreeSet<u64>,
     /// The first place that was not looked at.
     pub next: u64,
@@ -558,7 +558,9 @@ impl<P: Platform> Log<P> {
             let key = counter_key(list, block);
             if let Some(ballots) = values.get(&key) {
                 let ballots = count(&key, ballots)?;
-                contests.insert(block, self.contest(list, block, ballots).await?);
+                let is_filled = |place| values.contains_key(&entry_key(list, place));
+                let contest = self.contest_of_filled(list, block, ballots, is_filled);
+                contests.insert(block, contest.await?);
             }
         }
         listing.next = places.end() + 1;

@@ -90,6 +90,29 @@ async fn an_entry_that_is_there_is_alive_whoever_asks() {
     assert_eq!(write(&memory, "b").await, (2, true));
 }
 
+/// Someone who saw only a hole may ask about it after the entry has come, and was acknowledged; and
+/// die. The entry counts for every reader all the same.
+#[tokio::test(start_paused = true)]
+async fn what_was_seen_once_does_not_vanish_when_it_is_asked_about_later() {
+    // His ballot breaks off after the counter, the promise, the reading, or what he accepts.
+    for calls in 1..=5 {
+        let memory = Memory::new();
+        assert_eq!(write(&memory, "a").await, (1, true));
+        assert_eq!(values(&read(&memory).await), [(1, "a")]);
+        let log = log(&memory);
+        let places = BTreeSet::from([1]);
+        memory.script((0..calls).map(|_| Fault::None).chain([Fault::Cut]));
+        let asked = tokio::time::timeout(Duration::from_secs(9), log.decide(LIST, &places)).await;
+        assert!(asked.is_err(), "{calls}: it was cut off");
+        memory.script([]);
+        let seen = read(&memory).await;
+        assert_eq!(values(&seen), [(1, "a")], "{calls}");
+        assert_eq!(seen.settled(), 1, "{calls}");
+        let seen = log.read_part::<String>(LIST, 1, 1).await.unwrap();
+        assert_eq!(values(&seen), [(1, "a")], "{calls}");
+    }
+}
+
 /// A generator of schedules: a few lines are enough.
 struct Chance(u64);
 

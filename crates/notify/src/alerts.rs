@@ -56,13 +56,14 @@ impl<P: Platform> Notifier<'_, P> {
         let now = self.store.now();
         let mut failures: Failures = self
             .store
-            .note(NOT_AUTHENTICATED)
+            .notes()
+            .get(NOT_AUTHENTICATED)
             .await?
             .unwrap_or_default();
         if failures.count < FAILURES {
             failures.count += 1;
             failures.since.get_or_insert(now);
-            self.store.set_note(NOT_AUTHENTICATED, &failures).await?;
+            self.store.notes().set(NOT_AUTHENTICATED, &failures).await?;
         }
         if failures.count >= FAILURES {
             let detail = json!({"calls": failures.count, "since": failures.since});
@@ -78,10 +79,11 @@ impl<P: Platform> Notifier<'_, P> {
         received: Timestamp,
         clock_skew: Duration,
     ) -> Result<(), StoreError> {
-        let failures: Option<Failures> = self.store.note(NOT_AUTHENTICATED).await?;
+        let failures: Option<Failures> = self.store.notes().get(NOT_AUTHENTICATED).await?;
         if failures.is_some_and(|failures| failures.count > 0) {
             self.store
-                .set_note(NOT_AUTHENTICATED, &Failures::default())
+                .notes()
+                .set(NOT_AUTHENTICATED, &Failures::default())
                 .await?;
         }
         if self.settings.max_silence.is_some() {
@@ -103,9 +105,9 @@ impl<P: Platform> Notifier<'_, P> {
             return Ok(());
         };
         let now = self.store.now();
-        let Some(last) = self.store.noted_time(LAST_CALL).await? else {
+        let Some(last) = self.store.notes().time(LAST_CALL).await? else {
             // Silence counts from now.
-            return self.store.set_note(LAST_CALL, &now).await;
+            return self.store.notes().set(LAST_CALL, &now).await;
         };
         // Calls within an hour of the one that was noted are not.
         if now.duration_since(last)
@@ -130,9 +132,9 @@ impl<P: Platform> Notifier<'_, P> {
         if self.remembered.last_call.get().is_some_and(fresh) {
             return Ok(());
         }
-        let mut last = self.store.noted_time(LAST_CALL).await?;
+        let mut last = self.store.notes().time(LAST_CALL).await?;
         if !last.is_some_and(fresh) {
-            self.store.set_note(LAST_CALL, &received).await?;
+            self.store.notes().set(LAST_CALL, &received).await?;
             last = Some(received);
         }
         self.remembered.last_call.set(last);
@@ -144,7 +146,9 @@ impl<P: Platform> Notifier<'_, P> {
         let now = self.store.now();
         let today = Offset::UTC.to_datetime(now).date();
         let id = format!("alert-{kind}-{today}");
-        if self.remembered.alerted.borrow().contains(&id) || !self.store.first(&id).await? {
+        if self.remembered.alerted.borrow().contains(&id)
+            || !self.store.notes().is_first(&id).await?
+        {
             self.remembered.alerted.borrow_mut().insert(id);
             return Ok(());
         }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use mpay_door::{Platform, log::log};
 use mpay_ledger::{
-    Attempts, Delivery, OutboxState, Settled, Store, StoreError, Waiting,
+    Attempts, Delivery, Ledger, OutboxState, Settled, StoreError, Waiting,
     domain::{OrderKey, PaymentId, Review, ServiceId},
     json::PaymentJson,
 };
@@ -72,7 +72,7 @@ struct PaymentData<'a> {
 /// [`StoreError`] if the store fails.
 pub async fn deliver<P: Platform>(
     webhook: &Webhook,
-    store: &Store<P>,
+    store: &Ledger<P>,
 ) -> Result<Report, StoreError> {
     deliver_up_to(webhook, store, MOST).await
 }
@@ -80,13 +80,13 @@ pub async fn deliver<P: Platform>(
 /// The same on the side of MPay's calls, a little and not with each.
 pub async fn deliver_now_and_then<P: Platform>(
     webhook: &Webhook,
-    store: &Store<P>,
+    store: &Ledger<P>,
 ) -> Result<(), StoreError> {
     const NOTE: &str = "delivered-on-the-side";
     let now = store.now();
-    let last = store.noted_time(NOTE).await?;
+    let last = store.notes().time(NOTE).await?;
     if last.is_none_or(|last| now.duration_since(last) > ON_THE_SIDE_EVERY) {
-        store.set_note(NOTE, &now).await?;
+        store.notes().set(NOTE, &now).await?;
         deliver_up_to(webhook, store, MOST_ON_THE_SIDE).await?;
     }
     Ok(())
@@ -95,10 +95,10 @@ pub async fn deliver_now_and_then<P: Platform>(
 /// Delivers a payment that was recorded just now. Gives what a person should look at.
 pub async fn deliver_one<P: Platform>(
     webhook: &Webhook,
-    store: &Store<P>,
+    store: &Ledger<P>,
     id: &PaymentId,
 ) -> Result<Vec<String>, StoreError> {
-    let Some(stored) = store.payment(id).await? else {
+    let Some(stored) = store.payments().get(id).await? else {
         return Ok(Vec::new());
     };
     let review: Vec<_> = stored
@@ -120,10 +120,10 @@ pub async fn deliver_one<P: Platform>(
 
 async fn deliver_up_to<P: Platform>(
     webhook: &Webhook,
-    store: &Store<P>,
+    store: &Ledger<P>,
     most: u32,
 ) -> Result<Report, StoreError> {
-    let before = store.outbox_state().await?;
+    let before = store.outbox().state().await?;
     let mut call = DeliveryCall {
         webhook,
         store,
@@ -136,7 +136,7 @@ async fn deliver_up_to<P: Platform>(
     let DeliveryCall { state, report, .. } = call;
     // What was done until something failed is done.
     if state != before {
-        store.set_outbox_state(&state).await?;
+        store.outbox().set_state(&state).await?;
     }
     delivered?;
     Ok(report)
@@ -154,7 +154,7 @@ enum Stopped {
 /// One call that delivers.
 struct DeliveryCall<'a, P> {
     webhook: &'a Webhook,
-    store: &'a Store<P>,
+    store: &'a Ledger<P>,
     most: u32,
     started: Timestamp,
     state: OutboxState,
@@ -211,7 +211,7 @@ impl<P: Platform> DeliveryCall<'_, P> {
             if let Err(stopped) = self.check(failures) {
                 return Ok(Err(stopped));
             }
-            let deliveries = self.store.deliveries(indices).await?;
+            let deliveries = self.store.outbox().deliveries(indices).await?;
             for index in indices {
                 let delivery = deliveries.iter().find(|delivery| delivery.index == *index);
                 let next_at = match delivery {
@@ -242,7 +242,7 @@ impl<P: Platform> DeliveryCall<'_, P> {
         let mut failures = 0;
         let mut after = self.state.next.max(self.state.low);
         for _ in 0..PAGES {
-            let page = self.store.outbox(after).await?;
+            let page = self.store.outbox().read(after).await?;
             for delivery in &page.deliveries {
                 if is_due(delivery, self.store.now())
                     && let Err(stopped) = self.check(failures)
@@ -329,7 +329,7 @@ enum Attempt {
 /// Sends a payment, and keeps what came of it.
 async fn attempt<P: Platform>(
     webhook: &Webhook,
-    store: &Store<P>,
+    store: &Ledger<P>,
     delivery: &Delivery,
     review: &[String],
 ) -> Result<Attempt, StoreError> {
@@ -346,7 +346,7 @@ async fn attempt<P: Platform>(
             at: now,
             given_up: false,
         };
-        store.settle_delivery(delivery.index, &settled).await?;
+        store.outbox().settle(delivery.index, &settled).await?;
         return Ok(Attempt::Delivered);
     };
     let count = delivery.attempts.count.saturating_add(1);
@@ -363,10 +363,10 @@ async fn attempt<P: Platform>(
         last_error: Some(reason),
         next_at,
     };
-    store.tried(delivery.index, &attempts).await?;
+    store.outbox().tried(delivery.index, &attempts).await?;
     if given_up {
         let settled = Settled { at: now, given_up };
-        store.settle_delivery(delivery.index, &settled).await?;
+        store.outbox().settle(delivery.index, &settled).await?;
     }
     Ok(Attempt::Failed { next_at })
 }
@@ -374,7 +374,7 @@ async fn attempt<P: Platform>(
 /// Sends a message; the error is for people.
 pub(super) async fn send<P: Platform, T: Serialize>(
     webhook: &Webhook,
-    store: &Store<P>,
+    store: &Ledger<P>,
     id: &str,
     kind: &str,
     at: Timestamp,
@@ -391,7 +391,7 @@ pub(super) async fn send<P: Platform, T: Serialize>(
 
 /// What a person should look at, as the order stands.
 async fn review<P: Platform>(
-    store: &Store<P>,
+    store: &Ledger<P>,
     payment: &PaymentJson,
 ) -> Result<Vec<String>, StoreError> {
     let (Ok(service), Ok(key)) = (
@@ -400,7 +400,7 @@ async fn review<P: Platform>(
     ) else {
         return Ok(Vec::new());
     };
-    let stored = match store.order(&service, &key).await {
+    let stored = match store.orders().get(&service, &key).await {
         Ok(stored) => stored,
         // An order that cannot be read keeps nobody from being told of its payments.
         Err(error @ StoreError::Corrupt { .. }) => {

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mpay_door::{Platform, log::log};
-use mpay_ledger::{Store, StoreError, domain::PaymentId};
+use mpay_ledger::{Ledger, StoreError, domain::PaymentId};
 
 pub use delivery::{Report, deliver};
 pub use settings::{Remembered, Settings, VARIABLES, WEBHOOK};
@@ -62,7 +62,7 @@ pub struct Notifier<'a, P> {
     /// What will be wrong soon.
     pub warnings: Vec<String>,
     /// The store.
-    pub store: &'a Store<P>,
+    pub store: &'a Ledger<P>,
 }
 
 impl<P: Platform> Notifier<'_, P> {

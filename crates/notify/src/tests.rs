@@ -20,7 +20,7 @@ struct App {
 }
 
 impl App {
-    fn notifier<'a>(&'a self, store: &'a Store<Memory>) -> Notifier<'a, Memory> {
+    fn notifier<'a>(&'a self, store: &'a Ledger<Memory>) -> Notifier<'a, Memory> {
         Notifier {
             webhook: self.settings.webhook.as_ref().unwrap(),
             settings: &self.settings,
@@ -52,15 +52,15 @@ fn app(changes: &[(&'static str, &str)]) -> App {
     }
 }
 
-fn store(memory: &Memory) -> Store<Memory> {
-    Store::new(memory.clone())
+fn store(memory: &Memory) -> Ledger<Memory> {
+    Ledger::new(memory.clone())
 }
 
 async fn cron(app: &App, memory: &Memory) -> Report {
     app.notifier(&store(memory)).run_outbox().await.unwrap()
 }
 
-async fn follow_up(app: &App, store: &Store<Memory>, outcome: Outcome) {
+async fn follow_up(app: &App, store: &Ledger<Memory>, outcome: Outcome) {
     app.notifier(store).follow_up(outcome).await;
 }
 
@@ -132,12 +132,12 @@ async fn a_payment_that_its_order_has_lost_is_delivered() {
 async fn an_older_state_does_no_harm_and_none_passes_what_is_undelivered() {
     let (app, memory) = (app(&[]), Memory::new());
     pay(&memory, &["A", "B", "C"]).await;
-    let first = store(&memory).outbox_state().await.unwrap();
+    let first = store(&memory).outbox().state().await.unwrap();
     memory.script_replies([200, 500, 200]);
     let report = cron(&app, &memory).await;
     assert_eq!((report.delivered, report.failed), (2, 1));
-    let failed = store(&memory).outbox_state().await.unwrap();
-    let waiting = store(&memory).outbox(failed.first()).await.unwrap();
+    let failed = store(&memory).outbox().state().await.unwrap();
+    let waiting = store(&memory).outbox().read(failed.first()).await.unwrap();
     let waiting = &waiting.deliveries[0];
     assert_eq!(waiting.payment.payment_id, "B");
     assert_eq!(waiting.attempts.count, 1);
@@ -149,12 +149,12 @@ async fn an_older_state_does_no_harm_and_none_passes_what_is_undelivered() {
     tokio::time::sleep(Duration::from_secs(61)).await;
     assert_eq!(cron(&app, &memory).await.delivered, 1);
     memory.take_sent();
-    let last = store(&memory).outbox_state().await.unwrap();
+    let last = store(&memory).outbox().state().await.unwrap();
     assert_eq!((last.waiting.len(), last.first()), (0, last.low));
     for older in [first, failed] {
-        store(&memory).set_outbox_state(&older).await.unwrap();
+        store(&memory).outbox().set_state(&older).await.unwrap();
         assert_eq!(cron(&app, &memory).await.delivered, 0);
-        assert_eq!(store(&memory).outbox_state().await.unwrap(), last);
+        assert_eq!(store(&memory).outbox().state().await.unwrap(), last);
     }
 }
 
@@ -231,7 +231,7 @@ async fn more_refused_messages_than_may_wait_are_gone_through_in_turns() {
     let mut tried = std::collections::HashSet::new();
     for _ in 0..refused {
         cron(&app, &memory).await;
-        let state = store(&memory).outbox_state().await.unwrap();
+        let state = store(&memory).outbox().state().await.unwrap();
         assert!(state.waiting.len() <= delivery::MOST_WAITING);
         tried.extend(sent(&memory, "payment.recorded"));
         tokio::time::sleep(Duration::from_secs(60)).await;
@@ -249,7 +249,7 @@ async fn more_refused_messages_than_may_wait_are_gone_through_in_turns() {
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
     assert_eq!(delivered as usize, refused + 1);
-    let state = store(&memory).outbox_state().await.unwrap();
+    let state = store(&memory).outbox().state().await.unwrap();
     assert_eq!((state.waiting.len(), state.next), (0, 0));
 }
 
@@ -258,7 +258,7 @@ async fn more_refused_messages_than_may_wait_are_gone_through_in_turns() {
 async fn neither_what_waits_nor_what_is_new_keeps_the_other_back() {
     let (app, memory) = (app(&[]), Memory::new());
     pay_many(&memory, 130).await;
-    let all = store(&memory).outbox(0).await.unwrap().deliveries;
+    let all = store(&memory).outbox().read(0).await.unwrap().deliveries;
     let waiting = all.iter().map(|delivery| Waiting {
         index: delivery.index,
         next_at: None,
@@ -268,7 +268,7 @@ async fn neither_what_waits_nor_what_is_new_keeps_the_other_back() {
         waiting: waiting.take(100).collect(),
         ..OutboxState::default()
     };
-    store(&memory).set_outbox_state(&state).await.unwrap();
+    store(&memory).outbox().set_state(&state).await.unwrap();
     let mut firsts = Vec::new();
     for complete in [false, false, true] {
         assert_eq!(cron(&app, &memory).await.complete, complete);
@@ -299,7 +299,7 @@ async fn a_call_cut_off_between_any_two_calls_forgets_nothing() {
                 tokio::time::sleep(Duration::from_secs(121)).await;
                 cron(&app, &memory).await;
             }
-            let all = store(&memory).outbox(0).await.unwrap().deliveries;
+            let all = store(&memory).outbox().read(0).await.unwrap().deliveries;
             assert_eq!(all.len(), 3);
             for delivery in all {
                 let id = delivery.payment.payment_id;
@@ -326,19 +326,23 @@ async fn a_message_whose_payment_the_store_has_lost_is_delivered_after_the_repai
     memory.script_replies([500]);
     assert_eq!(cron(&app, &memory).await.failed, 1);
     assert_eq!(sent(&memory, "payment.recorded"), ["A", "B"]);
-    let waiting = store(&memory).outbox_state().await.unwrap().waiting;
+    let waiting = store(&memory).outbox().state().await.unwrap().waiting;
     assert_eq!(waiting.len(), 1);
     memory.remove(&format!("journal/{}", waiting[0].index));
     tokio::time::sleep(Duration::from_secs(61)).await;
     let report = cron(&app, &memory).await;
     assert_eq!((report.delivered, report.failed), (0, 0));
     assert_eq!(sent(&memory, "payment.recorded"), [""; 0]);
-    let repair = store(&memory).repair(&Default::default()).await.unwrap();
+    let repair = store(&memory)
+        .repairs()
+        .block(&Default::default())
+        .await
+        .unwrap();
     assert_eq!(repair.repaired, ["A"]);
     tokio::time::sleep(Duration::from_secs(6 * 3600 + 1)).await;
     assert_eq!(cron(&app, &memory).await.delivered, 1);
     assert_eq!(sent(&memory, "payment.recorded"), ["A"]);
-    let waiting = store(&memory).outbox_state().await.unwrap().waiting;
+    let waiting = store(&memory).outbox().state().await.unwrap().waiting;
     assert_eq!(waiting, []);
 }
 
@@ -395,7 +399,7 @@ async fn after_twenty_attempts_a_delivery_is_given_up_and_stands_in_nobodys_way(
     }
     record(&memory, "B", "1", "1").await.unwrap();
     assert_eq!(cron(&app, &memory).await.delivered, 1);
-    let given_up = &store(&memory).outbox(0).await.unwrap().deliveries[0];
+    let given_up = &store(&memory).outbox().read(0).await.unwrap().deliveries[0];
     assert!(given_up.settled.as_ref().unwrap().given_up);
     assert_eq!(given_up.attempts.next_at, None);
 }
@@ -481,7 +485,7 @@ async fn a_payment_to_look_at_raises_an_alert_and_says_so_itself() {
     let recorded: Timestamp = payment["timestamp"].as_str().unwrap().parse().unwrap();
     assert_eq!(
         recorded,
-        store(&memory).outbox(0).await.unwrap().deliveries[0].at
+        store(&memory).outbox().read(0).await.unwrap().deliveries[0].at
     );
     assert_eq!(of("alert.review")["data"]["payment_id"], "P");
 }

@@ -7,7 +7,7 @@ use mpay_door::{
     http::TIME,
     spin::{self, Host, Spin},
 };
-use mpay_ledger::Store;
+use mpay_ledger::Ledger;
 use spin_sdk::{
     http::{FullBody, IntoResponse, Request},
     http_service,
@@ -18,7 +18,7 @@ use crate::{config::Config, service};
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
     let late = Spin::timer(TIME);
-    let store = Store::new(Spin::open().within(TIME));
+    let store = Ledger::new(Spin::open().within(TIME));
     let app = current().app(&Host, store.now()).await;
     let store = store.sharing(&app.secret);
     let answer = service::handle_until(&app, &store, request, late).await;

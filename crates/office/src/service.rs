@@ -11,7 +11,7 @@ use mpay_door::{
     limit::within,
     log::log,
 };
-use mpay_ledger::Store;
+use mpay_ledger::Ledger;
 
 use crate::{App, api};
 
@@ -24,7 +24,7 @@ pub const HEALTH: &str = "/health/office";
 /// `late` ends when [`TIME`](mpay_door::http::TIME) is over, counted from when the request came.
 pub async fn handle_until<P: Platform>(
     app: &App,
-    store: &Store<P>,
+    store: &Ledger<P>,
     request: Request<impl Body<Error: Into<BoxError>>>,
     late: impl Future<Output = ()>,
 ) -> Response<Bytes> {
@@ -39,7 +39,7 @@ pub async fn handle_until<P: Platform>(
 /// Answers a request.
 pub async fn handle<P: Platform>(
     app: &App,
-    store: &Store<P>,
+    store: &Ledger<P>,
     request: Request<impl Body<Error: Into<BoxError>>>,
 ) -> Response<Bytes> {
     let (parts, body) = request.into_parts();
@@ -60,7 +60,7 @@ pub async fn handle<P: Platform>(
 
 async fn api<P: Platform>(
     app: &App,
-    store: &Store<P>,
+    store: &Ledger<P>,
     parts: &Parts,
     path: &str,
     body: impl Body<Error: Into<BoxError>>,
@@ -71,8 +71,10 @@ async fn api<P: Platform>(
             "The provider is not configured; GET /health/office says what is missing.",
         ));
     };
-    let caller = api::authorize(config, &parts.method, &parts.headers)?;
-    let route = api::Route::of(path, &parts.method)?;
+    let caller = api::authenticate(config, &parts.headers)?;
+    let endpoints = api::endpoints();
+    let (endpoint, values) = api::Endpoint::find(&endpoints, path, &parts.method)?;
+    caller.may_call(endpoint)?;
     let body = match parts.method {
         Method::POST | Method::PUT | Method::PATCH => read(parts, body).await?,
         _ => Bytes::new(),
@@ -83,9 +85,9 @@ async fn api<P: Platform>(
         store,
         headers: &parts.headers,
         query: parts.uri.query().unwrap_or_default(),
-        caller: &caller,
+        caller: &caller.fingerprint,
     };
-    api::handle(&call, &parts.method, route, &body).await
+    (endpoint.answer)(&call, &values, &body).await
 }
 
 #[cfg(test)]
@@ -111,7 +113,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_that_takes_too_long_is_answered_with_a_problem() {
         let app = App::new(variables());
-        let store = Store::new(Memory::new());
+        let store = Ledger::new(Memory::new());
         let late = tokio::time::sleep(TIME);
         let answer = handle_until(&app, &store, endless("/api/repair"), late);
         let answer = tokio::time::timeout(Duration::from_secs(30), answer).await;
@@ -124,7 +126,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_that_is_answered_in_time_is_answered_as_ever() {
         let app = App::new(variables());
-        let store = Store::new(Memory::new());
+        let store = Ledger::new(Memory::new());
         let request = Request::get("/api/openapi.json")
             .body(String::new())
             .unwrap();

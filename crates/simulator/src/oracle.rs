@@ -86,7 +86,7 @@ pub async fn judge(world: Rc<World>) {
     check_export(&world).await;
     check_outbox(&world, &payments).await;
     check_refusals(&world).await;
-    check_erasures(&world);
+    check_erasures(&world).await;
 }
 
 /// Everybody who has a cursor reads to the end, and then sees what one sees who begins anew.
@@ -506,47 +506,93 @@ async fn check_refusals(world: &Rc<World>) {
     }
 }
 
-/// What was erased is nowhere, unless it was brought again.
-fn check_erasures(world: &World) {
-    let mut found = Vec::new();
-    {
-        let (history, engine) = (world.history.borrow(), world.engine.borrow());
-        for (number, order) in history.orders.iter().enumerate() {
-            let Some(erased) = order.erased else {
-                continue;
-            };
-            let brings = |op: &&Op| {
-                !matches!(op.change, model::Change::Pay(_)) && op.outcome != Outcome::Refused
-            };
-            // Who changes an order brings its data again.
-            let brought = order.ops.iter().filter(brings).any(|op| {
-                op.outcome == Outcome::Unknown || op.answered.is_none_or(|at| at >= erased)
-            });
-            let mut gone = Vec::new();
-            if !brought {
-                gone.push(order.person.clone());
-            }
-            for variants in history.payments.values() {
-                let of = variants.iter().filter(|variant| {
-                    variant.order == number && variant.confirmed.is_some_and(|at| at < erased)
-                });
-                gone.extend(of.map(|variant| variant.person.clone()));
-            }
-            for person in gone {
-                let keys = engine.keys_with(&person);
-                if !keys.is_empty() {
-                    let detail = format!(
-                        "the data of {person}, of order {}, was erased, and is in {}",
-                        order.key,
-                        keys.join(", ")
-                    );
-                    found.push((order.key.clone(), detail));
-                }
+/// What was erased nobody reads, whatever came late; and it is nowhere once somebody has walked over the
+/// journal, unless it was brought again.
+async fn check_erasures(world: &Rc<World>) {
+    let gone = erased(world);
+    for of in &gone {
+        let mut paths = vec![format!("orders/{}/{}", of.service, of.key)];
+        if let Some(id) = &of.payment {
+            let payment = format!("payments/{id}");
+            paths.push(format!("{payment}/evidence?format=xml"));
+            paths.push(payment);
+        }
+        for path in paths {
+            let answer = Ask::new("GET", path.clone()).insist(world).await;
+            let body = String::from_utf8_lossy(answer.body());
+            if body.contains(&of.person) {
+                let detail = format!("the data of {} was erased, and is in {path}", of.person);
+                let mut history = world.history.borrow_mut();
+                history.find("erased data is read", &of.key, detail);
             }
         }
     }
-    let mut history = world.history.borrow_mut();
-    for (key, detail) in found {
-        history.find("erased data is there", &key, detail);
+    if gone.is_empty() {
+        return;
     }
+    let mut after = Cursor::default();
+    loop {
+        let path = format!("repair?after={after}");
+        let report = Ask::new("POST", path).insist(world).await;
+        match Cursor::next(&report.json()) {
+            Some(next) => after = next,
+            None => break,
+        }
+    }
+    for of in gone {
+        let keys = world.engine.borrow().keys_with(&of.person);
+        if !keys.is_empty() {
+            let detail = format!(
+                "the data of {}, of order {}, was erased, and is in {}",
+                of.person,
+                of.key,
+                keys.join(", ")
+            );
+            let mut history = world.history.borrow_mut();
+            history.find("erased data is there", &of.key, detail);
+        }
+    }
+}
+
+/// A name that was erased.
+struct Gone {
+    service: String,
+    key: String,
+    /// The payment whose payer it is; that of the order's customer if absent.
+    payment: Option<String>,
+    person: String,
+}
+
+fn erased(world: &World) -> Vec<Gone> {
+    let history = world.history.borrow();
+    let mut gone = Vec::new();
+    for (number, order) in history.orders.iter().enumerate() {
+        let Some(erased) = order.erased else {
+            continue;
+        };
+        let of = |payment: Option<&String>, person: &str| Gone {
+            service: order.service.clone(),
+            key: order.key.clone(),
+            payment: payment.cloned(),
+            person: person.to_owned(),
+        };
+        let brings = |op: &&Op| {
+            !matches!(op.change, model::Change::Pay(_)) && op.outcome != Outcome::Refused
+        };
+        // Who changes an order brings its data again.
+        let brought =
+            order.ops.iter().filter(brings).any(|op| {
+                op.outcome == Outcome::Unknown || op.answered.is_none_or(|at| at >= erased)
+            });
+        if !brought {
+            gone.push(of(None, &order.person));
+        }
+        for (id, variants) in &history.payments {
+            let before = variants.iter().filter(|variant| {
+                variant.order == number && variant.confirmed.is_some_and(|at| at < erased)
+            });
+            gone.extend(before.map(|variant| of(Some(id), &variant.person)));
+        }
+    }
+    gone
 }

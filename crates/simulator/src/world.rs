@@ -12,7 +12,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use jiff::Timestamp;
 use mpay_door::{Configuration as _, config::Unread, current::Current, http::TIME};
-use mpay_ledger::Store;
+use mpay_ledger::Ledger;
 use mpay_notify::Outcome;
 use mpay_office::config::Config as OfficeConfig;
 use mpay_provider::config::Config as ProviderConfig;
@@ -481,7 +481,7 @@ impl World {
             };
             let host = platform::Variables::new(&world, id, door);
             let late = world.executor.sleep(TIME);
-            let store = Store::new(platform::Host::new(&world, id));
+            let store = Ledger::new(platform::Host::new(&world, id));
             let request = request.map(Full::new);
             if is_office {
                 let app = instance.office.app(&host, store.now()).await;

@@ -144,7 +144,7 @@ const FAULTS: [(Mutation, Profile, &str); 17] = [
 /// By a seed with which nothing is found without the fault.
 #[test]
 fn faults_put_in_on_purpose_are_found() {
-    const SEEDS: u64 = 40;
+    const SEEDS: u64 = 100;
     let mut missed = Vec::new();
     for mutation in Mutation::ALL {
         let fault = FAULTS.iter().find(|(of, ..)| of == mutation);

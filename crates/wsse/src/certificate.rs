@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use base64ct::{Base64, Encoding};
+use base16ct::lower::encode_string as hex;
 use jiff::Timestamp;
+use pem_rfc7468::LineEnding;
 use rsa::PublicKey as RsaPublicKey;
 use rsa::traits::PublicKeyParts;
 use rsa_fma::PublicKey;
@@ -178,13 +179,10 @@ impl Certificate {
     }
 
     /// The certificate in PEM, in lines of 64 characters (RFC 7468).
+    #[allow(clippy::expect_used, reason = "it depends on the label alone")]
     pub fn to_pem(&self) -> String {
-        let base64 = Base64::encode_string(self.der());
-        let lines = base64.as_bytes().chunks(64);
-        let lines: String = lines
-            .map(|line| format!("{}\n", String::from_utf8_lossy(line)))
-            .collect();
-        format!("{BEGIN}\n{lines}-----END CERTIFICATE-----\n")
+        pem_rfc7468::encode_string("CERTIFICATE", LineEnding::LF, self.der())
+            .expect("the label is one, and a certificate that is in memory fits into memory")
     }
 
     /// The subject's distinguished name, as RFC 4514 writes it: the most specific part first.
@@ -334,11 +332,4 @@ fn timestamp(time: &Time) -> Timestamp {
         .ok()
         .and_then(|seconds| Timestamp::from_second(seconds).ok())
         .unwrap_or(Timestamp::MAX)
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
 }

@@ -147,20 +147,16 @@ fn value(text: &str) -> Option<(Value, &str)> {
             .find(|c: char| !c.is_ascii_hexdigit())
             .unwrap_or(hex.len());
         let (digits, after) = hex.split_at(end);
-        return Some((Value::of(&Any::from_der(&from_hex(digits)?).ok()?), after));
+        return Some((
+            Value::of(&Any::from_der(&base16ct::mixed::decode_vec(digits).ok()?).ok()?),
+            after,
+        ));
     }
     let (bytes, after) = match text.strip_prefix('"') {
         Some(quoted) => quoted_string(quoted)?,
         None => string(text)?,
     };
     Some((Value::text(std::str::from_utf8(&bytes).ok()?), after))
-}
-
-fn from_hex(digits: &str) -> Option<Vec<u8>> {
-    let pairs = digits.as_bytes().chunks(2);
-    pairs
-        .map(|pair| hex_pair(str::from_utf8(pair).ok()?))
-        .collect()
 }
 
 fn hex_pair(pair: &str) -> Option<u8> {

@@ -89,7 +89,7 @@ pub use policy::{Policy, Trust, TrustError};
 #[cfg(feature = "sign")]
 pub use sign::{Signer, SignerError};
 pub use verify::{SecurityError, Verified};
-pub use write::{Content, Writer};
+pub use write::{Content, Writer, escaped_attribute, escaped_text};
 pub use xml::{Document, Element, Malformed, XmlError};
 
 /// The README's example is run as a test.

@@ -142,22 +142,43 @@ impl Writer {
     }
 
     fn escaped(&mut self, text: &str, escape: impl Fn(u8) -> Option<&'static str>) {
-        let replacement = |c: char| match u8::try_from(c).ok().and_then(&escape) {
-            None if !is_char(c) => Some("\u{FFFD}"),
-            escaped => escaped,
-        };
-        let mut plain_from = 0;
-        for (at, c) in text.char_indices() {
-            if let Some(replacement) = replacement(c) {
-                self.xml
-                    .push_str(text.get(plain_from..at).unwrap_or_default());
-                self.xml.push_str(replacement);
-                plain_from = at + c.len_utf8();
-            }
-        }
-        self.xml
-            .push_str(text.get(plain_from..).unwrap_or_default());
+        push_escaped(&mut self.xml, text, escape);
     }
+}
+
+/// The value of an attribute, for a document that is written by other means than a [`Writer`];
+/// characters that XML cannot carry become U+FFFD.
+///
+/// ```
+/// assert_eq!(wsse::escaped_attribute("a&\"<"), "a&amp;&quot;&lt;");
+/// ```
+pub fn escaped_attribute(value: &str) -> String {
+    let mut escaped = String::with_capacity(value.len());
+    push_escaped(&mut escaped, value, attribute_escape);
+    escaped
+}
+
+/// A text, in the same way.
+pub fn escaped_text(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    push_escaped(&mut escaped, text, text_escape);
+    escaped
+}
+
+fn push_escaped(xml: &mut String, text: &str, escape: impl Fn(u8) -> Option<&'static str>) {
+    let replacement = |c: char| match u8::try_from(c).ok().and_then(&escape) {
+        None if !is_char(c) => Some("\u{FFFD}"),
+        escaped => escaped,
+    };
+    let mut plain_from = 0;
+    for (at, c) in text.char_indices() {
+        if let Some(replacement) = replacement(c) {
+            xml.push_str(text.get(plain_from..at).unwrap_or_default());
+            xml.push_str(replacement);
+            plain_from = at + c.len_utf8();
+        }
+    }
+    xml.push_str(text.get(plain_from..).unwrap_or_default());
 }
 
 /// The children of a `soap:Body`, in canonical form. The prefix `soap` is bound where they stand,

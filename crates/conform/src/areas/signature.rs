@@ -118,10 +118,7 @@ pub const CHECKS: &[Check] = &[
         KEYS,
         |s| {
             let certificate = s.mpay.certificate();
-            let issuer = certificate
-                .issuer()
-                .replace('&', "&amp;")
-                .replace('<', "&lt;");
+            let issuer = wsse::escaped_text(&certificate.issuer());
             let serial = forge::serial_number(certificate);
             keyed(
                 s,

@@ -7,9 +7,12 @@ use serde::{Deserialize, Deserializer};
 
 use mpay_door::Configuration as _;
 
+#[cfg(feature = "description")]
+use super::description::{Operation, as_json};
 use super::{
     Call, Problem,
     document::read_object,
+    endpoint::{Endpoint, Role},
     json,
     query::{Query, cursor},
 };
@@ -20,7 +23,7 @@ use crate::{
 
 /// Whose data to erase: without a member everybody's whose orders are closed for long enough.
 #[derive(Default, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct ErasureRequest {
     #[serde(default, deserialize_with = "given")]
@@ -34,6 +37,25 @@ pub(super) struct ErasureRequest {
 /// Null is no member left out: who has lost whom he means must not mean everybody.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     String::deserialize(deserializer).map(Some)
+}
+
+/// `POST /api/erasures`.
+pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "erasures",
+        role: Role::Full,
+        answer: |call, _, body| Box::pin(post(call, body)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("orders", "erasePersonalData", "Erases personal data that is no longer needed")
+            .describe("Names, identification numbers and values of properties of closed orders, and signed messages that hold such values. Without a body, of orders to which nothing has happened for as long as the variable `personal_data_retention` says, for a cron job; or of one customer, or one order. It looks at 256 events: go on with `after` = `next` until there is none.")
+            .takes(["after"])
+            .optional_body(as_json(schemas.request::<ErasureRequest>()))
+            .answers(200, "What was erased.", as_json(schemas.answer::<crate::store::Erased>()))
+            .fails([409, 413, 422])
+        },
+    }
 }
 
 /// Erases what a part of the journal leads to.
@@ -56,7 +78,8 @@ pub async fn post<P: Platform>(
     let erasure = request.read(call.config.personal_data_retention)?;
     let erased = call
         .store
-        .erase_personal_data(&erasure, &after, call.caller)
+        .erasures()
+        .erase(&erasure, &after, call.caller)
         .await?;
     if erased.is_beyond_end {
         return Err(Problem::cursor_gone());

@@ -4,8 +4,12 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
 
+#[cfg(feature = "description")]
+use super::description::{Operation, as_json};
 use super::{
-    Call, Problem, json,
+    Call, Problem,
+    endpoint::{Endpoint, Role},
+    json,
     query::{Query, next, page},
 };
 use crate::{
@@ -15,7 +19,7 @@ use crate::{
 };
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct EventsAnswer {
     events: Vec<Answer>,
     /// What `after` must be to go on.
@@ -23,7 +27,7 @@ pub(super) struct EventsAnswer {
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct EventAnswer {
     index: u64,
     at: String,
@@ -33,7 +37,7 @@ pub(super) struct EventAnswer {
 
 /// An entry that this program cannot read, as it is: one of a later version, or a damaged one.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct UnreadableAnswer {
     index: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,7 +51,7 @@ pub(super) struct UnreadableAnswer {
 
 /// An entry of the journal.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub(super) enum Answer {
     Read(Box<EventAnswer>),
@@ -83,13 +87,31 @@ impl From<RawEntry> for UnreadableAnswer {
     }
 }
 
+/// `GET /api/events`.
+pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "events",
+        role: Role::Read,
+        answer: |call, _, _| Box::pin(list(call)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("events", "listEvents", "Everything that happened, in the order of its recording")
+            .describe("Pass `next` as `after`. A page may be empty; you are at the end when `next` is what you passed.")
+            .takes(["after", "limit"])
+            .answers(200, "A page.", as_json(schemas.answer::<EventsAnswer>()))
+        },
+    }
+}
+
 /// Answers a part of the journal.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let query = Query::read(call.query, &["after", "limit"])?;
     let (after, limit) = page(call, &query).await?;
     let page = call
         .store
-        .journal(after, limit, Span::ALWAYS, |_| true)
+        .journal()
+        .read(after, limit, Span::ALWAYS, |_| true)
         .await?;
     if page.is_beyond_end {
         return Err(Problem::cursor_gone());

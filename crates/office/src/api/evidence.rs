@@ -5,7 +5,15 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
 
-use super::{Call, Problem, file, payments, query::Query, refusals};
+#[cfg(feature = "description")]
+use super::description::{FILE, Operation};
+use super::{
+    Call, Problem,
+    endpoint::{Endpoint, Role},
+    file, payments,
+    query::Query,
+    refusals,
+};
 use crate::{
     config::Config,
     digest::sha256,
@@ -13,6 +21,8 @@ use crate::{
     json::SignerJson,
     store::{Platform, Proof, Tombstone},
 };
+#[cfg(feature = "description")]
+use serde_json::json;
 use wsse::{Certificate, Document, Element};
 
 /// What stands beside the messages: how they were judged, and by what they are recognised.
@@ -35,6 +45,25 @@ struct Meta<'a, R> {
     answer_sha256: Option<String>,
 }
 
+/// `GET /api/payments/{id}/evidence`.
+pub const fn of_payment_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "payments/{id}/evidence",
+        role: Role::Read,
+        answer: |call, values, _| Box::pin(async move { of_payment(call, &values.id()?).await }),
+        #[cfg(feature = "description")]
+        description: |_| {
+            Operation::new("payments", "getEvidence", "What proves a payment")
+            .describe("A ZIP of `request.xml`, the confirmation byte for byte as MPay signed it; `answer.xml`, our signed answer; and `meta.json`.")
+            .takes(["id", "evidence_format"])
+            .answers(200, "The messages.", json!({"application/zip": {}, "text/xml": {}}))
+            .header(200, "Content-Disposition", true, FILE)
+            .fails([404, 410])
+        },
+    }
+}
+
 /// Answers the messages of a payment: as a ZIP, or with `format=xml` the confirmation alone, byte
 /// for byte as it came in.
 pub async fn of_payment<P: Platform>(
@@ -42,7 +71,7 @@ pub async fn of_payment<P: Platform>(
     id: &PaymentId,
 ) -> Result<Response<Bytes>, Problem> {
     let format = format(call)?;
-    let proof = call.store.proof(id).await?;
+    let proof = call.store.payments().proof(id).await?;
     let proof = proof.ok_or_else(payments::no_such_payment)?;
     let stored = &proof.stored;
     let signer = stored.payment.signer_of_confirmation();
@@ -61,13 +90,32 @@ pub async fn of_payment<P: Platform>(
     answer(format, &proof, &meta)
 }
 
+/// `GET /api/refusals/{index}/evidence`.
+pub const fn of_refusal_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "refusals/{index}/evidence",
+        role: Role::Read,
+        answer: |call, values, _| Box::pin(async move { of_refusal(call, values.index()?).await }),
+        #[cfg(feature = "description")]
+        description: |_| {
+            Operation::new("refusals", "getRefusalEvidence", "What proves that MPay sent a refused confirmation")
+            .describe("A ZIP of `request.xml`, the confirmation byte for byte as MPay signed it; `answer.xml`, the fault as we signed it; and `meta.json`.")
+            .takes(["index", "evidence_format"])
+            .answers(200, "The messages.", json!({"application/zip": {}, "text/xml": {}}))
+            .header(200, "Content-Disposition", true, FILE)
+            .fails([404, 410])
+        },
+    }
+}
+
 /// Answers the messages of a refused confirmation, likewise.
 pub async fn of_refusal<P: Platform>(
     call: &Call<'_, P>,
     index: u64,
 ) -> Result<Response<Bytes>, Problem> {
     let format = format(call)?;
-    let proof = call.store.refusal_proof(index).await?;
+    let proof = call.store.refusals().proof(index).await?;
     let proof = proof.ok_or_else(refusals::no_such_refusal)?;
     let stored = &proof.stored;
     let signer = Some(&stored.refusal.signer);

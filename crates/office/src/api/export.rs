@@ -5,8 +5,12 @@ use http::{HeaderValue, Response, header};
 
 use tables::Sheet;
 
+#[cfg(feature = "description")]
+use super::description::{FILE, LINK, Operation};
 use super::{
-    Call, Problem, file, order_table,
+    Call, Problem,
+    endpoint::{Endpoint, Role},
+    file, order_table,
     query::{Query, next_if_any},
     register::{FILTERS, Filter},
     table,
@@ -16,6 +20,8 @@ use crate::{
     json::OrderJson,
     store::{Platform, RegisteredOrder},
 };
+#[cfg(feature = "description")]
+use serde_json::json;
 
 /// How often one call asks the register, which looks at a fixed part each time.
 const PAGES: usize = 10;
@@ -25,6 +31,28 @@ enum Format {
     Csv,
     Xlsx,
     Ndjson,
+}
+
+/// `GET /api/orders/export`.
+pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "orders/export",
+        role: Role::Read,
+        answer: |call, _, _| Box::pin(get(call)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("orders", "exportOrders", "Orders, as they can be imported")
+            .takes(["export_format", "separator", "cursor", "export_limit", "status", "review", "registered_from", "registered_to", "service_id"])
+            .answers(200, "The orders; the schema is that of a line.", json!({
+                "text/csv": {"schema": {"type": "string"}},
+                (table::XLSX): {},
+                "application/x-ndjson": {"schema": schemas.request::<crate::json::OrderJson>()}
+            }))
+            .header(200, "Content-Disposition", true, FILE)
+            .header(200, "Link", false, LINK)
+        },
+    }
 }
 
 /// Answers orders, the newest first, so that they can be imported as they are. Where there are

@@ -7,8 +7,12 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 use tables::{RowKind, Sheet, Table, Value};
 
+#[cfg(feature = "description")]
+use super::description::{FILE, Operation, example};
 use super::{
-    Call, Problem, checks, file, order_table,
+    Call, Problem, checks,
+    endpoint::{Endpoint, Role},
+    file, order_table,
     orders::{accept, keeping_status, not_changed},
     query::Query,
     table,
@@ -18,6 +22,8 @@ use crate::{
     json::{FieldError, OrderJson},
     store::{Intent, Platform, Registered},
 };
+#[cfg(feature = "description")]
+use serde_json::json;
 
 /// How many orders one call takes.
 const MAX_ROWS: usize = 500;
@@ -26,7 +32,7 @@ const BYTE_ORDER_MARK: &str = "\u{FEFF}";
 
 /// What became of a row.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct RowResult {
     /// Its number: that of the line of a document, or of the row as spreadsheets show it.
     row: usize,
@@ -84,6 +90,43 @@ struct Candidate {
     row: usize,
     json: OrderJson,
     key: (ServiceId, OrderKey),
+}
+
+/// `POST /api/orders/import`.
+pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "orders/import",
+        role: Role::Full,
+        answer: |call, _, body| Box::pin(post(call, body)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            let line = schemas.request::<crate::json::OrderJson>();
+            let mut order = example();
+            (order["service_id"], order["order_key"]) = (json!("TAX"), json!("2026-0001"));
+            Operation::new("orders", "importOrders", "Registers or amends up to 500 orders")
+                .describe("Each as `PUT` would, for itself, as lines of JSON or rows of CSV or XLSX. The first row that has a column `order_key` names the columns, as the export has them. The answer has a line or row for each, in the same format; that of a table ends with the totals. `service_id` may be left out where there is one service.")
+                .takes(["strict", "dry_run", "encoding"])
+                .body(json!({
+                    "application/x-ndjson": {
+                        "schema": line,
+                        "examples": {"order": {"summary": "A line", "value": order}}
+                    },
+                    "text/csv": {
+                        "schema": {"type": "string"},
+                        "examples": {"order": {"summary": "A table of one order", "value": "service_id,order_key,reason,line_id,line_reason,amount_due\r\nTAX,2026-0001,Taxă,1,Taxă locală,125.50\r\n"}}
+                    },
+                    (table::XLSX): {}
+                }))
+                .answers(200, "What became of each; the schema is that of a line.", json!({
+                    "application/x-ndjson": {"schema": schemas.answer::<RowResult>()},
+                    "text/csv": {"schema": {"type": "string"}},
+                    (table::XLSX): {}
+                }))
+                .header(200, "Content-Disposition", true, FILE)
+                .fails([413, 415, 422])
+        },
+    }
 }
 
 /// Registers or amends the orders of a document, as `PUT` does with each, and answers a line for
@@ -306,6 +349,7 @@ async fn import<P: Platform>(
         .collect();
     let changed = call
         .store
+        .orders()
         .change_many(intent, &keys, |position, state| {
             let candidate = candidates
                 .get(position)

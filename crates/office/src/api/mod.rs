@@ -1,7 +1,10 @@
 //! The order API: JSON for the institution's own system, for callers with a token.
 
 mod checks;
+#[cfg(feature = "description")]
+pub mod description;
 mod document;
+pub mod endpoint;
 mod erasures;
 mod events;
 mod evidence;
@@ -19,8 +22,8 @@ mod query;
 mod reconciliation;
 mod refusals;
 mod register;
+mod repair;
 mod reviews;
-mod route;
 mod settlement;
 mod table;
 #[cfg(test)]
@@ -33,11 +36,12 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::{
     App,
     config::{Config, Token},
-    store::{Platform, Store},
+    store::{Ledger, Platform},
 };
+pub use endpoint::Endpoint;
+use endpoint::Role;
 use mpay_door::{Configuration as _, Problem};
 pub use openapi::openapi;
-pub use route::{RESOURCES, Resource, Route};
 
 /// A call of the API.
 pub struct Call<'a, P> {
@@ -46,7 +50,7 @@ pub struct Call<'a, P> {
     /// The deployment's configuration.
     pub config: &'a Config,
     /// The store.
-    pub store: &'a Store<P>,
+    pub store: &'a Ledger<P>,
     /// The request's headers.
     pub headers: &'a HeaderMap,
     /// The part of the address after `?`.
@@ -55,12 +59,36 @@ pub struct Call<'a, P> {
     pub caller: &'a str,
 }
 
-/// Refuses callers without a token of the configuration, and those with a token to read who do
-/// something else. Gives the fingerprint of the token, so that what was done can be told of whom.
+/// Who calls.
+#[derive(Debug)]
+pub struct Caller {
+    /// Fingerprint of the token, so that what was done can be told of whom.
+    pub fingerprint: String,
+    /// What the token admits to.
+    role: Role,
+}
+
+impl Caller {
+    /// Refuses who may not call an endpoint.
+    ///
+    /// # Errors
+    /// A 403 [`Problem`].
+    pub fn may_call<P>(&self, endpoint: &Endpoint<P>) -> Result<(), Problem> {
+        if self.role >= endpoint.role {
+            return Ok(());
+        }
+        Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "The token is one of the variable api_read_token, which may only read (GET). Changes need one of api_token.",
+        ))
+    }
+}
+
+/// Refuses callers without a token of the configuration.
 ///
 /// # Errors
-/// A 401 or 403 [`Problem`], or 503 if the variable that would admit the caller has a mistake.
-pub fn authorize(config: &Config, method: &Method, headers: &HeaderMap) -> Result<String, Problem> {
+/// A 401 [`Problem`], or 503 if the variable that would admit the caller has a mistake.
+pub fn authenticate(config: &Config, headers: &HeaderMap) -> Result<Caller, Problem> {
     let denied = |detail| Err(Problem::new(StatusCode::UNAUTHORIZED, detail));
     // A token may be one of a variable that has a mistake: its caller is not to blame.
     let off = config.switched_off(&["api_token", "api_read_token"]);
@@ -87,18 +115,20 @@ pub fn authorize(config: &Config, method: &Method, headers: &HeaderMap) -> Resul
             "Send a token of the variable api_token or api_read_token: `Authorization: Bearer …`.",
         );
     };
+    // Both are compared, so that time does not tell which it is.
     let full = is_among(&config.api_tokens, token);
     let read_only = is_among(&config.api_read_tokens, token);
-    if full || (read_only && reads(method)) {
-        Ok(Token::new(token).fingerprint())
-    } else if read_only {
-        Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "The token is one of the variable api_read_token, which may only read (GET). Changes need one of api_token.",
-        ))
-    } else {
-        unknown("The token is none of the variables api_token and api_read_token.")
-    }
+    let role = match (full, read_only) {
+        (true, _) => Role::Full,
+        (false, true) => Role::Read,
+        (false, false) => {
+            return unknown("The token is none of the variables api_token and api_read_token.");
+        }
+    };
+    Ok(Caller {
+        fingerprint: Token::new(token).fingerprint(),
+        role,
+    })
 }
 
 /// Compares every token, so that time does not tell which it is.
@@ -112,75 +142,40 @@ fn reads(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// Answers a call whose caller is authorized.
-///
-/// # Errors
-/// The [`Problem`] to answer with.
-pub async fn handle<P: Platform>(
-    call: &Call<'_, P>,
-    method: &Method,
-    route: Route,
-    body: &[u8],
-) -> Result<Response<Bytes>, Problem> {
-    let (reads, posts) = (reads(method), *method == Method::POST);
-    match route {
-        Route::Orders if reads => register::list(call).await,
-        Route::Orders if posts => orders::post(call, body).await,
-        Route::Order(service, key) if reads => orders::get(call, &service, &key).await,
-        Route::OrderPayments(service, key) if reads => {
-            order_answer::payments(call, &service, &key).await
-        }
-        Route::Order(service, key) if *method == Method::PUT => {
-            orders::put(call, &service, &key, body).await
-        }
-        Route::Order(service, key) if *method == Method::PATCH => {
-            orders::patch(call, &service, &key, body).await
-        }
-        Route::Order(service, key) if *method == Method::DELETE => {
-            orders::delete(call, &service, &key).await
-        }
-        Route::Payments if reads => payments::list(call).await,
-        Route::Payment(id) if reads => payments::get(call, &id).await,
-        Route::Proposals if posts => manual::propose(call, body).await,
-        Route::Proposal(id) if reads => manual::get(call, id).await,
-        Route::Proposal(id) if *method == Method::DELETE => manual::withdraw(call, id).await,
-        Route::Approval(id) if posts => manual::approve(call, id).await,
-        Route::Void(id) if posts => manual::propose_void(call, &id, body).await,
-        Route::Evidence(id) if reads => evidence::of_payment(call, &id).await,
-        Route::Review(id, reason) if posts => {
-            reviews::close_of_payment(call, &id, &reason, body).await
-        }
-        Route::Refusals if reads => refusals::list(call).await,
-        Route::Refusal(index) if reads => refusals::get(call, index).await,
-        Route::RefusalEvidence(index) if reads => evidence::of_refusal(call, index).await,
-        Route::RefusalReview(index, reason) if posts => {
-            reviews::close_of_refusal(call, index, &reason, body).await
-        }
-        Route::Events if reads => events::list(call).await,
-        Route::Import if posts => import::post(call, body).await,
-        Route::Export if reads => export::get(call).await,
-        Route::Settlement if posts => settlement::post(call, body).await,
-        Route::Reconciliation if reads => reconciliation::get(call).await,
-        Route::Erasures if posts => erasures::post(call, body).await,
-        Route::Repair if posts => repair(call).await,
-        Route::Outbox if reads => outbox::get(call).await,
-        Route::OutboxDeliver if posts => outbox::deliver(call).await,
-        // The table of resources gives a route only with a method that it takes.
-        route => Err(Problem::internal(format!(
-            "{method} of {route:?} is not answered"
-        ))),
-    }
-}
-
-/// Mends what the store may have lost, a part at a time.
-async fn repair<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let query = query::Query::read(call.query, &["after"])?;
-    let after = query::cursor(call, &query, "after").await?;
-    let repair = call.store.repair(&after.unwrap_or_default()).await?;
-    if repair.is_beyond_end {
-        return Err(Problem::cursor_gone());
-    }
-    json(StatusCode::OK, &repair)
+/// Every endpoint of the API. Of two paths that fit, the first is meant; `Allow` lists methods in this
+/// order.
+pub fn endpoints<P: Platform>() -> [Endpoint<P>; 29] {
+    [
+        register::list_endpoint(),
+        orders::post_endpoint(),
+        import::post_endpoint(),
+        export::get_endpoint(),
+        orders::get_endpoint(),
+        orders::put_endpoint(),
+        orders::patch_endpoint(),
+        orders::delete_endpoint(),
+        order_answer::payments_endpoint(),
+        payments::list_endpoint(),
+        manual::propose_endpoint(),
+        payments::get_endpoint(),
+        evidence::of_payment_endpoint(),
+        manual::propose_void_endpoint(),
+        manual::get_endpoint(),
+        manual::withdraw_endpoint(),
+        manual::approve_endpoint(),
+        reviews::close_of_payment_endpoint(),
+        refusals::list_endpoint(),
+        refusals::get_endpoint(),
+        evidence::of_refusal_endpoint(),
+        reviews::close_of_refusal_endpoint(),
+        events::list_endpoint(),
+        reconciliation::get_endpoint(),
+        settlement::post_endpoint(),
+        erasures::post_endpoint(),
+        repair::post_endpoint(),
+        outbox::get_endpoint(),
+        outbox::deliver_endpoint(),
+    ]
 }
 
 fn encode(segment: &str) -> String {

@@ -5,8 +5,12 @@ use http::{Response, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
 
+#[cfg(feature = "description")]
+use super::description::{Operation, as_json};
 use super::{
-    Call, Problem, checks, encode, json,
+    Call, Problem, checks, encode,
+    endpoint::{Endpoint, Role},
+    json,
     payments::VoidedAnswer,
     query::{Query, below, next_if_any},
     reviews::ReviewsAnswer,
@@ -19,7 +23,7 @@ use crate::{
 
 /// An order with its status, what is paid and due, and its payments.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct OrderAnswer<'a> {
     #[serde(flatten)]
     order: OrderJson,
@@ -40,8 +44,8 @@ pub(super) struct OrderAnswer<'a> {
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "OrderPaymentAnswer"))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", schemars(rename = "OrderPaymentAnswer"))]
 pub(super) struct PaymentAnswer<'a> {
     #[serde(flatten)]
     payment: &'a PaymentJson,
@@ -53,12 +57,32 @@ pub(super) struct PaymentAnswer<'a> {
 
 /// Payments of an order, the newest first.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct OrderPaymentsAnswer<'a> {
     payments: Vec<PaymentAnswer<'a>>,
     /// What `cursor` must be to go on; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
+}
+
+/// `GET /api/orders/{service}/{key}/payments`.
+pub const fn payments_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "orders/{service}/{key}/payments",
+        role: Role::Read,
+        answer: |call, values, _| {
+            Box::pin(async move { payments(call, &values.service()?, &values.key()?).await })
+        },
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("orders", "listOrderPayments", "Payments of an order, the newest first")
+            .describe("An order shows its latest payments itself. Pass `next` as `cursor`; a page may be empty, and the list ends when `next` is absent.")
+            .takes(["service", "key", "cursor"])
+            .answers(200, "A page.", as_json(schemas.answer::<OrderPaymentsAnswer<'static>>()))
+            .fails([404])
+        },
+    }
 }
 
 /// Answers a part of an order's payments.
@@ -69,7 +93,7 @@ pub async fn payments<P: Platform>(
 ) -> Result<Response<Bytes>, Problem> {
     let query = Query::read(call.query, &["cursor"])?;
     let before = below(call, &query).await?;
-    let page = call.store.order_payments(service, key, before).await?;
+    let page = call.store.orders().payments(service, key, before).await?;
     let page = page.ok_or_else(super::orders::no_such_order)?;
     if page.is_beyond_end {
         return Err(Problem::cursor_gone());

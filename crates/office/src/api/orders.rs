@@ -4,10 +4,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
 
+#[cfg(feature = "description")]
+use super::description::{ETAG, Operation, example, order_answer, order_body};
 use super::{
     Call, Problem, checks,
     document::{patched, read_object},
-    encode, json,
+    encode,
+    endpoint::{Endpoint, Role},
+    json,
     order_answer::OrderAnswer,
     query::Query,
 };
@@ -16,9 +20,31 @@ use crate::{
     json::{FieldError, OrderJson},
     store::{CreateError, Platform, Precondition, RegisterError, Registered, StoredOrder},
 };
+#[cfg(feature = "description")]
+use serde_json::json;
 
 /// The media type of JSON merge patches (RFC 7396).
 const MERGE_PATCH: &str = "application/merge-patch+json";
+
+/// `GET /api/orders/{service}/{key}`.
+pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "orders/{service}/{key}",
+        role: Role::Read,
+        answer: |call, values, _| {
+            Box::pin(async move { get(call, &values.service()?, &values.key()?).await })
+        },
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("orders", "getOrder", "An order, with its payments")
+                .takes(["service", "key"])
+                .answers(200, "The order.", order_answer(schemas))
+                .header(200, "ETag", true, ETAG)
+                .fails([404])
+        },
+    }
+}
 
 /// Answers an order with its status, what is paid and due, and its payments.
 pub async fn get<P: Platform>(
@@ -26,9 +52,34 @@ pub async fn get<P: Platform>(
     service: &ServiceId,
     key: &OrderKey,
 ) -> Result<Response<Bytes>, Problem> {
-    match call.store.order(service, key).await? {
+    match call.store.orders().get(service, key).await? {
         Some(stored) => describe(call, StatusCode::OK, &stored),
         None => Err(no_such_order()),
+    }
+}
+
+/// `PUT /api/orders/{service}/{key}`.
+pub const fn put_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "PUT",
+        path: "orders/{service}/{key}",
+        role: Role::Full,
+        answer: |call, values, body| {
+            Box::pin(async move { put(call, &values.service()?, &values.key()?, body).await })
+        },
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            let body = order_body(schemas.request::<crate::json::OrderJson>(), example());
+            Operation::new("orders", "putOrder", "Registers an order, or a new version of it")
+                .describe("The same again changes nothing. A status that was set stays where the document has none. `service_id` and `order_key` may be left out.")
+                .takes(["service", "key", "If-Match", "If-None-Match", "strict"])
+                .body(body)
+                .answers(200, "The order, which was there before.", order_answer(schemas))
+                .header(200, "ETag", true, ETAG)
+                .answers(201, "The order, which is new.", order_answer(schemas))
+                .header(201, "ETag", true, ETAG)
+                .fails([404, 409, 412, 413, 422])
+        },
     }
 }
 
@@ -63,6 +114,30 @@ pub(super) fn keeping_status(mut json: OrderJson, state: &OrderState) -> OrderJs
         json.refund_reference = json.refund_reference.or(set.refund_reference);
     }
     json
+}
+
+/// `POST /api/orders`.
+pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "orders",
+        role: Role::Full,
+        answer: |call, _, body| Box::pin(post(call, body)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            let mut order = example();
+            order["service_id"] = json!("TAX");
+            let body = order_body(schemas.request::<crate::json::OrderJson>(), order);
+            Operation::new("orders", "createOrder", "Registers an order under a generated key")
+                .describe("The key has twelve digits, of which the last is a check digit. The same request again gets the same order; another document under the same `Idempotency-Key` is refused (422).")
+                .takes(["Idempotency-Key", "strict"])
+                .body(body)
+                .answers(201, "The order.", order_answer(schemas))
+                .header(201, "ETag", true, ETAG)
+                .header(201, "Location", true, "The order's address.")
+                .fails([404, 409, 413, 422])
+        },
+    }
 }
 
 /// Registers an order under a key that this provider chooses: once, however often the request of
@@ -100,12 +175,13 @@ pub async fn post<P: Platform>(
     let content = serde_json::to_vec(&json).map_err(Problem::internal)?;
     let key = call
         .store
+        .requests()
         .create(&service, &request, &content, |key| {
             accept(call, &service, key, json.clone(), is_strict)
         })
         .await
         .map_err(not_created)?;
-    match call.store.order(&service, &key).await? {
+    match call.store.orders().get(&service, &key).await? {
         Some(stored) => {
             let mut response = describe(call, StatusCode::CREATED, &stored)?;
             let address = format!("/api/orders/{}/{key}", encode(service.as_str()));
@@ -118,7 +194,7 @@ pub async fn post<P: Platform>(
 }
 
 /// The longest `Idempotency-Key`, in characters.
-pub(super) const IDEMPOTENCY_KEY_MAX: usize = 128;
+pub const IDEMPOTENCY_KEY_MAX: usize = 128;
 
 /// The `Idempotency-Key` of a request (draft-ietf-httpapi-idempotency-key-header): a string in
 /// quotation marks; many clients send it without.
@@ -164,6 +240,30 @@ fn not_created(error: CreateError<Problem>) -> Problem {
     }
 }
 
+/// `PATCH /api/orders/{service}/{key}`.
+pub const fn patch_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "PATCH",
+        path: "orders/{service}/{key}",
+        role: Role::Full,
+        answer: |call, values, body| {
+            Box::pin(async move { patch(call, &values.service()?, &values.key()?, body).await })
+        },
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("orders", "patchOrder", "Changes members of an order")
+            .takes(["service", "key", "If-Match", "If-None-Match", "strict"])
+            .body(json!({"application/merge-patch+json": {
+                "schema": {"$ref": "#/components/schemas/OrderPatch"},
+                "examples": {"status": {"summary": "The service was rendered", "value": {"status": "Completed"}}}
+            }}))
+            .answers(200, "The order.", order_answer(schemas))
+            .header(200, "ETag", true, ETAG)
+            .fails([404, 409, 412, 413, 415, 422])
+        },
+    }
+}
+
 /// Changes members of an order, by a JSON merge patch.
 pub async fn patch<P: Platform>(
     call: &Call<'_, P>,
@@ -196,6 +296,27 @@ pub async fn patch<P: Platform>(
     .await
 }
 
+/// `DELETE /api/orders/{service}/{key}`.
+pub const fn delete_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "DELETE",
+        path: "orders/{service}/{key}",
+        role: Role::Full,
+        answer: |call, values, _| {
+            Box::pin(async move { delete(call, &values.service()?, &values.key()?).await })
+        },
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("orders", "cancelOrder", "Cancels an order")
+                .describe("Once more changes nothing. It stays readable.")
+                .takes(["service", "key", "If-Match", "If-None-Match"])
+                .answers(200, "The order.", order_answer(schemas))
+                .header(200, "ETag", true, ETAG)
+                .fails([404, 409, 412])
+        },
+    }
+}
+
 /// Cancels an order. One that is cancelled stays so.
 pub async fn delete<P: Platform>(
     call: &Call<'_, P>,
@@ -221,6 +342,7 @@ async fn change<P: Platform>(
     let precondition = precondition(call.headers)?;
     let registered = call
         .store
+        .orders()
         .change(service, key, precondition, change)
         .await
         .map_err(not_changed)?;
@@ -228,7 +350,7 @@ async fn change<P: Platform>(
         Registered::Created => StatusCode::CREATED,
         Registered::Amended | Registered::Unchanged => StatusCode::OK,
     };
-    match call.store.order(service, key).await? {
+    match call.store.orders().get(service, key).await? {
         Some(stored) => describe(call, status, &stored),
         None => Err(Problem::internal("a registered order is not there")),
     }

@@ -4,8 +4,12 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
 
+#[cfg(feature = "description")]
+use super::description::{Operation, as_json};
 use super::{
-    Call, Problem, json,
+    Call, Problem,
+    endpoint::{Endpoint, Role},
+    json,
     query::{Query, cursor, next},
 };
 use crate::{
@@ -15,7 +19,7 @@ use crate::{
 use mpay_notify::Notifier;
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct OutboxAnswer {
     deliveries: Vec<DeliveryAnswer>,
     /// What `after` must be to go on.
@@ -23,7 +27,7 @@ pub(super) struct OutboxAnswer {
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct DeliveryAnswer {
     index: u64,
     payment_id: String,
@@ -39,16 +43,38 @@ pub(super) struct DeliveryAnswer {
     settled_at: Option<String>,
 }
 
+/// `GET /api/outbox`.
+pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "outbox",
+        role: Role::Read,
+        answer: |call, _, _| Box::pin(get(call)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new(
+                "outbox",
+                "listDeliveries",
+                "What the institution's webhook has been told",
+            )
+            .describe("From the first payment that is not settled, or after `after`.")
+            .takes(["after"])
+            .answers(200, "A page.", as_json(schemas.answer::<OutboxAnswer>()))
+            .fails([409])
+        },
+    }
+}
+
 /// Answers with a part of the outbox: from the first payment that is not settled, or after
 /// `after`.
 pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     notifier(call)?;
     let query = Query::read(call.query, &["after"])?;
     let after = match cursor(call, &query, "after").await? {
-        None => call.store.outbox_state().await?.first(),
+        None => call.store.outbox().state().await?.first(),
         Some(cursor) => cursor.place,
     };
-    let page = call.store.outbox(after).await?;
+    let page = call.store.outbox().read(after).await?;
     if page.is_beyond_end {
         return Err(Problem::cursor_gone());
     }
@@ -57,6 +83,23 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
         next: next(call, page.next).await?,
     };
     json(StatusCode::OK, &answer)
+}
+
+/// `POST /api/outbox/deliver`.
+pub const fn deliver_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "outbox/deliver",
+        role: Role::Full,
+        answer: |call, _, _| Box::pin(deliver(call)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("outbox", "deliver", "Delivers what is due, for a cron job")
+            .describe("Up to 50 messages. Where `complete` is false, something that is due is left: call again at once, or in a minute where `left_alone` is true. A message that the receiver refuses keeps no other back.")
+            .answers(200, "What was done.", as_json(schemas.answer::<mpay_notify::Report>()))
+            .fails([409, 413])
+        },
+    }
 }
 
 /// Delivers what is due: for a cron job.

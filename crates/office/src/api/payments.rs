@@ -4,8 +4,12 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
 
+#[cfg(feature = "description")]
+use super::description::{Operation, as_json};
 use super::{
-    Call, Problem, json,
+    Call, Problem,
+    endpoint::{Endpoint, Role},
+    json,
     query::{self, OpenReview, Query, page, span},
     reviews::ReviewsAnswer,
 };
@@ -19,7 +23,7 @@ use crate::{
 const MOST: usize = 200;
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct PaymentsAnswer {
     payments: Vec<PaymentAnswer>,
     next: String,
@@ -27,7 +31,7 @@ pub(super) struct PaymentsAnswer {
 
 /// A payment as the API answers it.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct PaymentAnswer {
     /// Its place in the journal.
     index: u64,
@@ -44,7 +48,7 @@ pub(super) struct PaymentAnswer {
 
 /// That a payment which was entered by hand counts no more.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct VoidedAnswer {
     at: String,
     note: String,
@@ -75,6 +79,23 @@ impl From<StoredPayment> for PaymentAnswer {
     }
 }
 
+/// `GET /api/payments`.
+pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "payments",
+        role: Role::Read,
+        answer: |call, _, _| Box::pin(list(call)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("payments", "listPayments", "Payments, in the order of their recording")
+            .describe("Pass `next` as `after`. A page may be empty; you are at the end when `next` is what you passed. Nothing is ever passed by.")
+            .takes(["after", "limit", "from", "to", "review"])
+            .answers(200, "A page.", as_json(schemas.answer::<PaymentsAnswer>()))
+        },
+    }
+}
+
 /// Answers payments in the order of their recording.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let query = Query::read(call.query, &["after", "limit", "from", "to", "review"])?;
@@ -85,7 +106,7 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     let looked_at = if review.is_some() { MOST } else { limit };
     let page = recorded(call, after, looked_at, span).await?;
     let mut next = page.next;
-    let mut payments = call.store.payments(page.entries).await?;
+    let mut payments = call.store.payments().of(page.entries).await?;
     if let Some(review) = review {
         payments.retain(|payment| review.is_of(&payment.state));
         if let Some(beyond) = payments.get(limit) {
@@ -106,11 +127,36 @@ pub(super) async fn recorded<P: Platform>(
     span: Span,
 ) -> Result<JournalPage, Problem> {
     let wanted = |event: &Event| matches!(event, Event::PaymentRecorded(_));
-    let page = call.store.journal(after, limit, span, wanted).await?;
+    let page = call
+        .store
+        .journal()
+        .read(after, limit, span, wanted)
+        .await?;
     if page.is_beyond_end {
         return Err(Problem::cursor_gone());
     }
     Ok(page)
+}
+
+/// `GET /api/payments/{id}`.
+pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "payments/{id}",
+        role: Role::Read,
+        answer: |call, values, _| Box::pin(async move { get(call, &values.id()?).await }),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("payments", "getPayment", "A payment")
+                .takes(["id"])
+                .answers(
+                    200,
+                    "The payment.",
+                    as_json(schemas.answer::<PaymentAnswer>()),
+                )
+                .fails([404])
+        },
+    }
 }
 
 /// Answers one payment.
@@ -118,7 +164,7 @@ pub async fn get<P: Platform>(
     call: &Call<'_, P>,
     id: &PaymentId,
 ) -> Result<Response<Bytes>, Problem> {
-    let payment = call.store.payment(id).await?;
+    let payment = call.store.payments().get(id).await?;
     answer(payment.ok_or_else(no_such_payment)?)
 }
 

@@ -4,7 +4,7 @@ use std::{fmt::Display, ops::RangeInclusive};
 
 use http::StatusCode;
 
-use super::{Call, Problem, route::decode};
+use super::{Call, Problem, endpoint::decode};
 use crate::{
     domain::{OrderSummary, RecordedPayment, Review, time},
     store::{Cursor, NoCursor, Platform, Span},
@@ -100,7 +100,9 @@ pub(super) async fn cursor<P: Platform>(
 ) -> Result<Option<Cursor>, Problem> {
     let cursor = query.parsed(name, str::parse::<Cursor>)?;
     match cursor {
-        Some(cursor) if !call.store.has_issued(&cursor).await? => Err(Problem::cursor_gone()),
+        Some(cursor) if !call.store.cursors().has_issued(&cursor).await? => {
+            Err(Problem::cursor_gone())
+        }
         cursor => Ok(cursor),
     }
 }
@@ -118,7 +120,7 @@ pub(super) async fn below<P: Platform>(
 
 /// What a cursor must be to go on behind a place, or below it.
 pub(super) async fn next<P: Platform>(call: &Call<'_, P>, place: u64) -> Result<String, Problem> {
-    Ok(call.store.cursor(place, 0).await?.to_string())
+    Ok(call.store.cursors().at(place, 0).await?.to_string())
 }
 
 /// The same, where there may be nothing more.

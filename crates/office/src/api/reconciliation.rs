@@ -8,8 +8,11 @@ use serde::Serialize;
 
 use tables::{Sheet, Value};
 
+#[cfg(feature = "description")]
+use super::description::{FILE, LINK, Operation};
 use super::{
     Call, Problem,
+    endpoint::{Endpoint, Role},
     export::link,
     json, payments,
     query::{Query, cursor, next_if_any, span},
@@ -20,6 +23,8 @@ use crate::{
     json::{Event, VoidJson},
     store::{JournalEntry, Platform, Span, StoredPayment},
 };
+#[cfg(feature = "description")]
+use serde_json::json;
 
 /// How many payments one call gives at most, and how many it reads at once.
 const MOST: usize = 5000;
@@ -28,7 +33,7 @@ const PAGE: usize = 200;
 const MOST_COUNTED: usize = 20_000;
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct Reconciliation {
     from: String,
     to: String,
@@ -45,7 +50,7 @@ pub(super) struct Reconciliation {
 
 /// A line of a payment.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct PaidLine {
     index: u64,
     recorded_at: String,
@@ -69,7 +74,7 @@ pub(super) struct PaidLine {
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct Total {
     #[serde(skip_serializing_if = "Option::is_none")]
     bank_account: Option<String>,
@@ -89,6 +94,29 @@ enum Format {
 enum Part {
     Lines,
     Totals,
+}
+
+/// `GET /api/reconciliation`.
+pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "reconciliation",
+        role: Role::Read,
+        answer: |call, _, _| Box::pin(get(call)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("payments", "reconcile", "What was paid to which account")
+            .describe("Each line of each payment recorded on a day or in a span, and totals by account. What was voided is a line of the day on which it was voided, with the amount negative.")
+            .takes(["date", "from", "to", "after", "reconciliation_format", "part", "separator"])
+            .answers(200, "The lines and totals, or one of them as a table.", json!({
+                "application/json": {"schema": schemas.answer::<Reconciliation>()},
+                "text/csv": {"schema": {"type": "string"}},
+                (table::XLSX): {}
+            }))
+            .header(200, "Content-Disposition", false, FILE)
+            .header(200, "Link", false, LINK)
+        },
+    }
 }
 
 /// Answers the lines of all payments recorded in a day or several, and their totals by account.
@@ -164,13 +192,17 @@ async fn reconcile<P: Platform>(
     span: Span,
     after: u64,
 ) -> Result<Reconciliation, Problem> {
-    let range = call.store.range(span).await?;
+    let range = call.store.days().range(span).await?;
     let wanted =
         |event: &Event| matches!(event, Event::PaymentRecorded(_) | Event::PaymentVoided(_));
     let (mut lines, mut sums) = (Vec::new(), ByAccount::default());
     let (mut cursor, mut next, mut counted, mut whole) = (after, None, 0, after == 0);
     loop {
-        let page = call.store.journal_in(&range, cursor, PAGE, wanted).await?;
+        let page = call
+            .store
+            .journal()
+            .read_in(&range, cursor, PAGE, wanted)
+            .await?;
         if page.is_beyond_end {
             return Err(Problem::cursor_gone());
         }
@@ -180,7 +212,7 @@ async fn reconcile<P: Platform>(
                 subtract(entry, void, &mut of_page);
             }
         }
-        for payment in call.store.payments(page.entries).await? {
+        for payment in call.store.payments().of(page.entries).await? {
             add(call, payment, &mut of_page);
         }
         of_page.sort_by_key(|line| line.index);
@@ -375,7 +407,7 @@ mod tests {
     use crate::{
         json::PaymentJson,
         store::{
-            Evidence, Store,
+            Evidence, Ledger,
             memory::Memory,
             testing::{record, register, secret},
         },
@@ -398,8 +430,11 @@ mod tests {
         .unwrap();
         let evidence = Evidence::new(&secret(), b"", id, b"", "accepted");
         let confirmation = payment.to_confirmation().unwrap();
-        let store = Store::new(memory.clone());
-        let recorded = store.record(&confirmation, &payment, &evidence, None).await;
+        let store = Ledger::new(memory.clone());
+        let recorded = store
+            .payments()
+            .record(&confirmation, &payment, &evidence, None)
+            .await;
         recorded.unwrap();
     }
 

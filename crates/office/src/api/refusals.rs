@@ -4,8 +4,12 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
 
+#[cfg(feature = "description")]
+use super::description::{Operation, as_json};
 use super::{
-    Call, Problem, json,
+    Call, Problem,
+    endpoint::{Endpoint, Role},
+    json,
     query::{Query, next, page},
     reviews::ReviewsAnswer,
 };
@@ -15,14 +19,14 @@ use crate::{
 };
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct RefusalsAnswer {
     refusals: Vec<RefusalAnswer>,
     next: String,
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct RefusalAnswer {
     /// Its place in the journal.
     index: u64,
@@ -42,6 +46,26 @@ impl From<StoredRefusal> for RefusalAnswer {
     }
 }
 
+/// `GET /api/refusals`.
+pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "refusals",
+        role: Role::Read,
+        answer: |call, _, _| Box::pin(list(call)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new(
+                "refusals",
+                "listRefusals",
+                "Confirmations that MPay signed and this provider refused",
+            )
+            .takes(["after", "limit"])
+            .answers(200, "A page.", as_json(schemas.answer::<RefusalsAnswer>()))
+        },
+    }
+}
+
 /// Answers refusals in their order. One kept twice by calls at the same time is given twice;
 /// `evidence` tells.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
@@ -50,12 +74,13 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     let wanted = |event: &Event| matches!(event, Event::PaymentRefused(_));
     let page = call
         .store
-        .journal(after, limit, Span::ALWAYS, wanted)
+        .journal()
+        .read(after, limit, Span::ALWAYS, wanted)
         .await?;
     if page.is_beyond_end {
         return Err(Problem::cursor_gone());
     }
-    let refusals = call.store.refusals(page.entries).await?;
+    let refusals = call.store.refusals().of(page.entries).await?;
     let answer = RefusalsAnswer {
         refusals: refusals.into_iter().map(RefusalAnswer::from).collect(),
         next: next(call, page.next).await?,
@@ -63,9 +88,30 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     json(StatusCode::OK, &answer)
 }
 
+/// `GET /api/refusals/{index}`.
+pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "refusals/{index}",
+        role: Role::Read,
+        answer: |call, values, _| Box::pin(async move { get(call, values.index()?).await }),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("refusals", "getRefusal", "A refused confirmation")
+                .takes(["index"])
+                .answers(
+                    200,
+                    "The refusal.",
+                    as_json(schemas.answer::<RefusalAnswer>()),
+                )
+                .fails([404])
+        },
+    }
+}
+
 /// Answers one refusal, by its place in the journal.
 pub async fn get<P: Platform>(call: &Call<'_, P>, index: u64) -> Result<Response<Bytes>, Problem> {
-    let refusal = call.store.refusal(index).await?;
+    let refusal = call.store.refusals().get(index).await?;
     let refusal = refusal.ok_or_else(no_such_refusal)?;
     json(StatusCode::OK, &RefusalAnswer::from(refusal))
 }

@@ -4,8 +4,12 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
 
+#[cfg(feature = "description")]
+use super::description::{Operation, as_json};
 use super::{
-    Call, Problem, json,
+    Call, Problem,
+    endpoint::{Endpoint, Role},
+    json,
     order_answer::OrderAnswer,
     query::{OpenReview, Query, below, next_if_any, span},
 };
@@ -27,7 +31,7 @@ pub(super) const FILTERS: [&str; 7] = [
 ];
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct RegisterAnswer<'a> {
     orders: Vec<RegisteredAnswer<'a>>,
     /// What `cursor` must be to go on; absent at the end.
@@ -36,13 +40,48 @@ pub(super) struct RegisterAnswer<'a> {
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct RegisteredAnswer<'a> {
     /// The place of its registration in the journal.
     index: u64,
     registered_at: String,
     #[serde(flatten)]
     order: OrderAnswer<'a>,
+}
+
+/// `GET /api/orders`.
+pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "orders",
+        role: Role::Read,
+        answer: |call, _, _| Box::pin(list(call)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new(
+                "orders",
+                "listOrders",
+                "Orders, the newest registration first",
+            )
+            .describe(
+                "Go on with `cursor` = `next` until there is none, also where a page is empty.",
+            )
+            .takes([
+                "cursor",
+                "limit",
+                "status",
+                "review",
+                "registered_from",
+                "registered_to",
+                "service_id",
+            ])
+            .answers(
+                200,
+                "A page.",
+                as_json(schemas.answer::<RegisterAnswer<'static>>()),
+            )
+        },
+    }
 }
 
 /// Answers a part of the register.
@@ -116,7 +155,8 @@ impl Filter {
         };
         let page = call
             .store
-            .register(before, limit, self.span, registered, wanted)
+            .register()
+            .read(before, limit, self.span, registered, wanted)
             .await?;
         if page.is_beyond_end {
             return Err(Problem::cursor_gone());

@@ -4,7 +4,14 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Problem, document::read_object, payments, refusals};
+#[cfg(feature = "description")]
+use super::description::{Operation, as_json};
+use super::{
+    Call, Problem,
+    document::read_object,
+    endpoint::{Endpoint, Role},
+    payments, refusals,
+};
 use crate::{
     domain::{PaymentId, RecordedPayment, Review, Text, time},
     store::{CloseError, ClosedRefusal, Platform},
@@ -12,7 +19,7 @@ use crate::{
 
 /// The reviews of a payment or a refused confirmation, as the API answers them.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct ReviewsAnswer {
     /// What is open.
     review: Vec<&'static str>,
@@ -21,7 +28,7 @@ pub(super) struct ReviewsAnswer {
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct ClosedAnswer {
     reason: &'static str,
     note: String,
@@ -70,13 +77,17 @@ impl ReviewsAnswer {
 }
 
 #[derive(Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Closing {
     note: Option<String>,
 }
 
-pub(super) fn note(body: &[u8]) -> Result<Text<500>, Problem> {
+/// The note in the body of a closing.
+///
+/// # Errors
+/// A [`Problem`] that names what is wrong.
+pub fn note(body: &[u8]) -> Result<Text<500>, Problem> {
     let closing: Closing = read_object(body)?;
     let note = closing.note.ok_or_else(|| {
         Problem::member(
@@ -85,6 +96,33 @@ pub(super) fn note(body: &[u8]) -> Result<Text<500>, Problem> {
         )
     })?;
     Text::parse(&note).map_err(|error| Problem::member("note", error))
+}
+
+/// `POST /api/payments/{id}/reviews/{reason}`.
+pub const fn close_of_payment_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "payments/{id}/reviews/{reason}",
+        role: Role::Full,
+        answer: |call, values, body| {
+            Box::pin(async move {
+                close_of_payment(call, &values.id()?, values.text("reason"), body).await
+            })
+        },
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("payments", "closeReview", "Closes a flag of a payment")
+                .describe("Once more changes nothing.")
+                .takes(["id", "reason"])
+                .body(as_json(schemas.request::<Closing>()))
+                .answers(
+                    200,
+                    "The payment.",
+                    as_json(schemas.answer::<crate::api::payments::PaymentAnswer>()),
+                )
+                .fails([404, 409, 413, 422])
+        },
+    }
 }
 
 /// Closes a review of a payment, and answers the payment.
@@ -108,7 +146,8 @@ pub async fn close_of_payment<P: Platform>(
         ));
     }
     call.store
-        .close_review(id, review, &note, call.caller)
+        .reviews()
+        .close(id, review, &note, call.caller)
         .await
         .map_err(not_closed)?;
     payments::get(call, id).await
@@ -137,6 +176,36 @@ fn not_closed(error: CloseError) -> Problem {
     }
 }
 
+/// `POST /api/refusals/{index}/reviews/{reason}`.
+pub const fn close_of_refusal_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "refusals/{index}/reviews/{reason}",
+        role: Role::Full,
+        answer: |call, values, body| {
+            Box::pin(async move {
+                close_of_refusal(call, values.index()?, values.text("reason"), body).await
+            })
+        },
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new(
+                "refusals",
+                "closeRefusal",
+                "Closes the flag of a refused confirmation",
+            )
+            .takes(["index", "refused"])
+            .body(as_json(schemas.request::<Closing>()))
+            .answers(
+                200,
+                "The refusal.",
+                as_json(schemas.answer::<crate::api::refusals::RefusalAnswer>()),
+            )
+            .fails([404, 409, 413, 422])
+        },
+    }
+}
+
 /// Closes the review of a refused confirmation, and answers it.
 pub async fn close_of_refusal<P: Platform>(
     call: &Call<'_, P>,
@@ -152,7 +221,8 @@ pub async fn close_of_refusal<P: Platform>(
         ));
     }
     call.store
-        .close_refusal(index, &note, call.caller)
+        .refusals()
+        .close(index, &note, call.caller)
         .await
         .map_err(not_closed)?;
     refusals::get(call, index).await

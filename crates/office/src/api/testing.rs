@@ -7,10 +7,10 @@ use http::{HeaderMap, Method, Response, header};
 use serde_json::Value;
 use tables::{Options, Row, Table};
 
-use super::{Call, Problem, Route, handle};
+use super::{Call, Endpoint, Problem, endpoints};
 use crate::{
     App,
-    store::{Store, memory::Memory},
+    store::{Ledger, memory::Memory},
 };
 
 /// A provider without a host.
@@ -113,7 +113,7 @@ impl Api {
         media_type: &str,
         body: &[u8],
     ) -> Response<Bytes> {
-        let store = Store::new(self.memory.clone());
+        let store = Ledger::new(self.memory.clone());
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let (path, query) = address.split_once('?').unwrap_or((address, ""));
         let mut headers = HeaderMap::new();
@@ -126,8 +126,9 @@ impl Api {
             query,
             caller: self.caller,
         };
-        let route = Route::of(path, &method).unwrap();
-        let answer = handle(&call, &method, route, body).await;
+        let endpoints = endpoints();
+        let (endpoint, values) = Endpoint::find(&endpoints, path, &method).unwrap();
+        let answer = (endpoint.answer)(&call, &values, body).await;
         answer.unwrap_or_else(Problem::into_response)
     }
 

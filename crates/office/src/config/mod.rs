@@ -10,7 +10,7 @@ use mpay_door::{
     App, Configuration,
     config::{ConfigError, Environment, Misconfigured, Reader, Services, Variables, expiring},
 };
-use mpay_ledger::{Store, domain::ServiceId};
+use mpay_ledger::{Ledger, domain::ServiceId};
 use mpay_notify::{Notifier, Remembered, Settings, WEBHOOK};
 use wsse::Certificate;
 
@@ -172,7 +172,7 @@ impl Config {
     pub fn notifier<'a, P: mpay_ledger::Platform>(
         &'a self,
         app: &'a App<Self>,
-        store: &'a Store<P>,
+        store: &'a Ledger<P>,
     ) -> Option<Notifier<'a, P>> {
         Some(Notifier {
             webhook: self.notification.webhook.as_ref()?,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use base16ct::lower::encode_string as hex;
 use base64ct::{Base64, Encoding};
 use rsa::traits::PublicKeyParts;
 
@@ -9,9 +10,7 @@ use super::SecurityError;
 use super::parts::Parts;
 use super::structure::{Children, attribute, base64, hexadecimal, text};
 use crate::algorithms::Hash;
-use crate::certificate::{
-    Certificate, fingerprint, hex, subject_and_issuer, without_leading_zeros,
-};
+use crate::certificate::{Certificate, fingerprint, subject_and_issuer, without_leading_zeros};
 use crate::distinguished_name::DistinguishedName;
 use crate::names::{
     BASE64_BINARY, DS, HEX_BINARY, THUMBPRINT_SHA1, WSSE, X509_SUBJECT_KEY_IDENTIFIER, X509_V3,

@@ -120,11 +120,6 @@ pub(super) fn hexadecimal(element: Element<'_>) -> Result<Vec<u8>, SecurityError
         element: element.local_name().to_owned(),
     };
     let text = text(element)?;
-    let digits = text.chars().filter(|&c| !is_space(c));
-    let digits = digits.map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()));
-    let digits: Vec<u8> = digits.collect::<Option<_>>().ok_or_else(wrong)?;
-    let (pairs, []) = digits.as_chunks() else {
-        return Err(wrong());
-    };
-    Ok(pairs.iter().map(|[high, low]| high << 4 | low).collect())
+    let digits: String = text.chars().filter(|&c| !is_space(c)).collect();
+    base16ct::mixed::decode_vec(digits).map_err(|_| wrong())
 }

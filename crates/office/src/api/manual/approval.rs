@@ -8,12 +8,41 @@ use super::{
     ProposalAnswer, already_recorded, entered_by, find, judge, not_to_void, refuse_recorded,
     unsigned,
 };
+#[cfg(feature = "description")]
+use crate::api::description::{Operation, as_json};
 use crate::{
+    api::endpoint::{Endpoint, Role},
     api::{Call, Problem, payments},
     domain::PaymentId,
     json::{ManualJson, PaymentJson, ProposalJson, VoidJson, VoidProposalJson},
     store::{self, Decision, Evidence, Platform, Recorded, RegisterError, StoredProposal},
 };
+
+/// `POST /api/payments/manual/{index}/approve`.
+pub const fn approve_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "payments/manual/{index}/approve",
+        role: Role::Full,
+        answer: |call, values, _| Box::pin(async move { approve(call, values.index()?).await }),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new(
+                "payments",
+                "approvePayment",
+                "Records or voids a payment, as somebody else has proposed",
+            )
+            .describe("Once more changes nothing.")
+            .takes(["index"])
+            .answers(
+                200,
+                "The payment.",
+                as_json(schemas.answer::<crate::api::payments::PaymentAnswer>()),
+            )
+            .fails([404, 409, 413, 422])
+        },
+    }
+}
 
 /// Does what somebody else has proposed, and answers the payment.
 pub async fn approve<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<Response<Bytes>, Problem> {
@@ -38,7 +67,7 @@ async fn decide<P: Platform>(
     let approved = Decision::Approved {
         by: call.caller.to_owned(),
     };
-    match call.store.decide(stored, &approved).await? {
+    match call.store.proposals().decide(stored, &approved).await? {
         Decision::Approved { by } => Ok(by),
         Decision::Withdrawn { .. } | Decision::Void => Err(Problem::new(
             StatusCode::CONFLICT,
@@ -88,6 +117,7 @@ async fn enter<P: Platform>(
     .to_accounts_of(&order.state, default);
     let recorded = call
         .store
+        .payments()
         .record(&confirmation, &payment, &evidence, None)
         .await?;
     match recorded {
@@ -104,7 +134,12 @@ async fn void<P: Platform>(
     proposal: &VoidProposalJson,
 ) -> Result<Response<Bytes>, Problem> {
     let id = PaymentId::parse(&proposal.payment_id).map_err(Problem::internal)?;
-    let payment = call.store.payment(&id).await?.ok_or_else(not_to_void)?;
+    let payment = call
+        .store
+        .payments()
+        .get(&id)
+        .await?
+        .ok_or_else(not_to_void)?;
     let manual = payment.payment.manual.as_ref();
     if manual
         .is_none_or(|manual| manual.proposal != proposal.proposal || manual.confirmed.is_some())
@@ -124,7 +159,7 @@ async fn void<P: Platform>(
     for (line, account) in void.lines.iter_mut().zip(accounts) {
         line.bank_account = account;
     }
-    match call.store.void_payment(&void).await {
+    match call.store.manual_payments().void(&void).await {
         Ok(true) => payments::get(call, &id).await,
         Ok(false) => Err(not_to_void()),
         Err(RegisterError::Store(error)) => Err(error.into()),

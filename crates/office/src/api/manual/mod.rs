@@ -9,7 +9,12 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Problem, document::read_object, json, payments, reviews};
+use super::{
+    Call, Problem,
+    document::read_object,
+    endpoint::{Endpoint, Role},
+    json, payments, reviews,
+};
 use crate::{
     domain::{Confirmation, OrderKey, PaymentId, ServiceId, Text, time},
     json::{
@@ -19,11 +24,13 @@ use crate::{
     store::{self, Decision, Platform, StoredOrder, StoredPayment, StoredProposal},
 };
 
-pub use approval::approve;
+#[cfg(feature = "description")]
+use super::description::{Operation, as_json};
+pub use approval::approve_endpoint;
 
 /// A payment as a person enters it.
 #[derive(Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Proposed {
     payment_id: Option<String>,
@@ -38,7 +45,7 @@ pub(super) struct Proposed {
 }
 
 #[derive(Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct ProposedLine {
     line_id: String,
@@ -59,7 +66,7 @@ impl From<ProposedLine> for PaymentLineJson {
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct ProposalAnswer {
     /// By which it is approved: its place in the journal.
     id: u64,
@@ -77,7 +84,7 @@ pub(super) struct ProposalAnswer {
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum ProposedAnswer {
     /// To enter a payment.
@@ -110,6 +117,25 @@ impl From<StoredProposal> for ProposalAnswer {
             Some((_, Decision::Void)) | None => {}
         }
         answer
+    }
+}
+
+/// `POST /api/payments/manual`.
+pub const fn propose_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "payments/manual",
+        role: Role::Full,
+        answer: |call, _, body| Box::pin(propose(call, body)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("payments", "proposePayment", "Proposes a payment that MPay did not confirm")
+            .describe("It is judged as if MPay had sent it, and counts for nothing until somebody with another token approves it, or for ever if it is withdrawn. `lines` are needed if the order has several.")
+            .body(as_json(schemas.request::<Proposed>()))
+            .answers(201, "The proposal.", as_json(schemas.answer::<ProposalAnswer>()))
+            .header(201, "Location", true, "The proposal's address.")
+            .fails([404, 409, 413, 422])
+        },
     }
 }
 
@@ -176,6 +202,7 @@ pub async fn propose<P: Platform>(
     normalise(&mut proposal, &confirmation);
     let id = call
         .store
+        .proposals()
         .propose(&store::Proposed::Payment(proposal))
         .await?;
     created(call, id).await
@@ -187,6 +214,31 @@ async fn created<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<Response<By
     let address = address.map_err(Problem::internal)?;
     response.headers_mut().insert(header::LOCATION, address);
     Ok(response)
+}
+
+/// `GET /api/payments/manual/{index}`.
+pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "payments/manual/{index}",
+        role: Role::Read,
+        answer: |call, values, _| Box::pin(async move { get(call, values.index()?).await }),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new(
+                "payments",
+                "getProposal",
+                "A proposal, and what became of it",
+            )
+            .takes(["index"])
+            .answers(
+                200,
+                "The proposal.",
+                as_json(schemas.answer::<ProposalAnswer>()),
+            )
+            .fails([404])
+        },
+    }
 }
 
 /// Answers a proposal.
@@ -202,6 +254,28 @@ async fn answer<P: Platform>(
     json(status, &ProposalAnswer::from(find(call, id).await?))
 }
 
+/// `POST /api/payments/{id}/void`.
+pub const fn propose_void_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "payments/{id}/void",
+        role: Role::Full,
+        answer: |call, values, body| {
+            Box::pin(async move { propose_void(call, &values.id()?, body).await })
+        },
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("payments", "proposeVoid", "Proposes to void a payment that was entered by hand")
+            .describe("It counts until somebody with another token approves the proposal, as that of a payment is. What MPay has confirmed is not voided.")
+            .takes(["id"])
+            .body(as_json(schemas.request::<crate::api::reviews::Closing>()))
+            .answers(201, "The proposal.", as_json(schemas.answer::<ProposalAnswer>()))
+            .header(201, "Location", true, "The proposal's address.")
+            .fails([404, 409, 413, 422])
+        },
+    }
+}
+
 /// Proposes to void a payment that was entered by hand.
 pub async fn propose_void<P: Platform>(
     call: &Call<'_, P>,
@@ -209,7 +283,7 @@ pub async fn propose_void<P: Platform>(
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
     let note = reviews::note(body)?;
-    let stored = call.store.payment(id).await?;
+    let stored = call.store.payments().get(id).await?;
     let stored = stored.ok_or_else(payments::no_such_payment)?;
     let payment = stored.payment;
     let Some(manual) = payment.manual.filter(|_| stored.state.voided.is_none()) else {
@@ -226,7 +300,11 @@ pub async fn propose_void<P: Platform>(
         note: note.as_str().to_owned(),
         by: call.caller.to_owned(),
     };
-    let id = call.store.propose(&store::Proposed::Void(proposal)).await?;
+    let id = call
+        .store
+        .proposals()
+        .propose(&store::Proposed::Void(proposal))
+        .await?;
     created(call, id).await
 }
 
@@ -235,6 +313,28 @@ fn not_to_void() -> Problem {
         StatusCode::CONFLICT,
         "Only a payment that was entered by hand, and that MPay has not confirmed, can be voided, once. What MPay confirmed is given back: set the status Refunding.",
     )
+}
+
+/// `DELETE /api/payments/manual/{index}`.
+pub const fn withdraw_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "DELETE",
+        path: "payments/manual/{index}",
+        role: Role::Full,
+        answer: |call, values, _| Box::pin(async move { withdraw(call, values.index()?).await }),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("payments", "withdrawProposal", "Withdraws a proposal")
+                .describe("It cannot be approved any more. Once more changes nothing.")
+                .takes(["index"])
+                .answers(
+                    200,
+                    "The proposal.",
+                    as_json(schemas.answer::<ProposalAnswer>()),
+                )
+                .fails([404, 409])
+        },
+    }
 }
 
 /// Withdraws a proposal: it cannot be approved any more. Once more changes nothing.
@@ -246,7 +346,7 @@ pub async fn withdraw<P: Platform>(
     let withdrawn = Decision::Withdrawn {
         by: call.caller.to_owned(),
     };
-    if !is_withdrawn(&call.store.decide(&stored, &withdrawn).await?) {
+    if !is_withdrawn(&call.store.proposals().decide(&stored, &withdrawn).await?) {
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "The proposal is approved. What it entered can be voided: `POST /api/payments/{id}/void`.",
@@ -268,7 +368,7 @@ async fn entered_by<P: Platform>(
         return Ok(None);
     };
     let id = PaymentId::parse(&proposal.payment_id).map_err(Problem::internal)?;
-    let payment = call.store.payment(&id).await?;
+    let payment = call.store.payments().get(&id).await?;
     Ok(payment.filter(|payment| {
         let manual = payment.payment.manual.as_ref();
         manual.is_some_and(|manual| manual.proposal == stored.index)
@@ -276,7 +376,7 @@ async fn entered_by<P: Platform>(
 }
 
 async fn find<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<StoredProposal, Problem> {
-    call.store.proposal(id).await?.ok_or_else(|| {
+    call.store.proposals().get(id).await?.ok_or_else(|| {
         Problem::new(
             StatusCode::NOT_FOUND,
             "Nothing is proposed at this index of the journal.",
@@ -314,7 +414,7 @@ async fn only_line<P: Platform>(
         .map_err(|error| Problem::member("service_id", error))?;
     let key = OrderKey::parse(&proposal.order_key)
         .map_err(|error| Problem::member("order_key", error))?;
-    let order = call.store.order(&service, &key).await?;
+    let order = call.store.orders().get(&service, &key).await?;
     let order = order.as_ref().and_then(|order| order.state.order());
     match order.ok_or_else(no_such_order)?.lines.as_slice() {
         [line] => Ok(line.line_id.to_string()),
@@ -342,7 +442,8 @@ async fn judge<P: Platform>(
         .map_err(Problem::fields)?;
     let order = call
         .store
-        .order(&confirmation.service_id, &confirmation.order_key)
+        .orders()
+        .get(&confirmation.service_id, &confirmation.order_key)
         .await?;
     let order = order.ok_or_else(no_such_order)?;
     order.state.check_payment(&confirmation).map_err(|misfit| {
@@ -373,7 +474,7 @@ async fn refuse_recorded<P: Platform>(
     call: &Call<'_, P>,
     confirmation: &Confirmation,
 ) -> Result<(), Problem> {
-    match call.store.payment(&confirmation.payment_id).await? {
+    match call.store.payments().get(&confirmation.payment_id).await? {
         Some(_) => Err(already_recorded()),
         None => Ok(()),
     }

@@ -7,7 +7,7 @@ use crate::{
     domain::{OrderKey, PaymentId, ServiceId},
     json::{PaymentJson, VoidJson},
     store::{
-        Evidence, Recorded, Store,
+        Evidence, Ledger, Recorded,
         memory::Fault,
         testing::{record, register, secret},
     },
@@ -286,16 +286,20 @@ async fn what_mpay_has_confirmed_and_what_is_withdrawn_is_not_voided() {
     ] {
         void[member] = value.clone();
     }
-    let store = Store::new(api.memory.clone());
+    let store = Ledger::new(api.memory.clone());
     let void: VoidJson = serde_json::from_value(void).unwrap();
-    assert!(!store.void_payment(&void).await.unwrap());
+    assert!(!store.manual_payments().void(&void).await.unwrap());
     assert_eq!(api.get("orders/TAX/1").await.json()["amount_paid"], "11.00");
 }
 
 /// A confirmation of the payment by MPay, as the operation records it.
 async fn confirm_of(api: &Api, order: &str, amount: &str) -> Recorded {
-    let store = Store::new(api.memory.clone());
-    let known = store.known(&PaymentId::parse("M").unwrap()).await.unwrap();
+    let store = Ledger::new(api.memory.clone());
+    let known = store
+        .payments()
+        .known(&PaymentId::parse("M").unwrap())
+        .await
+        .unwrap();
     let payment: PaymentJson = serde_json::from_value(json!({
         "payment_id": "M", "service_id": "TAX", "order_key": order, "amount": amount,
         "currency": "MDL", "paid_at": "2026-05-31T12:00:00+03:00",
@@ -314,12 +318,16 @@ async fn confirm_of(api: &Api, order: &str, amount: &str) -> Recorded {
     let recorded = match known.compare(&confirmation, &evidence) {
         Some(recorded) => recorded,
         None => {
-            let recorded = store.record(&confirmation, &payment, &evidence, None);
+            let recorded = store
+                .payments()
+                .record(&confirmation, &payment, &evidence, None);
             recorded.await.unwrap()
         }
     };
     if recorded == Recorded::Manual {
-        let noted = store.confirm_manual(&confirmation, &payment, &evidence);
+        let noted = store
+            .manual_payments()
+            .confirm(&confirmation, &payment, &evidence);
         noted.await.unwrap();
     }
     recorded
@@ -384,9 +392,10 @@ async fn what_mpay_confirms_after_the_void_is_a_payment_of_its_own() {
             (&counts["amount"], &counts["voided"]),
             (&json!(amount), &Value::Null)
         );
-        let store = Store::new(api.memory.clone());
+        let store = Ledger::new(api.memory.clone());
         let both = store
-            .payments_by_id(&[PaymentId::parse("M").unwrap()])
+            .payments()
+            .get_many(&[PaymentId::parse("M").unwrap()])
             .await;
         assert_eq!(both.unwrap().len(), 2);
         let day = api.get("reconciliation?date=2026-06-01").await.json();
@@ -398,10 +407,10 @@ async fn what_mpay_confirms_after_the_void_is_a_payment_of_its_own() {
             .collect();
         assert_eq!(amounts, ["10.00", "-10.00", amount]);
         assert_eq!(day["totals"][0]["amount"], amount);
-        let outbox = store.outbox(0).await.unwrap();
+        let outbox = store.outbox().read(0).await.unwrap();
         assert_eq!(outbox.deliveries.len(), 2);
         // Nor does it go back by repair, or a second void.
-        let repair = store.repair(&Default::default()).await.unwrap();
+        let repair = store.repairs().block(&Default::default()).await.unwrap();
         assert_eq!((repair.checked, repair.repaired.len()), (2, 0));
         let note = r#"{"note": "n"}"#;
         assert_eq!(
@@ -423,7 +432,7 @@ async fn a_void_and_mpays_confirmation_at_the_same_time_leave_the_money_once() {
             _ => Fault::None,
         });
         api.memory.script(faults);
-        let store = Store::new(api.memory.clone());
+        let store = Ledger::new(api.memory.clone());
         let payment: PaymentJson = serde_json::from_value(json!({
             "payment_id": "M", "service_id": "TAX", "order_key": "1", "amount": "10.00",
             "currency": "MDL", "paid_at": "2026-05-31T12:00:00+03:00",
@@ -435,7 +444,9 @@ async fn a_void_and_mpays_confirmation_at_the_same_time_leave_the_money_once() {
         let confirmation = payment.to_confirmation().unwrap();
         let (void, noted) = futures::future::join(
             send(&other, "POST", &approval, ""),
-            store.confirm_manual(&confirmation, &payment, &evidence),
+            store
+                .manual_payments()
+                .confirm(&confirmation, &payment, &evidence),
         )
         .await;
         api.memory.script([]);
@@ -452,8 +463,12 @@ async fn a_void_and_mpays_confirmation_at_the_same_time_leave_the_money_once() {
 #[tokio::test(start_paused = true)]
 async fn the_evidence_of_two_tokens_has_a_nonce_that_is_the_same_each_time() {
     let (api, ..) = entered().await;
-    let store = Store::new(api.memory.clone());
-    let proof = store.proof(&PaymentId::parse("M").unwrap()).await.unwrap();
+    let store = Ledger::new(api.memory.clone());
+    let proof = store
+        .payments()
+        .proof(&PaymentId::parse("M").unwrap())
+        .await
+        .unwrap();
     let bytes = proof.unwrap().by_hand.unwrap();
     let document: Value = serde_json::from_slice(&bytes).unwrap();
     let nonce = document["nonce"].as_str().unwrap();
@@ -465,7 +480,8 @@ async fn the_evidence_of_two_tokens_has_a_nonce_that_is_the_same_each_time() {
     let service = ServiceId::parse("TAX").unwrap();
     let erasure = crate::store::Erasure::Order(service, OrderKey::parse("1").unwrap());
     let erased = store
-        .erase_personal_data(&erasure, &Default::default(), "tester")
+        .erasures()
+        .erase(&erasure, &Default::default(), "tester")
         .await;
     assert_eq!(erased.unwrap().messages, 1);
     assert_eq!(api.memory.keys_with(nonce), [""; 0]);

@@ -30,7 +30,7 @@ pub(super) async fn recorded<P: Platform>(
     let (mut found, mut cursor) = (Vec::new(), 0);
     loop {
         let page = payments::recorded(call, cursor, PAGE, span).await?;
-        let mut payments = call.store.payments(page.entries).await?;
+        let mut payments = call.store.payments().of(page.entries).await?;
         payments.retain(|payment| payment.state.voided.is_none());
         found.extend(payments);
         if found.len() > MAX_PAYMENTS {
@@ -107,7 +107,7 @@ impl<'a> Ledger<'a> {
         recorded: Vec<StoredPayment>,
     ) -> Result<Self, Problem> {
         let names: Vec<_> = statement.rows.iter().map(|row| row.name.clone()).collect();
-        let by_row = call.store.payments_shown(&names).await?;
+        let by_row = call.store.settlements().payments_shown(&names).await?;
         let mut by_id: HashMap<String, u64> = recorded
             .iter()
             .map(|payment| (payment.payment.payment_id.clone(), payment.index))
@@ -131,7 +131,7 @@ impl<'a> Ledger<'a> {
             .filter(|id| !by_id.contains_key(*id))
             .flat_map(|id| PaymentId::parse(id))
             .collect();
-        let mut elsewhere = call.store.payments_by_id(&elsewhere).await?;
+        let mut elsewhere = call.store.payments().get_many(&elsewhere).await?;
         elsewhere.retain(|payment| payment.state.voided.is_none());
         by_id.extend(
             elsewhere
@@ -139,12 +139,12 @@ impl<'a> Ledger<'a> {
                 .map(|p| (p.payment.payment_id.clone(), p.index)),
         );
         let ids: Vec<_> = by_id.keys().cloned().collect();
-        let mut marks = call.store.settlement_marks(&ids).await?;
+        let mut marks = call.store.settlements().marks(&ids).await?;
         let unmarked: Vec<_> = ids
             .into_iter()
             .filter(|id| !marks.contains_key(id))
             .collect();
-        let mut parts = call.store.settlement_parts(&unmarked).await?;
+        let mut parts = call.store.settlements().parts(&unmarked).await?;
         let recorded = recorded.into_iter().map(|payment| (payment, true));
         let all = recorded.chain(elsewhere.into_iter().map(|payment| (payment, false)));
         let mut payments = BTreeMap::new();

@@ -19,7 +19,9 @@ use serde::Serialize;
 use tables::Amount;
 
 use super::{
-    Call, Problem, json,
+    Call, Problem,
+    endpoint::{Endpoint, Role},
+    json,
     query::{Query, span},
     table,
 };
@@ -30,8 +32,12 @@ use crate::{
     store::{Platform, StoredPayment},
 };
 
+#[cfg(feature = "description")]
+use super::description::{FILE, Operation};
 use comparison::{compare, recorded};
 use fees::Rates;
+#[cfg(feature = "description")]
+use serde_json::json;
 use statement::read;
 
 /// How many rows a statement has at most, and how many payments its period.
@@ -103,7 +109,7 @@ impl<'a> Mapping<'a> {
 
 /// What is to be said of a row or a payment that is no plain match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Difference {
     /// The statement shows a part, and the rest is still to come.
@@ -132,7 +138,7 @@ pub(super) enum Difference {
 
 /// Rows of the statement about one payment: a statement may have one for each line.
 #[derive(Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct Shown {
     rows: Vec<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -155,7 +161,7 @@ pub(super) struct Shown {
 
 /// A recorded payment, beside the rows that show it.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct Known {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rows: Vec<usize>,
@@ -178,14 +184,14 @@ pub(super) struct Known {
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct WrongRow {
     row: usize,
     errors: Vec<FieldError>,
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct Comparison {
     /// SHA-256 of the statement.
     sha256: String,
@@ -222,6 +228,36 @@ enum Format {
     Xlsx,
 }
 
+/// `POST /api/settlement`.
+pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "settlement",
+        role: Role::Full,
+        answer: |call, _, body| Box::pin(post(call, body)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("payments", "settle", "Compares a statement with what was recorded")
+            .describe("A table of the bank, the treasury or MPay, of up to 2,000 rows, as CSV or XLSX, whose columns the parameters name; lines above them are left out. What it shows is marked as settled; the same statement again changes nothing. Give `payment_id`, or `text` where PaymentIDs stand within sentences, or `order_key` where it has none, or `date` alone where each row is the sum of a day, with `account` of a day and an account. A payment may be shown in parts by several statements. A payment and its reversal are netted. Of all statements, each row without a PaymentID shows at most one payment, and each payment is shown by one such row. A row is the same in another file if its `reference` is, or without one its `date` and all of its other cells; without either, each file has rows of its own.")
+            .takes(["required_from", "required_to", "amount", "payment_id", "text", "order_key", "date_column", "account", "reference", "fee", "fee_rate", "encoding", "settlement_format", "separator"])
+            .body(json!({
+                "text/csv": {
+                    "schema": {"type": "string"},
+                    "examples": {"statement": {"summary": "A statement of one row", "value": "id,sum,date\r\nP-1,125.50,2026-11-30\r\n"}}
+                },
+                (table::XLSX): {}
+            }))
+            .answers(200, "What fits and what does not.", json!({
+                "application/json": {"schema": schemas.answer::<Comparison>()},
+                "text/csv": {"schema": {"type": "string"}},
+                (table::XLSX): {}
+            }))
+            .header(200, "Content-Disposition", false, FILE)
+            .fails([413, 415, 422])
+        },
+    }
+}
+
 /// Compares a statement with what was recorded in a period, and marks as settled what it shows.
 /// The same statement again marks nothing again.
 pub async fn post<P: Platform>(
@@ -255,7 +291,11 @@ pub async fn post<P: Platform>(
     let statement = read(&sheet, &mapping, &secret, &sha256)?;
     let (payments, is_complete) = recorded(call, span).await?;
     let judge = async || compare(call, &statement, &rates, payments.clone()).await;
-    let (settlement, mut comparison) = call.store.settle(&sha256, call.caller, judge).await?;
+    let (settlement, mut comparison) = call
+        .store
+        .settlements()
+        .import(&sha256, call.caller, judge)
+        .await?;
     comparison.sha256 = sha256;
     comparison.read_as = sheet.source().to_string();
     comparison.settlement = settlement;

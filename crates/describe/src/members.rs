@@ -4,13 +4,11 @@ use serde_json::{Map, Value, json};
 
 use mpay_door::CURSOR_GONE;
 
-use crate::{
-    api::{orders::IDEMPOTENCY_KEY_MAX, reviews},
-    domain::{
-        CustomerType, LineId, Localized, OrderFields, OrderKey, OrderStatus, PROPERTY_TYPES,
-        PaymentAccount, PaymentId, Property, Review, ServiceId, SetStatus, Text, TextError,
-    },
+use mpay_ledger::domain::{
+    CustomerType, LineId, Localized, OrderFields, OrderKey, OrderStatus, PROPERTY_TYPES,
+    PaymentAccount, PaymentId, Property, Review, ServiceId, SetStatus, Text, TextError,
 };
+use mpay_office::api::description::{IDEMPOTENCY_KEY_MAX, read_note};
 
 /// A text of limited length.
 trait Limited {
@@ -253,10 +251,9 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
             "What was paid of each line; needed if the order has several.",
             None,
         ),
-        ("Proposed" | "Proposal" | "ProposalAnswer", "note") => (
-            "Where it is known from.",
-            Some(text(max_read(reviews::note))),
-        ),
+        ("Proposed" | "Proposal" | "ProposalAnswer", "note") => {
+            ("Where it is known from.", Some(text(max_read(read_note))))
+        }
         ("Shown", "shown_by_others") => ("", None),
         ("Settlement", "payments") => ("", None),
         ("Settlement", "rows") => ("", Some(json!({"type": "array", "items": hexadecimal(64)}))),
@@ -397,7 +394,7 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
         "closed_reviews" => ("What a person has looked at.", None),
         "note" => (
             "What was found, for those who look at it later.",
-            Some(text(max_read(reviews::note))),
+            Some(text(max_read(read_note))),
         ),
         "by" => (
             "Fingerprint of the token of whoever did it.",

@@ -1,63 +1,28 @@
 //! Schemas of the types that are read and written.
 
-use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use mpay_office::api::description::Schemas;
 use serde_json::{Map, Value, json};
 
 use super::members;
 
-const COMPONENTS: &str = "/components/schemas";
-
-/// Collects the schemas that operations refer to.
-pub struct Schemas {
-    requests: SchemaGenerator,
-    answers: SchemaGenerator,
-}
-
-impl Default for Schemas {
-    fn default() -> Self {
-        let generator = |mut settings: SchemaSettings| {
-            settings.definitions_path = COMPONENTS.into();
-            settings.into_generator()
-        };
-        Self {
-            requests: generator(SchemaSettings::draft2020_12().for_deserialize()),
-            answers: generator(SchemaSettings::draft2020_12().for_serialize()),
-        }
+/// All schemas that were referred to, by their names.
+pub fn schemas(collected: Schemas) -> Map<String, Value> {
+    let mut schemas = Map::new();
+    for (name, schema) in collected.finish().into_iter().flatten() {
+        let name = without_suffix(&name).to_owned();
+        let schema = refined(&name, renamed(schema));
+        let known = schemas.insert(name.clone(), schema.clone());
+        assert!(
+            known.is_none_or(|known| known == schema),
+            "{name} is not written as it is read"
+        );
     }
-}
-
-impl Schemas {
-    /// A reference to the schema of what is read.
-    pub fn request<T: JsonSchema>(&mut self) -> Value {
-        renamed(self.requests.subschema_for::<T>().to_value())
+    // Texts have a schema for each length.
+    for name in ["Localized", "EachLanguage"] {
+        schemas.remove(name);
     }
-
-    /// A reference to the schema of what is written.
-    pub fn answer<T: JsonSchema>(&mut self) -> Value {
-        renamed(self.answers.subschema_for::<T>().to_value())
-    }
-
-    /// All schemas, by their names.
-    pub fn finish(mut self) -> Map<String, Value> {
-        let mut schemas = Map::new();
-        let requests = self.requests.take_definitions(true);
-        let answers = self.answers.take_definitions(true);
-        for (name, schema) in requests.into_iter().chain(answers) {
-            let name = without_suffix(&name).to_owned();
-            let schema = refined(&name, renamed(schema));
-            let known = schemas.insert(name.clone(), schema.clone());
-            assert!(
-                known.is_none_or(|known| known == schema),
-                "{name} is not written as it is read"
-            );
-        }
-        // Texts have a schema for each length.
-        for name in ["Localized", "EachLanguage"] {
-            schemas.remove(name);
-        }
-        schemas.insert("OrderPatch".to_owned(), patch(&schemas["Order"]));
-        schemas
-    }
+    schemas.insert("OrderPatch".to_owned(), patch(&schemas["Order"]));
+    schemas
 }
 
 /// The contract's names are those of the schemas too.
@@ -65,7 +30,8 @@ fn without_suffix(name: &str) -> &str {
     name.strip_suffix("Json").unwrap_or(name)
 }
 
-fn renamed(mut schema: Value) -> Value {
+/// The same, wherever one refers to another.
+pub fn renamed(mut schema: Value) -> Value {
     match &mut schema {
         Value::Object(members) => {
             for (name, value) in members.iter_mut() {

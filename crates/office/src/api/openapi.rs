@@ -1,16 +1,7 @@
 //! `/api/openapi.json`: what this API is, for programs.
 //!
-//! The document is made by a test, of the types that are read and written and of the table of
-//! resources, so that the component has the text alone.
-
-#[cfg(test)]
-mod document;
-#[cfg(test)]
-mod members;
-#[cfg(test)]
-mod operations;
-#[cfg(test)]
-mod schemas;
+//! The package `describe` makes the document, of the types that are read and written and of the table
+//! of endpoints, so that the component has the text alone.
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, header};

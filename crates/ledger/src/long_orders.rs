@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mpay_log::{BLOCK, Entry, Listing, parse_counter};
+use mpay_log::{BLOCK, Entry, Listing};
 
 use super::{
-    Platform, Store, StoreError,
-    folds::LONG,
-    keys::{self, PaymentName},
-    orders::OrderEntry,
+    Platform, StoreError,
+    attempts::{Attempts, PaymentName},
+    order_list::{OrderEntry, OrderList, OrderLists},
+    record::over_the_log,
+    stored_order::LONG,
 };
 use crate::{
     domain::{OrderKey, ServiceId},
@@ -29,30 +30,31 @@ const MOST: u64 = 4 * BLOCK;
 /// The long orders that a block of the journal is about: by their lists, the places that its events
 /// name.
 #[derive(Debug, Default)]
-pub(super) struct LongOrders(BTreeMap<String, BTreeSet<u64>>);
+pub(super) struct LongOrders(BTreeMap<OrderList, BTreeSet<u64>>);
 
 impl LongOrders {
-    pub fn contains(&self, list: &str) -> bool {
+    pub fn contains(&self, list: &OrderList) -> bool {
         self.0.contains_key(list)
     }
 
     /// Places that the block's events name.
-    pub fn places(&self, list: &str) -> impl Iterator<Item = u64> {
+    pub fn places(&self, list: &OrderList) -> impl Iterator<Item = u64> {
         self.0.get(list).into_iter().flatten().copied()
     }
 }
 
-impl<P: Platform> Store<P> {
+over_the_log! {
+    /// Orders of which a walk reads parts.
+    pub(super) struct Parts
+}
+
+impl<P: Platform> Parts<'_, P> {
     /// Which of the orders that events are about are long.
-    pub(super) async fn long_orders(
-        &self,
-        events: &[Entry<Event>],
-    ) -> Result<LongOrders, StoreError> {
+    pub async fn long_orders(self, events: &[Entry<Event>]) -> Result<LongOrders, StoreError> {
         let lists: BTreeSet<_> = events.iter().filter_map(|e| order_list(&e.value)).collect();
         let lists: Vec<_> = lists.into_iter().collect();
-        let lengths = self.log.get_many(&lists).await?;
-        let length = |list: &String| lengths.get(list).and_then(|count| parse_counter(count));
-        let is_long = |list: &String| length(list).is_some_and(|length| length > LONG);
+        let lengths = OrderLists::on(self.log).lengths(&lists).await?;
+        let is_long = |list: &OrderList| lengths.get(list).is_some_and(|length| *length > LONG);
         let long = lists.into_iter().filter(is_long);
         let mut long = LongOrders(long.map(|list| (list, BTreeSet::new())).collect());
         // Events of before do not say where their payment stands.
@@ -69,21 +71,26 @@ impl<P: Platform> Store<P> {
                 }
             }
         }
-        for marker in self.decided(&unknown).await?.into_values().flatten() {
-            if let Some((list, _)) = marker.order.rsplit_once('/')
-                && let Some(places) = long.0.get_mut(list)
+        for marker in Attempts::on(self.log)
+            .decided(&unknown)
+            .await?
+            .into_values()
+            .flatten()
+        {
+            if let Some((list, place)) = marker.order()
+                && let Some(places) = long.0.get_mut(&list)
             {
-                places.extend(marker.place());
+                places.extend([place]);
             }
         }
         Ok(long)
     }
 
     /// What stands at and around the places of a long order that events name: once each, in order.
-    pub(super) async fn read_around(
-        &self,
+    pub async fn around(
+        self,
         long: &LongOrders,
-        list: &str,
+        list: &OrderList,
     ) -> Result<Vec<Listing<OrderEntry>>, StoreError> {
         let orders = u64::try_from(long.0.len()).unwrap_or(u64::MAX);
         let margin = (MARGIN / orders.max(1)).max(LEAST_MARGIN);
@@ -98,16 +105,16 @@ impl<P: Platform> Store<P> {
         }
         let mut parts = Vec::with_capacity(stretches.len());
         for (first, last) in stretches {
-            parts.push(self.read_between(list, first, last).await?);
+            parts.push(OrderLists::on(self.log).between(list, first, last).await?);
         }
         Ok(parts)
     }
 }
 
 /// The list of the order that an event is about.
-fn order_list(event: &Event) -> Option<String> {
+fn order_list(event: &Event) -> Option<OrderList> {
     if let Some(payment) = payment(event) {
-        return keys::order_of(payment).ok();
+        return OrderList::of_payment(payment).ok();
     }
     let (service, key) = match (event, event.change()) {
         (_, Some((service, key, _))) => (service, key),
@@ -117,7 +124,7 @@ fn order_list(event: &Event) -> Option<String> {
         _ => return None,
     };
     let service = ServiceId::parse(service).ok()?;
-    Some(keys::order(&service, &OrderKey::parse(key).ok()?))
+    Some(OrderList::of(&service, &OrderKey::parse(key).ok()?))
 }
 
 fn payment(event: &Event) -> Option<&PaymentJson> {

@@ -2,7 +2,7 @@
 //! payment, and each payment as a whole by one row, or in parts by several.
 //!
 //! Statements are imported one after the other: an import takes a place in the list
-//! [`keys::SETTLEMENTS`], and is judged by what stands before it. Its entry there counts if its event's
+//! `settlements`, and is judged by what stands before it. Its entry there counts if its event's
 //! place in the journal does. The marks, by which a payment finds its statement and a row its payment,
 //! are an index of the entries that count: whoever comes next writes those that an interrupted import
 //! has not written.
@@ -12,11 +12,39 @@ use std::collections::HashMap;
 use mpay_log::BLOCK;
 use serde::{Deserialize, Serialize};
 
-use super::{Platform, Store, StoreError, evidence::to_json, keys};
+use super::{
+    Notes, Platform, StoreError,
+    journal_list::{self, JournalList},
+    keys,
+    record::{Key, Place, are_alive, over_the_log, read, to_json},
+};
 use crate::{
     domain::PaymentId,
     json::{Event, PartJson, SettlementJson},
 };
+
+over_the_log! {
+    /// The statements that were imported.
+    pub struct Settlements
+}
+
+fn shown(row: &str) -> String {
+    format!("{}/{row}", keys::SHOWN)
+}
+
+fn settled(id: &PaymentId) -> String {
+    format!("{}/{}", keys::SETTLED, keys::encode(id.as_str()))
+}
+
+/// A part of a payment that a statement shows, from 1.
+fn settled_part(id: &PaymentId, number: u32) -> String {
+    format!("{}/{number}", settled(id))
+}
+
+/// A place in the list of statements.
+pub(super) fn place(index: u64) -> Place {
+    Place::new(keys::SETTLEMENTS, index)
+}
 
 /// Payments marked at once.
 const AT_ONCE: usize = 200;
@@ -77,22 +105,22 @@ enum SettlementEntry {
     Void,
 }
 
-impl<P: Platform> Store<P> {
+impl<P: Platform> Settlements<'_, P> {
     /// Imports a statement, with this SHA-256. `judge` reads what is known of its rows, and gives
     /// those that show a payment for the first time: it is asked again if another statement came in
     /// between. Gives also the place of the event, if there is anything new.
     ///
     /// # Errors
     /// Those of `judge`; or [`StoreError`]: the same again then does it.
-    pub async fn settle<T, E: From<StoreError>>(
-        &self,
+    pub async fn import<T, E: From<StoreError>>(
+        self,
         sha256: &str,
         by: &str,
         judge: impl AsyncFn() -> Result<(Vec<Shown>, T), E>,
     ) -> Result<(Option<u64>, T), E> {
         const TRIES: u32 = 5;
         for _ in 0..TRIES {
-            let (marked, length) = self.mark_settlements().await?;
+            let (marked, length) = self.mark().await?;
             let (mut shown, mut judged) = judge().await?;
             if shown.is_empty() {
                 return Ok((None, judged));
@@ -103,7 +131,7 @@ impl<P: Platform> Store<P> {
                 self.log
                     .settle(keys::SETTLEMENTS, marked + 1, slot.index())
                     .await?;
-                self.mark_settlements().await?;
+                self.mark().await?;
                 (shown, judged) = judge().await?;
                 if shown.is_empty() {
                     let void = to_json(&SettlementEntry::Void)?;
@@ -111,7 +139,7 @@ impl<P: Platform> Store<P> {
                     return Ok((None, judged));
                 }
             }
-            let journal = self.log.take(keys::JOURNAL).await?;
+            let journal = JournalList::on(self.log).take().await?;
             let (mut payments, mut rows, mut parts) = (Vec::new(), Vec::new(), Vec::new());
             for shown in shown {
                 match (shown.part, shown.amount) {
@@ -149,7 +177,7 @@ impl<P: Platform> Store<P> {
             // Where one of the places was passed by, neither counts: others, then.
             if filled.all() {
                 self.mark_shown(entry).await?;
-                self.set_note(MARKED, &slot.index()).await?;
+                Notes::on(self.log).set(MARKED, &slot.index()).await?;
                 return Ok((Some(journal.index()), judged));
             }
         }
@@ -158,8 +186,8 @@ impl<P: Platform> Store<P> {
 
     /// Writes the marks that are not certain to be there. Gives up to which entry of the list there
     /// are all, and how long it is.
-    async fn mark_settlements(&self) -> Result<(u64, u64), StoreError> {
-        let mut marked = self.note(MARKED).await?.unwrap_or_default();
+    async fn mark(self) -> Result<(u64, u64), StoreError> {
+        let mut marked = Notes::on(self.log).get(MARKED).await?.unwrap_or_default();
         loop {
             let listing = self
                 .log
@@ -168,7 +196,7 @@ impl<P: Platform> Store<P> {
             let (cursor, length) = (listing.settled(), listing.length);
             for entry in listing.entries {
                 if let SettlementEntry::Imported { journal, .. } = &entry.value
-                    && self.log.are_alive(&[(keys::JOURNAL, *journal)]).await?
+                    && are_alive(self.log, &[journal_list::place(*journal)]).await?
                 {
                     self.mark_shown(entry.value).await?;
                 }
@@ -177,7 +205,7 @@ impl<P: Platform> Store<P> {
                 return Ok((marked, length));
             }
             marked = cursor;
-            self.set_note(MARKED, &marked).await?;
+            Notes::on(self.log).set(MARKED, &marked).await?;
             if cursor >= length {
                 return Ok((marked, length));
             }
@@ -185,7 +213,7 @@ impl<P: Platform> Store<P> {
     }
 
     /// Writes the marks of an entry that counts: the same, whoever does it and however often.
-    async fn mark_shown(&self, entry: SettlementEntry) -> Result<(), StoreError> {
+    async fn mark_shown(self, entry: SettlementEntry) -> Result<(), StoreError> {
         let SettlementEntry::Imported {
             journal,
             payments,
@@ -206,10 +234,10 @@ impl<P: Platform> Store<P> {
                     row: part.row.clone(),
                     amount: part.amount.clone(),
                 };
-                let key = keys::settled_part(&payment_id, part.number);
+                let key = settled_part(&payment_id, part.number);
                 marks.push((key, to_json(&mark)?.into_bytes()));
-                let shown = part.payment_id.clone().into_bytes();
-                marks.push((keys::shown(&part.row), shown));
+                let id = part.payment_id.clone().into_bytes();
+                marks.push((shown(&part.row), id));
             }
             self.log.set_many(&marks).await?;
         }
@@ -224,8 +252,8 @@ impl<P: Platform> Store<P> {
                     settlement: journal,
                     row: row.clone(),
                 };
-                marks.push((keys::settled(&payment_id), to_json(&mark)?.into_bytes()));
-                marks.push((keys::shown(row), id.clone().into_bytes()));
+                marks.push((settled(&payment_id), to_json(&mark)?.into_bytes()));
+                marks.push((shown(row), id.clone().into_bytes()));
             }
             self.log.set_many(&marks).await?;
         }
@@ -237,15 +265,15 @@ impl<P: Platform> Store<P> {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn payments_shown(
-        &self,
+        self,
         rows: &[String],
     ) -> Result<HashMap<String, String>, StoreError> {
         let mut payments = HashMap::new();
         for rows in rows.chunks(AT_ONCE) {
-            let keys: Vec<_> = rows.iter().map(|row| keys::shown(row)).collect();
-            let mut values = self.log.get_many(&keys).await?;
+            let keys: Vec<_> = rows.iter().map(|row| Key::new(shown(row))).collect();
+            let mut values = read(self.log, &keys).await?;
             for (row, key) in rows.iter().zip(keys) {
-                let payment = values.remove(&key).map(String::from_utf8);
+                let payment = values.take(&key).map(String::from_utf8);
                 let payment = payment.transpose().map_err(|_| not_a_mark(&key))?;
                 payments.extend(payment.map(|payment| (row.clone(), payment)));
             }
@@ -257,8 +285,8 @@ impl<P: Platform> Store<P> {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn settlement_marks(
-        &self,
+    pub async fn marks(
+        self,
         ids: &[String],
     ) -> Result<HashMap<String, SettlementMark>, StoreError> {
         let mut marks = HashMap::new();
@@ -275,8 +303,8 @@ impl<P: Platform> Store<P> {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn settlement_parts(
-        &self,
+    pub async fn parts(
+        self,
         ids: &[String],
     ) -> Result<HashMap<String, Vec<SettlementPart>>, StoreError> {
         let mut parts: HashMap<String, Vec<SettlementPart>> = HashMap::new();
@@ -285,16 +313,14 @@ impl<P: Platform> Store<P> {
         for number in 1..=MOST_PARTS {
             let mut more = Vec::new();
             for ids in left.chunks(AT_ONCE) {
-                let keys: Vec<_> = ids
-                    .iter()
-                    .map(|id| keys::settled_part(id, number))
-                    .collect();
-                let values = self.log.get_many(&keys).await?;
+                let keys = ids.iter().map(|id| Key::new(settled_part(id, number)));
+                let keys: Vec<_> = keys.collect();
+                let mut values = read(self.log, &keys).await?;
                 for (id, key) in ids.iter().zip(keys) {
-                    let Some(bytes) = values.get(&key) else {
+                    let Some(bytes) = values.take(&key) else {
                         continue;
                     };
-                    let part = serde_json::from_slice(bytes).map_err(|_| not_a_mark(&key))?;
+                    let part = serde_json::from_slice(&bytes).map_err(|_| not_a_mark(&key))?;
                     parts.entry(id.to_string()).or_default().push(part);
                     more.push(id.clone());
                 }
@@ -308,20 +334,20 @@ impl<P: Platform> Store<P> {
     }
 
     /// The statement that shows a payment, for each of some: its place in the journal.
-    pub(super) async fn settled(&self, ids: &[PaymentId]) -> Result<Vec<Option<u64>>, StoreError> {
+    pub(super) async fn of(self, ids: &[PaymentId]) -> Result<Vec<Option<u64>>, StoreError> {
         let marks = self.read_marks(ids).await?.into_iter();
         Ok(marks.map(|mark| Some(mark?.settlement)).collect())
     }
 
     async fn read_marks(
-        &self,
+        self,
         ids: &[PaymentId],
     ) -> Result<Vec<Option<SettlementMark>>, StoreError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let keys: Vec<_> = ids.iter().map(keys::settled).collect();
-        let marks = self.log.get_many(&keys).await?;
+        let keys: Vec<_> = ids.iter().map(|id| Key::new(settled(id))).collect();
+        let marks = read(self.log, &keys).await?;
         let read = keys.iter().map(|key| {
             let mark = marks.get(key).map(|bytes| serde_json::from_slice(bytes));
             mark.transpose().map_err(|_| not_a_mark(key))
@@ -330,9 +356,6 @@ impl<P: Platform> Store<P> {
     }
 }
 
-fn not_a_mark(key: &str) -> StoreError {
-    StoreError::Corrupt {
-        key: key.to_owned(),
-        reason: "not the mark of a statement".to_owned(),
-    }
+fn not_a_mark(key: &Key) -> StoreError {
+    key.corrupt("not the mark of a statement")
 }

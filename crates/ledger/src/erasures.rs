@@ -4,27 +4,42 @@
 //! that whatever stands before it is without personal data: from then on nobody reads any, for
 //! whoever reads a list leaves it out. Then the entries themselves are written without it, each by
 //! the same value whoever does it, so that what was interrupted can be done again.
+//!
+//! A write of such an entry, or of a message, can come late, and bring back what was erased. Nobody
+//! reads it: the entry of the erasure stands in the list, and a message's tombstone under a key of its
+//! own. What came back is erased again by whoever walks over the journal the next time, for whatever
+//! reason: every erasure, and repair.
 
 use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
-use mpay_log::{BLOCK, Entry, Listing, entry_key, stored_entry};
+use mpay_log::{BLOCK, Entry, Listing};
 use mutation::{Mutation, mutated};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{
-    Cursor, JournalEntry, Platform, Precondition, RegisterError, Store, StoreError,
-    evidence::to_json,
-    keys::{self, PaymentName},
-    orders::{Change, Depth, OrderEntry, fold},
-    parts::LongOrders,
-    payments::{Attempt, Decisions},
+    Cursor, JournalEntry, Messages, Orders, Platform, Precondition, Refusals, RegisterError,
+    StoreError,
+    attempts::{Attempts, Decisions, PaymentName},
+    cursor::Cursors,
+    folds::Folds,
+    journal_list::JournalList,
+    long_orders::{LongOrders, Parts},
+    order_list::{OrderEntry, OrderList, OrderLists},
+    orders::Change,
+    record::{Write, over_the_log_and_the_secret, to_json},
+    standings::Standings,
+    stored_order::{Depth, fold},
 };
 use crate::{
-    digest::sha256,
     domain::{OrderKey, OrderState, OrderStatus, ServiceId, SetStatus},
-    json::{ErasureJson, Event, RefusalJson, time},
+    json::{ErasureJson, Event, RefusalJson},
 };
+
+over_the_log_and_the_secret! {
+    /// The erasure of personal data.
+    pub struct Erasures
+}
 
 /// What a signed message that holds values of properties is known by.
 const PROPERTY: &[u8] = b"PaymentProperty";
@@ -83,28 +98,6 @@ pub struct KeptOrder {
     pub reason: String,
 }
 
-/// What stands in the place of a signed message that was erased.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tombstone {
-    v: u32,
-    /// When it was erased.
-    #[serde(deserialize_with = "time::deserialize")]
-    pub erased_at: Timestamp,
-    /// SHA-256 of the message, by which a copy that is kept elsewhere is recognised. It is without a
-    /// key, so that anybody who has the copy can tell; and leads nobody to what was erased, since
-    /// it is over the whole message: to try a value one would need MPay's signature over it, or
-    /// the nonce of what was entered by hand.
-    pub sha256: String,
-}
-
-impl Tombstone {
-    /// Reads what is kept in the place of a message; `None` if it is a message.
-    pub fn of(evidence: &[u8]) -> Option<Self> {
-        serde_json::from_slice(evidence).ok()
-    }
-}
-
 /// An order's list as it is kept.
 struct Seen {
     key: (ServiceId, OrderKey),
@@ -116,7 +109,7 @@ struct Seen {
     /// Whether it names the customer.
     is_meant: bool,
     /// Entries that are still to be written without personal data.
-    rest: Vec<(String, Vec<u8>)>,
+    rest: Vec<Write>,
     /// Payments without personal data.
     payments: HashSet<PaymentName>,
     /// When the order was erased last.
@@ -154,33 +147,46 @@ impl Erasure {
     }
 }
 
-impl<P: Platform> Store<P> {
+impl<'a, P: Platform> Erasures<'a, P> {
+    fn journal(self) -> JournalList<'a, P> {
+        JournalList::on(self.log)
+    }
+
     /// Erases personal data of closed orders and refusals, among those that a block of the journal
     /// after the place `after` names. `by` is the fingerprint of the token of whoever asks.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; what was erased until then is.
-    pub async fn erase_personal_data(
-        &self,
+    pub async fn erase(
+        self,
         erasure: &Erasure,
         after: &Cursor,
         by: &str,
     ) -> Result<Erased, StoreError> {
-        let after = after.place;
+        self.walk(Some(erasure), after.place, by).await
+    }
+
+    /// Erases again, of what a block of the journal names, what was erased before and came back with
+    /// a write that was late.
+    pub(super) async fn erase_again(self, after: u64) -> Result<(), StoreError> {
+        self.walk(None, after, "").await?;
+        Ok(())
+    }
+
+    async fn walk(
+        self,
+        erasure: Option<&Erasure>,
+        after: u64,
+        by: &str,
+    ) -> Result<Erased, StoreError> {
         let first = after.saturating_add(1);
-        let read = async || {
-            self.log
-                .read_part::<Event>(keys::JOURNAL, first, BLOCK)
-                .await
-        };
-        let mut part = read().await?;
+        let journal = self.journal();
+        let mut part: Listing<Event> = journal.part(first, BLOCK).await?;
         if !part.unsettled.is_empty() {
             // What is still being recorded is not passed by, nor does it end the walk.
             let settled = part.settled();
-            self.log
-                .settle(keys::JOURNAL, settled + 1, part.next)
-                .await?;
-            part = read().await?;
+            journal.settle(settled + 1, part.next).await?;
+            part = journal.part(first, BLOCK).await?;
         }
         let until = part.settled();
         part.truncate(until);
@@ -192,14 +198,14 @@ impl<P: Platform> Store<P> {
             return Ok(report);
         }
         if until < part.length {
-            report.next = Some(self.cursor(until, 0).await?);
+            report.next = Some(Cursors::on(self.secrets).at(until, 0).await?);
         }
         // What came too late to its place is still needed until it stands at another one.
-        self.enter_late(&part.late).await?;
-        self.erase_late(keys::JOURNAL, &part).await?;
+        Standings::on(self.log).enter_late(&part.late).await?;
+        journal.empty_late(&part).await?;
         let events = part.entries;
-        let long = self.long_orders(&events).await?;
-        let mut orders = self.see(erasure, &events, &long).await?;
+        let long = Parts::on(self.log).long_orders(&events).await?;
+        let mut orders = self.see(erasure, &events, &long, &mut report).await?;
         let mut begun = Vec::new();
         for event in &events {
             if let Event::OrderRegistered(registered) = &event.value {
@@ -218,11 +224,12 @@ impl<P: Platform> Store<P> {
         );
         for (position, key) in begun.into_iter().enumerate() {
             if let Some(order) = orders.get(&key)
-                && self.erase_order(erasure, order, by, &mut report).await?
+                && let Some(meant) = erasure
+                && self.erase_order(meant, order, by, &mut report).await?
             {
                 if position >= registered {
                     // Parts of it were passed by: the walk begins anew, and finds it erased.
-                    report.next = Some(self.cursor(0, 0).await?);
+                    report.next = Some(Cursors::on(self.secrets).at(0, 0).await?);
                 }
                 // Whatever came in between stands before the entry that erases, too.
                 let again = self.see_again(erasure, key, &long).await?;
@@ -262,10 +269,11 @@ impl<P: Platform> Store<P> {
 
     /// The orders that events are about.
     async fn see(
-        &self,
-        erasure: &Erasure,
+        self,
+        erasure: Option<&Erasure>,
         events: &[Entry<Event>],
         long: &LongOrders,
+        report: &mut Erased,
     ) -> Result<HashMap<(ServiceId, OrderKey), Seen>, StoreError> {
         let addresses = events.iter().filter_map(|event| match &event.value {
             Event::OrderRegistered(order) => address(&order.service_id, &order.order_key),
@@ -276,42 +284,57 @@ impl<P: Platform> Store<P> {
             _ => None,
         });
         let addresses: HashSet<_> = addresses.collect();
-        let is_long = |key: &(ServiceId, OrderKey)| long.contains(&keys::order(&key.0, &key.1));
+        let is_long = |key: &(ServiceId, OrderKey)| long.contains(&OrderList::of(&key.0, &key.1));
         let (parts, whole): (Vec<_>, Vec<_>) = addresses.into_iter().partition(is_long);
         let mut seen = self.see_all(erasure, whole).await?;
         for key in parts {
-            seen.extend(self.see_part(erasure, key, long).await?);
+            let part = self.see_part(erasure, key.clone(), long).await;
+            seen.push((key, part));
         }
-        let seen = seen.into_iter();
-        Ok(seen.map(|order| (order.key.clone(), order)).collect())
+        let mut orders = HashMap::new();
+        for (key, order) in seen {
+            match order {
+                Ok(order) => orders.extend(order.map(|order| (key, order))),
+                // It keeps nobody else's data from being erased.
+                Err(StoreError::Corrupt { .. }) => report.kept.push(KeptOrder {
+                    service_id: Some(key.0.to_string()),
+                    order_key: Some(key.1.to_string()),
+                    reason: "a record of it is damaged; POST /api/repair mends what can be mended"
+                        .to_owned(),
+                }),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(orders)
     }
 
     async fn see_again(
-        &self,
-        erasure: &Erasure,
+        self,
+        erasure: Option<&Erasure>,
         key: (ServiceId, OrderKey),
         long: &LongOrders,
     ) -> Result<Option<Seen>, StoreError> {
-        match long.contains(&keys::order(&key.0, &key.1)) {
+        match long.contains(&OrderList::of(&key.0, &key.1)) {
             true => self.see_part(erasure, key, long).await,
-            false => Ok(self.see_all(erasure, vec![key]).await?.pop()),
+            false => match self.see_all(erasure, vec![key]).await?.pop() {
+                Some((_, order)) => order,
+                None => Ok(None),
+            },
         }
     }
 
     /// A long order, as the part of its list shows it that events of a block are about.
     async fn see_part(
-        &self,
-        erasure: &Erasure,
+        self,
+        erasure: Option<&Erasure>,
         key: (ServiceId, OrderKey),
         long: &LongOrders,
     ) -> Result<Option<Seen>, StoreError> {
-        let list = keys::order(&key.0, &key.1);
-        let stored = self.read_order(&list).await?;
+        let list = OrderList::of(&key.0, &key.1);
+        let lists = OrderLists::on(self.log);
+        let stored = Folds::on(self.log).order(&list).await?;
         let first = stored.length.saturating_sub(BLOCK - 1).max(1);
-        let end = self
-            .log
-            .read_part::<OrderEntry>(&list, first, BLOCK)
-            .await?;
+        let end = lists.part(&list, first, BLOCK).await?;
         let is_void = |entry: &&Entry<OrderEntry>| matches!(entry.value, OrderEntry::Void);
         let mut latest = end.entries.iter().rev();
         let latest = latest.find(|entry| !is_void(entry)).or(end.entries.last());
@@ -330,56 +353,44 @@ impl<P: Platform> Store<P> {
             is_part: true,
         };
         if stored.erased_before > 0 {
-            let erased = self
-                .log
-                .read_part::<OrderEntry>(&list, stored.erased_before, 1)
-                .await?;
+            let erased = lists.part(&list, stored.erased_before, 1).await?;
             seen.erased_at = erased.entries.first().map(|entry| entry.at);
         }
-        for part in self.read_around(long, &list).await? {
-            seen.is_meant |= erasure.means(&seen.key, &part.entries);
+        for part in Parts::on(self.log).around(long, &list).await? {
+            seen.is_meant |= erasure.is_some_and(|it| it.means(&seen.key, &part.entries));
             seen.add(&list, &part, stored.erased_before)?;
         }
         Ok(Some(seen))
     }
 
     async fn see_all(
-        &self,
-        erasure: &Erasure,
+        self,
+        erasure: Option<&Erasure>,
         addresses: Vec<(ServiceId, OrderKey)>,
-    ) -> Result<Vec<Seen>, StoreError> {
+    ) -> Result<Vec<((ServiceId, OrderKey), Result<Option<Seen>, StoreError>)>, StoreError> {
         let lists: Vec<_> = addresses
             .iter()
-            .map(|(service, key)| keys::order(service, key))
+            .map(|(service, key)| OrderList::of(service, key))
             .collect();
-        let listings = self.log.read_lists(&lists, u64::MAX).await?;
-        let decisions = self.markers_of(&listings).await?;
+        let listings = OrderLists::on(self.log).several(&lists, u64::MAX).await?;
+        let decisions = Folds::on(self.log).markers_of(&listings).await?;
         let mut orders = Vec::with_capacity(lists.len());
         for ((list, listing), key) in lists.iter().zip(listings).zip(addresses) {
-            orders.extend(see_order(erasure, list, listing, key, &decisions)?);
+            let seen = see_order(erasure, list, listing, key.clone(), &decisions);
+            orders.push((key, seen));
         }
         Ok(orders)
     }
 
-    /// Empties entries that came to their places too late: they count for nothing, but may hold
-    /// personal data.
-    async fn erase_late<T>(&self, list: &str, part: &Listing<T>) -> Result<(), StoreError> {
-        let late: Vec<_> = late(list, part).collect();
-        if late.is_empty() {
-            return Ok(());
-        }
-        self.log.set_many(&late).await
-    }
-
     /// Says that an order is without personal data, if that is to be. Gives `true` if it is so now.
     async fn erase_order(
-        &self,
+        self,
         erasure: &Erasure,
         order: &Seen,
         by: &str,
         report: &mut Erased,
     ) -> Result<bool, StoreError> {
-        let now = self.now();
+        let now = self.log.now();
         if !order.is_meant || !order.has_personal_data || !erasure.is_due(last(order, now), now) {
             return Ok(false);
         }
@@ -403,7 +414,7 @@ impl<P: Platform> Store<P> {
             by: by.to_owned(),
             version: None,
         };
-        let appended = self
+        let appended = Orders::on(self.log)
             .append::<()>(service, key, Precondition::None, |stored, place| {
                 // It may have been opened again meanwhile.
                 Ok(open(&stored.state, now).is_none().then(|| {
@@ -440,7 +451,7 @@ impl<P: Platform> Store<P> {
     /// Takes the personal data out of what belongs to a payment, and last out of its entry in the
     /// journal, by which it is found.
     async fn erase_payment(
-        &self,
+        self,
         event: Entry<Event>,
         report: &mut Erased,
     ) -> Result<(), StoreError> {
@@ -454,20 +465,19 @@ impl<P: Platform> Store<P> {
         let mut rest = Vec::new();
         let mut messages = HashSet::from([payment.evidence.clone()]);
         if let Ok(name) = PaymentName::of(payment) {
-            let list = keys::payment(&name);
-            let attempts = self.log.read_all::<Attempt>(&list).await?;
-            self.erase_late(&list, &attempts).await?;
-            for mut attempt in attempts.entries {
+            let attempts = Attempts::on(self.log);
+            let made = attempts.all(&name).await?;
+            attempts.empty_late(&name, &made).await?;
+            for mut attempt in made.entries {
                 if attempt.value.payment.erase_personal_data() {
-                    let key = entry_key(&list, attempt.index);
                     messages.insert(attempt.value.payment.evidence.clone());
-                    rest.push((key, stored_entry(attempt.at, &to_json(&attempt.value)?)));
+                    rest.push(name.rewritten(attempt.index, attempt.at, &attempt.value)?);
                 }
             }
         }
         for message in &messages {
-            let tombstone = self.tombstone(message).await?;
-            report.messages += usize::from(tombstone.is_some());
+            let tombstone = Messages::on(self.log).tombstone(message).await?;
+            report.messages += usize::from(!tombstone.is_empty());
             rest.extend(tombstone);
         }
         if mutated(Mutation::ErasureOfOneCopy) {
@@ -481,7 +491,7 @@ impl<P: Platform> Store<P> {
     }
 
     /// Writes an entry of the journal again, without personal data.
-    async fn erase_entry(&self, event: Entry<Event>) -> Result<(), StoreError> {
+    async fn erase_entry(self, event: Entry<Event>) -> Result<(), StoreError> {
         let Entry {
             index,
             at,
@@ -490,28 +500,34 @@ impl<P: Platform> Store<P> {
         if !value.erase_personal_data() {
             return Ok(());
         }
-        let entry = stored_entry(at, &to_json(&value)?);
-        self.log.set_many(&[(keys::journal(index), entry)]).await
+        self.journal().rewrite(index, at, &value).await
     }
 
     /// Erases the message of a refused confirmation, if it holds personal data.
     async fn erase_refusal(
-        &self,
-        erasure: &Erasure,
+        self,
+        erasure: Option<&Erasure>,
         event: Entry<Event>,
         by: &str,
         report: &mut Erased,
     ) -> Result<(), StoreError> {
         let (index, at) = (event.index, event.at);
-        if !erasure.is_due(at, self.now()) {
-            return Ok(());
-        }
         let entry = JournalEntry::from(event);
         let Event::PaymentRefused(refusal) = &entry.event else {
             return Ok(());
         };
         let refusal = RefusalJson::clone(refusal);
-        let Some(message) = self.evidence(&refusal.evidence).await? else {
+        let messages = Messages::on(self.log);
+        let Some(message) = messages.kept(&refusal.evidence).await? else {
+            return Ok(());
+        };
+        if message.is_erased {
+            report.messages += 1;
+            let again = messages.tombstone(&refusal.evidence).await?;
+            return self.log.set_many(&again).await;
+        }
+        let message = message.bytes;
+        let Some(erasure) = erasure.filter(|erasure| erasure.is_due(at, self.log.now())) else {
             return Ok(());
         };
         let is_meant = match erasure {
@@ -525,7 +541,7 @@ impl<P: Platform> Store<P> {
         if !is_meant || !holds(&message, PROPERTY) {
             return Ok(());
         }
-        let closed = self.refusals(vec![entry]).await?.pop();
+        let closed = Refusals::on(self.log).of(vec![entry]).await?.pop();
         if closed.is_none_or(|refusal| refusal.closed.is_none()) {
             if !matches!(erasure, Erasure::Retention(_)) {
                 report.kept.push(KeptOrder {
@@ -544,60 +560,18 @@ impl<P: Platform> Store<P> {
             by: by.to_owned(),
             version: None,
         })))?;
-        let tombstone = self.tombstone(&refusal.evidence).await?;
-        self.enter_with(&event, |_| tombstone.clone().into_iter().collect())
+        let tombstone = messages.tombstone(&refusal.evidence).await?;
+        self.journal()
+            .enter_with(&event, |_| tombstone.clone())
             .await?;
         report.messages += 1;
         Ok(())
     }
-
-    /// What to write in the place of a message; `None` where there is none, or no more.
-    async fn tombstone(&self, evidence: &str) -> Result<Option<(String, Vec<u8>)>, StoreError> {
-        let Some(message) = self.evidence(evidence).await? else {
-            return Ok(None);
-        };
-        if Tombstone::of(&message).is_some() {
-            return Ok(None);
-        }
-        let tombstone = Tombstone {
-            v: 1,
-            erased_at: self.now(),
-            sha256: sha256(&message),
-        };
-        let value = to_json(&tombstone)?.into_bytes();
-        Ok(Some((keys::evidence(evidence), value)))
-    }
-}
-
-impl OrderEntry {
-    /// The index before which entries are without personal data.
-    pub(super) fn erased_before(entries: &[Entry<Self>]) -> u64 {
-        let mut latest = entries.iter().rev();
-        latest
-            .find(|entry| matches!(entry.value, Self::Erased(_)))
-            .map_or(0, |entry| entry.index)
-    }
-
-    /// Takes out what is of a person; `false` if there is nothing of that kind.
-    pub(super) fn erase_personal_data(&mut self) -> bool {
-        match self {
-            Self::Version(order) | Self::Created { order, .. } => order.erase_personal_data(),
-            Self::Payment(payment) | Self::Confirmed(payment) => payment.erase_personal_data(),
-            Self::Voided(_) | Self::Closed(_) | Self::Erased(_) | Self::Void => false,
-        }
-    }
-}
-
-/// Of a list's entries those that came too late, emptied.
-fn late<T>(list: &str, part: &Listing<T>) -> impl Iterator<Item = (String, Vec<u8>)> {
-    const EMPTY: &[u8] = b"{}";
-    let late = part.late.iter().filter(|raw| raw.bytes != EMPTY);
-    late.map(move |raw| (entry_key(list, raw.index), EMPTY.to_vec()))
 }
 
 fn see_order(
-    erasure: &Erasure,
-    list: &str,
+    erasure: Option<&Erasure>,
+    list: &OrderList,
     listing: Listing<OrderEntry>,
     key: (ServiceId, OrderKey),
     decisions: &Decisions,
@@ -612,7 +586,7 @@ fn see_order(
     let erased_at = erased_at.find(|entry| entry.index == erased_before);
     let erased_at = erased_at.map(|entry| entry.at);
     let mut seen = Seen {
-        is_meant: erasure.means(&key, &listing.entries),
+        is_meant: erasure.is_some_and(|it| it.means(&key, &listing.entries)),
         key,
         state: OrderState::default(),
         changed_at,
@@ -631,11 +605,11 @@ impl Seen {
     /// Adds what entries say, of which those before a place are without personal data.
     fn add(
         &mut self,
-        list: &str,
+        list: &OrderList,
         part: &Listing<OrderEntry>,
         erased_before: u64,
     ) -> Result<(), StoreError> {
-        self.rest.extend(late(list, part));
+        self.rest.extend(list.emptied(part));
         for entry in &part.entries {
             let is_erased = entry.index < erased_before;
             if is_erased
@@ -648,9 +622,8 @@ impl Seen {
                 continue;
             }
             if is_erased {
-                let key = entry_key(list, entry.index);
-                self.rest
-                    .push((key, stored_entry(entry.at, &to_json(&value)?)));
+                let rewritten = list.rewritten(entry.index, entry.at, &value)?;
+                self.rest.push(rewritten);
             } else {
                 self.has_personal_data = true;
             }

@@ -2,13 +2,14 @@
 
 use mpay_log::Slot;
 
-use super::{
-    Platform, Precondition, RegisterError, Registered, Store, StoreError,
-    evidence::to_json,
-    keys,
-    orders::{Change, confused},
+use super::{Change, Orders, Precondition, RegisterError, Registered};
+use crate::{
+    Platform, StoreError,
+    domain::{Order, OrderKey, OrderState, ServiceId},
+    order_list::OrderList,
+    record::to_json,
+    stored_order::confused,
 };
-use crate::domain::{Order, OrderKey, OrderState, ServiceId};
 
 /// Orders changed by one batch: as many as one call reads.
 const BATCH: usize = 25;
@@ -30,12 +31,12 @@ struct Waiting {
     change: Change,
 }
 
-impl<P: Platform> Store<P> {
+impl<P: Platform> Orders<'_, P> {
     /// Changes many orders, or makes them: each as [`Self::change`] does, and for itself, but with
     /// one read and one batch for many. No two may have keys that payers would confuse. `change`
     /// gives what the order at a position shall be.
     pub async fn change_many<E>(
-        &self,
+        self,
         intent: Intent,
         keys: &[(ServiceId, OrderKey)],
         change: impl Fn(usize, &OrderState) -> Result<Order, E>,
@@ -59,7 +60,7 @@ impl<P: Platform> Store<P> {
     }
 
     async fn change_batch<E>(
-        &self,
+        self,
         intent: Intent,
         batch: &[(ServiceId, OrderKey)],
         first: usize,
@@ -68,9 +69,9 @@ impl<P: Platform> Store<P> {
     ) -> Result<(), StoreError> {
         let lists: Vec<_> = batch
             .iter()
-            .map(|(service, key)| keys::order(service, key))
+            .map(|(service, key)| OrderList::of(service, key))
             .collect();
-        let orders = self.read_orders(&lists).await?;
+        let orders = self.folds().orders(&lists).await?;
         let mut waiting = Vec::new();
         for ((position, (list, seen)), (service, key)) in
             lists.iter().zip(orders).enumerate().zip(batch)
@@ -114,10 +115,10 @@ impl<P: Platform> Store<P> {
                 *result = Ok(registered);
                 continue;
             }
-            let slot = self.log.take(list).await?;
+            let slot = self.lists().take(list).await?;
             if slot.index() != next {
                 // Somebody else came in between: this one goes its own way.
-                self.void(&slot).await?;
+                self.lists().void(&slot).await?;
                 *result = self
                     .change(service, key, Precondition::None, |state| change(row, state))
                     .await;
@@ -135,7 +136,7 @@ impl<P: Platform> Store<P> {
         }
         // All places of the journal at once, and last: nobody waits for them long.
         let places = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
-        let journal = self.log.take_many(keys::JOURNAL, places).await?;
+        let journal = self.journal().take_many(places).await?;
         let mut texts = Vec::with_capacity(2 * waiting.len());
         for (order, journal) in waiting.iter().zip(&journal) {
             texts.push((&order.slot, to_json(&order.change.entry)?));
@@ -174,7 +175,7 @@ impl<P: Platform> Store<P> {
                 }
             } else if !filled.is_alive(journal) {
                 let event = to_json(&order.change.event)?;
-                let entered = self.enter_again(&event, journal.index()).await;
+                let entered = self.journal().enter_again(&event, journal.index()).await;
                 entered.map(|_| order.registered).map_err(Into::into)
             } else {
                 Ok(order.registered)

@@ -1,0 +1,79 @@
+//! Makes `openapi.json`, which the people's door serves: of the endpoints, each described beside its
+//! handler, and of the types that they read and write.
+//!
+//! * `operations`: an endpoint's description in the words of OpenAPI, and the problems that all share.
+//! * `schemas`: the types' schemas, with what the types of serialisation do not say.
+//! * `members`: what every member and every parameter means.
+//!
+//! A test compares the document with the file, and writes that:
+//! `UPDATE_OPENAPI=1 cargo test -p describe`.
+
+mod members;
+mod operations;
+mod schemas;
+
+use mpay_door::ProblemDocument;
+use mpay_ledger::memory::Memory;
+use mpay_office::api::{description::Schemas, endpoints};
+use serde_json::{Map, Value, json};
+
+use operations::{operation, problem_responses, without_token};
+use schemas::renamed;
+
+const DESCRIPTION: &str = "\
+The API of an MPay service provider for the institution's own system: it registers orders, and \
+reads what MPay confirmed.
+
+Amounts are strings with a point and at most two fraction digits. Times are RFC 3339; those that \
+are sent may lack the offset, and then are local time of Chişinău; a date means its end. Members \
+without a value are left out, never `null`, except in a merge patch.
+
+`HEAD` is answered like `GET`, without the body. Errors are problem documents (RFC 9457). Later \
+versions may add members and types of events: ignore what you do not know.";
+
+/// The document.
+///
+/// # Panics
+/// Where the parts do not fit: a problem that no response describes, or a type that is written
+/// otherwise than it is read.
+pub fn document() -> Value {
+    let mut schemas = Schemas::default();
+    schemas.answer::<ProblemDocument<'static>>();
+    let mut paths = Map::new();
+    for endpoint in endpoints::<Memory>() {
+        let described = operation((endpoint.description)(&mut schemas), Some(endpoint.role));
+        let of_path = paths.entry(format!("/api/{}", endpoint.path));
+        let of_path = of_path.or_insert_with(|| json!({}));
+        of_path[endpoint.method.to_lowercase()] = described;
+    }
+    for (path, described) in without_token() {
+        paths.insert(path.to_owned(), json!({"get": operation(described, None)}));
+    }
+    let paths = renamed(paths.into());
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "MPay provider",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": DESCRIPTION,
+            "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"}
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": self::schemas::schemas(schemas),
+            "parameters": members::parameters(),
+            "responses": problem_responses(),
+            "securitySchemes": {
+                "full": {
+                    "type": "http", "scheme": "bearer",
+                    "description": "A token of the variable `api_token`: reads and changes."
+                },
+                "readOnly": {
+                    "type": "http", "scheme": "bearer",
+                    "description": "A token of the variable `api_read_token`: reads, and gets 403 for everything else."
+                }
+            }
+        }
+    })
+}

@@ -1,0 +1,179 @@
+//! Operations, in the words of OpenAPI.
+
+use mpay_office::api::{description::Operation, endpoint::Role};
+use serde_json::{Map, Value, json};
+
+/// Problem documents by status: the name of the response, and when it is the answer.
+const PROBLEMS: [(u16, &str, &str); 12] = [
+    (
+        400,
+        "BadRequest",
+        "The address, a header or the body is not what it must be.",
+    ),
+    (
+        401,
+        "Unauthorized",
+        "The token is missing, or none of the configured ones.",
+    ),
+    (403, "Forbidden", "The token may only read."),
+    (404, "NotFound", "There is no such thing."),
+    (
+        409,
+        "Conflict",
+        "What is there stands against it: the detail says what.",
+    ),
+    (
+        410,
+        "Gone",
+        "The message was erased with the personal data in it; or, with the type `urn:mpay-provider:cursor-gone`, the cursor is not of this store as it is: read anew, without a cursor.",
+    ),
+    (
+        412,
+        "PreconditionFailed",
+        "The order is not as If-Match or If-None-Match says: read it again.",
+    ),
+    (
+        413,
+        "PayloadTooLarge",
+        "The body is longer than 1,000,000 bytes, or has more orders than one call takes.",
+    ),
+    (
+        415,
+        "UnsupportedMediaType",
+        "The Content-Type is another than the operation takes.",
+    ),
+    (
+        422,
+        "UnprocessableContent",
+        "Members of the document are wrong; errors names them all.",
+    ),
+    (
+        500,
+        "InternalServerError",
+        "The provider failed; its log says why.",
+    ),
+    (
+        503,
+        "ServiceUnavailable",
+        "The store does not answer now, another call is at the same thing, or the provider is not configured: try again.",
+    ),
+];
+
+/// The responses that operations share.
+pub fn problem_responses() -> Map<String, Value> {
+    PROBLEMS
+        .iter()
+        .map(|(status, name, description)| {
+            let mut response = json!({
+                "description": description,
+                "content": {"application/problem+json": {
+                    "schema": {"$ref": "#/components/schemas/Problem"}
+                }}
+            });
+            if *status == 401 {
+                response["headers"] = json!({"WWW-Authenticate": {
+                    "description": "The scheme that is asked for.", "required": true,
+                    "schema": {"type": "string", "const": "Bearer"}
+                }});
+            }
+            ((*name).to_owned(), response)
+        })
+        .collect()
+}
+
+/// An operation. `role` is who may call it; without one anybody may.
+pub fn operation(described: Operation, role: Option<Role>) -> Value {
+    let mut problems = described.problems;
+    if role.is_some() {
+        problems.extend([400, 401, 500, 503]);
+    }
+    if role > Some(Role::Read) {
+        problems.push(403);
+    }
+    let is_cursor = |name: &&str| ["after", "cursor"].contains(name);
+    if described.parameters.iter().any(is_cursor) {
+        problems.push(410);
+    }
+    let mut answers = described.answers;
+    for status in problems {
+        let problem = PROBLEMS.iter().find(|(known, ..)| *known == status);
+        let (_, name, _) = problem.unwrap_or_else(|| panic!("{status} of {}", described.id));
+        let reference = json!({"$ref": format!("#/components/responses/{name}")});
+        answers.insert(status.to_string(), reference);
+    }
+    let parameters: Vec<_> = described
+        .parameters
+        .iter()
+        .map(|name| json!({"$ref": format!("#/components/parameters/{name}")}))
+        .collect();
+    let security = match role {
+        None => json!([]),
+        Some(Role::Read) => json!([{"full": []}, {"readOnly": []}]),
+        Some(Role::Full) => json!([{"full": []}]),
+    };
+    let mut operation = json!({
+        "operationId": described.id, "tags": [described.tag], "summary": described.summary,
+        "responses": answers, "security": security
+    });
+    for (name, value) in [
+        ("description", json!(described.description)),
+        ("parameters", json!(parameters)),
+        ("requestBody", json!(described.body)),
+    ] {
+        if !matches!(&value, Value::Null) && value != json!("") && value != json!([]) {
+            operation[name] = value;
+        }
+    }
+    operation
+}
+
+/// What is answered to anybody, beside the resources of the API.
+pub fn without_token() -> [(&'static str, Operation); 3] {
+    let texts = json!({"type": "array", "items": {"type": "string"}});
+    let health = json!({"application/json": {"schema": {
+        "type": "object",
+        "properties": {
+            "status": {"type": "string", "enum": ["ok", "degraded", "misconfigured", "unavailable"]},
+            "version": {"type": "string"},
+            "environment": {"type": "string", "enum": ["production", "test", "development"]},
+            "configuration": {"type": "string", "enum": ["current", "last-good", "none"]},
+            "rsa_engine": {"type": "string"},
+            "errors": texts, "warnings": texts
+        },
+        "required": ["status", "version", "configuration", "rsa_engine"]
+    }}});
+    let health = Operation::new(
+        "provider",
+        "getHealth",
+        "Whether MPay's calls can be answered",
+    )
+    .answers(
+        200,
+        "They can. With the status `degraded` something is wrong all the same, and `errors` says what: a variable, a feature that is switched off, or the clock. `warnings` says what will be wrong soon.",
+        health.clone(),
+    )
+    .answers(
+        503,
+        "They cannot: `errors` says why, variable by variable, or what is wrong with the store.",
+        health,
+    );
+    let live = Operation::new("provider", "getLiveness", "Whether the provider runs").answers(
+        200,
+        "It does; nothing else is looked at.",
+        json!({"application/json": {"schema": {
+            "type": "object",
+            "properties": {"status": {"type": "string", "enum": ["live"]}},
+            "required": ["status"]
+        }}}),
+    );
+    let document = Operation::new("provider", "getOpenapi", "This document").answers(
+        200,
+        "OpenAPI 3.1.",
+        json!({"application/json": {"schema": {"type": "object"}}}),
+    );
+    [
+        ("/health", health),
+        ("/health/live", live),
+        ("/api/openapi.json", document),
+    ]
+}

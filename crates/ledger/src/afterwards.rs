@@ -1,0 +1,56 @@
+//! What came to a payment long after it was recorded, by the payment's id: a long order shows only its
+//! latest payments, and this is found without reading all of its list.
+
+use mpay_log::Log;
+
+use super::{
+    Platform, StoreError, keys,
+    order_list::OrderList,
+    record::{Key, Values, Write, are_alive, place_bytes, read_place},
+};
+use crate::domain::{PaymentId, Review};
+
+fn closed(id: &PaymentId, review: Review) -> String {
+    let id = keys::encode(id.as_str());
+    format!("{}/{id}/{}", keys::CLOSED, review.as_str())
+}
+
+fn confirmed(id: &PaymentId) -> String {
+    format!("{}/{}", keys::CONFIRMED, keys::encode(id.as_str()))
+}
+
+/// Where the place in its order's list is kept at which a review of a payment was closed.
+pub(super) fn closed_key(id: &PaymentId, review: Review) -> Key {
+    Key::new(closed(id, review))
+}
+
+/// That a review of a payment is closed at this place of its order's list.
+pub(super) fn closed_at(id: &PaymentId, review: Review, place: u64) -> Write {
+    (closed(id, review), place_bytes(place))
+}
+
+/// Where the place in its order's list is kept at which MPay's confirmation of a payment is noted that
+/// was entered by hand.
+pub(super) fn confirmed_key(id: &PaymentId) -> Key {
+    Key::new(confirmed(id))
+}
+
+/// That MPay's confirmation is noted at this place of the order's list.
+pub(super) fn confirmed_at(id: &PaymentId, place: u64) -> Write {
+    (confirmed(id), place_bytes(place))
+}
+
+/// Whether one of the values says that MPay's confirmation is noted in this list.
+pub(super) async fn is_confirmed<P: Platform>(
+    log: &Log<P>,
+    id: &PaymentId,
+    list: &OrderList,
+    values: &Values,
+) -> Result<bool, StoreError> {
+    let key = confirmed_key(id);
+    let Some(place) = values.get(&key) else {
+        return Ok(false);
+    };
+    let place = read_place(&key, place)?;
+    are_alive(log, &[list.place(place)]).await
+}

@@ -1,0 +1,424 @@
+//! The attempts to record a payment, and the marker that decides between them.
+//!
+//! Each call that records a payment makes an *attempt*: it takes a place in the payment's own
+//! list, one in its order's and one in the journal, and writes all three entries, with the
+//! evidence, in one batch. An attempt is valid if all three places are alive; the payment is the
+//! first valid attempt of its list, once the fates of those before it are decided. All of this is
+//! the same for whoever computes it, and never changes again: so anybody may finish what somebody
+//! else has begun, and the marker, written last, has the same value whoever writes it.
+//!
+//! The marker says that a payment is recorded. With it a repetition costs one read. Where it
+//! names a place, that place counts, whatever else is said of it.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use mpay_log::{Listing, Slot, entry_key, parse_counter, read_entry, stored_entry};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Platform, StoreError,
+    journal_list::{self, JournalEntry},
+    keys,
+    messages::Evidence,
+    order_list::OrderList,
+    record::{Key, Values, Write, are_alive, emptied, over_the_log, read, to_json},
+    secret::Secrets,
+};
+use crate::{
+    domain::{Confirmation, PaymentId, TextError},
+    json::{Event, PaymentJson},
+};
+
+over_the_log! {
+    /// The attempts to record payments, and their markers.
+    pub(super) struct Attempts
+}
+
+/// How the recording of a payment ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// The payment is recorded now.
+    New,
+    /// It was recorded before.
+    Repeated {
+        /// Whether what does not decide is the same too, such as the time of payment.
+        alike: bool,
+    },
+    /// It was entered by hand before, and MPay confirms it now: see [`ManualPayments::confirm`](crate::ManualPayments::confirm).
+    Manual,
+    /// Another payment has this id.
+    Conflict,
+}
+
+/// Which payment of a PaymentID.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PaymentName {
+    /// The PaymentID.
+    pub id: PaymentId,
+    /// Whether it is MPay's own, where the first was entered by hand and voided.
+    pub after_void: bool,
+}
+
+impl PaymentName {
+    /// That of a record.
+    ///
+    /// # Errors
+    /// What is wrong with the PaymentID.
+    pub fn of(payment: &PaymentJson) -> Result<Self, TextError> {
+        Ok(Self {
+            id: PaymentId::parse(&payment.payment_id)?,
+            after_void: payment.after_void,
+        })
+    }
+
+    /// That of the first payment of an id.
+    pub fn first(id: &PaymentId) -> Self {
+        Self {
+            id: id.clone(),
+            after_void: false,
+        }
+    }
+
+    /// That of MPay's own payment after the void of the first.
+    pub fn after_void(id: &PaymentId) -> Self {
+        Self {
+            id: id.clone(),
+            after_void: true,
+        }
+    }
+
+    fn under(&self, prefix: &str) -> String {
+        let suffix = if self.after_void { "/after-void" } else { "" };
+        format!("{prefix}/{}{suffix}", keys::encode(self.id.as_str()))
+    }
+
+    /// The list of the attempts to record it.
+    fn list(&self) -> String {
+        self.under(keys::PAYMENT)
+    }
+
+    fn done(&self) -> String {
+        self.under(keys::DONE)
+    }
+
+    /// The key of its marker.
+    pub fn marker(&self) -> Key {
+        Key::new(self.done())
+    }
+
+    /// The key of what counts the attempts at it.
+    pub fn attempts(&self) -> Key {
+        Key::new(self.list())
+    }
+
+    /// How many attempts at it there are, by what was read under [`Self::attempts`].
+    pub fn count(&self, stored: &Values) -> u64 {
+        let count = stored.get(&self.attempts());
+        count.and_then(|count| parse_counter(count)).unwrap_or(0)
+    }
+
+    /// Its marker, by what was read under [`Self::marker`].
+    pub fn read_marker(&self, stored: &Values) -> Result<Option<Marker>, StoreError> {
+        let key = self.marker();
+        let marker = stored.get(&key).map(|bytes| serde_json::from_slice(bytes));
+        marker.transpose().map_err(|error| key.corrupt(error))
+    }
+
+    /// An attempt that is written again at its place.
+    pub fn rewritten(
+        &self,
+        place: u64,
+        at: Timestamp,
+        attempt: &Attempt,
+    ) -> Result<Write, StoreError> {
+        let key = entry_key(&self.list(), place);
+        Ok((key, stored_entry(at, &to_json(attempt)?)))
+    }
+}
+
+/// An attempt to record a payment, with its other places.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Attempt {
+    /// Its place in the order's list.
+    pub order: u64,
+    /// Its place in the journal.
+    pub journal: u64,
+    /// The payment.
+    pub payment: Box<PaymentJson>,
+}
+
+/// Says that a payment is recorded: written last, with one value by whoever writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Marker {
+    v: u32,
+    /// Digest of what makes it this payment.
+    content: String,
+    /// Name of the message that was recorded, among the evidence.
+    evidence: String,
+    /// Name of its entry in its order's list. A number would not do: another order's list may
+    /// have an attempt at the same payment at a place of the same number.
+    order: String,
+    /// Its place in the journal.
+    pub journal: u64,
+    /// Whether it was entered by hand.
+    #[serde(default)]
+    manual: bool,
+}
+
+/// What is decided of payments, by their names: the marker of one that is recorded, `None` where no
+/// attempt that was made is valid. Of what is not here nothing is decided yet.
+pub(super) type Decisions = HashMap<PaymentName, Option<Marker>>;
+
+/// Whether to wait for those who are at work, and then to pass them by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// No: what is not decided stays so.
+    None,
+    /// Yes.
+    Wait,
+}
+
+impl<P: Platform> Attempts<'_, P> {
+    /// Takes a place.
+    pub async fn take(self, name: &PaymentName) -> Result<Slot, StoreError> {
+        self.log.take(&name.list()).await
+    }
+
+    /// All attempts at a payment.
+    pub async fn all(self, name: &PaymentName) -> Result<Listing<Attempt>, StoreError> {
+        self.log.read_all(&name.list()).await
+    }
+
+    /// Empties attempts that came too late.
+    pub async fn empty_late(
+        self,
+        name: &PaymentName,
+        part: &Listing<Attempt>,
+    ) -> Result<(), StoreError> {
+        let late = emptied(&name.list(), part);
+        if late.is_empty() {
+            return Ok(());
+        }
+        self.log.set_many(&late).await
+    }
+
+    /// Decides what is recorded of a payment, as far as it can be decided, and marks it. `None`
+    /// where somebody is still at work and is not to be waited for.
+    pub async fn finish(
+        self,
+        name: &PaymentName,
+        patience: Patience,
+    ) -> Result<Option<Option<Marker>>, StoreError> {
+        match self.marker(name).await? {
+            Some(marker) => Ok(Some(Some(marker))),
+            None => self.finish_unmarked(name, patience).await,
+        }
+    }
+
+    /// The same, where there was no marker a moment ago.
+    pub async fn finish_unmarked(
+        self,
+        name: &PaymentName,
+        patience: Patience,
+    ) -> Result<Option<Option<Marker>>, StoreError> {
+        let list = name.list();
+        let mut attempts = self.log.read_all::<Attempt>(&list).await?;
+        if patience == Patience::Wait && !attempts.unsettled.is_empty() {
+            let settled = attempts.settled();
+            self.log
+                .settle(&list, settled + 1, attempts.length + 1)
+                .await?;
+            // Whoever was waited for has written the marker, most often.
+            if let Some(marker) = self.marker(name).await? {
+                return Ok(Some(Some(marker)));
+            }
+            attempts = self.log.read_all(&list).await?;
+        }
+        if let Some(raw) = attempts.unreadable.first() {
+            return Err(StoreError::Corrupt {
+                key: entry_key(&list, raw.index),
+                reason: "it is damaged; POST /api/repair mends what can be mended".to_owned(),
+            });
+        }
+        let settled = attempts.settled();
+        for attempt in attempts.entries {
+            if attempt.index > settled {
+                break;
+            }
+            let attempt = attempt.value;
+            if self.is_valid(&attempt).await? {
+                return Ok(Some(Some(self.mark(&attempt).await?)));
+            }
+        }
+        Ok((settled >= attempts.length).then_some(None))
+    }
+
+    /// Whether an attempt's places in its order's list and in the journal are alive.
+    async fn is_valid(self, attempt: &Attempt) -> Result<bool, StoreError> {
+        let places = [
+            attempt.order_list()?.place(attempt.order),
+            journal_list::place(attempt.journal),
+        ];
+        are_alive(self.log, &places).await
+    }
+
+    /// What is decided of payments. One that was left between its entries and its marker is
+    /// finished by this; nobody is waited for.
+    pub async fn decided(self, names: &[PaymentName]) -> Result<Decisions, StoreError> {
+        /// Markers read by one call.
+        const AT_ONCE: usize = 256;
+        let mut decided = Decisions::new();
+        for names in names.chunks(AT_ONCE) {
+            let keys: Vec<_> = names.iter().map(PaymentName::marker).collect();
+            let markers = read(self.log, &keys).await?;
+            for name in names {
+                let decision = match name.read_marker(&markers)? {
+                    Some(marker) => Some(Some(marker)),
+                    None => self.finish_unmarked(name, Patience::None).await?,
+                };
+                decided.extend(decision.map(|decision| (name.clone(), decision)));
+            }
+        }
+        Ok(decided)
+    }
+
+    /// Marks the payment that an attempt records.
+    pub async fn mark(self, attempt: &Attempt) -> Result<Marker, StoreError> {
+        let payment = &attempt.payment;
+        let name = attempt.name()?;
+        let confirmation = payment.to_confirmation();
+        let confirmation =
+            confirmation.map_err(|errors| name.marker().corrupt(format!("{errors:?}")))?;
+        let marker = Marker {
+            v: 1,
+            content: confirmation.content().to_string(),
+            evidence: payment.evidence.clone(),
+            order: attempt.order_list()?.entry(attempt.order).to_string(),
+            journal: attempt.journal,
+            manual: payment.manual.is_some(),
+        };
+        let json = to_json(&marker)?.into_bytes();
+        self.log.set_many(&[(name.done(), json)]).await?;
+        Ok(marker)
+    }
+
+    /// The marker of a payment that is recorded.
+    pub async fn marker(self, name: &PaymentName) -> Result<Option<Marker>, StoreError> {
+        let values = read(self.log, &[name.marker()]).await?;
+        name.read_marker(&values)
+    }
+
+    /// The same. The secret comes along where it is not known yet, for whoever asks is about to name a
+    /// message.
+    async fn marker_with(
+        self,
+        name: &PaymentName,
+        secrets: Secrets<'_, P>,
+    ) -> Result<Option<Marker>, StoreError> {
+        let mut wanted = vec![name.marker()];
+        wanted.extend(secrets.keys());
+        let values = read(self.log, &wanted).await?;
+        secrets.find(&values)?;
+        name.read_marker(&values)
+    }
+
+    /// The markers of the payments of several names, of those that are recorded.
+    pub async fn markers(
+        self,
+        names: impl Iterator<Item = PaymentName>,
+    ) -> Result<Vec<(PaymentName, Marker)>, StoreError> {
+        let names: Vec<_> = names.collect();
+        let keys: Vec<_> = names.iter().map(PaymentName::marker).collect();
+        let values = read(self.log, &keys).await?;
+        let mut markers = Vec::new();
+        for name in names {
+            let marker = name.read_marker(&values)?;
+            markers.extend(marker.map(|marker| (name, marker)));
+        }
+        Ok(markers)
+    }
+
+    /// The marker of the payment of this id: of that after a void, if there is one.
+    pub async fn latest(
+        self,
+        id: &PaymentId,
+        secrets: Secrets<'_, P>,
+    ) -> Result<Option<(PaymentName, Marker)>, StoreError> {
+        let first = PaymentName::first(id);
+        let Some(marker) = self.marker_with(&first, secrets).await? else {
+            return Ok(None);
+        };
+        if marker.manual {
+            let second = PaymentName::after_void(id);
+            if let Some(marker) = self.marker_with(&second, secrets).await? {
+                return Ok(Some((second, marker)));
+            }
+        }
+        Ok(Some((first, marker)))
+    }
+}
+
+impl Attempt {
+    /// The payment's name.
+    fn name(&self) -> Result<PaymentName, StoreError> {
+        PaymentName::of(&self.payment).map_err(|error| self.corrupt(error))
+    }
+
+    /// The list of its order.
+    pub fn order_list(&self) -> Result<OrderList, StoreError> {
+        OrderList::of_payment(&self.payment).map_err(|error| self.corrupt(error))
+    }
+
+    fn corrupt(&self, error: impl ToString) -> StoreError {
+        journal_list::entry(self.journal).corrupt(error)
+    }
+}
+
+impl Marker {
+    /// The list of its order, and its place there.
+    pub fn order(&self) -> Option<(OrderList, u64)> {
+        OrderList::of_entry(&self.order)
+    }
+
+    /// Whether it names this place of an order's list.
+    pub fn names(&self, list: &OrderList, place: u64) -> bool {
+        self.order == list.entry(place).to_string()
+    }
+
+    /// Whether the payment was entered by hand.
+    pub fn is_manual(&self) -> bool {
+        self.manual
+    }
+
+    /// The entry of the journal that it names, of the payment whose marker it is.
+    pub fn entry(
+        &self,
+        name: &PaymentName,
+        values: &mut Values,
+    ) -> Result<JournalEntry, StoreError> {
+        let key = journal_list::entry(self.journal);
+        let bytes = values.take(&key).ok_or_else(|| key.lost())?;
+        let entry = read_entry::<Event>(self.journal, &bytes).map_err(|_| key.lost())?;
+        match &entry.value {
+            Event::PaymentRecorded(payment)
+                if PaymentName::of(payment).is_ok_and(|found| found == *name) =>
+            {
+                Ok(entry.into())
+            }
+            _ => Err(key.lost()),
+        }
+    }
+
+    /// How a confirmation of this payment ends.
+    pub fn compare(&self, confirmation: &Confirmation, evidence: &Evidence<'_>) -> Recorded {
+        let alike = self.evidence == evidence.id();
+        if self.content != confirmation.content().to_string() {
+            Recorded::Conflict
+        } else if self.manual && !alike {
+            Recorded::Manual
+        } else {
+            Recorded::Repeated { alike }
+        }
+    }
+}

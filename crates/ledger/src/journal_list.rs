@@ -1,0 +1,237 @@
+//! The journal's list: everything that happened, in the order of its recording. What an entry is about,
+//! and whether it counts, `standings` knows.
+
+use jiff::Timestamp;
+use mpay_log::{BLOCK, Entry, Listing, Slot, entry_key, read_entry, stored_entry};
+use serde::de::DeserializeOwned;
+
+use super::{
+    Platform, StoreError, keys,
+    record::{Key, Place, Write, are_alive, emptied, over_the_log, place_bytes, read, to_json},
+};
+use crate::json::Event;
+
+/// How often an event is entered anew because its place was passed by.
+const TRIES: u32 = 8;
+
+over_the_log! {
+    /// The journal's list.
+    pub(super) struct JournalList
+}
+
+fn behind(dead: u64) -> String {
+    format!("{}/{dead}", keys::BEHIND)
+}
+
+fn claimed(place: u64) -> String {
+    format!("{}/{place}", keys::CLAIMED)
+}
+
+/// The key of the entry at a place.
+pub(super) fn entry(index: u64) -> Key {
+    Key::new(entry_key(keys::JOURNAL, index))
+}
+
+/// A place.
+pub(super) fn place(index: u64) -> Place {
+    Place::new(keys::JOURNAL, index)
+}
+
+/// An entry that is written again at its place.
+pub(super) fn rewritten(index: u64, at: Timestamp, event: &Event) -> Result<Write, StoreError> {
+    Ok((
+        entry_key(keys::JOURNAL, index),
+        stored_entry(at, &to_json(event)?),
+    ))
+}
+
+/// An entry of the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalEntry {
+    /// Its place: entries are numbered as they are recorded, with gaps.
+    pub index: u64,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: Event,
+}
+
+impl From<Entry<Event>> for JournalEntry {
+    fn from(entry: Entry<Event>) -> Self {
+        Self {
+            index: entry.index,
+            at: entry.at,
+            event: entry.value,
+        }
+    }
+}
+
+/// A block of the journal, for whoever goes back through it.
+#[derive(Debug)]
+pub(super) struct Backwards {
+    /// The newest first.
+    pub entries: Vec<JournalEntry>,
+    /// Where it begins.
+    pub start: u64,
+    /// Whether the place below which it was to end does not exist.
+    pub is_beyond_end: bool,
+}
+
+impl<P: Platform> JournalList<'_, P> {
+    /// Takes a place.
+    pub async fn take(self) -> Result<Slot, StoreError> {
+        self.log.take(keys::JOURNAL).await
+    }
+
+    /// Takes several places.
+    pub async fn take_many(self, places: u64) -> Result<Vec<Slot>, StoreError> {
+        self.log.take_many(keys::JOURNAL, places).await
+    }
+
+    /// Waits for those who are at places from `first` up to `before`, and then passes them by.
+    pub async fn settle(self, first: u64, before: u64) -> Result<(), StoreError> {
+        self.log.settle(keys::JOURNAL, first, before).await
+    }
+
+    /// Up to `count` places from `first` on.
+    pub async fn part<T: DeserializeOwned>(
+        self,
+        first: u64,
+        count: u64,
+    ) -> Result<Listing<T>, StoreError> {
+        self.log.read_part(keys::JOURNAL, first, count).await
+    }
+
+    /// The same, for a reader that passes nothing by: who is in its way is waited for.
+    pub async fn next(self, first: u64, count: u64) -> Result<Listing<Event>, StoreError> {
+        self.log.read_on(keys::JOURNAL, first, count).await
+    }
+
+    /// Entries that came too late, emptied.
+    pub async fn empty_late(self, part: &Listing<Event>) -> Result<(), StoreError> {
+        let late = emptied(keys::JOURNAL, part);
+        if late.is_empty() {
+            return Ok(());
+        }
+        self.log.set_many(&late).await
+    }
+
+    /// Writes an entry again at its place.
+    pub async fn rewrite(self, index: u64, at: Timestamp, event: &Event) -> Result<(), StoreError> {
+        self.log.set_many(&[rewritten(index, at, event)?]).await
+    }
+
+    /// Whether a place was claimed for the event of another that is dead.
+    pub async fn is_claimed(self, index: u64) -> Result<bool, StoreError> {
+        Ok(self.log.get(&claimed(index)).await?.is_some())
+    }
+
+    /// Those of these entries that are there and can be read, whether they count or not.
+    pub async fn entries(self, indices: &[u64]) -> Result<Vec<JournalEntry>, StoreError> {
+        let keys: Vec<_> = indices.iter().map(|index| entry(*index)).collect();
+        let values = read(self.log, &keys).await?;
+        let found = indices.iter().zip(&keys).filter_map(|(index, key)| {
+            let entry = read_entry::<Event>(*index, values.get(key)?).ok()?;
+            Some(entry.into())
+        });
+        Ok(found.collect())
+    }
+
+    /// Enters an event; gives its place. It is entered at another one where its first was passed by.
+    pub async fn enter(self, event: &str) -> Result<u64, StoreError> {
+        self.enter_with(event, |_| Vec::new()).await
+    }
+
+    /// Enters the event of a change whose first place, `dead`, was passed by; gives its place.
+    ///
+    /// The writer of the change does this, and so does whoever closes the day or mends the store,
+    /// perhaps at the same time. So each first claims a place, in a list of the dead one's: the event
+    /// stands at the place of the first claim that counts and whose place is alive. Whoever finds a
+    /// claim fulfils it, by the same value; another is made only where those before it are void for
+    /// good.
+    pub async fn enter_again(self, event: &str, dead: u64) -> Result<u64, StoreError> {
+        let list = behind(dead);
+        for _ in 0..TRIES {
+            let mut claims = self.log.read_all::<u64>(&list).await?;
+            if !claims.unsettled.is_empty() {
+                self.log.settle(&list, 1, claims.length + 1).await?;
+                claims = self.log.read_all(&list).await?;
+            }
+            for claim in claims.entries {
+                let key = entry_key(keys::JOURNAL, claim.value);
+                if self.log.get(&key).await?.is_none() {
+                    let entry = stored_entry(claim.at, event);
+                    self.log.set_many(&[(key, entry)]).await?;
+                }
+                if are_alive(self.log, &[place(claim.value)]).await? {
+                    return Ok(claim.value);
+                }
+            }
+            let slot = self.log.take(&list).await?;
+            let journal = self.log.take(keys::JOURNAL).await?;
+            let claim = journal.index().to_string();
+            // Whether it counts is seen by reading it, as everybody does.
+            let of = (claimed(journal.index()), place_bytes(dead));
+            let _ = self.log.fill(&[(&slot, &claim)], vec![of]).await?;
+        }
+        Err(StoreError::Contested(keys::JOURNAL.to_owned()))
+    }
+
+    /// Enters an event, with other values in one batch, by the event's place.
+    pub async fn enter_with(
+        self,
+        event: &str,
+        others: impl Fn(u64) -> Vec<Write>,
+    ) -> Result<u64, StoreError> {
+        for _ in 0..TRIES {
+            let slot = self.log.take(keys::JOURNAL).await?;
+            let others = others(slot.index());
+            if self.log.fill(&[(&slot, event)], others).await?.all() {
+                return Ok(slot.index());
+            }
+        }
+        Err(StoreError::Contested(keys::JOURNAL.to_owned()))
+    }
+
+    /// The entry at a place, if it counts and can be read.
+    pub async fn at(self, index: u64) -> Result<Option<JournalEntry>, StoreError> {
+        if index == 0 {
+            return Ok(None);
+        }
+        let part = self.log.read_part(keys::JOURNAL, index, 1).await?;
+        Ok(part.entries.into_iter().next().map(Into::into))
+    }
+
+    /// A block of the journal below the index `before`. What is still being recorded is left out:
+    /// whoever looks back does not wait for it. Whether an entry counts is left to whoever reads what
+    /// it is about.
+    pub async fn before(self, before: u64) -> Result<Backwards, StoreError> {
+        let start = before.saturating_sub(BLOCK).max(1);
+        if before <= start {
+            return Ok(Backwards {
+                entries: Vec::new(),
+                start: 1,
+                is_beyond_end: false,
+            });
+        }
+        let part = self
+            .log
+            .read_part::<Event>(keys::JOURNAL, start, before - start)
+            .await?;
+        let entries = part.entries.into_iter().rev();
+        Ok(Backwards {
+            entries: entries.map(Into::into).collect(),
+            start,
+            is_beyond_end: before > part.length + 1,
+        })
+    }
+
+    /// The highest place of the journal that was handed out.
+    pub async fn length(self) -> Result<u64, StoreError> {
+        let part = self
+            .log
+            .read_part::<serde::de::IgnoredAny>(keys::JOURNAL, u64::MAX, 1)
+            .await?;
+        Ok(part.length)
+    }
+}

@@ -1,0 +1,90 @@
+//! Small values that nothing depends on: they save work, or say who was the first.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{
+    Platform, StoreError, keys,
+    record::{Key, Values, Write, over_the_log, read, to_json},
+};
+use crate::json::time;
+
+over_the_log! {
+    /// Small values under names; the last one written counts.
+    pub struct Notes
+}
+
+fn note(name: &str) -> String {
+    format!("{}/{}", keys::NOTE, keys::encode(name))
+}
+
+fn once(name: &str) -> String {
+    format!("{}/{}", keys::ONCE, keys::encode(name))
+}
+
+impl<P: Platform> Notes<'_, P> {
+    /// The note of a name.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn get<T: DeserializeOwned>(self, name: &str) -> Result<Option<T>, StoreError> {
+        let key = Key::new(note(name));
+        let values = read(self.log, std::slice::from_ref(&key)).await?;
+        unwrap(&values, &key)
+    }
+
+    /// Such a note that is a time.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn time(self, name: &str) -> Result<Option<Timestamp>, StoreError> {
+        #[derive(Deserialize)]
+        #[serde(transparent)]
+        struct Noted {
+            #[serde(deserialize_with = "time::deserialize")]
+            at: Timestamp,
+        }
+        let noted: Option<Noted> = self.get(name).await?;
+        Ok(noted.map(|noted| noted.at))
+    }
+
+    /// Writes such a note.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn set<T: Serialize>(self, name: &str, value: &T) -> Result<(), StoreError> {
+        self.log.set_many(&[wrapped(note(name), value)?]).await
+    }
+
+    /// Whether this call is the first ever with this name. Whoever comes later only reads.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; the name then may have been taken for nobody.
+    pub async fn is_first(self, name: &str) -> Result<bool, StoreError> {
+        let key = once(name);
+        let taken = self.log.get(&key).await?;
+        Ok(taken.is_none() && self.log.increment(&key, 1).await? == 1)
+    }
+}
+
+/// A value as it is written that stands by itself, and not in a list.
+pub(super) fn wrapped<T: Serialize>(key: String, value: &T) -> Result<Write, StoreError> {
+    let json = format!(r#"{{"v":1,"value":{}}}"#, to_json(value)?);
+    Ok((key, json.into_bytes()))
+}
+
+/// Reads such a value.
+pub(super) fn unwrap<T: DeserializeOwned>(
+    values: &Values,
+    key: &Key,
+) -> Result<Option<T>, StoreError> {
+    #[derive(Deserialize)]
+    struct Wrapped<T> {
+        value: T,
+    }
+    let Some(bytes) = values.get(key) else {
+        return Ok(None);
+    };
+    let wrapped: Wrapped<T> = serde_json::from_slice(bytes).map_err(|error| key.corrupt(error))?;
+    Ok(Some(wrapped.value))
+}

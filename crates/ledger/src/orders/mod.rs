@@ -1,0 +1,378 @@
+//! Orders: what is asked of them, and how they are changed.
+
+mod bulk;
+
+pub use bulk::Intent;
+
+use std::convert::Infallible;
+
+use mutation::{Mutation, mutated};
+
+use super::{
+    Platform, StoreError, StoredOrder,
+    attempts::{Attempts, Patience, PaymentName},
+    folds::Folds,
+    journal_list::JournalList,
+    order_list::{OrderEntry, OrderList, OrderLists},
+    record::{Write, over_the_log, to_json},
+    stored_order::{Depth, SEGMENT, confused},
+};
+use crate::{
+    domain::{ChangeRefused, Order, OrderKey, OrderState, RecordedPayment, ServiceId},
+    json::{Event, PaymentJson},
+};
+
+/// How often a change is begun anew because its place was passed by.
+const TRIES: u32 = 5;
+
+over_the_log! {
+    /// Orders, by their service and key.
+    pub struct Orders
+}
+
+/// Payments of an order, the newest first.
+#[derive(Debug)]
+pub struct OrderPayments {
+    /// Their records, and what is to be said of them.
+    pub payments: Vec<(PaymentJson, RecordedPayment)>,
+    /// The place to go on below; `None` at the end.
+    pub next: Option<u64>,
+    /// Whether the place to look below is beyond the end of the order's list.
+    pub is_beyond_end: bool,
+}
+
+/// What must hold for a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precondition {
+    /// Nothing.
+    None,
+    /// The order is at this version (`If-Match`).
+    Version(u64),
+    /// There is no such order yet (`If-None-Match: *`).
+    Absent,
+}
+
+impl Precondition {
+    fn holds(self, order: &StoredOrder) -> bool {
+        let exists = order.state.order().is_some();
+        match self {
+            Self::None => true,
+            Self::Version(version) => exists && version == order.version,
+            Self::Absent => !exists,
+        }
+    }
+}
+
+/// What a registration did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registered {
+    /// A new order.
+    Created,
+    /// A new version of an order.
+    Amended,
+    /// Nothing: the order was like this already.
+    Unchanged,
+}
+
+/// Why an order was not registered or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError<E = Infallible> {
+    /// What the order was to become is none.
+    #[error("it would not be an order")]
+    Unfit(E),
+    /// An order in its state is not changed like this.
+    #[error(transparent)]
+    Refused(#[from] ChangeRefused),
+    /// Another order has a key that payers would confuse with this one.
+    #[error("the order key {0} exists already and differs only in case or spaces")]
+    KeyTaken(OrderKey),
+    /// The precondition does not hold.
+    #[error("the order has changed, or exists already")]
+    PreconditionFailed,
+    /// Somebody else is changing the same order.
+    #[error("another call is changing this order; try again")]
+    Busy,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// An entry and an event, and what else is written with them.
+pub(super) struct Change {
+    pub entry: OrderEntry,
+    pub event: Event,
+    pub others: Vec<Write>,
+}
+
+impl<'a, P: Platform> Orders<'a, P> {
+    fn lists(self) -> OrderLists<'a, P> {
+        OrderLists::on(self.log)
+    }
+
+    fn folds(self) -> Folds<'a, P> {
+        Folds::on(self.log)
+    }
+
+    fn journal(self) -> JournalList<'a, P> {
+        JournalList::on(self.log)
+    }
+
+    /// The order of this service and key; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails, or a record of this order is damaged.
+    pub async fn get(
+        self,
+        service: &ServiceId,
+        key: &OrderKey,
+    ) -> Result<Option<StoredOrder>, StoreError> {
+        let orders = self.get_many(&[(service.clone(), key.clone())]).await?;
+        orders.into_iter().next().unwrap_or(Ok(None))
+    }
+
+    /// Several orders, each as [`Self::get`] gives it, in few calls. One that is damaged is an
+    /// error of its own.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn get_many(
+        self,
+        addresses: &[(ServiceId, OrderKey)],
+    ) -> Result<Vec<Result<Option<StoredOrder>, StoreError>>, StoreError> {
+        let lists: Vec<_> = addresses
+            .iter()
+            .map(|(service, key)| OrderList::of(service, key))
+            .collect();
+        let folded = self.folds().orders(&lists).await?;
+        Ok(folded
+            .into_iter()
+            .zip(addresses)
+            .map(|(stored, (_, key))| {
+                let stored = stored?;
+                let order = stored.state.order();
+                let exists = order.is_some_and(|order| order.order_key == *key);
+                Ok(exists.then_some(stored))
+            })
+            .collect())
+    }
+
+    /// Payments of an order, the newest first, below a place of its list; and the place to go on
+    /// below. `None` if there is no such order.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails, or a record of this order is damaged.
+    pub async fn payments(
+        self,
+        service: &ServiceId,
+        key: &OrderKey,
+        before: Option<u64>,
+    ) -> Result<Option<OrderPayments>, StoreError> {
+        let list = OrderList::of(service, key);
+        let Some(order) = self.get(service, key).await? else {
+            return Ok(None);
+        };
+        let last = before.map_or(order.length, |before| before.saturating_sub(1));
+        let last = last.min(order.length);
+        let segment = last.saturating_sub(1) / SEGMENT;
+        let (stored, first) = self.folds().segment(&list, segment).await?;
+        let mut states: Vec<_> = stored.state.payments().to_vec();
+        let records = stored.payments.into_iter();
+        let mut old: Vec<_> = states
+            .drain(..)
+            .map(|state| (list.clone(), state))
+            .collect();
+        self.folds().close_old(&mut old).await?;
+        let payments = records.zip(old.into_iter().map(|(_, state)| state));
+        let mut payments: Vec<_> = payments.rev().collect();
+        // What was entered by hand may have been confirmed or voided long after.
+        if payments.iter().any(|(record, _)| record.manual.is_some()) {
+            let whole = self.folds().whole(&list).await?;
+            for (record, state) in &mut payments {
+                if record.manual.is_some()
+                    && let Some(found) = PaymentName::of(record)
+                        .ok()
+                        .and_then(|name| whole.payment(&name))
+                {
+                    (*record, *state) = found;
+                }
+            }
+        }
+        Ok(Some(OrderPayments {
+            payments,
+            next: (first > 1).then_some(first),
+            is_beyond_end: before.is_some_and(|before| before > order.length),
+        }))
+    }
+
+    /// Changes an order, or makes it: `change` gives what it shall be, of what it is.
+    ///
+    /// The change is judged by what stands before its own place in the order's list: where
+    /// somebody came in between, `change` is asked again.
+    ///
+    /// # Errors
+    /// [`RegisterError`]; the order then is as it was.
+    pub async fn change<E>(
+        self,
+        service: &ServiceId,
+        key: &OrderKey,
+        precondition: Precondition,
+        change: impl Fn(&OrderState) -> Result<Order, E>,
+    ) -> Result<Registered, RegisterError<E>> {
+        let appended = self
+            .append(service, key, precondition, |stored, index| {
+                self.judge(stored, index, &change)
+            })
+            .await?;
+        Ok(match appended {
+            None => Registered::Unchanged,
+            Some(Event::OrderRegistered(_)) => Registered::Created,
+            Some(_) => Registered::Amended,
+        })
+    }
+
+    /// The entry at `index`, and the event, that make an order what it shall be; `None`
+    /// if it is like that already.
+    pub(super) fn judge<E>(
+        self,
+        stored: &StoredOrder,
+        index: u64,
+        change: impl Fn(&OrderState) -> Result<Order, E>,
+    ) -> Result<Option<Change>, RegisterError<E>> {
+        let state = &stored.state;
+        let before = state.order();
+        let after = change(state).map_err(RegisterError::Unfit)?;
+        let compared = stored.comparable(&after);
+        if before == Some(&*compared) {
+            return Ok(None);
+        }
+        state.check_change(&compared, self.log.now())?;
+        Ok(Some(Change {
+            event: Event::of_order(before, &after, index),
+            entry: OrderEntry::Version(Box::new((&after).into())),
+            others: Vec::new(),
+        }))
+    }
+
+    /// Appends to an order's list and to the journal, in one batch, what `judge` gives of the
+    /// order and the place of the entry: nothing if there is nothing to do. Gives the event.
+    ///
+    /// The event counts if the entry does (see `journal.rs`); so if the entry's place was passed by
+    /// as dead, all of it is begun anew, and if only the event's was, the event is entered again.
+    pub(super) async fn append<E>(
+        self,
+        service: &ServiceId,
+        key: &OrderKey,
+        precondition: Precondition,
+        judge: impl Fn(&StoredOrder, u64) -> Result<Option<Change>, RegisterError<E>>,
+    ) -> Result<Option<Event>, RegisterError<E>> {
+        self.append_seeing(Depth::Latest, service, key, precondition, judge)
+            .await
+    }
+
+    /// The same, where `judge` needs so much of the order.
+    pub(super) async fn append_seeing<E>(
+        self,
+        depth: Depth,
+        service: &ServiceId,
+        key: &OrderKey,
+        precondition: Precondition,
+        judge: impl Fn(&StoredOrder, u64) -> Result<Option<Change>, RegisterError<E>>,
+    ) -> Result<Option<Event>, RegisterError<E>> {
+        let list = OrderList::of(service, key);
+        let judge = |stored: &StoredOrder, place| {
+            if let Some(known) = confused(&stored.state, key) {
+                return Err(RegisterError::KeyTaken(known));
+            }
+            if !precondition.holds(stored) {
+                return Err(RegisterError::PreconditionFailed);
+            }
+            judge(stored, place)
+        };
+        for _ in 0..TRIES {
+            let mut seen = match depth {
+                Depth::Latest => self.folds().order(&list).await?,
+                Depth::Whole => self.folds().whole(&list).await?,
+            };
+            let next = seen.length + 1;
+            if seen.settled < seen.length && !mutated(Mutation::AmendmentOnOldState) {
+                // Whatever is still coming stands before what is seen: also that nothing is to be
+                // done, or may not be done, is judged with it.
+                seen = self
+                    .settled_before(&list, depth, seen.settled, next)
+                    .await?;
+            }
+            let Some(mut change) = judge(&seen, next)? else {
+                return Ok(None);
+            };
+            let slot = self.lists().take(&list).await?;
+            if slot.index() != next && !mutated(Mutation::AmendmentOnOldState) {
+                // Somebody else came in between.
+                let judged = match self
+                    .settled_before(&list, depth, next - 1, slot.index())
+                    .await
+                {
+                    Ok(earlier) => judge(&earlier, slot.index()),
+                    Err(error) => Err(error.into()),
+                };
+                match judged {
+                    Ok(Some(judged)) => change = judged,
+                    Ok(None) => {
+                        self.lists().void(&slot).await?;
+                        return Ok(None);
+                    }
+                    Err(error) => {
+                        self.lists().void(&slot).await?;
+                        return Err(error);
+                    }
+                }
+            }
+            let journal = self.journal().take().await?;
+            let texts = (to_json(&change.entry)?, to_json(&change.event)?);
+            let filled = self
+                .log
+                .fill(&[(&slot, &texts.0), (&journal, &texts.1)], change.others)
+                .await?;
+            if !filled.is_alive(&slot) {
+                continue;
+            }
+            if !filled.is_alive(&journal) {
+                self.journal()
+                    .enter_again(&texts.1, journal.index())
+                    .await?;
+            }
+            return Ok(Some(change.event));
+        }
+        Err(RegisterError::Busy)
+    }
+
+    /// The order as it stands before a place, once everything there is settled. `settled` is up to
+    /// where it is known to be.
+    async fn settled_before(
+        self,
+        list: &OrderList,
+        depth: Depth,
+        settled: u64,
+        place: u64,
+    ) -> Result<StoredOrder, StoreError> {
+        self.lists().settle(list, settled + 1, place).await?;
+        let last = place - 1;
+        let (listing, kept) = match depth {
+            Depth::Latest => self.folds().up_to(list, last).await?,
+            Depth::Whole => (self.lists().between(list, 1, last).await?, None),
+        };
+        let mut markers = self.folds().markers_of([&listing]).await?;
+        // A payment that is being recorded counts, or not, before anything is judged by it.
+        for entry in &listing.entries {
+            if let OrderEntry::Payment(payment) = &entry.value
+                && let Ok(name) = PaymentName::of(payment)
+                && !markers.contains_key(&name)
+            {
+                let decision = Attempts::on(self.log).finish(&name, Patience::Wait).await?;
+                markers.extend(decision.map(|decision| (name, decision)));
+            }
+        }
+        self.folds()
+            .fold_on(list, depth, kept, listing, &markers)
+            .await
+    }
+}

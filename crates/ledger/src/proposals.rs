@@ -1,0 +1,183 @@
+//! Proposals: to enter a payment by hand, or to void one. What one person proposes another decides.
+
+use jiff::Timestamp;
+use mpay_log::Listing;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Platform, StoreError,
+    journal_list::JournalList,
+    keys,
+    record::{Place, over_the_log, to_json},
+};
+use crate::json::{Event, ProposalJson, VoidProposalJson, WithdrawalJson};
+
+over_the_log! {
+    /// What was proposed, and what became of it.
+    pub struct Proposals
+}
+
+/// List of what became of a proposal.
+fn decisions(index: u64) -> String {
+    format!("{}/{index}", keys::PROPOSAL)
+}
+
+/// A place among the decisions on a proposal.
+pub(super) fn place(proposal: u64, index: u64) -> Place {
+    Place::new(decisions(proposal), index)
+}
+
+/// What is proposed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proposed {
+    /// To enter a payment by hand.
+    Payment(ProposalJson),
+    /// To void one.
+    Void(VoidProposalJson),
+}
+
+/// What became of a proposal, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// It is approved.
+    Approved {
+        /// Fingerprint of the token.
+        by: String,
+    },
+    /// It is withdrawn.
+    Withdrawn {
+        /// Fingerprint of the token.
+        by: String,
+    },
+    /// An index that was taken, but not used.
+    Void,
+}
+
+/// A proposal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredProposal {
+    /// Its place in the journal, by which it is approved.
+    pub index: u64,
+    /// When it was made.
+    pub proposed_at: Timestamp,
+    /// Its record.
+    pub proposed: Proposed,
+    /// What became of it, and when.
+    pub decided: Option<(Timestamp, Decision)>,
+}
+
+impl<P: Platform> Proposals<'_, P> {
+    /// Keeps a proposal; gives its place in the journal.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be kept.
+    pub async fn propose(self, proposed: &Proposed) -> Result<u64, StoreError> {
+        let event = to_json(&match proposed.clone() {
+            Proposed::Payment(proposal) => Event::PaymentProposed(Box::new(proposal)),
+            Proposed::Void(proposal) => Event::PaymentVoidProposed(Box::new(proposal)),
+        })?;
+        JournalList::on(self.log).enter(&event).await
+    }
+
+    /// The proposal at this place in the journal.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn get(self, index: u64) -> Result<Option<StoredProposal>, StoreError> {
+        let Some(entry) = JournalList::on(self.log).at(index).await? else {
+            return Ok(None);
+        };
+        let proposed = match entry.event {
+            Event::PaymentProposed(proposal) => Proposed::Payment(*proposal),
+            Event::PaymentVoidProposed(proposal) => Proposed::Void(*proposal),
+            _ => return Ok(None),
+        };
+        let made = self.log.read_all(&decisions(index)).await?;
+        Ok(Some(StoredProposal {
+            index,
+            proposed_at: entry.at,
+            proposed,
+            decided: decided(made),
+        }))
+    }
+
+    /// Decides on a proposal, once: gives what was decided, by this call or one before.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the same again then does it.
+    pub async fn decide(
+        self,
+        proposal: &StoredProposal,
+        decision: &Decision,
+    ) -> Result<Decision, StoreError> {
+        const TRIES: u32 = 5;
+        let list = decisions(proposal.index);
+        for _ in 0..TRIES {
+            if let Some((_, decided)) = decided(self.log.read_all(&list).await?) {
+                return Ok(decided);
+            }
+            let slot = self.log.take(&list).await?;
+            // Judged by what stands before its own place, so that of several calls one decides.
+            self.log.settle(&list, 1, slot.index()).await?;
+            let mut seen = self.log.read_all::<Decision>(&list).await?;
+            seen.truncate(slot.index() - 1);
+            if let Some((_, decided)) = decided(seen) {
+                let void = to_json(&Decision::Void)?;
+                let _ = self.log.fill(&[(&slot, &void)], Vec::new()).await?;
+                return Ok(decided);
+            }
+            let entry = to_json(decision)?;
+            let Decision::Withdrawn { by } = decision else {
+                if self.log.fill(&[(&slot, &entry)], Vec::new()).await?.all() {
+                    return Ok(decision.clone());
+                }
+                continue;
+            };
+            let journal = JournalList::on(self.log).take().await?;
+            let event = to_json(&Event::ProposalWithdrawn(Box::new(WithdrawalJson {
+                proposal: proposal.index,
+                payment_id: proposal.proposed.payment_id().to_owned(),
+                by: by.clone(),
+                entry: slot.index(),
+            })))?;
+            let filled = self
+                .log
+                .fill(&[(&slot, &entry), (&journal, &event)], Vec::new())
+                .await?;
+            if !filled.is_alive(&slot) {
+                continue;
+            }
+            if !filled.is_alive(&journal) {
+                JournalList::on(self.log).enter(&event).await?;
+            }
+            return Ok(decision.clone());
+        }
+        Err(StoreError::Contested(list))
+    }
+}
+
+impl Proposed {
+    /// The id of the payment that it is about.
+    pub fn payment_id(&self) -> &str {
+        match self {
+            Self::Payment(proposal) => &proposal.payment_id,
+            Self::Void(proposal) => &proposal.payment_id,
+        }
+    }
+
+    /// Fingerprint of the token that proposed it.
+    pub fn by(&self) -> &str {
+        match self {
+            Self::Payment(proposal) => &proposal.by,
+            Self::Void(proposal) => &proposal.by,
+        }
+    }
+}
+
+/// The decision that counts: there is one at most, since each was judged by what stands before it.
+fn decided(decisions: Listing<Decision>) -> Option<(Timestamp, Decision)> {
+    let mut decisions = decisions.entries.into_iter();
+    let first = decisions.find(|entry| entry.value != Decision::Void)?;
+    Some((first.at, first.value))
+}

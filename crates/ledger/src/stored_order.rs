@@ -1,0 +1,285 @@
+//! What an order's list adds up to: the fold of its entries, and what is kept of a long one.
+//!
+//! What is kept can always be computed again, and is the same whoever computes it: it is kept only of
+//! a part in which everything is settled. It holds no personal data; the latest version of the order
+//! is read where it stands, and what was erased stays so.
+
+use std::borrow::Cow;
+
+use mpay_log::{Entry, Listing};
+use mutation::{Mutation, mutated};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    StoreError,
+    attempts::{Decisions, PaymentName},
+    order_list::{OrderEntry, OrderList},
+};
+use crate::{
+    domain::{Order, OrderKey, OrderState, RecordedPayment, Review},
+    json::{ConfirmedJson, FieldError, OrderJson, PaymentJson, SummaryJson},
+};
+
+/// Entries that are folded together and kept.
+pub(super) const SEGMENT: u64 = 64;
+/// Lists up to this length are read whole.
+pub(super) const LONG: u64 = 2 * SEGMENT;
+
+/// An order as it is stored.
+#[derive(Debug, Default)]
+pub struct StoredOrder {
+    /// Its versions and payments.
+    pub state: OrderState,
+    /// The records of `state`'s payments, in the same order. Of a long order these are the latest.
+    pub payments: Vec<PaymentJson>,
+    /// Changes with every version and payment: what `If-Match` compares.
+    pub version: u64,
+    /// Whether its latest version is without personal data because that was erased.
+    pub is_erased: bool,
+    /// Entries that a later version of this program has written.
+    pub unreadable: usize,
+    /// Digest of the name of the request that made it.
+    pub(super) request: Option<String>,
+    /// The reviews that were closed of payments that are not here any more.
+    pub(super) closings: Vec<(String, Review)>,
+    /// The place of its latest version.
+    pub(super) latest: u64,
+    /// The place before which its entries are without personal data.
+    pub(super) erased_before: u64,
+    /// The highest place of its list, and the places that are settled.
+    pub(super) length: u64,
+    pub(super) settled: u64,
+}
+
+impl StoredOrder {
+    /// A payment of this name, if it is among those that are here.
+    pub(super) fn payment(&self, name: &PaymentName) -> Option<(PaymentJson, RecordedPayment)> {
+        let mut payments = self.payments.iter().zip(self.state.payments());
+        let (record, state) = payments.find(|(record, state)| {
+            state.confirmation.payment_id == name.id && record.after_void == name.after_void
+        })?;
+        Some((record.clone(), state.clone()))
+    }
+
+    /// What is sent, as it is compared with what is there: personal data that was erased is no
+    /// difference, so that whoever sends all orders again brings none of it back.
+    pub(super) fn comparable<'a>(&self, sent: &'a Order) -> Cow<'a, Order> {
+        if !self.is_erased {
+            return Cow::Borrowed(sent);
+        }
+        let mut json = OrderJson::from(sent);
+        json.erase_personal_data();
+        json.to_order().map_or(Cow::Borrowed(sent), Cow::Owned)
+    }
+}
+
+/// How much of a long order is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Its latest payments; of those before only what they add up to.
+    Latest,
+    /// All of its payments. It is seldom worth its price.
+    Whole,
+}
+
+/// What the entries of a list up to a place add up to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Kept {
+    v: u32,
+    /// The place.
+    pub place: u64,
+    /// Versions and payments, without the order itself.
+    summary: SummaryJson,
+    /// The place of the latest version.
+    latest: u64,
+    /// The order's version.
+    version: u64,
+    is_erased: bool,
+    erased_before: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request: Option<String>,
+}
+
+impl Kept {
+    const VERSION: u32 = 1;
+
+    /// What an order adds up to at a place.
+    fn of(stored: &StoredOrder, place: u64, erased_before: u64) -> Self {
+        let mut summary = SummaryJson::from(stored.state.summary());
+        summary.order = None;
+        Self {
+            v: Self::VERSION,
+            place,
+            summary,
+            latest: stored.latest,
+            version: stored.version,
+            is_erased: stored.is_erased,
+            erased_before,
+            request: stored.request.clone(),
+        }
+    }
+
+    /// The place of the latest version of the order; 0 if there is none.
+    pub fn latest(&self) -> u64 {
+        self.latest
+    }
+
+    /// The place before which personal data was erased when it was kept.
+    pub fn erased_before(&self) -> u64 {
+        self.erased_before
+    }
+
+    /// Whether it can be used: what another version has kept is folded again.
+    pub fn is_usable(&self) -> bool {
+        self.v == Self::VERSION && self.summary.to_summary().is_ok()
+    }
+
+    /// The order at that place, with its latest version.
+    pub fn restore(self, order: Option<OrderJson>) -> Result<StoredOrder, Vec<FieldError>> {
+        let summary = SummaryJson {
+            order,
+            ..self.summary
+        };
+        Ok(StoredOrder {
+            state: OrderState::from(summary.to_summary()?),
+            version: self.version,
+            is_erased: self.is_erased,
+            request: self.request,
+            latest: self.latest,
+            settled: self.place,
+            length: self.place,
+            ..StoredOrder::default()
+        })
+    }
+}
+
+/// Folds a list, or the part of it that follows `base`, of which the places are known before which
+/// personal data is erased. A payment counts only at the place that its marker names. Gives also what
+/// is to be kept.
+pub(super) fn fold(
+    list: &OrderList,
+    depth: Depth,
+    base: Option<(StoredOrder, u64)>,
+    listing: Listing<OrderEntry>,
+    markers: &Decisions,
+) -> Result<(StoredOrder, Vec<Kept>), StoreError> {
+    let corrupt = |place: u64, reason: String| list.entry(place).corrupt(reason);
+    let mut unreadable = 0;
+    for raw in &listing.unreadable {
+        if !OrderEntry::is_unknown(raw) {
+            let reason = "it is damaged; POST /api/repair mends what can be mended".to_owned();
+            return Err(corrupt(raw.index, reason));
+        }
+        unreadable += 1;
+    }
+    let (mut stored, erased_before) = base.unwrap_or_default();
+    let erased_before = erased_before.max(OrderEntry::erased_before(&listing.entries));
+    let last = listing.next - 1;
+    stored.erased_before = erased_before;
+    stored.unreadable = unreadable;
+    stored.length = listing.length;
+    stored.settled = listing.settled();
+    // Of a long order the payments of the last segments are enough.
+    let cut = match depth == Depth::Latest && last > LONG {
+        true => (last - SEGMENT) / SEGMENT * SEGMENT,
+        false => 0,
+    };
+    let mut keep = Vec::new();
+    let mut entries = listing.entries.into_iter().peekable();
+    for end in (1..=last.div_ceil(SEGMENT)).map(|segment| segment * SEGMENT) {
+        let mut is_new = false;
+        while let Some(mut entry) = entries.next_if(|entry| entry.index <= end) {
+            is_new = true;
+            if entry.index < erased_before {
+                entry.value.erase_personal_data();
+            }
+            let place = entry.index;
+            let counts = add(&mut stored, list, entry, markers);
+            // A change that waits for what is not written yet must not pass for one that saw it.
+            if counts.map_err(|reason| corrupt(place, reason))? && place <= stored.settled {
+                stored.version = place;
+            }
+        }
+        if is_new && end <= cut && (end <= stored.settled || mutated(Mutation::FoldOfWrongPrefix)) {
+            keep.push(Kept::of(&stored, end, erased_before));
+        }
+        if end == cut {
+            stored.state = OrderState::from(stored.state.summary().clone());
+            stored.payments.clear();
+        }
+    }
+    Ok((stored, keep))
+}
+
+/// Adds an entry to what stands before it; `false` if it counts for nothing.
+fn add(
+    stored: &mut StoredOrder,
+    list: &OrderList,
+    entry: Entry<OrderEntry>,
+    markers: &Decisions,
+) -> Result<bool, String> {
+    let many = |errors: Vec<FieldError>| format!("{errors:?}");
+    match entry.value {
+        OrderEntry::Version(json) => {
+            stored.is_erased = false;
+            stored.latest = entry.index;
+            stored.state.amend(json.to_order().map_err(many)?);
+        }
+        OrderEntry::Created { request, order } => {
+            stored.is_erased = false;
+            stored.latest = entry.index;
+            stored.state.amend(order.to_order().map_err(many)?);
+            stored.request = Some(request);
+        }
+        OrderEntry::Payment(json) => match PaymentName::of(&json)
+            .ok()
+            .and_then(|name| markers.get(&name))
+        {
+            Some(Some(marker)) if marker.names(list, entry.index) => {
+                let (confirmation, received_at) = json.to_received().map_err(many)?;
+                if stored.state.pay(confirmation, received_at) {
+                    stored.payments.push(*json);
+                }
+            }
+            Some(_) => return Ok(false),
+            // It is being recorded: whatever comes of it, this place is not settled yet.
+            None => {
+                stored.settled = stored.settled.min(entry.index - 1);
+                return Ok(false);
+            }
+        },
+        OrderEntry::Confirmed(json) => {
+            let mut payments = stored.payments.iter_mut();
+            let known = payments.find(|known| known.payment_id == json.payment_id);
+            if let Some(manual) = known.and_then(|known| known.manual.as_mut()) {
+                manual.confirmed.get_or_insert(ConfirmedJson {
+                    received_at: json.received_at,
+                    signer: json.signer,
+                    evidence: json.evidence,
+                });
+            }
+        }
+        OrderEntry::Voided(voided) => {
+            let (voided, effect) = voided.read(entry.at).map_err(many)?;
+            stored.state.void(&effect.payment_id, voided, &effect);
+        }
+        OrderEntry::Closed(closed) => {
+            let (payment_id, closed) = closed.read(entry.at).map_err(|error| many(vec![error]))?;
+            if stored.state.payment(&payment_id).is_none() {
+                stored
+                    .closings
+                    .push((payment_id.to_string(), closed.review));
+            }
+            stored.state.close(&payment_id, closed);
+        }
+        OrderEntry::Erased(_) => stored.is_erased = true,
+        OrderEntry::Void => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// The key of the order that is there, if payers would confuse it with `key`.
+pub(super) fn confused(state: &OrderState, key: &OrderKey) -> Option<OrderKey> {
+    let known = &state.order()?.order_key;
+    (known != key).then(|| known.clone())
+}

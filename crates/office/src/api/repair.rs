@@ -1,0 +1,47 @@
+//! `/api/repair`: what the store has lost.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+
+#[cfg(feature = "description")]
+use super::description::{Operation, as_json};
+use super::{
+    Call, Problem,
+    endpoint::{Endpoint, Role},
+    json,
+    query::{Query, cursor},
+};
+use crate::store::Platform;
+
+/// `POST /api/repair`.
+pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "repair",
+        role: Role::Full,
+        answer: |call, _, _| Box::pin(post(call)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("payments", "repair", "Mends what the store has lost of recorded payments")
+            .describe("Each entry is written again at its own place, so that no closed day changes; what cannot be mended is named. A call looks at what 256 entries of the journal are about: pass `next` as `after` until it is absent.")
+            .takes(["after"])
+            .answers(200, "What was missing.", as_json(schemas.answer::<crate::store::Repair>()))
+            .fails([413])
+        },
+    }
+}
+
+/// Mends what the store may have lost, a part at a time.
+pub async fn post<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
+    let query = Query::read(call.query, &["after"])?;
+    let after = cursor(call, &query, "after").await?;
+    let repair = call
+        .store
+        .repairs()
+        .block(&after.unwrap_or_default())
+        .await?;
+    if repair.is_beyond_end {
+        return Err(Problem::cursor_gone());
+    }
+    json(StatusCode::OK, &repair)
+}
