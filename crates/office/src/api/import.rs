@@ -255,7 +255,8 @@ fn sentence(errors: Vec<FieldError>) -> String {
     errors.join("; ")
 }
 
-type Rows = Vec<Result<ReadRow, RowResult>>;
+/// A row, or at once what became of it.
+type Rows = Vec<Result<ReadRow, Box<RowResult>>>;
 
 /// The rows of totals, and those that are orders.
 fn rows_of_table(table: &Table) -> (Vec<RowResult>, Rows) {
@@ -292,7 +293,7 @@ fn rows_of_lines(body: &[u8]) -> Result<Rows, Problem> {
                 json,
                 errors: Vec::new(),
             }),
-            Err(problem) => Err(RowResult::refused(row, None, problem)),
+            Err(problem) => Err(RowResult::refused(row, None, problem).into()),
         }
     });
     Ok(rows.collect())
@@ -316,7 +317,7 @@ async fn import<P: Platform>(
         let read = match row {
             Ok(read) => read,
             Err(result) => {
-                results.push(result);
+                results.push(*result);
                 continue;
             }
         };
@@ -340,7 +341,7 @@ async fn import<P: Platform>(
                     }
                 }
             }
-            Err(result) => results.push(result),
+            Err(result) => results.push(*result),
         }
     }
     let keys: Vec<_> = candidates
@@ -398,7 +399,7 @@ fn candidate<P: Platform>(
     call: &Call<'_, P>,
     read: ReadRow,
     is_strict: bool,
-) -> Result<Candidate, RowResult> {
+) -> Result<Candidate, Box<RowResult>> {
     let ReadRow {
         row,
         mut json,
@@ -440,7 +441,7 @@ fn candidate<P: Platform>(
     let others = others.unwrap_or_default().into_iter();
     wrong.extend(others.filter(|error| !is_told(error)));
     let problem = Problem::fields(order_table::together(errors, wrong));
-    Err(RowResult::refused(row, Some(&json), problem))
+    Err(RowResult::refused(row, Some(&json), problem).into())
 }
 
 /// Which order a row is about, and what is wrong with the names of it.
