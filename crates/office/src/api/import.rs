@@ -682,10 +682,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_wrong_is_said_in_the_tables_own_words_and_all_at_once() {
         let api = Api::new();
-        let table = format!(
-            "Registrul taxelor\n\n Service_ID ;Order_KEY;Reason;Line_Id;Line_Reason;Suma\nx;;;;;\n"
-        );
-        let answer = import(&api, "text/csv", &table).await;
+        let table =
+            "Registrul taxelor\n\n Service_ID ;Order_KEY;Reason;Line_Id;Line_Reason;Suma\nx;;;;;\n";
+        let answer = import(&api, "text/csv", table).await;
         assert_eq!(answer.status, 422, "{}", answer.text);
         assert!(
             answer.text.contains("Suma is no column of an order"),

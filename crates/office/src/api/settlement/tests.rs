@@ -611,10 +611,9 @@ async fn one_row_for_a_day_and_account_is_the_sum_of_its_payments() {
     );
     // Another sum, another account, no day.
     let api = recorded().await;
-    let statement = format!(
-        "zi;cont;suma\n01.06.2026;;30\n01.06.2026;MD80EX0900002374642125MD;30,50\nmâine;;1\n"
-    );
-    let seen = settle(&api, "date=zi&account=cont&amount=suma", &statement).await;
+    let statement =
+        "zi;cont;suma\n01.06.2026;;30\n01.06.2026;MD80EX0900002374642125MD;30,50\nmâine;;1\n";
+    let seen = settle(&api, "date=zi&account=cont&amount=suma", statement).await;
     assert_eq!(
         differences(&seen["not_recorded"]),
         ["other-sum", "other-sum"],
