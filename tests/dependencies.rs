@@ -14,6 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Know nothing of MPay.
     ("mutation", &[]),
     ("rsa-fma", &[]),
+    ("tables", &[]),
     ("wsse", &["rsa-fma"]),
     ("listener", &[]),
     ("mpay-host", &["listener"]),
@@ -26,7 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mpay-notify", &["mpay-door", "mpay-ledger", "mutation"]),
     (
         "mpay-office",
-        &["mpay-door", "mpay-ledger", "mpay-notify", "wsse"],
+        &["mpay-door", "mpay-ledger", "mpay-notify", "tables", "wsse"],
     ),
     (
         "mpay-provider",

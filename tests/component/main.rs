@@ -32,6 +32,7 @@ mod security;
 mod settlement;
 mod sharing;
 mod size;
+mod spreadsheets;
 mod start;
 mod transport;
 mod webhook;

@@ -54,7 +54,10 @@ fn a_statement_is_compared_with_what_is_recorded() {
     assert_eq!(first["differing"][0]["shown"], "9.00");
     assert_eq!(
         first["not_recorded"],
-        json!([{"rows": [5], "payment_id": "X", "amount": "7.00", "date": "02.11.2026"}])
+        json!([{
+            "rows": [5], "payment_id": "X", "amount": "7.00", "date": "02.11.2026",
+            "difference": "unknown-payment", "detail": "no payment of this PaymentID is recorded"
+        }])
     );
     assert_eq!(members(&first["not_settled"], "payment_id"), [json!("C")]);
     assert_eq!(members(&first["errors"], "row"), [json!(6)]);
@@ -119,6 +122,7 @@ fn a_statement_is_compared_with_what_is_recorded() {
             "id,a\n",
         ),
     ] {
-        assert_eq!(provider.settle(query, statement).0, 400, "{query}");
+        let status = if query.contains("id=x") { 422 } else { 400 };
+        assert_eq!(provider.settle(query, statement).0, status, "{query}");
     }
 }

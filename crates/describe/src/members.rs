@@ -286,11 +286,26 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
         ("Shown", "shown_by_others") => ("", None),
         ("Settlement", "payments") => ("", None),
         ("Settlement", "rows") => ("", Some(json!({"type": "array", "items": hexadecimal(64)}))),
-        ("Shown" | "Known", "amount") => ("The amount.", Some(amount())),
+        ("Settlement", "parts") => ("", None),
+        ("Part", "number") => ("", None),
+        ("Part", "row") => ("", Some(hexadecimal(64))),
+        ("Part", "amount") => ("", Some(amount())),
+        ("Shown", "amount") => (
+            "What the rows show in all; below zero for what is taken back.",
+            Some(json!({"type": "string", "pattern": "^-?[0-9]{1,20}\\.[0-9]{2}$"})),
+        ),
+        ("Known", "amount") => ("The amount.", Some(amount())),
+        ("Known" | "Shown", "difference") => ("What is to be said of it, for programs.", None),
+        ("Known" | "Shown", "detail") => ("The same for people.", None),
+        ("Known", "fee") => ("", Some(amount())),
+        ("Comparison", "read_as" | "complete" | "netted" | "fees" | "totals") => ("", None),
         ("Shown", "payment_id" | "order_key") => {
             ("As the statement has it.", Some(json!({"type": "string"})))
         }
-        ("Known", "shown") => ("", Some(amount())),
+        ("Known", "shown") => (
+            "",
+            Some(json!({"type": "string", "pattern": "^-?[0-9]{1,20}\\.[0-9]{2}$"})),
+        ),
         ("Comparison" | "WrongRow", "errors") => ("What cannot be read.", None),
         ("Report", _) => ("", None),
         ("Repair", _) => ("", None),
@@ -446,7 +461,13 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
         ),
         "result" => (
             "What became of the row.",
-            Some(words(["created", "amended", "unchanged", "error"])),
+            Some(words([
+                "created",
+                "amended",
+                "unchanged",
+                "error",
+                "skipped",
+            ])),
         ),
         "totals" => ("Sums by account.", None),
         "manual" => ("How it was entered by hand: for ever, if it was.", None),
@@ -691,15 +712,66 @@ pub fn parameters() -> Map<String, Value> {
             column(),
         ),
         (
+            "text",
+            "query",
+            "Name of a column in whose text a PaymentID is looked for.",
+            column(),
+        ),
+        (
+            "fee",
+            "query",
+            "Name of the column of what was kept back of the amount.",
+            column(),
+        ),
+        (
+            "fee_rate",
+            "query",
+            "What is kept back, as a percentage, or one for each account: `IBAN:1.5,IBAN:0.8`.",
+            json!({
+                "type": "string", "maxLength": 1000,
+                "pattern": "^([A-Za-z0-9]+:)?[0-9]{1,2}(\\.[0-9]{0,4})?(,([A-Za-z0-9]+:)?[0-9]{1,2}(\\.[0-9]{0,4})?)*$"
+            }),
+        ),
+        (
+            "account",
+            "query",
+            "Name of the column of accounts, where each row is the sum of a day and an account.",
+            column(),
+        ),
+        (
+            "encoding",
+            "query",
+            "What a CSV without a mark of its own is in. Without this it is UTF-8, or found out from its letters, which the answer says.",
+            words([
+                "utf-8",
+                "utf-16le",
+                "utf-16be",
+                "windows-1250",
+                "windows-1251",
+            ]),
+        ),
+        (
+            "dry_run",
+            "query",
+            "The answer says what would happen, and nothing is written.",
+            flag(),
+        ),
+        (
+            "settlement_format",
+            "query",
+            "JSON, or a table.",
+            words(["json", "csv", "xlsx"]),
+        ),
+        (
             "part",
             "query",
-            "Which table is given as CSV.",
+            "Which table is given as CSV or XLSX.",
             words(["lines", "totals"]),
         ),
         (
             "separator",
             "query",
-            "What separates the cells of CSV.",
+            "What separates the cells of CSV. With a semicolon, amounts have a comma.",
             words(["comma", "semicolon", "tab"]),
         ),
         (
@@ -712,13 +784,13 @@ pub fn parameters() -> Map<String, Value> {
             "export_format",
             "query",
             "A table, or documents, one a line.",
-            words(["csv", "ndjson"]),
+            words(["csv", "xlsx", "ndjson"]),
         ),
         (
             "reconciliation_format",
             "query",
             "JSON, or a table.",
-            words(["json", "csv"]),
+            words(["json", "csv", "xlsx"]),
         ),
         (
             "If-Match",
@@ -751,7 +823,10 @@ pub fn parameters() -> Map<String, Value> {
                 "required_from" => "from",
                 "required_to" => "to",
                 "date_column" => "date",
-                "evidence_format" | "export_format" | "reconciliation_format" => "format",
+                "evidence_format"
+                | "export_format"
+                | "reconciliation_format"
+                | "settlement_format" => "format",
                 id => id,
             };
             let required = place == "path"

@@ -101,7 +101,7 @@ pub use mpay_domain as domain;
 pub use mpay_log::memory;
 pub use mpay_log::{Platform, PlatformError, RawEntry, StoreError, contract};
 pub use notes::Notes;
-pub use orders::{OrderPayments, Orders, Precondition, RegisterError, Registered};
+pub use orders::{Intent, OrderPayments, Orders, Precondition, RegisterError, Registered};
 pub use outbox::{Attempts, Delivery, Outbox, OutboxPage, OutboxState, Settled, Waiting};
 pub use payments::{Known, Payments, StoredPayment};
 pub use proposals::{Decision, Proposals, Proposed, StoredProposal};
@@ -111,7 +111,7 @@ pub use repair::{Repair, Repairs};
 pub use requests::{CreateError, Requests};
 pub use reviews::Reviews;
 pub use secret::{Secret, SecretCell};
-pub use settlements::{SettlementMark, Settlements, Shown};
+pub use settlements::{MOST_PARTS, SettlementMark, SettlementPart, Settlements, Shown};
 pub use stored_order::StoredOrder;
 
 use secret::Secrets;

@@ -1,5 +1,5 @@
 //! Payments that a bank's or the treasury's statement shows: each row of all statements at most one
-//! payment, and each payment by at most one row.
+//! payment, and each payment as a whole by one row, or in parts by several.
 //!
 //! Statements are imported one after the other: an import takes a place in the list
 //! `settlements`, and is judged by what stands before it. Its entry there counts if its event's
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     domain::PaymentId,
-    json::{Event, SettlementJson},
+    json::{Event, PartJson, SettlementJson},
 };
 
 over_the_log! {
@@ -34,6 +34,11 @@ fn shown(row: &str) -> String {
 
 fn settled(id: &PaymentId) -> String {
     format!("{}/{}", keys::SETTLED, keys::encode(id.as_str()))
+}
+
+/// A part of a payment that a statement shows, from 1.
+fn settled_part(id: &PaymentId, number: u32) -> String {
+    format!("{}/{number}", settled(id))
 }
 
 /// A place in the list of statements.
@@ -62,7 +67,25 @@ pub struct Shown {
     pub payment_id: String,
     /// The row's name, under which it is known in other statements too.
     pub row: String,
+    /// Which part of the payment it is, from 1; `None` where with it the payment is settled.
+    pub part: Option<u32>,
+    /// The part's amount.
+    pub amount: Option<String>,
 }
+
+/// A part of a payment that a statement shows, where the rest is still to come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettlementPart {
+    /// The event, by its place in the journal.
+    pub settlement: u64,
+    /// The name of the row.
+    pub row: String,
+    /// How much it is.
+    pub amount: String,
+}
+
+/// In how many parts a payment is settled at most, but for the last.
+pub const MOST_PARTS: u32 = 30;
 
 /// An entry of the list.
 #[derive(Debug, Serialize, Deserialize)]
@@ -75,6 +98,8 @@ enum SettlementEntry {
         payments: Vec<String>,
         /// The row of each.
         rows: Vec<String>,
+        /// Parts of others.
+        parts: Vec<PartJson>,
     },
     /// An index that was taken, but not used.
     Void,
@@ -115,14 +140,26 @@ impl<P: Platform> Settlements<'_, P> {
                 }
             }
             let journal = JournalList::on(self.log).take().await?;
-            let (payments, rows): (Vec<_>, Vec<_>) = shown
-                .into_iter()
-                .map(|shown| (shown.payment_id, shown.row))
-                .unzip();
+            let (mut payments, mut rows, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+            for shown in shown {
+                match (shown.part, shown.amount) {
+                    (Some(number), Some(amount)) => parts.push(PartJson {
+                        payment_id: shown.payment_id,
+                        row: shown.row,
+                        number,
+                        amount,
+                    }),
+                    _ => {
+                        payments.push(shown.payment_id);
+                        rows.push(shown.row);
+                    }
+                }
+            }
             let event = Event::SettlementImported(Box::new(SettlementJson {
                 sha256: sha256.to_owned(),
                 payments: payments.clone(),
                 rows: rows.clone(),
+                parts: parts.clone(),
                 by: by.to_owned(),
                 entry: slot.index(),
             }));
@@ -130,6 +167,7 @@ impl<P: Platform> Settlements<'_, P> {
                 journal: journal.index(),
                 payments,
                 rows,
+                parts,
             };
             let texts = (to_json(&entry)?, to_json(&event)?);
             let filled = self
@@ -180,10 +218,29 @@ impl<P: Platform> Settlements<'_, P> {
             journal,
             payments,
             rows,
+            parts,
         } = entry
         else {
             return Ok(());
         };
+        for parts in parts.chunks(AT_ONCE) {
+            let mut marks = Vec::with_capacity(parts.len() * 2);
+            for part in parts {
+                let Ok(payment_id) = PaymentId::parse(&part.payment_id) else {
+                    continue;
+                };
+                let mark = SettlementPart {
+                    settlement: journal,
+                    row: part.row.clone(),
+                    amount: part.amount.clone(),
+                };
+                let key = settled_part(&payment_id, part.number);
+                marks.push((key, to_json(&mark)?.into_bytes()));
+                let id = part.payment_id.clone().into_bytes();
+                marks.push((shown(&part.row), id));
+            }
+            self.log.set_many(&marks).await?;
+        }
         let pairs: Vec<_> = payments.into_iter().zip(rows).collect();
         for pairs in pairs.chunks(AT_ONCE) {
             let mut marks = Vec::with_capacity(pairs.len() * 2);
@@ -240,6 +297,40 @@ impl<P: Platform> Settlements<'_, P> {
             }
         }
         Ok(marks)
+    }
+
+    /// The parts of payments that statements have shown before, in their order, by the payment's id.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn parts(
+        self,
+        ids: &[String],
+    ) -> Result<HashMap<String, Vec<SettlementPart>>, StoreError> {
+        let mut parts: HashMap<String, Vec<SettlementPart>> = HashMap::new();
+        let mut left: Vec<_> = ids.iter().flat_map(|id| PaymentId::parse(id)).collect();
+        // Few payments have any, so that all but the first round is short.
+        for number in 1..=MOST_PARTS {
+            let mut more = Vec::new();
+            for ids in left.chunks(AT_ONCE) {
+                let keys = ids.iter().map(|id| Key::new(settled_part(id, number)));
+                let keys: Vec<_> = keys.collect();
+                let mut values = read(self.log, &keys).await?;
+                for (id, key) in ids.iter().zip(keys) {
+                    let Some(bytes) = values.take(&key) else {
+                        continue;
+                    };
+                    let part = serde_json::from_slice(&bytes).map_err(|_| not_a_mark(&key))?;
+                    parts.entry(id.to_string()).or_default().push(part);
+                    more.push(id.clone());
+                }
+            }
+            left = more;
+            if left.is_empty() {
+                break;
+            }
+        }
+        Ok(parts)
     }
 
     /// The statement that shows a payment, for each of some: its place in the journal.

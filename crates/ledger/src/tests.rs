@@ -1,6 +1,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use super::{
+    Intent,
     memory::{Fault, Memory},
     testing::*,
     *,
@@ -1568,9 +1569,11 @@ async fn an_order_of_an_import_that_a_payment_overtakes_is_judged_again_by_itsel
         tokio::time::sleep(Duration::from_secs(1)).await;
         record(&memory, "P", "1", "100").await
     };
-    let import = store.orders().change_many(&keys, |position, _| {
-        Ok::<_, std::convert::Infallible>(order(&(position + 1).to_string(), "120"))
-    });
+    let import = store
+        .orders()
+        .change_many(Intent::Make, &keys, |position, _| {
+            Ok::<_, std::convert::Infallible>(order(&(position + 1).to_string(), "120"))
+        });
     let (results, paid) = tokio::join!(import, payment);
     assert_eq!(paid.unwrap(), Recorded::New);
     assert!(
@@ -1789,6 +1792,8 @@ async fn a_payment_is_shown_by_one_row_whatever_breaks_off() {
             let shown = Shown {
                 payment_id: "P".to_owned(),
                 row: row.to_owned(),
+                part: None,
+                amount: None,
             };
             let new = if marks.is_empty() {
                 vec![shown]

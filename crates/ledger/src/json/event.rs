@@ -236,10 +236,27 @@ pub struct SettlementJson {
     pub payments: Vec<String>,
     /// For each of them the row that shows it: a digest that only this store can make.
     pub rows: Vec<String>,
+    /// Parts of payments of which the rest is still to come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartJson>,
     /// Name of the principal who sent it.
     pub by: String,
     /// Place in the list of statements: this counts if that does.
     pub entry: u64,
+}
+
+/// A part of a payment that a statement shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct PartJson {
+    /// The payment.
+    pub payment_id: String,
+    /// The row that shows it: a digest that only this store can make.
+    pub row: String,
+    /// Which part it is, from 1.
+    pub number: u32,
+    /// How much it is.
+    pub amount: String,
 }
 
 /// A person has looked at what was flagged: a payment, or a refused confirmation.

@@ -23,7 +23,9 @@ mod void;
 use std::fmt;
 
 pub use amount::AmountJson;
-pub use event::{ErasureJson, Event, OrderEvent, RefusalJson, ReviewClosedJson, SettlementJson};
+pub use event::{
+    ErasureJson, Event, OrderEvent, PartJson, RefusalJson, ReviewClosedJson, SettlementJson,
+};
 pub use metadata::{MarkedJson, MetadataJson, MetadatumJson};
 pub use order::{AccountJson, EachLanguage, LineJson, LocalizedJson, OrderJson, PropertyJson};
 pub use payment::{

@@ -389,6 +389,15 @@ fn event() -> BoxedStrategy<Event> {
         |(sha256, payments, by, entry)| SettlementJson {
             sha256,
             rows: payments.clone(),
+            parts: payments
+                .iter()
+                .map(|id| PartJson {
+                    payment_id: id.clone(),
+                    row: id.clone(),
+                    number: 1,
+                    amount: id.clone(),
+                })
+                .collect(),
             payments,
             by,
             entry,

@@ -14,6 +14,15 @@ use crate::{
 /// Orders changed by one batch: as many as one call reads.
 const BATCH: usize = 25;
 
+/// What becomes of changes that are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intent {
+    /// They are made.
+    Make,
+    /// Nothing is written: what would become of each is told, of what is there now.
+    Try,
+}
+
 /// An order that waits for its batch.
 struct Waiting {
     row: usize,
@@ -28,6 +37,7 @@ impl<P: Platform> Orders<'_, P> {
     /// gives what the order at a position shall be.
     pub async fn change_many<E>(
         self,
+        intent: Intent,
         keys: &[(ServiceId, OrderKey)],
         change: impl Fn(usize, &OrderState) -> Result<Order, E>,
     ) -> Vec<Result<Registered, RegisterError<E>>> {
@@ -35,7 +45,8 @@ impl<P: Platform> Orders<'_, P> {
         for batch in keys.chunks(BATCH) {
             let first = results.len();
             results.extend(batch.iter().map(|_| Ok(Registered::Unchanged)));
-            if let Err(error) = self.change_batch(batch, first, &change, &mut results).await {
+            let done = self.change_batch(intent, batch, first, &change, &mut results);
+            if let Err(error) = done.await {
                 // What it may have done is found out by repetition.
                 let reason = error.to_string();
                 for result in results.iter_mut().skip(first) {
@@ -50,6 +61,7 @@ impl<P: Platform> Orders<'_, P> {
 
     async fn change_batch<E>(
         self,
+        intent: Intent,
         batch: &[(ServiceId, OrderKey)],
         first: usize,
         change: &impl Fn(usize, &OrderState) -> Result<Order, E>,
@@ -75,7 +87,7 @@ impl<P: Platform> Orders<'_, P> {
                     continue;
                 }
             };
-            if seen.settled < seen.length {
+            if seen.settled < seen.length && intent == Intent::Make {
                 // Something before what is seen is still coming: this one goes its own way.
                 *result = self
                     .change(service, key, Precondition::None, |state| change(row, state))
@@ -95,6 +107,14 @@ impl<P: Platform> Orders<'_, P> {
                     continue;
                 }
             };
+            let registered = match seen.state.order() {
+                None => Registered::Created,
+                Some(_) => Registered::Amended,
+            };
+            if intent == Intent::Try {
+                *result = Ok(registered);
+                continue;
+            }
             let slot = self.lists().take(list).await?;
             if slot.index() != next {
                 // Somebody else came in between: this one goes its own way.
@@ -106,13 +126,13 @@ impl<P: Platform> Orders<'_, P> {
             }
             waiting.push(Waiting {
                 row,
-                registered: match seen.state.order() {
-                    None => Registered::Created,
-                    Some(_) => Registered::Amended,
-                },
+                registered,
                 slot,
                 change: judged,
             });
+        }
+        if waiting.is_empty() {
+            return Ok(());
         }
         // All places of the journal at once, and last: nobody waits for them long.
         let places = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
@@ -121,9 +141,6 @@ impl<P: Platform> Orders<'_, P> {
         for (order, journal) in waiting.iter().zip(&journal) {
             texts.push((&order.slot, to_json(&order.change.entry)?));
             texts.push((journal, to_json(&order.change.event)?));
-        }
-        if texts.is_empty() {
-            return Ok(());
         }
         let entries: Vec<_> = texts
             .iter()

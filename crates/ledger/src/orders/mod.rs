@@ -2,6 +2,8 @@
 
 mod bulk;
 
+pub use bulk::Intent;
+
 use std::convert::Infallible;
 
 use mutation::{Mutation, mutated};

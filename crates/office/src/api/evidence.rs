@@ -7,7 +7,7 @@ use serde::Serialize;
 
 #[cfg(feature = "description")]
 use super::description::{FILE, Operation};
-use super::{Call, Problem, endpoint::Endpoint, file, payments, query::Query, refusals, zip};
+use super::{Call, Problem, endpoint::Endpoint, file, payments, query::Query, refusals};
 use crate::{
     access::EVERYBODY,
     config::Config,
@@ -180,7 +180,7 @@ fn archive<T>(proof: &Proof<T>, meta: &Meta<'_, impl Serialize>) -> Result<Vec<u
         .into_iter()
         .filter_map(|(name, content)| Some((name, content?)))
         .collect();
-    zip::archive(&files).ok_or_else(|| Problem::internal("evidence too large for a ZIP"))
+    tables::archive(&files).ok_or_else(|| Problem::internal("evidence too large for a ZIP"))
 }
 
 /// The signer's certificate: as it was kept, or of older evidence that which the message sends or

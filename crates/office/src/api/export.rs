@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 
+use tables::Sheet;
+
 #[cfg(feature = "description")]
 use super::description::{FILE, LINK, Operation};
 use super::{
@@ -11,7 +13,7 @@ use super::{
     file, order_table,
     query::{Query, next_if_any},
     register::{FILTERS, Filter},
-    sheet::SheetWriter,
+    table,
 };
 use crate::{
     access::EVERYBODY,
@@ -28,6 +30,7 @@ const PAGES: usize = 10;
 #[derive(Clone, Copy)]
 enum Format {
     Csv,
+    Xlsx,
     Ndjson,
 }
 
@@ -44,6 +47,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
             .takes(["export_format", "separator", "cursor", "export_limit", "status", "review", "registered_from", "registered_to", "service_id", "customer_id", "metadata", "amount_due", "due_from", "due_to"])
             .answers(200, "The orders; the schema is that of a line.", json!({
                 "text/csv": {"schema": {"type": "string"}},
+                (table::XLSX): {},
                 "application/x-ndjson": {"schema": schemas.request::<crate::json::OrderJson>()}
             }))
             .header(200, "Content-Disposition", true, FILE)
@@ -57,9 +61,13 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
 pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let names: Vec<_> = FILTERS.into_iter().chain(["format", "separator"]).collect();
     let query = Query::read(call.query, &names)?;
-    let formats = [("csv", Format::Csv), ("ndjson", Format::Ndjson)];
+    let formats = [
+        ("csv", Format::Csv),
+        ("xlsx", Format::Xlsx),
+        ("ndjson", Format::Ndjson),
+    ];
     let format = query.word("format", &formats)?.unwrap_or(Format::Csv);
-    let separator = separator(&query)?;
+    let separator = table::separator(&query)?;
     let filter = Filter::read(call, &query).await?;
     let limit = query.number("limit", 1000, 1..=2000)?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -76,7 +84,8 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
         cursor = next;
     }
     let mut response = match format {
-        Format::Csv => csv(call, separator, orders)?,
+        Format::Csv => as_table(call, tables::Format::Csv(separator), orders)?,
+        Format::Xlsx => as_table(call, tables::Format::Xlsx, orders)?,
         Format::Ndjson => ndjson(orders)?,
     };
     if let Some(next) = next_if_any(call, next).await? {
@@ -84,12 +93,6 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
         response.headers_mut().insert(header::LINK, link);
     }
     Ok(response)
-}
-
-/// What separates cells: a comma, or a semicolon for a spreadsheet that expects it.
-pub(super) fn separator(query: &Query) -> Result<char, Problem> {
-    let separators = [("comma", ','), ("semicolon", ';'), ("tab", '\t')];
-    Ok(query.word("separator", &separators)?.unwrap_or(','))
 }
 
 /// The header that names where a listing goes on (RFC 8288).
@@ -111,13 +114,13 @@ pub(super) fn link(
     HeaderValue::from_str(&link).map_err(Problem::internal)
 }
 
-fn csv<P: Platform>(
+fn as_table<P: Platform>(
     call: &Call<'_, P>,
-    separator: char,
+    format: tables::Format,
     orders: Vec<RegisteredOrder>,
 ) -> Result<Response<Bytes>, Problem> {
     let now = call.store.now();
-    let mut sheet = SheetWriter::new(separator, &order_table::columns());
+    let mut sheet = Sheet::new(format, &order_table::columns());
     for registered in orders {
         let state = &registered.order.state;
         let derived = [
@@ -133,7 +136,7 @@ fn csv<P: Platform>(
             sheet.row(&order_table::cells(OrderJson::from(order), derived)?);
         }
     }
-    sheet.into_response("orders.csv")
+    table::into_response(sheet, format, "orders")
 }
 
 fn ndjson(orders: Vec<RegisteredOrder>) -> Result<Response<Bytes>, Problem> {

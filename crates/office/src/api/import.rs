@@ -1,10 +1,11 @@
 //! `POST /api/orders/import`: many orders at once, each judged for itself.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header};
+use http::{Response, StatusCode};
 use serde::Serialize;
+use tables::{RowKind, Sheet, Table, Value};
 
 #[cfg(feature = "description")]
 use super::description::{FILE, Operation, example};
@@ -12,20 +13,23 @@ use super::{
     Call, Problem, checks,
     endpoint::Endpoint,
     file, order_table,
-    orders::{accept, keeping_status, refunded_by_right, strict},
-    sheet::{BYTE_ORDER_MARK, Sheet, SheetWriter},
+    orders::{accept, keeping_status, not_changed, refunded_by_right},
+    query::Query,
+    table,
 };
 use crate::{
     access::CLERKS,
-    domain::{OrderKey, ServiceId},
+    domain::{Money, OrderKey, OrderState, ServiceId},
     json::{FieldError, OrderJson},
-    store::{Platform, Registered},
+    store::{Intent, Platform, Registered},
 };
 #[cfg(feature = "description")]
 use serde_json::json;
 
 /// How many orders one call takes.
 const MAX_ROWS: usize = 500;
+/// What programs put before UTF-8 by which to know it.
+const BYTE_ORDER_MARK: &str = "\u{FEFF}";
 
 /// What became of a row.
 #[derive(Serialize)]
@@ -37,7 +41,7 @@ pub(super) struct RowResult {
     service_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     order_key: Option<String>,
-    /// `created`, `amended`, `unchanged` or `error`.
+    /// `created`, `amended`, `unchanged`, or `error`; of a table also `skipped`, for a row of totals.
     result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
@@ -45,21 +49,41 @@ pub(super) struct RowResult {
     errors: Vec<FieldError>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<FieldError>,
+    /// What the order is about in all, and the currency.
+    #[serde(skip)]
+    amount: Option<(Money, String)>,
 }
 
 impl RowResult {
-    fn refused(row: usize, json: Option<&OrderJson>, problem: Problem) -> Self {
-        let (detail, errors) = problem.into_parts();
+    fn of(row: usize, json: Option<&OrderJson>, result: &'static str) -> Self {
         Self {
             row,
             service_id: json.and_then(|json| json.service_id.clone()),
             order_key: json.and_then(|json| json.order_key.clone()),
-            result: "error",
-            detail: Some(detail),
-            errors,
+            result,
+            detail: None,
+            errors: Vec::new(),
             warnings: Vec::new(),
+            amount: None,
         }
     }
+
+    fn refused(row: usize, json: Option<&OrderJson>, problem: Problem) -> Self {
+        let (detail, errors) = problem.into_parts();
+        Self {
+            detail: Some(detail),
+            errors,
+            ..Self::of(row, json, "error")
+        }
+    }
+}
+
+/// A row of whatever kind of body, before it is judged.
+struct ReadRow {
+    row: usize,
+    json: OrderJson,
+    /// What could not be read of it.
+    errors: Vec<FieldError>,
 }
 
 /// A row that names its order.
@@ -81,8 +105,8 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
             let line = schemas.request::<crate::json::OrderJson>();
             let order = example([("service_id", "TAX"), ("order_key", "2026-0001")]);
             Operation::new("orders", "importOrders", "Registers or amends up to 500 orders")
-                .describe("Each as `PUT` would, for itself, as lines of JSON or rows of CSV whose first row names the columns, as the export has them. The answer has a line or row for each, in the same format.")
-                .takes(["strict"])
+                .describe("Each as `PUT` would, for itself, as lines of JSON or rows of CSV or XLSX. The first row that has a column `order_key` names the columns, as the export has them. The answer has a line or row for each, in the same format; that of a table ends with the totals. `service_id` may be left out where there is one service.")
+                .takes(["strict", "dry_run", "encoding"])
                 .body(json!({
                     "application/x-ndjson": {
                         "schema": line,
@@ -91,11 +115,13 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
                     "text/csv": {
                         "schema": {"type": "string"},
                         "examples": {"order": {"summary": "A table of one order", "value": "service_id,order_key,reason,line_id,line_reason,amount_due\r\nTAX,2026-0001,Taxă,1,Taxă locală,125.50\r\n"}}
-                    }
+                    },
+                    (table::XLSX): {}
                 }))
                 .answers(200, "What became of each; the schema is that of a line.", json!({
                     "application/x-ndjson": {"schema": schemas.answer::<RowResult>()},
-                    "text/csv": {"schema": {"type": "string"}}
+                    "text/csv": {"schema": {"type": "string"}},
+                    (table::XLSX): {}
                 }))
                 .header(200, "Content-Disposition", true, FILE)
                 .fails([413, 415, 422])
@@ -110,72 +136,118 @@ pub async fn post<P: Platform>(
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
     // A wrong parameter is wrong for all rows, and said once.
-    strict(call.query)?;
-    let media_type = call.headers.get(header::CONTENT_TYPE);
-    let media_type = media_type.and_then(|value| value.to_str().ok());
-    let media_type = media_type.and_then(|value| value.split(';').next());
-    let table = match media_type
-        .map(|text| text.trim().to_ascii_lowercase())
-        .as_deref()
-    {
-        Some("text/csv") => true,
-        Some("application/x-ndjson") => false,
-        _ => {
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "Orders are imported as `Content-Type: text/csv` or `Content-Type: application/x-ndjson`.",
-            ));
-        }
+    let query = Query::read(call.query, &["strict", "dry_run", "encoding"])?;
+    let flag = [("true", true), ("false", false)];
+    let is_strict = query.word("strict", &flag)? == Some(true);
+    let intent = match query.word("dry_run", &flag)? {
+        Some(true) => Intent::Try,
+        _ => Intent::Make,
     };
-    let rows = if table {
-        rows_of_table(body)?
-    } else {
-        rows_of_lines(body)?
-    };
-    if rows.len() > MAX_ROWS {
-        return Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("One call takes {MAX_ROWS} orders at most; send the others in another."),
-        ));
-    }
-    let mut results = import(call, rows).await;
-    results.sort_by_key(|result| result.row);
-    if table {
-        let columns = [
-            "row",
-            "service_id",
-            "order_key",
-            "result",
-            "detail",
-            "warnings",
-        ];
-        let mut sheet = SheetWriter::new(',', &columns);
-        for result in results {
-            let detail = match result.errors.as_slice() {
-                [] => result.detail.unwrap_or_default(),
-                errors => sentence(errors),
-            };
-            sheet.row(&[
-                result.row.to_string(),
-                result.service_id.unwrap_or_default(),
-                result.order_key.unwrap_or_default(),
-                result.result.to_owned(),
-                detail,
-                sentence(&result.warnings),
-            ]);
-        }
-        sheet.into_response("import.csv")
-    } else {
+    let media_type = table::media_type(call.headers);
+    if media_type == "application/x-ndjson" {
+        let rows = rows_of_lines(body)?;
+        let results = import(call, rows, is_strict, intent).await?;
         let mut lines = Vec::new();
         for result in &results {
             serde_json::to_writer(&mut lines, result).map_err(Problem::internal)?;
             lines.push(b'\n');
         }
-        file("application/x-ndjson", "import.ndjson", lines)
+        return file("application/x-ndjson", "import.ndjson", lines);
     }
+    if !table::is_table(&media_type) {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!(
+                "Orders are imported as `Content-Type: text/csv`, `{}` or `application/x-ndjson`.",
+                table::XLSX
+            ),
+        ));
+    }
+    let table = table::read(body, &query, &["order_key"])?;
+    let unknown = order_table::unknown_columns(&table);
+    if !unknown.is_empty() {
+        return Err(Problem::fields(unknown));
+    }
+    let (totals, rows) = rows_of_table(&table);
+    let mut results = import(call, rows, is_strict, intent).await?;
+    results.extend(totals);
+    results.sort_by_key(|result| result.row);
+    answer(&table, intent, results)
 }
 
-fn sentence(errors: &[FieldError]) -> String {
+/// The answer about a table, as that one is written, with the totals as its last row.
+fn answer(
+    table: &Table,
+    intent: Intent,
+    results: Vec<RowResult>,
+) -> Result<Response<Bytes>, Problem> {
+    let format = table::format_of(table.source());
+    let columns = [
+        ("row", Value::Number),
+        ("service_id", Value::Text),
+        ("order_key", Value::Text),
+        ("result", Value::Text),
+        ("detail", Value::Text),
+        ("warnings", Value::Text),
+    ];
+    let mut sheet = Sheet::new(format, &columns);
+    let totals = totals(table, intent, &results);
+    for result in results {
+        let sentence = |errors| sentence(order_table::in_its_words(table, errors));
+        let detail = if result.errors.is_empty() {
+            result.detail.unwrap_or_default()
+        } else {
+            sentence(result.errors)
+        };
+        sheet.row(&[
+            result.row.to_string(),
+            result.service_id.unwrap_or_default(),
+            result.order_key.unwrap_or_default(),
+            result.result.to_owned(),
+            detail,
+            sentence(result.warnings),
+        ]);
+    }
+    sheet.row(&["", "", "", "total", &totals, ""]);
+    table::into_response(sheet, format, "import")
+}
+
+/// How many rows became what, and what the orders of each kind are about: `2 created (110.50 MDL)`.
+fn totals(table: &Table, intent: Intent, results: &[RowResult]) -> String {
+    let kinds = ["created", "amended", "unchanged", "error", "skipped"];
+    let counts = kinds.into_iter().filter_map(|kind| {
+        let of_kind: Vec<_> = results.iter().filter(|row| row.result == kind).collect();
+        if of_kind.is_empty() {
+            return None;
+        }
+        let mut sums: BTreeMap<&str, Money> = BTreeMap::new();
+        for (amount, currency) in of_kind.iter().filter_map(|row| row.amount.as_ref()) {
+            let sum = sums.entry(currency).or_default();
+            *sum = *sum + *amount;
+        }
+        let sums: Vec<_> = sums
+            .iter()
+            .map(|(currency, sum)| format!("{sum} {currency}"))
+            .collect();
+        let count = of_kind.len();
+        Some(match sums.as_slice() {
+            [] => format!("{count} {kind}"),
+            sums => format!("{count} {kind} ({})", sums.join(", ")),
+        })
+    });
+    let counts: Vec<_> = counts.collect();
+    let counts = match counts.as_slice() {
+        [] => "no rows".to_owned(),
+        counts => counts.join(", "),
+    };
+    let tried = match intent {
+        Intent::Try => "nothing is written: dry_run; ",
+        Intent::Make => "",
+    };
+    format!("{tried}{counts}; read as {}", table.source())
+}
+
+fn sentence(errors: Vec<FieldError>) -> String {
     let errors: Vec<_> = errors
         .iter()
         .map(|error| format!("{} {}", error.field, error.detail))
@@ -183,18 +255,28 @@ fn sentence(errors: &[FieldError]) -> String {
     errors.join("; ")
 }
 
-type Rows = Vec<(usize, Result<OrderJson, Problem>)>;
+/// A row, or at once what became of it.
+type Rows = Vec<Result<ReadRow, Box<RowResult>>>;
 
-fn rows_of_table(body: &[u8]) -> Result<Rows, Problem> {
-    let sheet = Sheet::read(body)?;
-    let unknown = order_table::unknown_columns(&sheet);
-    if !unknown.is_empty() {
-        return Err(Problem::fields(unknown));
+/// The rows of totals, and those that are orders.
+fn rows_of_table(table: &Table) -> (Vec<RowResult>, Rows) {
+    let (mut totals, mut rows) = (Vec::new(), Vec::new());
+    for (row, kind) in table.rows().zip(table.kinds(&["order_key"])) {
+        if kind == RowKind::Total {
+            totals.push(RowResult {
+                detail: Some("a row of totals".to_owned()),
+                ..RowResult::of(row.number(), None, "skipped")
+            });
+            continue;
+        }
+        let read = order_table::read(&row);
+        rows.push(Ok(ReadRow {
+            row: row.number(),
+            json: read.json,
+            errors: read.errors,
+        }));
     }
-    let rows = sheet.rows();
-    Ok(rows
-        .map(|(row, cells)| (row, order_table::read(&cells).map_err(Problem::fields)))
-        .collect())
+    (totals, rows)
 }
 
 fn rows_of_lines(body: &[u8]) -> Result<Rows, Problem> {
@@ -203,44 +285,64 @@ fn rows_of_lines(body: &[u8]) -> Result<Rows, Problem> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let lines = text.lines().enumerate();
     let lines = lines.filter(|(_, line)| !line.trim().is_empty());
-    Ok(lines
-        .map(|(position, line)| (position + 1, super::document::read_object(line.as_bytes())))
-        .collect())
+    let rows = lines.map(|(position, line)| {
+        let row = position + 1;
+        match super::document::read_object(line.as_bytes()) {
+            Ok(json) => Ok(ReadRow {
+                row,
+                json,
+                errors: Vec::new(),
+            }),
+            Err(problem) => Err(RowResult::refused(row, None, problem).into()),
+        }
+    });
+    Ok(rows.collect())
 }
 
-async fn import<P: Platform>(call: &Call<'_, P>, rows: Rows) -> Vec<RowResult> {
+async fn import<P: Platform>(
+    call: &Call<'_, P>,
+    rows: Rows,
+    is_strict: bool,
+    intent: Intent,
+) -> Result<Vec<RowResult>, Problem> {
+    if rows.len() > MAX_ROWS {
+        return Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("One call takes {MAX_ROWS} orders at most; send the others in another."),
+        ));
+    }
     let (mut results, mut candidates) = (Vec::with_capacity(rows.len()), Vec::new());
     let mut seen: HashMap<(String, String), usize> = HashMap::new();
-    for (row, json) in rows {
-        let json = match json {
-            Ok(json) => json,
-            Err(problem) => {
-                results.push(RowResult::refused(row, None, problem));
+    for row in rows {
+        let read = match row {
+            Ok(read) => read,
+            Err(result) => {
+                results.push(*result);
                 continue;
             }
         };
-        let key = match address(call, &json) {
-            Ok(key) => key,
-            Err(errors) => {
-                results.push(RowResult::refused(
-                    row,
-                    Some(&json),
-                    Problem::fields(errors),
-                ));
-                continue;
+        match candidate(call, read, is_strict) {
+            Ok(candidate) => {
+                let same = (candidate.key.0.to_string(), candidate.key.1.folded());
+                match seen.get(&same) {
+                    None => {
+                        seen.insert(same, candidate.row);
+                        candidates.push(candidate);
+                    }
+                    Some(first) => {
+                        let problem = Problem::member(
+                            "order_key",
+                            format!(
+                                "is that of row {first}, or one that payers would confuse with it"
+                            ),
+                        );
+                        let json = Some(&candidate.json);
+                        results.push(RowResult::refused(candidate.row, json, problem));
+                    }
+                }
             }
-        };
-        let same = (key.0.to_string(), key.1.folded());
-        if let Some(first) = seen.insert(same.clone(), row) {
-            seen.insert(same, first);
-            let problem = Problem::member(
-                "order_key",
-                format!("is that of row {first}, or one that payers would confuse with it"),
-            );
-            results.push(RowResult::refused(row, Some(&json), problem));
-            continue;
+            Err(result) => results.push(*result),
         }
-        candidates.push(Candidate { row, json, key });
     }
     let keys: Vec<_> = candidates
         .iter()
@@ -249,45 +351,107 @@ async fn import<P: Platform>(call: &Call<'_, P>, rows: Rows) -> Vec<RowResult> {
     let changed = call
         .store
         .orders()
-        .change_many(&keys, |position, state| {
+        .change_many(intent, &keys, |position, state| {
             let candidate = candidates
                 .get(position)
                 .ok_or_else(|| Problem::internal("a row that is not there"))?;
             let json = keeping_status(candidate.json.clone(), state);
-            let order = accept(call, &candidate.key.0, &candidate.key.1, json, state)?;
+            let (service, key) = &candidate.key;
+            let order = accept(call, service, key, json, state, is_strict)?;
             refunded_by_right(call.caller, state, order)
         })
         .await;
     for (candidate, changed) in candidates.into_iter().zip(changed) {
+        let json = Some(&candidate.json);
         results.push(match changed {
             Ok(registered) => RowResult {
-                row: candidate.row,
                 warnings: checks::warnings(&candidate.json),
                 service_id: Some(candidate.key.0.to_string()),
                 order_key: Some(candidate.key.1.to_string()),
-                result: match registered {
-                    Registered::Created => "created",
-                    Registered::Amended => "amended",
-                    Registered::Unchanged => "unchanged",
-                },
-                detail: None,
-                errors: Vec::new(),
+                amount: amount(&candidate.json),
+                ..RowResult::of(
+                    candidate.row,
+                    None,
+                    match registered {
+                        Registered::Created => "created",
+                        Registered::Amended => "amended",
+                        Registered::Unchanged => "unchanged",
+                    },
+                )
             },
-            Err(error) => RowResult::refused(
-                candidate.row,
-                Some(&candidate.json),
-                super::orders::not_changed(error),
-            ),
+            Err(error) => RowResult::refused(candidate.row, json, not_changed(error)),
         });
     }
-    results
+    results.sort_by_key(|result| result.row);
+    Ok(results)
 }
 
-/// Which order a row is about.
+/// What an order is about in all, where its lines have amounts.
+fn amount(json: &OrderJson) -> Option<(Money, String)> {
+    let amounts = json.lines.iter().map(|line| line.amount_due.as_deref());
+    let amounts: Option<Vec<_>> = amounts
+        .map(|amount| amount.and_then(|amount| Money::parse(amount).ok()))
+        .collect();
+    let currency = json.currency.as_deref().unwrap_or("MDL");
+    Some((amounts?.into_iter().sum(), currency.to_owned()))
+}
+
+/// The order that a row is about; or everything that is wrong with it.
+fn candidate<P: Platform>(
+    call: &Call<'_, P>,
+    read: ReadRow,
+    is_strict: bool,
+) -> Result<Candidate, Box<RowResult>> {
+    let ReadRow {
+        row,
+        mut json,
+        errors,
+    } = read;
+    let mut services = call.config.service_ids();
+    if let (None, Some(only), None) = (&json.service_id, services.next(), services.next()) {
+        json.service_id = Some(only.to_string());
+    }
+    let (service, key, mut wrong) = address(call, &json);
+    let key = match (service, key) {
+        (Some(service), Some(key)) if errors.is_empty() => {
+            let key = (service, key);
+            return Ok(Candidate { row, json, key });
+        }
+        key => key,
+    };
+    // What else is wrong is found out without the store, where the row is refused anyway.
+    let others = match key {
+        (Some(service), key) => {
+            let key = key.or_else(|| {
+                json.order_key = None;
+                OrderKey::parse("-").ok()
+            });
+            let key = key.ok_or_else(|| {
+                RowResult::refused(row, None, Problem::internal("a key that is none"))
+            })?;
+            let nothing = OrderState::default();
+            let judged = accept(call, &service, &key, json.clone(), &nothing, is_strict);
+            judged.err().map(|problem| problem.into_parts().1)
+        }
+        // A service that is not known may have given texts.
+        (None, _) => json.to_order().err().map(|mut errors| {
+            errors
+                .retain(|error| !(error.field.ends_with("reason") && error.detail == "is missing"));
+            errors
+        }),
+    };
+    let is_told = |error: &FieldError| ["service_id", "order_key"].contains(&error.field.as_str());
+    let others = others.unwrap_or_default().into_iter();
+    wrong.extend(others.filter(|error| !is_told(error)));
+    let problem = Problem::fields(order_table::together(errors, wrong));
+    Err(RowResult::refused(row, Some(&json), problem).into())
+}
+
+/// Which order a row is about, and what is wrong with the names of it.
 fn address<P: Platform>(
     call: &Call<'_, P>,
     json: &OrderJson,
-) -> Result<(ServiceId, OrderKey), Vec<FieldError>> {
+) -> (Option<ServiceId>, Option<OrderKey>, Vec<FieldError>) {
     let mut errors = Vec::new();
     let mut wrong = |field: &str, detail: String| {
         errors.push(FieldError::new(field, detail));
@@ -298,7 +462,7 @@ fn address<P: Platform>(
             wrong(
                 "service_id",
                 match given {
-                    None => "is missing".to_owned(),
+                    None => "is missing; there is more than one service".to_owned(),
                     Some(Err(error)) => error.to_string(),
                     Some(Ok(_)) => {
                         "is not served here: the variables service_ids and services do not name it"
@@ -320,12 +484,13 @@ fn address<P: Platform>(
             None
         }
     };
-    service.zip(key).ok_or(errors)
+    (service, key, errors)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
+    use tables::{Table, Value};
 
     use super::super::testing::{Answer, Api};
 
@@ -339,7 +504,7 @@ mod tests {
         format!("TAX,{key},Taxă,1,Taxă,5")
     }
 
-    fn document(key: &str) -> Value {
+    fn document(key: &str) -> serde_json::Value {
         json!({
             "service_id": "TAX", "order_key": key, "reason": "Taxă",
             "lines": [{"line_id": "1", "reason": "Taxă", "amount_due": "5"}]
@@ -396,6 +561,7 @@ mod tests {
                 &format!("5,TAX,a 1,error,\"{taken} 3, {or}\","),
                 &format!("6,TAX,A1,error,\"{taken} 3, {or}\","),
                 &format!("7,TAX,b,error,\"{taken} 4, {or}\","),
+                ",,,total,\"2 created (10.00 MDL), 3 error; read as CSV with commas, in UTF-8\",",
             ]
         );
         // In another service it is another order.
@@ -406,7 +572,7 @@ mod tests {
         );
         let answer = import(&api, "text/csv", &other).await;
         assert_eq!(
-            answer.lines()[1..],
+            answer.lines()[1..3],
             ["2,TAX,A1,unchanged,,", "3,SCHOOL,A1,created,,"]
         );
     }
@@ -430,7 +596,7 @@ mod tests {
             answer.header("content-disposition"),
             "attachment; filename=\"import.ndjson\""
         );
-        let lines: Vec<Value> = answer
+        let lines: Vec<serde_json::Value> = answer
             .lines()
             .iter()
             .map(|line| serde_json::from_str(line).unwrap())
@@ -441,11 +607,11 @@ mod tests {
                 .map(|line| line[member].clone())
                 .collect::<Vec<_>>()
         };
-        assert_eq!(members("row"), [1, 3, 4, 6, 7].map(Value::from));
+        assert_eq!(members("row"), [1, 3, 4, 6, 7].map(serde_json::Value::from));
         let results = ["created", "error", "error", "error", "created"];
-        assert_eq!(members("result"), results.map(Value::from));
+        assert_eq!(members("result"), results.map(serde_json::Value::from));
         assert_eq!(lines[0]["warnings"][0]["field"], "customer_id");
-        let fields = |line: &Value| -> Vec<Value> {
+        let fields = |line: &serde_json::Value| -> Vec<serde_json::Value> {
             let errors = line["errors"].as_array().unwrap().iter();
             errors.map(|error| error["field"].clone()).collect()
         };
@@ -465,6 +631,214 @@ mod tests {
         );
     }
 
+    const ACCOUNT: &str = "MD24AG000225100013104168,AGRNMD2X,1006601000255,Primaria Exemplu";
+
+    /// The samples of `crates/tables/tests/files`, as an institution's people would import them.
+    #[tokio::test(start_paused = true)]
+    async fn tables_from_the_field_are_read_or_refused_with_the_reason() {
+        let sample = |name: &str| {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tables/tests/files");
+            let table = std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
+            table.replace("DEMO", "TAX")
+        };
+        for (name, results) in [
+            ("01-sep-line.csv", &[("created", "")][..]),
+            (
+                "05-scientific-key.csv",
+                &[(
+                    "error",
+                    "order_key is 1.00012E+11: a spreadsheet has made a number of it",
+                ); 2],
+            ),
+            ("09-bool-ro.csv", &[("created", "")]),
+            ("13-date-dots.csv", &[("created", "")]),
+            ("17-amount-comma.csv", &[("created", "")]),
+            ("22-trailing-columns.csv", &[("created", "")]),
+        ] {
+            let api = Api::new();
+            let answer = import(&api, "text/csv", &sample(name)).await;
+            let table = answer.table();
+            assert_eq!(table.len(), results.len() + 1, "{name}: {}", answer.text);
+            for (row, (result, detail)) in table.iter().zip(results) {
+                assert_eq!(row["result"], *result, "{name}: {}", answer.text);
+                assert!(row["detail"].starts_with(detail), "{name}: {}", answer.text);
+            }
+            let order = async |key: &str| api.get(&format!("orders/TAX/{key}")).await.json();
+            match name {
+                "09-bool-ro.csv" => {
+                    let order = order("F-09-bool-ro").await;
+                    assert_eq!(order["allow_partial_payments"], true);
+                    assert_eq!(order.get("allow_advance_payments"), None);
+                }
+                "13-date-dots.csv" => {
+                    let due = order("F-13-date-dots").await["due_date"].clone();
+                    assert!(due.as_str().unwrap().starts_with("2026-12-31"), "{due}");
+                }
+                "17-amount-comma.csv" => {
+                    assert_eq!(order("F-17-amount-comma").await["amount_due"], "1250.50");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_wrong_is_said_in_the_tables_own_words_and_all_at_once() {
+        let api = Api::new();
+        let table =
+            "Registrul taxelor\n\n Service_ID ;Order_KEY;Reason;Line_Id;Line_Reason;Suma\nx;;;;;\n";
+        let answer = import(&api, "text/csv", table).await;
+        assert_eq!(answer.status, 422, "{}", answer.text);
+        assert!(
+            answer.text.contains("Suma is no column of an order"),
+            "{}",
+            answer.text
+        );
+
+        let head = " Service_ID ,ORDER_KEY,Reason,Line_Id,Line_Reason,Amount  ,Due_Date,Allow_Partial_Payments,Bank_Account,Bank_Code,Bank_Fiscal_Code,Beneficiary_Name";
+        let head = head.replace("Amount  ", "  Amount_DUE ");
+        let table = format!(
+            "Registrul\n\n{head}\nTAX,#REF!,,1,Taxă,1.250,12/31/2026,poate,MD24AG000225100013104169,AGRNMD2X,6601000255123,x\nTAX,A,Taxă,1,Taxă,\"-5,00\",,,{ACCOUNT},beyond\n,,,,,\"5,00\",,,,,,\n"
+        );
+        let answer = import(&api, "text/csv", &table).await;
+        let rows = answer.table();
+        let fields = |row: usize| -> Vec<String> {
+            let details = rows[row]["detail"].split("; ");
+            let names = details.map(|detail| detail.split(' ').next().unwrap().to_owned());
+            names
+                .filter(|name| name.contains('_') || name == "Reason" || name == "M")
+                .collect()
+        };
+        assert_eq!(rows[0]["row"], "4");
+        assert_eq!(
+            fields(0),
+            [
+                "ORDER_KEY",
+                "Reason",
+                "Amount_DUE",
+                "Due_Date",
+                "Allow_Partial_Payments",
+                "Bank_Account"
+            ],
+            "{}",
+            answer.text
+        );
+        assert_eq!(fields(1), ["Amount_DUE", "M"], "{}", answer.text);
+        // An amount alone, which is no sum of those above it, is an order without its key.
+        assert!(
+            rows[2]["detail"].contains("ORDER_KEY is missing"),
+            "{}",
+            answer.text
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_trial_says_what_would_happen_and_writes_nothing() {
+        let api = Api::new();
+        import(
+            &api,
+            "text/csv",
+            &format!("{HEAD}\n{}\n{}", row("A"), row("B")),
+        )
+        .await;
+        let before = api.get("events").await.text;
+        let table = format!(
+            "{HEAD}\n{}\n{}\n{}\nTAX,D,,1,Taxă,5\nTAX,B,Taxă,1,Taxă,x",
+            row("A"),
+            row("B").replace(",5", ",6.50"),
+            row("C")
+        );
+        let answer = api
+            .call("POST", "orders/import?dry_run=true", "text/csv", &table)
+            .await;
+        let rows = answer.table();
+        let results: Vec<_> = rows.iter().map(|row| row["result"].as_str()).collect();
+        assert_eq!(
+            results,
+            ["unchanged", "amended", "created", "error", "error", "total"]
+        );
+        assert_eq!(
+            rows[5]["detail"],
+            "nothing is written: dry_run; 1 created (5.00 MDL), 1 amended (6.50 MDL), 1 unchanged (5.00 MDL), 2 error; read as CSV with commas, in UTF-8"
+        );
+        assert_eq!(api.get("events").await.text, before);
+        // And then it happens.
+        let answer = api
+            .call("POST", "orders/import?dry_run=false", "text/csv", &table)
+            .await;
+        let made: Vec<_> = answer
+            .table()
+            .iter()
+            .map(|row| row["result"].clone())
+            .collect();
+        assert_eq!(made, results);
+        let lines = format!("{}\n", document("Z"));
+        let answer = api
+            .call(
+                "POST",
+                "orders/import?dry_run=true",
+                "application/x-ndjson",
+                &lines,
+            )
+            .await;
+        assert_eq!(answer.json()["result"], "created");
+        assert_eq!(api.get("orders/TAX/Z").await.status, 404);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_answer_is_written_as_the_table_was() {
+        let api = Api::new();
+        let bytes: Vec<u8> = [
+            &b"order_key;service_id;reason;line_id;line_reason;amount_due\r\n"[..],
+            b"A;TAX;\xCF\xEB\xE0\xF2\xE0 \xE7\xE0 \xF3\xF7\xB8\xE1\xF3;1;\xCA\xF3\xF0\xF1;1 250,50 lei\r\n;;;;;1250,50\r\n",
+        ]
+        .concat();
+        let answer = api.call("POST", "orders/import", "text/csv", &bytes).await;
+        assert_eq!(
+            answer.lines(),
+            [
+                "row;service_id;order_key;result;detail;warnings",
+                "2;TAX;A;created;;",
+                "3;;;skipped;a row of totals;",
+                ";;;total;\"1 created (1250.50 MDL), 1 skipped; read as CSV with semicolons, in windows-1251, found out from its letters\";",
+            ]
+        );
+        let order = api.get("orders/TAX/A").await.json();
+        assert_eq!(order["reason"], "Плата за учёбу");
+        // In the wrong encoding, if somebody says so; and in none.
+        for (encoding, status) in [("windows-1250", 200), ("utf-8", 400), ("koi8-r", 400)] {
+            let address = format!("orders/import?encoding={encoding}&dry_run=true");
+            let answer = api.call("POST", &address, "text/csv", &bytes).await;
+            assert_eq!(answer.status, status, "{}", answer.text);
+        }
+
+        let mut sheet = tables::Sheet::new(
+            tables::Format::Xlsx,
+            &[
+                ("order_key", Value::Text),
+                ("reason", Value::Text),
+                ("line_id", Value::Number),
+                ("line_reason", Value::Text),
+                ("amount_due", Value::Amount),
+                ("service_id", Value::Text),
+            ]
+            .map(|(name, kind): (&str, Value)| (name, kind)),
+        );
+        sheet.row(&["000012", "Taxă", "1", "Taxă", "10.05", "TAX"]);
+        let workbook = sheet.finish().unwrap();
+        let answer = api
+            .bytes("POST", "orders/import", super::table::XLSX, &workbook)
+            .await;
+        assert_eq!((answer.0, answer.1.as_str()), (200, super::table::XLSX));
+        let read = Table::read(&answer.2, &tables::Options::default()).unwrap();
+        let row = read.rows().next().unwrap();
+        assert_eq!(row.cell("result").text().unwrap().unwrap(), "created");
+        assert_eq!(
+            api.get("orders/TAX/000012").await.json()["amount_due"],
+            "10.05"
+        );
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_is_no_list_of_orders_is_refused_as_a_whole() {
         let api = Api::new();
@@ -474,7 +848,7 @@ mod tests {
             ("text/csv", "", 400, "The table is empty"),
             (
                 "text/csv",
-                "order_key,what,order_key",
+                "order_key,what",
                 422,
                 "is no column of an order",
             ),
@@ -482,7 +856,7 @@ mod tests {
                 "text/csv",
                 "order_key,what,order_key",
                 422,
-                "is a column twice",
+                "has the column order_key twice",
             ),
             ("application/x-ndjson", "\u{0}", 200, "error"),
         ] {

@@ -25,10 +25,9 @@ mod register;
 mod repair;
 mod reviews;
 mod settlement;
-mod sheet;
+mod table;
 #[cfg(test)]
 mod testing;
-mod zip;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};

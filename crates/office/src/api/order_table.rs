@@ -1,12 +1,10 @@
 //! Orders as rows of a table, one each.
 
-use super::{
-    Problem,
-    sheet::{Row, Sheet},
-};
+use tables::{Cell, CellError, Column, Row, Table, Value};
+
+use super::Problem;
 use crate::json::{
-    AccountJson, AmountJson, EachLanguage, FieldError, LineJson, LocalizedJson, MetadataJson,
-    OrderJson, PropertyJson,
+    AccountJson, EachLanguage, FieldError, LineJson, LocalizedJson, MetadataJson, OrderJson,
 };
 
 /// The columns that make an order.
@@ -59,43 +57,207 @@ const LINE: [&str; 10] = [
     "configuration_code",
 ];
 
+/// Those of its account.
+const ACCOUNT: [&str; 5] = [
+    "bank_account",
+    "bank_code",
+    "bank_fiscal_code",
+    "beneficiary_name",
+    "configuration_code",
+];
+
 /// All columns, in the order they are written.
-pub(super) fn columns() -> Vec<&'static str> {
-    MEMBERS.into_iter().chain(DERIVED).collect()
+pub(super) fn columns() -> Vec<(&'static str, Value)> {
+    let columns = MEMBERS.into_iter().chain(DERIVED);
+    let kind = |name: &str| match name {
+        "amount_due" | "amount_paid" | "amount_left" => Value::Amount,
+        "issued_at" | "due_date" | "payable_from" | "registered_at" => Value::Time,
+        _ => Value::Text,
+    };
+    columns.map(|name| (name, kind(name))).collect()
 }
 
 /// Columns that no order has.
-pub(super) fn unknown_columns(sheet: &Sheet) -> Vec<FieldError> {
+pub(super) fn unknown_columns(table: &Table) -> Vec<FieldError> {
     let columns = columns();
-    let mut errors = Vec::new();
-    for (position, name) in sheet.columns().iter().enumerate() {
-        let detail = if !columns.contains(&name.as_str()) {
-            "is no column of an order"
-        } else if sheet
-            .columns()
-            .iter()
-            .take(position)
-            .any(|other| other == name)
-        {
-            "is a column twice"
-        } else {
-            continue;
-        };
-        errors.push(FieldError::new(name.clone(), detail));
-    }
-    errors
+    let names = table.columns().iter();
+    let unknown = names.filter(|column| !columns.iter().any(|(name, _)| column.is(name)));
+    unknown
+        .map(|column| FieldError::new(column.name(), "is no column of an order"))
+        .collect()
 }
 
-/// The order of a row.
+/// The column in which a member of an order is, where it has one.
 ///
-/// # Errors
-/// The columns whose cells cannot be read; what the order's members say is judged elsewhere.
-pub(super) fn read(row: &Row<'_>) -> Result<OrderJson, Vec<FieldError>> {
-    let mut errors = Vec::new();
-    let text = |column: &str| row.get(column).map(str::to_owned);
-    let localized = |column: &str| {
-        let one = text(column);
-        let (ru, en) = (text(&format!("{column}_ru")), text(&format!("{column}_en")));
+/// A path is that of a document, such as `lines[0].destination_account.bank_code`.
+fn column_of(path: &str) -> &str {
+    let of_account = "lines[0].destination_account.";
+    match path {
+        "lines[0].reason" => "line_reason",
+        "lines[0].reason.ru" => "line_reason_ru",
+        "lines[0].reason.en" => "line_reason_en",
+        "lines[0].reason.ro" => "line_reason",
+        "reason.ro" => "reason",
+        "reason.ru" => "reason_ru",
+        "reason.en" => "reason_en",
+        "lines[0].destination_account" => "bank_account",
+        path => {
+            let account = path.strip_prefix(of_account);
+            account.or(path.strip_prefix("lines[0].")).unwrap_or(path)
+        }
+    }
+}
+
+/// All that is wrong with a row: with its cells, and with the rest of the order that they make.
+pub(super) fn together(of_cells: Vec<FieldError>, of_order: Vec<FieldError>) -> Vec<FieldError> {
+    let is_told = |path: &str| {
+        let lines_are_told =
+            path.starts_with("lines[") && of_cells.iter().any(|e| e.field == "lines");
+        // The total follows from the lines.
+        let column = match path {
+            "total_amount_due" => "amount_due",
+            path => column_of(path),
+        };
+        lines_are_told || of_cells.iter().any(|error| error.field == column)
+    };
+    // What could not be read is not missing.
+    let others = of_order.into_iter().filter(|error| !is_told(&error.field));
+    let others: Vec<_> = others.collect();
+    of_cells.into_iter().chain(others).collect()
+}
+
+/// What is wrong with an order, by the columns of its table as they are written there, and in their
+/// order.
+pub(super) fn in_its_words(table: &Table, errors: Vec<FieldError>) -> Vec<FieldError> {
+    let lines_are_json = table.column("lines").is_some() && table.column("line_id").is_none();
+    let mut named: Vec<_> = errors
+        .into_iter()
+        .map(|error| {
+            let name = match error.field.as_str() {
+                path if lines_are_json && path.starts_with("lines") => path,
+                path => column_of(path),
+            };
+            let place = table.columns().iter().position(|column| column.is(name));
+            let column = place.and_then(|place| table.columns().get(place));
+            let field = column.map_or(name, Column::name).to_owned();
+            (place.unwrap_or(usize::MAX), FieldError { field, ..error })
+        })
+        .collect();
+    named.sort_by_key(|(place, _)| *place);
+    named.into_iter().map(|(_, error)| error).collect()
+}
+
+/// A row that was read: the order as far as its cells can be read, and what is wrong with the others.
+pub(super) struct ReadRow {
+    pub json: OrderJson,
+    /// By the paths of members, as documents have them.
+    pub errors: Vec<FieldError>,
+}
+
+/// Reads the order of a row; what its members say is judged elsewhere.
+pub(super) fn read(row: &Row<'_>) -> ReadRow {
+    let mut cells = Cells {
+        row,
+        errors: Vec::new(),
+    };
+    let has_account = ACCOUNT.iter().any(|column| !row.cell(column).is_empty());
+    let account = AccountJson {
+        bank_account: cells.read("bank_account", Cell::iban),
+        bank_code: cells.read("bank_code", Cell::identifier),
+        bank_fiscal_code: cells.read("bank_fiscal_code", Cell::state_identifier),
+        beneficiary_name: cells.read("beneficiary_name", Cell::text),
+        configuration_code: cells.read("configuration_code", Cell::identifier),
+    };
+    let currency = cells.read("currency", Cell::identifier);
+    let line = LineJson {
+        line_id: cells.read("line_id", Cell::identifier),
+        reason: cells.localized("line_reason"),
+        amount_due: cells.amount("amount_due", currency.as_deref()),
+        destination_account: has_account.then_some(account),
+        properties: Vec::new(),
+    };
+    let has_line = LINE.iter().any(|column| !row.cell(column).is_empty());
+    let lines = match cells.json::<Vec<LineJson>>("lines") {
+        None => vec![line],
+        Some(_) if has_line => {
+            cells.wrong("lines", "stands beside columns of one line; use either");
+            Vec::new()
+        }
+        Some(lines) => lines,
+    };
+    let json = OrderJson {
+        service_id: cells.read("service_id", Cell::identifier),
+        order_key: cells.read("order_key", Cell::identifier),
+        status: cells.read("status", Cell::text),
+        refund_reference: cells.read("refund_reference", Cell::identifier),
+        currency,
+        reason: cells.localized("reason"),
+        total_amount_due: None,
+        issued_at: cells.read("issued_at", Cell::date),
+        due_date: cells.read("due_date", Cell::date),
+        payable_from: cells.read("payable_from", Cell::date),
+        customer_type: cells.read("customer_type", Cell::text),
+        customer_id: cells.read("customer_id", Cell::state_identifier),
+        customer_name: cells.read("customer_name", Cell::text),
+        allow_partial_payments: cells.flag("allow_partial_payments"),
+        allow_advance_payments: cells.flag("allow_advance_payments"),
+        lines,
+        amounts: cells.json("amounts").unwrap_or_default(),
+        properties: cells.json("properties").unwrap_or_default(),
+        metadata: cells.json::<MetadataJson>("metadata").unwrap_or_default(),
+    };
+    if let Some(letters) = row.beyond_columns() {
+        cells.wrong(&letters, "has a cell, and the column has no name");
+    }
+    ReadRow {
+        json,
+        errors: cells.errors,
+    }
+}
+
+/// The cells of a row, and what is wrong with those that were read.
+struct Cells<'a> {
+    row: &'a Row<'a>,
+    errors: Vec<FieldError>,
+}
+
+impl Cells<'_> {
+    fn wrong(&mut self, column: &str, detail: impl ToString) {
+        self.errors.push(FieldError::new(column, detail));
+    }
+
+    fn read<T>(
+        &mut self,
+        column: &str,
+        read: impl Fn(&Cell) -> Result<Option<T>, CellError>,
+    ) -> Option<T> {
+        let read = read(self.row.cell(column));
+        read.unwrap_or_else(|error| {
+            self.wrong(column, error);
+            None
+        })
+    }
+
+    fn flag(&mut self, column: &str) -> bool {
+        self.read(column, Cell::flag).unwrap_or_default()
+    }
+
+    fn amount(&mut self, column: &str, currency: Option<&str>) -> Option<String> {
+        let amount = self.read(column, Cell::amount)?;
+        if amount.is_in_lei()
+            && let Some(currency) = currency.filter(|currency| *currency != "MDL")
+        {
+            self.wrong(column, format!("is in lei, and the currency is {currency}"));
+            return None;
+        }
+        Some(amount.to_string())
+    }
+
+    /// A text, or one for each language.
+    fn localized(&mut self, column: &str) -> Option<LocalizedJson> {
+        let one = self.read(column, Cell::text);
+        let ru = self.read(&format!("{column}_ru"), Cell::text);
+        let en = self.read(&format!("{column}_en"), Cell::text);
         match (one, ru, en) {
             (ro, None, None) => ro.map(LocalizedJson::One),
             (ro, ru, en) => Some(LocalizedJson::Each(EachLanguage {
@@ -104,95 +266,16 @@ pub(super) fn read(row: &Row<'_>) -> Result<OrderJson, Vec<FieldError>> {
                 en,
             })),
         }
-    };
-    let mut flag = |column: &str| match row.get(column) {
-        None => false,
-        Some(text) if text.eq_ignore_ascii_case("true") => true,
-        Some(text) if text.eq_ignore_ascii_case("false") => false,
-        Some(_) => {
-            errors.push(FieldError::new(column, "must be true or false"));
-            false
-        }
-    };
-    let allow_partial_payments = flag("allow_partial_payments");
-    let allow_advance_payments = flag("allow_advance_payments");
-    let account = AccountJson {
-        bank_account: text("bank_account"),
-        bank_code: text("bank_code"),
-        bank_fiscal_code: text("bank_fiscal_code"),
-        beneficiary_name: text("beneficiary_name"),
-        configuration_code: text("configuration_code"),
-    };
-    let has_account = LINE.iter().skip(5).any(|column| row.get(column).is_some());
-    let line = LineJson {
-        line_id: text("line_id"),
-        reason: localized("line_reason"),
-        amount_due: text("amount_due"),
-        destination_account: has_account.then_some(account),
-        properties: Vec::new(),
-    };
-    let lines = match json::<Vec<LineJson>>(row, "lines", &mut errors) {
-        None => vec![line],
-        Some(_) if line != LineJson::default() => {
-            errors.push(FieldError::new(
-                "lines",
-                "stands beside columns of one line; use either",
-            ));
-            Vec::new()
-        }
-        Some(lines) => lines,
-    };
-    let amounts = json::<Vec<AmountJson>>(row, "amounts", &mut errors);
-    let properties = json::<Vec<PropertyJson>>(row, "properties", &mut errors);
-    let metadata = json::<MetadataJson>(row, "metadata", &mut errors);
-    let order = OrderJson {
-        service_id: text("service_id"),
-        order_key: text("order_key"),
-        status: text("status"),
-        refund_reference: text("refund_reference"),
-        currency: text("currency"),
-        reason: localized("reason"),
-        total_amount_due: None,
-        issued_at: text("issued_at"),
-        due_date: text("due_date"),
-        payable_from: text("payable_from"),
-        customer_type: text("customer_type"),
-        customer_id: text("customer_id"),
-        customer_name: text("customer_name"),
-        allow_partial_payments,
-        allow_advance_payments,
-        lines,
-        amounts: amounts.unwrap_or_default(),
-        properties: properties.unwrap_or_default(),
-        metadata: metadata.unwrap_or_default(),
-    };
-    if row.is_too_long() {
-        errors.push(FieldError::new(
-            "row",
-            "has more cells than there are columns",
-        ));
     }
-    if errors.is_empty() {
-        Ok(order)
-    } else {
-        Err(errors)
-    }
-}
 
-fn json<T: serde::de::DeserializeOwned>(
-    row: &Row<'_>,
-    column: &str,
-    errors: &mut Vec<FieldError>,
-) -> Option<T> {
-    let text = row.get(column)?;
-    serde_json::from_slice(text.as_bytes())
-        .map_err(|error| {
-            errors.push(FieldError::new(
-                column,
-                format!("is not what it must be in JSON: {error}"),
-            ));
+    fn json<T: serde::de::DeserializeOwned>(&mut self, column: &str) -> Option<T> {
+        let text = self.read(column, Cell::text)?;
+        let read = serde_json::from_slice(text.as_bytes());
+        read.map_err(|error| {
+            self.wrong(column, format!("is not what it must be in JSON: {error}"));
         })
         .ok()
+    }
 }
 
 /// The cells of an order, of [`MEMBERS`] and then [`DERIVED`].
@@ -273,20 +356,21 @@ fn languages(text: Option<LocalizedJson>) -> [String; 3] {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use tables::Options;
 
     use super::*;
 
     fn read_one(table: &str) -> Result<Value, Vec<String>> {
-        let sheet = Sheet::read(table.as_bytes()).unwrap();
-        let (_, row) = sheet.rows().next().unwrap();
-        let order = read(&row);
-        let order = order.map(|order| serde_json::to_value(order).unwrap());
-        order.map_err(|errors| {
-            let errors = errors.into_iter();
-            errors
-                .map(|error| format!("{} {}", error.field, error.detail))
-                .collect()
-        })
+        let table = Table::read(table.as_bytes(), &Options::default()).unwrap();
+        let row = table.rows().next().unwrap();
+        let read = read(&row);
+        if read.errors.is_empty() {
+            return Ok(serde_json::to_value(read.json).unwrap());
+        }
+        let errors = in_its_words(&table, read.errors).into_iter();
+        Err(errors
+            .map(|error| format!("{} {}", error.field, error.detail))
+            .collect())
     }
 
     #[test]
@@ -322,8 +406,8 @@ mod tests {
                 assert_eq!(read, flag, "{column} {cell}");
             }
         }
-        let wrong = read_one("allow_partial_payments,allow_advance_payments\n1,da").unwrap_err();
-        let said = "must be true or false";
+        let wrong = read_one("allow_partial_payments,allow_advance_payments\n2,poate").unwrap_err();
+        let said = "must be true or false, da or nu, да or нет, 1 or 0";
         assert_eq!(
             wrong,
             [
@@ -337,7 +421,7 @@ mod tests {
     fn a_row_has_one_line_in_columns_or_several_in_json() {
         let one = read_one("line_id,line_reason,amount_due,bank_code\n1,Unu,5,X").unwrap();
         let account = json!({"bank_code": "X"});
-        let line = json!({"line_id": "1", "reason": "Unu", "amount_due": "5", "destination_account": account});
+        let line = json!({"line_id": "1", "reason": "Unu", "amount_due": "5.00", "destination_account": account});
         assert_eq!(one["lines"], json!([line]));
         let one = read_one("line_id,configuration_code,bank_account\n1,C,").unwrap();
         assert_eq!(
@@ -374,7 +458,7 @@ mod tests {
             .collect();
         assert_eq!(
             fields,
-            ["allow_partial_payments", "lines", "properties", "row"]
+            ["lines", "properties", "allow_partial_payments", "D"]
         );
     }
 
@@ -403,7 +487,8 @@ mod tests {
             let derived = ["a", "b", "c", "d"].map(str::to_owned);
             let cells = cells(json, derived).unwrap();
             assert_eq!(cells.len(), columns().len());
-            let cell = |name| &cells[columns().iter().position(|column| *column == name).unwrap()];
+            let names: Vec<_> = columns().into_iter().map(|(name, _)| name).collect();
+            let cell = |name| &cells[names.iter().position(|column| *column == name).unwrap()];
             assert_eq!(cell("lines").is_empty(), in_columns);
             assert_eq!(cell("line_id").is_empty(), !in_columns);
             assert_eq!(
@@ -414,7 +499,7 @@ mod tests {
                 .iter()
                 .map(|cell| format!("\"{}\"", cell.replace('"', "\"\"")))
                 .collect();
-            let table = format!("{}\n{}", columns().join(","), quoted.join(","));
+            let table = format!("{}\n{}", names.join(","), quoted.join(","));
             assert_eq!(read_one(&table).unwrap(), order);
         }
     }

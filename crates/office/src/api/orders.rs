@@ -93,6 +93,7 @@ pub async fn put<P: Platform>(
     key: &OrderKey,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
+    let is_strict = strict(call.query)?;
     let json = read_as_answered(call, service, key, body).await?;
     let is_silent = json.status.is_none();
     let warn = |state: &OrderState| {
@@ -105,7 +106,7 @@ pub async fn put<P: Platform>(
     };
     let make = |state: &OrderState| {
         let json = keeping_status(json.clone(), state);
-        accept(call, service, key, json, state)
+        accept(call, service, key, json, state, is_strict)
     };
     change_and_warn(call, service, key, make, warn).await
 }
@@ -187,7 +188,7 @@ pub async fn post<P: Platform>(
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
     // A repetition is not judged again, but what is no request is refused like the first time.
-    strict(call.query)?;
+    let is_strict = strict(call.query)?;
     // A key belongs to its caller: another one may have chosen the same.
     let request = format!("{} {}", call.caller.name, idempotency_key(call.headers)?);
     let json: OrderJson = read_object(body)?;
@@ -218,7 +219,7 @@ pub async fn post<P: Platform>(
         .requests()
         .create(&service, &request, &content, |key| {
             let state = OrderState::default();
-            let order = accept(call, &service, key, json.clone(), &state)?;
+            let order = accept(call, &service, key, json.clone(), &state, is_strict)?;
             refunded_by_right(call.caller, &state, order)
         })
         .await
@@ -323,6 +324,7 @@ pub async fn patch<P: Platform>(
             format!("A change is sent as `Content-Type: {MERGE_PATCH}`."),
         ));
     }
+    let is_strict = strict(call.query)?;
     let patch: Value = read_object(body)?;
     change(call, service, key, |state| {
         let mut json = OrderJson::from(existing(state, key)?);
@@ -333,7 +335,7 @@ pub async fn patch<P: Platform>(
             // Whoever takes the refund back takes back what it refers to.
             json.refund_reference = None;
         }
-        accept(call, service, key, json, state)
+        accept(call, service, key, json, state, is_strict)
     })
     .await
 }
@@ -492,8 +494,8 @@ pub(super) fn accept<P: Platform>(
     key: &OrderKey,
     mut json: OrderJson,
     before: &OrderState,
+    is_strict: bool,
 ) -> Result<Order, Problem> {
-    let strict = strict(call.query)?;
     let defaults = call.config.service(service).ok_or_else(not_served)?;
     let mut errors = Vec::new();
     same(
@@ -528,7 +530,7 @@ pub(super) fn accept<P: Platform>(
         errors.extend(wrong.iter().cloned());
     }
     errors.extend(checks::errors(&json, defaults));
-    if strict {
+    if is_strict {
         errors.extend(checks::warnings(&json));
     }
     order
@@ -538,7 +540,7 @@ pub(super) fn accept<P: Platform>(
 }
 
 /// `?strict=true`: what would be a warning is an error.
-pub(super) fn strict(query: &str) -> Result<bool, Problem> {
+fn strict(query: &str) -> Result<bool, Problem> {
     let query = Query::read(query, &["strict"])?;
     let strict = query.word("strict", &[("true", true), ("false", false)])?;
     Ok(strict == Some(true))

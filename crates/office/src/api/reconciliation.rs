@@ -6,15 +6,17 @@ use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use serde::Serialize;
 
+use tables::{Sheet, Value};
+
 #[cfg(feature = "description")]
 use super::description::{FILE, LINK, Operation};
 use super::{
     Call, Problem,
     endpoint::Endpoint,
-    export::{link, separator},
+    export::link,
     json, payments,
     query::{Query, cursor, next_if_any, span},
-    sheet::SheetWriter,
+    table,
 };
 use crate::{
     access::EVERYBODY,
@@ -86,6 +88,7 @@ pub(super) struct Total {
 enum Format {
     Json,
     Csv,
+    Xlsx,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,7 +111,8 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
             .takes(["date", "from", "to", "after", "reconciliation_format", "part", "separator"])
             .answers(200, "The lines and totals, or one of them as a table.", json!({
                 "application/json": {"schema": schemas.answer::<Reconciliation>()},
-                "text/csv": {"schema": {"type": "string"}}
+                "text/csv": {"schema": {"type": "string"}},
+                (table::XLSX): {}
             }))
             .header(200, "Content-Disposition", false, FILE)
             .header(200, "Link", false, LINK)
@@ -120,11 +124,15 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
 pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let names = ["date", "from", "to", "after", "format", "part", "separator"];
     let query = Query::read(call.query, &names)?;
-    let formats = [("json", Format::Json), ("csv", Format::Csv)];
+    let formats = [
+        ("json", Format::Json),
+        ("csv", Format::Csv),
+        ("xlsx", Format::Xlsx),
+    ];
     let format = query.word("format", &formats)?.unwrap_or(Format::Json);
     let parts = [("lines", Part::Lines), ("totals", Part::Totals)];
     let part = query.word("part", &parts)?.unwrap_or(Part::Lines);
-    let separator = separator(&query)?;
+    let separator = table::separator(&query)?;
     let after = cursor(call, &query, "after").await?;
     let after = after.map_or(0, |after| after.place);
     let (first, last) = match (query.get("date"), query.get("from"), query.get("to")) {
@@ -138,9 +146,11 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
         }
     };
     let reconciliation = reconcile(call, span(&query, first, last)?, after).await?;
-    if format == Format::Json {
-        return json(StatusCode::OK, &reconciliation);
-    }
+    let format = match format {
+        Format::Json => return json(StatusCode::OK, &reconciliation),
+        Format::Csv => tables::Format::Csv(separator),
+        Format::Xlsx => tables::Format::Xlsx,
+    };
     let day = |name| {
         query
             .get(name)
@@ -165,13 +175,12 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
     if is_part {
         name.push_str("-part");
     }
-    name.push_str(".csv");
     let next = reconciliation.next;
     let sheet = match part {
-        Part::Lines => lines(separator, reconciliation.lines),
-        Part::Totals => totals(separator, reconciliation.totals),
+        Part::Lines => lines(format, reconciliation.lines),
+        Part::Totals => totals(format, reconciliation.totals),
     };
-    let mut response = sheet.into_response(&name)?;
+    let mut response = table::into_response(sheet, format, &name)?;
     if let Some(next) = next {
         let link = link("/api/reconciliation", call.query, "after", &next)?;
         response.headers_mut().insert(header::LINK, link);
@@ -335,22 +344,22 @@ impl ByAccount {
     }
 }
 
-fn lines(separator: char, lines: Vec<PaidLine>) -> SheetWriter {
+fn lines(format: tables::Format, lines: Vec<PaidLine>) -> Sheet {
     let columns = [
-        "index",
-        "recorded_at",
-        "paid_at",
-        "service_id",
-        "order_key",
-        "payment_id",
-        "invoice_id",
-        "line_id",
-        "amount",
-        "currency",
-        "bank_account",
-        "review",
+        ("index", Value::Number),
+        ("recorded_at", Value::Time),
+        ("paid_at", Value::Time),
+        ("service_id", Value::Text),
+        ("order_key", Value::Text),
+        ("payment_id", Value::Text),
+        ("invoice_id", Value::Text),
+        ("line_id", Value::Text),
+        ("amount", Value::Amount),
+        ("currency", Value::Text),
+        ("bank_account", Value::Text),
+        ("review", Value::Text),
     ];
-    let mut sheet = SheetWriter::new(separator, &columns);
+    let mut sheet = Sheet::new(format, &columns);
     for line in lines {
         sheet.row(&[
             line.index.to_string(),
@@ -370,8 +379,14 @@ fn lines(separator: char, lines: Vec<PaidLine>) -> SheetWriter {
     sheet
 }
 
-fn totals(separator: char, totals: Vec<Total>) -> SheetWriter {
-    let mut sheet = SheetWriter::new(separator, &["bank_account", "currency", "amount", "lines"]);
+fn totals(format: tables::Format, totals: Vec<Total>) -> Sheet {
+    let columns = [
+        ("bank_account", Value::Text),
+        ("currency", Value::Text),
+        ("amount", Value::Amount),
+        ("lines", Value::Number),
+    ];
+    let mut sheet = Sheet::new(format, &columns);
     for total in totals {
         sheet.row(&[
             total.bank_account.unwrap_or_default(),
@@ -489,7 +504,7 @@ mod tests {
             table.lines()[..2],
             [
                 "bank_account;currency;amount;lines",
-                &format!("{b};MDL;2.50;1")
+                &format!("{b};MDL;2,50;1")
             ]
         );
     }

@@ -1,7 +1,11 @@
 //! Calls of the API over a store in memory, for tests of what it answers.
 
-use http::{HeaderMap, Method, header};
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, header};
 use serde_json::Value;
+use tables::{Options, Row, Table};
 
 use super::{Call, Endpoint, Problem, endpoints};
 use crate::{
@@ -40,6 +44,21 @@ impl Answer {
         self.text.trim_start_matches('\u{FEFF}').lines().collect()
     }
 
+    /// The rows of a table, each cell by the name of its column.
+    #[track_caller]
+    pub fn table(&self) -> Vec<BTreeMap<String, String>> {
+        let table = Table::read(self.text.as_bytes(), &Options::default()).unwrap();
+        let names = || table.columns().iter().map(|column| column.name());
+        let cell = |row: &Row<'_>, name: &str| row.cell(name).text().unwrap().unwrap_or_default();
+        let rows = table.rows();
+        rows.map(|row| {
+            names()
+                .map(|name| (name.to_owned(), cell(&row, name)))
+                .collect()
+        })
+        .collect()
+    }
+
     /// A header, or nothing.
     pub fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
@@ -65,6 +84,40 @@ impl Api {
         media_type: &str,
         body: impl AsRef<[u8]>,
     ) -> Answer {
+        let answer = self
+            .answer(method, address, media_type, body.as_ref())
+            .await;
+        Answer {
+            status: answer.status().as_u16(),
+            headers: answer.headers().clone(),
+            text: String::from_utf8(answer.body().to_vec()).unwrap(),
+        }
+    }
+
+    /// The same where the answer is no text: status, media type and content.
+    pub async fn bytes(
+        &self,
+        method: &str,
+        address: &str,
+        media_type: &str,
+        body: &[u8],
+    ) -> (u16, String, Vec<u8>) {
+        let answer = self.answer(method, address, media_type, body).await;
+        let media_type = answer.headers()[header::CONTENT_TYPE].to_str().unwrap();
+        (
+            answer.status().as_u16(),
+            media_type.to_owned(),
+            answer.body().to_vec(),
+        )
+    }
+
+    async fn answer(
+        &self,
+        method: &str,
+        address: &str,
+        media_type: &str,
+        body: &[u8],
+    ) -> Response<Bytes> {
         let store = Ledger::new(self.memory.clone());
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let (path, query) = address.split_once('?').unwrap_or((address, ""));
@@ -80,13 +133,8 @@ impl Api {
         };
         let endpoints = endpoints();
         let (endpoint, values) = Endpoint::find(&endpoints, path, &method).unwrap();
-        let answer = (endpoint.answer)(&call, &values, body.as_ref()).await;
-        let answer = answer.unwrap_or_else(Problem::into_response);
-        Answer {
-            status: answer.status().as_u16(),
-            headers: answer.headers().clone(),
-            text: String::from_utf8(answer.body().to_vec()).unwrap(),
-        }
+        let answer = (endpoint.answer)(&call, &values, body).await;
+        answer.unwrap_or_else(Problem::into_response)
     }
 
     /// The same API, called by another manager.

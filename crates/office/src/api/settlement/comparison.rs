@@ -1,21 +1,32 @@
 //! What the rows show, held against what is recorded.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use http::StatusCode;
+use tables::Amount;
 
-use super::{Comparison, Known, MAX_PAYMENTS, PAGE, Shown, total};
+use super::{
+    Comparison, Difference, Known, MAX_PAYMENTS, PAGE, Shown, amount,
+    fees::Rates,
+    netting,
+    statement::{Statement, StatementRow},
+    total,
+};
 use crate::{
     api::{Call, Problem, payments},
-    domain::PaymentId,
-    store::{self, Platform, SettlementMark, Span, StoredPayment},
+    domain::{PaymentId, time},
+    store::{self, MOST_PARTS, Platform, SettlementMark, SettlementPart, Span, StoredPayment},
 };
 
-/// The payments recorded in the period.
+/// Words of texts that are looked up beyond the period, in one statement.
+const MOST_WORDS: usize = 5000;
+
+/// The payments recorded in the period, and whether these are all: one that is being recorded holds
+/// back what is behind it.
 pub(super) async fn recorded<P: Platform>(
     call: &Call<'_, P>,
     span: Span,
-) -> Result<Vec<StoredPayment>, Problem> {
+) -> Result<(Vec<StoredPayment>, bool), Problem> {
     let (mut found, mut cursor) = (Vec::new(), 0);
     loop {
         let page = payments::recorded(call, cursor, PAGE, span).await?;
@@ -31,38 +42,92 @@ pub(super) async fn recorded<P: Platform>(
             ));
         }
         if page.complete || page.next <= cursor {
-            return Ok(found);
+            return Ok((found, page.complete));
         }
         cursor = page.next;
     }
 }
 
+/// A payment that a statement may show.
+struct Candidate {
+    stored: StoredPayment,
+    total: i128,
+    /// Its lines, each with the account and the amount.
+    lines: Vec<(Option<String>, i128)>,
+    is_of_period: bool,
+    /// Whether rows of this statement are about it.
+    is_taken: bool,
+    mark: Option<SettlementMark>,
+    parts: Vec<SettlementPart>,
+}
+
+impl Candidate {
+    fn id(&self) -> &str {
+        &self.stored.payment.payment_id
+    }
+
+    /// Whether it was made or recorded on a day.
+    fn is_of(&self, day: &str, by: Day) -> bool {
+        let at = match by {
+            Day::Paid => self.stored.payment.paid_at.clone(),
+            Day::Recorded => time::format(self.stored.recorded_at),
+        };
+        at.get(..10) == Some(day)
+    }
+
+    /// What of it went to an account, or to any.
+    fn to_account(&self, account: Option<&str>) -> i128 {
+        let lines = self.lines.iter();
+        let lines = lines.filter(|(of, _)| account.is_none() || of.as_deref() == account);
+        lines.map(|(_, amount)| amount).sum()
+    }
+}
+
+/// By which of its times a payment is of a day.
+#[derive(Clone, Copy)]
+enum Day {
+    Paid,
+    Recorded,
+}
+
 /// What is known of the payments that a statement may show.
-struct Ledger {
-    /// Those that no row of this statement has taken yet, by their places in the journal.
-    left: BTreeMap<u64, StoredPayment>,
+struct Ledger<'a> {
+    rates: &'a Rates,
+    /// By their places in the journal.
+    payments: BTreeMap<u64, Candidate>,
     by_id: HashMap<String, u64>,
-    /// What statements have shown before, this one among them if it comes again.
-    marks: HashMap<String, SettlementMark>,
     by_row: HashMap<String, String>,
 }
 
-impl Ledger {
+impl<'a> Ledger<'a> {
     async fn read<P: Platform>(
         call: &Call<'_, P>,
-        shown: &[Shown],
+        statement: &Statement,
+        rates: &'a Rates,
         recorded: Vec<StoredPayment>,
     ) -> Result<Self, Problem> {
-        let unnamed = shown.iter().filter(|shown| shown.payment_id.is_none());
-        let names: Vec<_> = unnamed.map(|shown| shown.name.clone()).collect();
+        let names: Vec<_> = statement.rows.iter().map(|row| row.name.clone()).collect();
         let by_row = call.store.settlements().payments_shown(&names).await?;
         let mut by_id: HashMap<String, u64> = recorded
             .iter()
             .map(|payment| (payment.payment.payment_id.clone(), payment.index))
             .collect();
-        let named = shown.iter().filter_map(|shown| shown.payment_id.as_ref());
-        let elsewhere: Vec<_> = named
-            .chain(by_row.values())
+        let whole = statement
+            .rows
+            .iter()
+            .filter_map(|row| row.payment_id.as_ref());
+        let unknown = statement.rows.iter().filter(|row| {
+            let texts = row.payment_id.iter().chain(&row.words);
+            !texts.clone().any(|word| by_id.contains_key(word))
+        });
+        // A word of a sentence is no PaymentID.
+        let may_be_id =
+            |word: &&String| word.len() > 5 && word.contains(|c: char| c.is_ascii_digit());
+        let words = unknown.flat_map(|row| &row.words).filter(may_be_id);
+        let words = words.take(MOST_WORDS);
+        let elsewhere: BTreeSet<_> = whole.chain(by_row.values()).chain(words).collect();
+        let elsewhere: Vec<_> = elsewhere
+            .into_iter()
             .filter(|id| !by_id.contains_key(*id))
             .flat_map(|id| PaymentId::parse(id))
             .collect();
@@ -74,102 +139,632 @@ impl Ledger {
                 .map(|p| (p.payment.payment_id.clone(), p.index)),
         );
         let ids: Vec<_> = by_id.keys().cloned().collect();
-        let marks = call.store.settlements().marks(&ids).await?;
-        let payments = recorded.into_iter().chain(elsewhere);
+        let mut marks = call.store.settlements().marks(&ids).await?;
+        let unmarked: Vec<_> = ids
+            .into_iter()
+            .filter(|id| !marks.contains_key(id))
+            .collect();
+        let mut parts = call.store.settlements().parts(&unmarked).await?;
+        let recorded = recorded.into_iter().map(|payment| (payment, true));
+        let all = recorded.chain(elsewhere.into_iter().map(|payment| (payment, false)));
+        let mut payments = BTreeMap::new();
+        for (stored, is_of_period) in all {
+            let id = &stored.payment.payment_id;
+            let mut lines = Vec::with_capacity(stored.payment.lines.len());
+            let accounts = payments::accounts(call, &stored);
+            for (line, account) in stored.payment.lines.iter().zip(accounts) {
+                lines.push((account, amount_of(&line.amount)?));
+            }
+            let candidate = Candidate {
+                total: total(&stored)?.hundredths(),
+                lines,
+                is_of_period,
+                is_taken: false,
+                mark: marks.remove(id),
+                parts: parts.remove(id).unwrap_or_default(),
+                stored,
+            };
+            payments.insert(candidate.stored.index, candidate);
+        }
         Ok(Self {
-            left: payments.map(|payment| (payment.index, payment)).collect(),
+            rates,
+            payments,
             by_id,
-            marks,
             by_row,
         })
     }
 
-    /// Takes the payment that a row is about.
-    fn take(&mut self, shown: &Shown) -> Option<StoredPayment> {
-        let named = shown.payment_id.as_ref().or(self.by_row.get(&shown.name));
-        let index = match named {
-            Some(id) => self.by_id.get(id).copied(),
-            None => self.free(shown),
-        };
-        self.left.remove(&index?)
+    /// The recorded payments that a row names.
+    fn named(&self, row: &StatementRow) -> Vec<u64> {
+        let place = |id: &String| self.by_id.get(id).copied();
+        if let Some(place) = row.payment_id.as_ref().and_then(place) {
+            return vec![place];
+        }
+        let places: BTreeSet<_> = row.words.iter().filter_map(place).collect();
+        places.into_iter().collect()
     }
 
-    /// A payment that fits a row and that no row has shown.
-    fn free(&self, shown: &Shown) -> Option<u64> {
-        let mut fitting = self.left.values().filter(|payment| fits(payment, shown));
-        let free = fitting.find(|payment| !self.marks.contains_key(&payment.payment.payment_id));
-        free.map(|payment| payment.index)
+    /// What was kept back where an amount was shown instead of the amounts of payments; `None` where
+    /// no fee makes one of the other.
+    fn fee(
+        &self,
+        shown: i128,
+        told: Option<i128>,
+        amounts: &[(Option<String>, i128)],
+    ) -> Option<i128> {
+        let due: i128 = amounts.iter().map(|(_, amount)| amount).sum();
+        if shown == due {
+            return Some(told.unwrap_or_default());
+        }
+        let mut fees = self.rates.possible(amounts);
+        fees.extend(told);
+        fees.into_iter()
+            .find(|fee| shown.checked_add(*fee) == Some(due))
     }
 }
 
-/// Whether a row that names no payment may be about this one.
-fn fits(payment: &StoredPayment, shown: &Shown) -> bool {
-    shown.order_key.as_ref() == Some(&payment.payment.order_key) && total(payment) == shown.sum
+/// An amount of a record.
+fn amount_of(text: &str) -> Result<i128, Problem> {
+    let money = crate::domain::Money::parse(text).map_err(Problem::internal)?;
+    Ok(amount(money.to_string())?.hundredths())
+}
+
+/// Rows of one statement that are about the same.
+struct Group {
+    rows: Vec<StatementRow>,
+    /// What they show in all, without fees in rows of their own.
+    shown: i128,
+    /// What was kept back, where the statement says so.
+    fee: Option<i128>,
+    /// What it is known by in all statements.
+    name: String,
+}
+
+impl Group {
+    fn new(rows: Vec<StatementRow>) -> Self {
+        let is_fee = |row: &&StatementRow| row.is_fee && row.amount.hundredths() < 0;
+        let shown = rows.iter().filter(|row| !is_fee(row));
+        let shown = shown.map(|row| row.amount.hundredths()).sum();
+        let charged = rows.iter().filter(is_fee);
+        let charged: Vec<_> = charged.map(|row| -row.amount.hundredths()).collect();
+        let columns: Vec<_> = rows.iter().filter_map(|row| row.fee).collect();
+        let told = columns.into_iter().chain(charged);
+        let fee = told.reduce(|sum, fee| sum + fee);
+        // The first row's name is the group's: another statement may repeat some of the rows only.
+        let name = rows.first().map(|row| row.name.clone()).unwrap_or_default();
+        Self {
+            rows,
+            shown,
+            fee,
+            name,
+        }
+    }
+
+    fn numbers(&self) -> Vec<usize> {
+        self.rows.iter().map(|row| row.row).collect()
+    }
+
+    /// As the answer shows it.
+    fn into_shown(
+        self,
+        difference: Option<Difference>,
+        detail: impl Into<Option<String>>,
+    ) -> Shown {
+        let rows = self.numbers();
+        let first = self.rows.into_iter().next();
+        let (mut payment_id, mut order_key, mut date) = (None, None, None);
+        if let Some(first) = first {
+            (payment_id, order_key, date) = (first.payment_id, first.order_key, first.date);
+        }
+        Shown {
+            rows,
+            payment_id,
+            order_key,
+            amount: Amount::of_hundredths(self.shown).to_string(),
+            date,
+            difference,
+            detail: detail.into(),
+            shown_by_others: Vec::new(),
+        }
+    }
+}
+
+fn written(hundredths: i128) -> String {
+    Amount::of_hundredths(hundredths).to_string()
 }
 
 /// Compares; gives also what is settled only now.
 pub(super) async fn compare<P: Platform>(
     call: &Call<'_, P>,
-    shown: Vec<Shown>,
+    statement: &Statement,
+    rates: &Rates,
     recorded: Vec<StoredPayment>,
 ) -> Result<(Vec<store::Shown>, Comparison), Problem> {
-    let mut ledger = Ledger::read(call, &shown, recorded).await?;
-    let mut comparison = Comparison {
-        sha256: String::new(),
-        settlement: None,
-        matched: Vec::new(),
-        differing: Vec::new(),
-        not_recorded: Vec::new(),
-        not_settled: Vec::new(),
-        errors: Vec::new(),
+    let ledger = Ledger::read(call, statement, rates, recorded).await?;
+    let mut work = Work {
+        ledger,
+        new: Vec::new(),
+        comparison: Comparison {
+            sha256: String::new(),
+            read_as: String::new(),
+            settlement: None,
+            complete: true,
+            matched: Vec::new(),
+            differing: Vec::new(),
+            not_recorded: Vec::new(),
+            not_settled: Vec::new(),
+            netted: Vec::new(),
+            fees: Vec::new(),
+            totals: Vec::new(),
+            errors: Vec::new(),
+        },
     };
-    let mut new = Vec::new();
-    let mut taken = Vec::new();
-    // A row must not take the payment that another one names, or has shown before.
-    let (named, others): (Vec<_>, Vec<_>) = shown
-        .into_iter()
-        .partition(|shown| shown.payment_id.is_some());
-    let (again, others): (Vec<_>, Vec<_>) = others
-        .into_iter()
-        .partition(|shown| ledger.by_row.contains_key(&shown.name));
-    for mut shown in named.into_iter().chain(again).chain(others) {
-        match ledger.take(&shown) {
-            None => {
-                let settled = ledger.left.values().chain(&taken);
-                let settled =
-                    settled.filter(|payment| shown.payment_id.is_none() && fits(payment, &shown));
-                let ids = settled.map(|payment| payment.payment.payment_id.clone());
-                shown.shown_by_others = ids.collect();
-                comparison.not_recorded.push(shown);
+    let (mut of_payment, mut of_several) = (BTreeMap::<u64, Vec<StatementRow>>::new(), Vec::new());
+    let (mut unknown, mut of_orders) = (BTreeMap::<String, Vec<StatementRow>>::new(), Vec::new());
+    let mut others = Vec::new();
+    for row in statement.rows.iter().cloned() {
+        match (
+            work.ledger.named(&row).as_slice(),
+            &row.payment_id,
+            &row.order_key,
+        ) {
+            ([place], _, _) => of_payment.entry(*place).or_default().push(row),
+            ([_, ..], _, _) => of_several.push(row),
+            // It must not take another payment than the one that it names.
+            ([], Some(id), _) if !id.contains(char::is_whitespace) => {
+                unknown.entry(id.clone()).or_default().push(row);
             }
-            Some(payment) if total(&payment) == shown.sum => {
-                let id = &payment.payment.payment_id;
-                if !ledger.marks.contains_key(id) {
-                    new.push(store::Shown {
-                        payment_id: id.clone(),
-                        row: shown.name.clone(),
-                    });
-                }
-                taken.push(payment.clone());
-                comparison
-                    .matched
-                    .push(Known::new(payment, shown.rows, None));
-            }
-            Some(payment) => {
-                let amount = Some(shown.amount);
-                comparison
-                    .differing
-                    .push(Known::new(payment, shown.rows, amount));
-            }
+            ([], _, Some(_)) => of_orders.push(row),
+            ([], _, None) => others.push(row),
         }
     }
-    comparison.matched.sort_by(|a, b| a.rows.cmp(&b.rows));
-    comparison.not_recorded.sort_by(|a, b| a.rows.cmp(&b.rows));
-    // Those of other times are gone: they were looked up because a row is about them.
-    let Ledger { left, marks, .. } = ledger;
-    let unsettled = left
-        .into_values()
-        .filter(|payment| !marks.contains_key(&payment.payment.payment_id));
-    comparison.not_settled = unsettled.map(|p| Known::new(p, Vec::new(), None)).collect();
-    Ok((new, comparison))
+    for (place, rows) in of_payment {
+        work.payment(place, Group::new(rows));
+    }
+    for row in of_several {
+        let places = work.ledger.named(&row);
+        work.several(&places, row);
+    }
+    for (_, rows) in unknown {
+        work.unknown(rows);
+    }
+    work.orders(of_orders);
+    for row in others {
+        work.other(row);
+    }
+    Ok(work.finish())
+}
+
+struct Work<'a> {
+    ledger: Ledger<'a>,
+    new: Vec<store::Shown>,
+    comparison: Comparison,
+}
+
+impl Work<'_> {
+    /// Rows that name a payment.
+    fn payment(&mut self, place: u64, group: Group) {
+        let Some(candidate) = self.ledger.payments.get(&place) else {
+            return;
+        };
+        let total = candidate.total;
+        let takes_back = group.rows.iter().any(|row| row.amount.hundredths() < 0);
+        if group.shown == 0 && takes_back {
+            // It is as if the statement did not show it.
+            let detail = format!("payment {} is shown and taken back", candidate.id());
+            let shown = group.into_shown(None, detail);
+            self.comparison.netted.push(shown);
+            return;
+        }
+        if let Some(candidate) = self.ledger.payments.get_mut(&place) {
+            candidate.is_taken = true;
+        }
+        let Some(candidate) = self.ledger.payments.get(&place) else {
+            return;
+        };
+        let rows = group.numbers();
+        let known = || Known::new(candidate.stored.clone(), rows.clone());
+        let fee = self.ledger.fee(group.shown, group.fee, &candidate.lines);
+        if let Some(fee) = fee {
+            if candidate.mark.is_none() {
+                self.new.push(whole(candidate, group.name.clone()));
+            }
+            let fee = (fee != 0).then(|| written(fee));
+            let shown = fee.as_ref().map(|_| written(group.shown));
+            self.comparison.matched.push(Known {
+                fee,
+                shown,
+                ..known()
+            });
+            return;
+        }
+        let differs = |difference, detail: String| Known {
+            shown: Some(written(group.shown)),
+            difference: Some(difference),
+            detail: Some(detail),
+            ..known()
+        };
+        let part = candidate.parts.iter().find(|part| part.row == group.name);
+        let before: i128 = candidate
+            .parts
+            .iter()
+            .filter(|part| part.row != group.name)
+            .filter_map(|part| amount_of(&part.amount).ok())
+            .sum();
+        let shown_in_all = before + group.shown;
+        let is_known =
+            self.ledger.by_row.get(&group.name).map(String::as_str) == Some(candidate.id());
+        if let Some(mark) = &candidate.mark {
+            // The last part, or one before it: the rest is what others have shown.
+            if (mark.row == group.name || is_known) && (1..total).contains(&group.shown) {
+                self.comparison.matched.push(Known {
+                    shown: Some(written(group.shown)),
+                    detail: Some("a part; other statements show the rest".to_owned()),
+                    ..known()
+                });
+                return;
+            }
+            let settlement = mark.settlement;
+            let differing = if group.shown < 0 {
+                let detail = format!(
+                    "the statement takes {} back, which statement {settlement} has shown",
+                    written(-group.shown)
+                );
+                differs(Difference::TakenBack, detail)
+            } else {
+                let detail = format!(
+                    "statement {settlement} has shown the payment as a whole, and this one shows {}",
+                    written(group.shown)
+                );
+                differs(Difference::ShownBefore, detail)
+            };
+            self.comparison.differing.push(differing);
+        } else if group.shown > 0 && shown_in_all == total {
+            self.new.push(whole(candidate, group.name.clone()));
+            self.comparison.matched.push(Known {
+                shown: Some(written(group.shown)),
+                detail: Some(format!(
+                    "the rest; statements before show {} of it",
+                    written(before)
+                )),
+                ..known()
+            });
+        } else if group.shown > 0 && shown_in_all < total {
+            let number = u32::try_from(candidate.parts.len() + 1).unwrap_or(u32::MAX);
+            if part.is_none() && number <= MOST_PARTS {
+                self.new.push(store::Shown {
+                    payment_id: candidate.id().to_owned(),
+                    row: group.name.clone(),
+                    part: Some(number),
+                    amount: Some(written(group.shown)),
+                });
+            }
+            let detail = format!(
+                "{} of {} is shown so far; {} is left",
+                written(shown_in_all),
+                written(total),
+                written(total - shown_in_all)
+            );
+            self.comparison
+                .differing
+                .push(differs(Difference::Part, detail));
+        } else if group.shown <= 0 {
+            let detail = format!(
+                "the statement takes {} back, which no statement has shown",
+                written(-group.shown)
+            );
+            self.comparison
+                .differing
+                .push(differs(Difference::TakenBack, detail));
+        } else {
+            let detail = format!("{} more than was paid", written(shown_in_all - total));
+            self.comparison
+                .differing
+                .push(differs(Difference::More, detail));
+        }
+    }
+
+    /// A row that names several payments.
+    fn several(&mut self, places: &[u64], row: StatementRow) {
+        let amounts = |candidate: &Candidate| candidate.lines.clone();
+        if let Err(sum) = self.lump(places, &row, amounts) {
+            let group = Group::new(vec![row]);
+            let detail = format!(
+                "the payments that the row names are {} in all, {}",
+                written(sum),
+                difference(group.shown, sum)
+            );
+            let shown = group.into_shown(Some(Difference::OtherSum), detail);
+            self.comparison.not_recorded.push(shown);
+        }
+    }
+
+    /// Takes payments, each with what of it counts, for what a row is the sum of; or gives their sum.
+    fn lump(
+        &mut self,
+        places: &[u64],
+        row: &StatementRow,
+        amounts: impl Fn(&Candidate) -> Vec<(Option<String>, i128)>,
+    ) -> Result<(), i128> {
+        let candidates = || {
+            places
+                .iter()
+                .filter_map(|place| self.ledger.payments.get(place))
+        };
+        let all: Vec<_> = candidates().flat_map(&amounts).collect();
+        let sum = all.iter().map(|(_, amount)| amount).sum();
+        let Some(fee) = self.ledger.fee(row.amount.hundredths(), row.fee, &all) else {
+            return Err(sum);
+        };
+        if all.is_empty() {
+            return Err(sum);
+        }
+        let fee = (fee != 0).then(|| written(fee));
+        for place in places {
+            let Some(candidate) = self.ledger.payments.get_mut(place) else {
+                continue;
+            };
+            candidate.is_taken = true;
+            let counts: i128 = amounts(candidate).iter().map(|(_, amount)| amount).sum();
+            let before: i128 = candidate
+                .parts
+                .iter()
+                .filter(|part| part.row != row.name)
+                .filter_map(|part| amount_of(&part.amount).ok())
+                .sum();
+            let is_known = candidate.parts.iter().any(|part| part.row == row.name);
+            let mut known = Known::new(candidate.stored.clone(), vec![row.row]);
+            known.fee = fee.clone();
+            known.detail = Some(format!("part of a sum of {}", row.amount));
+            let is_whole = counts == candidate.total || before + counts == candidate.total;
+            if candidate.mark.is_none() && is_whole {
+                self.new.push(whole(candidate, row.name.clone()));
+            } else if candidate.mark.is_none() && !is_known {
+                let number = u32::try_from(candidate.parts.len() + 1).unwrap_or(u32::MAX);
+                if number <= MOST_PARTS {
+                    self.new.push(store::Shown {
+                        payment_id: candidate.id().to_owned(),
+                        row: row.name.clone(),
+                        part: Some(number),
+                        amount: Some(written(counts)),
+                    });
+                }
+                // More than one sum of this statement may be about it.
+                candidate.parts.push(SettlementPart {
+                    settlement: 0,
+                    row: row.name.clone(),
+                    amount: written(counts),
+                });
+            }
+            if is_whole {
+                self.comparison.matched.push(known);
+            } else {
+                known.shown = Some(written(counts));
+                known.difference = Some(Difference::Part);
+                self.comparison.differing.push(known);
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of a PaymentID that is not recorded.
+    fn unknown(&mut self, rows: Vec<StatementRow>) {
+        let group = Group::new(rows);
+        let takes_back = group.rows.iter().any(|row| row.amount.hundredths() < 0);
+        if group.shown == 0 && takes_back {
+            let shown = group.into_shown(None, "shown and taken back".to_owned());
+            self.comparison.netted.push(shown);
+            return;
+        }
+        let detail = "no payment of this PaymentID is recorded".to_owned();
+        let shown = group.into_shown(Some(Difference::UnknownPayment), detail);
+        self.comparison.not_recorded.push(shown);
+    }
+
+    /// Rows that name orders.
+    fn orders(&mut self, rows: Vec<StatementRow>) {
+        let entries: Vec<_> = rows
+            .iter()
+            .map(|row| (row.order_key.clone(), row.amount.hundredths()))
+            .collect();
+        let mut rows: Vec<_> = rows.into_iter().map(Some).collect();
+        let mut take = |position: usize| rows.get_mut(position).and_then(Option::take);
+        for (first, second) in netting::pairs(&entries) {
+            if let (Some(first), Some(second)) = (take(first), take(second)) {
+                let mut shown = Group::new(vec![first, second])
+                    .into_shown(None, "shown and taken back".to_owned());
+                shown.amount = written(0);
+                self.comparison.netted.push(shown);
+            }
+        }
+        // A row must not take the payment that another one has shown before.
+        let rows = rows.into_iter().flatten();
+        let (again, others): (Vec<_>, Vec<_>) =
+            rows.partition(|row| self.ledger.by_row.contains_key(&row.name));
+        for row in again.into_iter().chain(others) {
+            self.order(row);
+        }
+    }
+
+    /// A row that names an order: it shows one payment of it at most.
+    fn order(&mut self, row: StatementRow) {
+        let shown_before = self.ledger.by_row.get(&row.name);
+        let place = match shown_before {
+            Some(id) => self.ledger.by_id.get(id).copied(),
+            None => self.free(&row),
+        };
+        if let Some(place) = place
+            && self
+                .ledger
+                .payments
+                .get(&place)
+                .is_some_and(|found| !found.is_taken)
+        {
+            self.payment(place, Group::new(vec![row]));
+            return;
+        }
+        let amount = row.amount.hundredths();
+        let others: Vec<_> = self
+            .ledger
+            .payments
+            .values()
+            .filter(|candidate| self.fits(candidate, &row))
+            .map(|candidate| candidate.id().to_owned())
+            .collect();
+        let (difference, detail) = match () {
+            () if amount < 0 => (
+                Difference::ReversalOfNothing,
+                "it takes back what the statement does not show",
+            ),
+            () if others.is_empty() => (
+                Difference::UnknownOrder,
+                "no payment of this order and amount is recorded",
+            ),
+            () => (
+                Difference::UnknownOrder,
+                "other rows show all payments of this order and amount",
+            ),
+        };
+        let shown = Group::new(vec![row]).into_shown(Some(difference), detail.to_owned());
+        self.comparison.not_recorded.push(Shown {
+            shown_by_others: others,
+            ..shown
+        });
+    }
+
+    /// A payment that fits a row and that no row has shown.
+    fn free(&self, row: &StatementRow) -> Option<u64> {
+        let mut candidates = self.ledger.payments.iter();
+        let free = candidates.find(|(_, candidate)| {
+            !candidate.is_taken && candidate.mark.is_none() && self.fits(candidate, row)
+        });
+        free.map(|(place, _)| *place)
+    }
+
+    /// Whether a row that names an order may be about a payment.
+    fn fits(&self, candidate: &Candidate, row: &StatementRow) -> bool {
+        let is_of_order = row.order_key.as_ref() == Some(&candidate.stored.payment.order_key);
+        let amount = row.amount.hundredths();
+        is_of_order && self.ledger.fee(amount, row.fee, &candidate.lines).is_some()
+    }
+
+    /// A row that names nothing: a fee, or the sum of a day.
+    fn other(&mut self, row: StatementRow) {
+        if row.is_fee {
+            let group = Group::new(vec![row.clone()]);
+            let mut shown = group.into_shown(None, None);
+            shown.amount = row.amount.to_string();
+            self.comparison.fees.push(shown);
+            return;
+        }
+        let mut sums = Vec::new();
+        if let Some(day) = row.day.clone() {
+            let account = row.account.clone();
+            for (by, only_new) in [
+                (Day::Paid, true),
+                (Day::Recorded, true),
+                (Day::Paid, false),
+                (Day::Recorded, false),
+            ] {
+                let candidates = self.ledger.payments.iter().filter(|(_, candidate)| {
+                    let mark = candidate.mark.as_ref();
+                    let is_new = mark.is_none_or(|mark| mark.row == row.name);
+                    candidate.is_of_period
+                        && !candidate.is_taken
+                        && candidate.is_of(&day, by)
+                        && (is_new || !only_new)
+                        && candidate.to_account(account.as_deref()) > 0
+                });
+                let places: Vec<_> = candidates.map(|(place, _)| *place).collect();
+                let to_account = |candidate: &Candidate| {
+                    let lines = candidate.lines.iter();
+                    let lines = lines.filter(|(of, _)| account.is_none() || *of == account);
+                    lines.cloned().collect()
+                };
+                match self.lump(&places, &row, to_account) {
+                    Ok(()) => return,
+                    Err(sum) => sums.push(sum),
+                }
+            }
+        }
+        let group = Group::new(vec![row]);
+        let (difference, detail) = match sums.as_slice() {
+            [paid, recorded, ..] => (
+                Difference::OtherSum,
+                format!(
+                    "what was paid on this day and no statement has shown is {}, and what was recorded on it {}",
+                    written(*paid),
+                    written(*recorded)
+                ),
+            ),
+            _ if group.shown < 0 => (
+                Difference::ReversalOfNothing,
+                "it takes back what the statement does not show".to_owned(),
+            ),
+            _ => (
+                Difference::NoPaymentNamed,
+                "the row names no recorded payment".to_owned(),
+            ),
+        };
+        let shown = group.into_shown(Some(difference), detail);
+        self.comparison.not_recorded.push(shown);
+    }
+
+    fn finish(self) -> (Vec<store::Shown>, Comparison) {
+        let Self {
+            ledger,
+            new,
+            mut comparison,
+        } = self;
+        comparison.matched.sort_by(|a, b| a.rows.cmp(&b.rows));
+        comparison.differing.sort_by(|a, b| a.rows.cmp(&b.rows));
+        comparison.not_recorded.sort_by(|a, b| a.rows.cmp(&b.rows));
+        comparison.netted.sort_by(|a, b| a.rows.cmp(&b.rows));
+        let unsettled = ledger.payments.into_values().filter(|candidate| {
+            candidate.is_of_period && !candidate.is_taken && candidate.mark.is_none()
+        });
+        comparison.not_settled = unsettled
+            .map(|candidate| {
+                let parts = candidate.parts.iter();
+                let shown: i128 = parts.filter_map(|part| amount_of(&part.amount).ok()).sum();
+                let total = candidate.total;
+                let known = Known::new(candidate.stored, Vec::new());
+                if shown == 0 {
+                    return Known {
+                        difference: Some(Difference::NotShown),
+                        detail: Some("no statement shows it".to_owned()),
+                        ..known
+                    };
+                }
+                Known {
+                    shown: Some(written(shown)),
+                    difference: Some(Difference::PartNotShown),
+                    detail: Some(format!(
+                        "no statement shows {} of it",
+                        written(total - shown)
+                    )),
+                    ..known
+                }
+            })
+            .collect();
+        (new, comparison)
+    }
+}
+
+/// That a payment is settled.
+fn whole(candidate: &Candidate, row: String) -> store::Shown {
+    store::Shown {
+        payment_id: candidate.id().to_owned(),
+        row,
+        part: None,
+        amount: None,
+    }
+}
+
+/// How far a sum is from another one, in words.
+fn difference(shown: i128, sum: i128) -> String {
+    match shown - sum {
+        less if less < 0 => format!("and {} less is shown", written(-less)),
+        more => format!("and {} more is shown", written(more)),
+    }
 }

@@ -1,166 +1,231 @@
 //! The rows of a statement, read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use http::StatusCode;
+use tables::{Amount, Cell, Row, RowKind, Table};
 
-use super::{MAX_ROWS, Mapping, Shown, WrongRow};
-use crate::{
-    api::{
-        Problem,
-        sheet::{Row, Sheet},
-    },
-    domain::{Money, PaymentId},
-    json::FieldError,
-    store::Secret,
-};
+use super::{MAX_ROWS, Mapping, WrongRow, fees};
+use crate::{api::Problem, domain::PaymentId, json::FieldError, store::Secret};
 
-/// What the statement shows, rows of one PaymentID together.
+/// What a statement says.
+pub(super) struct Statement {
+    pub rows: Vec<StatementRow>,
+    /// The numbers of rows that are sums of those above them.
+    pub totals: Vec<usize>,
+    pub errors: Vec<WrongRow>,
+}
+
+/// A row.
+#[derive(Clone)]
+pub(super) struct StatementRow {
+    pub row: usize,
+    /// What stands in the column of PaymentIDs, where it may be one as a whole.
+    pub payment_id: Option<String>,
+    /// What may be a PaymentID in its texts.
+    pub words: Vec<String>,
+    pub order_key: Option<String>,
+    pub amount: Amount,
+    /// What was kept back of the amount, without sign.
+    pub fee: Option<i128>,
+    /// Whether its texts say that it is a fee itself.
+    pub is_fee: bool,
+    /// As it is written.
+    pub date: Option<String>,
+    /// The same as `2026-11-27`, where it is a date.
+    pub day: Option<String>,
+    pub account: Option<String>,
+    /// What it is known by in all statements.
+    pub name: String,
+}
+
+/// Reads the rows of a statement.
 pub(super) fn read(
-    sheet: &Sheet,
+    sheet: &Table,
     mapping: &Mapping<'_>,
     secret: &Secret,
     sha256: &str,
-) -> Result<(Vec<Shown>, Vec<WrongRow>), Problem> {
-    let (mut shown, mut errors) = (Vec::<Shown>::new(), Vec::new());
-    let mut by_id: HashMap<String, usize> = HashMap::new();
+) -> Result<Statement, Problem> {
+    let mut statement = Statement {
+        rows: Vec::new(),
+        totals: Vec::new(),
+        errors: Vec::new(),
+    };
+    let mut keys = mapping.keys();
+    keys.extend(mapping.date);
+    keys.extend(mapping.reference);
     // How many rows before are like this one.
     let mut before: HashMap<String, u64> = HashMap::new();
-    for (count, (row, cells)) in sheet.rows().enumerate() {
+    for (count, (row, kind)) in sheet.rows().zip(sheet.kinds(&keys)).enumerate() {
         if count >= MAX_ROWS {
             return Err(Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 format!("A statement has {MAX_ROWS} rows at most; send it in parts."),
             ));
         }
-        let next = match read_row(row, &cells, mapping) {
+        if kind == RowKind::Total {
+            statement.totals.push(row.number());
+            continue;
+        }
+        match read_row(&row, mapping) {
             Ok(mut next) => {
-                let content = content(&next, &cells, mapping, sha256);
+                let content = content(&next, &row, mapping, sha256);
                 let before = before.entry(content.clone()).or_default();
                 let parts = [content.as_bytes(), &before.to_be_bytes()];
                 next.name = secret.digest("row", &parts);
                 *before += 1;
-                next
+                statement.rows.push(next);
             }
-            Err(wrong) => {
-                errors.push(WrongRow { row, errors: wrong });
-                continue;
-            }
-        };
-        let known = next.payment_id.as_ref().and_then(|id| by_id.get(id));
-        match known.and_then(|position| shown.get_mut(*position)) {
-            Some(known) => {
-                known.rows.push(row);
-                known.sum = known.sum + next.sum;
-                known.amount = known.sum.to_string();
-            }
-            None => {
-                if let Some(id) = &next.payment_id {
-                    by_id.insert(id.clone(), shown.len());
-                }
-                shown.push(next);
+            Err(errors) => {
+                let row = row.number();
+                statement.errors.push(WrongRow { row, errors });
             }
         }
     }
-    Ok((shown, errors))
+    Ok(statement)
 }
 
 /// What makes a row the row it is, in whatever file it comes: the bank's own name for it, or else
 /// all of its cells. Where it has no date either, nothing tells another row of the same content from
 /// the same row in another file: then it is a row of this file alone.
-fn content(shown: &Shown, cells: &Row<'_>, mapping: &Mapping<'_>, sha256: &str) -> String {
-    if let Some(id) = &shown.payment_id {
-        return serde_json::json!({ "payment_id": id }).to_string();
-    }
-    let amount = shown.sum.to_string();
-    if let Some(reference) = mapping.reference.and_then(|column| cells.get(column)) {
-        let members = [Some(reference), shown.order_key.as_deref(), Some(&amount)];
+fn content(shown: &StatementRow, row: &Row<'_>, mapping: &Mapping<'_>, sha256: &str) -> String {
+    let amount = shown.amount.to_string();
+    let reference = mapping.reference.map(|column| row.cell(column).shown());
+    if let Some(reference) = reference.filter(|reference| !reference.is_empty()) {
+        let key = shown.payment_id.as_deref().or(shown.order_key.as_deref());
+        let members = [Some(&*reference), key, Some(&amount)];
         return serde_json::json!({ "reference": members }).to_string();
     }
-    let mut content: Vec<_> = cells
+    let mut content: Vec<_> = row
         .cells()
-        .map(|(column, cell)| match column == mapping.amount {
+        .map(|(column, cell)| match column.is(mapping.amount) {
             // However it is written.
-            true => (column, amount.as_str()),
-            false => (column, cell),
+            true => (column.name(), amount.clone()),
+            false => (column.name(), cell.shown().into_owned()),
         })
         .collect();
     if shown.date.is_none() {
-        content.push(("", sha256));
+        content.push(("", sha256.to_owned()));
     }
     serde_json::json!({ "cells": content }).to_string()
 }
 
-fn read_row(row: usize, cells: &Row<'_>, mapping: &Mapping<'_>) -> Result<Shown, Vec<FieldError>> {
+fn read_row(row: &Row<'_>, mapping: &Mapping<'_>) -> Result<StatementRow, Vec<FieldError>> {
     let mut errors = Vec::new();
-    let mut wrong = |field: &str, detail: String| {
-        errors.push(FieldError::new(field, detail));
+    let mut wrong = |column: &str, detail: String| {
+        errors.push(FieldError::new(column, detail));
     };
-    let text = |column: Option<&str>| cells.get(column?).map(str::to_owned);
-    let payment_id = text(mapping.payment_id);
-    let order_key = text(mapping.order_key);
-    if let (Some(column), Some(id)) = (mapping.payment_id, &payment_id)
-        && let Err(error) = PaymentId::parse(id)
-    {
-        wrong(column, error.to_string());
-    }
-    if payment_id.is_none() && order_key.is_none() {
-        let column = mapping.payment_id.or(mapping.order_key).unwrap_or_default();
-        wrong(column, "is empty".to_owned());
-    }
-    let sum = match cells.get(mapping.amount).map(amount) {
-        Some(Ok(sum)) => sum,
-        Some(Err(error)) => {
-            wrong(mapping.amount, error);
-            Money::ZERO
-        }
-        None => {
+    let mut identifier = |column: Option<&str>| {
+        let read = row.cell(column?).identifier();
+        read.unwrap_or_else(|error| {
+            wrong(column.unwrap_or_default(), error.to_string());
+            None
+        })
+    };
+    let named = identifier(mapping.payment_id);
+    let order_key = identifier(mapping.order_key);
+    let account = mapping.account.map(|column| row.cell(column).iban());
+    let amount = row.cell(mapping.amount).amount();
+    let fee = mapping.fee.map(|column| row.cell(column).amount());
+    let text = mapping
+        .text
+        .and_then(|column| row.cell(column).text().ok().flatten());
+    let account = account.unwrap_or(Ok(None)).unwrap_or_else(|error| {
+        wrong(mapping.account.unwrap_or_default(), error.to_string());
+        None
+    });
+    let fee = fee.unwrap_or(Ok(None)).unwrap_or_else(|error| {
+        wrong(mapping.fee.unwrap_or_default(), error.to_string());
+        None
+    });
+    let amount = match amount {
+        Ok(Some(amount)) => amount,
+        Ok(None) => {
             wrong(mapping.amount, "is empty".to_owned());
-            Money::ZERO
+            Amount::default()
+        }
+        Err(error) => {
+            wrong(mapping.amount, error.to_string());
+            Amount::default()
         }
     };
+    let date = mapping.date.map(|column| row.cell(column));
+    let day = date.and_then(|cell| cell.date().ok().flatten());
+    let is_fee = row.cells().any(|(_, cell)| {
+        matches!(cell, Cell::Written(_) | Cell::Text(_)) && fees::is_fee(&cell.shown())
+    });
+    // A text of several words is no PaymentID, and may have one in it.
+    let is_word = |text: &String| !text.contains(char::is_whitespace);
+    let payment_id = match named.as_deref().map(PaymentId::parse) {
+        Some(Err(error)) if named.as_ref().is_some_and(is_word) => {
+            wrong(mapping.payment_id.unwrap_or_default(), error.to_string());
+            None
+        }
+        Some(Ok(id)) => Some(id.to_string()),
+        _ => None,
+    };
+    let texts = [named.as_deref(), text.as_deref()];
+    let words = words(&texts.into_iter().flatten().collect::<Vec<_>>().join(" "));
+    if named.is_none() && text.is_none() && order_key.is_none() && !is_fee {
+        match mapping.keys().first() {
+            // A sum of a day has its day.
+            _ if day.is_some() && mapping.keys().is_empty() => {}
+            Some(column) => wrong(column, "is empty".to_owned()),
+            None => wrong(
+                mapping.date.unwrap_or_default(),
+                "must be the day that the row is the sum of".to_owned(),
+            ),
+        }
+    }
     if !errors.is_empty() {
         return Err(errors);
     }
-    Ok(Shown {
-        rows: vec![row],
+    Ok(StatementRow {
+        row: row.number(),
         payment_id,
+        words,
         order_key,
-        amount: sum.to_string(),
-        date: text(mapping.date),
-        shown_by_others: Vec::new(),
-        sum,
+        amount,
+        fee: fee.map(fees::without_sign),
+        is_fee,
+        date: date
+            .map(|cell| cell.shown().into_owned())
+            .filter(|date| !date.is_empty()),
+        day: day.and_then(|day| day.get(..10).map(str::to_owned)),
+        account,
         name: String::new(),
     })
 }
 
-/// An amount as statements have it: also with a decimal comma, and thousands set apart.
-pub(super) fn amount(text: &str) -> Result<Money, String> {
-    let text = text.trim();
-    let (whole, fraction) = match text.rsplit_once([',', '.']) {
-        None => (text, None),
-        Some((whole, fraction)) => {
-            if fraction.len() == 3 && !whole.contains([',', '.']) {
-                return Err(
-                    "could be thousands or thousandths; write two digits behind the point"
-                        .to_owned(),
-                );
-            }
-            (whole, Some(fraction))
-        }
+/// What may be a PaymentID in a text: its words, without the marks around them.
+fn words(text: &str) -> Vec<String> {
+    /// A text of a bank has hardly more words; each is looked up.
+    const MOST: usize = 40;
+    let around = |c: char| matches!(c, '.' | '"' | '\'' | '„' | '”' | '«' | '»' | '#' | '№');
+    let apart = |c: char| {
+        c.is_whitespace()
+            || matches!(
+                c,
+                ',' | ';' | ':' | '(' | ')' | '[' | ']' | '=' | '|' | '<' | '>'
+            )
     };
-    let point = text.get(whole.len()..).and_then(|rest| rest.chars().next());
-    let apart = |c: char| c.is_whitespace() || matches!(c, '\'' | ',' | '.') && Some(c) != point;
-    let groups: Vec<_> = whole.split(apart).collect();
-    let (first, others) = groups.split_first().unwrap_or((&"", &[]));
-    if !others.is_empty() && (first.len() > 3 || others.iter().any(|group| group.len() != 3)) {
-        return Err(
-            "has its thousands set apart in other places than those of thousands".to_owned(),
+    let words = text.split(apart).map(|word| word.trim_matches(around));
+    // Every PaymentID that was ever seen has a digit or is a word of its own.
+    let words = words.filter(|word| PaymentId::parse(word).is_ok());
+    let words: BTreeSet<_> = words.take(MOST).map(str::to_owned).collect();
+    words.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_text_are_without_the_marks_around_them() {
+        assert_eq!(
+            words("Plata MPay nr. \"P-1\"; ID=7f3a-2, (Q/3)."),
+            ["7f3a-2", "ID", "MPay", "P-1", "Plata", "Q/3", "nr"]
         );
+        assert_eq!(words(&"x".repeat(37)), [""; 0]);
     }
-    let mut plain = groups.concat();
-    if let Some(fraction) = fraction {
-        plain = format!("{plain}.{fraction}");
-    }
-    Money::parse(&plain).map_err(|error| error.to_string())
 }

@@ -2,7 +2,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::statement::amount;
 use super::{super::testing::Api, *};
 use crate::store::{
     memory::Fault,
@@ -11,54 +10,18 @@ use crate::store::{
 
 const PERIOD: &str = "settlement?from=2026-06-01&to=2026-06-30";
 
-#[test]
-fn amounts_are_read_as_statements_have_them() {
-    for (text, value) in [
-        ("1250", "1250.00"),
-        ("1250.5", "1250.50"),
-        ("1250,50", "1250.50"),
-        (" 1 250,50 ", "1250.50"),
-        ("1\u{a0}250,50", "1250.50"),
-        ("1.250,50", "1250.50"),
-        ("1,250.50", "1250.50"),
-        ("1,250,000.5", "1250000.50"),
-        ("1'250.50", "1250.50"),
-        ("1 250 000", "1250000.00"),
-        ("0,05", "0.05"),
-        ("1.250,000", "1250.00"),
-        (",50", "0.50"),
-    ] {
-        assert_eq!(amount(text).unwrap().to_string(), value, "{text}");
-    }
-    for text in [
-        "",
-        ".",
-        "-5",
-        "5 lei",
-        "1.5.5",
-        "1,250",
-        "1.250",
-        "1,2.50",
-        "12,34.50",
-        "1 25,00",
-        "1250 000,00",
-        "1,,250.00",
-        "1..250,00",
-        "1,250,000",
-        "5,ș",
-    ] {
-        assert!(amount(text).is_err(), "{text}");
-    }
-    assert!(amount("1,250").unwrap_err().contains("thousandths"));
-    assert!(amount("1,2.50").unwrap_err().contains("thousands"));
-}
-
 async fn settle(api: &Api, query: &str, statement: &str) -> Value {
     let answer = api
         .call("POST", &format!("{PERIOD}&{query}"), "text/csv", statement)
         .await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json()
+}
+
+fn differences(list: &Value) -> Vec<&str> {
+    let list = list.as_array().unwrap().iter();
+    list.map(|known| known["difference"].as_str().unwrap_or("-"))
+        .collect()
 }
 
 fn ids(list: &Value) -> Vec<&str> {
@@ -101,8 +64,10 @@ async fn what_a_statement_shows_is_matched_by_its_payment_id() {
     assert_eq!(ids(&seen["differing"]), ["Z"]);
     assert_eq!(of("differing", 0, "shown"), "6.00");
     assert_eq!(of("differing", 0, "amount"), "5");
-    let x =
-        json!({"rows": [7], "payment_id": "X", "order_key": "9", "amount": "1.00", "date": "2.6"});
+    let x = json!({
+        "rows": [7], "payment_id": "X", "order_key": "9", "amount": "1.00", "date": "2.6",
+        "difference": "unknown-payment", "detail": "no payment of this PaymentID is recorded"
+    });
     assert_eq!(seen["not_recorded"], json!([x]));
     assert_eq!(
         (ids(&seen["not_settled"]), &seen["errors"]),
@@ -133,8 +98,10 @@ async fn what_a_statement_shows_is_matched_by_its_payment_id() {
 #[tokio::test(start_paused = true)]
 async fn what_no_statement_shows_is_named_if_it_is_of_the_period() {
     let api = recorded().await;
-    let seen = settle(&api, "payment_id=id&amount=sum", "id,sum\nP,9.99\nZ,1\n").await;
+    let seen = settle(&api, "payment_id=id&amount=sum", "id,sum\nP,10.01\nZ,7\n").await;
     assert_eq!(ids(&seen["differing"]), ["P", "Z"]);
+    assert_eq!(differences(&seen["differing"]), ["more", "more"]);
+    assert_eq!(seen["differing"][0]["detail"], "0.01 more than was paid");
     assert_eq!(ids(&seen["not_settled"]), ["Q"]);
     assert_eq!(seen["not_settled"][0].get("rows"), None);
     assert_eq!(
@@ -412,26 +379,26 @@ async fn a_statement_that_cannot_be_compared_is_refused_as_a_whole() {
         (
             &format!("{PERIOD}&payment_id=x&amount=sum"),
             table,
-            400,
-            "payment_id is no column",
+            422,
+            "names the column x",
         ),
         (
             &format!("{PERIOD}&order_key=x&amount=sum"),
             table,
-            400,
-            "order_key is no column",
+            422,
+            "names the column x",
         ),
         (
             &format!("{PERIOD}&payment_id=id&amount=x"),
             table,
-            400,
-            "amount is no column",
+            422,
+            "names the column x",
         ),
         (
             &format!("{PERIOD}&payment_id=id&amount=sum&date=x"),
             table,
-            400,
-            "date is no column",
+            422,
+            "names the column x",
         ),
         (
             &format!("{PERIOD}&payment_id=id&amount=sum"),
@@ -450,4 +417,366 @@ async fn a_statement_that_cannot_be_compared_is_refused_as_a_whole() {
         assert_eq!(answer.status, status, "{address}: {}", answer.text);
         assert!(answer.text.contains(said), "{address}: {}", answer.text);
     }
+}
+
+/// `s1-bank-preamble.csv` of `crates/tables/tests/files`.
+#[tokio::test(start_paused = true)]
+async fn a_statement_of_a_bank_is_read_below_its_preamble_with_its_commission() {
+    let sample = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tables/tests/files/s1-bank-preamble.csv"
+    );
+    let statement = std::fs::read_to_string(sample).unwrap();
+    let api = Api::new();
+    register(&api.memory, "1", "2000").await.unwrap();
+    record(&api.memory, "FS-1", "1", "1250.50").await.unwrap();
+    let seen = settle(
+        &api,
+        "payment_id=document&amount=SUMA&date=data",
+        &statement,
+    )
+    .await;
+    assert_eq!(ids(&seen["matched"]), ["FS-1"], "{seen}");
+    let matched = &seen["matched"][0];
+    assert_eq!(
+        (&matched["rows"], &matched["fee"]),
+        (&json!([5, 6]), &json!("10.00"))
+    );
+    assert_eq!(seen["totals"], json!([7]));
+    assert_eq!(seen["read_as"], "CSV with semicolons, in UTF-8");
+    assert_eq!(
+        (&seen["errors"], &seen["complete"]),
+        (&json!([]), &json!(true))
+    );
+    // Where nothing names a payment, a commission is a fee, and the rest says what it is.
+    let seen = settle(&api, "text=detalii&amount=suma&date=data", &statement).await;
+    assert_eq!(
+        (&seen["fees"][0]["rows"], &seen["fees"][0]["amount"]),
+        (&json!([6]), &json!("-10.00"))
+    );
+    assert_eq!(differences(&seen["not_recorded"]), ["other-sum"]);
+    // The columns that there are, where one is wrong.
+    let address = format!("{PERIOD}&payment_id=PaymentID&amount=suma");
+    let answer = api.call("POST", &address, "text/csv", &statement).await;
+    assert_eq!(answer.status, 422);
+    let said = "names the column PaymentID. The columns found are: Data, Document, Suma, Detalii.";
+    assert!(answer.text.contains(said), "{}", answer.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_is_found_within_a_text_and_several_in_one() {
+    let api = recorded().await;
+    let statement = "on;sum;text;more\n\
+        1.6.2026;10;Plata MPay nr. P, abonat;\n\
+        1.6.2026;25,50;Încasări: Q, Z;\n\
+        2.6.2026;7;Plata MPay fără număr;\n";
+    let query = "text=text&amount=sum&date=on";
+    let seen = settle(&api, query, statement).await;
+    assert_eq!(ids(&seen["matched"]), ["P"], "{seen}");
+    assert_eq!(differences(&seen["differing"]), ["more"]);
+    assert_eq!(differences(&seen["not_recorded"]), ["other-sum"]);
+    // In the column of PaymentIDs too, and where all that a row names is of the period.
+    let address = "settlement?from=2026-06-01&to=2026-07-31&payment_id=text&amount=sum&date=on";
+    let answer = api
+        .call("POST", address, "text/csv", &statement)
+        .await
+        .json();
+    assert_eq!(ids(&answer["matched"]), ["P", "Q", "Z"], "{answer}");
+    assert_eq!(answer["matched"][1]["detail"], "part of a sum of 25.50");
+    assert_eq!(answer["matched"][2]["rows"], json!([3]));
+    for id in ["P", "Q", "Z"] {
+        let payment = api.get(&format!("payments/{id}")).await.json();
+        assert!(payment["settlement"].is_u64(), "{id}");
+    }
+    let again = api
+        .call("POST", address, "text/csv", &statement)
+        .await
+        .json();
+    assert_eq!(
+        (ids(&again["matched"]), &again["settlement"]),
+        (vec!["P", "Q", "Z"], &Value::Null)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_shown_and_taken_back_is_as_if_it_were_not_shown() {
+    let api = recorded().await;
+    let query = "payment_id=id&order_key=order&amount=sum&date=on";
+    let statement = "id;order;sum;on\nP;;10;1.6\nP;;-10;1.6\nQ;;20,50;1.6\nQ;;(20,50);1.6\nQ;;20,50;2.6\n\
+        X;;5;1.6\nX;;-5;1.6\n;1;5;1.6\n;1;-5;2.6\n;2;-7;2.6\n";
+    let seen = settle(&api, query, statement).await;
+    assert_eq!(ids(&seen["matched"]), ["Q"], "{seen}");
+    let rows: Vec<_> = seen["netted"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|n| n["rows"].clone())
+        .collect();
+    assert_eq!(rows, [json!([2, 3]), json!([7, 8]), json!([9, 10])]);
+    assert_eq!(
+        (ids(&seen["not_settled"]), differences(&seen["not_settled"])),
+        (vec!["P"], vec!["not-shown"])
+    );
+    assert_eq!(differences(&seen["not_recorded"]), ["reversal-of-nothing"]);
+    // What another statement has shown is taken back.
+    let back = settle(&api, query, "id;order;sum;on\nQ;;-20,50;5.6\nP;;-10;5.6\n").await;
+    assert_eq!(
+        differences(&back["differing"]),
+        ["taken-back", "taken-back"]
+    );
+    assert_eq!(back["settlement"], Value::Null);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fees_are_kept_back_by_a_column_or_by_a_rate() {
+    for (query, statement, fees) in [
+        // Net or gross beside the fee, with a sign or without.
+        (
+            "payment_id=id&amount=sum&fee=fee",
+            "id;sum;fee\nP;9,90;0,10\nQ;20,50;-0,20\n",
+            ["0.10", "0.20"],
+        ),
+        (
+            "order_key=id&amount=sum&fee=fee",
+            "id;sum;fee\n1;9,90;0,10\n2;20,30;0,20\n",
+            ["0.10", "0.20"],
+        ),
+        // Of 20.50 one per cent is 0.205.
+        (
+            "payment_id=id&amount=sum&fee_rate=1",
+            "id;sum\nP;9,90\nQ;20,29\n",
+            ["0.10", "0.21"],
+        ),
+        (
+            "payment_id=id&amount=sum&fee_rate=MD24AG000225100013104168:1",
+            "id;sum\nP;9,90\nQ;20,29\n",
+            ["0.10", "0.21"],
+        ),
+    ] {
+        let api = recorded().await;
+        let seen = settle(&api, query, statement).await;
+        assert_eq!(ids(&seen["matched"]), ["P", "Q"], "{query}: {seen}");
+        for (position, fee) in fees.into_iter().enumerate() {
+            assert_eq!(seen["matched"][position]["fee"], fee, "{query}");
+        }
+    }
+    let api = recorded().await;
+    let seen = settle(
+        &api,
+        "payment_id=id&amount=sum&fee_rate=2",
+        "id;sum\nP;9,90\n",
+    )
+    .await;
+    assert_eq!(differences(&seen["differing"]), ["part"]);
+    let answer = api
+        .call(
+            "POST",
+            &format!("{PERIOD}&date=a&amount=b&fee_rate=x"),
+            "text/csv",
+            "a;b\n",
+        )
+        .await;
+    assert_eq!(answer.status, 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_row_for_a_day_and_account_is_the_sum_of_its_payments() {
+    let api = recorded().await;
+    let paid_at = api.get("payments/P").await.json()["paid_at"]
+        .as_str()
+        .unwrap()[..10]
+        .to_owned();
+    let account = "MD24 AG00 0225 1000 1310 4168";
+    let query = "date=zi&account=cont&amount=suma";
+    let statement = format!("zi;cont;suma\n{paid_at};{account};30,50\n");
+    let seen = settle(&api, query, &statement).await;
+    assert_eq!(ids(&seen["matched"]), ["P", "Q"], "{seen}");
+    assert_eq!(
+        (&seen["not_settled"], &seen["not_recorded"]),
+        (&json!([]), &json!([]))
+    );
+    let again = settle(&api, query, &statement).await;
+    assert_eq!(
+        (ids(&again["matched"]), &again["settlement"]),
+        (vec!["P", "Q"], &Value::Null)
+    );
+    // By the day of recording, without an account, and less a fee of one per cent.
+    let api = recorded().await;
+    let query = "date=zi&amount=suma&fee_rate=1";
+    let seen = settle(&api, query, "zi;suma\n01.06.2026;30,19\n").await;
+    assert_eq!(
+        (ids(&seen["matched"]), &seen["matched"][0]["fee"]),
+        (vec!["P", "Q"], &json!("0.31")),
+        "{seen}"
+    );
+    // Another sum, another account, no day.
+    let api = recorded().await;
+    let statement =
+        "zi;cont;suma\n01.06.2026;;30\n01.06.2026;MD80EX0900002374642125MD;30,50\nmâine;;1\n";
+    let seen = settle(&api, "date=zi&account=cont&amount=suma", statement).await;
+    assert_eq!(
+        differences(&seen["not_recorded"]),
+        ["other-sum", "other-sum"],
+        "{seen}"
+    );
+    let detail = seen["not_recorded"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains("30.50"), "{detail}");
+    assert_eq!(seen["errors"][0]["errors"][0]["field"], "zi");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_is_settled_in_parts_by_several_statements() {
+    let api = recorded().await;
+    let query = "payment_id=id&amount=sum&date=on";
+    let statement = |sum: &str, day: u32| format!("id,sum,on\nQ,{sum},{day}.6.2026\n");
+    let first = settle(&api, query, &statement("12", 2)).await;
+    assert_eq!(differences(&first["differing"]), ["part"], "{first}");
+    assert_eq!(
+        first["differing"][0]["detail"],
+        "12.00 of 20.50 is shown so far; 8.50 is left"
+    );
+    assert!(first["settlement"].is_u64());
+    let settlement = async || api.get("payments/Q").await.json()["settlement"].clone();
+    assert_eq!(settlement().await, Value::Null);
+    // The same again is the same part.
+    let again = settle(&api, query, &statement("12", 2)).await;
+    assert_eq!(
+        (&again["settlement"], &again["differing"]),
+        (&Value::Null, &first["differing"])
+    );
+    let left = settle(&api, query, "id,sum,on\n").await;
+    let not_shown = left["not_settled"].as_array().unwrap().iter();
+    let details: Vec<_> = not_shown
+        .map(|known| known["detail"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        details,
+        ["no statement shows it", "no statement shows 8.50 of it"]
+    );
+    let second = settle(&api, query, &statement("3.50", 3)).await;
+    assert_eq!(
+        second["differing"][0]["detail"],
+        "15.50 of 20.50 is shown so far; 5.00 is left"
+    );
+    let over = settle(&api, query, &statement("5.01", 4)).await;
+    assert_eq!(differences(&over["differing"]), ["more"]);
+    let last = settle(&api, query, &statement("5", 5)).await;
+    assert_eq!(ids(&last["matched"]), ["Q"], "{last}");
+    assert_eq!(
+        last["matched"][0]["detail"],
+        "the rest; statements before show 15.50 of it"
+    );
+    assert_eq!(settlement().await, last["settlement"]);
+    // Each again finds what it has found, and nothing else is taken.
+    for (sum, day) in [("12", 2), ("3.50", 3), ("5", 5)] {
+        let again = settle(&api, query, &statement(sum, day)).await;
+        assert_eq!(
+            (ids(&again["matched"]), &again["settlement"]),
+            (vec!["Q"], &Value::Null),
+            "{sum}"
+        );
+    }
+    let other = settle(&api, query, &statement("5", 9)).await;
+    assert_eq!(differences(&other["differing"]), ["shown-before"]);
+    let events = api.get("events?limit=200").await.json();
+    let events = events["events"].as_array().unwrap().iter();
+    let parts: Vec<_> = events
+        .filter_map(|event| event["parts"].as_array())
+        .flatten()
+        .collect();
+    let amounts: Vec<_> = parts
+        .iter()
+        .map(|part| part["amount"].as_str().unwrap())
+        .collect();
+    assert_eq!(amounts, ["12.00", "3.50"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_is_being_recorded_is_said_and_not_left_out_in_silence() {
+    let api = Api::new();
+    register(&api.memory, "1", "1000").await.unwrap();
+    record(&api.memory, "P", "1", "10").await.unwrap();
+    // Somebody takes a place in the journal, and does not fill it yet.
+    let mut held = false;
+    for position in 0..12 {
+        api.memory
+            .script(std::iter::repeat_n(Fault::None, position).chain([Fault::Cut]));
+        let id = format!("Q{position}");
+        let late = record(&api.memory, &id, "1", "5");
+        let _ = tokio::time::timeout(Duration::from_millis(10), late).await;
+        api.memory.script([]);
+        let seen = settle(&api, "payment_id=id&amount=sum", "id,sum\nP,10\n").await;
+        assert_eq!(ids(&seen["matched"]), ["P"]);
+        held |= seen["complete"] == false;
+    }
+    assert!(held);
+    let address = format!("{PERIOD}&payment_id=id&amount=sum&format=csv");
+    let answer = api
+        .call("POST", &address, "text/csv", "id,sum\nP,10\n")
+        .await;
+    assert!(
+        answer
+            .text
+            .contains("not complete: a payment is being recorded"),
+        "{}",
+        answer.text
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_comparison_is_a_table_too() {
+    let api = recorded().await;
+    let statement = "id;sum\nP;10\nQ;1\nX;2\n;3,x\nTotal;13\n";
+    let address = format!("{PERIOD}&payment_id=id&amount=sum");
+    let csv = api
+        .call(
+            "POST",
+            &format!("{address}&format=csv"),
+            "text/csv",
+            statement,
+        )
+        .await;
+    assert_eq!(
+        csv.header("content-disposition"),
+        "attachment; filename=\"settlement.csv\""
+    );
+    assert!(csv.lines()[0].starts_with("result;difference;detail;rows;payment_id;"));
+    let rows = csv.table();
+    let results: Vec<_> = rows.iter().map(|row| row["result"].as_str()).collect();
+    assert_eq!(
+        results,
+        ["matched", "differing", "not_recorded", "error", "total"]
+    );
+    assert_eq!(
+        (rows[1]["difference"].as_str(), rows[1]["shown"].as_str()),
+        ("part", "1,00")
+    );
+    assert_eq!(rows[3]["rows"], "5");
+    assert_eq!(
+        rows[4]["detail"],
+        "1 matched, 1 differing, 1 not_recorded, 1 error, 1 total; read as CSV with semicolons, in UTF-8"
+    );
+    let comma = api
+        .call(
+            "POST",
+            &format!("{address}&format=csv&separator=comma"),
+            "text/csv",
+            statement,
+        )
+        .await;
+    assert!(comma.lines()[0].starts_with("result,difference,"));
+    let (status, media_type, workbook) = api
+        .bytes(
+            "POST",
+            &format!("{address}&format=xlsx"),
+            "text/csv",
+            statement.as_bytes(),
+        )
+        .await;
+    assert_eq!(
+        (status, media_type.as_str()),
+        (200, crate::api::table::XLSX)
+    );
+    let read = tables::Table::read(&workbook, &tables::Options::default()).unwrap();
+    assert_eq!(read.rows().count(), 5);
 }

@@ -1,0 +1,615 @@
+use std::fmt;
+
+use crate::{
+    Amount, Cell, Encoding, FileKind, MAX_CELLS, MAX_COLUMNS, MAX_HEADER_ROW, MAX_TEXT, Separator,
+    TableError, csv, encoding, sheet::column_letters, xlsx,
+};
+
+/// How a table is to be read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options<'a> {
+    /// The columns that the row must have which names the columns, in any case. What is above that
+    /// row is left out, as banks write it. Without any, the first row that is not empty names the
+    /// columns.
+    pub columns: &'a [&'a str],
+    /// What the text is in, for a CSV without a mark of its own.
+    pub encoding: Option<Encoding>,
+}
+
+impl<'a> Options<'a> {
+    /// To read a table that has these columns.
+    pub fn with_columns(columns: &'a [&'a str]) -> Self {
+        Self {
+            columns,
+            encoding: None,
+        }
+    }
+}
+
+/// What a table was read from, for the answer to whoever sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// CSV.
+    Csv {
+        /// What separates its cells.
+        separator: Separator,
+        /// What its text is in.
+        encoding: Encoding,
+        /// Whether that was found out from its letters.
+        is_guess: bool,
+    },
+    /// XLSX.
+    Xlsx {
+        /// The name of the sheet.
+        sheet: String,
+    },
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Xlsx { sheet } => write!(f, "XLSX, sheet {sheet}"),
+            Self::Csv {
+                separator,
+                encoding,
+                is_guess,
+            } => {
+                let separator = match separator {
+                    Separator::Comma => "commas",
+                    Separator::Semicolon => "semicolons",
+                    Separator::Tab => "tabs",
+                };
+                let found = if *is_guess {
+                    ", found out from its letters"
+                } else {
+                    ""
+                };
+                write!(f, "CSV with {separator}, in {encoding}{found}")
+            }
+        }
+    }
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    written: String,
+    folded: String,
+    position: usize,
+}
+
+impl Column {
+    /// The name as it is written.
+    pub fn name(&self) -> &str {
+        &self.written
+    }
+
+    /// Whether it has this name, in any case and with any spaces.
+    pub fn is(&self, name: &str) -> bool {
+        self.folded == folded(name)
+    }
+}
+
+/// A table.
+#[derive(Debug)]
+pub struct Table {
+    source: Source,
+    columns: Vec<Column>,
+    rows: Vec<(usize, Vec<Cell>)>,
+}
+
+/// What a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowKind {
+    /// Something that is told.
+    Data,
+    /// A sum of rows above it.
+    Total,
+}
+
+impl Table {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`TableError`]: what the file is instead, or what is wrong with it as a table.
+    pub fn read(bytes: &[u8], options: &Options<'_>) -> Result<Self, TableError> {
+        match FileKind::of(bytes) {
+            FileKind::Text => Self::read_text(bytes, options),
+            FileKind::Xlsx => Self::read_workbook(bytes, options),
+            kind => Err(TableError::NotATable(kind)),
+        }
+    }
+
+    fn read_text(bytes: &[u8], options: &Options<'_>) -> Result<Self, TableError> {
+        let decoded = encoding::decode(bytes, options.encoding)?;
+        let text = trimmed_mark(&decoded.text);
+        let (separator, text) = match csv::separator_line(text) {
+            Some(told) => told,
+            None => (separator(text, options.columns), text),
+        };
+        let source = Source::Csv {
+            separator,
+            encoding: decoded.encoding,
+            is_guess: decoded.is_guess,
+        };
+        let mut limits = Limits::default();
+        let mut rows = Vec::new();
+        for row in csv::Rows::new(text, separator) {
+            let (number, cells) = row?;
+            let mut cells: Vec<_> = cells.into_iter().map(Cell::written).collect();
+            // Columns that spreadsheets leave behind the last one would be most of the memory.
+            let length = cells.iter().rposition(|cell| !cell.is_empty());
+            cells.truncate(length.map_or(0, |last| last + 1));
+            limits.add(&cells)?;
+            rows.push((number, cells));
+        }
+        Self::of_rows(source, rows, options.columns)
+    }
+
+    fn read_workbook(bytes: &[u8], options: &Options<'_>) -> Result<Self, TableError> {
+        let mut workbook = xlsx::Workbook::open(bytes)?;
+        let sheets = workbook.sheets();
+        let mut first = None;
+        for (position, sheet) in sheets.iter().enumerate() {
+            let rows = workbook.rows(position)?;
+            let source = Source::Xlsx {
+                sheet: sheet.clone(),
+            };
+            match Self::of_rows(source, rows, options.columns) {
+                // The table may be on another sheet than the first.
+                Err(error @ (TableError::NoHeader { .. } | TableError::Empty)) => {
+                    let said_more = matches!(first, Some(TableError::NoHeader { .. }));
+                    if !said_more {
+                        first = Some(error);
+                    }
+                }
+                other => return other,
+            }
+        }
+        Err(first.unwrap_or(TableError::Empty))
+    }
+
+    fn of_rows(
+        source: Source,
+        mut rows: Vec<(usize, Vec<Cell>)>,
+        wanted: &[&str],
+    ) -> Result<Self, TableError> {
+        rows.retain(|(_, cells)| cells.iter().any(|cell| !cell.is_empty()));
+        if rows.is_empty() {
+            return Err(TableError::Empty);
+        }
+        let header = header(&rows, wanted)?;
+        let rows = rows.split_off(header);
+        let mut rows = rows.into_iter();
+        let (_, names) = rows.next().unwrap_or_default();
+        let columns = columns(&names);
+        for (count, column) in columns.iter().enumerate() {
+            let mut before = columns.iter().take(count);
+            if let Some(other) = before.find(|other| other.folded == column.folded) {
+                return Err(TableError::ColumnTwice {
+                    name: column.written.clone(),
+                    first: column_letters(other.position),
+                    second: column_letters(column.position),
+                });
+            }
+        }
+        Ok(Self {
+            source,
+            columns,
+            rows: rows.collect(),
+        })
+    }
+
+    /// What it was read from.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The columns that have names.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The column of a name, in any case and with any spaces.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        let folded = folded(name);
+        self.columns.iter().find(|column| column.folded == folded)
+    }
+
+    /// The rows below that of the columns that are not empty.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        self.rows.iter().map(|(number, cells)| Row {
+            table: self,
+            number: *number,
+            cells,
+        })
+    }
+
+    /// What each row is, if data has a value in one of the columns `keys` at least.
+    ///
+    /// A total has a word for it (`Total`, `Итого`) and otherwise only amounts; or only amounts, none
+    /// of which is in `keys`, and each is the sum of those above it.
+    pub fn kinds(&self, keys: &[&str]) -> Vec<RowKind> {
+        let keys: Vec<_> = keys.iter().filter_map(|name| self.column(name)).collect();
+        let mut sums: Vec<Option<i128>> = Vec::new();
+        let rows = self.rows.iter();
+        rows.map(|(_, cells)| {
+            if is_total(cells, &keys, &sums) {
+                return RowKind::Total;
+            }
+            if sums.len() < cells.len() {
+                sums.resize(cells.len(), Some(0));
+            }
+            for (sum, cell) in sums.iter_mut().zip(cells) {
+                *sum = match cell.amount() {
+                    Ok(amount) => {
+                        let more = amount.unwrap_or_default().hundredths();
+                        sum.and_then(|sum| sum.checked_add(more))
+                    }
+                    // No column of amounts.
+                    Err(_) => None,
+                };
+            }
+            RowKind::Data
+        })
+        .collect()
+    }
+}
+
+/// A row of a [`Table`].
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    table: &'a Table,
+    number: usize,
+    cells: &'a [Cell],
+}
+
+impl<'a> Row<'a> {
+    /// Its number as spreadsheets show it: from 1, empty rows too.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// The cell of a column; empty if there is no such column.
+    pub fn cell(&self, column: &str) -> &'a Cell {
+        let position = self.table.column(column).map(|column| column.position);
+        let cell = position.and_then(|position| self.cells.get(position));
+        cell.unwrap_or(&Cell::Empty)
+    }
+
+    /// The cells that are not empty, with their columns.
+    pub fn cells(&self) -> impl Iterator<Item = (&'a Column, &'a Cell)> {
+        let columns = self.table.columns.iter();
+        let cells = columns.filter_map(|column| Some((column, self.cells.get(column.position)?)));
+        cells.filter(|(_, cell)| !cell.is_empty())
+    }
+
+    /// The letters of the first column without a name in which the row has something.
+    pub fn beyond_columns(&self) -> Option<String> {
+        let mut cells = self.cells.iter().enumerate();
+        let beyond = cells.find(|(position, cell)| {
+            let mut columns = self.table.columns.iter();
+            !cell.is_empty() && columns.all(|column| column.position != *position)
+        });
+        beyond.map(|(position, _)| column_letters(position))
+    }
+}
+
+/// A name without what people do not see the difference of: case, spaces, and the two ways in which
+/// Romanian's ș and ț are written on computers.
+fn folded(name: &str) -> String {
+    let words = name
+        .split(|c: char| c.is_whitespace() || c == '\u{FEFF}' || c == '\u{200B}')
+        .filter(|word| !word.is_empty());
+    let name = words.collect::<Vec<_>>().join(" ").to_lowercase();
+    name.replace('ş', "ș").replace('ţ', "ț")
+}
+
+fn columns(names: &[Cell]) -> Vec<Column> {
+    let columns = names.iter().enumerate().map(|(position, cell)| {
+        let written = cell.shown().into_owned();
+        Column {
+            folded: folded(&written),
+            written,
+            position,
+        }
+    });
+    columns.filter(|column| !column.folded.is_empty()).collect()
+}
+
+/// The place of the row that names the columns.
+fn header(rows: &[(usize, Vec<Cell>)], wanted: &[&str]) -> Result<usize, TableError> {
+    let (place, found) = best_row(rows, wanted);
+    if found == wanted.len() {
+        return Ok(place);
+    }
+    let columns = rows.get(place).map(|(_, cells)| columns(cells));
+    let columns = columns.unwrap_or_default();
+    let missing = wanted
+        .iter()
+        .filter(|name| !columns.iter().any(|column| column.is(name)));
+    Err(TableError::NoHeader {
+        missing: missing.map(|name| (*name).to_owned()).collect(),
+        found: columns.into_iter().map(|column| column.written).collect(),
+    })
+}
+
+/// The place of the first row that has most of the columns, and how many. Where none has any, it is
+/// the one with most names, which tells most.
+fn best_row(rows: &[(usize, Vec<Cell>)], wanted: &[&str]) -> (usize, usize) {
+    let wanted: Vec<_> = wanted.iter().map(|name| folded(name)).collect();
+    let (mut best, mut most) = (0, (0, 0));
+    for (place, (_, cells)) in rows.iter().take(MAX_HEADER_ROW).enumerate() {
+        let columns = columns(cells);
+        let has = |name: &&String| columns.iter().any(|column| column.folded == **name);
+        let found = wanted.iter().filter(has).count();
+        if found == wanted.len() {
+            return (place, found);
+        }
+        let is_name = |cell: &&Cell| !cell.is_empty() && cell.amount().is_err();
+        let names = cells.iter().filter(is_name).count();
+        if (found, names) > most {
+            (best, most) = (place, (found, names));
+        }
+    }
+    (best, most.0)
+}
+
+/// Which character separates the cells of a text: the one by which a row has most of the columns;
+/// otherwise the one that this row has most of.
+fn separator(text: &str, wanted: &[&str]) -> Separator {
+    const SEPARATORS: [Separator; 3] = [Separator::Comma, Separator::Semicolon, Separator::Tab];
+    let score = |separator: Separator| {
+        let rows = csv::Rows::new(text, separator).map_while(Result::ok);
+        // A row of separators is empty, and has them all the same.
+        let rows = rows.filter(|(_, cells)| cells.len() > 1 || cells.iter().any(|c| !c.is_empty()));
+        let rows = rows.map(|(number, cells)| {
+            let cells = cells.into_iter().map(Cell::written);
+            (number, cells.collect::<Vec<_>>())
+        });
+        let rows: Vec<_> = rows.take(MAX_HEADER_ROW).collect();
+        let (place, found) = best_row(&rows, wanted);
+        (found, rows.get(place).map_or(0, |(_, cells)| cells.len()))
+    };
+    let scores = SEPARATORS.map(|separator| (score(separator), separator));
+    // The first of equals.
+    let best = scores.into_iter().rev().max_by_key(|(score, _)| *score);
+    best.map_or(Separator::Comma, |(_, separator)| separator)
+}
+
+/// Whether a row is a total of those above it.
+fn is_total(cells: &[Cell], keys: &[&Column], sums: &[Option<i128>]) -> bool {
+    let mut has_word = false;
+    let mut amounts = 0;
+    let mut are_sums = true;
+    for (position, cell) in cells.iter().enumerate() {
+        if cell.is_empty() {
+            continue;
+        }
+        match cell.amount() {
+            Ok(Some(amount)) => {
+                amounts += 1;
+                let is_key = keys.iter().any(|column| column.position == position);
+                let sum = sums.get(position).copied().flatten();
+                let sum = sum.map(Amount::of_hundredths);
+                are_sums &= !is_key && sum.is_some_and(|s| s.hundredths() == amount.hundredths());
+            }
+            _ if is_word_for_total(&cell.shown()) => has_word = true,
+            _ => return false,
+        }
+    }
+    has_word || (amounts > 0 && are_sums)
+}
+
+fn is_word_for_total(text: &str) -> bool {
+    const WORDS: [&str; 12] = [
+        "total",
+        "totals",
+        "totale",
+        "subtotal",
+        "итого",
+        "итог",
+        "всего",
+        "sum",
+        "suma totală",
+        "suma totala",
+        "general total",
+        "grand total",
+    ];
+    let text = folded(text);
+    let text = text.trim_end_matches([':', '.', '=', ' ']);
+    let is_first = |word: &str| {
+        let rest = text.strip_prefix(word);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', ':']))
+    };
+    // A sentence that begins so is something else.
+    text.chars().count() <= 40 && WORDS.iter().any(|word| is_first(word))
+}
+
+fn trimmed_mark(text: &str) -> &str {
+    text.strip_prefix('\u{FEFF}').unwrap_or(text)
+}
+
+/// What is left of the limits.
+#[derive(Default)]
+pub(crate) struct Limits {
+    cells: usize,
+    text: usize,
+}
+
+impl Limits {
+    /// Counts a row in.
+    pub fn add(&mut self, cells: &[Cell]) -> Result<(), TableError> {
+        for cell in cells {
+            let text = match cell {
+                Cell::Empty => continue,
+                Cell::Written(text) | Cell::Text(text) | Cell::Error(text) => text.len(),
+                _ => 0,
+            };
+            self.cells += 1;
+            self.text += text;
+        }
+        let too_large = |most, what| Err(TableError::TooLarge { most, what });
+        if self.cells > MAX_CELLS {
+            return too_large(MAX_CELLS, "cells");
+        }
+        if self.text > MAX_TEXT {
+            return too_large(MAX_TEXT, "bytes of text");
+        }
+        debug_assert!(cells.len() <= MAX_COLUMNS + 1);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(text: &str, columns: &[&str]) -> Result<Table, TableError> {
+        Table::read(text.as_bytes(), &Options::with_columns(columns))
+    }
+
+    fn names(table: &Table) -> Vec<&str> {
+        table.columns().iter().map(Column::name).collect()
+    }
+
+    #[test]
+    fn columns_are_known_in_any_case_and_with_any_spaces() {
+        let table = read(
+            " Order_Key ;\u{A0}SUMA  (lei);Dată plată;Observaţii;;\r\nA;1;;;;\r\n",
+            &[],
+        )
+        .unwrap();
+        assert_eq!(
+            names(&table),
+            ["Order_Key", "SUMA  (lei)", "Dată plată", "Observaţii"]
+        );
+        for name in [
+            "order_key",
+            " ORDER_KEY",
+            "suma (LEI)",
+            "DATĂ  plată",
+            "observații",
+        ] {
+            assert!(table.column(name).is_some(), "{name}");
+        }
+        assert!(table.column("").is_none() && table.column("order").is_none());
+        let row = table.rows().next().unwrap();
+        assert_eq!(row.cell("order_key").text().unwrap().as_deref(), Some("A"));
+        assert_eq!(
+            (row.cell("nothing"), row.beyond_columns()),
+            (&Cell::Empty, None)
+        );
+        // What stands under no name is somebody's, and not empty.
+        let table = read("a;;b\n1;;2;;3\n1;2;3\n", &[]).unwrap();
+        let beyond: Vec<_> = table.rows().map(|row| row.beyond_columns()).collect();
+        assert_eq!(beyond, [Some("E".into()), Some("B".into())]);
+    }
+
+    #[test]
+    fn what_is_above_the_columns_is_left_out() {
+        let preamble = "Extras de cont\r\nPerioada: 01.11.2026 - 30.11.2026, cont 1\r\n\r\n";
+        for separator in [";", ",", "\t"] {
+            let rows = "Data|Document|Suma\r\n27.11.2026|FS-1|5\r\n".replace('|', separator);
+            let table = read(&format!("{preamble}{rows}"), &["suma", "document"]).unwrap();
+            assert_eq!(names(&table), ["Data", "Document", "Suma"]);
+            assert_eq!(
+                table.rows().map(|row| row.number()).collect::<Vec<_>>(),
+                [5]
+            );
+        }
+        // The same without the columns that are asked for: the row that has most of them, or names.
+        let missing =
+            |columns: &[&str]| match read(&format!("{preamble}a;Data;Suma\n1;2;3\n"), columns) {
+                Err(TableError::NoHeader { missing, found }) => (missing, found),
+                other => panic!("{other:?}"),
+            };
+        let found = ["a", "Data", "Suma"].map(str::to_owned).to_vec();
+        assert_eq!(
+            missing(&["suma", "document"]),
+            (vec!["document".to_owned()], found.clone())
+        );
+        assert_eq!(missing(&["x"]).1, found);
+        let error = read("a;b\n1;2\n", &["x", "y"]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "No row of the table names the columns x, y. The columns found are: a, b."
+        );
+    }
+
+    #[test]
+    fn a_table_that_is_none_is_refused() {
+        for text in ["", "\r\n\n", ";;\n;", "\u{FEFF}", "sep=;\r\n"] {
+            assert_eq!(read(text, &[]).unwrap_err(), TableError::Empty, "{text:?}");
+        }
+        let twice = read("a;b;\u{A0}A\n", &[]).unwrap_err().to_string();
+        assert_eq!(
+            twice,
+            "The table has the column A twice, in the columns A and C."
+        );
+        let pdf = Table::read(b"%PDF-1.7", &Options::default())
+            .unwrap_err()
+            .to_string();
+        assert_eq!(pdf, "The file is a PDF. Save it as CSV UTF-8 or as XLSX.");
+        let many = "a\n".repeat(MAX_CELLS + 1);
+        assert!(matches!(read(&many, &[]), Err(TableError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn totals_are_told_from_data() {
+        use RowKind::{Data, Total};
+        for (text, kinds) in [
+            ("k;s\nA;5\nB;7,50\n;12,50\n", &[Data, Data, Total][..]),
+            ("k;s\nA;5\n;6\n", &[Data, Data]),
+            ("k;s\nA;5\nTotal:;5\n", &[Data, Total]),
+            ("k;s\nA;5\nИТОГО;6\n", &[Data, Total]),
+            ("k;s\nTOTAL GENERAL;\n", &[Total]),
+            // A key may be any word, and then there is more than an amount.
+            ("k;s;t\nTotal;5;Taxă\nTotalizator;5;\n", &[Data, Data]),
+            // A key of digits is no sum.
+            ("k;s\n5;5\n5;\n", &[Data, Data]),
+            // A balance and a sum; two sums.
+            ("k;s;b\nA;5;100\n;5;7\n", &[Data, Data]),
+            ("k;s;b\nA;5;100\nB;6;1\n;11;101\n", &[Data, Data, Total]),
+            // Totals between the rows are not added.
+            ("k;s\nA;5\nTotal;5\nB;1\n;6\n", &[Data, Total, Data, Total]),
+        ] {
+            assert_eq!(read(text, &[]).unwrap().kinds(&["k"]), kinds, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_source_says_what_was_found_out() {
+        for (bytes, said) in [
+            (&b"a,b\n"[..], "CSV with commas, in UTF-8"),
+            (b"\xFF\xFEa\0\t\0b\0", "CSV with tabs, in UTF-16LE"),
+            (
+                b"a;\xCF\xEB\xE0\xF2\xE0",
+                "CSV with semicolons, in windows-1251, found out from its letters",
+            ),
+        ] {
+            let table = Table::read(bytes, &Options::default()).unwrap();
+            assert_eq!(table.source().to_string(), said);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes: Vec<u8>, text in "[a-bșж;,\t\r\n\"=1 .TtotalЖ]{0,60}") {
+            for columns in [&[][..], &["a"]] {
+                for bytes in [&bytes[..], text.as_bytes()] {
+                    if let Ok(table) = Table::read(bytes, &Options::with_columns(columns)) {
+                        prop_assert_eq!(table.kinds(&["a"]).len(), table.rows().count());
+                        for row in table.rows() {
+                            for (_, cell) in row.cells() {
+                                let _ = (cell.text(), cell.identifier(), cell.amount(), cell.date());
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
