@@ -496,6 +496,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
             index,
             at,
             mut value,
+            ..
         } = event;
         if !value.erase_personal_data() {
             return Ok(());
@@ -622,7 +623,7 @@ impl Seen {
                 continue;
             }
             if is_erased {
-                let rewritten = list.rewritten(entry.index, entry.at, &value)?;
+                let rewritten = list.rewritten(entry.index, entry.at, entry.beside, &value)?;
                 self.rest.push(rewritten);
             } else {
                 self.has_personal_data = true;

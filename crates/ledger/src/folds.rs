@@ -123,12 +123,14 @@ impl<'a, P: Platform> Folds<'a, P> {
         let erased_before = OrderEntry::erased_before(&listing.entries).max(kept.erased_before());
         let key = list.entry(kept.latest());
         let damaged = || key.corrupt("it is damaged; POST /api/repair tells more");
+        let mut event = None;
         let order = match kept.latest() {
             0 => None,
             latest => {
                 let values = read(self.log, std::slice::from_ref(&key)).await?;
                 let bytes = values.get(&key).ok_or_else(damaged)?;
                 let entry: Entry<OrderEntry> = read_entry(latest, bytes).map_err(|_| damaged())?;
+                event = entry.beside;
                 match entry.value {
                     OrderEntry::Version(mut order) | OrderEntry::Created { mut order, .. } => {
                         if latest < erased_before {
@@ -141,7 +143,8 @@ impl<'a, P: Platform> Folds<'a, P> {
             }
         };
         let stored = kept.restore(order);
-        let stored = stored.map_err(|errors| key.corrupt(format!("{errors:?}")))?;
+        let mut stored = stored.map_err(|errors| key.corrupt(format!("{errors:?}")))?;
+        stored.events.extend(event);
         Ok((stored, erased_before))
     }
 

@@ -2,8 +2,8 @@
 //! and whether it counts, `standings` knows.
 
 use jiff::Timestamp;
-use mpay_log::{BLOCK, Entry, Listing, Slot, entry_key, read_entry, stored_entry};
-use serde::de::DeserializeOwned;
+use mpay_log::{BLOCK, Entry, Listing, RawEntry, Slot, entry_key, read_entry, stored_entry};
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::{
     Platform, StoreError, keys,
@@ -119,6 +119,36 @@ impl<P: Platform> JournalList<'_, P> {
     /// Writes an entry again at its place.
     pub async fn rewrite(self, index: u64, at: Timestamp, event: &Event) -> Result<(), StoreError> {
         self.log.set_many(&[rewritten(index, at, event)?]).await
+    }
+
+    /// Of these places what came too late to them.
+    pub async fn late_at(self, places: &[u64]) -> Result<Vec<RawEntry>, StoreError> {
+        let contest = |index: &u64| place(*index).contest();
+        let mut contests: Vec<_> = places.iter().map(contest).collect();
+        contests.dedup();
+        let mut late = Vec::new();
+        if contests.is_empty() {
+            return Ok(late);
+        }
+        // Where nobody asked about a place, nobody has passed by what stands there.
+        let contests = read(self.log, &contests).await?;
+        for index in places.iter().filter(|index| contests.has(&contest(index))) {
+            late.extend(self.part::<IgnoredAny>(*index, 1).await?.late);
+        }
+        Ok(late)
+    }
+
+    /// Enters an event behind if it came too late to a place, where the change that it tells of is
+    /// known to be made.
+    pub async fn make_sure(self, event: Option<u64>) -> Result<(), StoreError> {
+        for raw in self.late_at(event.as_slice()).await? {
+            if let Ok(entry) = read_entry::<Event>(raw.index, &raw.bytes)
+                && !self.is_claimed(raw.index).await?
+            {
+                self.enter_again(&to_json(&entry.value)?, raw.index).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether a place was claimed for the event of another that is dead.

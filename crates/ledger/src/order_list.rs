@@ -4,7 +4,7 @@
 use std::{collections::HashMap, fmt};
 
 use jiff::Timestamp;
-use mpay_log::{Entry, Listing, Slot, entry_key, parse_counter, stored_entry};
+use mpay_log::{Entry, Listing, Slot, entry_key, parse_counter, stored_entry_beside};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -70,10 +70,11 @@ impl OrderList {
         &self,
         place: u64,
         at: Timestamp,
+        beside: Option<u64>,
         entry: &OrderEntry,
     ) -> Result<Write, StoreError> {
         let key = entry_key(&self.0, place);
-        Ok((key, stored_entry(at, &to_json(entry)?)))
+        Ok((key, stored_entry_beside(at, beside, &to_json(entry)?)))
     }
 
     /// Entries that came too late, emptied.

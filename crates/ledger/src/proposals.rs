@@ -1,7 +1,7 @@
 //! Proposals: to enter a payment by hand, or to void one. What one person proposes another decides.
 
 use jiff::Timestamp;
-use mpay_log::Listing;
+use mpay_log::{Entry, Listing};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -98,7 +98,7 @@ impl<P: Platform> Proposals<'_, P> {
             index,
             proposed_at: entry.at,
             proposed,
-            decided: decided(made),
+            decided: decided(made).map(|entry| (entry.at, entry.value)),
         }))
     }
 
@@ -114,18 +114,20 @@ impl<P: Platform> Proposals<'_, P> {
         const TRIES: u32 = 5;
         let list = decisions(proposal.index);
         for _ in 0..TRIES {
-            if let Some((_, decided)) = decided(self.log.read_all(&list).await?) {
-                return Ok(decided);
+            if let Some(decided) = decided(self.log.read_all(&list).await?) {
+                JournalList::on(self.log).make_sure(decided.beside).await?;
+                return Ok(decided.value);
             }
-            let slot = self.log.take(&list).await?;
+            let mut slot = self.log.take(&list).await?;
             // Judged by what stands before its own place, so that of several calls one decides.
             self.log.settle(&list, 1, slot.index()).await?;
             let mut seen = self.log.read_all::<Decision>(&list).await?;
             seen.truncate(slot.index() - 1);
-            if let Some((_, decided)) = decided(seen) {
+            if let Some(decided) = decided(seen) {
                 let void = to_json(&Decision::Void)?;
                 let _ = self.log.fill(&[(&slot, &void)], Vec::new()).await?;
-                return Ok(decided);
+                JournalList::on(self.log).make_sure(decided.beside).await?;
+                return Ok(decided.value);
             }
             let entry = to_json(decision)?;
             let Decision::Withdrawn { by } = decision else {
@@ -135,6 +137,7 @@ impl<P: Platform> Proposals<'_, P> {
                 continue;
             };
             let journal = JournalList::on(self.log).take().await?;
+            slot.stand_beside(&journal);
             let event = to_json(&Event::ProposalWithdrawn(Box::new(WithdrawalJson {
                 proposal: proposal.index,
                 payment_id: proposal.proposed.payment_id().to_owned(),
@@ -149,7 +152,9 @@ impl<P: Platform> Proposals<'_, P> {
                 continue;
             }
             if !filled.is_alive(&journal) {
-                JournalList::on(self.log).enter(&event).await?;
+                JournalList::on(self.log)
+                    .enter_again(&event, journal.index())
+                    .await?;
             }
             return Ok(decision.clone());
         }
@@ -176,8 +181,7 @@ impl Proposed {
 }
 
 /// The decision that counts: there is one at most, since each was judged by what stands before it.
-fn decided(decisions: Listing<Decision>) -> Option<(Timestamp, Decision)> {
+fn decided(decisions: Listing<Decision>) -> Option<Entry<Decision>> {
     let mut decisions = decisions.entries.into_iter();
-    let first = decisions.find(|entry| entry.value != Decision::Void)?;
-    Some((first.at, first.value))
+    decisions.find(|entry| entry.value != Decision::Void)
 }

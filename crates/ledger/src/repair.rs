@@ -212,7 +212,7 @@ impl<'a, P: Platform> Repairs<'a, P> {
         let mut batch = Vec::new();
         if !whole_order {
             let entry = OrderEntry::Payment(record.clone());
-            batch.push(list.rewritten(place, at, &entry)?);
+            batch.push(list.rewritten(place, at, None, &entry)?);
         }
         if !whole_journal {
             record.version = Some(place);

@@ -115,6 +115,14 @@ impl<'a, P: Platform> Standings<'a, P> {
         })
     }
 
+    /// Enters the events of changes behind, by their places in the journal, if they came too late to
+    /// them. Whoever says that a change is made, because they find it, must not leave it without its
+    /// event: its own writer had no answer to give, and may be dead.
+    pub async fn make_sure(self, events: &[u64]) -> Result<(), StoreError> {
+        let late = self.journal().late_at(events).await?;
+        self.enter_late(&late).await
+    }
+
     /// Enters events again that came too late to their places, while the changes that they tell of
     /// were made: whoever made them died before he could.
     pub async fn enter_late(self, late: &[RawEntry]) -> Result<(), StoreError> {

@@ -46,6 +46,8 @@ pub struct StoredOrder {
     pub(super) latest: u64,
     /// The place before which its entries are without personal data.
     pub(super) erased_before: u64,
+    /// The places in the journal of its changes' events.
+    pub(super) events: Vec<u64>,
     /// The highest place of its list, and the places that are settled.
     pub(super) length: u64,
     pub(super) settled: u64,
@@ -219,6 +221,7 @@ fn add(
     markers: &Decisions,
 ) -> Result<bool, String> {
     let many = |errors: Vec<FieldError>| format!("{errors:?}");
+    stored.events.extend(entry.beside);
     match entry.value {
         OrderEntry::Version(json) => {
             stored.is_erased = false;

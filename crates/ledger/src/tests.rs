@@ -1860,6 +1860,38 @@ async fn an_event_that_came_too_late_is_entered_behind_once() {
     }
 }
 
+/// A change whose event came too late, and whose writer is gone: whoever sends it again is told that it
+/// is made, so its event is there from then on.
+#[tokio::test(start_paused = true)]
+async fn whoever_finds_a_change_made_makes_sure_of_its_event() {
+    for is_bulk in [false, true] {
+        let memory = Memory::new();
+        register(&memory, "1", "100").await.unwrap();
+        let event = memory.value("journal/1").unwrap();
+        memory.remove("journal/1");
+        let store = Ledger::new(memory.clone());
+        let places = std::collections::BTreeSet::from([1]);
+        store.log.decide(keys::JOURNAL, &places).await.unwrap();
+        // Nobody comes by again where it is now.
+        memory.overwrite("journal/1", event);
+        assert_eq!(ledger_events(&memory, "order.registered").await, 0);
+        for _ in 0..2 {
+            let same = order("1", "100");
+            let again = match is_bulk {
+                false => put(&memory, &same, Precondition::None).await.unwrap(),
+                true => {
+                    let key = [(same.service_id.clone(), same.order_key.clone())];
+                    let change = |_, _: &_| Ok::<_, std::convert::Infallible>(same.clone());
+                    let many = store.orders().change_many(Intent::Make, &key, change).await;
+                    many.into_iter().next().unwrap().unwrap()
+                }
+            };
+            assert_eq!(again, Registered::Unchanged);
+            assert_eq!(ledger_events(&memory, "order.registered").await, 1);
+        }
+    }
+}
+
 /// An event that came too late, whose writer is gone, is still needed when its place is erased.
 #[tokio::test(start_paused = true)]
 async fn an_erasure_loses_no_event_that_came_too_late() {

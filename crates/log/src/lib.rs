@@ -57,6 +57,7 @@ use jiff::Timestamp;
 pub use fate::{BLOCK, CONTESTS, Fate, contest_key};
 pub use list::{
     Entry, Filled, Listing, RawEntry, Slot, entry_key, parse_counter, read_entry, stored_entry,
+    stored_entry_beside,
 };
 pub use platform::{Platform, PlatformError};
 

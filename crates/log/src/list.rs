@@ -35,6 +35,8 @@ const VERSION: u32 = 1;
 pub struct Slot {
     list: String,
     index: u64,
+    /// The place of what is written with its entry into another list.
+    beside: Option<u64>,
     /// When it was taken, for [`Mutation::TimeWindows`] alone.
     taken: Option<Timestamp>,
 }
@@ -43,6 +45,12 @@ impl Slot {
     /// The place.
     pub fn index(&self) -> u64 {
         self.index
+    }
+
+    /// Says that its entry is written in one batch with that of a place of another list, so that
+    /// whoever reads the one finds the other.
+    pub fn stand_beside(&mut self, other: &Self) {
+        self.beside = Some(other.index);
     }
 }
 
@@ -73,6 +81,8 @@ pub struct Entry<T> {
     pub index: u64,
     /// When it was recorded, by the writer's clock.
     pub at: Timestamp,
+    /// The place of what was written with it into another list ([`Slot::stand_beside`]).
+    pub beside: Option<u64>,
     /// What was recorded.
     pub value: T,
 }
@@ -193,13 +203,22 @@ struct StoredEntry<'a> {
     v: u32,
     #[serde(default)]
     at: Option<&'a str>,
+    #[serde(default)]
+    beside: Option<u64>,
     #[serde(borrow)]
     entry: Option<&'a RawValue>,
 }
 
 /// An entry as it is kept.
 pub fn stored_entry(at: Timestamp, json: &str) -> Vec<u8> {
-    format!(r#"{{"v":{VERSION},"at":"{at}","entry":{json}}}"#).into_bytes()
+    stored_entry_beside(at, None, json)
+}
+
+/// The same, with the place of what is written with it into another list.
+pub fn stored_entry_beside(at: Timestamp, beside: Option<u64>, json: &str) -> Vec<u8> {
+    let beside = beside.map(|place| format!(r#""beside":{place},"#));
+    let beside = beside.unwrap_or_default();
+    format!(r#"{{"v":{VERSION},"at":"{at}",{beside}"entry":{json}}}"#).into_bytes()
 }
 
 /// Reads an entry.
@@ -223,7 +242,12 @@ pub fn read_entry<T: DeserializeOwned>(index: u64, bytes: &[u8]) -> Result<Entry
     }
     // Whether this is of a kind that is not known, or damaged, whoever knows the kinds must say.
     let value = serde_json::from_slice(entry.get().as_bytes()).map_err(|_| raw(Some(at), false))?;
-    Ok(Entry { index, at, value })
+    Ok(Entry {
+        index,
+        at,
+        beside: stored.beside,
+        value,
+    })
 }
 
 /// Reads a counter as the stores keep it: eight bytes little-endian on SQLite, decimal digits on
@@ -250,6 +274,7 @@ impl<P: Platform> Log<P> {
         Ok(Slot {
             list: list.to_owned(),
             index,
+            beside: None,
             taken: self.taken(),
         })
     }
@@ -271,6 +296,7 @@ impl<P: Platform> Log<P> {
         let slots = (first..=last).map(|index| Slot {
             list: list.to_owned(),
             index,
+            beside: None,
             taken: self.taken(),
         });
         Ok(slots.collect())
@@ -290,7 +316,8 @@ impl<P: Platform> Log<P> {
         let mut batch = others;
         let mut filled = Vec::with_capacity(entries.len());
         for (slot, json) in entries {
-            batch.push((entry_key(&slot.list, slot.index), stored_entry(at, json)));
+            let entry = stored_entry_beside(at, slot.beside, json);
+            batch.push((entry_key(&slot.list, slot.index), entry));
             filled.push((slot.list.as_str(), slot.index));
         }
         if mutated(Mutation::TornBatch) {
@@ -580,6 +607,7 @@ impl<P: Platform> Log<P> {
                 (Some(Fate::Alive), Some(bytes)) => listing.entries.push(Entry {
                     index,
                     at: Timestamp::UNIX_EPOCH,
+                    beside: None,
                     value: Raw(bytes.clone()),
                 }),
                 (Some(Fate::Dead), Some(bytes)) => listing.late.push(RawEntry {

@@ -8,6 +8,7 @@ use crate::{
     domain::{Order, OrderKey, OrderState, ServiceId},
     order_list::OrderList,
     record::to_json,
+    standings::Standings,
     stored_order::confused,
 };
 
@@ -72,7 +73,7 @@ impl<P: Platform> Orders<'_, P> {
             .map(|(service, key)| OrderList::of(service, key))
             .collect();
         let orders = self.folds().orders(&lists).await?;
-        let mut waiting = Vec::new();
+        let (mut waiting, mut unchanged) = (Vec::new(), Vec::new());
         for ((position, (list, seen)), (service, key)) in
             lists.iter().zip(orders).enumerate().zip(batch)
         {
@@ -101,7 +102,10 @@ impl<P: Platform> Orders<'_, P> {
             let next = seen.length + 1;
             let judged = match self.judge(&seen, next, |state| change(row, state)) {
                 Ok(Some(judged)) => judged,
-                Ok(None) => continue,
+                Ok(None) => {
+                    unchanged.extend(seen.events);
+                    continue;
+                }
                 Err(error) => {
                     *result = Err(error);
                     continue;
@@ -131,12 +135,18 @@ impl<P: Platform> Orders<'_, P> {
                 change: judged,
             });
         }
+        if intent == Intent::Make {
+            Standings::on(self.log).make_sure(&unchanged).await?;
+        }
         if waiting.is_empty() {
             return Ok(());
         }
         // All places of the journal at once, and last: nobody waits for them long.
         let places = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
         let journal = self.journal().take_many(places).await?;
+        for (order, journal) in waiting.iter_mut().zip(&journal) {
+            order.slot.stand_beside(journal);
+        }
         let mut texts = Vec::with_capacity(2 * waiting.len());
         for (order, journal) in waiting.iter().zip(&journal) {
             texts.push((&order.slot, to_json(&order.change.entry)?));

@@ -15,6 +15,7 @@ use super::{
     journal_list::JournalList,
     order_list::{OrderEntry, OrderList, OrderLists},
     record::{Write, over_the_log, to_json},
+    standings::Standings,
     stored_order::{Depth, SEGMENT, confused},
 };
 use crate::{
@@ -322,22 +323,24 @@ impl<'a, P: Platform> Orders<'a, P> {
                     .await?;
             }
             let Some(mut change) = judge(&seen, next)? else {
+                Standings::on(self.log).make_sure(&seen.events).await?;
                 return Ok(None);
             };
-            let slot = self.lists().take(&list).await?;
+            let mut slot = self.lists().take(&list).await?;
             if slot.index() != next && !mutated(Mutation::AmendmentOnOldState) {
                 // Somebody else came in between.
-                let judged = match self
+                let (judged, events) = match self
                     .settled_before(&list, depth, next - 1, slot.index())
                     .await
                 {
-                    Ok(earlier) => judge(&earlier, slot.index()),
-                    Err(error) => Err(error.into()),
+                    Ok(earlier) => (judge(&earlier, slot.index()), earlier.events),
+                    Err(error) => (Err(error.into()), Vec::new()),
                 };
                 match judged {
                     Ok(Some(judged)) => change = judged,
                     Ok(None) => {
                         self.lists().void(&slot).await?;
+                        Standings::on(self.log).make_sure(&events).await?;
                         return Ok(None);
                     }
                     Err(error) => {
@@ -347,6 +350,7 @@ impl<'a, P: Platform> Orders<'a, P> {
                 }
             }
             let journal = self.journal().take().await?;
+            slot.stand_beside(&journal);
             let texts = (to_json(&change.entry)?, to_json(&change.event)?);
             let filled = self
                 .log
