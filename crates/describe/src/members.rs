@@ -533,7 +533,7 @@ pub fn required(schema: &str) -> &'static [&'static str] {
 pub fn parameters() -> Map<String, Value> {
     let place = json!({"type": "integer", "minimum": 0, "maximum": (1u64 << 53) - 1});
     let cursor = |place: &str| {
-        let pattern = format!("^([0-9a-f]{{8}}-)?{place}(\\.(0|[1-9][0-9]{{0,14}}))?$");
+        let pattern = format!("^([0-9a-f]{{8}}-)?{place}$");
         json!({"type": "string", "pattern": pattern})
     };
     let column = || json!({"type": "string", "minLength": 1});

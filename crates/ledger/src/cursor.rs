@@ -25,15 +25,6 @@ pub struct Cursor {
     generation: Option<String>,
     /// The place in the list.
     pub place: u64,
-    /// How far what stands behind the place is done already, where that is done by parts.
-    pub within: u64,
-}
-
-impl Cursor {
-    /// The whole of a list.
-    pub fn is_start(&self) -> bool {
-        self.place == 0 && self.within == 0
-    }
 }
 
 impl Serialize for Cursor {
@@ -47,11 +38,7 @@ impl fmt::Display for Cursor {
         if let Some(generation) = &self.generation {
             write!(f, "{generation}-")?;
         }
-        write!(f, "{}", self.place)?;
-        match self.within {
-            0 => Ok(()),
-            within => write!(f, ".{within}"),
-        }
+        write!(f, "{}", self.place)
     }
 }
 
@@ -72,11 +59,9 @@ impl FromStr for Cursor {
         if generation.is_some_and(|g| g.len() != GENERATION || !g.as_bytes().iter().all(digits)) {
             return Err(NoCursor);
         }
-        let (place, within) = rest.split_once('.').unwrap_or((rest, "0"));
         Ok(Self {
             generation: generation.map(str::to_owned),
-            place: number(place)?,
-            within: number(within)?,
+            place: number(rest)?,
         })
     }
 }
@@ -114,11 +99,10 @@ impl<'a, P: Platform> Cursors<'a, P> {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn at(self, place: u64, within: u64) -> Result<Cursor, StoreError> {
+    pub async fn at(self, place: u64) -> Result<Cursor, StoreError> {
         Ok(Cursor {
             generation: self.generation().await?,
             place,
-            within,
         })
     }
 
@@ -157,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_cursor_is_written_and_read() {
-        for text in ["0", "17", "00c0ffee-17", "00c0ffee-17.1000"] {
+        for text in ["0", "17", "00c0ffee-17"] {
             let cursor: Cursor = text.parse().unwrap();
             assert_eq!(cursor.to_string(), text);
         }
@@ -168,8 +152,7 @@ mod tests {
             "x",
             "01",
             "1.",
-            ".1",
-            "1.x",
+            "1.5",
             "c0ffee-1",
             "00C0FFEE-1",
             "00c0ffee-",
@@ -185,7 +168,7 @@ mod tests {
         let memory = Memory::empty();
         let ask = || async {
             let store = Ledger::new(memory.clone());
-            store.cursors().at(3, 0).await.unwrap()
+            store.cursors().at(3).await.unwrap()
         };
         let all = futures::future::join_all((0..16).map(|_| ask())).await;
         assert!(all.iter().all(|cursor| *cursor == all[0]), "{all:?}");
@@ -203,7 +186,7 @@ mod tests {
         let other = Memory::empty();
         other.script_random([9, 9, 9, 9]);
         let other = Ledger::new(other);
-        assert_ne!(other.cursors().at(3, 0).await.unwrap(), all[0]);
+        assert_ne!(other.cursors().at(3).await.unwrap(), all[0]);
         assert!(!other.cursors().has_issued(&all[0]).await.unwrap());
     }
 
@@ -212,7 +195,7 @@ mod tests {
         let memory = Memory::new();
         memory.overwrite("secret/1", b"{".to_vec());
         let store = Ledger::new(memory);
-        assert_eq!(store.cursors().at(3, 0).await.unwrap().to_string(), "3");
+        assert_eq!(store.cursors().at(3).await.unwrap().to_string(), "3");
         let cursor = "00c0ffee-3".parse().unwrap();
         assert!(store.cursors().has_issued(&cursor).await.unwrap());
     }

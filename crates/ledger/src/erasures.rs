@@ -198,7 +198,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
             return Ok(report);
         }
         if until < part.length {
-            report.next = Some(Cursors::on(self.secrets).at(until, 0).await?);
+            report.next = Some(Cursors::on(self.secrets).at(until).await?);
         }
         // What came too late to its place is still needed until it stands at another one.
         Standings::on(self.log).enter_late(&part.late).await?;
@@ -229,7 +229,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
             {
                 if position >= registered {
                     // Parts of it were passed by: the walk begins anew, and finds it erased.
-                    report.next = Some(Cursors::on(self.secrets).at(0, 0).await?);
+                    report.next = Some(Cursors::on(self.secrets).at(0).await?);
                 }
                 // Whatever came in between stands before the entry that erases, too.
                 let again = self.see_again(erasure, key, &long).await?;

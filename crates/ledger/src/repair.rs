@@ -88,7 +88,7 @@ impl<'a, P: Platform> Repairs<'a, P> {
             ..Repair::default()
         };
         if until > after && until < part.length {
-            repair.next = Some(Cursors::on(self.secrets).at(until, 0).await?);
+            repair.next = Some(Cursors::on(self.secrets).at(until).await?);
         }
         Standings::on(self.log).enter_late(&part.late).await?;
         let mut found: BTreeMap<(String, bool), PaymentJson> = BTreeMap::new();

@@ -41,7 +41,6 @@ impl Cursor {
     pub fn next(page: &Value) -> Option<Self> {
         let text = page.get("next")?.as_str()?.to_owned();
         let (_, place) = text.split_once('-')?;
-        let (place, _) = place.split_once('.').unwrap_or((place, ""));
         let place = place.parse().ok()?;
         Some(Self { text, place })
     }

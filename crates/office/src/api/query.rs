@@ -120,7 +120,7 @@ pub(super) async fn below<P: Platform>(
 
 /// What a cursor must be to go on behind a place, or below it.
 pub(super) async fn next<P: Platform>(call: &Call<'_, P>, place: u64) -> Result<String, Problem> {
-    Ok(call.store.cursors().at(place, 0).await?.to_string())
+    Ok(call.store.cursors().at(place).await?.to_string())
 }
 
 /// The same, where there may be nothing more.
