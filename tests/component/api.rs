@@ -207,8 +207,8 @@ fn a_time_that_mpay_cannot_be_told_is_refused_and_a_date_shown_as_that_day() {
     order["due_date"] = "2099-12-31".into();
     provider.register("1", order);
     let order = provider.order("1");
-    assert_eq!(order["issued_at"], "2026-11-01T00:00:00+02:00");
-    assert_eq!(order["due_date"], "2099-12-31T23:59:59+02:00");
+    assert_eq!(order["issued_at"], "2026-11-01");
+    assert_eq!(order["due_date"], "2099-12-31");
     let listed = provider.api("GET", "orders", None);
     assert_eq!(listed.body["orders"].as_array().unwrap().len(), 1);
 }
@@ -278,7 +278,7 @@ fn documents_of_another_shape_are_named_too() {
         ("", 400, "no document in JSON"),
         ("{", 400, "no document in JSON"),
         ("[]", 400, "no document in JSON"),
-        ("{} {}", 400, "one JSON document"),
+        ("{} {}", 400, "where more follows"),
         (r#"{"reasn": "x"}"#, 422, "reasn"),
         (
             r#"{"lines": [{"amount_due": 12.5}]}"#,

@@ -188,6 +188,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
             journal.settle(settled + 1, part.next).await?;
             part = journal.part(first, BLOCK).await?;
         }
+        Standings::on(self.log).recover_marked(&mut part).await?;
         let until = part.settled();
         part.truncate(until);
         let mut report = Erased {

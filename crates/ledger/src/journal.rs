@@ -88,6 +88,7 @@ impl<P: Platform> Journal<'_, P> {
             let first = page.next + 1;
             let mut listing = list.next(first, left.min(BLOCK)).await?;
             page.is_beyond_end = after > listing.length;
+            Standings::on(self.log).recover_marked(&mut listing).await?;
             let cursor = listing.settled();
             let until = listing.next - 1;
             listing.truncate(cursor);

@@ -1911,6 +1911,29 @@ async fn an_erasure_loses_no_event_that_came_too_late() {
     assert_eq!(ledger_events(&memory, "order.registered").await, 1);
 }
 
+/// The store has lost a payment's entry in the journal, and a reader has taken its place for a hole. Once
+/// it is mended it is listed at its place again, and erasure does not take it for one that came too late.
+#[tokio::test(start_paused = true)]
+async fn a_lost_entry_whose_place_was_passed_is_listed_again_once_it_is_mended() {
+    let memory = Memory::new();
+    register(&memory, "1", "100").await.unwrap();
+    for id in ["P1", "P2", "P3"] {
+        record(&memory, id, "1", "10").await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let (before, entry) = (ledger(&memory).await, memory.value("journal/3"));
+    assert_eq!(before.len(), 3);
+    memory.remove("journal/3");
+    assert_eq!(ledger(&memory).await.len(), 2, "it is passed");
+    let store = Ledger::new(memory.clone());
+    for _ in 0..2 {
+        let repair = store.repairs().block(&Cursor::default()).await.unwrap();
+        assert!(repair.lost.is_empty() && repair.damaged.is_empty());
+        assert_eq!(memory.value("journal/3"), entry);
+        assert_eq!(ledger(&memory).await, before);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_long_order_is_mended_in_parts() {
     let memory = Memory::new();
