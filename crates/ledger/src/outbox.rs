@@ -1,6 +1,6 @@
-//! The outbox: which payments of the journal the institution has been told of.
+//! The outbox: which payments of the journal, and which voids, the institution has been told of.
 //!
-//! It is derived. A payment's entry in the journal is its entry in the outbox, so that it is there
+//! It is derived. An entry of the journal is its entry in the outbox, so that a payment is there
 //! before MPay gets its answer and costs nothing; it is settled once `delivered/<index>` exists.
 //! `outbox/state` keeps the reading short: an index up to which everything is settled, but for a few
 //! that are named beside it and wait for their next attempt, so that none of them stands in the way
@@ -17,7 +17,7 @@ use super::{
     notes::{unwrap, wrapped},
     record::{Key, Values, over_the_log, read},
 };
-use crate::json::{Event, PaymentJson, time};
+use crate::json::{Event, PaymentJson, VoidJson, time};
 
 over_the_log! {
     /// Which payments the institution has been told of.
@@ -35,15 +35,34 @@ fn attempts(index: u64) -> String {
 /// Payments read at once.
 const PAGE: usize = 100;
 
-/// A payment's notification as it stands.
+/// What the institution is told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// A payment is recorded.
+    Recorded(Box<PaymentJson>),
+    /// One that was entered by hand counts no more.
+    Voided(Box<VoidJson>),
+}
+
+impl Told {
+    /// The payment's id.
+    pub fn payment_id(&self) -> &str {
+        match self {
+            Self::Recorded(payment) => &payment.payment_id,
+            Self::Voided(void) => &void.payment_id,
+        }
+    }
+}
+
+/// A notification as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// The payment's place in the journal.
+    /// Its place in the journal.
     pub index: u64,
     /// When it was recorded.
     pub at: Timestamp,
-    /// The payment.
-    pub payment: PaymentJson,
+    /// What is told.
+    pub what: Told,
     /// What has been tried in vain.
     pub attempts: Attempts,
     /// Once nothing more is to be done.
@@ -163,7 +182,8 @@ impl<P: Platform> Outbox<'_, P> {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn read(self, after: u64) -> Result<OutboxPage, StoreError> {
-        let wanted = |event: &Event| matches!(event, Event::PaymentRecorded(_));
+        let wanted =
+            |event: &Event| matches!(event, Event::PaymentRecorded(_) | Event::PaymentVoided(_));
         let page = Journal::on(self.log)
             .read(after, PAGE, Span::ALWAYS, wanted)
             .await?;
@@ -174,7 +194,7 @@ impl<P: Platform> Outbox<'_, P> {
         })
     }
 
-    /// The payments among entries of the journal, with what became of their deliveries.
+    /// What entries of the journal tell of, with what became of their deliveries.
     async fn with_attempts(self, entries: Vec<JournalEntry>) -> Result<Vec<Delivery>, StoreError> {
         let indices = entries.iter().map(|entry| entry.index);
         let names: Vec<_> = indices
@@ -186,15 +206,22 @@ impl<P: Platform> Outbox<'_, P> {
         };
         let mut deliveries = Vec::with_capacity(entries.len());
         for entry in entries {
-            let Event::PaymentRecorded(mut payment) = entry.event else {
-                continue;
+            let what = match entry.event {
+                Event::PaymentRecorded(mut payment) => {
+                    // It is told of as it is listed, whoever tells.
+                    payment.version = None;
+                    Told::Recorded(payment)
+                }
+                Event::PaymentVoided(mut void) => {
+                    void.version = None;
+                    Told::Voided(void)
+                }
+                _ => continue,
             };
-            // It is told of as it is listed, whoever tells.
-            payment.version = None;
             deliveries.push(Delivery {
                 index: entry.index,
                 at: entry.at,
-                payment: *payment,
+                what,
                 attempts: unwrap(&values, &Key::new(attempts(entry.index)))?.unwrap_or_default(),
                 settled: unwrap(&values, &Key::new(delivered(entry.index)))?,
             });

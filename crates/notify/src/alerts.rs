@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use mpay_door::{Platform, log::log};
 use mpay_ledger::{StoreError, domain::PaymentId, json::time};
 
-use crate::{Notifier, delivery::send};
+use crate::{Notifier, delivery::send, webhook::message_id};
 
 /// Calls in a row that were not authenticated, after which somebody is told.
 const FAILURES: u32 = 5;
@@ -154,7 +154,8 @@ impl<P: Platform> Notifier<'_, P> {
         }
         let name = format!("alert.{kind}");
         log!("{name}: {detail}");
-        if let Err(reason) = send(self.webhook, self.store, &id, &name, now, detail).await {
+        let message = message_id(&id, "");
+        if let Err(reason) = send(self.webhook, self.store, &message, &name, now, detail).await {
             log!("{name} was not delivered to the webhook: {reason}");
         }
         self.remembered.alerted.borrow_mut().insert(id);

@@ -1,4 +1,4 @@
-//! Delivery of payments: tried at once, and again with growing pauses until it is made or given up.
+//! Delivery of payments and voids: tried at once, and again with growing pauses until it is made or given up.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use serde::Serialize;
 
 use mpay_door::{Platform, log::log};
 use mpay_ledger::{
-    Attempts, Delivery, Ledger, OutboxState, Settled, StoreError, Waiting,
+    Attempts, Delivery, Ledger, OutboxState, Settled, StoreError, Told, Waiting,
     domain::{OrderKey, PaymentId, Review, ServiceId},
-    json::PaymentJson,
+    json::{PaymentJson, VoidJson},
 };
 
-use crate::Webhook;
+use crate::{Webhook, webhook::message_id};
 
 /// Messages sent by one call at most.
 const MOST: u32 = 50;
@@ -66,6 +66,15 @@ struct PaymentData<'a> {
     review: &'a [String],
 }
 
+/// What is posted of a void.
+#[derive(Serialize)]
+struct VoidData<'a> {
+    /// Its place, as in `GET /api/events`.
+    index: u64,
+    #[serde(flatten)]
+    void: &'a VoidJson,
+}
+
 /// Delivers what is due, in the order of the journal, as far as one call goes.
 ///
 /// # Errors
@@ -110,7 +119,7 @@ pub async fn deliver_one<P: Platform>(
     let delivery = Delivery {
         index: stored.index,
         at: stored.recorded_at,
-        payment: stored.payment,
+        what: Told::Recorded(Box::new(stored.payment)),
         attempts: Attempts::default(),
         settled: None,
     };
@@ -296,7 +305,10 @@ impl<P: Platform> DeliveryCall<'_, P> {
         if !is_due(delivery, now) {
             return Ok(delivery.attempts.next_at);
         }
-        let review = review(self.store, &delivery.payment).await?;
+        let review = match &delivery.what {
+            Told::Recorded(payment) => review(self.store, payment).await?,
+            Told::Voided(_) => Vec::new(),
+        };
         match attempt(self.webhook, self.store, delivery, &review).await? {
             Attempt::Delivered => {
                 self.report.delivered += 1;
@@ -326,20 +338,37 @@ enum Attempt {
     },
 }
 
-/// Sends a payment, and keeps what came of it.
+/// Sends what is told, and keeps what came of it.
 async fn attempt<P: Platform>(
     webhook: &Webhook,
     store: &Ledger<P>,
     delivery: &Delivery,
     review: &[String],
 ) -> Result<Attempt, StoreError> {
-    let data = PaymentData {
-        index: delivery.index,
-        payment: &delivery.payment,
-        review,
+    let (index, at) = (delivery.index, delivery.at);
+    let id = delivery.what.payment_id();
+    let sent = match &delivery.what {
+        Told::Recorded(payment) => {
+            // After a void there are two payments of this id, and the receiver must not take the second
+            // for a repetition.
+            let ending = match payment.after_void {
+                true => ".after-void",
+                false => "",
+            };
+            let data = PaymentData {
+                index,
+                payment,
+                review,
+            };
+            let id = message_id(id, ending);
+            send(webhook, store, &id, "payment.recorded", at, &data).await
+        }
+        Told::Voided(void) => {
+            let data = VoidData { index, void };
+            let id = message_id(id, ".voided");
+            send(webhook, store, &id, "payment.voided", at, &data).await
+        }
     };
-    let id = &delivery.payment.payment_id;
-    let sent = send(webhook, store, id, "payment.recorded", delivery.at, &data).await;
     let now = store.now();
     let Err(reason) = sent else {
         let settled = Settled {

@@ -6,9 +6,10 @@ use serde_json::Value;
 use super::*;
 use mpay_door::config::{Environment, Reader, Variables};
 use mpay_ledger::{
-    Attempts, OutboxState, Waiting,
+    Attempts, Evidence, OutboxState, Waiting,
+    json::{ManualJson, PaymentJson, VoidJson, VoidProposalJson},
     memory::{Fault, Memory},
-    testing::{record, register},
+    testing::{payment, record, register, secret},
 };
 
 /// A door that notifies.
@@ -139,7 +140,7 @@ async fn an_older_state_does_no_harm_and_none_passes_what_is_undelivered() {
     let failed = store(&memory).outbox().state().await.unwrap();
     let waiting = store(&memory).outbox().read(failed.first()).await.unwrap();
     let waiting = &waiting.deliveries[0];
-    assert_eq!(waiting.payment.payment_id, "B");
+    assert_eq!(waiting.what.payment_id(), "B");
     assert_eq!(waiting.attempts.count, 1);
     assert_eq!(
         waiting.attempts.last_error.as_deref(),
@@ -302,11 +303,83 @@ async fn a_call_cut_off_between_any_two_calls_forgets_nothing() {
             let all = store(&memory).outbox().read(0).await.unwrap().deliveries;
             assert_eq!(all.len(), 3);
             for delivery in all {
-                let id = delivery.payment.payment_id;
+                let id = delivery.what.payment_id();
                 assert!(delivery.settled.is_some(), "{fault:?} at {position}: {id}");
             }
         }
     }
+}
+
+/// A payment that was entered by hand, its void, and MPay's own payment of the same id after it: three
+/// messages, none of which a receiver takes for the repetition of another.
+#[tokio::test(start_paused = true)]
+async fn a_void_is_told_of_like_a_payment_and_by_an_id_of_its_own() {
+    let (app, memory) = (app(&[]), Memory::new());
+    let books = store(&memory);
+    register(&memory, "1", "100").await.unwrap();
+    let record = async |manual: Option<ManualJson>, after_void| {
+        let (confirmation, json) = payment("P.1", "1", "100");
+        let name: &[u8] = if after_void { b"mpay" } else { b"hand" };
+        let evidence = Evidence::new(&secret(), b"{}", "P.1", name, "v");
+        let json = PaymentJson {
+            evidence: evidence.id().to_owned(),
+            manual,
+            after_void,
+            ..json
+        };
+        let payments = books.payments();
+        payments.record(&confirmation, &json, &evidence, None).await
+    };
+    let by_hand = ManualJson {
+        proposal: 7,
+        proposed_by: "a".into(),
+        approved_by: "b".into(),
+        note: "n".into(),
+        confirmed: None,
+    };
+    record(Some(by_hand), false).await.unwrap();
+    assert_eq!(cron(&app, &memory).await.delivered, 1);
+    assert_eq!(sent(&memory, "payment.recorded"), ["P%2E1"]);
+
+    let stored = books
+        .payments()
+        .get(&PaymentId::parse("P.1").unwrap())
+        .await;
+    let stored = stored.unwrap().unwrap();
+    let proposal = VoidProposalJson {
+        payment_id: "P.1".into(),
+        service_id: "TAX".into(),
+        order_key: "1".into(),
+        proposal: 7,
+        note: "entered twice".into(),
+        by: "a".into(),
+    };
+    let void = VoidJson::new(&stored.payment, stored.index, 9, &proposal, "b");
+    assert!(books.manual_payments().void(&void).await.unwrap());
+    memory.script_replies([503]);
+    assert_eq!(cron(&app, &memory).await.failed, 1);
+    memory.take_sent();
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(cron(&app, &memory).await.delivered, 1);
+    let message = memory.take_sent().pop().unwrap();
+    assert_eq!(message.headers()["webhook-id"], "P%2E1.voided");
+    let body: Value = serde_json::from_slice(message.body()).unwrap();
+    assert_eq!(body["type"], "payment.voided");
+    assert_eq!(body["data"]["index"], stored.index + 1);
+    assert_eq!(body["data"]["recorded"], stored.index);
+    assert_eq!(body["data"]["amount"], "100");
+    assert_eq!(body["data"]["note"], "entered twice");
+
+    record(None, true).await.unwrap();
+    assert_eq!(cron(&app, &memory).await.delivered, 1);
+    assert_eq!(sent(&memory, "payment.recorded"), ["P%2E1.after-void"]);
+    assert_eq!(
+        cron(&app, &memory).await,
+        Report {
+            complete: true,
+            ..Report::default()
+        }
+    );
 }
 
 #[tokio::test(start_paused = true)]

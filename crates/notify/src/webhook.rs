@@ -105,8 +105,7 @@ impl Webhook {
         format!("{scheme}://{authority}")
     }
 
-    /// A signed message. Of `id`, what is not a letter, a digit, `-` or `_` is percent-encoded;
-    /// receivers know a repeated message by it.
+    /// A signed message. Receivers know a repeated one by its `id`.
     pub(super) fn message<T: Serialize>(
         &self,
         id: &str,
@@ -125,10 +124,7 @@ impl Webhook {
 
     /// Apart from [`message`](Self::message), which is there for each type.
     fn signed(&self, id: &str, body: Vec<u8>, now: Timestamp) -> Result<Request<Bytes>, String> {
-        const LITERAL: &percent_encoding::AsciiSet =
-            &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_');
-        let id = percent_encoding::utf8_percent_encode(id, LITERAL).to_string();
-        let signature = self.sign(&id, now.as_second(), &body);
+        let signature = self.sign(id, now.as_second(), &body);
         let mut request = Request::new(Bytes::from(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.url.clone();
@@ -140,7 +136,7 @@ impl Webhook {
                 header::USER_AGENT,
                 concat!("mpay-provider/", env!("CARGO_PKG_VERSION")),
             ),
-            (HeaderName::from_static("webhook-id"), &id),
+            (HeaderName::from_static("webhook-id"), id),
             (
                 HeaderName::from_static("webhook-timestamp"),
                 &now.as_second().to_string(),
@@ -163,6 +159,15 @@ impl Webhook {
         });
         signatures.collect::<Vec<_>>().join(" ")
     }
+}
+
+/// The id of a message about what has this name. Of the name, what is not a letter, a digit, `-` or `_`
+/// is percent-encoded, so that no name ends like the id of another message.
+pub(super) fn message_id(name: &str, ending: &str) -> String {
+    const LITERAL: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_');
+    let name = percent_encoding::utf8_percent_encode(name, LITERAL);
+    format!("{name}{ending}")
 }
 
 #[cfg(test)]
@@ -193,7 +198,7 @@ mod tests {
         let webhook = Webhook::new(url.clone(), &format!("{SECRET}, {other}")).unwrap();
         let request = webhook
             .message(
-                "P.1 ș",
+                &message_id("P.1 ș", ".voided"),
                 "payment.recorded",
                 Timestamp::UNIX_EPOCH,
                 &1,
@@ -202,7 +207,7 @@ mod tests {
             .unwrap();
         let signature = request.headers()["webhook-signature"].to_str().unwrap();
         assert_eq!(signature.split(' ').count(), 2);
-        assert_eq!(request.headers()["webhook-id"], "P%2E1%20%C8%99");
+        assert_eq!(request.headers()["webhook-id"], "P%2E1%20%C8%99.voided");
         assert!(!format!("{webhook:?}").contains("MfKQ"), "{webhook:?}");
         for bad in [
             "",

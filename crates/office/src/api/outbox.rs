@@ -15,7 +15,7 @@ use super::{
 use crate::{
     access::{EVERYBODY, OPERATORS},
     domain::time,
-    store::{Delivery, Platform},
+    store::{Delivery, Platform, Told},
 };
 use mpay_notify::Notifier;
 
@@ -32,6 +32,9 @@ pub(super) struct OutboxAnswer {
 pub(super) struct DeliveryAnswer {
     index: u64,
     payment_id: String,
+    /// The type of the message: `payment.recorded` or `payment.voided`.
+    #[serde(rename = "type")]
+    what: &'static str,
     /// `pending`, `delivered`, `failing` or `given-up`.
     state: &'static str,
     /// Attempts that failed.
@@ -131,7 +134,11 @@ fn describe(delivery: Delivery) -> DeliveryAnswer {
     };
     DeliveryAnswer {
         index: delivery.index,
-        payment_id: delivery.payment.payment_id,
+        payment_id: delivery.what.payment_id().to_owned(),
+        what: match &delivery.what {
+            Told::Recorded(_) => "payment.recorded",
+            Told::Voided(_) => "payment.voided",
+        },
         state,
         failed_attempts: delivery.attempts.count,
         last_error: delivery.attempts.last_error,
