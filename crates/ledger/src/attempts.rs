@@ -14,14 +14,15 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use mpay_log::{Listing, Slot, entry_key, parse_counter, read_entry, stored_entry};
-use serde::{Deserialize, Serialize};
+use mutation::{Mutation, mutated};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     Platform, StoreError,
     journal_list::{self, JournalEntry},
     keys,
     messages::Evidence,
-    order_list::OrderList,
+    order_list::{OrderEntry, OrderList},
     record::{Key, Values, Write, are_alive, emptied, over_the_log, read, to_json},
     secret::Secrets,
 };
@@ -281,6 +282,61 @@ impl<P: Platform> Attempts<'_, P> {
             }
         }
         Ok(decided)
+    }
+
+    /// Puts payments back among the entries of a part of the journal that count, though their places
+    /// are dead: where a marker names a place, that place counts, whatever else is said of it. The
+    /// entry was lost, a reader took its place for a hole, and a repair has written it again.
+    pub async fn recover_in_journal(self, part: &mut Listing<Event>) -> Result<(), StoreError> {
+        let payment = |event: &Event| match event {
+            Event::PaymentRecorded(payment) => PaymentName::of(payment).ok(),
+            _ => None,
+        };
+        let is_place = |marker: &Marker, place| marker.journal == place;
+        self.recover(part, payment, is_place).await
+    }
+
+    /// The same of a part of an order's list.
+    pub async fn recover_in_order(
+        self,
+        list: &OrderList,
+        part: &mut Listing<OrderEntry>,
+    ) -> Result<(), StoreError> {
+        let payment = |entry: &OrderEntry| match entry {
+            OrderEntry::Payment(payment) => PaymentName::of(payment).ok(),
+            _ => None,
+        };
+        let is_place = |marker: &Marker, place| marker.order == list.entry(place).to_string();
+        self.recover(part, payment, is_place).await
+    }
+
+    async fn recover<T: DeserializeOwned>(
+        self,
+        part: &mut Listing<T>,
+        payment: impl Fn(&T) -> Option<PaymentName>,
+        is_place: impl Fn(&Marker, u64) -> bool,
+    ) -> Result<(), StoreError> {
+        let late = part.late.iter();
+        let late = late.filter_map(|raw| {
+            let entry = read_entry::<T>(raw.index, &raw.bytes).ok()?;
+            Some((payment(&entry.value)?, entry))
+        });
+        let payments: Vec<_> = late.collect();
+        // With this fault, what is forgiven here is looked for.
+        if payments.is_empty() || mutated(Mutation::HoleWithoutHandshake) {
+            return Ok(());
+        }
+        let keys: Vec<_> = payments.iter().map(|(name, _)| name.marker()).collect();
+        let markers = read(self.log, &keys).await?;
+        for (name, entry) in payments {
+            let marker = name.read_marker(&markers)?;
+            if marker.is_some_and(|marker| is_place(&marker, entry.index)) {
+                part.late.retain(|raw| raw.index != entry.index);
+                part.entries.push(entry);
+            }
+        }
+        part.entries.sort_by_key(|entry| entry.index);
+        Ok(())
     }
 
     /// Marks the payment that an attempt records.

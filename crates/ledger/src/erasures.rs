@@ -188,7 +188,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
             journal.settle(settled + 1, part.next).await?;
             part = journal.part(first, BLOCK).await?;
         }
-        Standings::on(self.log).recover_marked(&mut part).await?;
+        Attempts::on(self.log).recover_in_journal(&mut part).await?;
         let until = part.settled();
         part.truncate(until);
         let mut report = Erased {
@@ -373,7 +373,11 @@ impl<'a, P: Platform> Erasures<'a, P> {
             .iter()
             .map(|(service, key)| OrderList::of(service, key))
             .collect();
-        let listings = OrderLists::on(self.log).several(&lists, u64::MAX).await?;
+        let mut listings = OrderLists::on(self.log).several(&lists, u64::MAX).await?;
+        let attempts = Attempts::on(self.log);
+        for (list, listing) in lists.iter().zip(&mut listings) {
+            attempts.recover_in_order(list, listing).await?;
+        }
         let decisions = Folds::on(self.log).markers_of(&listings).await?;
         let mut orders = Vec::with_capacity(lists.len());
         for ((list, listing), key) in lists.iter().zip(listings).zip(addresses) {

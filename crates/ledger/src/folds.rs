@@ -31,6 +31,22 @@ impl<'a, P: Platform> Folds<'a, P> {
         OrderLists::on(self.log)
     }
 
+    fn attempts(self) -> Attempts<'a, P> {
+        Attempts::on(self.log)
+    }
+
+    /// The entries of an order's list from one place to another.
+    pub async fn between(
+        self,
+        list: &OrderList,
+        first: u64,
+        last: u64,
+    ) -> Result<Listing<OrderEntry>, StoreError> {
+        let mut listing = self.lists().between(list, first, last).await?;
+        self.attempts().recover_in_order(list, &mut listing).await?;
+        Ok(listing)
+    }
+
     /// The order that a list holds.
     pub async fn order(self, list: &OrderList) -> Result<StoredOrder, StoreError> {
         let mut orders = self.orders(std::slice::from_ref(list)).await?;
@@ -43,7 +59,10 @@ impl<'a, P: Platform> Folds<'a, P> {
         self,
         lists: &[OrderList],
     ) -> Result<Vec<Result<StoredOrder, StoreError>>, StoreError> {
-        let listings = self.lists().several(lists, LONG).await?;
+        let mut listings = self.lists().several(lists, LONG).await?;
+        for (list, listing) in lists.iter().zip(&mut listings) {
+            self.attempts().recover_in_order(list, listing).await?;
+        }
         let whole = listings.iter().filter(|listing| listing.length <= LONG);
         let markers = self.markers_of(whole).await?;
         let mut orders = Vec::with_capacity(lists.len());
@@ -61,7 +80,8 @@ impl<'a, P: Platform> Folds<'a, P> {
 
     /// The order that a list holds, with all of its payments, however many.
     pub async fn whole(self, list: &OrderList) -> Result<StoredOrder, StoreError> {
-        let listing = self.lists().all(list).await?;
+        let mut listing = self.lists().all(list).await?;
+        self.attempts().recover_in_order(list, &mut listing).await?;
         let markers = self.markers_of([&listing]).await?;
         Ok(fold(list, Depth::Whole, None, listing, &markers)?.0)
     }
@@ -77,7 +97,7 @@ impl<'a, P: Platform> Folds<'a, P> {
             false => None,
         };
         let first = kept.as_ref().map_or(0, |kept| kept.place) + 1;
-        Ok((self.lists().between(list, first, last).await?, kept))
+        Ok((self.between(list, first, last).await?, kept))
     }
 
     async fn long(self, list: &OrderList, last: u64) -> Result<StoredOrder, StoreError> {
@@ -189,10 +209,8 @@ impl<'a, P: Platform> Folds<'a, P> {
     ) -> Result<(StoredOrder, u64), StoreError> {
         let kept = self.kept(list, segment).await?;
         let first = kept.as_ref().map_or(0, |kept| kept.place) + 1;
-        let listing = self
-            .lists()
-            .between(list, first, (segment + 1) * SEGMENT)
-            .await?;
+        let last = (segment + 1) * SEGMENT;
+        let listing = self.between(list, first, last).await?;
         let markers = self.markers_of([&listing]).await?;
         let base = match kept {
             Some(kept) => Some(self.restore(list, kept, &listing).await?),

@@ -4,6 +4,7 @@ use mpay_log::{BLOCK, RawEntry};
 
 use super::{
     Days, Platform, StoreError,
+    attempts::Attempts,
     days::{DayRange, Span},
     journal_list::{JournalEntry, JournalList},
     record::over_the_log,
@@ -88,7 +89,9 @@ impl<P: Platform> Journal<'_, P> {
             let first = page.next + 1;
             let mut listing = list.next(first, left.min(BLOCK)).await?;
             page.is_beyond_end = after > listing.length;
-            Standings::on(self.log).recover_marked(&mut listing).await?;
+            Attempts::on(self.log)
+                .recover_in_journal(&mut listing)
+                .await?;
             let cursor = listing.settled();
             let until = listing.next - 1;
             listing.truncate(cursor);

@@ -105,7 +105,11 @@ impl<P: Platform> Parts<'_, P> {
         }
         let mut parts = Vec::with_capacity(stretches.len());
         for (first, last) in stretches {
-            parts.push(OrderLists::on(self.log).between(list, first, last).await?);
+            let mut part = OrderLists::on(self.log).between(list, first, last).await?;
+            Attempts::on(self.log)
+                .recover_in_order(list, &mut part)
+                .await?;
+            parts.push(part);
         }
         Ok(parts)
     }

@@ -223,3 +223,163 @@ impl<'a, P: Platform> Repairs<'a, P> {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, time::Duration};
+
+    use super::*;
+    use crate::{
+        memory::{Fault, Memory},
+        testing::{record, register, stored},
+        tests::ledger,
+    };
+
+    /// Numbers of chance, by a seed.
+    struct Chance(RefCell<u64>);
+
+    impl Chance {
+        fn below(&self, limit: u64) -> u64 {
+            let mut state = self.0.borrow_mut();
+            *state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (*state >> 33) % limit
+        }
+
+        async fn sleep(&self) {
+            tokio::time::sleep(Duration::from_millis(self.below(400))).await;
+        }
+    }
+
+    async fn repair_all(memory: &Memory) -> Result<Vec<Repair>, StoreError> {
+        let store = crate::Ledger::new(memory.clone());
+        let (mut all, mut after) = (Vec::new(), Cursor::default());
+        loop {
+            let part = store.repairs().block(&after).await?;
+            let next = part.next.clone();
+            all.push(part);
+            match next {
+                Some(next) => after = next,
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// The keys of the three entries of a payment, by its marker.
+    fn entries_of(memory: &Memory, id: &str) -> [String; 3] {
+        let json = |key: &str| -> Option<serde_json::Value> {
+            serde_json::from_slice(&memory.value(key)?).ok()
+        };
+        let marker = json(&format!("done/{id}")).unwrap();
+        let attempts = (1..=100).map(|place| format!("payment/{id}/{place}"));
+        let is_it = |key: &String| {
+            json(key).is_some_and(|attempt| attempt["entry"]["journal"] == marker["journal"])
+        };
+        let attempt = attempts.into_iter().find(is_it).unwrap();
+        let order = marker["order"].as_str().unwrap().to_owned();
+        [order, format!("journal/{}", marker["journal"]), attempt]
+    }
+
+    /// Records of payments are damaged or lost, and mended while others pay, amend and mend: in the end
+    /// each payment is once in its order and in the journal, and each of its records as it was.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_damaged_is_mended_while_others_write() {
+        const ORDERS: [&str; 3] = ["1", "2", "3"];
+        let mut mended = 0;
+        for seed in 0..60 {
+            let (memory, chance) = (Memory::new(), Chance(RefCell::new(seed)));
+            for order in ORDERS {
+                register(&memory, order, "1000").await.unwrap();
+            }
+            let delays = (0..4_000).map(|_| match chance.below(8) {
+                0 => Fault::Delay(Duration::from_millis(chance.below(2_000))),
+                _ => Fault::Delay(Duration::from_millis(chance.below(20))),
+            });
+            memory.script(delays);
+            let (paid, writing) = (RefCell::new(Vec::new()), RefCell::new(4));
+            let pay = async |writer: u64| {
+                for number in 0..8 {
+                    let (id, order) = (
+                        format!("P{writer}-{number}"),
+                        ORDERS[chance.below(3) as usize],
+                    );
+                    chance.sleep().await;
+                    while record(&memory, &id, order, "1").await.is_err() {
+                        chance.sleep().await;
+                    }
+                    paid.borrow_mut().push((id, order));
+                }
+                *writing.borrow_mut() -= 1;
+            };
+            let amend = async {
+                for total in 0..6 {
+                    chance.sleep().await;
+                    let order = ORDERS[chance.below(3) as usize];
+                    // An order that is damaged is changed by nobody until it is mended.
+                    let _ = register(&memory, order, &(2_000 + total).to_string()).await;
+                }
+                *writing.borrow_mut() -= 1;
+            };
+            let damaged = RefCell::new(BTreeMap::new());
+            let damage = async {
+                while *writing.borrow() > 0 {
+                    chance.sleep().await;
+                    let victims = paid.borrow().clone();
+                    let Some((id, _)) =
+                        victims.get(chance.below(victims.len().max(1) as u64) as usize)
+                    else {
+                        continue;
+                    };
+                    // One record at a time: the others are what it is made of again.
+                    if damaged.borrow().contains_key(id) {
+                        continue;
+                    }
+                    let entries = entries_of(&memory, id);
+                    let values = entries.each_ref().map(|key| memory.value(key).unwrap());
+                    let which = chance.below(2) as usize;
+                    match chance.below(3) {
+                        0 => memory.remove(&entries[which]),
+                        1 => memory.overwrite(&entries[which], b"garbage".to_vec()),
+                        _ => memory.overwrite(&entries[which], values[which][..40].to_vec()),
+                    }
+                    damaged.borrow_mut().insert(id.clone(), (entries, values));
+                }
+            };
+            let mend = async {
+                while *writing.borrow() > 0 {
+                    chance.sleep().await;
+                    let _ = repair_all(&memory).await;
+                }
+            };
+            tokio::join!(pay(0), pay(1), pay(2), amend, damage, mend);
+            memory.script([]);
+            tokio::time::sleep(Duration::from_secs(120)).await;
+            repair_all(&memory).await.unwrap();
+            for repair in repair_all(&memory).await.unwrap() {
+                let left = (repair.repaired, repair.lost, repair.damaged);
+                assert_eq!(left, Default::default(), "{seed}");
+            }
+            for (id, (entries, values)) in damaged.take() {
+                let now = entries.each_ref().map(|key| memory.value(key));
+                assert_eq!(now, values.map(Some), "{seed}: {id}");
+                mended += 1;
+            }
+            let mut ids = ledger(&memory).await;
+            ids.sort_unstable();
+            let mut expected: Vec<_> = paid.borrow().iter().map(|(id, _)| id.clone()).collect();
+            expected.sort_unstable();
+            assert_eq!(ids, expected, "{seed}");
+            for order in ORDERS {
+                let of = paid.borrow().iter().filter(|(_, of)| *of == order).count();
+                let state = stored(&memory, order).await.unwrap().state;
+                assert_eq!(
+                    state.amount_paid().to_string(),
+                    format!("{of}.00"),
+                    "{seed}: {order}"
+                );
+            }
+        }
+        assert!(mended > 200, "{mended}");
+    }
+}

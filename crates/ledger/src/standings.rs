@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use mpay_log::{Entry, Listing, PATIENCE, RawEntry, read_entry};
+use mpay_log::{Entry, PATIENCE, RawEntry, read_entry};
 
 use super::{
     Platform, StoreError,
@@ -113,35 +113,6 @@ impl<'a, P: Platform> Standings<'a, P> {
             Some(_) => Standing::Abandoned,
             None => Standing::Pending,
         })
-    }
-
-    /// Puts payments back among the entries of a part that count, though their places are dead: where a
-    /// marker names a place, that place counts, whatever else is said of it. The entry was lost, a reader
-    /// took its place for a hole, and a repair has written it again.
-    pub async fn recover_marked(self, part: &mut Listing<Event>) -> Result<(), StoreError> {
-        let mut payments = Vec::new();
-        for raw in &part.late {
-            if let Ok(entry) = read_entry::<Event>(raw.index, &raw.bytes)
-                && let Event::PaymentRecorded(payment) = &entry.value
-                && let Ok(name) = PaymentName::of(payment)
-            {
-                payments.push((name, entry));
-            }
-        }
-        if payments.is_empty() {
-            return Ok(());
-        }
-        let names: Vec<_> = payments.iter().map(|(name, _)| name.clone()).collect();
-        let decisions = Attempts::on(self.log).decided(&names).await?;
-        for (name, entry) in payments {
-            let marker = decisions.get(&name).and_then(Option::as_ref);
-            if marker.is_some_and(|marker| marker.journal == entry.index) {
-                part.late.retain(|raw| raw.index != entry.index);
-                part.entries.push(entry);
-            }
-        }
-        part.entries.sort_by_key(|entry| entry.index);
-        Ok(())
     }
 
     /// Enters the events of changes behind, by their places in the journal, if they came too late to

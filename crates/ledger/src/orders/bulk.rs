@@ -43,10 +43,12 @@ impl<P: Platform> Orders<'_, P> {
         change: impl Fn(usize, &OrderState) -> Result<Order, E>,
     ) -> Vec<Result<Registered, RegisterError<E>>> {
         let mut results = Vec::with_capacity(keys.len());
+        let mut unchanged = Vec::new();
         for batch in keys.chunks(BATCH) {
             let first = results.len();
             results.extend(batch.iter().map(|_| Ok(Registered::Unchanged)));
-            let done = self.change_batch(intent, batch, first, &change, &mut results);
+            let done =
+                self.change_batch(intent, batch, first, &change, &mut results, &mut unchanged);
             if let Err(error) = done.await {
                 // What it may have done is found out by repetition.
                 let reason = error.to_string();
@@ -54,6 +56,22 @@ impl<P: Platform> Orders<'_, P> {
                     if result.is_ok() {
                         *result = Err(StoreError::Batch(reason.clone()).into());
                     }
+                }
+            }
+        }
+        if intent == Intent::Try {
+            return results;
+        }
+        // Of what was found made, all at once: it is one call in almost every store.
+        let events = unchanged
+            .iter()
+            .flat_map(|(_, events): &(usize, Vec<u64>)| events.iter().copied());
+        let events: Vec<u64> = events.collect();
+        if let Err(error) = Standings::on(self.log).make_sure(&events).await {
+            let reason = error.to_string();
+            for (row, _) in unchanged {
+                if let Some(result) = results.get_mut(row) {
+                    *result = Err(StoreError::Batch(reason.clone()).into());
                 }
             }
         }
@@ -67,13 +85,14 @@ impl<P: Platform> Orders<'_, P> {
         first: usize,
         change: &impl Fn(usize, &OrderState) -> Result<Order, E>,
         results: &mut [Result<Registered, RegisterError<E>>],
+        unchanged: &mut Vec<(usize, Vec<u64>)>,
     ) -> Result<(), StoreError> {
         let lists: Vec<_> = batch
             .iter()
             .map(|(service, key)| OrderList::of(service, key))
             .collect();
         let orders = self.folds().orders(&lists).await?;
-        let (mut waiting, mut unchanged) = (Vec::new(), Vec::new());
+        let mut waiting = Vec::new();
         for ((position, (list, seen)), (service, key)) in
             lists.iter().zip(orders).enumerate().zip(batch)
         {
@@ -103,7 +122,7 @@ impl<P: Platform> Orders<'_, P> {
             let judged = match self.judge(&seen, next, |state| change(row, state)) {
                 Ok(Some(judged)) => judged,
                 Ok(None) => {
-                    unchanged.extend(seen.events);
+                    unchanged.push((row, seen.events));
                     continue;
                 }
                 Err(error) => {
@@ -134,9 +153,6 @@ impl<P: Platform> Orders<'_, P> {
                 slot,
                 change: judged,
             });
-        }
-        if intent == Intent::Make {
-            Standings::on(self.log).make_sure(&unchanged).await?;
         }
         if waiting.is_empty() {
             return Ok(());

@@ -382,7 +382,7 @@ impl<'a, P: Platform> Orders<'a, P> {
         let last = place - 1;
         let (listing, kept) = match depth {
             Depth::Latest => self.folds().up_to(list, last).await?,
-            Depth::Whole => (self.lists().between(list, 1, last).await?, None),
+            Depth::Whole => (self.folds().between(list, 1, last).await?, None),
         };
         let mut markers = self.folds().markers_of([&listing]).await?;
         // A payment that is being recorded counts, or not, before anything is judged by it.

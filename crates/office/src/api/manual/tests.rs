@@ -407,8 +407,9 @@ async fn what_mpay_confirms_after_the_void_is_a_payment_of_its_own() {
             .collect();
         assert_eq!(amounts, ["10.00", "-10.00", amount]);
         assert_eq!(day["totals"][0]["amount"], amount);
+        // The payment by hand, its void, and MPay's.
         let outbox = store.outbox().read(0).await.unwrap();
-        assert_eq!(outbox.deliveries.len(), 2);
+        assert_eq!(outbox.deliveries.len(), 3);
         // Nor does it go back by repair, or a second void.
         let repair = store.repairs().block(&Default::default()).await.unwrap();
         assert_eq!((repair.checked, repair.repaired.len()), (2, 0));
