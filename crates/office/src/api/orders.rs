@@ -611,3 +611,84 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::testing::Api;
+
+    #[test]
+    fn conditions_are_read_as_http_writes_them() {
+        let read = |name, value: &str| {
+            let headers = [(name, HeaderValue::from_str(value).unwrap())];
+            precondition(&HeaderMap::from_iter(headers)).unwrap()
+        };
+        assert_eq!(read(header::IF_MATCH, "*"), Precondition::Present);
+        assert_eq!(read(header::IF_NONE_MATCH, " * "), Precondition::Absent);
+        assert_eq!(
+            read(header::IF_MATCH, r#""1", W/"2","x", "30""#),
+            Precondition::Versions(vec![1, 30])
+        );
+        // Of no version: so it does not hold, and is no mistake.
+        assert_eq!(
+            read(header::IF_MATCH, "1"),
+            Precondition::Versions(Vec::new())
+        );
+    }
+
+    const ORDER: &str = r#"{"reason": "R", "issued_at": "2026-06-01", "due_date": "2099-12-31",
+        "lines": [{"line_id": "1", "reason": "L", "amount_due": "10"}]}"#;
+
+    async fn put(api: &Api, document: &Value) -> (u16, Value) {
+        let text = document.to_string();
+        let answer = api.call("PUT", "orders/TAX/1", "", text).await;
+        (answer.status, answer.json())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_answered_is_taken_back_with_a_change() {
+        let api = Api::new();
+        assert_eq!(api.call("PUT", "orders/TAX/1", "", ORDER).await.status, 201);
+        let mut order = api.get("orders/TAX/1").await.json();
+        assert_eq!(order["status"], "Active");
+        let (status, same) = put(&api, &order).await;
+        assert_eq!((status, &same), (200, &order));
+
+        order["lines"][0]["amount_due"] = "12.50".into();
+        let (status, changed) = put(&api, &order).await;
+        assert_eq!(status, 200, "{changed}");
+        assert_eq!(changed["total_amount_due"], "12.50");
+        assert_eq!(changed["amount_due"], "12.50");
+
+        // What follows from the rest is not set by hand.
+        let mut wrong = changed.clone();
+        wrong["amount_paid"] = "12.50".into();
+        wrong["status"] = "Paid".into();
+        wrong["total_amount_due"] = "1.00".into();
+        let (status, problem) = put(&api, &wrong).await;
+        let errors = problem["errors"].as_array().unwrap();
+        let named: Vec<_> = errors.iter().map(|error| &error["field"]).collect();
+        assert_eq!(status, 422);
+        assert_eq!(named, ["amount_paid", "status"], "{problem}");
+        let mut wrong = changed;
+        wrong["total_amount_due"] = "1.00".into();
+        let (status, problem) = put(&api, &wrong).await;
+        assert_eq!(
+            (status, &problem["errors"][0]["field"]),
+            (422, &json!("total_amount_due"))
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_status_that_was_set_comes_back_as_it_is() {
+        let api = Api::new();
+        api.call("PUT", "orders/TAX/1", "", ORDER).await;
+        api.call("DELETE", "orders/TAX/1", "", "").await;
+        let order = api.get("orders/TAX/1").await.json();
+        assert_eq!(order["status"], "Cancelled");
+        let (status, same) = put(&api, &order).await;
+        assert_eq!((status, &same["status"]), (200, &order["status"]));
+    }
+}

@@ -195,8 +195,22 @@ mod tests {
 
     use mpay_door::CURSOR_GONE;
 
-    use super::super::testing::Api;
+    use super::{super::testing::Api, *};
     use crate::store::memory::Memory;
+
+    #[test]
+    fn queries_are_encoded_as_forms_are() {
+        let read = |query| Query::read(query, &["a", "b c"]).map_err(|_| ());
+        let query = read("a=x+y%2Bz%20&b+c=1&&").unwrap();
+        assert_eq!(query.get("a"), Some("x y+z "));
+        assert_eq!(query.get("b c"), Some("1"));
+        assert!(read("a=1&%61=2").is_err(), "given twice");
+        assert!(read("a=%FF").is_err());
+        // The plus of an offset that was not encoded.
+        let query = Query::read("a=2026-06-01T00:00:00+03:00", &["a", "b"]).unwrap();
+        let from = span(&query, "a", "b").ok().unwrap().from.unwrap();
+        assert_eq!(from.to_string(), "2026-05-31T21:00:00Z");
+    }
 
     const ORDER: &str =
         r#"{"reason": "R", "lines": [{"line_id": "1", "reason": "L", "amount_due": "1"}]}"#;
