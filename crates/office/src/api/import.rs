@@ -654,6 +654,22 @@ mod tests {
             ("13-date-dots.csv", &[("created", "")]),
             ("17-amount-comma.csv", &[("created", "")]),
             ("22-trailing-columns.csv", &[("created", "")]),
+            (
+                "27-lookalike.csv",
+                &[
+                    ("created", ""),
+                    (
+                        "error",
+                        "order_key is that of row 2, or one that payers would confuse",
+                    ),
+                    ("created", ""),
+                    (
+                        "error",
+                        "order_key is that of row 4, or one that payers would confuse",
+                    ),
+                    ("created", ""),
+                ],
+            ),
         ] {
             let api = Api::new();
             let answer = import(&api, "text/csv", &sample(name)).await;
@@ -673,6 +689,10 @@ mod tests {
                 "13-date-dots.csv" => {
                     let due = order("F-13-date-dots").await["due_date"].clone();
                     assert!(due.as_str().unwrap().starts_with("2026-12-31"), "{due}");
+                }
+                "27-lookalike.csv" => {
+                    assert_eq!(order("Z-1").await["order_key"], "Z-1");
+                    assert_eq!(order("AC-77").await["amount_due"], "10.00");
                 }
                 "17-amount-comma.csv" => {
                     assert_eq!(order("F-17-amount-comma").await["amount_due"], "1250.50");
