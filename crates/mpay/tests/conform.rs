@@ -1502,12 +1502,18 @@ fn a_provider_whose_wsdl_is_out_of_order_fails() {
         |call, forward| {
             let mut reply = forward(call);
             if reply.body.contains("<wsdl:definitions") {
-                let member = "<xs:element name=\"BankAccount\" type=\"tns:String24\"/>";
-                assert!(reply.body.contains(member));
-                reply.body = reply.body.replace(member, "").replace(
-                    "<xs:element name=\"BankCode\" type=\"tns:String20\"/>",
-                    &format!("<xs:element name=\"BankCode\" type=\"tns:String20\"/>{member}"),
+                let element = |name: &str, kind: &str| {
+                    format!(
+                        "<xs:element name=\"{name}\" type=\"tns:{kind}\" minOccurs=\"0\" nillable=\"true\"/>"
+                    )
+                };
+                let (account, code) = (
+                    element("BankAccount", "String24"),
+                    element("BankCode", "String20"),
                 );
+                assert!(reply.body.contains(&account) && reply.body.contains(&code));
+                let after = format!("{code}{account}");
+                reply.body = reply.body.replace(&account, "").replace(&code, &after);
             }
             reply
         },

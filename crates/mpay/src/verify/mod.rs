@@ -624,10 +624,14 @@ impl MetaRefusal {
 
     fn is_answered_by(&self, answer: &Verified) -> bool {
         let fault = body_child(answer).filter(|child| child.is(SOAP, "Fault"));
-        let says = |name, said: &str| {
-            fault.and_then(|fault| member(fault, "", name)).as_deref() == Some(said)
+        let said = |name| fault.and_then(|fault| member(fault, "", name));
+        // The reason is kept in English; the fault says it in Romanian too.
+        let is_reason = |text: &str| {
+            let rest = text.strip_prefix(&self.reason);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" / "))
         };
-        says("faultcode", &self.code) && says("faultstring", &self.reason)
+        said("faultcode").as_deref() == Some(&self.code)
+            && said("faultstring").as_deref().is_some_and(is_reason)
     }
 }
 

@@ -479,12 +479,12 @@ fn names_that_are_of_no_variable_are_found_in_an_env_file_and_the_environment() 
     let mut command = mpay(deployment.path());
     command
         .args(["doctor", "."])
-        .env("SPIN_VARIABLE_API_TOCKEN", "x");
+        .env("SPIN_VARIABLE_ACESS", "x");
     Outcome::of(command.output().unwrap()).expect(
         1,
         &[
-            "SPIN_VARIABLE_API_TOCKEN in the environment",
-            "did you mean SPIN_VARIABLE_API_TOKEN?",
+            "SPIN_VARIABLE_ACESS in the environment",
+            "did you mean SPIN_VARIABLE_ACCESS?",
         ],
     );
 }
