@@ -215,20 +215,8 @@ impl Entry {
 }
 
 fn sha256_of_hex(text: &str) -> Option<[u8; 32]> {
-    let mut digest = [0; 32];
-    let bytes = text.as_bytes();
-    if bytes.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in digest.iter_mut().zip(bytes.chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).ok()?;
-        // `from_str_radix` would take a sign.
-        if !pair.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return None;
-        }
-        *byte = u8::from_str_radix(pair, 16).ok()?;
-    }
-    Some(digest)
+    let digest = base16ct::mixed::decode_vec(text).ok()?;
+    digest.try_into().ok()
 }
 
 /// Who calls, by the token of the header `Authorization`.

@@ -1,8 +1,13 @@
 //! The document that a caller sends.
 
+use std::fmt;
+
 use http::StatusCode;
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value, error::Category};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeOwned, MapAccess, Visitor},
+};
+use serde_json::{Map, Value, error::Category, value::RawValue};
 use serde_path_to_error::{Path, Segment};
 
 use super::{Problem, merge_patch};
@@ -56,26 +61,77 @@ pub(super) fn patched<T: Serialize + DeserializeOwned>(
 /// # Errors
 /// The members that were changed.
 pub(super) fn without_derived(
-    mut document: Map<String, Value>,
+    mut document: Members,
     derived: &[&str],
     current: &Map<String, Value>,
-) -> Result<Map<String, Value>, Vec<FieldError>> {
+) -> Result<Members, Vec<FieldError>> {
     let mut errors = Vec::new();
-    for name in derived {
-        let given = document.remove(*name);
-        if given.is_some() && given.as_ref() != current.get(*name) {
-            let detail = match current.get(*name) {
+    document.0.retain(|(name, given)| {
+        if !derived.contains(&name.as_str()) {
+            return true;
+        }
+        let is = current.get(name);
+        if serde_json::from_str(given.get()).ok().as_ref() != is {
+            let detail = match is {
                 Some(Value::String(is)) => {
                     format!("follows from the rest and is {is:?}; leave it so, or out")
                 }
                 _ => "follows from the rest; leave it as it is, or out".to_owned(),
             };
-            errors.push(FieldError::new(*name, detail));
+            errors.push(FieldError::new(name, detail));
         }
-    }
+        false
+    });
     match errors.is_empty() {
         true => Ok(document),
         false => Err(errors),
+    }
+}
+
+/// The members of an object as they were sent: one that is there twice still is, so that whoever reads
+/// the rest finds it.
+#[derive(Debug)]
+pub(super) struct Members(Vec<(String, Box<RawValue>)>);
+
+impl Members {
+    /// The value of a member.
+    pub fn get(&self, name: &str) -> Option<Value> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        serde_json::from_str(found?.1.get()).ok()
+    }
+
+    /// Whether one of these members is there.
+    pub fn have_any(&self, names: &[&str]) -> bool {
+        let mut members = self.0.iter();
+        members.any(|(name, _)| names.contains(&name.as_str()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+        impl<'de> Visitor<'de> for Each {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Each)
+    }
+}
+
+impl Serialize for Members {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
 
@@ -306,10 +362,15 @@ mod tests {
         let object = |value: Value| value.as_object().cloned().unwrap();
         let current = object(json!({"a": "1.00", "b": [1], "c": 1}));
         let derived = ["a", "b", "d"];
-        let same = object(json!({"a": "1.00", "b": [1], "c": 2}));
+        let members = |text: &str| serde_json::from_str::<Members>(text).unwrap();
+        let same = members(r#"{"a": "1.00", "c": 2, "b": [ 1 ], "c": 3}"#);
         let left = without_derived(same, &derived, &current).unwrap();
-        assert_eq!(Value::from(left), json!({"c": 2}));
-        let changed = object(json!({"a": "2.00", "d": null}));
+        let left = serde_json::to_string(&left).unwrap();
+        assert_eq!(
+            left, r#"{"c":2,"c":3}"#,
+            "who reads on finds that it is twice"
+        );
+        let changed = members(r#"{"a": "2.00", "d": null}"#);
         let errors = without_derived(changed, &derived, &current).unwrap_err();
         let named: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
         assert_eq!(named, ["a", "d"]);

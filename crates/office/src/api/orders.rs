@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::description::{ETAG, Operation, example, order_answer, order_body};
 use super::{
     Call, Problem, checks,
-    document::{patched, read_object, without_derived},
+    document::{Members, patched, read_object, without_derived},
     encode,
     endpoint::Endpoint,
     json,
@@ -122,9 +122,8 @@ async fn read_as_answered<P: Platform>(
     key: &OrderKey,
     body: &[u8],
 ) -> Result<OrderJson, Problem> {
-    let document: Map<String, Value> = read_object(body)?;
-    let is_derived = |name: &&str| document.contains_key(*name);
-    if !DERIVED.iter().any(is_derived) && !document.contains_key("status") {
+    let document: Members = read_object(body)?;
+    if !document.have_any(&DERIVED) && !document.have_any(&["status"]) {
         return read_object(body);
     }
     let stored = call.store.orders().get(service, key).await?;
@@ -136,11 +135,12 @@ async fn read_as_answered<P: Platform>(
     let mut derived = DERIVED.to_vec();
     // It follows from the lines, which may have changed, unless another one is given.
     let total = "total_amount_due";
-    if document.get(total) == current.get(total) {
+    if document.get(total).as_ref() == current.get(total) {
         derived.push(total);
     }
     // A status that is not one to be set is what payments and dates give.
-    let status = document.get("status").and_then(Value::as_str);
+    let status = document.get("status");
+    let status = status.as_ref().and_then(Value::as_str);
     if status.is_some_and(|status| SetStatus::parse(status).is_none()) {
         derived.push("status");
     }
@@ -672,6 +672,13 @@ mod tests {
         let named: Vec<_> = errors.iter().map(|error| &error["field"]).collect();
         assert_eq!(status, 422);
         assert_eq!(named, ["amount_paid", "status"], "{problem}");
+        // A member that is there twice is found beside one that follows.
+        let twice = changed.to_string().replacen('{', r#"{"reason": "X","#, 1);
+        let answer = api.call("PUT", "orders/TAX/1", "", twice).await;
+        assert_eq!(
+            (answer.status, &answer.json()["errors"][0]["field"]),
+            (422, &json!("reason"))
+        );
         let mut wrong = changed;
         wrong["total_amount_due"] = "1.00".into();
         let (status, problem) = put(&api, &wrong).await;
