@@ -51,7 +51,7 @@ fn confirm(provider: &Provider, id: &str, amount: &str) -> String {
 }
 
 #[test]
-fn a_payment_is_entered_by_hand_by_two_tokens() {
+fn a_payment_is_entered_by_hand_by_two_people() {
     let provider = start();
     let proposed = provider.propose(&proposal());
     assert_eq!(proposed.status, 201, "{proposed:?}");

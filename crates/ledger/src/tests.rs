@@ -1601,7 +1601,7 @@ async fn an_order_of_an_import_that_a_payment_overtakes_is_judged_again_by_itsel
     );
 }
 
-/// The void of a payment that two tokens have entered.
+/// The void of a payment that two people have entered.
 async fn void_of(memory: &Memory, id: &str) -> VoidJson {
     let id = PaymentId::parse(id).unwrap();
     let stored = Ledger::new(memory.clone()).payments().get(&id).await;

@@ -56,7 +56,7 @@ pub struct PaymentJson {
 pub struct ManualJson {
     /// Place of the proposal in the journal.
     pub proposal: u64,
-    /// Fingerprints of the two tokens.
+    /// Names of the two people.
     pub proposed_by: String,
     pub approved_by: String,
     pub note: String,

@@ -45,7 +45,7 @@ pub struct VoidJson {
     pub proposal: u64,
     /// Place of the proposal to void it.
     pub void_proposal: u64,
-    /// Fingerprints of the two tokens.
+    /// Names of the two people.
     pub proposed_by: String,
     pub approved_by: String,
     /// Why.

@@ -617,7 +617,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::api::testing::Api;
+    use crate::{
+        access::Role,
+        api::testing::Api,
+        store::testing::{record, register},
+    };
 
     #[test]
     fn conditions_are_read_as_http_writes_them() {
@@ -686,6 +690,43 @@ mod tests {
             (status, &problem["errors"][0]["field"]),
             (422, &json!("total_amount_due"))
         );
+    }
+
+    /// By each of the three ways to change an order, there and back.
+    #[tokio::test(start_paused = true)]
+    async fn a_clerk_neither_says_that_money_is_given_back_nor_takes_it_back() {
+        let api = Api::new();
+        register(&api.memory, "1", "10").await.unwrap();
+        record(&api.memory, "P", "1", "10").await.unwrap();
+        let (clerk, program) = (api.in_role(Role::Clerk), api.in_role(Role::Program));
+        let patch = async |api: &Api, patch: &str| {
+            let answer = api.call("PATCH", "orders/TAX/1", MERGE_PATCH, patch).await;
+            answer.status
+        };
+        let import = async |api: &Api, status: &str| {
+            let row = json!({
+                "service_id": "TAX", "order_key": "1", "reason": "Taxă", "status": status,
+                "lines": [{"line_id": "1", "reason": "Taxă", "amount_due": "10"}]
+            });
+            let media_type = "application/x-ndjson";
+            let answer = api.call("POST", "orders/import", media_type, row.to_string());
+            answer.await.json()["result"].clone()
+        };
+        let refunding = r#"{"status": "Refunding"}"#;
+        assert_eq!(patch(&clerk, refunding).await, 403);
+        assert_eq!(import(&clerk, "Refunding").await, "error");
+        let mut order = api.get("orders/TAX/1").await.json();
+        assert_eq!(order["status"], "Paid");
+        order["status"] = "Refunding".into();
+        assert_eq!(put(&clerk, &order).await.0, 403);
+
+        assert_eq!(patch(&program, refunding).await, 200);
+        assert_eq!(patch(&clerk, r#"{"status": null}"#).await, 403);
+        assert_eq!(import(&clerk, "Completed").await, "error");
+        // What says nothing of it is for a clerk.
+        assert_eq!(patch(&clerk, refunding).await, 200);
+        assert_eq!(patch(&program, r#"{"status": null}"#).await, 200);
+        assert_eq!(import(&clerk, "Completed").await, "amended");
     }
 
     #[tokio::test(start_paused = true)]

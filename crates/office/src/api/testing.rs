@@ -139,10 +139,19 @@ impl Api {
 
     /// The same API, called by another manager.
     pub fn by(&self, name: &str) -> Self {
+        self.by_principal(manager(name))
+    }
+
+    /// The same API, called by somebody in a role.
+    pub fn in_role(&self, role: Role) -> Self {
+        self.by_principal(Principal::new(role.name(), role).unwrap())
+    }
+
+    fn by_principal(&self, caller: Principal) -> Self {
         Self {
             app: App::new(mpay_door::config::testing::variables()),
             memory: self.memory.clone(),
-            caller: manager(name),
+            caller,
         }
     }
 

@@ -60,7 +60,7 @@ pub async fn approve<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<Respons
     }
 }
 
-/// Decides that a proposal is approved; gives the token that approved it first.
+/// Decides that a proposal is approved; gives who approved it first.
 async fn decide<P: Platform>(
     call: &Call<'_, P>,
     stored: &StoredProposal,

@@ -126,7 +126,7 @@ pub const fn propose_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "proposePayment", "Proposes a payment that MPay did not confirm")
-            .describe("It is judged as if MPay had sent it, and counts for nothing until somebody with another token approves it, or for ever if it is withdrawn. `lines` are needed if the order has several.")
+            .describe("It is judged as if MPay had sent it, and counts for nothing until another person, a manager, approves it, or for ever if it is withdrawn. `lines` are needed if the order has several.")
             .body(as_json(schemas.request::<Proposed>()))
             .answers(201, "The proposal.", as_json(schemas.answer::<ProposalAnswer>()))
             .header(201, "Location", true, "The proposal's address.")
@@ -262,7 +262,7 @@ pub const fn propose_void_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "proposeVoid", "Proposes to void a payment that was entered by hand")
-            .describe("It counts until somebody with another token approves the proposal, as that of a payment is. What MPay has confirmed is not voided.")
+            .describe("It counts until another person, a manager, approves the proposal, as that of a payment is. What MPay has confirmed is not voided.")
             .takes(["id"])
             .body(as_json(schemas.request::<crate::api::reviews::Closing>()))
             .answers(201, "The proposal.", as_json(schemas.answer::<ProposalAnswer>()))

@@ -35,7 +35,7 @@ async fn propose(api: &Api) -> Value {
     answer.json()["id"].clone()
 }
 
-/// A payment of 10 that two tokens have entered.
+/// A payment of 10 that two people have entered.
 async fn entered() -> (Api, Api, Value) {
     let api = Api::new();
     let other = api.by("other");
@@ -161,7 +161,7 @@ async fn approval_and_withdrawal_at_the_same_time_are_one_of_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_payment_entered_by_hand_is_voided_by_two_tokens_and_counts_no_more() {
+async fn a_payment_entered_by_hand_is_voided_by_two_people_and_counts_no_more() {
     let (api, other, proposal) = entered().await;
     // Its day is closed.
     tokio::time::sleep(DAY).await;
@@ -462,7 +462,7 @@ async fn a_void_and_mpays_confirmation_at_the_same_time_leave_the_money_once() {
 
 /// The digest that is left of it is over what nobody can guess.
 #[tokio::test(start_paused = true)]
-async fn the_evidence_of_two_tokens_has_a_nonce_that_is_the_same_each_time() {
+async fn the_evidence_of_two_people_has_a_nonce_that_is_the_same_each_time() {
     let (api, ..) = entered().await;
     let store = Ledger::new(api.memory.clone());
     let proof = store
