@@ -35,14 +35,13 @@ impl Provider {
     fn walk(&self, path: &str, member: &str) -> (Vec<Value>, u32) {
         let (mut found, mut after, mut calls) = (Vec::new(), "0".to_owned(), 0);
         loop {
-            let page = self.get(&format!("{path}?after={after}"));
+            let page = self.get(&format!("{path}?cursor={after}"));
             calls += 1;
             found.extend(page[member].as_array().unwrap().iter().cloned());
-            let next = page["next"].as_str().unwrap();
-            if next == after {
-                return (found, calls);
+            match page["next"].as_str() {
+                Some(next) => after = next.to_owned(),
+                None => return (found, calls),
             }
-            after = next.to_owned();
         }
     }
 
@@ -50,7 +49,7 @@ impl Provider {
     fn repair(&self) -> (Vec<Value>, Vec<Value>) {
         let (mut repaired, mut damaged, mut after) = (Vec::new(), Vec::new(), "0".to_owned());
         loop {
-            let answer = self.api("POST", &format!("repair?after={after}"), None);
+            let answer = self.api("POST", &format!("repair?cursor={after}"), None);
             assert_eq!(answer.status, 200, "{answer:?}");
             let of = |member: &str| answer.body[member].as_array().unwrap().clone();
             assert_eq!(of("lost"), Vec::<Value>::new());

@@ -100,13 +100,12 @@ fn everything_that_happens_is_an_event() {
     let mut after = "0".to_owned();
     let mut paged = Vec::new();
     loop {
-        let page = provider.api("GET", &format!("events?after={after}&limit=3"), None);
+        let page = provider.api("GET", &format!("events?cursor={after}&limit=3"), None);
         paged.extend(page.body["events"].as_array().unwrap().clone());
-        let next = page.body["next"].as_str().unwrap().to_owned();
-        if next == after {
+        let Some(next) = page.body["next"].as_str() else {
             break;
-        }
-        after = next;
+        };
+        after = next.to_owned();
     }
     assert_eq!(paged, events);
     assert_eq!(provider.ledger()[0]["index"], events[2]["index"]);

@@ -240,14 +240,13 @@ impl Provider {
     fn listing(&self, name: &str) -> Vec<Value> {
         let (mut entries, mut after) = (Vec::new(), "0".to_owned());
         loop {
-            let answer = self.api("GET", &format!("{name}?limit=200&after={after}"), None);
+            let answer = self.api("GET", &format!("{name}?limit=200&cursor={after}"), None);
             assert_eq!(answer.status, 200, "{answer:?}");
             entries.extend(answer.body[name].as_array().unwrap().iter().cloned());
-            let next = answer.body["next"].as_str().unwrap();
-            if next == after {
-                return entries;
+            match answer.body["next"].as_str() {
+                Some(next) => after = next.to_owned(),
+                None => return entries,
             }
-            after = next.to_owned();
         }
     }
 

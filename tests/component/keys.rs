@@ -104,7 +104,7 @@ fn metadata_is_for_the_institution_alone() {
         "ok"
     );
     let public = json!({"cost_centre": "4512-secret"});
-    let events = provider.api("GET", "events?after=0", None).body;
+    let events = provider.api("GET", "events?cursor=0", None).body;
     assert_eq!(events["events"][0]["metadata"], public, "{events}");
     assert_eq!(provider.ledger()[0]["metadata"], public);
     for (filter, count) in [

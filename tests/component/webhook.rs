@@ -52,7 +52,7 @@ fn messages(receiver: &Receiver, kind: &str) -> Vec<(Received, Value)> {
 }
 
 fn deliveries(provider: &Provider) -> Value {
-    let answer = provider.api("GET", "outbox?after=0", None);
+    let answer = provider.api("GET", "outbox?cursor=0", None);
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.body["deliveries"].clone()
 }
@@ -96,7 +96,7 @@ fn a_payment_is_posted_and_signed_with_every_secret() {
     eventually("an alert", || messages(&receiver, "alert.review").pop());
     let delivered = eventually("what came of it", || {
         let deliveries = deliveries(&provider);
-        (deliveries[0]["state"] == "delivered").then_some(deliveries)
+        (deliveries[0]["status"] == "delivered").then_some(deliveries)
     });
     assert_eq!(delivered[0]["payment_id"], "P-1");
     assert!(!provider.log().contains(OLD_SECRET));
@@ -117,11 +117,11 @@ fn mpay_gets_its_answer_while_the_receiver_has_not_answered() {
     confirm(&provider, "1", "P-1", "10");
     confirm(&provider, "2", "P-2", "10");
     assert_eq!(provider.details("2").get("Status"), Some("Paid"));
-    assert_ne!(deliveries(&provider)[0]["state"], "delivered");
+    assert_ne!(deliveries(&provider)[0]["status"], "delivered");
     receiver.release();
     eventually("both deliveries", || {
         let deliveries = deliveries(&provider);
-        let delivered = |n: usize| deliveries[n]["state"] == "delivered";
+        let delivered = |n: usize| deliveries[n]["status"] == "delivered";
         (delivered(0) && delivered(1)).then_some(())
     });
 }
@@ -142,7 +142,7 @@ fn what_was_not_delivered_is_delivered_by_the_next_call_for_it() {
         provider.set_variable(name, &value);
     }
     provider.restart();
-    assert_eq!(deliveries(&provider)[0]["state"], "pending");
+    assert_eq!(deliveries(&provider)[0]["status"], "pending");
     let report = provider.api("POST", "outbox/deliver", None);
     assert_eq!(report.status, 200, "{report:?}");
     let expected = json!({"delivered": 1, "failed": 0, "given_up": 0, "complete": true});
@@ -150,7 +150,7 @@ fn what_was_not_delivered_is_delivered_by_the_next_call_for_it() {
     let again = provider.api("POST", "outbox/deliver", None);
     assert_eq!(again.body["delivered"], 0);
     assert_eq!(messages(&receiver, "payment.recorded").len(), 1);
-    assert_eq!(deliveries(&provider)[0]["state"], "delivered");
+    assert_eq!(deliveries(&provider)[0]["status"], "delivered");
     let open = provider.api("GET", "outbox", None);
     assert_eq!(open.body["deliveries"], json!([]));
 }
@@ -168,7 +168,7 @@ fn a_redirect_and_a_failure_are_shown_and_not_followed() {
     confirm(&provider, "1", "P-1", "10");
     let failing = eventually("a failed delivery", || {
         let deliveries = deliveries(&provider);
-        (deliveries[0]["state"] == "failing").then_some(deliveries)
+        (deliveries[0]["status"] == "failing").then_some(deliveries)
     });
     assert_eq!(failing[0]["last_error"], "the receiver answered 307");
     assert_eq!(failing[0]["failed_attempts"], 1);

@@ -568,16 +568,10 @@ pub fn parameters() -> Map<String, Value> {
             flag(),
         ),
         (
-            "after",
-            "query",
-            "What comes after this: `next` of the answer before, or a place in the journal.",
-            cursor("(0|[1-9][0-9]{0,14})"),
-        ),
-        (
             "cursor",
             "query",
-            "What comes after this: `next` of the answer before.",
-            cursor("[1-9][0-9]{0,14}"),
+            "Where to go on: `next` of the answer before.",
+            cursor("(0|[1-9][0-9]{0,14})"),
         ),
         (
             "limit",

@@ -37,9 +37,18 @@ impl fmt::Display for Cursor {
 }
 
 impl Cursor {
-    /// That with which a page says where to go on.
+    /// Where to go on, while there is more.
     pub fn next(page: &Value) -> Option<Self> {
-        let text = page.get("next")?.as_str()?.to_owned();
+        Self::of(page, "next")
+    }
+
+    /// Where a page of a list that grows ends.
+    pub fn reached(page: &Value) -> Option<Self> {
+        Self::of(page, "cursor")
+    }
+
+    fn of(page: &Value, member: &str) -> Option<Self> {
+        let text = page.get(member)?.as_str()?.to_owned();
         let (_, place) = text.split_once('-')?;
         let place = place.parse().ok()?;
         Some(Self { text, place })

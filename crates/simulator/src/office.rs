@@ -565,7 +565,7 @@ async fn close_review(world: &Rc<World>) {
 async fn repair(world: Rc<World>) {
     let mut after = Cursor::default();
     for _ in 0..20 {
-        let answer = Ask::new("POST", format!("repair?after={after}"))
+        let answer = Ask::new("POST", format!("repair?cursor={after}"))
             .send(&world)
             .await;
         let report = answer.json();
@@ -603,7 +603,7 @@ async fn erase(world: Rc<World>, order: OrderId) {
     for _ in 0..10 {
         let (mut after, mut whole) = (Cursor::default(), false);
         loop {
-            let answer = Ask::new("POST", format!("erasures?after={after}"))
+            let answer = Ask::new("POST", format!("erasures?cursor={after}"))
                 .json(&address)
                 .send(&world)
                 .await;

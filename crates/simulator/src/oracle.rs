@@ -183,7 +183,7 @@ async fn payments(world: &Rc<World>) -> BTreeMap<String, Vec<Listed>> {
     let mut payments: BTreeMap<String, Vec<Listed>> = BTreeMap::new();
     let mut after = Cursor::default();
     for _ in 0..500 {
-        let path = format!("payments?after={after}&limit=200");
+        let path = format!("payments?cursor={after}&limit=200");
         let page = Ask::new("GET", path).insist(world).await.json();
         let listed = page.get("payments").and_then(Value::as_array).cloned();
         for payment in listed.unwrap_or_default() {
@@ -209,8 +209,8 @@ async fn payments(world: &Rc<World>) -> BTreeMap<String, Vec<Listed>> {
                 });
         }
         match Cursor::next(&page) {
-            Some(next) if next.place > after.place => after = next,
-            _ => break,
+            Some(next) => after = next,
+            None => break,
         }
     }
     payments
@@ -485,7 +485,7 @@ async fn check_refusals(world: &Rc<World>) {
     let mut known = BTreeSet::new();
     let mut after = Cursor::default();
     for _ in 0..100 {
-        let path = format!("refusals?after={after}&limit=200");
+        let path = format!("refusals?cursor={after}&limit=200");
         let page = Ask::new("GET", path).insist(world).await.json();
         let refusals = page.get("refusals").and_then(Value::as_array).cloned();
         for refusal in refusals.unwrap_or_default() {
@@ -493,8 +493,8 @@ async fn check_refusals(world: &Rc<World>) {
             known.extend(id.map(str::to_owned));
         }
         match Cursor::next(&page) {
-            Some(next) if next.place > after.place => after = next,
-            _ => break,
+            Some(next) => after = next,
+            None => break,
         }
     }
     let mut history = world.history.borrow_mut();
@@ -532,7 +532,7 @@ async fn check_erasures(world: &Rc<World>) {
     }
     let mut after = Cursor::default();
     loop {
-        let path = format!("repair?after={after}");
+        let path = format!("repair?cursor={after}");
         let report = Ask::new("POST", path).insist(world).await;
         match Cursor::next(&report.json()) {
             Some(next) => after = next,

@@ -44,13 +44,13 @@ pub async fn read_on(world: &Rc<World>, list: List, reader: usize) -> Option<boo
     let limit = [1, 3, 20, 200].get(world.random.below(4)).copied();
     let name = list.name();
     let limit = limit.unwrap_or(200);
-    let path = format!("{name}?after={after}&limit={limit}");
+    let path = format!("{name}?cursor={after}&limit={limit}");
     let answer = Ask::new("GET", path).send(world).await;
     if answer.status() != 200 {
         return None;
     }
     let page = answer.json();
-    let next = Cursor::next(&page)?;
+    let next = Cursor::reached(&page)?;
     let entries = page.get(name).and_then(Value::as_array)?;
     let entries: Vec<_> = entries
         .iter()
@@ -67,13 +67,13 @@ pub async fn read_on(world: &Rc<World>, list: List, reader: usize) -> Option<boo
     for (index, what) in &entries {
         if *index <= last || *index > next.place {
             wrong = Some(format!(
-                "/api/{name}?after={after} shows {what} at {index}, after {last} and before next={next}"
+                "/api/{name}?cursor={after} shows {what} at {index}, after {last} and before next={next}"
             ));
         }
         last = *index;
     }
     if next.place < after.place {
-        wrong = Some(format!("/api/{name}?after={after} goes back to {next}"));
+        wrong = Some(format!("/api/{name}?cursor={after} goes back to {next}"));
     }
     let moved = next.place > known.cursor.place;
     known.cursor = next;
@@ -153,7 +153,7 @@ pub async fn read_day(world: &Rc<World>, date: &str) -> Option<Vec<String>> {
     let (mut after, mut lines) = (Cursor::default(), Vec::new());
     let (mut closed, mut is_whole) = (false, true);
     for part in 0..20 {
-        let path = format!("reconciliation?date={date}&after={after}");
+        let path = format!("reconciliation?date={date}&cursor={after}");
         let answer = Ask::new("GET", path).send(world).await;
         if answer.status() != 200 {
             return None;

@@ -53,13 +53,12 @@ pub async fn measure(world: &Rc<World>) -> Option<Micros> {
 async fn end_of_payments(world: &Rc<World>) -> Option<Cursor> {
     let mut after = Cursor::default();
     for _ in 0..500 {
-        let path = format!("payments?after={after}&limit=200");
+        let path = format!("payments?cursor={after}&limit=200");
         let page = Ask::new("GET", path).to(world, 0).await.json();
-        let next = Cursor::next(&page)?;
-        if next == after {
-            return Some(after);
+        match Cursor::next(&page) {
+            Some(next) => after = next,
+            None => return Cursor::reached(&page),
         }
-        after = next;
     }
     None
 }
@@ -78,14 +77,14 @@ async fn reader(
     let acknowledged = world.now();
     let mut after = cursor;
     while world.now() < acknowledged + 10 * MINUTE {
-        let path = format!("payments?after={after}&limit=200");
+        let path = format!("payments?cursor={after}&limit=200");
         let page = Ask::new("GET", path).to(world, living).await.json();
         let listed = page.get("payments").and_then(Value::as_array);
         let is = |payment: &Value| payment.get("payment_id").and_then(Value::as_str) == Some(&id);
         if listed.is_some_and(|listed| listed.iter().any(is)) {
             return Some(world.now());
         }
-        after = Cursor::next(&page).unwrap_or(after);
+        after = Cursor::reached(&page).unwrap_or(after);
         world.sleep(EVERY).await;
     }
     None

@@ -176,13 +176,12 @@ impl Deployed {
     pub fn ledger(&self) -> BTreeMap<String, u32> {
         let (mut payments, mut after) = (Vec::new(), "0".to_owned());
         loop {
-            let page = self.get(&format!("api/payments?limit=200&after={after}"));
+            let page = self.get(&format!("api/payments?limit=200&cursor={after}"));
             payments.extend(page["payments"].as_array().unwrap().iter().cloned());
-            let next = page["next"].as_str().unwrap();
-            if next == after {
-                return count(&payments);
+            match page["next"].as_str() {
+                Some(next) => after = next.to_owned(),
+                None => return count(&payments),
             }
-            after = next.to_owned();
         }
     }
 

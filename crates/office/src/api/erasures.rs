@@ -50,8 +50,8 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("orders", "erasePersonalData", "Erases personal data that is no longer needed")
-            .describe("Names, identification numbers and values of properties of closed orders, and signed messages that hold such values. Without a body, of orders to which nothing has happened for as long as the variable `personal_data_retention` says, for a cron job; or of one customer, or one order. It looks at 256 events: go on with `after` = `next` until there is none.")
-            .takes(["after"])
+            .describe("Names, identification numbers and values of properties of closed orders, and signed messages that hold such values. Without a body, of orders to which nothing has happened for as long as the variable `personal_data_retention` says, for a cron job; or of one customer, or one order. It looks at 256 events: pass `next` as `cursor` until it is absent.")
+            .takes(["cursor"])
             .optional_body(as_json(schemas.request::<ErasureRequest>()))
             .answers(200, "What was erased.", as_json(schemas.answer::<crate::store::Erased>()))
             .fails([409, 413, 422])
@@ -64,8 +64,8 @@ pub async fn post<P: Platform>(
     call: &Call<'_, P>,
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
-    let query = Query::read(call.query, &["after"])?;
-    let after = cursor(call, &query, "after").await?.unwrap_or_default();
+    let query = Query::read(call.query, &["cursor"])?;
+    let from = cursor(call, &query).await?.unwrap_or_default();
     let request = match body.trim_ascii() {
         b"" => ErasureRequest::default(),
         body => read_object(body)?,
@@ -80,7 +80,7 @@ pub async fn post<P: Platform>(
     let erased = call
         .store
         .erasures()
-        .erase(&erasure, &after, &call.caller.name)
+        .erase(&erasure, &from, &call.caller.name)
         .await?;
     if erased.is_beyond_end {
         return Err(Problem::cursor_gone());

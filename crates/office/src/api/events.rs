@@ -10,7 +10,7 @@ use super::{
     Call, Problem,
     endpoint::Endpoint,
     json,
-    query::{Query, next, page},
+    query::{Query, Reached, page},
 };
 use crate::{
     access::EVERYBODY,
@@ -23,8 +23,8 @@ use crate::{
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct EventsAnswer {
     events: Vec<Answer>,
-    /// What `after` must be to go on.
-    next: String,
+    #[serde(flatten)]
+    reached: Reached,
 }
 
 #[derive(Serialize)]
@@ -98,8 +98,8 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("events", "listEvents", "Everything that happened, in the order of its recording")
-            .describe("Pass `next` as `after`. A page may be empty; you are at the end when `next` is what you passed.")
-            .takes(["after", "limit"])
+            .describe("The list ends when `next` is absent; a page may be empty. Keep `cursor` to read what comes later.")
+            .takes(["cursor", "limit"])
             .answers(200, "A page.", as_json(schemas.answer::<EventsAnswer>()))
         },
     }
@@ -107,12 +107,12 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
 
 /// Answers a part of the journal.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let query = Query::read(call.query, &["after", "limit"])?;
-    let (after, limit) = page(call, &query).await?;
+    let query = Query::read(call.query, &["cursor", "limit"])?;
+    let (from, limit) = page(call, &query).await?;
     let page = call
         .store
         .journal()
-        .read(after, limit, Span::ALWAYS, |_| true)
+        .read(from, limit, Span::ALWAYS, |_| true)
         .await?;
     if page.is_beyond_end {
         return Err(Problem::cursor_gone());
@@ -133,6 +133,6 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
         .chain(unreadable)
         .collect();
     events.sort_by_key(Answer::index);
-    let next = next(call, page.next).await?;
-    json(StatusCode::OK, &EventsAnswer { events, next })
+    let reached = Reached::new(call, from, page.next).await?;
+    json(StatusCode::OK, &EventsAnswer { events, reached })
 }

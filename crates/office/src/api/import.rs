@@ -1,6 +1,9 @@
 //! `POST /api/orders/import`: many orders at once, each judged for itself.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+};
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -19,7 +22,7 @@ use super::{
 };
 use crate::{
     access::CLERKS,
-    domain::{Money, OrderKey, OrderState, ServiceId},
+    domain::{Money, OrderKey, OrderState, OrderStatus, ServiceId},
     json::{FieldError, OrderJson},
     store::{Intent, Platform, Registered},
 };
@@ -82,6 +85,7 @@ impl RowResult {
 struct ReadRow {
     row: usize,
     json: OrderJson,
+    derived_status: Option<OrderStatus>,
     /// What could not be read of it.
     errors: Vec<FieldError>,
 }
@@ -90,6 +94,7 @@ struct ReadRow {
 struct Candidate {
     row: usize,
     json: OrderJson,
+    derived_status: Option<OrderStatus>,
     key: (ServiceId, OrderKey),
 }
 
@@ -273,6 +278,7 @@ fn rows_of_table(table: &Table) -> (Vec<RowResult>, Rows) {
         rows.push(Ok(ReadRow {
             row: row.number(),
             json: read.json,
+            derived_status: read.derived_status,
             errors: read.errors,
         }));
     }
@@ -291,6 +297,7 @@ fn rows_of_lines(body: &[u8]) -> Result<Rows, Problem> {
             Ok(json) => Ok(ReadRow {
                 row,
                 json,
+                derived_status: None,
                 errors: Vec::new(),
             }),
             Err(problem) => Err(RowResult::refused(row, None, problem).into()),
@@ -348,6 +355,8 @@ async fn import<P: Platform>(
         .iter()
         .map(|candidate| candidate.key.clone())
         .collect();
+    let now = call.store.now();
+    let other_status = RefCell::new(HashMap::new());
     let changed = call
         .store
         .orders()
@@ -355,17 +364,29 @@ async fn import<P: Platform>(
             let candidate = candidates
                 .get(position)
                 .ok_or_else(|| Problem::internal("a row that is not there"))?;
+            if let Some(said) = candidate.derived_status {
+                let is = state.order().map(|_| state.status(now));
+                other_status
+                    .borrow_mut()
+                    .insert(position, says_otherwise(said, is));
+            }
             let json = keeping_status(candidate.json.clone(), state);
             let (service, key) = &candidate.key;
             let order = accept(call, service, key, json, state, is_strict)?;
             refunded_by_right(call.caller, state, order)
         })
         .await;
-    for (candidate, changed) in candidates.into_iter().zip(changed) {
+    for (position, (candidate, changed)) in candidates.into_iter().zip(changed).enumerate() {
         let json = Some(&candidate.json);
         results.push(match changed {
             Ok(registered) => RowResult {
-                warnings: checks::warnings(&candidate.json),
+                warnings: other_status
+                    .borrow_mut()
+                    .remove(&position)
+                    .flatten()
+                    .into_iter()
+                    .chain(checks::warnings(&candidate.json))
+                    .collect(),
                 service_id: Some(candidate.key.0.to_string()),
                 order_key: Some(candidate.key.1.to_string()),
                 amount: amount(&candidate.json),
@@ -384,6 +405,17 @@ async fn import<P: Platform>(
     }
     results.sort_by_key(|result| result.row);
     Ok(results)
+}
+
+/// What a row says of the status, where only payments and dates make it so and they do not.
+fn says_otherwise(said: OrderStatus, is: Option<OrderStatus>) -> Option<FieldError> {
+    let is = is.unwrap_or(OrderStatus::Active);
+    (is != said).then(|| {
+        let (said, is) = (said.as_str(), is.as_str());
+        let detail =
+            format!("is not set to {said}, which follows from payments and dates: it was {is}");
+        FieldError::new("status", detail)
+    })
 }
 
 /// What an order is about in all, where its lines have amounts.
@@ -405,6 +437,7 @@ fn candidate<P: Platform>(
     let ReadRow {
         row,
         mut json,
+        derived_status,
         errors,
     } = read;
     let mut services = call.config.service_ids();
@@ -415,7 +448,12 @@ fn candidate<P: Platform>(
     let key = match (service, key) {
         (Some(service), Some(key)) if errors.is_empty() => {
             let key = (service, key);
-            return Ok(Candidate { row, json, key });
+            return Ok(Candidate {
+                row,
+                json,
+                derived_status,
+                key,
+            });
         }
         key => key,
     };
@@ -534,6 +572,32 @@ mod tests {
         assert!(answer.text.contains(",unchanged,"), "{}", answer.text);
         let order = api.get("orders/TAX/A").await;
         assert_eq!(order.json()["status"], "Cancelled", "{}", order.text);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_status_that_follows_from_payments_is_not_set_and_said_where_it_differs() {
+        let api = Api::new();
+        let import = |key: &str, status: &str| {
+            let table = format!("{HEAD},status\n{},{status}", row(key));
+            let api = &api;
+            async move { import(api, "text/csv", &table).await.text }
+        };
+        for (key, status, result, is_warned) in [
+            ("A", "Active", "created", false),
+            ("A", "Active", "unchanged", false),
+            ("A", "Paid", "unchanged", true),
+            ("B", "PartiallyPaid", "created", true),
+            ("C", "Payed", "error", false),
+        ] {
+            let text = import(key, status).await;
+            assert!(text.contains(&format!(",{result},")), "{text}");
+            let warned = format!("is not set to {status}, which follows from payments");
+            assert_eq!(text.contains(&warned), is_warned, "{text}");
+        }
+        for key in ["A", "B"] {
+            let order = api.get(&format!("orders/TAX/{key}")).await;
+            assert_eq!(order.json()["status"], "Active", "{}", order.text);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,8 +3,11 @@
 use tables::{Cell, CellError, Column, Row, Table, Value};
 
 use super::Problem;
-use crate::json::{
-    AccountJson, EachLanguage, FieldError, LineJson, LocalizedJson, MetadataJson, OrderJson,
+use crate::{
+    domain::OrderStatus,
+    json::{
+        AccountJson, EachLanguage, FieldError, LineJson, LocalizedJson, MetadataJson, OrderJson,
+    },
 };
 
 /// The columns that make an order.
@@ -41,8 +44,9 @@ const MEMBERS: [&str; 30] = [
     "properties",
     "metadata",
 ];
-/// The columns that follow from payments, dates and the journal: written only.
-const DERIVED: [&str; 4] = ["state", "amount_paid", "amount_left", "registered_at"];
+/// The columns that follow from payments and the journal: written only. A row is the order and its line,
+/// whose `amount_due` is a column of its own.
+const DERIVED: [&str; 3] = ["amount_paid", "order_amount_due", "registered_at"];
 /// The columns of the one line.
 const LINE: [&str; 10] = [
     "line_id",
@@ -70,7 +74,7 @@ const ACCOUNT: [&str; 5] = [
 pub(super) fn columns() -> Vec<(&'static str, Value)> {
     let columns = MEMBERS.into_iter().chain(DERIVED);
     let kind = |name: &str| match name {
-        "amount_due" | "amount_paid" | "amount_left" => Value::Amount,
+        "amount_due" | "amount_paid" | "order_amount_due" => Value::Amount,
         "issued_at" | "due_date" | "payable_from" | "registered_at" => Value::Time,
         _ => Value::Text,
     };
@@ -150,6 +154,8 @@ pub(super) fn in_its_words(table: &Table, errors: Vec<FieldError>) -> Vec<FieldE
 /// A row that was read: the order as far as its cells can be read, and what is wrong with the others.
 pub(super) struct ReadRow {
     pub json: OrderJson,
+    /// A status that is never set, as an export writes it: what payments and dates gave then.
+    pub derived_status: Option<OrderStatus>,
     /// By the paths of members, as documents have them.
     pub errors: Vec<FieldError>,
 }
@@ -185,10 +191,12 @@ pub(super) fn read(row: &Row<'_>) -> ReadRow {
         }
         Some(lines) => lines,
     };
+    let status = cells.read("status", Cell::text);
+    let derived_status = status.as_deref().and_then(derived_status);
     let json = OrderJson {
         service_id: cells.read("service_id", Cell::identifier),
         order_key: cells.read("order_key", Cell::identifier),
-        status: cells.read("status", Cell::text),
+        status: status.filter(|_| derived_status.is_none()),
         refund_reference: cells.read("refund_reference", Cell::identifier),
         currency,
         reason: cells.localized("reason"),
@@ -211,8 +219,15 @@ pub(super) fn read(row: &Row<'_>) -> ReadRow {
     }
     ReadRow {
         json,
+        derived_status,
         errors: cells.errors,
     }
+}
+
+fn derived_status(text: &str) -> Option<OrderStatus> {
+    OrderStatus::all()
+        .filter(|status| !matches!(status, OrderStatus::Set(_)))
+        .find(|status| status.as_str() == text)
 }
 
 /// The cells of a row, and what is wrong with those that were read.
@@ -279,7 +294,11 @@ impl Cells<'_> {
 }
 
 /// The cells of an order, of [`MEMBERS`] and then [`DERIVED`].
-pub(super) fn cells(order: OrderJson, derived: [String; 4]) -> Result<Vec<String>, Problem> {
+pub(super) fn cells(
+    order: OrderJson,
+    status: OrderStatus,
+    derived: [String; 3],
+) -> Result<Vec<String>, Problem> {
     let [reason, reason_ru, reason_en] = languages(order.reason);
     let mut lines = order.lines;
     // One plain line has columns.
@@ -298,7 +317,7 @@ pub(super) fn cells(order: OrderJson, derived: [String; 4]) -> Result<Vec<String
     let mut cells = vec![
         text(order.service_id),
         text(order.order_key),
-        text(order.status),
+        status.as_str().to_owned(),
         text(order.refund_reference),
         text(order.currency),
         reason,
@@ -359,6 +378,7 @@ mod tests {
     use tables::Options;
 
     use super::*;
+    use crate::domain::SetStatus;
 
     fn read_one(table: &str) -> Result<Value, Vec<String>> {
         let table = Table::read(table.as_bytes(), &Options::default()).unwrap();
@@ -484,16 +504,17 @@ mod tests {
         special["lines"][0]["properties"] = json!([{"name": "n", "display_name": "d"}]);
         for (order, in_columns) in [(full, true), (several, false), (special, false)] {
             let json: OrderJson = serde_json::from_value(order.clone()).unwrap();
-            let derived = ["a", "b", "c", "d"].map(str::to_owned);
-            let cells = cells(json, derived).unwrap();
+            let derived = ["1.00", "2.00", "c"].map(str::to_owned);
+            let status = OrderStatus::Set(SetStatus::Refunded);
+            let cells = cells(json, status, derived).unwrap();
             assert_eq!(cells.len(), columns().len());
             let names: Vec<_> = columns().into_iter().map(|(name, _)| name).collect();
             let cell = |name| &cells[names.iter().position(|column| *column == name).unwrap()];
             assert_eq!(cell("lines").is_empty(), in_columns);
             assert_eq!(cell("line_id").is_empty(), !in_columns);
             assert_eq!(
-                (cell("state").as_str(), cell("registered_at").as_str()),
-                ("a", "d")
+                (cell("status").as_str(), cell("registered_at").as_str()),
+                ("Refunded", "c")
             );
             let quoted: Vec<_> = cells
                 .iter()

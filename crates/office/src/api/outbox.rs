@@ -10,7 +10,7 @@ use super::{
     Call, Problem,
     endpoint::Endpoint,
     json,
-    query::{Query, cursor, next},
+    query::{Query, Reached, cursor},
 };
 use crate::{
     access::{EVERYBODY, OPERATORS},
@@ -23,8 +23,8 @@ use mpay_notify::Notifier;
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct OutboxAnswer {
     deliveries: Vec<DeliveryAnswer>,
-    /// What `after` must be to go on.
-    next: String,
+    #[serde(flatten)]
+    reached: Reached,
 }
 
 #[derive(Serialize)]
@@ -36,7 +36,7 @@ pub(super) struct DeliveryAnswer {
     #[serde(rename = "type")]
     what: &'static str,
     /// `pending`, `delivered`, `failing` or `given-up`.
-    state: &'static str,
+    status: &'static str,
     /// Attempts that failed.
     failed_attempts: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,30 +61,30 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
                 "listDeliveries",
                 "What the institution's webhook has been told",
             )
-            .describe("From the first payment that is not settled, or after `after`.")
-            .takes(["after"])
+            .describe("From the first payment that is not settled, or behind `cursor`.")
+            .takes(["cursor"])
             .answers(200, "A page.", as_json(schemas.answer::<OutboxAnswer>()))
             .fails([409])
         },
     }
 }
 
-/// Answers with a part of the outbox: from the first payment that is not settled, or after
-/// `after`.
+/// Answers with a part of the outbox: from the first payment that is not settled, or behind
+/// `cursor`.
 pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     notifier(call)?;
-    let query = Query::read(call.query, &["after"])?;
-    let after = match cursor(call, &query, "after").await? {
+    let query = Query::read(call.query, &["cursor"])?;
+    let from = match cursor(call, &query).await? {
         None => call.store.outbox().state().await?.first(),
         Some(cursor) => cursor.place,
     };
-    let page = call.store.outbox().read(after).await?;
+    let page = call.store.outbox().read(from).await?;
     if page.is_beyond_end {
         return Err(Problem::cursor_gone());
     }
     let answer = OutboxAnswer {
         deliveries: page.deliveries.into_iter().map(describe).collect(),
-        next: next(call, page.next).await?,
+        reached: Reached::new(call, from, page.next).await?,
     };
     json(StatusCode::OK, &answer)
 }
@@ -126,7 +126,7 @@ fn notifier<'a, P: Platform>(call: &Call<'a, P>) -> Result<Notifier<'a, P>, Prob
 }
 
 fn describe(delivery: Delivery) -> DeliveryAnswer {
-    let state = match (&delivery.settled, delivery.attempts.count) {
+    let status = match (&delivery.settled, delivery.attempts.count) {
         (Some(settled), _) if settled.given_up => "given-up",
         (Some(_), _) => "delivered",
         (None, 0) => "pending",
@@ -139,7 +139,7 @@ fn describe(delivery: Delivery) -> DeliveryAnswer {
             Told::Recorded(_) => "payment.recorded",
             Told::Voided(_) => "payment.voided",
         },
-        state,
+        status,
         failed_attempts: delivery.attempts.count,
         last_error: delivery.attempts.last_error,
         next_attempt_at: delivery

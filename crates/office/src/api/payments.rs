@@ -10,7 +10,7 @@ use super::{
     Call, Problem,
     endpoint::Endpoint,
     json,
-    query::{self, OpenReview, Query, page, span},
+    query::{OpenReview, Query, Reached, page, span},
     reviews::ReviewsAnswer,
 };
 use crate::{
@@ -27,7 +27,8 @@ const MOST: usize = 200;
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct PaymentsAnswer {
     payments: Vec<PaymentAnswer>,
-    next: String,
+    #[serde(flatten)]
+    reached: Reached,
 }
 
 /// A payment as the API answers it.
@@ -90,8 +91,8 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "listPayments", "Payments, in the order of their recording")
-            .describe("Pass `next` as `after`. A page may be empty; you are at the end when `next` is what you passed. Nothing is ever passed by.")
-            .takes(["after", "limit", "from", "to", "review"])
+            .describe("The list ends when `next` is absent; a page may be empty. Keep `cursor` to read what comes later. Nothing is ever passed by.")
+            .takes(["cursor", "limit", "from", "to", "review"])
             .answers(200, "A page.", as_json(schemas.answer::<PaymentsAnswer>()))
         },
     }
@@ -99,25 +100,25 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
 
 /// Answers payments in the order of their recording.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let query = Query::read(call.query, &["after", "limit", "from", "to", "review"])?;
-    let (after, limit) = page(call, &query).await?;
+    let query = Query::read(call.query, &["cursor", "limit", "from", "to", "review"])?;
+    let (place, limit) = page(call, &query).await?;
     let span = span(&query, "from", "to")?;
     let review = OpenReview::read(&query)?;
     // Who wants only some is given them out of a whole page.
     let looked_at = if review.is_some() { MOST } else { limit };
-    let page = recorded(call, after, looked_at, span).await?;
-    let mut next = page.next;
+    let page = recorded(call, place, looked_at, span).await?;
+    let mut end = page.next;
     let mut payments = call.store.payments().of(page.entries).await?;
     if let Some(review) = review {
         payments.retain(|payment| review.is_of(&payment.state));
         if let Some(beyond) = payments.get(limit) {
-            next = beyond.index - 1;
+            end = beyond.index - 1;
             payments.truncate(limit);
         }
     }
     let payments = payments.into_iter().map(PaymentAnswer::from).collect();
-    let next = query::next(call, next).await?;
-    json(StatusCode::OK, &PaymentsAnswer { payments, next })
+    let reached = Reached::new(call, place, end).await?;
+    json(StatusCode::OK, &PaymentsAnswer { payments, reached })
 }
 
 /// Payments that were recorded in `span`, after a place in the journal.

@@ -3,6 +3,7 @@
 use std::{fmt::Display, ops::RangeInclusive};
 
 use http::StatusCode;
+use serde::Serialize;
 
 use super::{Call, Problem, endpoint::decode};
 use crate::{
@@ -82,23 +83,22 @@ impl Query {
     }
 }
 
-/// `after` and `limit`: where a listing goes on, and how many entries it gives at most.
+/// `cursor` and `limit`: where a list goes on, and how many entries it gives at most.
 pub(super) async fn page<P: Platform>(
     call: &Call<'_, P>,
     query: &Query,
 ) -> Result<(u64, usize), Problem> {
     let limit = query.number("limit", 100, 1..=200)?;
-    let after = cursor(call, query, "after").await?.unwrap_or_default();
-    Ok((after.place, usize::try_from(limit).unwrap_or(usize::MAX)))
+    let from = cursor(call, query).await?.unwrap_or_default();
+    Ok((from.place, usize::try_from(limit).unwrap_or(usize::MAX)))
 }
 
 /// A cursor, if one is given; it must be one of this store.
 pub(super) async fn cursor<P: Platform>(
     call: &Call<'_, P>,
     query: &Query,
-    name: &str,
 ) -> Result<Option<Cursor>, Problem> {
-    let cursor = query.parsed(name, str::parse::<Cursor>)?;
+    let cursor = query.parsed("cursor", str::parse::<Cursor>)?;
     match cursor {
         Some(cursor) if !call.store.cursors().has_issued(&cursor).await? => {
             Err(Problem::cursor_gone())
@@ -112,9 +112,35 @@ pub(super) async fn below<P: Platform>(
     call: &Call<'_, P>,
     query: &Query,
 ) -> Result<Option<u64>, Problem> {
-    match cursor(call, query, "cursor").await? {
+    match cursor(call, query).await? {
         Some(cursor) if cursor.place == 0 => Err(Problem::field("cursor", NoCursor)),
         cursor => Ok(cursor.map(|cursor| cursor.place)),
+    }
+}
+
+/// How far a page of a list that grows has come.
+#[derive(Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+pub(super) struct Reached {
+    /// Where this page ends. Keep it, and pass it as `cursor` to read what comes later.
+    cursor: String,
+    /// The same text, while there may be more now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+impl Reached {
+    /// Of a page that was read from a place on, and ends at another.
+    pub async fn new<P: Platform>(
+        call: &Call<'_, P>,
+        from: u64,
+        end: u64,
+    ) -> Result<Self, Problem> {
+        let cursor = next(call, end).await?;
+        Ok(Self {
+            next: (end > from).then(|| cursor.clone()),
+            cursor,
+        })
     }
 }
 
@@ -217,14 +243,14 @@ mod tests {
 
     /// Every list with a cursor.
     const LISTS: [(&str, &str); 8] = [
-        ("GET", "events?after="),
-        ("GET", "payments?after="),
-        ("GET", "refusals?after="),
-        ("GET", "reconciliation?date=2026-06-01&after="),
+        ("GET", "events?cursor="),
+        ("GET", "payments?cursor="),
+        ("GET", "refusals?cursor="),
+        ("GET", "reconciliation?date=2026-06-01&cursor="),
         ("GET", "orders?cursor="),
         ("GET", "orders/TAX/1/payments?cursor="),
-        ("POST", "erasures?after="),
-        ("POST", "repair?after="),
+        ("POST", "erasures?cursor="),
+        ("POST", "repair?cursor="),
     ];
 
     async fn ask(api: &Api, method: &str, address: &str) -> (u16, Value) {
@@ -250,11 +276,11 @@ mod tests {
         other.memory = Memory::empty();
         other.memory.script_random([9; 64]);
         register(&other, &["1"]).await;
-        let (_, page) = ask(&api, "GET", "events?after=0&limit=1").await;
+        let (_, page) = ask(&api, "GET", "events?cursor=0&limit=1").await;
         let own = page["next"].as_str().unwrap();
         let (generation, place) = own.split_once('-').unwrap();
         assert_eq!(place, "1", "{own}");
-        let (_, theirs) = ask(&other, "GET", "events?after=0").await;
+        let (_, theirs) = ask(&other, "GET", "events?cursor=0").await;
         let theirs = theirs["next"].as_str().unwrap();
         for (method, list) in LISTS {
             for cursor in ["1", own] {
@@ -282,7 +308,7 @@ mod tests {
         register(&api, &["1", "2", "3"]).await;
         tokio::time::sleep(Duration::from_secs(86_400)).await;
         for (cursor, status) in [("1", 200), ("3", 200), ("4", 410)] {
-            let address = format!("reconciliation?date=2026-06-01&after={cursor}");
+            let address = format!("reconciliation?date=2026-06-01&cursor={cursor}");
             let (got, answer) = ask(&api, "GET", &address).await;
             assert_eq!(got, status, "{cursor}: {answer}");
         }

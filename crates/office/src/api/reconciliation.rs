@@ -108,7 +108,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         description: |schemas| {
             Operation::new("payments", "reconcile", "What was paid to which account")
             .describe("Each line of each payment recorded on a day or in a span, and totals by account. What was voided is a line of the day on which it was voided, with the amount negative.")
-            .takes(["date", "from", "to", "after", "reconciliation_format", "part", "separator"])
+            .takes(["date", "from", "to", "cursor", "reconciliation_format", "part", "separator"])
             .answers(200, "The lines and totals, or one of them as a table.", json!({
                 "application/json": {"schema": schemas.answer::<Reconciliation>()},
                 "text/csv": {"schema": {"type": "string"}},
@@ -122,7 +122,15 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
 
 /// Answers the lines of all payments recorded in a day or several, and their totals by account.
 pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let names = ["date", "from", "to", "after", "format", "part", "separator"];
+    let names = [
+        "date",
+        "from",
+        "to",
+        "cursor",
+        "format",
+        "part",
+        "separator",
+    ];
     let query = Query::read(call.query, &names)?;
     let formats = [
         ("json", Format::Json),
@@ -133,7 +141,7 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
     let parts = [("lines", Part::Lines), ("totals", Part::Totals)];
     let part = query.word("part", &parts)?.unwrap_or(Part::Lines);
     let separator = table::separator(&query)?;
-    let after = cursor(call, &query, "after").await?;
+    let after = cursor(call, &query).await?;
     let after = after.map_or(0, |after| after.place);
     let (first, last) = match (query.get("date"), query.get("from"), query.get("to")) {
         (Some(_), None, None) => ("date", "date"),
@@ -182,7 +190,7 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
     };
     let mut response = table::into_response(sheet, format, &name)?;
     if let Some(next) = next {
-        let link = link("/api/reconciliation", call.query, "after", &next)?;
+        let link = link("/api/reconciliation", call.query, &next)?;
         response.headers_mut().insert(header::LINK, link);
     }
     Ok(response)
@@ -535,7 +543,7 @@ mod tests {
         let table = api.get("reconciliation?date=2026-06-01&format=csv").await;
         assert!(!table.text.contains(",S,"), "it is of the next day");
         let part = api
-            .get("reconciliation?date=2026-06-01&after=1")
+            .get("reconciliation?date=2026-06-01&cursor=1")
             .await
             .json();
         assert_eq!(part["closed"], true);
@@ -559,17 +567,17 @@ mod tests {
         assert_eq!(first["totals_complete"], true);
         assert_eq!(first["totals"][0]["amount"], "5213.00");
         let table = api
-            .get("reconciliation?date=2026-06-01&format=csv&after=0")
+            .get("reconciliation?date=2026-06-01&format=csv&cursor=0")
             .await;
         let next = format!(
-            "/api/reconciliation?date=2026-06-01&format=csv&after={}",
+            "/api/reconciliation?date=2026-06-01&format=csv&cursor={}",
             first["next"].as_str().unwrap()
         );
         assert_eq!(table.header("link"), format!("<{next}>; rel=\"next\""));
         assert!(table.header("content-disposition").contains("-part"));
         let rest = api
             .get(&format!(
-                "reconciliation?date=2026-06-01&after={}",
+                "reconciliation?date=2026-06-01&cursor={}",
                 first["next"].as_str().unwrap()
             ))
             .await
@@ -591,7 +599,7 @@ mod tests {
             "date=2026-06-01&part=x",
             "date=2026-06-01&format=xml",
             "date=2026-06-01&separator=x",
-            "date=2026-06-01&after=x",
+            "date=2026-06-01&cursor=x",
         ] {
             assert_eq!(
                 api.get(&format!("reconciliation?{query}")).await.status,

@@ -10,7 +10,7 @@ use super::{
     Call, Problem,
     endpoint::Endpoint,
     json,
-    query::{Query, next, page},
+    query::{Query, Reached, page},
     reviews::ReviewsAnswer,
 };
 use crate::{
@@ -23,7 +23,8 @@ use crate::{
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct RefusalsAnswer {
     refusals: Vec<RefusalAnswer>,
-    next: String,
+    #[serde(flatten)]
+    reached: Reached,
 }
 
 #[derive(Serialize)]
@@ -61,7 +62,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
                 "listRefusals",
                 "Confirmations that MPay signed and this provider refused",
             )
-            .takes(["after", "limit"])
+            .takes(["cursor", "limit"])
             .answers(200, "A page.", as_json(schemas.answer::<RefusalsAnswer>()))
         },
     }
@@ -70,13 +71,13 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
 /// Answers refusals in their order. One kept twice by calls at the same time is given twice;
 /// `evidence` tells.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let query = Query::read(call.query, &["after", "limit"])?;
-    let (after, limit) = page(call, &query).await?;
+    let query = Query::read(call.query, &["cursor", "limit"])?;
+    let (from, limit) = page(call, &query).await?;
     let wanted = |event: &Event| matches!(event, Event::PaymentRefused(_));
     let page = call
         .store
         .journal()
-        .read(after, limit, Span::ALWAYS, wanted)
+        .read(from, limit, Span::ALWAYS, wanted)
         .await?;
     if page.is_beyond_end {
         return Err(Problem::cursor_gone());
@@ -84,7 +85,7 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     let refusals = call.store.refusals().of(page.entries).await?;
     let answer = RefusalsAnswer {
         refusals: refusals.into_iter().map(RefusalAnswer::from).collect(),
-        next: next(call, page.next).await?,
+        reached: Reached::new(call, from, page.next).await?,
     };
     json(StatusCode::OK, &answer)
 }

@@ -23,8 +23,8 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "repair", "Mends what the store has lost of recorded payments")
-            .describe("Each entry is written again at its own place, so that no closed day changes; what cannot be mended is named. A call looks at what 256 entries of the journal are about: pass `next` as `after` until it is absent.")
-            .takes(["after"])
+            .describe("Each entry is written again at its own place, so that no closed day changes; what cannot be mended is named. A call looks at what 256 entries of the journal are about: pass `next` as `cursor` until it is absent.")
+            .takes(["cursor"])
             .answers(200, "What was missing.", as_json(schemas.answer::<crate::store::Repair>()))
             .fails([413])
         },
@@ -33,12 +33,12 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
 
 /// Mends what the store may have lost, a part at a time.
 pub async fn post<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    let query = Query::read(call.query, &["after"])?;
-    let after = cursor(call, &query, "after").await?;
+    let query = Query::read(call.query, &["cursor"])?;
+    let from = cursor(call, &query).await?;
     let repair = call
         .store
         .repairs()
-        .block(&after.unwrap_or_default())
+        .block(&from.unwrap_or_default())
         .await?;
     if repair.is_beyond_end {
         return Err(Problem::cursor_gone());
