@@ -15,6 +15,10 @@ pub(crate) struct Civil {
 }
 
 const SECONDS_OF_DAY: u32 = 86_400;
+/// Days from the first of March of the year 0 to 30 December 1899.
+const BEFORE: u32 = 693_899;
+/// Those of 400 years.
+const DAYS_OF_ERA: u32 = 146_097;
 
 impl Civil {
     /// The beginning of a day; `None` if the calendar does not have it.
@@ -46,9 +50,6 @@ impl Civil {
     /// The day so many days after 30 December 1899, by which spreadsheets count, and so many seconds of
     /// it. `None` beyond the year 9999, where they end.
     pub fn of_serial(days: u32, second: u32) -> Option<Self> {
-        /// Days from the first of March of the year 0 to that day.
-        const BEFORE: u32 = 693_899;
-        const DAYS_OF_ERA: u32 = 146_097;
         if second >= SECONDS_OF_DAY || days > 2_958_465 {
             return None;
         }
@@ -71,6 +72,21 @@ impl Civil {
             day: u8::try_from(day).ok()?,
             second,
         })
+    }
+
+    /// What [`Civil::of_serial`] makes it of: days after 30 December 1899, and seconds. A day before
+    /// that is that day.
+    pub fn serial(self) -> (u32, u32) {
+        // `days_from_civil` of the same source.
+        let (year, month) = (u32::from(self.year), u32::from(self.month));
+        let (year, month) = match month {
+            1 | 2 => (year - 1, month + 9),
+            _ => (year, month - 3),
+        };
+        let (era, of_era) = (year / 400, year % 400);
+        let of_year = (153 * month + 2) / 5 + u32::from(self.day) - 1;
+        let days = era * DAYS_OF_ERA + of_era * 365 + of_era / 4 - of_era / 100 + of_year;
+        (days.saturating_sub(BEFORE), self.second)
     }
 
     pub fn is_midnight(self) -> bool {
@@ -108,6 +124,7 @@ mod tests {
         let mut day = date(1899, 12, 30);
         for days in 0..=2_958_465 {
             let civil = Civil::of_serial(days, 0).unwrap();
+            assert_eq!(civil.serial(), (days, 0));
             assert_eq!(civil.day(), day.to_string(), "{days}");
             let year = u16::try_from(day.year()).unwrap();
             let [month, of_month] = [day.month(), day.day()].map(|n| u8::try_from(n).unwrap());

@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use crate::{guard::guarded, zip};
+use crate::{Cell, Moment, Number, Row, Source, Table, guard::guarded, zip};
 
 /// What stands between two cells of a CSV.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,24 +57,148 @@ pub struct Sheet {
     /// The text, or the rows in XML.
     written: String,
     rows: usize,
+    /// How many digits the formats of zeros show that copied numbers have.
+    zeros: Vec<usize>,
 }
 
 impl Sheet {
     /// A table with these columns.
     pub fn new(format: Format, columns: &[(&str, Value)]) -> Self {
-        let mut sheet = Self {
+        let mut sheet = Self::empty(format, columns.len());
+        let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
+        sheet.row(&names);
+        sheet.kinds = columns.iter().map(|(_, kind)| *kind).collect();
+        sheet
+    }
+
+    /// Without a row of names yet.
+    fn empty(format: Format, columns: usize) -> Self {
+        Self {
             format,
-            kinds: columns.iter().map(|_| Value::Text).collect(),
+            kinds: vec![Value::Text; columns],
             written: match format {
                 Format::Csv(_) => "\u{FEFF}".to_owned(),
                 Format::Xlsx => String::new(),
             },
             rows: 0,
+            zeros: Vec::new(),
+        }
+    }
+
+    /// A table with the columns of another, for rows that are [copied](Sheet::copy) from there: a CSV
+    /// if that is one, otherwise a workbook.
+    pub fn part_of(table: &Table) -> Self {
+        let columns = table.columns().iter();
+        let count = columns.clone().map(|column| column.position() + 1).max();
+        let mut names = vec![Cell::Empty; count.unwrap_or_default()];
+        for column in columns {
+            if let Some(name) = names.get_mut(column.position()) {
+                *name = Cell::Text(column.name().to_owned());
+            }
+        }
+        let format = match table.source() {
+            Source::Csv { .. } => Format::Csv(Separator::Comma),
+            Source::Xlsx { .. } => Format::Xlsx,
         };
-        let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
-        sheet.row(&names);
-        sheet.kinds = columns.iter().map(|(_, kind)| *kind).collect();
+        let mut sheet = Self::empty(format, names.len());
+        sheet.cells(&names);
         sheet
+    }
+
+    /// Adds a row of a table as it is there: what is read of its cells is the same, and so is what is
+    /// refused. Rows are numbered anew, from 2.
+    pub fn copy(&mut self, row: &Row<'_>) {
+        self.cells(row.all());
+    }
+
+    /// How many bytes it has so far, before anything is compressed.
+    pub fn size(&self) -> usize {
+        self.written.len()
+    }
+
+    fn cells(&mut self, cells: &[Cell]) {
+        self.rows += 1;
+        match self.format {
+            Format::Csv(separator) => {
+                for (position, cell) in cells.iter().enumerate() {
+                    if position > 0 {
+                        self.written.push(separator.byte().into());
+                    }
+                    // Quoted, whatever it is: no apostrophe is put before it, which would tell the
+                    // reader that a program wrote it.
+                    let text = match cell {
+                        Cell::Written(text) | Cell::Text(text) => text.as_str().into(),
+                        cell => cell.shown(),
+                    };
+                    if !cell.is_empty() {
+                        let _ = write!(self.written, "\"{}\"", text.replace('"', "\"\""));
+                    }
+                }
+                self.written.push_str("\r\n");
+            }
+            Format::Xlsx => {
+                let _ = write!(self.written, "<row r=\"{}\">", self.rows);
+                for (position, cell) in cells.iter().enumerate() {
+                    self.typed_cell(position, cell);
+                }
+                self.written.push_str("</row>");
+            }
+        }
+    }
+
+    /// A cell with its type, and with a format by which the type is known.
+    fn typed_cell(&mut self, position: usize, cell: &Cell) {
+        let place = format!("{}{}", column_letters(position), self.rows);
+        let _ = match cell {
+            Cell::Empty => Ok(()),
+            Cell::Written(text) | Cell::Text(text) => {
+                let style = if self.rows == 1 { 3 } else { 1 };
+                let text = escaped(text);
+                write!(
+                    self.written,
+                    "<c r=\"{place}\" s=\"{style}\" t=\"inlineStr\"><is><t xml:space=\"preserve\">{text}</t></is></c>"
+                )
+            }
+            Cell::Number(number) => {
+                if let (0, Some(kind)) = (number.shown_digits, self.kinds.get_mut(position)) {
+                    *kind = Value::Amount;
+                }
+                let (style, number) = (self.style(*number), in_full(*number));
+                write!(
+                    self.written,
+                    "<c r=\"{place}\" s=\"{style}\"><v>{number}</v></c>"
+                )
+            }
+            Cell::Date(moment) => {
+                let style = if moment.is_day { 4 } else { 5 };
+                let days = in_days(*moment);
+                write!(
+                    self.written,
+                    "<c r=\"{place}\" s=\"{style}\"><v>{days}</v></c>"
+                )
+            }
+            Cell::Flag(flag) => {
+                let flag = u8::from(*flag);
+                write!(self.written, "<c r=\"{place}\" t=\"b\"><v>{flag}</v></c>")
+            }
+            Cell::Error(error) => {
+                let error = escaped(error);
+                write!(self.written, "<c r=\"{place}\" t=\"e\"><v>{error}</v></c>")
+            }
+        };
+    }
+
+    /// The style of a number: that of amounts, or one that shows so many digits at least.
+    fn style(&mut self, number: Number) -> usize {
+        if number.shown_digits == 0 {
+            return 2;
+        }
+        let known = self.zeros.iter().position(|d| *d == number.shown_digits);
+        let place = known.unwrap_or_else(|| {
+            self.zeros.push(number.shown_digits);
+            self.zeros.len() - 1
+        });
+        FIXED_STYLES + place
     }
 
     /// Adds a row, with a cell for each column.
@@ -188,7 +312,7 @@ impl Sheet {
             ("_rels/.rels", RELATIONS.as_bytes()),
             ("xl/workbook.xml", WORKBOOK.as_bytes()),
             ("xl/_rels/workbook.xml.rels", WORKBOOK_RELATIONS.as_bytes()),
-            ("xl/styles.xml", STYLES.as_bytes()),
+            ("xl/styles.xml", styles(&self.zeros).as_bytes()),
             ("xl/worksheets/sheet1.xml", sheet.as_bytes()),
         ])
     }
@@ -200,8 +324,52 @@ const CONTENT_TYPES: &str = r#"<?xml version="1.0" encoding="UTF-8" standalone="
 const RELATIONS: &str = r#"<?xml version="1.0" encoding="UTF-8" standalone="yes"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="xl/workbook.xml"/></Relationships>"#;
 const WORKBOOK: &str = r#"<?xml version="1.0" encoding="UTF-8" standalone="yes"?><workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets><sheet name="Table" sheetId="1" r:id="rId1"/></sheets></workbook>"#;
 const WORKBOOK_RELATIONS: &str = r#"<?xml version="1.0" encoding="UTF-8" standalone="yes"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="rId2" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/styles" Target="styles.xml"/></Relationships>"#;
-/// 0: as it comes; 1: text; 2: amounts, `0.00`; 3: names of columns.
-const STYLES: &str = r#"<?xml version="1.0" encoding="UTF-8" standalone="yes"?><styleSheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><fonts count="2"><font><sz val="11"/><name val="Calibri"/></font><font><b/><sz val="11"/><name val="Calibri"/></font></fonts><fills count="2"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill></fills><borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders><cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs><cellXfs count="4"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/><xf numFmtId="49" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/><xf numFmtId="2" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/><xf numFmtId="49" fontId="1" fillId="0" borderId="0" xfId="0" applyNumberFormat="1" applyFont="1"/></cellXfs><cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>"#;
+/// As it comes; text; amounts, `0.00`; names of columns; days; times of days.
+const FIXED_STYLES: usize = 6;
+
+/// The styles that cells name by their numbers: the fixed ones, and behind them a format of zeros for
+/// each of these numbers of digits.
+fn styles(zeros: &[usize]) -> String {
+    /// The first number of a format that is not built in.
+    const FIRST: usize = 164;
+    let (mut formats, mut xfs) = (String::new(), String::new());
+    for (place, digits) in zeros.iter().enumerate() {
+        let (id, code) = (FIRST + place, "0".repeat(*digits));
+        let _ = write!(formats, "<numFmt numFmtId=\"{id}\" formatCode=\"{code}\"/>");
+        let _ = write!(
+            xfs,
+            "<xf numFmtId=\"{id}\" fontId=\"0\" fillId=\"0\" borderId=\"0\" xfId=\"0\" applyNumberFormat=\"1\"/>"
+        );
+    }
+    if !zeros.is_empty() {
+        formats = format!("<numFmts count=\"{}\">{formats}</numFmts>", zeros.len());
+    }
+    let count = FIXED_STYLES + zeros.len();
+    format!(
+        r#"{HEAD}<styleSheet xmlns="{MAIN}">{formats}<fonts count="2"><font><sz val="11"/><name val="Calibri"/></font><font><b/><sz val="11"/><name val="Calibri"/></font></fonts><fills count="2"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill></fills><borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders><cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs><cellXfs count="{count}"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/><xf numFmtId="49" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/><xf numFmtId="2" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/><xf numFmtId="49" fontId="1" fillId="0" borderId="0" xfId="0" applyNumberFormat="1" applyFont="1"/><xf numFmtId="14" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/><xf numFmtId="22" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>{xfs}</cellXfs><cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>"#
+    )
+}
+
+/// A number with all of its digits, in the notation that the workbook had it in.
+fn in_full(number: Number) -> String {
+    if number.is_scientific {
+        format!("{:e}", number.value)
+    } else {
+        number.value.to_string()
+    }
+}
+
+/// A time as spreadsheets count it.
+fn in_days(moment: Moment) -> f64 {
+    let (days, second) = moment.at.serial();
+    // Excel has a 29 February 1900, as Lotus 1-2-3 had.
+    let days = if days <= 60 {
+        days.saturating_sub(1)
+    } else {
+        days
+    };
+    f64::from(days) + f64::from(second) / 86_400.0
+}
 
 /// An amount that no spreadsheet takes for a date: to a Romanian or Russian one `10.05` is the tenth of
 /// May, and `010.05` is not.

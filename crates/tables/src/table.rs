@@ -1,8 +1,8 @@
 use std::fmt;
 
 use crate::{
-    Amount, Cell, Encoding, FileKind, MAX_CELLS, MAX_COLUMNS, MAX_HEADER_ROW, MAX_TEXT, Separator,
-    TableError, csv, encoding, sheet::column_letters, xlsx,
+    Amount, Cell, Encoding, FileKind, MAX_CELLS, MAX_COLUMNS, MAX_HEADER_ROW, MAX_TEXT,
+    MAX_UNPACKED, Separator, TableError, csv, encoding, sheet::column_letters, xlsx,
 };
 
 /// How a table is to be read.
@@ -14,6 +14,30 @@ pub struct Options<'a> {
     pub columns: &'a [&'a str],
     /// What the text is in, for a CSV without a mark of its own.
     pub encoding: Option<Encoding>,
+    /// How large the table may be.
+    pub limits: Limits,
+}
+
+/// How large a table may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Cells that are not empty.
+    pub cells: usize,
+    /// Bytes of text in all cells.
+    pub text: usize,
+    /// Bytes of an XLSX once it is unpacked.
+    pub unpacked: usize,
+}
+
+/// [`MAX_CELLS`], [`MAX_TEXT`] and [`MAX_UNPACKED`].
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            cells: MAX_CELLS,
+            text: MAX_TEXT,
+            unpacked: MAX_UNPACKED,
+        }
+    }
 }
 
 impl<'a> Options<'a> {
@@ -21,7 +45,7 @@ impl<'a> Options<'a> {
     pub fn with_columns(columns: &'a [&'a str]) -> Self {
         Self {
             columns,
-            encoding: None,
+            ..Self::default()
         }
     }
 }
@@ -84,6 +108,10 @@ impl Column {
         &self.written
     }
 
+    pub(crate) fn position(&self) -> usize {
+        self.position
+    }
+
     /// Whether it has this name, in any case and with any spaces.
     pub fn is(&self, name: &str) -> bool {
         self.folded == folded(name)
@@ -132,7 +160,7 @@ impl Table {
             encoding: decoded.encoding,
             is_guess: decoded.is_guess,
         };
-        let mut limits = Limits::default();
+        let mut size = Size::within(options.limits);
         let mut rows = Vec::new();
         for row in csv::Rows::new(text, separator) {
             let (number, cells) = row?;
@@ -140,14 +168,14 @@ impl Table {
             // Columns that spreadsheets leave behind the last one would be most of the memory.
             let length = cells.iter().rposition(|cell| !cell.is_empty());
             cells.truncate(length.map_or(0, |last| last + 1));
-            limits.add(&cells)?;
+            size.add(&cells)?;
             rows.push((number, cells));
         }
         Self::of_rows(source, rows, options.columns)
     }
 
     fn read_workbook(bytes: &[u8], options: &Options<'_>) -> Result<Self, TableError> {
-        let mut workbook = xlsx::Workbook::open(bytes)?;
+        let mut workbook = xlsx::Workbook::open(bytes, options.limits)?;
         let sheets = workbook.sheets();
         let mut first = None;
         for (position, sheet) in sheets.iter().enumerate() {
@@ -282,6 +310,11 @@ impl<'a> Row<'a> {
         let columns = self.table.columns.iter();
         let cells = columns.filter_map(|column| Some((column, self.cells.get(column.position)?)));
         cells.filter(|(_, cell)| !cell.is_empty())
+    }
+
+    /// All of its cells, those without a column's name too, up to the last that is not empty.
+    pub(crate) fn all(&self) -> &'a [Cell] {
+        self.cells
     }
 
     /// The letters of the first column without a name in which the row has something.
@@ -430,14 +463,23 @@ fn trimmed_mark(text: &str) -> &str {
     text.strip_prefix('\u{FEFF}').unwrap_or(text)
 }
 
-/// What is left of the limits.
-#[derive(Default)]
-pub(crate) struct Limits {
+/// How large the rows are that were read so far.
+pub(crate) struct Size {
+    limits: Limits,
     cells: usize,
     text: usize,
 }
 
-impl Limits {
+impl Size {
+    /// Nothing was read.
+    pub fn within(limits: Limits) -> Self {
+        Self {
+            limits,
+            cells: 0,
+            text: 0,
+        }
+    }
+
     /// Counts a row in.
     pub fn add(&mut self, cells: &[Cell]) -> Result<(), TableError> {
         for cell in cells {
@@ -450,11 +492,11 @@ impl Limits {
             self.text += text;
         }
         let too_large = |most, what| Err(TableError::TooLarge { most, what });
-        if self.cells > MAX_CELLS {
-            return too_large(MAX_CELLS, "cells");
+        if self.cells > self.limits.cells {
+            return too_large(self.limits.cells, "cells");
         }
-        if self.text > MAX_TEXT {
-            return too_large(MAX_TEXT, "bytes of text");
+        if self.text > self.limits.text {
+            return too_large(self.limits.text, "bytes of text");
         }
         debug_assert!(cells.len() <= MAX_COLUMNS + 1);
         Ok(())
@@ -466,6 +508,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Sheet;
 
     fn read(text: &str, columns: &[&str]) -> Result<Table, TableError> {
         Table::read(text.as_bytes(), &Options::with_columns(columns))
@@ -610,6 +653,69 @@ mod tests {
                     }
                 }
             }
+        }
+
+        #[test]
+        fn a_part_of_a_csv_is_read_as_it_is_in_the_whole(
+            text in "(k[ab \"]{0,2}[;,\t]k?\r?\n)?([a-bș;, '\"=1.\t]|\r\n){0,60}", rows in 1_usize..4)
+        {
+            if let Ok(whole) = Table::read(text.as_bytes(), &Options::default()) {
+                assert_same_in_parts(&whole, rows);
+            }
+        }
+
+        #[test]
+        fn a_part_of_a_workbook_is_read_as_it_is_in_the_whole(
+            rows in prop::collection::vec(prop::collection::vec(cell(), 0..6), 1..9), most in 1_usize..4)
+        {
+            let whole = Table {
+                source: Source::Xlsx { sheet: "Table".into() },
+                columns: columns(&["k", "", " Two "].map(|name| Cell::Text(name.into()))),
+                rows: rows.into_iter().enumerate().filter_map(|(number, mut cells)| {
+                    let last = cells.iter().rposition(|cell| !cell.is_empty())?;
+                    cells.truncate(last + 1);
+                    Some((number + 7, cells))
+                }).collect(),
+            };
+            assert_same_in_parts(&whole, most);
+        }
+    }
+
+    fn cell() -> impl Strategy<Value = Cell> {
+        let number = (any::<f64>(), any::<bool>(), 0_usize..20);
+        let number = number.prop_filter("what a workbook has", |(value, ..)| value.is_finite());
+        let moment = (2_u32..2_958_465, 0_u32..86_400, any::<bool>());
+        prop_oneof![
+            Just(Cell::Empty),
+            ".{0,9}".prop_map(Cell::of_text),
+            "['=_x000Da<&\r\n\t\u{1} ]{0,9}".prop_map(Cell::of_text),
+            number.prop_map(
+                |(value, is_scientific, shown_digits)| Cell::Number(crate::Number {
+                    value,
+                    is_scientific,
+                    shown_digits
+                })
+            ),
+            moment.prop_map(|(days, second, shows_time)| {
+                let at = crate::calendar::Civil::of_serial(days, second).unwrap();
+                Cell::Date(crate::Moment::new(at, shows_time))
+            }),
+            any::<bool>().prop_map(Cell::Flag),
+            Just(Cell::Error("#REF!".into())),
+        ]
+    }
+
+    #[track_caller]
+    fn assert_same_in_parts(whole: &Table, most: usize) {
+        let rows: Vec<_> = whole.rows().collect();
+        for rows in rows.chunks(most) {
+            let mut part = Sheet::part_of(whole);
+            rows.iter().for_each(|row| part.copy(row));
+            let part = Table::read(&part.finish().unwrap(), &Options::default()).unwrap();
+            assert_eq!(part.columns, whole.columns);
+            let cells: Vec<_> = part.rows().map(|row| row.all().to_vec()).collect();
+            let of_whole: Vec<_> = rows.iter().map(|row| row.all().to_vec()).collect();
+            assert_eq!(cells, of_whole);
         }
     }
 }

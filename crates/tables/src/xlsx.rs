@@ -12,16 +12,18 @@ use quick_xml::{
 };
 
 use crate::{
-    Cell, MAX_COLUMNS, MAX_UNPACKED, Moment, Number, TableError,
+    Cell, Limits, MAX_COLUMNS, Moment, Number, TableError,
     calendar::Civil,
     sheet::is_escape,
-    table::Limits,
+    table::Size,
     zip::{self, Archive},
 };
 
 /// A workbook that somebody sent.
 pub(crate) struct Workbook<'a> {
     archive: Archive<'a>,
+    limits: Limits,
+    /// Bytes that may still be unpacked.
     budget: usize,
     sheets: Vec<Sheet>,
     texts: Vec<String>,
@@ -44,22 +46,17 @@ struct Style {
 }
 
 fn damaged(reason: &'static str) -> TableError {
-    if reason == zip::TOO_LARGE {
-        return TableError::TooLarge {
-            most: MAX_UNPACKED,
-            what: "bytes unpacked",
-        };
-    }
     TableError::Workbook(reason)
 }
 
 impl<'a> Workbook<'a> {
     /// Reads what the sheets have in common.
-    pub fn open(bytes: &'a [u8]) -> Result<Self, TableError> {
+    pub fn open(bytes: &'a [u8], limits: Limits) -> Result<Self, TableError> {
         let archive = Archive::open(bytes).map_err(damaged)?;
         let mut workbook = Self {
             archive,
-            budget: MAX_UNPACKED,
+            limits,
+            budget: limits.unpacked,
             sheets: Vec::new(),
             texts: Vec::new(),
             styles: Vec::new(),
@@ -81,7 +78,14 @@ impl<'a> Workbook<'a> {
     }
 
     fn part(&mut self, name: &str) -> Result<Option<String>, TableError> {
-        let part = self.archive.read(name, &mut self.budget).map_err(damaged)?;
+        let part = self.archive.read(name, &mut self.budget);
+        let part = part.map_err(|reason| match reason {
+            zip::TOO_LARGE => TableError::TooLarge {
+                most: self.limits.unpacked,
+                what: "bytes unpacked",
+            },
+            reason => damaged(reason),
+        })?;
         let text = part.map(String::from_utf8).transpose();
         text.map_err(|_| damaged("a part of it is not UTF-8"))
     }
@@ -129,7 +133,7 @@ impl<'a> Workbook<'a> {
             return Err(damaged("a sheet of it is missing"));
         };
         let mut parts = Parts::new(&text);
-        let mut limits = Limits::default();
+        let mut size = Size::within(self.limits);
         let mut rows: Vec<(usize, Vec<Cell>)> = Vec::new();
         let mut last = 0;
         while let Some(part) = parts.next()? {
@@ -138,7 +142,7 @@ impl<'a> Workbook<'a> {
                     let number = attribute(&tag, "r").and_then(|number| number.parse().ok());
                     last = number.unwrap_or(last + 1);
                     let cells = self.cells(&mut parts, last)?;
-                    limits.add(&cells)?;
+                    size.add(&cells)?;
                     if !cells.is_empty() {
                         rows.push((last, cells));
                     }
@@ -603,7 +607,10 @@ mod tests {
         let sheet = sheet(&format!("<row>{row}</row>"));
         let parts = [parts, &[("xl/worksheets/sheet1.xml", sheet.as_str())]].concat();
         let bytes = workbook(&parts);
-        let mut rows = Workbook::open(&bytes).unwrap().rows(0).unwrap();
+        let mut rows = Workbook::open(&bytes, Limits::default())
+            .unwrap()
+            .rows(0)
+            .unwrap();
         rows.remove(0).1
     }
 
@@ -698,7 +705,10 @@ mod tests {
         let rows = r#"<row r="3"><c r="B3"><v>1</v></c><c><v>2</v></c></row><row><c><v>3</v></c></row><row r="2"/>
             <x:row r="9"><x:c r="A9"><x:v>4</x:v></x:c></x:row>"#;
         let bytes = workbook(&[("xl/worksheets/sheet1.xml", &sheet(rows))]);
-        let rows = Workbook::open(&bytes).unwrap().rows(0).unwrap();
+        let rows = Workbook::open(&bytes, Limits::default())
+            .unwrap()
+            .rows(0)
+            .unwrap();
         let numbers: Vec<_> = rows
             .iter()
             .map(|(number, cells)| (*number, cells.len()))
@@ -742,9 +752,9 @@ mod tests {
             Table::read(&bytes, &Options::default()).unwrap_err()
         };
         // A bomb, in either part.
-        let bomb = " ".repeat(MAX_UNPACKED);
+        let bomb = " ".repeat(crate::MAX_UNPACKED);
         let too_large = TableError::TooLarge {
-            most: MAX_UNPACKED,
+            most: crate::MAX_UNPACKED,
             what: "bytes unpacked",
         };
         assert_eq!(read(&bomb, ""), too_large);

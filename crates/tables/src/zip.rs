@@ -124,7 +124,7 @@ fn crc32(content: &[u8]) -> u32 {
 /// What makes an archive unreadable.
 pub(crate) type Reason = &'static str;
 
-/// What is left of [`MAX_UNPACKED`](crate::MAX_UNPACKED) is not enough.
+/// What is left of the limit is not enough.
 pub(crate) const TOO_LARGE: Reason = "it is too large unpacked";
 
 /// An archive that somebody sent.

@@ -40,7 +40,12 @@ pub(super) fn read(body: &[u8], query: &Query, columns: &[&str]) -> Result<Table
     let encoding = query.parsed("encoding", |name| {
         Encoding::parse(name).map_err(|_| format!("must be {}", Encoding::NAMES))
     })?;
-    Table::read(body, &Options { columns, encoding }).map_err(unreadable)
+    let options = Options {
+        columns,
+        encoding,
+        ..Options::default()
+    };
+    Table::read(body, &options).map_err(unreadable)
 }
 
 fn unreadable(error: TableError) -> Problem {
