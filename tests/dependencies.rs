@@ -54,6 +54,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "mpay-office",
             "mpay-offline",
             "mpay-provider",
+            "tables",
             "wsse",
         ],
     ),

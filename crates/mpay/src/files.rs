@@ -1,9 +1,10 @@
 //! Files that the commands write.
 
-use std::fs::{self, OpenOptions};
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
@@ -34,6 +35,56 @@ fn write(file: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
         .write_all(content)
         .and_then(|()| opened.sync_all())
         .with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// A file that comes to be whole, or not at all: until then it has another name beside its own.
+#[derive(Debug)]
+pub struct Whole {
+    target: PathBuf,
+    unfinished: PathBuf,
+    file: File,
+}
+
+impl Whole {
+    /// Begins a file.
+    pub fn begin(target: &Path) -> anyhow::Result<Whole> {
+        let name = target.file_name();
+        let name = name.with_context(|| format!("{} is no name of a file", target.display()))?;
+        let mut own = OsString::from(".");
+        own.push(name);
+        own.push(format!(".{}", std::process::id()));
+        let unfinished = target.with_file_name(own);
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&unfinished)
+            .with_context(|| format!("cannot make {}", unfinished.display()))?;
+        Ok(Whole {
+            target: target.to_owned(),
+            unfinished,
+            file,
+        })
+    }
+
+    /// Writes more of it.
+    pub fn write(&mut self, content: &[u8]) -> anyhow::Result<()> {
+        let written = self.file.write_all(content);
+        written.with_context(|| format!("cannot write {}", self.unfinished.display()))
+    }
+
+    /// Gives it its name, in the place of a file that had the name before.
+    pub fn finish(self) -> anyhow::Result<()> {
+        let written = self.file.sync_all();
+        let named = written.and_then(|()| fs::rename(&self.unfinished, &self.target));
+        named.with_context(|| format!("cannot write {}", self.target.display()))
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        // Where it has its name, there is nothing any more.
+        let _ = fs::remove_file(&self.unfinished);
+    }
 }
 
 /// Refuses to go on if one of these is there, before anything is written.

@@ -1,6 +1,7 @@
 //! The command `mpay`.
 
 mod access;
+mod api;
 mod bench;
 mod call;
 mod completions;
@@ -10,7 +11,11 @@ mod files;
 mod inspect;
 mod keys;
 mod message;
+mod orders;
+mod output;
 mod passphrase;
+mod payments;
+mod settle;
 mod sign;
 mod terminal;
 mod trust;
@@ -45,6 +50,12 @@ enum Command {
     Keys(keys::Arguments),
     /// Say who may call the order API, and do what.
     Access(access::Arguments),
+    /// Import, export, look at and cancel orders, over the order API.
+    Orders(orders::Arguments),
+    /// Look at payments, over the order API.
+    Payments(payments::Arguments),
+    /// Compare a statement of the bank, the treasury or MPay with the recorded payments.
+    Settle(Box<settle::Arguments>),
     /// Sign a message.
     Sign(sign::Arguments),
     /// Show what a signed message consists of, and whether it verifies.
@@ -136,6 +147,9 @@ fn main() -> ExitCode {
         Command::Call(arguments) => call::run(&arguments),
         Command::Keys(arguments) => keys::run(&arguments),
         Command::Access(arguments) => access::run(&arguments),
+        Command::Orders(arguments) => orders::run(&arguments),
+        Command::Payments(arguments) => payments::run(&arguments),
+        Command::Settle(arguments) => settle::run(&arguments),
         Command::Sign(arguments) => sign::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),

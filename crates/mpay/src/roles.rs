@@ -41,13 +41,13 @@ pub struct Parties {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Tls {
     /// Authorities of the server's certificate, PEM or DER [default: those of the web].
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     tls_authority: Option<PathBuf>,
     /// A client certificate for a platform that asks for one, PEM or DER.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    #[arg(long, global = true, value_name = "FILE", requires = "tls_key")]
     tls_certificate: Option<PathBuf>,
     /// Its key, PEM.
-    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    #[arg(long, global = true, value_name = "FILE", requires = "tls_certificate")]
     tls_key: Option<PathBuf>,
 }
 

@@ -157,6 +157,140 @@ impl Page {
     }
 }
 
+/// A table of texts, aligned by what a terminal shows.
+#[derive(Debug)]
+pub struct Grid {
+    columns: Vec<GridColumn>,
+    rows: Vec<Vec<String>>,
+}
+
+#[derive(Debug)]
+struct GridColumn {
+    name: &'static str,
+    is_number: bool,
+    /// Whether its texts may be cut where a terminal is too narrow.
+    is_long: bool,
+}
+
+impl Grid {
+    /// A table with these columns.
+    pub fn new(names: &[&'static str]) -> Grid {
+        let columns = names.iter().map(|name| GridColumn {
+            name,
+            is_number: false,
+            is_long: false,
+        });
+        Grid {
+            columns: columns.collect(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// The same, with numbers in these columns.
+    pub fn numbers(mut self, names: &[&str]) -> Grid {
+        for column in &mut self.columns {
+            column.is_number |= names.contains(&column.name);
+        }
+        self
+    }
+
+    /// The same, with texts in these columns of which the beginning tells enough.
+    pub fn long(mut self, names: &[&str]) -> Grid {
+        for column in &mut self.columns {
+            column.is_long |= names.contains(&column.name);
+        }
+        self
+    }
+
+    /// Adds a row, with a cell for each column.
+    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+        let cells = cells.iter().map(|cell| clean(cell).into_owned());
+        self.rows.push(cells.collect());
+    }
+
+    /// Writes it; where a terminal shows it, long texts are cut to its width.
+    pub fn print(&self, page: &mut Page) {
+        self.write(page, terminal_columns());
+    }
+
+    /// Writes it, whatever its width.
+    pub fn print_whole(&self, page: &mut Page) {
+        self.write(page, None);
+    }
+
+    fn write(&self, page: &mut Page, columns: Option<usize>) {
+        let mut lines = self.lines(columns).into_iter();
+        page.heading(lines.next().unwrap_or_default());
+        lines.for_each(|line| page.line(line));
+    }
+
+    /// The names of the columns, and the rows.
+    fn lines(&self, most: Option<usize>) -> Vec<String> {
+        const GAP: &str = "  ";
+        let names = self.columns.iter().map(|column| column.name.to_owned());
+        let names: Vec<_> = names.collect();
+        let rows = || [&names].into_iter().chain(&self.rows);
+        let mut widths: Vec<_> = (0..names.len())
+            .map(|column| {
+                let cells = rows().filter_map(|row| row.get(column));
+                cells.map(|cell| width(cell)).max().unwrap_or_default()
+            })
+            .collect();
+        if let Some(most) = most {
+            self.narrow(&mut widths, most, GAP.len());
+        }
+        rows()
+            .map(|row| {
+                let cells = row.iter().zip(&self.columns).zip(&widths);
+                let cells: Vec<_> = cells
+                    .map(|((cell, column), columns)| match column.is_number {
+                        true => {
+                            format!("{}{cell}", " ".repeat(columns.saturating_sub(width(cell))))
+                        }
+                        false => fit(cell, *columns),
+                    })
+                    .collect();
+                cells.join(GAP).trim_end().to_owned()
+            })
+            .collect()
+    }
+
+    /// Takes from the widest of the long columns what a terminal has not.
+    fn narrow(&self, widths: &mut [usize], most: usize, gap: usize) {
+        /// Of less, nothing is to be read.
+        const LEAST: usize = 10;
+        let gaps = gap * widths.len().saturating_sub(1);
+        while widths.iter().sum::<usize>() + gaps > most {
+            let long = widths.iter_mut().zip(&self.columns);
+            let long = long.filter(|(width, column)| column.is_long && **width > LEAST);
+            match long.max_by_key(|(width, _)| **width) {
+                Some((width, _)) => *width -= 1,
+                None => break,
+            }
+        }
+    }
+}
+
+/// How many columns the terminal has that standard output goes to, if it is one.
+fn terminal_columns() -> Option<usize> {
+    let terminal = console::Term::stdout();
+    let size = terminal.size_checked().filter(|_| terminal.is_term());
+    size.map(|(_, columns)| columns.into())
+}
+
+/// A number of things, as people write it: `1,203`.
+pub fn count(number: usize) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 /// Prints a value as JSON, for programs. Control characters are escaped in it too, those that JSON
 /// itself lets through among them.
 ///
@@ -244,5 +378,31 @@ mod tests {
         assert_eq!(fit("漢字漢字", 6), "漢字… ");
         assert_eq!(width(&fit("漢字漢字", 6)), 6);
         assert_eq!(fit("", 2), "  ");
+    }
+
+    #[test]
+    fn a_table_is_aligned_and_cut_to_a_terminal_in_its_long_columns_alone() {
+        let mut grid = Grid::new(&["key", "due", "reason"])
+            .numbers(&["due"])
+            .long(&["reason"]);
+        grid.row(["АС-77".into(), "5.00".into(), "Плата за обучение".into()]);
+        grid.row(["B".into(), "1250.50".into(), "Taxa\u{306}\u{1b}".into()]);
+        assert_eq!(
+            grid.lines(None),
+            [
+                "key        due  reason",
+                "АС-77     5.00  Плата за обучение",
+                "B      1250.50  Taxa\u{306}\\u{1b}",
+            ]
+        );
+        assert_eq!(grid.lines(Some(29))[1], "АС-77     5.00  Плата за обу…");
+        // Numbers and keys are never cut.
+        assert_eq!(grid.lines(Some(5))[1], "АС-77     5.00  Плата за …");
+    }
+
+    #[test]
+    fn numbers_of_things_are_grouped() {
+        let counts = [0, 999, 1000, 1_203, 12_345_678].map(count);
+        assert_eq!(counts, ["0", "999", "1,000", "1,203", "12,345,678"]);
     }
 }

@@ -71,6 +71,12 @@ impl Sheet {
         sheet
     }
 
+    /// Whether a table has the columns of which this is a [part](Sheet::part_of).
+    pub fn has_columns_of(&self, table: &Table) -> bool {
+        let names = Self::part_of(table).written;
+        self.written.starts_with(&names)
+    }
+
     /// Without a row of names yet.
     fn empty(format: Format, columns: usize) -> Self {
         Self {

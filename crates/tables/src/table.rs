@@ -253,6 +253,16 @@ impl Table {
         })
     }
 
+    /// The row of a place among [`Table::rows`], from 0.
+    pub fn row(&self, place: usize) -> Option<Row<'_>> {
+        let (number, cells) = self.rows.get(place)?;
+        Some(Row {
+            table: self,
+            number: *number,
+            cells,
+        })
+    }
+
     /// What each row is, if data has a value in one of the columns `keys` at least.
     ///
     /// A total has a word for it (`Total`, `Итого`) and otherwise only amounts; or only amounts, none

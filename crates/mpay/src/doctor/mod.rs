@@ -3,7 +3,7 @@
 mod certificates;
 mod component;
 mod folder;
-mod http;
+pub mod http;
 mod probe;
 mod provider;
 mod tls;
