@@ -224,49 +224,53 @@ impl Grid {
         lines.for_each(|line| page.line(line));
     }
 
-    /// The names of the columns, and the rows.
+    /// The names of the columns, and the rows; without columns in which nothing is.
     fn lines(&self, most: Option<usize>) -> Vec<String> {
         const GAP: &str = "  ";
-        let names = self.columns.iter().map(|column| column.name.to_owned());
-        let names: Vec<_> = names.collect();
-        let rows = || [&names].into_iter().chain(&self.rows);
-        let mut widths: Vec<_> = (0..names.len())
-            .map(|column| {
-                let cells = rows().filter_map(|row| row.get(column));
-                cells.map(|cell| width(cell)).max().unwrap_or_default()
+        let column = |place: usize| self.rows.iter().filter_map(move |row| row.get(place));
+        let mut shown: Vec<_> = self
+            .columns
+            .iter()
+            .enumerate()
+            .filter_map(|(place, head)| {
+                let widest = column(place).map(|cell| width(cell)).max()?;
+                (widest > 0).then(|| (place, head, widest.max(width(head.name))))
             })
             .collect();
         if let Some(most) = most {
-            self.narrow(&mut widths, most, GAP.len());
+            narrow(&mut shown, most, GAP.len());
         }
-        rows()
-            .map(|row| {
-                let cells = row.iter().zip(&self.columns).zip(&widths);
-                let cells: Vec<_> = cells
-                    .map(|((cell, column), columns)| match column.is_number {
-                        true => {
-                            format!("{}{cell}", " ".repeat(columns.saturating_sub(width(cell))))
-                        }
-                        false => fit(cell, *columns),
-                    })
-                    .collect();
-                cells.join(GAP).trim_end().to_owned()
-            })
-            .collect()
+        let line = |cell: &dyn Fn(usize, &GridColumn) -> String| {
+            let cells = shown.iter().map(|(place, head, columns)| {
+                let cell = cell(*place, head);
+                match head.is_number {
+                    true => format!("{}{cell}", " ".repeat(columns.saturating_sub(width(&cell)))),
+                    false => fit(&cell, *columns),
+                }
+            });
+            cells.collect::<Vec<_>>().join(GAP).trim_end().to_owned()
+        };
+        let head = line(&|_, head| head.name.to_owned());
+        let rows = self
+            .rows
+            .iter()
+            .map(|row| line(&|place, _| row.get(place).cloned().unwrap_or_default()));
+        [head].into_iter().chain(rows).collect()
     }
+}
 
-    /// Takes from the widest of the long columns what a terminal has not.
-    fn narrow(&self, widths: &mut [usize], most: usize, gap: usize) {
-        /// Of less, nothing is to be read.
-        const LEAST: usize = 10;
-        let gaps = gap * widths.len().saturating_sub(1);
-        while widths.iter().sum::<usize>() + gaps > most {
-            let long = widths.iter_mut().zip(&self.columns);
-            let long = long.filter(|(width, column)| column.is_long && **width > LEAST);
-            match long.max_by_key(|(width, _)| **width) {
-                Some((width, _)) => *width -= 1,
-                None => break,
-            }
+/// Takes from the widest of the long columns what a terminal has not.
+fn narrow(shown: &mut [(usize, &GridColumn, usize)], most: usize, gap: usize) {
+    /// Of less, nothing is to be read.
+    const LEAST: usize = 10;
+    let gaps = gap * shown.len().saturating_sub(1);
+    while shown.iter().map(|(.., width)| width).sum::<usize>() + gaps > most {
+        let long = shown
+            .iter_mut()
+            .filter(|(_, head, width)| head.is_long && *width > LEAST);
+        match long.max_by_key(|(.., width)| *width) {
+            Some((.., width)) => *width -= 1,
+            None => break,
         }
     }
 }
@@ -382,11 +386,12 @@ mod tests {
 
     #[test]
     fn a_table_is_aligned_and_cut_to_a_terminal_in_its_long_columns_alone() {
-        let mut grid = Grid::new(&["key", "due", "reason"])
+        let mut grid = Grid::new(&["key", "due", "empty", "reason"])
             .numbers(&["due"])
             .long(&["reason"]);
-        grid.row(["АС-77".into(), "5.00".into(), "Плата за обучение".into()]);
-        grid.row(["B".into(), "1250.50".into(), "Taxa\u{306}\u{1b}".into()]);
+        let row = |key: &str, due: &str, reason: &str| [key, due, "", reason].map(str::to_owned);
+        grid.row(row("АС-77", "5.00", "Плата за обучение"));
+        grid.row(row("B", "1250.50", "Taxa\u{306}\u{1b}"));
         assert_eq!(
             grid.lines(None),
             [

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf, process::ExitCode};
 use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use serde::Serialize;
 use tables::{Encoding, Sheet, Value};
 
 use super::parts::{Orders, Outcome, Part};
@@ -95,7 +95,7 @@ impl Import {
             whole.finish()?;
         }
         match self.json {
-            true => print_json(&as_json(&orders, &outcomes))?,
+            true => print_json(&Summary::of(&orders, &outcomes))?,
             false => self.page(&orders, &outcomes).print()?,
         }
         sent?;
@@ -240,14 +240,24 @@ fn words(result: &str) -> &str {
     }
 }
 
-fn as_json(orders: &Orders<'_>, outcomes: &BTreeMap<usize, Outcome>) -> serde_json::Value {
-    let counts = counts(outcomes).into_iter();
-    let counts: serde_json::Map<_, _> = counts
-        .map(|(result, number)| (result.to_owned(), number.into()))
-        .collect();
-    let rows = outcomes.values();
-    let rows = rows.filter(|outcome| outcome.result == "error" || !outcome.warnings.is_empty());
-    json!({"read_as": orders.read_as(), "counts": counts, "rows": rows.collect::<Vec<_>>()})
+/// What programs are told.
+#[derive(Serialize)]
+struct Summary<'a> {
+    read_as: String,
+    counts: BTreeMap<&'static str, usize>,
+    rows: Vec<&'a Outcome>,
+}
+
+impl<'a> Summary<'a> {
+    fn of(orders: &Orders<'_>, outcomes: &'a BTreeMap<usize, Outcome>) -> Self {
+        let rows = outcomes.values();
+        let rows = rows.filter(|outcome| outcome.result == "error" || !outcome.warnings.is_empty());
+        Self {
+            read_as: orders.read_as(),
+            counts: counts(outcomes).into_iter().collect(),
+            rows: rows.collect(),
+        }
+    }
 }
 
 /// The report: a row for each row, in their order.

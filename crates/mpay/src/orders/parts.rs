@@ -386,3 +386,174 @@ pub fn sentence(errors: &Value) -> String {
         .collect();
     errors.join("; ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tables::{Format, Separator, Value as Kind};
+
+    fn read(text: &str) -> Orders<'_> {
+        Orders::read(text.as_bytes(), false, None).unwrap()
+    }
+
+    fn parts(orders: &Orders<'_>) -> Vec<Part> {
+        let (mut parts, mut next) = (Vec::new(), 0);
+        while next < orders.count() {
+            let part = orders.part(next).unwrap();
+            assert!(part.rows.start == next && part.rows.end > next, "{part:?}");
+            next = part.rows.end;
+            parts.push(part);
+        }
+        parts
+    }
+
+    fn keys(part: &Part) -> Vec<String> {
+        let table = read_table(&part.body, &["order_key"], None).unwrap();
+        let keys = table.rows().map(|row| row.cell("order_key").identifier());
+        keys.map(|key| key.unwrap().unwrap()).collect()
+    }
+
+    #[test]
+    fn parts_repeat_the_columns_and_rows_keep_their_numbers() {
+        let mut csv = "Registrul taxelor;;\n\n Order_Key ;Reason;\n".to_owned();
+        for n in 1..=1203 {
+            csv.push_str(&format!("K-{n};\"pe\nluna; {n}\";\n;;\n"));
+        }
+        let orders = read(&csv);
+        assert_eq!(orders.count(), 1203);
+        let parts = parts(&orders);
+        let sizes: Vec<_> = parts.iter().map(|part| part.rows.len()).collect();
+        assert_eq!(sizes, [500, 500, 203]);
+        for part in &parts {
+            let expected = part.rows.clone().map(|place| format!("K-{}", place + 1));
+            assert_eq!(keys(part), expected.collect::<Vec<_>>());
+            let table = read_table(&part.body, &["order_key"], None).unwrap();
+            let first = table.rows().next().unwrap();
+            let reason = first.cell("reason").text().unwrap().unwrap();
+            assert_eq!(reason, format!("pe luna; {}", part.rows.start + 1));
+        }
+        let numbers: Vec<_> = [0, 1, 1202].map(|place| orders.number(place)).to_vec();
+        assert_eq!(numbers, [4, 6, 4 + 2 * 1202]);
+    }
+
+    #[test]
+    fn parts_are_no_larger_than_a_call_takes() {
+        let text = "ș".repeat(2_000);
+        let mut csv = "order_key,reason\n".to_owned();
+        let mut lines = String::new();
+        for n in 0..600 {
+            csv.push_str(&format!("{n},{text}\n"));
+            lines.push_str(&format!(
+                "{{\"order_key\":\"{n}\",\"reason\":\"{text}\"}}\n"
+            ));
+        }
+        for text in [&csv, &lines] {
+            let orders = read(text);
+            let parts = parts(&orders);
+            let sum: usize = parts.iter().map(|part| part.rows.len()).sum();
+            assert_eq!((sum, parts.len()), (600, 3));
+            assert!(parts.iter().all(|part| part.body.len() <= 1_000_000));
+        }
+        // One row alone is a part, however large.
+        let large = format!("order_key,reason\nA,{}\nB,x\n", "x".repeat(1_100_000));
+        let sizes: Vec<_> = parts(&read(&large))
+            .iter()
+            .map(|p| p.body.len() > 1_000_000)
+            .collect();
+        assert_eq!(sizes, [true, false]);
+    }
+
+    #[test]
+    fn what_only_the_whole_file_tells_is_told_of_it() {
+        let mut csv = "Cheia,Order_Key,service_id,amount_due\n".to_owned();
+        for n in 1..=600 {
+            csv.push_str(&format!(",K-{n},TAX,1\n"));
+        }
+        csv.push_str(",k\u{2011} 1,TAX,1\n,K-2,SCHOOL,1\n,К-3,,1\n,,,603\nTOTAL,,,9\n");
+        let orders = read(&csv);
+        let known: Vec<_> = orders.known().values().collect();
+        let rows: Vec<_> = known
+            .iter()
+            .map(|outcome| (outcome.row, &*outcome.result))
+            .collect();
+        // The sum of those above is a total, and so is a row with the word; neither is sent.
+        assert_eq!(
+            rows,
+            [
+                (602, "error"),
+                (604, "error"),
+                (605, "skipped"),
+                (606, "skipped")
+            ]
+        );
+        assert_eq!(
+            known[0].detail,
+            "Order_Key is that of row 2, or one that payers would confuse with it"
+        );
+        assert_eq!(
+            (&*known[0].service_id, &*known[0].order_key),
+            ("TAX", "k\u{2011} 1")
+        );
+        assert!(known[1].detail.contains("row 4"), "{known:?}");
+        assert_eq!(orders.count(), 601);
+        assert_eq!(orders.number(600), 603);
+    }
+
+    fn answer(rows: &[(usize, &str)]) -> Vec<u8> {
+        let columns = [("row", Kind::Number), ("result", Kind::Text)];
+        let mut sheet = Sheet::new(Format::Csv(Separator::Comma), &columns);
+        for (row, result) in rows {
+            sheet.row(&[&row.to_string(), *result]);
+        }
+        sheet.row(&["", "total"]);
+        sheet.finish().unwrap()
+    }
+
+    #[test]
+    fn answers_are_about_the_rows_that_were_sent() {
+        let orders = read("order_key;amount_due\n\nA;5\nB;x\n");
+        let part = orders.part(0).unwrap();
+        let outcomes = orders.outcomes(&part, &answer(&[(2, "created"), (3, "skipped")]));
+        let outcomes = outcomes.unwrap();
+        let rows: Vec<_> = outcomes
+            .iter()
+            .map(|o| (o.row, &*o.result, &*o.detail))
+            .collect();
+        assert_eq!(
+            rows,
+            [(3, "created", ""), (4, "error", "order_key is missing")]
+        );
+        for wrong in [
+            &[(2, "created")][..],
+            &[(2, "created"), (4, "created")],
+            &[],
+        ] {
+            assert!(orders.outcomes(&part, &answer(wrong)).is_err());
+        }
+        assert!(orders.outcomes(&part, b"<html>").is_err());
+    }
+
+    #[test]
+    fn lines_of_json_are_sent_as_they_are_but_for_what_is_twice() {
+        let lines = "\u{FEFF}\n{\"order_key\":\"A\"}\n \n{broken\n{\"order_key\":\"a\"}\n{\"order_key\":5}\n";
+        let orders = read(lines);
+        assert_eq!((orders.count(), orders.read_as().as_str()), (3, "NDJSON"));
+        assert_eq!([0, 1, 2].map(|place| orders.number(place)), [2, 4, 6]);
+        assert_eq!(
+            orders.known()[&5].detail.split(',').next(),
+            Some("order_key is that of row 2")
+        );
+        let part = orders.part(0).unwrap();
+        let body = "{\"order_key\":\"A\"}\n{broken\n{\"order_key\":5}\n";
+        assert_eq!(str::from_utf8(&part.body), Ok(body));
+        let answer = "{\"row\":1,\"result\":\"created\",\"order_key\":\"A\"}\n\
+            {\"row\":2,\"result\":\"error\",\"detail\":\"No.\"}\n\
+            {\"row\":3,\"result\":\"error\",\"detail\":\"No.\",\"errors\":[{\"field\":\"order_key\",\"detail\":\"is no text\"}]}\n";
+        let outcomes = orders.outcomes(&part, answer.as_bytes()).unwrap();
+        let said: Vec<_> = outcomes.iter().map(|o| (o.row, &*o.detail)).collect();
+        assert_eq!(said, [(2, ""), (4, "No."), (6, "order_key is no text")]);
+        // A document over several lines is none a line.
+        let error = Orders::read(b"{\n\"order_key\": \"A\"\n}", false, None);
+        assert!(error.err().unwrap().to_string().contains("on one line"));
+    }
+}
