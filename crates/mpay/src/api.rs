@@ -225,11 +225,12 @@ impl Api {
                     (refusal, asked)
                 }
                 Err(error) => {
-                    let why = anyhow!(error).context(format!("{} does not answer", self.base));
+                    let lost = format!("{} does not answer", self.base);
                     if !self.has_answered.get() {
-                        return Err(why.context("is the provider running?"));
+                        return Err(anyhow!(error)
+                            .context(lost + "; is it the address of a provider that runs?"));
                     }
-                    (why, None)
+                    (anyhow!(error).context(lost), None)
                 }
             };
             let Some(pause) = pause(attempt, asked) else {

@@ -6,6 +6,7 @@ mod doctor_folder;
 mod doctor_provider;
 mod keys;
 mod messages;
+mod orders;
 mod provider;
 mod support;
 mod terminal;

@@ -19,6 +19,14 @@ fn every_command_has_help_with_examples() {
         &["completions"],
         &["call"],
         &["up"],
+        &["orders", "import"],
+        &["orders", "export"],
+        &["orders", "list"],
+        &["orders", "show"],
+        &["orders", "cancel"],
+        &["payments", "list"],
+        &["payments", "show"],
+        &["settle"],
     ] {
         let help = run(folder, &[command, &["--help"]].concat()).expect(0, &["Example"]);
         let example = format!("  mpay {}", command.join(" "));
