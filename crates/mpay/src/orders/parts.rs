@@ -453,6 +453,12 @@ mod tests {
             let sum: usize = parts.iter().map(|part| part.rows.len()).sum();
             assert_eq!((sum, parts.len()), (600, 3));
             assert!(parts.iter().all(|part| part.body.len() <= 1_000_000));
+            for part in parts
+                .iter()
+                .filter(|part| part.media_type != "application/x-ndjson")
+            {
+                assert_eq!(keys(part).len(), part.rows.len());
+            }
         }
         // One row alone is a part, however large.
         let large = format!("order_key,reason\nA,{}\nB,x\n", "x".repeat(1_100_000));
@@ -497,6 +503,12 @@ mod tests {
         assert!(known[1].detail.contains("row 4"), "{known:?}");
         assert_eq!(orders.count(), 601);
         assert_eq!(orders.number(600), 603);
+    }
+
+    #[test]
+    fn a_row_without_a_service_may_be_about_that_of_any_other() {
+        let orders = read("order_key,service_id\nA,\nA,TAX\nB,TAX\nB,SCHOOL\nB,\n");
+        assert_eq!(orders.known().keys().collect::<Vec<_>>(), [&3, &6]);
     }
 
     fn answer(rows: &[(usize, &str)]) -> Vec<u8> {

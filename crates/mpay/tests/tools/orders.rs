@@ -409,6 +409,7 @@ fn a_provider_that_is_busy_or_lost_is_asked_again() {
         "503 Busy\nRetry-After: 1\n\n{\"detail\":\"The store is busy.\"}",
         "200 OK\n\n{\"orders\":[{\"order_key\":\"A\"}],\"next\":\"c-1\"}",
         "\n\n",
+        "502 Bad Gateway\n\n<html>",
         "200 OK\n\n{\"orders\":[{\"order_key\":\"B\"}]}",
     ]);
     Outcome::of(shell(folder.path(), &url, &list).output().unwrap()).expect(
@@ -416,19 +417,20 @@ fn a_provider_that_is_busy_or_lost_is_asked_again() {
         &[
             "The store is busy. Trying again in 1 s.",
             "does not answer",
+            "HTTP 502, not from the order API: <html>",
             "order\nA\nB\n",
         ],
     );
     let asked = asked.join().unwrap();
     assert!(
-        asked[3].starts_with("GET /api/orders?limit=200&cursor=c-1 "),
+        asked[4].starts_with("GET /api/orders?limit=200&cursor=c-1 "),
         "{}",
-        asked[3]
+        asked[4]
     );
     assert!(
-        asked[3].contains(&format!("Bearer {TOKEN}")),
+        asked[4].contains(&format!("Bearer {TOKEN}")),
         "{}",
-        asked[3]
+        asked[4]
     );
 
     // An export that breaks off leaves nothing behind.
