@@ -189,7 +189,7 @@ impl Arguments {
         }
         ensure!(
             bytes.len() <= MOST_BYTES,
-            "{name} has {} bytes, and a comparison takes 1,000,000: save the one sheet, as CSV UTF-8",
+            "{name} has {} bytes, and a comparison takes 1,000,000: save the sheet alone, without columns that nobody needs",
             count(bytes.len())
         );
         Ok(bytes)

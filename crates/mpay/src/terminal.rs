@@ -157,6 +157,9 @@ impl Page {
     }
 }
 
+/// What stands between two columns.
+const GAP: &str = "  ";
+
 /// A table of texts, aligned by what a terminal shows.
 #[derive(Debug)]
 pub struct Grid {
@@ -210,33 +213,42 @@ impl Grid {
 
     /// Writes it; where a terminal shows it, long texts are cut to its width.
     pub fn print(&self, page: &mut Page) {
-        self.write(page, terminal_columns());
+        self.write(page, self.lines(terminal_columns()));
     }
 
-    /// Writes it, whatever its width.
+    /// Writes it whole; where a terminal shows it, the texts of the last column go on in lines of their
+    /// own below.
     pub fn print_whole(&self, page: &mut Page) {
-        self.write(page, None);
+        let Some(most) = terminal_columns() else {
+            return self.write(page, self.lines(None));
+        };
+        let lines = self.lines(None).into_iter();
+        let shown = self.shown();
+        let before = shown.iter().rev().skip(1);
+        let indent = before.map(|(.., width)| width + GAP.len()).sum();
+        self.write(page, lines.flat_map(|line| wrapped(&line, indent, most)));
     }
 
-    fn write(&self, page: &mut Page, columns: Option<usize>) {
-        let mut lines = self.lines(columns).into_iter();
+    fn write(&self, page: &mut Page, lines: impl IntoIterator<Item = String>) {
+        let mut lines = lines.into_iter();
         page.heading(lines.next().unwrap_or_default());
         lines.for_each(|line| page.line(line));
     }
 
+    /// The columns in which something is, with their places and widths.
+    fn shown(&self) -> Vec<(usize, &GridColumn, usize)> {
+        let columns = self.columns.iter().enumerate();
+        let columns = columns.filter_map(|(place, head)| {
+            let cells = self.rows.iter().filter_map(|row| row.get(place));
+            let widest = cells.map(|cell| width(cell)).max()?;
+            (widest > 0).then(|| (place, head, widest.max(width(head.name))))
+        });
+        columns.collect()
+    }
+
     /// The names of the columns, and the rows; without columns in which nothing is.
     fn lines(&self, most: Option<usize>) -> Vec<String> {
-        const GAP: &str = "  ";
-        let column = |place: usize| self.rows.iter().filter_map(move |row| row.get(place));
-        let mut shown: Vec<_> = self
-            .columns
-            .iter()
-            .enumerate()
-            .filter_map(|(place, head)| {
-                let widest = column(place).map(|cell| width(cell)).max()?;
-                (widest > 0).then(|| (place, head, widest.max(width(head.name))))
-            })
-            .collect();
+        let mut shown = self.shown();
         if let Some(most) = most {
             narrow(&mut shown, most, GAP.len());
         }
@@ -257,6 +269,29 @@ impl Grid {
             .map(|row| line(&|place, _| row.get(place).cloned().unwrap_or_default()));
         [head].into_iter().chain(rows).collect()
     }
+}
+
+/// A line in lines of so many columns, broken between words; all but the first begin below the column
+/// `indent`. Where next to nothing would stand beside that, or a word is wider, the terminal breaks it.
+fn wrapped(line: &str, indent: usize, most: usize) -> Vec<String> {
+    const LEAST: usize = 20;
+    if width(line) <= most || most < indent + LEAST {
+        return vec![line.to_owned()];
+    }
+    let mut lines = vec![String::new()];
+    for word in line.split_inclusive(' ') {
+        let last = lines.last().map_or(0, |last| width(last));
+        if last + width(word.trim_end()) > most && last > indent {
+            lines.push(" ".repeat(indent));
+        }
+        if let Some(last) = lines.last_mut() {
+            last.push_str(word);
+        }
+    }
+    lines
+        .iter()
+        .map(|line| line.trim_end().to_owned())
+        .collect()
 }
 
 /// Takes from the widest of the long columns what a terminal has not.
@@ -403,6 +438,24 @@ mod tests {
         assert_eq!(grid.lines(Some(29))[1], "АС-77     5.00  Плата за обу…");
         // Numbers and keys are never cut.
         assert_eq!(grid.lines(Some(5))[1], "АС-77     5.00  Плата за …");
+    }
+
+    #[test]
+    fn what_is_shown_whole_goes_on_below_its_column() {
+        let line = "3    T-2    plata nu poate fi citită";
+        let lines = wrapped(line, 12, 34);
+        assert_eq!(
+            lines,
+            ["3    T-2    plata nu poate fi", "            citită"]
+        );
+        for (most, indent) in [(36, 12), (30, 12)] {
+            assert_eq!(wrapped(line, indent, most), [line]);
+        }
+        let long = "ș".repeat(50);
+        assert_eq!(
+            wrapped(&format!("3    {long} b"), 5, 30),
+            [format!("3    {long}"), "     b".into()]
+        );
     }
 
     #[test]

@@ -62,7 +62,11 @@ impl Target {
     fn write(&mut self, content: &[u8]) -> anyhow::Result<()> {
         match self {
             Target::File(file) => file.write(content),
-            Target::Output => Ok(io::stdout().write_all(content)?),
+            Target::Output => {
+                let mut output = io::stdout().lock();
+                output.write_all(content)?;
+                Ok(output.flush()?)
+            }
         }
     }
 }
@@ -98,7 +102,14 @@ impl Export {
         loop {
             let answer = api.get(&path)?;
             let (content, number) = whole.add(&answer.body)?;
-            target.write(content)?;
+            if let Err(error) = target.write(content) {
+                // A reader that has seen enough, such as `head`, is no error.
+                let io = error.downcast_ref::<io::Error>();
+                return match io.map(io::Error::kind) {
+                    Some(io::ErrorKind::BrokenPipe) => Ok(ExitCode::SUCCESS),
+                    _ => Err(error),
+                };
+            }
             bar.inc(number as u64);
             match answer.next_part() {
                 Some(next) => next.clone_into(&mut path),

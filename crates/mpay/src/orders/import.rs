@@ -132,9 +132,12 @@ impl Import {
                 let answer = api.post(&path, part.media_type, &part.body);
                 answer.and_then(|answer| orders.outcomes(&part, &answer.body))
             };
-            let sent = sent.with_context(|| {
-                let row = orders.number(next);
-                format!("the import broke off before row {row}; the same command goes on with it")
+            let sent = sent.with_context(|| match next {
+                0 => "nothing was imported".to_owned(),
+                next => format!(
+                    "the import broke off before row {}; the same command goes on with it",
+                    orders.number(next)
+                ),
             });
             if sent.is_err() {
                 bar.abandon();

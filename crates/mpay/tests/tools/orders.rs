@@ -80,7 +80,7 @@ fn csv() -> String {
 }
 
 /// The same as a workbook, in which types of cells tell what is wrong.
-fn workbook() -> Vec<u8> {
+fn workbook(last: usize) -> Vec<u8> {
     let columns = [
         ("order_key", Kind::Number),
         ("reason", Kind::Text),
@@ -89,7 +89,7 @@ fn workbook() -> Vec<u8> {
         ("amount_due", Kind::Amount),
     ];
     let mut sheet = Sheet::new(Format::Xlsx, &columns);
-    for row in 2..=1204 {
+    for row in 2..=last {
         let key = match row {
             3 => "1.5".to_owned(),
             777 => "1e11".to_owned(),
@@ -145,7 +145,7 @@ fn a_file_of_any_size_is_imported_and_each_row_is_told_by_its_own_number() {
     }
 
     // The types of a workbook's cells get through: as text, 1.5 would be a key.
-    shell.write("b.xlsx", workbook());
+    shell.write("b.xlsx", workbook(1204));
     let imported = shell.run(&["orders", "import", "b.xlsx", "--json"]);
     let imported = imported.expect(1, &[]).json();
     assert_eq!(
@@ -199,6 +199,59 @@ fn a_file_of_any_size_is_imported_and_each_row_is_told_by_its_own_number() {
         "report.xlsx",
     ];
     assert_eq!(shell.files(), files);
+}
+
+/// What is said of a file is said of its rows, whether it is sent whole or in parts.
+#[test]
+fn a_file_is_judged_as_if_it_were_sent_whole() {
+    let shell = Shell::start();
+    let samples = std::fs::read_dir(workspace().join("crates/tables/tests/files")).unwrap();
+    let samples = samples
+        .map(|file| file.unwrap().path())
+        .filter(|file| file.extension().is_some_and(|extension| extension == "csv"))
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .filter(|file| file.to_lowercase().contains("order_key"))
+        .map(|file| file.replace("DEMO", "TAX").into_bytes());
+    let mut files: Vec<_> = samples.collect();
+    assert!(files.len() > 5);
+    let windows = b"order_key;reason;line_id;line_reason;amount_due;customer_id\n\
+        A;\xCF\xEB\xE0\xF2\xE0;1;x;5;200000000000\nB;x;1;x;5;'200000000000\n;;;;10;\nTotal;;;;1;\n";
+    files.extend([windows.to_vec(), workbook(40)]);
+    for file in files {
+        let whole = shell.provider.import(&file);
+        shell.write("whole", &file);
+        let arguments = [
+            "orders",
+            "import",
+            "whole",
+            "--dry-run",
+            "--report",
+            "report.csv",
+        ];
+        shell.run(&arguments);
+        let parts = shell.read("report.csv");
+        let rows = |answer: &[u8]| -> Vec<Vec<String>> {
+            let table = Table::read(answer, &Options::with_columns(&["row", "result"])).unwrap();
+            let columns = [
+                "row",
+                "service_id",
+                "order_key",
+                "result",
+                "detail",
+                "warnings",
+            ];
+            let row = |row: tables::Row<'_>| {
+                let cells = columns.map(|column| row.cell(column).text().unwrap());
+                cells.map(Option::unwrap_or_default).to_vec()
+            };
+            table
+                .rows()
+                .map(row)
+                .filter(|row| row[3] != "total")
+                .collect()
+        };
+        assert_eq!(rows(&parts), rows(&whole));
+    }
 }
 
 #[test]
@@ -448,7 +501,7 @@ fn a_provider_that_is_busy_or_lost_is_asked_again() {
     let import = ["orders", "import", "a.csv", "--report", "r.ndjson"];
     let (url, asked) = answers(&["422 Wrong\n\n{\"detail\":\"No.\"}"]);
     Outcome::of(shell(folder.path(), &url, &import).output().unwrap())
-        .expect(2, &["2 not sent", "broke off before row 2", "No."]);
+        .expect(2, &["2 not sent", "nothing was imported: No."]);
     asked.join().unwrap();
     let report = std::fs::read_to_string(folder.path().join("r.ndjson")).unwrap();
     assert_eq!(

@@ -98,6 +98,18 @@ impl Provider {
             .unwrap()
     }
 
+    /// What the API answers to a table of orders, of which it imports nothing.
+    pub fn import(&self, table: &[u8]) -> Vec<u8> {
+        ureq::post(format!("{}api/orders/import?dry_run=true", self.url))
+            .header("Authorization", format!("Bearer {TOKEN}"))
+            .content_type("text/csv")
+            .send(table)
+            .unwrap()
+            .body_mut()
+            .read_to_vec()
+            .unwrap()
+    }
+
     /// What the API answers to a document, posted with a token.
     pub fn post(&self, path: &str, token: &str, document: Value) -> Value {
         ureq::post(format!("{}api/{path}", self.url))
