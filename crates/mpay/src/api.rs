@@ -225,12 +225,15 @@ impl Api {
                     (refusal, asked)
                 }
                 Err(error) => {
-                    let lost = format!("{} does not answer", self.base);
+                    let error = anyhow!(error);
                     if !self.has_answered.get() {
-                        return Err(anyhow!(error)
-                            .context(lost + "; is it the address of a provider that runs?"));
+                        let base = &self.base;
+                        return Err(
+                            error.context(format!("cannot reach {base}: is the provider running?"))
+                        );
                     }
-                    (anyhow!(error).context(lost), None)
+                    let lost = error.context(format!("{} does not answer", self.base));
+                    (lost, None)
                 }
             };
             let Some(pause) = pause(attempt, asked) else {
