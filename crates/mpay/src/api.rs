@@ -16,6 +16,8 @@ use ureq::http::{HeaderMap, Request, Response};
 
 /// The media type of XLSX.
 pub const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+/// The most bytes of a body.
+pub const MOST_BYTES: usize = 1_000_000;
 /// Longer than an import of 500 orders takes on a slow store.
 const TIMEOUT: Duration = Duration::from_secs(180);
 /// More than the largest part of an export has.
@@ -220,9 +222,9 @@ impl Api {
                     }
                     let refusal = refusal(status, &answer);
                     if asked.is_none() && !matches!(status, 429 | 502 | 503 | 504) {
-                        return Err(refusal);
+                        return Err(Refused(refusal).into());
                     }
-                    (refusal, asked)
+                    (anyhow!(refusal), asked)
                 }
                 Err(error) => {
                     let error = anyhow!(error);
@@ -268,11 +270,22 @@ fn pause(attempt: u32, asked: Option<u64>) -> Option<u64> {
     }
 }
 
+/// What the API has not done, and would not do if it were asked again.
+#[derive(Debug)]
+pub struct Refused(String);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
 /// What the API says is wrong (RFC 9457), or whatever else stands in its place.
-fn refusal(status: u16, answer: &Answer) -> anyhow::Error {
+fn refusal(status: u16, answer: &Answer) -> String {
     let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
-    let mut said = text(&document, "detail");
+    let mut said = text(&document, "detail").to_owned();
     for error in document["errors"].as_array().into_iter().flatten() {
         said.push_str(&format!(
             "\n  {} {}",
@@ -288,7 +301,37 @@ fn refusal(status: u16, answer: &Answer) -> anyhow::Error {
     if status == 401 {
         said.push_str(" Is it the token of this provider? See --token-file and MPAY_TOKEN.");
     }
-    anyhow!(said)
+    said
+}
+
+/// A member of a document that is a text, or nothing.
+pub fn text<'a>(document: &'a Value, member: &str) -> &'a str {
+    document[member].as_str().unwrap_or_default()
+}
+
+/// A time without its seconds and its offset, which is that of Chișinău.
+pub fn when(document: &Value, member: &str) -> String {
+    let time = text(document, member);
+    match time.split_once('T') {
+        Some((day, clock)) => format!("{day} {}", clock.get(..5).unwrap_or(clock)),
+        None => time.to_owned(),
+    }
+}
+
+/// The flags that a person must look at.
+pub fn review(document: &Value) -> String {
+    let flags = document["review"].as_array().into_iter().flatten();
+    let flags: Vec<_> = flags.filter_map(Value::as_str).collect();
+    flags.join(", ")
+}
+
+/// What is wrong with members, as one text.
+pub fn sentence(errors: &Value) -> String {
+    let errors = errors.as_array().into_iter().flatten();
+    let errors: Vec<_> = errors
+        .map(|error| format!("{} {}", text(error, "field"), text(error, "detail")))
+        .collect();
+    errors.join("; ")
 }
 
 #[cfg(test)]
@@ -340,7 +383,7 @@ mod tests {
                 headers: HeaderMap::new(),
                 body: body.as_bytes().to_vec(),
             };
-            refusal(status, &answer).to_string()
+            refusal(status, &answer)
         };
         let document = r#"{"detail": "No.", "errors": [{"field": "a", "detail": "is wrong"}]}"#;
         assert_eq!(said(422, document), "No.\n  a is wrong");

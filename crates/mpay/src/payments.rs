@@ -6,12 +6,10 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use crate::{
-    api::{Access, Api, encode},
+    api::{Access, Api, encode, review, text, when},
     orders::{
         list::{pages, say_more, with_next},
-        review,
         show::marks,
-        text, when,
     },
     terminal::{Grid, Page, print_json},
 };

@@ -13,19 +13,14 @@ use serde_json::Value;
 use tables::{Encoding, FileKind, Table};
 
 use crate::{
-    api::{Access, Answer, Api, XLSX, query},
+    api::{Access, Answer, Api, MOST_BYTES, XLSX, query, sentence, text},
     files::Whole,
-    orders::{
-        encoding,
-        parts::{read_table, sentence},
-        text,
-    },
+    table_file::{encoding, read_table},
     terminal::{Grid, Page, count, print_json},
 };
 
 /// What one comparison takes.
 const MOST_ROWS: usize = 2000;
-const MOST_BYTES: usize = 1_000_000;
 
 /// What is compared.
 #[derive(Debug, Args)]

@@ -8,9 +8,9 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::{path, show, text};
+use super::{path, show};
 use crate::{
-    api::Api,
+    api::{Api, text},
     terminal::{Page, print_json},
 };
 

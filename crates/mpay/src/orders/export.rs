@@ -11,11 +11,11 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use tables::{Sheet, Table};
 
-use super::{filters::Filters, parts::read_table};
+use super::filters::Filters;
 use crate::{
     api::{Api, query},
     files::Whole,
-    output::FileFormat,
+    table_file::{FileFormat, read_table},
     terminal::count,
 };
 

@@ -10,16 +10,14 @@ use tables::{Encoding, Sheet, Value};
 
 use super::parts::{Orders, Outcome, Part};
 use crate::{
-    api::{Api, query},
+    api::{Api, MOST_BYTES, Refused, query},
     files::Whole,
-    output::FileFormat,
+    table_file::{FileFormat, encoding},
     terminal::{Grid, Page, count, print_json},
 };
 
 /// Rows that are shown at most.
 const MOST_SHOWN: usize = 20;
-/// What a body may have.
-const MOST_BYTES: usize = 1_000_000;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -51,11 +49,6 @@ pub struct Import {
     json: bool,
 }
 
-/// Reads `--encoding`.
-pub fn encoding(name: &str) -> Result<Encoding, String> {
-    Encoding::parse(name).map_err(|_| format!("must be {}", Encoding::NAMES))
-}
-
 impl Import {
     /// Imports the file.
     ///
@@ -69,6 +62,12 @@ impl Import {
             && report == file
         {
             bail!("--report {} is the file that is imported", report.display());
+        }
+        if let Some(folder) = self.report.as_ref().and_then(|report| report.parent())
+            && !folder.as_os_str().is_empty()
+            && !folder.is_dir()
+        {
+            bail!("--report: there is no folder {}", folder.display());
         }
         let bytes = fs::read(&self.file).with_context(|| format!("cannot read {}", name()))?;
         let extension = self
@@ -84,7 +83,7 @@ impl Import {
                 let row = orders.number(place);
                 outcomes.entry(row).or_insert_with(|| Outcome {
                     row,
-                    result: "not-sent".to_owned(),
+                    result: "no-answer".to_owned(),
                     ..Outcome::default()
                 });
             }
@@ -132,12 +131,12 @@ impl Import {
                 let answer = api.post(&path, part.media_type, &part.body);
                 answer.and_then(|answer| orders.outcomes(&part, &answer.body))
             };
-            let sent = sent.with_context(|| match next {
-                0 => "nothing was imported".to_owned(),
-                next => format!(
-                    "the import broke off before row {}; the same command goes on with it",
-                    orders.number(next)
-                ),
+            let row = orders.number(next);
+            let sent = sent.map_err(|error| match error.is::<Refused>() {
+                true => error.context(format!("row {row} and those below were not imported")),
+                false => error.context(format!(
+                    "the import broke off at row {row}: run the same command again to go on"
+                )),
             });
             if sent.is_err() {
                 bar.abandon();
@@ -225,7 +224,7 @@ fn counts(outcomes: &BTreeMap<usize, Outcome>) -> Vec<(&'static str, usize)> {
         "unchanged",
         "error",
         "skipped",
-        "not-sent",
+        "no-answer",
     ];
     let counts = results.into_iter().map(|result| {
         let of_it = outcomes.values().filter(|outcome| outcome.result == result);
@@ -238,7 +237,7 @@ fn words(result: &str) -> &str {
     match result {
         "error" => "with errors",
         "skipped" => "of totals",
-        "not-sent" => "not sent",
+        "no-answer" => "without an answer",
         other => other,
     }
 }

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{filters::Filters, reason, review, text, when};
+use super::{filters::Filters, reason};
 use crate::{
-    api::{Api, query},
+    api::{Api, query, review, text, when},
     terminal::{Grid, Page, count, print_json},
 };
 

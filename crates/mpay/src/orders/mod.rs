@@ -5,7 +5,7 @@ mod export;
 mod filters;
 mod import;
 pub mod list;
-pub mod parts;
+mod parts;
 pub mod show;
 
 use std::process::ExitCode;
@@ -14,7 +14,6 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use crate::api::{Access, encode};
-pub use import::encoding;
 
 /// What to do with orders.
 #[derive(Debug, Args)]
@@ -66,11 +65,6 @@ fn path(service: &str, key: &str) -> String {
     format!("orders/{}/{}", encode(service), encode(key))
 }
 
-/// A member of a document that is a text, or nothing.
-pub fn text<'a>(document: &'a Value, member: &str) -> &'a str {
-    document[member].as_str().unwrap_or_default()
-}
-
 /// A text for payers, in its first language.
 fn reason(document: &Value) -> &str {
     let reason = &document["reason"];
@@ -78,20 +72,4 @@ fn reason(document: &Value) -> &str {
         .as_str()
         .or(reason["ro"].as_str())
         .unwrap_or_default()
-}
-
-/// A time without its seconds and its offset, which is that of Chișinău.
-pub fn when(document: &Value, member: &str) -> String {
-    let time = text(document, member);
-    match time.split_once('T') {
-        Some((day, clock)) => format!("{day} {}", clock.get(..5).unwrap_or(clock)),
-        None => time.to_owned(),
-    }
-}
-
-/// The flags that a person must look at.
-pub fn review(document: &Value) -> String {
-    let flags = document["review"].as_array().into_iter().flatten();
-    let flags: Vec<_> = flags.filter_map(Value::as_str).collect();
-    flags.join(", ")
 }

@@ -13,21 +13,17 @@ use anyhow::{Context, bail, ensure};
 use mpay_domain::OrderKey;
 use serde::Serialize;
 use serde_json::Value;
-use tables::{Encoding, FileKind, Limits, Options, Row, RowKind, Sheet, Table};
+use tables::{Encoding, FileKind, Row, RowKind, Sheet, Table};
 
-use crate::api::XLSX;
+use crate::{
+    api::{XLSX, sentence},
+    table_file::read_table,
+};
 
 /// What one call takes: rows, and bytes, of which some are left for what a workbook has around its
 /// rows.
 const MOST_ROWS: usize = 500;
 const MOST_BYTES: usize = 980_000;
-/// Files of one's own are as large as they are.
-const LIMITS: Limits = Limits {
-    cells: usize::MAX,
-    text: usize::MAX,
-    unpacked: usize::MAX,
-};
-
 /// What became of a row.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Outcome {
@@ -37,7 +33,7 @@ pub struct Outcome {
     pub service_id: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub order_key: String,
-    /// `created`, `amended`, `unchanged`, `error`, `skipped`; and `not-sent` where the import broke
+    /// `created`, `amended`, `unchanged`, `error`, `skipped`; and `no-answer` where the import broke
     /// off.
     pub result: String,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -266,20 +262,6 @@ impl<'a> Orders<'a> {
     }
 }
 
-/// Reads a table of one's own, of any size.
-pub fn read_table(
-    bytes: &[u8],
-    columns: &[&str],
-    encoding: Option<Encoding>,
-) -> anyhow::Result<Table> {
-    let options = Options {
-        columns,
-        encoding,
-        limits: LIMITS,
-    };
-    Ok(Table::read(bytes, &options)?)
-}
-
 fn lines(bytes: &[u8]) -> anyhow::Result<Vec<(usize, &str)>> {
     let text = str::from_utf8(bytes).context("a document of lines of JSON must be UTF-8")?;
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
@@ -375,16 +357,6 @@ fn outcomes_of_lines(answer: &[u8]) -> anyhow::Result<Vec<Outcome>> {
         });
     }
     Ok(outcomes)
-}
-
-/// What is wrong with members, as one text.
-pub fn sentence(errors: &Value) -> String {
-    let errors = errors.as_array().into_iter().flatten();
-    let text = |error: &Value, name: &str| error[name].as_str().unwrap_or_default().to_owned();
-    let errors: Vec<_> = errors
-        .map(|error| format!("{} {}", text(error, "field"), text(error, "detail")))
-        .collect();
-    errors.join("; ")
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
-use super::{path, reason, review, text, when};
+use super::{path, reason};
 use crate::{
-    api::Api,
+    api::{Api, review, text, when},
     terminal::{Grid, Page, print_json},
 };
 

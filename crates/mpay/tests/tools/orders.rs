@@ -121,6 +121,15 @@ fn a_file_of_any_size_is_imported_and_each_row_is_told_by_its_own_number() {
         &["There would be: 1,201 created, 2 with errors", "row  order"],
     );
     shell.run(&["orders", "list"]).expect(0, &["No orders."]);
+    for (report, said) in [
+        ("a.csv", "is the file that is imported"),
+        ("no/r.csv", "no folder no"),
+        ("r.txt", ".ndjson"),
+    ] {
+        shell
+            .run(&["orders", "import", "a.csv", "--report", report])
+            .expect(2, &[said]);
+    }
     let arguments = ["orders", "import", "a.csv", "--report", "report.xlsx"];
     let imported = shell.run(&arguments).expect(
         1,
@@ -496,17 +505,28 @@ fn a_provider_that_is_busy_or_lost_is_asked_again() {
     asked.join().unwrap();
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 
-    // What was not sent is said.
+    // What got no answer is said.
     std::fs::write(folder.path().join("a.csv"), "order_key\nA\nB\n").unwrap();
     let import = ["orders", "import", "a.csv", "--report", "r.ndjson"];
     let (url, asked) = answers(&["422 Wrong\n\n{\"detail\":\"No.\"}"]);
-    Outcome::of(shell(folder.path(), &url, &import).output().unwrap())
-        .expect(2, &["2 not sent", "nothing was imported: No."]);
+    Outcome::of(shell(folder.path(), &url, &import).output().unwrap()).expect(
+        2,
+        &[
+            "2 without an answer",
+            "row 2 and those below were not imported: No.",
+        ],
+    );
+    asked.join().unwrap();
+    let (url, asked) = answers(&["503 Later\nRetry-After: 3600\n\n{\"detail\":\"Later.\"}"]);
+    Outcome::of(shell(folder.path(), &url, &import).output().unwrap()).expect(
+        2,
+        &["broke off at row 2: run the same command again", "Later."],
+    );
     asked.join().unwrap();
     let report = std::fs::read_to_string(folder.path().join("r.ndjson")).unwrap();
     assert_eq!(
         report,
-        "{\"row\":2,\"result\":\"not-sent\"}\n{\"row\":3,\"result\":\"not-sent\"}\n"
+        "{\"row\":2,\"result\":\"no-answer\"}\n{\"row\":3,\"result\":\"no-answer\"}\n"
     );
 }
 

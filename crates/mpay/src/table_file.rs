@@ -1,9 +1,42 @@
-//! In which format a file is written.
+//! Files of tables: how they are read, and in which formats they are written.
 
 use std::path::Path;
 
 use anyhow::bail;
 use clap::ValueEnum;
+use tables::{Encoding, Limits, Options, Table};
+
+/// Files of one's own are as large as they are.
+const LIMITS: Limits = Limits {
+    cells: usize::MAX,
+    text: usize::MAX,
+    unpacked: usize::MAX,
+};
+
+/// Reads a table of any size that has these columns.
+///
+/// # Errors
+/// What the file is instead, or what is wrong with it as a table.
+pub fn read_table(
+    bytes: &[u8],
+    columns: &[&str],
+    encoding: Option<Encoding>,
+) -> anyhow::Result<Table> {
+    let options = Options {
+        columns,
+        encoding,
+        limits: LIMITS,
+    };
+    Ok(Table::read(bytes, &options)?)
+}
+
+/// Reads `--encoding`.
+///
+/// # Errors
+/// If there is none of this name.
+pub fn encoding(name: &str) -> Result<Encoding, String> {
+    Encoding::parse(name).map_err(|_| format!("must be {}", Encoding::NAMES))
+}
 
 /// The formats of tables, and of what is one a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
