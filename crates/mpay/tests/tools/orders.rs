@@ -507,7 +507,15 @@ fn a_provider_that_is_busy_or_lost_is_asked_again() {
 
     // What got no answer is said.
     std::fs::write(folder.path().join("a.csv"), "order_key\nA\nB\n").unwrap();
-    let import = ["orders", "import", "a.csv", "--report", "r.ndjson"];
+    let import = [
+        "orders",
+        "import",
+        "a.csv",
+        "--report",
+        "r.ndjson",
+        "--strict",
+        "--dry-run",
+    ];
     let (url, asked) = answers(&["422 Wrong\n\n{\"detail\":\"No.\"}"]);
     Outcome::of(shell(folder.path(), &url, &import).output().unwrap()).expect(
         2,
@@ -516,7 +524,9 @@ fn a_provider_that_is_busy_or_lost_is_asked_again() {
             "row 2 and those below were not imported: No.",
         ],
     );
-    asked.join().unwrap();
+    let asked = asked.join().unwrap();
+    let parameters = "POST /api/orders/import?strict=true&dry_run=true ";
+    assert!(asked[0].starts_with(parameters), "{}", asked[0]);
     let (url, asked) = answers(&["503 Later\nRetry-After: 3600\n\n{\"detail\":\"Later.\"}"]);
     Outcome::of(shell(folder.path(), &url, &import).output().unwrap()).expect(
         2,
@@ -528,6 +538,26 @@ fn a_provider_that_is_busy_or_lost_is_asked_again() {
         report,
         "{\"row\":2,\"result\":\"no-answer\"}\n{\"row\":3,\"result\":\"no-answer\"}\n"
     );
+}
+
+#[test]
+fn an_order_is_cancelled_as_it_was_seen_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, asked) = answers(&[
+        "200 OK\nETag: \"7\"\n\n{\"status\":\"Active\"}",
+        "412 Changed\n\n{\"detail\":\"It was paid meanwhile.\"}",
+    ]);
+    let cancel = ["orders", "cancel", "TAX", "Ș/1", "--yes"];
+    Outcome::of(shell(folder.path(), &url, &cancel).output().unwrap())
+        .expect(2, &["It was paid meanwhile."]);
+    let asked = asked.join().unwrap();
+    assert!(
+        asked[1].starts_with("DELETE /api/orders/TAX/%C8%98%2F1 "),
+        "{}",
+        asked[1]
+    );
+    let sent = asked[1].to_ascii_lowercase();
+    assert!(sent.contains("if-match: \"7\"\r\n"), "{sent}");
 }
 
 #[test]
