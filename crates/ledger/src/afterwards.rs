@@ -1,12 +1,12 @@
 //! What came to a payment long after it was recorded, by the payment's id: a long order shows only its
 //! latest payments, and this is found without reading all of its list.
 
-use mpay_log::Log;
+use mpay_log::{Entry, Log};
 
 use super::{
     Platform, StoreError, keys,
-    order_list::OrderList,
-    record::{Key, Values, Write, are_alive, place_bytes, read_place},
+    order_list::{OrderEntry, OrderList, OrderLists},
+    record::{Key, Values, Write, place_bytes, read_place},
 };
 use crate::domain::{PaymentId, Review};
 
@@ -40,17 +40,18 @@ pub(super) fn confirmed_at(id: &PaymentId, place: u64) -> Write {
     (confirmed(id), place_bytes(place))
 }
 
-/// Whether one of the values says that MPay's confirmation is noted in this list.
-pub(super) async fn is_confirmed<P: Platform>(
+/// MPay's confirmation of a payment, if one of the values says that it is noted in this list.
+pub(super) async fn noted_confirmation<P: Platform>(
     log: &Log<P>,
     id: &PaymentId,
     list: &OrderList,
     values: &Values,
-) -> Result<bool, StoreError> {
+) -> Result<Option<Entry<OrderEntry>>, StoreError> {
     let key = confirmed_key(id);
     let Some(place) = values.get(&key) else {
-        return Ok(false);
+        return Ok(None);
     };
     let place = read_place(&key, place)?;
-    are_alive(log, &[list.place(place)]).await
+    let part = OrderLists::on(log).part(list, place, 1).await?;
+    Ok(part.entries.into_iter().next())
 }

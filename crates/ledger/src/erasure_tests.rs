@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::{
+    late_event_tests::lose,
     memory::{Fault, Memory},
     testing::{put, record, secret, stored},
     *,
@@ -419,35 +420,7 @@ async fn a_payment_that_comes_after_the_erasure_is_whole_until_its_own_time() {
 async fn a_refused_message_is_erased_once_its_review_is_closed() {
     let memory = Memory::new();
     let store = Ledger::new(memory.clone());
-    let message = message("P-1");
-    let evidence = Evidence::new(
-        &secret(),
-        message.as_bytes(),
-        "P-1",
-        b"content",
-        "UnknownOrder",
-    );
-    let refusal = RefusalJson {
-        payment_id: Some("P-1".into()),
-        service_id: Some("TAX".into()),
-        order_key: Some("9".into()),
-        code: "UnknownOrder".into(),
-        reason: "There is no such order.".into(),
-        received_at: "2026-06-01T12:00:05+03:00".into(),
-        signer: SignerJson {
-            subject: "CN=MPay".into(),
-            fingerprint: "00".into(),
-            algorithm: "rsa-sha1".into(),
-        },
-        evidence: evidence.id().to_owned(),
-    };
-    assert!(
-        store
-            .refusals()
-            .keep(&refusal, &evidence, None)
-            .await
-            .unwrap()
-    );
+    assert!(refuse(&memory).await);
     tokio::time::sleep(31 * DAY).await;
     assert_eq!(erase(&memory, &MONTH).await, Erased::default());
     let customer = Erasure::Customer(PHONE.to_owned());
@@ -476,14 +449,103 @@ async fn a_refused_message_is_erased_once_its_review_is_closed() {
     assert_eq!(erasures(&memory).await, ["9 request tester"]);
     assert_eq!(erase(&memory, &MONTH).await, Erased::default());
     // MPay repeats what was refused; it is not kept a second time.
-    assert!(
-        !store
-            .refusals()
-            .keep(&refusal, &evidence, None)
-            .await
-            .unwrap()
-    );
+    assert!(!refuse(&memory).await);
     assert_eq!(traces(&memory), [""; 0]);
+}
+
+/// However far the erasure of a refused message has come: whoever comes by goes on, the message is gone
+/// where it is said to be, and it is said once.
+#[tokio::test(start_paused = true)]
+async fn the_erasure_of_a_refused_message_is_finished_by_repetition_and_told_of_once() {
+    for fault in [Fault::Cut, Fault::CutAfter, Fault::Fail, Fault::Drop] {
+        for position in 0..40 {
+            let memory = refused_and_closed().await;
+            memory.take_calls();
+            memory.script(std::iter::repeat_n(Fault::None, position).chain([fault]));
+            let first = tokio::time::timeout(Duration::from_secs(5), erase(&memory, &MONTH)).await;
+            let is_over = first.is_ok() && memory.take_calls().len() <= position;
+            memory.script([]);
+            tokio::time::sleep(Duration::from_secs(120)).await;
+            let is_said = !erasures(&memory).await.is_empty();
+            if is_said {
+                let store = Ledger::new(memory.clone());
+                store.repairs().block(&Cursor::default()).await.unwrap();
+                assert_eq!(traces(&memory), [""; 0], "{fault:?} {position}");
+            }
+            for _ in 0..2 {
+                erase(&memory, &MONTH).await;
+                assert_eq!(traces(&memory), [""; 0], "{fault:?} {position}");
+                let said = erasures(&memory).await;
+                assert_eq!(said, ["9 retention tester"], "{fault:?} {position}");
+            }
+            if is_over {
+                break;
+            }
+            assert!(position < 39, "the script is too short");
+        }
+    }
+}
+
+/// The event of an erasure came too late to its place, and its writer is gone: the next walk enters it.
+#[tokio::test(start_paused = true)]
+async fn the_next_walk_makes_sure_of_the_event_of_an_erasure() {
+    for is_refusal in [false, true] {
+        let memory = match is_refusal {
+            true => refused_and_closed().await,
+            false => {
+                let memory = Memory::new();
+                paid_order(&memory).await;
+                tokio::time::sleep(31 * DAY).await;
+                memory
+            }
+        };
+        erase(&memory, &MONTH).await;
+        lose(&memory, "personal_data.erased").await;
+        for _ in 0..2 {
+            erase(&memory, &MONTH).await;
+            assert_eq!(erasures(&memory).await.len(), 1, "refusal: {is_refusal}");
+        }
+    }
+}
+
+/// A store with a refused message whose review was closed long ago.
+async fn refused_and_closed() -> Memory {
+    let memory = Memory::new();
+    assert!(refuse(&memory).await);
+    let note = Text::parse("rezolvat cu MPay").unwrap();
+    let store = Ledger::new(memory.clone());
+    store.refusals().close(1, &note, "tester").await.unwrap();
+    tokio::time::sleep(31 * DAY).await;
+    memory
+}
+
+/// Refuses a message with what the payer filled in; whether it was not refused before.
+async fn refuse(memory: &Memory) -> bool {
+    let message = message("P-1");
+    let evidence = Evidence::new(
+        &secret(),
+        message.as_bytes(),
+        "P-1",
+        b"content",
+        "UnknownOrder",
+    );
+    let refusal = RefusalJson {
+        payment_id: Some("P-1".into()),
+        service_id: Some("TAX".into()),
+        order_key: Some("9".into()),
+        code: "UnknownOrder".into(),
+        reason: "There is no such order.".into(),
+        received_at: "2026-06-01T12:00:05+03:00".into(),
+        signer: SignerJson {
+            subject: "CN=MPay".into(),
+            fingerprint: "00".into(),
+            algorithm: "rsa-sha1".into(),
+        },
+        evidence: evidence.id().to_owned(),
+    };
+    let store = Ledger::new(memory.clone());
+    let kept = store.refusals().keep(&refusal, &evidence, None).await;
+    kept.unwrap()
 }
 
 /// What the store holds at the keys where something of the person is.

@@ -27,7 +27,7 @@ use super::{
     long_orders::{LongOrders, Parts},
     order_list::{OrderEntry, OrderList, OrderLists},
     orders::Change,
-    record::{Write, over_the_log_and_the_secret, to_json},
+    record::{Write, over_the_log_and_the_secret},
     standings::Standings,
     stored_order::{Depth, fold},
 };
@@ -418,6 +418,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
             reason: erasure.reason().to_owned(),
             by: by.to_owned(),
             version: None,
+            entry: None,
         };
         let appended = Orders::on(self.log)
             .append::<()>(service, key, Precondition::None, |stored, place| {
@@ -533,43 +534,53 @@ impl<'a, P: Platform> Erasures<'a, P> {
             return self.log.set_many(&again).await;
         }
         let message = message.bytes;
-        let Some(erasure) = erasure.filter(|erasure| erasure.is_due(at, self.log.now())) else {
-            return Ok(());
-        };
-        let is_meant = match erasure {
-            Erasure::Retention(_) => true,
-            Erasure::Customer(id) => holds(&message, id.as_bytes()),
-            Erasure::Order(service, key) => {
-                refusal.service_id.as_deref() == Some(service.as_str())
-                    && refusal.order_key.as_deref() == Some(key.as_str())
-            }
-        };
-        if !is_meant || !holds(&message, PROPERTY) {
+        if !holds(&message, PROPERTY) {
             return Ok(());
         }
-        let closed = Refusals::on(self.log).of(vec![entry]).await?.pop();
-        if closed.is_none_or(|refusal| refusal.closed.is_none()) {
-            if !matches!(erasure, Erasure::Retention(_)) {
-                report.kept.push(KeptOrder {
-                    service_id: refusal.service_id,
-                    order_key: refusal.order_key,
-                    reason: format!("the review of refusal {index} is open"),
-                });
-            }
+        let Some(stored) = Refusals::on(self.log).of(vec![entry]).await?.pop() else {
             return Ok(());
+        };
+        // Of an erasure that broke off the message is left, for whoever comes by.
+        if !stored.is_erased {
+            let Some(erasure) = erasure.filter(|erasure| erasure.is_due(at, self.log.now())) else {
+                return Ok(());
+            };
+            let is_meant = match erasure {
+                Erasure::Retention(_) => true,
+                Erasure::Customer(id) => holds(&message, id.as_bytes()),
+                Erasure::Order(service, key) => {
+                    refusal.service_id.as_deref() == Some(service.as_str())
+                        && refusal.order_key.as_deref() == Some(key.as_str())
+                }
+            };
+            if !is_meant {
+                return Ok(());
+            }
+            if stored.closed.is_none() {
+                if !matches!(erasure, Erasure::Retention(_)) {
+                    report.kept.push(KeptOrder {
+                        service_id: refusal.service_id,
+                        order_key: refusal.order_key,
+                        reason: format!("the review of refusal {index} is open"),
+                    });
+                }
+                return Ok(());
+            }
+            let erase = |place| ErasureJson {
+                service_id: refusal.service_id.clone(),
+                order_key: refusal.order_key.clone(),
+                evidence: Some(refusal.evidence.clone()),
+                reason: erasure.reason().to_owned(),
+                by: by.to_owned(),
+                version: None,
+                entry: Some(place),
+            };
+            Refusals::on(self.log)
+                .say_erased(&refusal.evidence, erase)
+                .await?;
         }
-        let event = to_json(&Event::PersonalDataErased(Box::new(ErasureJson {
-            service_id: refusal.service_id,
-            order_key: refusal.order_key,
-            evidence: Some(refusal.evidence.clone()),
-            reason: erasure.reason().to_owned(),
-            by: by.to_owned(),
-            version: None,
-        })))?;
         let tombstone = messages.tombstone(&refusal.evidence).await?;
-        self.journal()
-            .enter_with(&event, |_| tombstone.clone())
-            .await?;
+        self.log.set_many(&tombstone).await?;
         report.messages += 1;
         Ok(())
     }

@@ -9,6 +9,7 @@ use super::{
     Platform, StoreError, StoredOrder,
     afterwards::closed_key,
     attempts::{Attempts, Decisions, PaymentName},
+    journal_list::JournalList,
     keys,
     order_list::{OrderEntry, OrderList, OrderLists},
     record::{Key, over_the_log, read, read_place, to_json},
@@ -126,8 +127,14 @@ impl<'a, P: Platform> Folds<'a, P> {
             Ok::<_, StoreError>((key, to_json(kept)?.into_bytes()))
         });
         let keep: Vec<_> = keep.collect::<Result<_, _>>()?;
-        if !keep.is_empty() {
-            // It saves work, and nothing depends on it.
+        // Whoever finds a change made makes sure of its event, and does not see those that are folded:
+        // so nothing is folded but what is made sure of. It saves work, and nothing depends on it.
+        if !keep.is_empty()
+            && JournalList::on(self.log)
+                .make_sure(&stored.events)
+                .await
+                .is_ok()
+        {
             let _ = self.log.set_many(&keep).await;
         }
         Ok(stored)

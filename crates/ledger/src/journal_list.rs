@@ -122,7 +122,7 @@ impl<P: Platform> JournalList<'_, P> {
     }
 
     /// Of these places what came too late to them.
-    pub async fn late_at(self, places: &[u64]) -> Result<Vec<RawEntry>, StoreError> {
+    async fn late_at(self, places: &[u64]) -> Result<Vec<RawEntry>, StoreError> {
         let contest = |index: &u64| place(*index).contest();
         let mut contests: Vec<_> = places.iter().map(contest).collect();
         contests.dedup();
@@ -138,10 +138,11 @@ impl<P: Platform> JournalList<'_, P> {
         Ok(late)
     }
 
-    /// Enters an event behind if it came too late to a place, where the change that it tells of is
-    /// known to be made.
-    pub async fn make_sure(self, event: Option<u64>) -> Result<(), StoreError> {
-        for raw in self.late_at(event.as_slice()).await? {
+    /// Enters the events of changes behind, by their places, if they came too late to them. The
+    /// changes are known to be made: whoever says so, because they find them, must not leave them
+    /// without their events, for their own writers had no answer to give, and may be dead.
+    pub async fn make_sure(self, events: &[u64]) -> Result<(), StoreError> {
+        for raw in self.late_at(events).await? {
             if let Ok(entry) = read_entry::<Event>(raw.index, &raw.bytes)
                 && !self.is_claimed(raw.index).await?
             {

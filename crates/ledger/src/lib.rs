@@ -16,7 +16,8 @@
 //! 2. What stands by itself. `secret`: the key under which names of what persons filled in are
 //!    digested. `cursor`: where a reader goes on, and in which store. `notes`: what only saves work.
 //!    `messages`: signed messages. `order_list`: an order's versions and payments, entry by entry.
-//!    `journal_list`: everything that happened. `afterwards`: what came to a payment long after.
+//!    `journal_list`: everything that happened. `became`: what became of something that stands there.
+//!    `afterwards`: what came to a payment long after.
 //! 3. `attempts`: which recording of a payment counts. `proposals`, `settlements`, `refusals`: other
 //!    lists whose entries stand in the journal as well.
 //! 4. `stored_order`, `folds`: what an order's list adds up to, also if it is long. `standings`: which
@@ -39,6 +40,7 @@ pub mod json;
 
 mod afterwards;
 mod attempts;
+mod became;
 mod cursor;
 mod days;
 #[cfg(test)]
@@ -48,6 +50,8 @@ mod folds;
 mod journal;
 mod journal_list;
 mod keys;
+#[cfg(test)]
+mod late_event_tests;
 mod long_orders;
 mod manual;
 mod messages;

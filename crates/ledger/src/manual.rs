@@ -2,7 +2,8 @@
 
 use super::{
     Platform, Precondition, RegisterError, StoreError,
-    afterwards::{confirmed_at, confirmed_key, is_confirmed},
+    afterwards::{confirmed_at, confirmed_key, noted_confirmation},
+    journal_list::JournalList,
     messages::Evidence,
     order_list::{OrderEntry, OrderList},
     orders::{Change, Orders},
@@ -94,8 +95,10 @@ impl<P: Platform> ManualPayments<'_, P> {
             .collect();
         let kept = read(self.log, &wanted).await?;
         // All of a long order is read once only.
-        if is_confirmed(self.log, id, &OrderList::of(service, key), &kept).await? {
-            return Ok(());
+        let list = OrderList::of(service, key);
+        if let Some(noted) = noted_confirmation(self.log, id, &list, &kept).await? {
+            let event = noted.beside.as_slice();
+            return JournalList::on(self.log).make_sure(event).await;
         }
         let noted = Orders::on(self.log)
             .append_seeing(

@@ -8,7 +8,7 @@ use mutation::{Mutation, mutated};
 
 use super::{
     Orders, Platform, Settlements, StoreError, StoredOrder,
-    afterwards::{confirmed_key, is_confirmed},
+    afterwards::{confirmed_key, noted_confirmation},
     attempts::{Attempt, Attempts, Marker, Patience, PaymentName, Recorded},
     folds::Folds,
     journal_list::{self, JournalEntry, JournalList},
@@ -196,7 +196,8 @@ impl<'a, P: Platform> Payments<'a, P> {
         let (list, _) = marker.order().ok_or_else(|| name.marker().lost())?;
         // What MPay has confirmed is not voided.
         let noted = read(self.log, &[confirmed_key(&name.id)]).await?;
-        if is_confirmed(self.log, &name.id, &list, &noted).await? {
+        let noted = noted_confirmation(self.log, &name.id, &list, &noted).await?;
+        if noted.is_some() {
             return Ok(false);
         }
         let order = Folds::on(self.log).whole(&list).await?;

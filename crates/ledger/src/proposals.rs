@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Platform, StoreError,
+    became::Became,
     journal_list::JournalList,
     keys,
     record::{Place, over_the_log, to_json},
@@ -111,54 +112,26 @@ impl<P: Platform> Proposals<'_, P> {
         proposal: &StoredProposal,
         decision: &Decision,
     ) -> Result<Decision, StoreError> {
-        const TRIES: u32 = 5;
-        let list = decisions(proposal.index);
-        for _ in 0..TRIES {
-            if let Some(decided) = decided(self.log.read_all(&list).await?) {
-                JournalList::on(self.log).make_sure(decided.beside).await?;
-                return Ok(decided.value);
-            }
-            let mut slot = self.log.take(&list).await?;
-            // Judged by what stands before its own place, so that of several calls one decides.
-            self.log.settle(&list, 1, slot.index()).await?;
-            let mut seen = self.log.read_all::<Decision>(&list).await?;
-            seen.truncate(slot.index() - 1);
-            if let Some(decided) = decided(seen) {
-                let void = to_json(&Decision::Void)?;
-                let _ = self.log.fill(&[(&slot, &void)], Vec::new()).await?;
-                JournalList::on(self.log).make_sure(decided.beside).await?;
-                return Ok(decided.value);
-            }
-            let entry = to_json(decision)?;
-            let Decision::Withdrawn { by } = decision else {
-                if self.log.fill(&[(&slot, &entry)], Vec::new()).await?.all() {
-                    return Ok(decision.clone());
+        let is_decision = |decision: &Decision| *decision != Decision::Void;
+        let decide = |place| {
+            let event = match decision {
+                Decision::Withdrawn { by } => {
+                    Some(Event::ProposalWithdrawn(Box::new(WithdrawalJson {
+                        proposal: proposal.index,
+                        payment_id: proposal.proposed.payment_id().to_owned(),
+                        by: by.clone(),
+                        entry: place,
+                    })))
                 }
-                continue;
+                // What it enters or voids is told of by events of its own.
+                Decision::Approved { .. } | Decision::Void => None,
             };
-            let journal = JournalList::on(self.log).take().await?;
-            slot.stand_beside(&journal);
-            let event = to_json(&Event::ProposalWithdrawn(Box::new(WithdrawalJson {
-                proposal: proposal.index,
-                payment_id: proposal.proposed.payment_id().to_owned(),
-                by: by.clone(),
-                entry: slot.index(),
-            })))?;
-            let filled = self
-                .log
-                .fill(&[(&slot, &entry), (&journal, &event)], Vec::new())
-                .await?;
-            if !filled.is_alive(&slot) {
-                continue;
-            }
-            if !filled.is_alive(&journal) {
-                JournalList::on(self.log)
-                    .enter_again(&event, journal.index())
-                    .await?;
-            }
-            return Ok(decision.clone());
-        }
-        Err(StoreError::Contested(list))
+            (decision.clone(), event)
+        };
+        let list = decisions(proposal.index);
+        Became::on(self.log)
+            .once(&list, &Decision::Void, is_decision, decide)
+            .await
     }
 }
 

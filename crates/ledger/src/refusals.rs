@@ -6,14 +6,15 @@ use serde::{Deserialize, Serialize};
 use super::{
     Platform, StoreError,
     attempts::PaymentName,
+    became::Became,
     journal_list::{self, JournalEntry, JournalList},
     keys,
     messages::{self, Evidence, Proof},
-    record::{Key, are_alive, over_the_log, place_bytes, read, read_place, to_json},
+    record::{Key, Place, are_alive, over_the_log, place_bytes, read, read_place, to_json},
 };
 use crate::{
     domain::{PaymentId, Review, Text},
-    json::{Event, RefusalJson, ReviewClosedJson},
+    json::{ErasureJson, Event, RefusalJson, ReviewClosedJson},
 };
 
 over_the_log! {
@@ -30,12 +31,19 @@ fn became(evidence: &str) -> String {
     format!("{}/{evidence}", keys::REFUSAL)
 }
 
+/// A place among what became of a refused confirmation.
+pub(super) fn place(evidence: &str, index: u64) -> Place {
+    Place::new(became(evidence), index)
+}
+
 /// An entry of the list of what became of a refused confirmation.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum RefusalEntry {
     /// Its review is closed.
-    Closed(ReviewClosedJson),
+    Closed(Box<ReviewClosedJson>),
+    /// Its message is erased.
+    Erased(Box<ErasureJson>),
     /// An index that was taken, but not used.
     Void,
 }
@@ -74,6 +82,8 @@ pub struct StoredRefusal {
     pub refusal: RefusalJson,
     /// How its review was closed; `None` while it is open.
     pub closed: Option<ClosedRefusal>,
+    /// Whether it is said that its message is without personal data.
+    pub is_erased: bool,
 }
 
 /// How the review of a refused confirmation was closed.
@@ -172,44 +182,51 @@ impl<P: Platform> Refusals<'_, P> {
     /// [`CloseError`].
     pub async fn close(self, index: u64, note: &Text<500>, by: &str) -> Result<(), CloseError> {
         let refusal = self.get(index).await?.ok_or(CloseError::NoRefusal)?;
-        if refusal.closed.is_some() {
+        // What follows from a payment has no event but the payment's.
+        let closed = refusal.closed.map(|closed| closed.by);
+        if matches!(closed, Some(ClosedBy::Payment { .. })) {
             return Ok(());
         }
-        let closing = ReviewClosedJson {
-            payment_id: refusal.refusal.payment_id,
-            service_id: refusal.refusal.service_id,
-            order_key: refusal.refusal.order_key,
-            evidence: Some(refusal.refusal.evidence.clone()),
-            reason: "refused".to_owned(),
-            note: note.as_str().to_owned(),
-            by: by.to_owned(),
-            version: None,
+        let refusal = refusal.refusal;
+        let list = became(&refusal.evidence);
+        let close = |place| {
+            let closing = ReviewClosedJson {
+                payment_id: refusal.payment_id.clone(),
+                service_id: refusal.service_id.clone(),
+                order_key: refusal.order_key.clone(),
+                evidence: Some(refusal.evidence.clone()),
+                reason: "refused".to_owned(),
+                note: note.as_str().to_owned(),
+                by: by.to_owned(),
+                version: None,
+                entry: Some(place),
+            };
+            let event = Event::ReviewClosed(Box::new(closing.clone()));
+            (RefusalEntry::Closed(Box::new(closing)), Some(event))
         };
-        let list = became(&refusal.refusal.evidence);
-        let slot = self.log.take(&list).await?;
-        // Judged by what stands before its own place, so that of several calls one closes it.
-        self.log.settle(&list, 1, slot.index()).await?;
-        let mut seen = self.log.read_all::<RefusalEntry>(&list).await?;
-        seen.truncate(slot.index() - 1);
-        let mut seen = seen.entries.iter();
-        if seen.any(|entry| matches!(entry.value, RefusalEntry::Closed(_))) {
-            let void = to_json(&RefusalEntry::Void)?;
-            let _ = self.log.fill(&[(&slot, &void)], Vec::new()).await?;
-            return Ok(());
-        }
-        let journal = JournalList::on(self.log).take().await?;
-        let entry = to_json(&RefusalEntry::Closed(closing.clone()))?;
-        let event = to_json(&Event::ReviewClosed(Box::new(closing)))?;
-        let filled = self
-            .log
-            .fill(&[(&slot, &entry), (&journal, &event)], Vec::new())
+        let is_closing = |entry: &RefusalEntry| matches!(entry, RefusalEntry::Closed(_));
+        Became::on(self.log)
+            .once(&list, &RefusalEntry::Void, is_closing, close)
             .await?;
-        if !filled.is_alive(&slot) {
-            return Err(CloseError::Busy);
-        }
-        if !filled.is_alive(&journal) {
-            JournalList::on(self.log).enter(&event).await?;
-        }
+        Ok(())
+    }
+
+    /// Says, once, that a refused confirmation is without personal data. `erase` gives the record, of
+    /// the entry's place.
+    pub(super) async fn say_erased(
+        self,
+        evidence: &str,
+        erase: impl Fn(u64) -> ErasureJson,
+    ) -> Result<(), StoreError> {
+        let erase = |place| {
+            let erased = Box::new(erase(place));
+            let event = Event::PersonalDataErased(erased.clone());
+            (RefusalEntry::Erased(erased), Some(event))
+        };
+        let is_erased = |entry: &RefusalEntry| matches!(entry, RefusalEntry::Erased(_));
+        Became::on(self.log)
+            .once(&became(evidence), &RefusalEntry::Void, is_erased, erase)
+            .await?;
         Ok(())
     }
 
@@ -241,24 +258,28 @@ impl<P: Platform> Refusals<'_, P> {
         let with_reviews = refusals.into_iter().zip(listings);
         let mut refusals: Vec<_> = with_reviews
             .map(|((index, recorded_at, refusal), listing)| {
-                let closed = listing
-                    .entries
-                    .into_iter()
-                    .find_map(|entry| match entry.value {
-                        RefusalEntry::Closed(closed) => Some(ClosedRefusal {
-                            closed_at: entry.at,
-                            by: ClosedBy::Person {
-                                note: closed.note,
-                                by: closed.by,
-                            },
-                        }),
-                        RefusalEntry::Void => None,
-                    });
+                let (mut closed, mut is_erased) = (None, false);
+                for entry in listing.entries {
+                    match entry.value {
+                        RefusalEntry::Closed(closing) => {
+                            closed.get_or_insert(ClosedRefusal {
+                                closed_at: entry.at,
+                                by: ClosedBy::Person {
+                                    note: closing.note,
+                                    by: closing.by,
+                                },
+                            });
+                        }
+                        RefusalEntry::Erased(_) => is_erased = true,
+                        RefusalEntry::Void => {}
+                    }
+                }
                 StoredRefusal {
                     index,
                     recorded_at,
                     refusal,
                     closed,
+                    is_erased,
                 }
             })
             .collect();

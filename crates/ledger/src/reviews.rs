@@ -41,6 +41,7 @@ impl<P: Platform> Reviews<'_, P> {
             note: note.as_str().to_owned(),
             by: by.to_owned(),
             version: None,
+            entry: None,
         };
         // One that was entered by hand may be voided meanwhile.
         let depth = match payment.payment.manual {

@@ -11,7 +11,7 @@ use super::{
     order_list::OrderList,
     proposals,
     record::{Place, are_alive, over_the_log, read, to_json},
-    settlements,
+    refusals, settlements,
 };
 use crate::{
     domain::{OrderKey, ServiceId},
@@ -39,6 +39,12 @@ fn made_at(event: &Event) -> Option<Place> {
     match event {
         Event::ProposalWithdrawn(event) => Some(proposals::place(event.proposal, event.entry)),
         Event::SettlementImported(event) => Some(settlements::place(event.entry)),
+        Event::ReviewClosed(event) if event.entry.is_some() => {
+            Some(refusals::place(event.evidence.as_deref()?, event.entry?))
+        }
+        Event::PersonalDataErased(event) if event.entry.is_some() => {
+            Some(refusals::place(event.evidence.as_deref()?, event.entry?))
+        }
         event => {
             let (service, key, version) = event.change()?;
             let (service, key) = (ServiceId::parse(service).ok()?, OrderKey::parse(key).ok()?);
@@ -113,14 +119,6 @@ impl<'a, P: Platform> Standings<'a, P> {
             Some(_) => Standing::Abandoned,
             None => Standing::Pending,
         })
-    }
-
-    /// Enters the events of changes behind, by their places in the journal, if they came too late to
-    /// them. Whoever says that a change is made, because they find it, must not leave it without its
-    /// event: its own writer had no answer to give, and may be dead.
-    pub async fn make_sure(self, events: &[u64]) -> Result<(), StoreError> {
-        let late = self.journal().late_at(events).await?;
-        self.enter_late(&late).await
     }
 
     /// Enters events again that came too late to their places, while the changes that they tell of

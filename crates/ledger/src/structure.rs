@@ -55,6 +55,7 @@ const ORDER: &[&str] = &[
     "messages",
     "order_list",
     "journal_list",
+    "became",
     "afterwards",
     "attempts",
     "proposals",

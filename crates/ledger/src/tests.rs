@@ -667,7 +667,7 @@ async fn a_refusal_is_kept_with_its_messages_once() {
 }
 
 /// Refuses a confirmation; whether it was not refused before.
-async fn refuse(memory: &Memory, id: &str) -> bool {
+pub(super) async fn refuse(memory: &Memory, id: &str) -> bool {
     try_to_refuse(memory, id).await.unwrap()
 }
 
@@ -929,7 +929,7 @@ async fn an_old_payment_of_a_long_order_is_shown_as_it_is() {
 }
 
 /// Sets a status, or takes it back, on the order as it is.
-async fn set(
+pub(super) async fn set(
     memory: &Memory,
     key: &str,
     status: Option<&str>,
@@ -1208,7 +1208,7 @@ async fn of_several_claims_of_a_request_one_counts_for_all() {
     assert_eq!(events(&memory).await.len(), 1);
 }
 
-async fn close(memory: &Memory, id: &str, review: Review) -> Result<(), CloseError> {
+pub(super) async fn close(memory: &Memory, id: &str, review: Review) -> Result<(), CloseError> {
     let id = PaymentId::parse(id).unwrap();
     let note = Text::parse("looked at").unwrap();
     Ledger::new(memory.clone())
@@ -1464,7 +1464,7 @@ async fn the_register_of_a_call_is_bounded_and_goes_on() {
 }
 
 /// Records a payment as one that was entered by hand.
-async fn record_by_hand(memory: &Memory, id: &str) -> Result<Recorded, StoreError> {
+pub(super) async fn record_by_hand(memory: &Memory, id: &str) -> Result<Recorded, StoreError> {
     let (confirmation, json) = payment(id, "1", "100");
     let evidence = Evidence::new(&secret(), b"{}", id, b"proposal", "manual");
     let json = PaymentJson {
@@ -1486,7 +1486,7 @@ async fn record_by_hand(memory: &Memory, id: &str) -> Result<Recorded, StoreErro
 }
 
 /// Confirms a payment as MPay does, and as the operation answers it: repeated until it succeeds.
-async fn confirm(memory: &Memory, id: &str) {
+pub(super) async fn confirm(memory: &Memory, id: &str) {
     let (confirmation, json) = payment(id, "1", "100");
     let evidence = Evidence::new(&secret(), b"<message/>", id, b"confirmation", "accepted");
     let json = PaymentJson {
@@ -1602,7 +1602,7 @@ async fn an_order_of_an_import_that_a_payment_overtakes_is_judged_again_by_itsel
 }
 
 /// The void of a payment that two people have entered.
-async fn void_of(memory: &Memory, id: &str) -> VoidJson {
+pub(super) async fn void_of(memory: &Memory, id: &str) -> VoidJson {
     let id = PaymentId::parse(id).unwrap();
     let stored = Ledger::new(memory.clone()).payments().get(&id).await;
     let stored = stored.unwrap().unwrap();
@@ -1748,7 +1748,7 @@ async fn an_old_payment_by_hand_of_a_long_order_is_voided_and_confirmed_like_oth
     }
 }
 
-async fn ledger_events(memory: &Memory, kind: &str) -> usize {
+pub(super) async fn ledger_events(memory: &Memory, kind: &str) -> usize {
     // Until holes are passed.
     tokio::time::sleep(Duration::from_secs(60)).await;
     let all = events(memory).await;

@@ -280,6 +280,9 @@ pub struct ReviewClosedJson {
     /// The version of the order that this made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
+    /// Of a refused confirmation, the place among what became of it: this counts if that does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<u64>,
 }
 
 /// What is of a person was erased.
@@ -300,6 +303,9 @@ pub struct ErasureJson {
     /// The version of the order that this made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
+    /// Of a refused confirmation, the place among what became of it: this counts if that does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<u64>,
 }
 
 /// A confirmation that MPay signed and this provider refused, for people to sort out.

@@ -445,6 +445,7 @@ fn event() -> BoxedStrategy<Event> {
                 note,
                 by,
                 version: Some(7),
+                entry: Some(3),
             }
         });
     let erased = (ids(), (any_text(), any_text())).prop_map(|(ids, (reason, by))| ErasureJson {
@@ -454,6 +455,7 @@ fn event() -> BoxedStrategy<Event> {
         reason,
         by,
         version: None,
+        entry: Some(3),
     });
     prop_oneof![
         (of_order, 0..order_events.len()).prop_map(move |(event, kind)| order_events[kind](event)),
@@ -537,6 +539,7 @@ proptest! {
             note: note.as_str().to_owned(),
             by: by.clone(),
             version: None,
+            entry: None,
         };
         let (read, closed) = again(&json).read(Timestamp::UNIX_EPOCH).unwrap();
         prop_assert_eq!((read, closed.review, closed.note, closed.by), (id, Review::ALL[review], note, by));

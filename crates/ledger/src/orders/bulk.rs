@@ -8,7 +8,6 @@ use crate::{
     domain::{Order, OrderKey, OrderState, ServiceId},
     order_list::OrderList,
     record::to_json,
-    standings::Standings,
     stored_order::confused,
 };
 
@@ -43,12 +42,12 @@ impl<P: Platform> Orders<'_, P> {
         change: impl Fn(usize, &OrderState) -> Result<Order, E>,
     ) -> Vec<Result<Registered, RegisterError<E>>> {
         let mut results = Vec::with_capacity(keys.len());
-        let mut unchanged = Vec::new();
+        let mut unwritten = Vec::new();
         for batch in keys.chunks(BATCH) {
             let first = results.len();
             results.extend(batch.iter().map(|_| Ok(Registered::Unchanged)));
             let done =
-                self.change_batch(intent, batch, first, &change, &mut results, &mut unchanged);
+                self.change_batch(intent, batch, first, &change, &mut results, &mut unwritten);
             if let Err(error) = done.await {
                 // What it may have done is found out by repetition.
                 let reason = error.to_string();
@@ -63,13 +62,13 @@ impl<P: Platform> Orders<'_, P> {
             return results;
         }
         // Of what was found made, all at once: it is one call in almost every store.
-        let events = unchanged
+        let events = unwritten
             .iter()
             .flat_map(|(_, events): &(usize, Vec<u64>)| events.iter().copied());
         let events: Vec<u64> = events.collect();
-        if let Err(error) = Standings::on(self.log).make_sure(&events).await {
+        if let Err(error) = self.journal().make_sure(&events).await {
             let reason = error.to_string();
-            for (row, _) in unchanged {
+            for (row, _) in unwritten {
                 if let Some(result) = results.get_mut(row) {
                     *result = Err(StoreError::Batch(reason.clone()).into());
                 }
@@ -85,7 +84,7 @@ impl<P: Platform> Orders<'_, P> {
         first: usize,
         change: &impl Fn(usize, &OrderState) -> Result<Order, E>,
         results: &mut [Result<Registered, RegisterError<E>>],
-        unchanged: &mut Vec<(usize, Vec<u64>)>,
+        unwritten: &mut Vec<(usize, Vec<u64>)>,
     ) -> Result<(), StoreError> {
         let lists: Vec<_> = batch
             .iter()
@@ -122,11 +121,12 @@ impl<P: Platform> Orders<'_, P> {
             let judged = match self.judge(&seen, next, |state| change(row, state)) {
                 Ok(Some(judged)) => judged,
                 Ok(None) => {
-                    unchanged.push((row, seen.events));
+                    unwritten.push((row, seen.events));
                     continue;
                 }
                 Err(error) => {
                     *result = Err(error);
+                    unwritten.push((row, seen.events));
                     continue;
                 }
             };

@@ -15,7 +15,6 @@ use super::{
     journal_list::JournalList,
     order_list::{OrderEntry, OrderList, OrderLists},
     record::{Write, over_the_log, to_json},
-    standings::Standings,
     stored_order::{Depth, SEGMENT, confused},
 };
 use crate::{
@@ -322,9 +321,13 @@ impl<'a, P: Platform> Orders<'a, P> {
                     .settled_before(&list, depth, seen.settled, next)
                     .await?;
             }
-            let Some(mut change) = judge(&seen, next)? else {
-                Standings::on(self.log).make_sure(&seen.events).await?;
-                return Ok(None);
+            let mut change = match judge(&seen, next) {
+                Ok(Some(change)) => change,
+                // Also who is told that something may not be done learns from it what is.
+                nothing => {
+                    self.journal().make_sure(&seen.events).await?;
+                    return nothing.map(|_| None);
+                }
             };
             let mut slot = self.lists().take(&list).await?;
             if slot.index() != next && !mutated(Mutation::AmendmentOnOldState) {
@@ -338,14 +341,10 @@ impl<'a, P: Platform> Orders<'a, P> {
                 };
                 match judged {
                     Ok(Some(judged)) => change = judged,
-                    Ok(None) => {
+                    nothing => {
                         self.lists().void(&slot).await?;
-                        Standings::on(self.log).make_sure(&events).await?;
-                        return Ok(None);
-                    }
-                    Err(error) => {
-                        self.lists().void(&slot).await?;
-                        return Err(error);
+                        self.journal().make_sure(&events).await?;
+                        return nothing.map(|_| None);
                     }
                 }
             }

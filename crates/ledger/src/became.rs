@@ -1,0 +1,81 @@
+//! What became of something that stands in the journal: short lists, in which each thing is said once,
+//! and most things with an event.
+
+use mpay_log::Listing;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    Platform, StoreError,
+    journal_list::JournalList,
+    record::{over_the_log, to_json},
+};
+use crate::json::Event;
+
+over_the_log! {
+    /// Lists of what became of something.
+    pub(super) struct Became
+}
+
+/// How often an entry is made anew because its place was passed by.
+const TRIES: u32 = 5;
+
+impl<P: Platform> Became<'_, P> {
+    /// Says a thing, once: gives the entry `is_it`, made by this call or by one before. `make` gives
+    /// it, with the event that tells of it, of its place; `void` fills a place that was taken in vain.
+    ///
+    /// Whoever finds it made makes sure of its event: its own writer may be dead.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the same again then does it.
+    pub async fn once<T: Serialize + DeserializeOwned>(
+        self,
+        list: &str,
+        void: &T,
+        is_it: impl Fn(&T) -> bool,
+        make: impl Fn(u64) -> (T, Option<Event>),
+    ) -> Result<T, StoreError> {
+        let journal = JournalList::on(self.log);
+        let made = |listing: Listing<T>| {
+            let mut entries = listing.entries.into_iter();
+            entries.find(|entry| is_it(&entry.value))
+        };
+        for _ in 0..TRIES {
+            if let Some(made) = made(self.log.read_all(list).await?) {
+                journal.make_sure(made.beside.as_slice()).await?;
+                return Ok(made.value);
+            }
+            let mut slot = self.log.take(list).await?;
+            // Judged by what stands before its own place, so that of several calls one does it.
+            self.log.settle(list, 1, slot.index()).await?;
+            let mut seen = self.log.read_all(list).await?;
+            seen.truncate(slot.index() - 1);
+            if let Some(made) = made(seen) {
+                let void = to_json(void)?;
+                let _ = self.log.fill(&[(&slot, &void)], Vec::new()).await?;
+                journal.make_sure(made.beside.as_slice()).await?;
+                return Ok(made.value);
+            }
+            let (value, event) = make(slot.index());
+            let Some(event) = event else {
+                let entry = to_json(&value)?;
+                if self.log.fill(&[(&slot, &entry)], Vec::new()).await?.all() {
+                    return Ok(value);
+                }
+                continue;
+            };
+            let place = journal.take().await?;
+            slot.stand_beside(&place);
+            let (entry, event) = (to_json(&value)?, to_json(&event)?);
+            let batch = [(&slot, entry.as_str()), (&place, event.as_str())];
+            let filled = self.log.fill(&batch, Vec::new()).await?;
+            if !filled.is_alive(&slot) {
+                continue;
+            }
+            if !filled.is_alive(&place) {
+                journal.enter_again(&event, place.index()).await?;
+            }
+            return Ok(value);
+        }
+        Err(StoreError::Contested(list.to_owned()))
+    }
+}
