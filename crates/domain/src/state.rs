@@ -171,6 +171,24 @@ pub struct OrderState {
     payment_ids: HashSet<PaymentId>,
 }
 
+/// What the void of a payment takes away that the payment alone tells.
+fn effect_alone(payment: &RecordedPayment) -> VoidEffect {
+    let confirmation = &payment.confirmation;
+    let lines = confirmation.lines.iter();
+    VoidEffect {
+        payment_id: confirmation.payment_id.clone(),
+        currency: confirmation.currency,
+        total: confirmation.total,
+        lines: lines
+            .map(|line| (line.line_id.clone(), line.amount))
+            .collect(),
+        reviews: payment.review.clone(),
+        was_before: false,
+        latest: None,
+        settled_at: None,
+    }
+}
+
 impl Deref for OrderState {
     type Target = OrderSummary;
 
@@ -250,15 +268,6 @@ impl OrderState {
         let others = counted()
             .filter(|other| !is_it(other) && other.confirmation.currency == confirmation.currency);
         Some(VoidEffect {
-            payment_id: payment_id.clone(),
-            currency: confirmation.currency,
-            total: confirmation.total,
-            lines: confirmation
-                .lines
-                .iter()
-                .map(|line| (line.line_id.clone(), line.amount))
-                .collect(),
-            reviews: payment.review.clone(),
             was_before: u64::try_from(position).is_ok_and(|place| place < self.paid_before),
             latest: others.clone().next_back().map(|other| LatestPayment {
                 payment_id: other.confirmation.payment_id.clone(),
@@ -269,6 +278,37 @@ impl OrderState {
                     .unwrap_or(other.judged_at),
             }),
             settled_at: self.settled_without(payment),
+            ..effect_alone(payment)
+        })
+    }
+
+    /// The same of a payment that is known to count, as it is, where not every payment is here.
+    /// `was_before` says whether it came before the latest version. `None` where the other payments
+    /// are needed: it is the latest in its currency, or the amounts depend on the day.
+    pub fn void_effect_of(
+        &self,
+        payment: &RecordedPayment,
+        was_before: bool,
+    ) -> Option<VoidEffect> {
+        let confirmation = &payment.confirmation;
+        let order = self.order()?;
+        if !order.amounts.is_empty() && order.currency == confirmation.currency {
+            return None;
+        }
+        let mut paid = self.paid.iter();
+        let (_, paid) = paid.find(|(currency, _)| *currency == confirmation.currency)?;
+        if paid.latest == confirmation.payment_id || paid.latest_judged_at <= payment.judged_at {
+            return None;
+        }
+        Some(VoidEffect {
+            was_before,
+            latest: Some(LatestPayment {
+                payment_id: paid.latest.clone(),
+                reviews: paid.latest_reviews.clone(),
+                judged_at: paid.latest_judged_at,
+            }),
+            settled_at: self.settled_at,
+            ..effect_alone(payment)
         })
     }
 

@@ -19,6 +19,10 @@ fn confirmed(id: &PaymentId) -> String {
     format!("{}/{}", keys::CONFIRMED, keys::encode(id.as_str()))
 }
 
+fn voided(id: &PaymentId) -> String {
+    format!("{}/{}", keys::VOIDED, keys::encode(id.as_str()))
+}
+
 /// Where the place in its order's list is kept at which a review of a payment was closed.
 pub(super) fn closed_key(id: &PaymentId, review: Review) -> Key {
     Key::new(closed(id, review))
@@ -38,6 +42,16 @@ pub(super) fn confirmed_key(id: &PaymentId) -> Key {
 /// That MPay's confirmation is noted at this place of the order's list.
 pub(super) fn confirmed_at(id: &PaymentId, place: u64) -> Write {
     (confirmed(id), place_bytes(place))
+}
+
+/// Where the place in its order's list is kept at which a payment that was entered by hand was voided.
+pub(super) fn voided_key(id: &PaymentId) -> Key {
+    Key::new(voided(id))
+}
+
+/// That a payment is voided at this place of its order's list.
+pub(super) fn voided_at(id: &PaymentId, place: u64) -> Write {
+    (voided(id), place_bytes(place))
 }
 
 /// MPay's confirmation of a payment, if one of the values says that it is noted in this list.

@@ -7,15 +7,14 @@ use mpay_log::{Entry, Listing, read_entry};
 
 use super::{
     Platform, StoreError, StoredOrder,
-    afterwards::closed_key,
+    afterwards::{closed_key, confirmed_key, voided_key},
     attempts::{Attempts, Decisions, PaymentName},
     journal_list::JournalList,
     keys,
     order_list::{OrderEntry, OrderList, OrderLists},
     record::{Key, over_the_log, read, read_place, to_json},
-    stored_order::{Depth, Kept, LONG, SEGMENT, fold},
+    stored_order::{Depth, Kept, LONG, OldPayment, SEGMENT, fold},
 };
-use crate::{domain::RecordedPayment, json::PaymentJson};
 
 over_the_log! {
     /// What orders' lists add up to.
@@ -191,29 +190,63 @@ impl<'a, P: Platform> Folds<'a, P> {
         Ok(kept.next())
     }
 
-    /// A payment of a long order, by the place of its entry: its record, and what is to be said of it.
+    /// A payment of a long order, by the place of its entry, as it was at the end of its segment.
     pub async fn old_payment(
         self,
         list: &OrderList,
         place: u64,
         name: &PaymentName,
         segments: &mut HashMap<(OrderList, u64), StoredOrder>,
-    ) -> Result<Option<(PaymentJson, RecordedPayment)>, StoreError> {
+    ) -> Result<Option<OldPayment>, StoreError> {
         let segment = place.saturating_sub(1) / SEGMENT;
         let stored = match segments.entry((list.clone(), segment)) {
             hash_map::Entry::Occupied(entry) => entry.into_mut(),
             hash_map::Entry::Vacant(entry) => entry.insert(self.segment(list, segment).await?.0),
         };
-        Ok(stored.payment(name))
+        let payment = stored.payment(name);
+        Ok(payment.map(|(record, state)| OldPayment {
+            list: list.clone(),
+            until: (segment + 1) * SEGMENT,
+            record,
+            state,
+        }))
+    }
+
+    /// A payment, as everything up to a place of its order's list says, which is given with it; by
+    /// the place of its entry. However long the list is.
+    pub async fn payment(
+        self,
+        list: &OrderList,
+        place: u64,
+        name: &PaymentName,
+    ) -> Result<Option<OldPayment>, StoreError> {
+        let order = self.order(list).await?;
+        let until = order.settled;
+        if let Some((record, state)) = order.payment(name) {
+            return Ok(Some(OldPayment {
+                list: list.clone(),
+                until,
+                record,
+                state,
+            }));
+        }
+        let mut segments = HashMap::new();
+        let old = self.old_payment(list, place, name, &mut segments).await?;
+        let mut old: Vec<_> = old.into_iter().collect();
+        self.bring_on(&mut old).await?;
+        // What came to it is noted in one batch with the entry that says so: whatever is settled was
+        // found.
+        let old = old.pop();
+        Ok(old.map(|old| OldPayment { until, ..old }))
     }
 
     /// An order as it was at the end of a segment of its list, with the payments of this segment, and
-    /// of those before it that nothing is kept of; and the first place that was read.
+    /// of those before it that nothing is kept of; and the first and the last place that was read.
     pub async fn segment(
         self,
         list: &OrderList,
         segment: u64,
-    ) -> Result<(StoredOrder, u64), StoreError> {
+    ) -> Result<(StoredOrder, u64, u64), StoreError> {
         let kept = self.kept(list, segment).await?;
         let first = kept.as_ref().map_or(0, |kept| kept.place) + 1;
         let last = (segment + 1) * SEGMENT;
@@ -224,7 +257,7 @@ impl<'a, P: Platform> Folds<'a, P> {
             None => None,
         };
         let stored = fold(list, Depth::Whole, base, listing, &markers)?.0;
-        Ok((stored, first))
+        Ok((stored, first, last))
     }
 
     /// The markers of the payments in lists. A payment that was left between its entries and its
@@ -243,42 +276,48 @@ impl<'a, P: Platform> Folds<'a, P> {
             .await
     }
 
-    /// Closes what was closed of payments of long orders after the parts that they stand in.
-    pub async fn close_old(
-        self,
-        old: &mut [(OrderList, RecordedPayment)],
-    ) -> Result<(), StoreError> {
-        let keys: Vec<_> = old
-            .iter()
-            .flat_map(|(_, state)| {
-                let id = &state.confirmation.payment_id;
-                state.review.iter().map(|review| closed_key(id, *review))
-            })
-            .collect();
+    /// Adds to payments of long orders what came to them after the parts that they stand in: where that
+    /// is, is noted under their ids.
+    pub async fn bring_on(self, old: &mut [OldPayment]) -> Result<(), StoreError> {
+        let keys: Vec<_> = old.iter().flat_map(notes).collect();
         let places = read(self.log, &keys).await?;
         if places.is_empty() {
             return Ok(());
         }
-        for (list, state) in old {
-            let id = state.confirmation.payment_id.clone();
-            let keys: Vec<_> = state.review.iter().map(|r| closed_key(&id, *r)).collect();
-            for key in keys {
+        for payment in old {
+            for key in notes(payment) {
                 let Some(place) = places.get(&key) else {
                     continue;
                 };
                 let place = read_place(&key, place)?;
-                let part = self.lists().part(list, place, 1).await?;
-                for entry in part.entries {
-                    if let OrderEntry::Closed(closed) = entry.value
-                        && let Ok((closed_id, closed)) = closed.read(entry.at)
-                        && closed_id == id
-                    {
-                        state.review.retain(|review| *review != closed.review);
-                        state.closed.push(closed);
-                    }
+                let part = self.lists().part(&payment.list, place, 1).await?;
+                let mut entries = part.entries.into_iter();
+                if entries.next().is_some_and(|entry| payment.add(entry)) {
+                    continue;
                 }
+                // Somebody whose place was passed by has written the note last, and may have hidden
+                // another: that is seldom enough for the whole list.
+                let whole = self.whole(&payment.list).await?;
+                let found = PaymentName::of(&payment.record).ok();
+                let found = found.and_then(|name| whole.payment(&name));
+                if let Some((record, state)) = found {
+                    (payment.record, payment.state) = (record, state);
+                    payment.until = whole.length;
+                }
+                break;
             }
         }
         Ok(())
     }
+}
+
+/// Where it is noted what came to a payment.
+fn notes(payment: &OldPayment) -> Vec<Key> {
+    let id = &payment.state.confirmation.payment_id;
+    let reviews = payment.state.review.iter();
+    let mut notes: Vec<_> = reviews.map(|review| closed_key(id, *review)).collect();
+    if payment.record.manual.is_some() {
+        notes.extend([confirmed_key(id), voided_key(id)]);
+    }
+    notes
 }

@@ -46,6 +46,9 @@ prefixes! {
     /// `confirmed/<payment>`: the place in its order's list where MPay's confirmation of a payment
     /// that was entered by hand is noted.
     CONFIRMED = "confirmed" by "afterwards",
+    /// `voided/<payment>`: the place in its order's list where a payment that was entered by hand was
+    /// voided.
+    VOIDED = "voided" by "afterwards",
     /// `payment/<payment>`, list: the attempts to record a payment. With `/after-void` behind it those
     /// at MPay's own payment, after the void of one that was entered by hand.
     PAYMENT = "payment" by "attempts",

@@ -1,17 +1,21 @@
 //! Payments entered by hand: voided, or confirmed by MPay later.
 
+use std::cell::Cell;
+
 use super::{
     Platform, Precondition, RegisterError, StoreError,
-    afterwards::{confirmed_at, confirmed_key, noted_confirmation},
+    afterwards::{confirmed_at, confirmed_key, noted_confirmation, voided_at},
+    attempts::{Attempts, Marker, PaymentName},
+    folds::Folds,
     journal_list::JournalList,
     messages::Evidence,
     order_list::{OrderEntry, OrderList},
     orders::{Change, Orders},
     record::{over_the_log, read},
-    stored_order::Depth,
+    stored_order::{Depth, OldPayment},
 };
 use crate::{
-    domain::{Confirmation, OrderKey, PaymentId, ServiceId},
+    domain::{Confirmation, OrderKey, PaymentId, Review, ServiceId},
     json::{Event, PaymentJson, VoidJson, VoidedJson},
 };
 
@@ -31,47 +35,89 @@ impl<P: Platform> ManualPayments<'_, P> {
         let service = ServiceId::parse(&void.service_id).map_err(wrong)?;
         let key = OrderKey::parse(&void.order_key).map_err(wrong)?;
         let id = PaymentId::parse(&void.payment_id).map_err(wrong)?;
-        let voided = Orders::on(self.log)
-            .append_seeing(
-                Depth::Whole,
+        let name = PaymentName::first(&id);
+        let Some((place, known)) = self.known(&name).await? else {
+            return Ok(false);
+        };
+        let others_are_needed = Cell::new(false);
+        let mut voided = Err(RegisterError::Unfit(()));
+        for depth in [Depth::Latest, Depth::Whole] {
+            let void = Orders::on(self.log).append_seeing(
+                depth,
                 &service,
                 &key,
                 Precondition::None,
-                |stored, place| {
-                    let known = stored.payments.iter().zip(stored.state.payments());
-                    let mut known = known.filter(|(payment, state)| {
-                        let manual = payment.manual.as_ref();
-                        state.confirmation.payment_id == id
-                            && manual.is_some_and(|manual| manual.proposal == void.proposal)
-                    });
-                    match known.next() {
-                        Some((_, state)) if state.voided.is_some() => Ok(None),
-                        Some((payment, _)) if !payment.is_confirmed() => {
-                            let effect = stored.state.void_effect(&id);
-                            let effect = effect.ok_or(RegisterError::Unfit(()))?;
-                            let void = VoidJson {
-                                version: Some(place),
-                                ..void.clone()
-                            };
-                            Ok(Some(Change {
-                                entry: OrderEntry::Voided(Box::new(VoidedJson::new(
-                                    void.clone(),
-                                    &effect,
-                                ))),
-                                event: Event::PaymentVoided(Box::new(void)),
-                                others: Vec::new(),
-                            }))
-                        }
-                        _ => Err(RegisterError::Unfit(())),
+                |stored, at| {
+                    let here = stored.payment(&name);
+                    if here.is_none() && stored.folded > known.until {
+                        return Err(RegisterError::Busy);
                     }
+                    let is_later = |ids: &[PaymentId]| here.is_none() && ids.contains(&id);
+                    let (record, state) = here
+                        .as_ref()
+                        .map_or((&known.record, &known.state), |(record, state)| {
+                            (record, state)
+                        });
+                    let manual = record.manual.as_ref();
+                    if manual.is_none_or(|manual| manual.proposal != void.proposal) {
+                        return Err(RegisterError::Unfit(()));
+                    }
+                    if state.voided.is_some() || is_later(&stored.afterwards.voided) {
+                        return Ok(None);
+                    }
+                    if record.is_confirmed() || is_later(&stored.afterwards.confirmed) {
+                        return Err(RegisterError::Unfit(()));
+                    }
+                    let mut state = state.clone();
+                    if here.is_none() {
+                        let closed = stored.afterwards.closed.iter();
+                        let closed: Vec<_> = closed.filter(|(of, _)| *of == id).collect();
+                        let is_open = |review: &Review| !closed.iter().any(|(_, of)| of == review);
+                        state.review.retain(is_open);
+                    }
+                    let effect = stored.state.void_effect(&id);
+                    let effect = effect.or_else(|| {
+                        let was_before = place < stored.latest;
+                        stored.state.void_effect_of(&state, was_before)
+                    });
+                    let Some(effect) = effect else {
+                        others_are_needed.set(true);
+                        return Err(RegisterError::Unfit(()));
+                    };
+                    let void = VoidJson {
+                        version: Some(at),
+                        ..void.clone()
+                    };
+                    let entry = VoidedJson::new(void.clone(), &effect);
+                    Ok(Some(Change {
+                        entry: OrderEntry::Voided(Box::new(entry)),
+                        event: Event::PaymentVoided(Box::new(void)),
+                        others: vec![voided_at(&id, at)],
+                    }))
                 },
-            )
-            .await;
+            );
+            voided = void.await;
+            // All of a long order is read only where what the others come to cannot be told from
+            // their sums.
+            if !others_are_needed.take() {
+                break;
+            }
+        }
         match voided {
             Ok(_) => Ok(true),
             Err(RegisterError::Unfit(())) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// The place of a payment's entry in its order's list, and the payment.
+    async fn known(self, name: &PaymentName) -> Result<Option<(u64, OldPayment)>, StoreError> {
+        let marker = Attempts::on(self.log).marker(name).await?;
+        let Some((list, place)) = marker.as_ref().and_then(Marker::order) else {
+            return Ok(None);
+        };
+        let known = Folds::on(self.log).payment(&list, place, name).await?;
+        Ok(known.map(|known| (place, known)))
     }
 
     /// Notes, once, that MPay confirms a payment that was entered by hand ([`Recorded::Manual`](super::Recorded::Manual)):
@@ -94,26 +140,38 @@ impl<P: Platform> ManualPayments<'_, P> {
             .chain([confirmed_key(id)])
             .collect();
         let kept = read(self.log, &wanted).await?;
-        // All of a long order is read once only.
         let list = OrderList::of(service, key);
         if let Some(noted) = noted_confirmation(self.log, id, &list, &kept).await? {
             let event = noted.beside.as_slice();
             return JournalList::on(self.log).make_sure(event).await;
         }
+        let name = PaymentName::first(id);
+        let known = self.known(&name).await?.map(|(_, known)| known);
         let noted = Orders::on(self.log)
             .append_seeing(
-                Depth::Whole,
+                Depth::Latest,
                 service,
                 key,
                 Precondition::None,
                 |stored, place| {
-                    let mut payments = stored.payments.iter().zip(stored.state.payments());
-                    let known = payments.find(|(known, _)| known.payment_id == payment.payment_id);
+                    let here = stored.payment(&name);
+                    let until = known.as_ref().map_or(u64::MAX, |known| known.until);
+                    if here.is_none() && stored.folded > until {
+                        return Err(RegisterError::Busy);
+                    }
+                    let is_later = |ids: &[PaymentId]| here.is_none() && ids.contains(id);
+                    let before = known.as_ref().map(|known| (&known.record, &known.state));
+                    let here = here.as_ref().map(|(record, state)| (record, state));
+                    let found = here.or(before);
                     // Judged by what stands before its own place, so that of several calls one notes it.
-                    if known.is_some_and(|(known, _)| known.is_confirmed()) {
+                    if found.is_some_and(|(record, _)| record.is_confirmed())
+                        || is_later(&stored.afterwards.confirmed)
+                    {
                         return Ok(None);
                     }
-                    if known.is_some_and(|(_, state)| state.voided.is_some()) {
+                    if found.is_some_and(|(_, state)| state.voided.is_some())
+                        || is_later(&stored.afterwards.voided)
+                    {
                         return Err(RegisterError::Unfit(()));
                     }
                     let record = Box::new(payment.clone());

@@ -8,7 +8,6 @@ use mutation::{Mutation, mutated};
 
 use super::{
     Orders, Platform, Settlements, StoreError, StoredOrder,
-    afterwards::{confirmed_key, noted_confirmation},
     attempts::{Attempt, Attempts, Marker, Patience, PaymentName, Recorded},
     folds::Folds,
     journal_list::{self, JournalEntry, JournalList},
@@ -46,6 +45,8 @@ pub struct StoredPayment {
     pub accounts: Vec<Option<PaymentAccount>>,
     /// The statement that shows it: a place in the journal.
     pub settled: Option<u64>,
+    /// The place of its order's list up to which everything is in `state`.
+    pub(super) until: u64,
 }
 
 /// What a confirmation by MPay meets.
@@ -193,16 +194,9 @@ impl<'a, P: Platform> Payments<'a, P> {
 
     /// Whether a payment is voided, by its order.
     async fn is_voided(self, name: &PaymentName, marker: &Marker) -> Result<bool, StoreError> {
-        let (list, _) = marker.order().ok_or_else(|| name.marker().lost())?;
-        // What MPay has confirmed is not voided.
-        let noted = read(self.log, &[confirmed_key(&name.id)]).await?;
-        let noted = noted_confirmation(self.log, &name.id, &list, &noted).await?;
-        if noted.is_some() {
-            return Ok(false);
-        }
-        let order = Folds::on(self.log).whole(&list).await?;
-        let payment = order.payment(name);
-        Ok(payment.is_some_and(|(_, state)| state.voided.is_some()))
+        let (list, place) = marker.order().ok_or_else(|| name.marker().lost())?;
+        let payment = Folds::on(self.log).payment(&list, place, name).await?;
+        Ok(payment.is_some_and(|payment| payment.state.voided.is_some()))
     }
 
     /// A payment that is recorded: of two of this id that which counts. `None` if there is none.
@@ -262,15 +256,6 @@ impl<'a, P: Platform> Payments<'a, P> {
             let order = order.and_then(Option::as_ref);
             order.is_some_and(|order| !order.state.is_whole() && order.payment(name).is_none())
         };
-        for (_, _, key, record, confirmation) in &payments {
-            // What was entered by hand may have been confirmed or voided long after.
-            if record.manual.is_some()
-                && is_missing(orders.get(key), &name_of(confirmation, record))
-            {
-                let whole = folds.whole(&OrderList::of(&key.0, &key.1)).await;
-                orders.insert(key.clone(), whole.ok());
-            }
-        }
         let missing = payments
             .iter()
             .filter_map(|(_, _, key, record, confirmation)| {
@@ -282,7 +267,7 @@ impl<'a, P: Platform> Payments<'a, P> {
             .decided(&missing.collect::<Vec<_>>())
             .await?;
         let mut segments = HashMap::new();
-        let (mut names, mut records, mut old) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut names, mut old) = (Vec::new(), Vec::new());
         for (_, _, key, record, confirmation) in &payments {
             let name = name_of(confirmation, record);
             let marker = markers.get(&name).and_then(Option::as_ref);
@@ -291,19 +276,15 @@ impl<'a, P: Platform> Payments<'a, P> {
                 let found = folds
                     .old_payment(&list, place, &name, &mut segments)
                     .await?;
-                if let Some((record, state)) = found {
+                if let Some(found) = found {
                     names.push(name);
-                    records.push(record);
-                    old.push((list, state));
+                    old.push(found);
                 }
             }
         }
-        folds.close_old(&mut old).await?;
-        let states = old.into_iter().map(|(_, state)| state);
-        let mut old: HashMap<_, _> = names
-            .into_iter()
-            .zip(records.into_iter().zip(states))
-            .collect();
+        folds.bring_on(&mut old).await?;
+        let old = old.into_iter().map(|old| (old.record, old.state));
+        let mut old: HashMap<_, _> = names.into_iter().zip(old).collect();
         let mut with_state = Vec::with_capacity(payments.len());
         for ((index, at, key, entered, confirmation), settled) in payments.into_iter().zip(settled)
         {
@@ -322,6 +303,7 @@ impl<'a, P: Platform> Payments<'a, P> {
                 accounts: accounts.collect(),
                 state,
                 settled,
+                until: order.map_or(0, |order| order.settled),
             });
         }
         Ok(with_state)

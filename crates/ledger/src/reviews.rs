@@ -3,7 +3,6 @@
 use super::{
     CloseError, Orders, Payments, Platform, Precondition, RegisterError, afterwards::closed_at,
     order_list::OrderEntry, orders::Change, record::over_the_log_and_the_secret,
-    stored_order::Depth,
 };
 use crate::{
     domain::{PaymentId, Review, Text},
@@ -43,14 +42,8 @@ impl<P: Platform> Reviews<'_, P> {
             version: None,
             entry: None,
         };
-        // One that was entered by hand may be voided meanwhile.
-        let depth = match payment.payment.manual {
-            Some(_) => Depth::Whole,
-            None => Depth::Latest,
-        };
         let closed = Orders::on(self.log)
-            .append_seeing(
-                depth,
+            .append(
                 &confirmation.service_id,
                 &confirmation.order_key,
                 Precondition::None,
@@ -62,8 +55,13 @@ impl<P: Platform> Reviews<'_, P> {
                         None if stored.state.is_whole() => {
                             return Err(RegisterError::Unfit(Vec::new()));
                         }
-                        None if stored.closings.contains(&(id.to_string(), review)) => {
+                        // So much came in between that what was found may not be so any more.
+                        None if stored.folded > payment.until => return Err(RegisterError::Busy),
+                        None if stored.afterwards.closed.contains(&(id.clone(), review)) => {
                             return Ok(None);
+                        }
+                        None if stored.afterwards.voided.contains(id) => {
+                            return Err(RegisterError::Unfit(Vec::new()));
                         }
                         None => &payment.state,
                     };

@@ -16,7 +16,7 @@ use super::{
     order_list::{OrderEntry, OrderList},
 };
 use crate::{
-    domain::{Order, OrderKey, OrderState, RecordedPayment, Review},
+    domain::{Order, OrderKey, OrderState, PaymentId, RecordedPayment, Review},
     json::{ConfirmedJson, FieldError, OrderJson, PaymentJson, SummaryJson},
 };
 
@@ -40,8 +40,9 @@ pub struct StoredOrder {
     pub unreadable: usize,
     /// Digest of the name of the request that made it.
     pub(super) request: Option<String>,
-    /// The reviews that were closed of payments that are not here any more.
-    pub(super) closings: Vec<(String, Review)>,
+    /// The place up to which payments are not here, and what came after it to such payments.
+    pub(super) folded: u64,
+    pub(super) afterwards: Afterwards,
     /// The place of its latest version.
     pub(super) latest: u64,
     /// The place before which its entries are without personal data.
@@ -51,6 +52,17 @@ pub struct StoredOrder {
     /// The highest place of its list, and the places that are settled.
     pub(super) length: u64,
     pub(super) settled: u64,
+}
+
+/// What came to payments that are not here, by their ids.
+#[derive(Debug, Default)]
+pub(super) struct Afterwards {
+    /// Reviews that were closed.
+    pub closed: Vec<(PaymentId, Review)>,
+    /// Those that MPay has confirmed after they were entered by hand.
+    pub confirmed: Vec<PaymentId>,
+    /// Those that were voided.
+    pub voided: Vec<PaymentId>,
 }
 
 impl StoredOrder {
@@ -148,6 +160,7 @@ impl Kept {
             is_erased: self.is_erased,
             request: self.request,
             latest: self.latest,
+            folded: self.place,
             settled: self.place,
             length: self.place,
             ..StoredOrder::default()
@@ -208,6 +221,7 @@ pub(super) fn fold(
         if end == cut {
             stored.state = OrderState::from(stored.state.summary().clone());
             stored.payments.clear();
+            stored.folded = cut;
         }
     }
     Ok((stored, keep))
@@ -253,25 +267,26 @@ fn add(
         },
         OrderEntry::Confirmed(json) => {
             let mut payments = stored.payments.iter_mut();
-            let known = payments.find(|known| known.payment_id == json.payment_id);
-            if let Some(manual) = known.and_then(|known| known.manual.as_mut()) {
-                manual.confirmed.get_or_insert(ConfirmedJson {
-                    received_at: json.received_at,
-                    signer: json.signer,
-                    evidence: json.evidence,
-                });
+            match payments.find(|known| known.payment_id == json.payment_id) {
+                Some(known) => confirm(known, *json),
+                None => stored
+                    .afterwards
+                    .confirmed
+                    .extend(PaymentId::parse(&json.payment_id)),
             }
         }
         OrderEntry::Voided(voided) => {
             let (voided, effect) = voided.read(entry.at).map_err(many)?;
+            if stored.state.payment(&effect.payment_id).is_none() {
+                stored.afterwards.voided.push(effect.payment_id.clone());
+            }
             stored.state.void(&effect.payment_id, voided, &effect);
         }
         OrderEntry::Closed(closed) => {
             let (payment_id, closed) = closed.read(entry.at).map_err(|error| many(vec![error]))?;
             if stored.state.payment(&payment_id).is_none() {
-                stored
-                    .closings
-                    .push((payment_id.to_string(), closed.review));
+                let closed = (payment_id.clone(), closed.review);
+                stored.afterwards.closed.push(closed);
             }
             stored.state.close(&payment_id, closed);
         }
@@ -279,6 +294,61 @@ fn add(
         OrderEntry::Void => return Ok(false),
     }
     Ok(true)
+}
+
+/// Notes on a payment that was entered by hand that MPay confirms it.
+fn confirm(payment: &mut PaymentJson, confirmation: PaymentJson) {
+    if let Some(manual) = &mut payment.manual {
+        manual.confirmed.get_or_insert(ConfirmedJson {
+            received_at: confirmation.received_at,
+            signer: confirmation.signer,
+            evidence: confirmation.evidence,
+        });
+    }
+}
+
+/// A payment as it is at the end of a part of its order's list.
+#[derive(Debug)]
+pub(super) struct OldPayment {
+    /// The list.
+    pub list: OrderList,
+    /// The last place of that part.
+    pub until: u64,
+    /// Its record.
+    pub record: PaymentJson,
+    /// What is to be said of it.
+    pub state: RecordedPayment,
+}
+
+impl OldPayment {
+    /// Adds what stands at a place and is noted to have come to it; `false` if it did not.
+    pub fn add(&mut self, entry: Entry<OrderEntry>) -> bool {
+        let id = &self.state.confirmation.payment_id;
+        match entry.value {
+            _ if entry.index <= self.until => true,
+            OrderEntry::Closed(closed) => match closed.read(entry.at) {
+                Ok((of, closed)) if of == *id => {
+                    self.state.review.retain(|open| *open != closed.review);
+                    self.state.closed.push(closed);
+                    true
+                }
+                _ => false,
+            },
+            OrderEntry::Confirmed(json) if json.payment_id == id.as_str() => {
+                confirm(&mut self.record, *json);
+                true
+            }
+            OrderEntry::Voided(voided) => match voided.read(entry.at) {
+                Ok((voided, effect)) if effect.payment_id == *id => {
+                    self.state.review.clear();
+                    self.state.voided = Some(voided);
+                    true
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
 }
 
 /// The key of the order that is there, if payers would confuse it with `key`.

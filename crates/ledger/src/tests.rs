@@ -1748,6 +1748,84 @@ async fn an_old_payment_by_hand_of_a_long_order_is_voided_and_confirmed_like_oth
     }
 }
 
+/// What is done to an old payment that was entered by hand, and how many entries of its order's list
+/// that reads.
+async fn cost_of_an_old_payment_by_hand(payments: u64) -> Vec<(&'static str, usize)> {
+    let memory = Memory::new();
+    let total = (payments + 300).to_string();
+    register(&memory, "1", &total).await.unwrap();
+    for id in ["M", "N"] {
+        record_by_hand(&memory, id).await.unwrap();
+    }
+    let store = Ledger::new(memory.clone());
+    for n in 0..payments {
+        let (_, json) = payment(&format!("P{n}"), "1", "1");
+        let (minute, second) = (n / 60 % 60, n % 60);
+        let hour = 13 + n / 3600;
+        let json = PaymentJson {
+            paid_at: format!("2026-06-01T{hour}:{minute:02}:{second:02}+03:00"),
+            ..json
+        };
+        let confirmation = json.to_confirmation().unwrap();
+        let evidence = Evidence::new(&secret(), b"<m/>", &json.payment_id, b"e", "accepted");
+        let recorded = store
+            .payments()
+            .record(&confirmation, &json, &evidence, None);
+        recorded.await.unwrap();
+    }
+    stored(&memory, "1").await.unwrap();
+    let (service, key) = (
+        ServiceId::parse("TAX").unwrap(),
+        OrderKey::parse("1").unwrap(),
+    );
+    let id = PaymentId::parse("M").unwrap();
+    let mut costs = Vec::new();
+    memory.take_calls();
+    let mut note = |what| {
+        let calls = memory.take_calls();
+        let entries = calls
+            .iter()
+            .map(|call| call.matches(" order/TAX/1/").count());
+        costs.push((what, entries.sum()));
+    };
+    let void = void_of(&memory, "M").await;
+    note("it is found");
+    assert!(store.manual_payments().void(&void).await.unwrap());
+    note("it is voided");
+    assert!(store.manual_payments().void(&void).await.unwrap());
+    note("it is voided again");
+    let known = store.payments().known(&id).await.unwrap();
+    assert!(known.after_void && !known.is_recorded());
+    note("MPay confirms it");
+    confirm(&memory, "N").await;
+    note("another is confirmed");
+    confirm(&memory, "N").await;
+    note("it is confirmed again");
+    let page = store.orders().payments(&service, &key, Some(10)).await;
+    let page = page.unwrap().unwrap().payments;
+    let states: Vec<_> = page
+        .iter()
+        .filter(|(record, _)| record.manual.is_some())
+        .map(|(record, state)| (record.is_confirmed(), state.voided.is_some()))
+        .collect();
+    assert_eq!(states, [(true, false), (false, true)]);
+    note("a page shows both");
+    let kept = stored(&memory, "1").await.unwrap();
+    let list = order_list::OrderList::of(&service, &key);
+    let whole = folds::Folds::on(&store.log).whole(&list).await.unwrap();
+    assert_eq!(kept.state.summary(), whole.state.summary());
+    costs
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_payment_by_hand_costs_no_more_where_its_order_is_longer() {
+    let short = cost_of_an_old_payment_by_hand(300).await;
+    let long = cost_of_an_old_payment_by_hand(1_580).await;
+    for ((what, short), (_, long)) in short.iter().zip(&long) {
+        assert!(*long <= short + 70, "{what}: {short} entries, then {long}");
+    }
+}
+
 pub(super) async fn ledger_events(memory: &Memory, kind: &str) -> usize {
     // Until holes are passed.
     tokio::time::sleep(Duration::from_secs(60)).await;

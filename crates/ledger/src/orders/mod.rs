@@ -15,7 +15,7 @@ use super::{
     journal_list::JournalList,
     order_list::{OrderEntry, OrderList, OrderLists},
     record::{Write, over_the_log, to_json},
-    stored_order::{Depth, SEGMENT, confused},
+    stored_order::{Depth, OldPayment, SEGMENT, confused},
 };
 use crate::{
     domain::{ChangeRefused, Order, OrderKey, OrderState, RecordedPayment, ServiceId},
@@ -194,29 +194,22 @@ impl<'a, P: Platform> Orders<'a, P> {
         let last = before.map_or(order.length, |before| before.saturating_sub(1));
         let last = last.min(order.length);
         let segment = last.saturating_sub(1) / SEGMENT;
-        let (stored, first) = self.folds().segment(&list, segment).await?;
-        let mut states: Vec<_> = stored.state.payments().to_vec();
-        let records = stored.payments.into_iter();
-        let mut old: Vec<_> = states
-            .drain(..)
-            .map(|state| (list.clone(), state))
+        let (stored, first, until) = self.folds().segment(&list, segment).await?;
+        let states = stored.state.payments().iter().cloned();
+        let payments = stored.payments.into_iter().zip(states);
+        let mut payments: Vec<_> = payments
+            .map(|(record, state)| OldPayment {
+                list: list.clone(),
+                until,
+                record,
+                state,
+            })
             .collect();
-        self.folds().close_old(&mut old).await?;
-        let payments = records.zip(old.into_iter().map(|(_, state)| state));
-        let mut payments: Vec<_> = payments.rev().collect();
-        // What was entered by hand may have been confirmed or voided long after.
-        if payments.iter().any(|(record, _)| record.manual.is_some()) {
-            let whole = self.folds().whole(&list).await?;
-            for (record, state) in &mut payments {
-                if record.manual.is_some()
-                    && let Some(found) = PaymentName::of(record)
-                        .ok()
-                        .and_then(|name| whole.payment(&name))
-                {
-                    (*record, *state) = found;
-                }
-            }
-        }
+        self.folds().bring_on(&mut payments).await?;
+        let payments = payments.into_iter().rev();
+        let payments = payments
+            .map(|payment| (payment.record, payment.state))
+            .collect();
         Ok(Some(OrderPayments {
             payments,
             next: (first > 1).then_some(first),
