@@ -82,15 +82,16 @@ impl Chaos {
 
 /// Changes the configuration of one host after the other, back and forth, until the world is at peace.
 ///
-/// A host is left the time to read it once from its beginning to its end: who changes it twice at the
-/// same variable of two readings that follow each other deceives everybody.
+/// A host is left the time to read it once from its beginning to its end, and to end what it began to
+/// read before: who changes it twice at the same variable of two readings that follow each other
+/// deceives everybody.
 pub async fn rotate(world: Rc<World>) {
     while !world.peace.get() {
         let pause = world.random.scaled(200_000, 5 * SECOND);
         world.sleep(pause).await;
         let host = world.some_host();
         let next = match world.hosts.borrow().get(host) {
-            Some(host) if host.has_read => match host.configuration {
+            Some(host) if host.may_change() => match host.configuration {
                 Configuration::First => Configuration::Second,
                 Configuration::Second => Configuration::First,
             },

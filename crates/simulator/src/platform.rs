@@ -93,6 +93,13 @@ impl Outbound for Host {
 pub struct Variables {
     host: Host,
     door: Door,
+    reader: u64,
+}
+
+impl Drop for Variables {
+    fn drop(&mut self) {
+        self.host.world.end_reader(self.host.id, self.reader);
+    }
 }
 
 impl Variables {
@@ -101,6 +108,7 @@ impl Variables {
         Self {
             host: Host::new(world, id),
             door,
+            reader: world.reader(),
         }
     }
 }
@@ -109,7 +117,7 @@ impl Source for Variables {
     async fn get(&self, name: &'static str) -> Result<String, Unread> {
         self.host
             .world
-            .variable(self.host.id, self.door, name)
+            .variable(self.host.id, self.door, self.reader, name)
             .await
     }
 

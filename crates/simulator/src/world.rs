@@ -70,10 +70,20 @@ pub struct Host {
     pub clock: Clock,
     /// How it is configured.
     pub configuration: Configuration,
-    /// Whether its variables were read from the first to the last since they were changed.
-    pub has_read: bool,
-    /// How far each door has come with it.
-    passes: [Pass; 2],
+    /// How often its variables were changed.
+    changes: u64,
+    /// The readings that are not over.
+    readings: Vec<Reading>,
+    /// Whether each door has read them from the first to the last since they were changed.
+    has_read: [bool; 2],
+}
+
+impl Host {
+    /// Whether its variables were read since they were changed, and nobody reads them since before.
+    pub fn may_change(&self) -> bool {
+        let mut readings = self.readings.iter();
+        self.has_read == [true; 2] && readings.all(|reading| reading.change == self.changes)
+    }
 }
 
 /// A door of a host.
@@ -94,13 +104,11 @@ impl Door {
     }
 }
 
-/// How far a door has come with the reading of its variables since they were changed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Pass {
-    #[default]
-    Waits,
-    Begun,
-    Done,
+/// A reading of a door's variables that is not over: by whom, and which change of them came before it.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    reader: u64,
+    change: u64,
 }
 
 /// What the two doors of a host keep between requests.
@@ -193,6 +201,7 @@ pub struct World {
     pub configured: RefCell<Vec<Configuration>>,
     /// How long the reading of a variable takes at most.
     pub slow_variables: Cell<Micros>,
+    readers: Cell<u64>,
     /// What the run is mostly about.
     pub profile: Cell<Profile>,
     /// How often a host dies when it has just answered.
@@ -222,6 +231,7 @@ impl World {
             unreadable: Cell::new(0.0),
             configured: RefCell::default(),
             slow_variables: Cell::new(0),
+            readers: Cell::new(0),
             profile: Cell::new(Profile::Usual),
             strikes: Cell::new(0.0),
             begins: Cell::new(0),
@@ -246,8 +256,9 @@ impl World {
             frozen: false,
             clock,
             configuration,
-            has_read: false,
-            passes: Default::default(),
+            changes: 0,
+            readings: Vec::new(),
+            has_read: Default::default(),
         });
         self.configured.borrow_mut().push(configuration);
         let id = self.hosts.borrow().len() - 1;
@@ -347,8 +358,8 @@ impl World {
     pub fn configure(&self, id: HostId, configuration: Configuration) {
         if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
             if host.configuration != configuration {
-                host.passes = Default::default();
-                host.has_read = false;
+                host.changes += 1;
+                host.has_read = Default::default();
             }
             host.configuration = configuration;
             self.configured.borrow_mut().push(configuration);
@@ -363,6 +374,7 @@ impl World {
         &self,
         id: HostId,
         door: Door,
+        reader: u64,
         name: &'static str,
     ) -> Result<String, Unread> {
         let unreadable = self.unreadable.get();
@@ -386,14 +398,30 @@ impl World {
             return Ok(String::new());
         };
         let names = door.variables();
-        let pass = &mut host.passes[door as usize];
         if names.first() == Some(&name) {
-            *pass = Pass::Begun;
-        } else if names.last() == Some(&name) && *pass == Pass::Begun {
-            *pass = Pass::Done;
+            host.readings.retain(|reading| reading.reader != reader);
+            let change = host.changes;
+            host.readings.push(Reading { reader, change });
+        } else if names.last() == Some(&name)
+            && let Some(position) = host.readings.iter().position(|it| it.reader == reader)
+        {
+            let reading = host.readings.remove(position);
+            host.has_read[door as usize] |= reading.change == host.changes;
         }
-        host.has_read |= host.passes == [Pass::Done; 2];
         Ok(host.configuration.text(name))
+    }
+
+    /// A new reader of variables.
+    pub fn reader(&self) -> u64 {
+        self.readers.set(self.readers.get() + 1);
+        self.readers.get()
+    }
+
+    /// A reader of a host's variables goes away, whether it has come to their end or not.
+    pub fn end_reader(&self, id: HostId, reader: u64) {
+        if let Some(host) = self.hosts.borrow_mut().get_mut(id) {
+            host.readings.retain(|reading| reading.reader != reader);
+        }
     }
 
     /// A clock that nobody sets, of a host: since when, nobody knows.
