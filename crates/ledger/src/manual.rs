@@ -12,7 +12,7 @@ use super::{
     order_list::{OrderEntry, OrderList},
     orders::{Change, Orders},
     record::{over_the_log, read},
-    stored_order::{Depth, OldPayment},
+    stored_order::{Depth, OldPayment, SEGMENT},
 };
 use crate::{
     domain::{Confirmation, OrderKey, PaymentId, Review, ServiceId},
@@ -77,8 +77,13 @@ impl<P: Platform> ManualPayments<'_, P> {
                     }
                     let effect = stored.state.void_effect(&id);
                     let effect = effect.or_else(|| {
+                        // A version or a void behind its segment may have opened a review of it.
+                        let end = place.div_ceil(SEGMENT) * SEGMENT;
+                        let is_as_it_was = stored.latest <= end && stored.state.voided_count == 0;
                         let was_before = place < stored.latest;
-                        stored.state.void_effect_of(&state, was_before)
+                        (here.is_some() || is_as_it_was)
+                            .then(|| stored.state.void_effect_of(&state, was_before))
+                            .flatten()
                     });
                     let Some(effect) = effect else {
                         others_are_needed.set(true);

@@ -64,6 +64,11 @@ impl Audit {
         }
     }
 
+    /// A record is not written as it was sent: it is not seen by calls and answers, but told by the store.
+    pub fn damaged(&mut self, key: &str) {
+        self.faults.push(format!("{key} is damaged"));
+    }
+
     /// Looks at what the store holds at the end: each batch that was confirmed is there whole, but
     /// for what may have been written later.
     pub fn at_the_end(&mut self, engine: &Engine) {

@@ -45,11 +45,18 @@ pub enum Broken {
     LostWrite,
     /// A batch is written in two parts, and the second sometimes never.
     TornBatch,
+    /// A record is not as it was written: only its first half is there.
+    DamagedRecord,
 }
 
 impl Broken {
     /// Every one.
-    pub const ALL: [Self; 3] = [Self::EqualCounts, Self::LostWrite, Self::TornBatch];
+    pub const ALL: [Self; 4] = [
+        Self::EqualCounts,
+        Self::LostWrite,
+        Self::TornBatch,
+        Self::DamagedRecord,
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -57,6 +64,7 @@ impl Broken {
             Self::EqualCounts => "equal-counts",
             Self::LostWrite => "lost-write",
             Self::TornBatch => "torn-batch",
+            Self::DamagedRecord => "damaged-record",
         }
     }
 }

@@ -655,6 +655,15 @@ impl World {
                         // Sometimes the second half never comes.
                         parts.extend(rest.filter(|_| self.random.happens(0.5)));
                     }
+                    Some(Broken::DamagedRecord) => {
+                        let entries = parts.first_mut();
+                        let position = self.random.below(entries.as_ref().map_or(1, |e| e.len()));
+                        let entry = entries.and_then(|entries| entries.get_mut(position));
+                        if let Some((key, value)) = entry {
+                            value.truncate(value.len() / 2);
+                            self.audit.borrow_mut().damaged(key);
+                        }
+                    }
                     _ => {}
                 }
                 let world = Rc::clone(self);

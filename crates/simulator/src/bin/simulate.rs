@@ -35,7 +35,7 @@ struct Arguments {
     /// Only on this engine: sqlite, redis or postgres.
     #[arg(long)]
     engine: Option<String>,
-    /// What the engine does wrong: equal-counts, lost-write or torn-batch.
+    /// What the engine does wrong: equal-counts, lost-write, torn-batch or damaged-record.
     #[arg(long)]
     broken: Option<String>,
     /// A fault put in on purpose; `list` lists them.
