@@ -2,6 +2,7 @@
 
 mod crash;
 mod deployment;
+mod full_disk;
 mod two_hosts;
 
 use std::{
