@@ -206,8 +206,6 @@ impl<'a, P: Platform> Days<'a, P> {
             None => return Ok(None),
         };
         let last = self.first_at(after, length, end).await? - 1;
-        // Without it nobody enters behind what came too late either: with the fault an order can be
-        // missing in the export whose registration was such an event.
         if !mutated(Mutation::DayAbovePending) && self.settled_up_to(last).await? < last {
             return Ok(None);
         }

@@ -201,3 +201,31 @@ async fn whoever_is_refused_because_a_change_is_made_makes_sure_of_its_event() {
         assert_eq!(events, 1);
     }
 }
+
+/// A registration whose place in the order's list was passed by counts for nothing, though its event is
+/// there: the order is listed by the one that came after it.
+#[tokio::test(start_paused = true)]
+async fn an_order_is_listed_once_whatever_became_of_its_first_registration() {
+    for payments in [0, 300] {
+        let memory = Memory::new();
+        register(&memory, "1", "500").await.unwrap();
+        let entry = memory.value("order/TAX/1/1").unwrap();
+        memory.remove("order/TAX/1/1");
+        let store = Ledger::new(memory.clone());
+        let places = BTreeSet::from([1]);
+        store.log.decide("order/TAX/1", &places).await.unwrap();
+        memory.overwrite("order/TAX/1/1", entry);
+        register(&memory, "1", "500").await.unwrap();
+        for n in 0..payments {
+            record(&memory, &format!("P{n}"), "1", "1").await.unwrap();
+        }
+        for _ in 0..2 {
+            let page = store
+                .register()
+                .read(None, 100, Span::ALWAYS, |_| true, |_| true);
+            let orders = page.await.unwrap().orders;
+            assert_eq!(orders.len(), 1, "{payments} payments");
+            assert_eq!(orders[0].index, 2);
+        }
+    }
+}

@@ -93,13 +93,13 @@ impl<P: Platform> Register<'_, P> {
                     && registered(event)
                     && let Some(address) = address(event)
                 {
-                    found.push((entry.index, entry.at, address));
+                    found.push((entry.index, entry.at, event.version, address));
                 }
             }
             for found in found.chunks(ORDERS) {
-                let addresses: Vec<_> = found.iter().map(|(_, _, key)| key.clone()).collect();
+                let addresses: Vec<_> = found.iter().map(|(.., key)| key.clone()).collect();
                 let orders = Orders::on(self.log).get_many(&addresses).await?;
-                for ((index, registered_at, _), order) in found.iter().zip(orders) {
+                for ((index, registered_at, version, _), order) in found.iter().zip(orders) {
                     looked_at += 1;
                     page.next = Some(*index);
                     let order = match order {
@@ -110,7 +110,9 @@ impl<P: Platform> Register<'_, P> {
                             None
                         }
                     };
-                    if let Some(order) = order.filter(&wanted) {
+                    // A registration whose place was passed by counts for nothing; another does.
+                    let counts = |order: &StoredOrder| order.first == *version;
+                    if let Some(order) = order.filter(counts).filter(&wanted) {
                         page.orders.push(RegisteredOrder {
                             index: *index,
                             registered_at: *registered_at,

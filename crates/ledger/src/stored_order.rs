@@ -43,7 +43,8 @@ pub struct StoredOrder {
     /// The place up to which payments are not here, and what came after it to such payments.
     pub(super) folded: u64,
     pub(super) afterwards: Afterwards,
-    /// The place of its latest version.
+    /// The places of its first and of its latest version.
+    pub(super) first: u64,
     pub(super) latest: u64,
     /// The place before which its entries are without personal data.
     pub(super) erased_before: u64,
@@ -75,6 +76,14 @@ impl StoredOrder {
         Some((record.clone(), state.clone()))
     }
 
+    /// Notes the place of a version.
+    fn has_version_at(&mut self, place: u64) {
+        if self.first == 0 {
+            self.first = place;
+        }
+        self.latest = place;
+    }
+
     /// What is sent, as it is compared with what is there: personal data that was erased is no
     /// difference, so that whoever sends all orders again brings none of it back.
     pub(super) fn comparable<'a>(&self, sent: &'a Order) -> Cow<'a, Order> {
@@ -104,7 +113,8 @@ pub(super) struct Kept {
     pub place: u64,
     /// Versions and payments, without the order itself.
     summary: SummaryJson,
-    /// The place of the latest version.
+    /// The places of the first and of the latest version.
+    first: u64,
     latest: u64,
     /// The order's version.
     version: u64,
@@ -125,6 +135,7 @@ impl Kept {
             v: Self::VERSION,
             place,
             summary,
+            first: stored.first,
             latest: stored.latest,
             version: stored.version,
             is_erased: stored.is_erased,
@@ -159,6 +170,7 @@ impl Kept {
             version: self.version,
             is_erased: self.is_erased,
             request: self.request,
+            first: self.first,
             latest: self.latest,
             folded: self.place,
             settled: self.place,
@@ -239,12 +251,12 @@ fn add(
     match entry.value {
         OrderEntry::Version(json) => {
             stored.is_erased = false;
-            stored.latest = entry.index;
+            stored.has_version_at(entry.index);
             stored.state.amend(json.to_order().map_err(many)?);
         }
         OrderEntry::Created { request, order } => {
             stored.is_erased = false;
-            stored.latest = entry.index;
+            stored.has_version_at(entry.index);
             stored.state.amend(order.to_order().map_err(many)?);
             stored.request = Some(request);
         }
