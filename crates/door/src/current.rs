@@ -4,8 +4,9 @@
 //! the middle of a reading. So a reading is believed only if a second one is equal to it, and never
 //! replaces a good configuration unless it is whole and right:
 //!
-//! * with a good configuration in use, the second reading is the next one, a second later, which
-//!   gives whoever changes several variables the time to do so, and costs nothing;
+//! * with a good configuration in use, the second reading is the next one, a second later or more,
+//!   which gives whoever changes several variables the time to do so; a third one follows it at once,
+//!   since between the two the variables may have been changed back and forth;
 //! * without one, it follows at once, since nothing can be answered meanwhile.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
@@ -115,6 +116,8 @@ impl<C: Configuration> Kept<C> {
         }
         let unread: Vec<_> = ConfigError::of_unread(variables).collect();
         if !unread.is_empty() {
+            // Two readings are equal in a row, or the one before says nothing of the time between.
+            self.next = None;
             if *self.app.refused.borrow() != unread {
                 log_reasons(variables);
             }
@@ -168,7 +171,15 @@ impl<C: Configuration> Current<C> {
         };
         let app = match judgement {
             Judgement::Keep(app) => app,
-            Judgement::Take => self.take(begun, variables, digest, now),
+            Judgement::Take if mutated(Mutation::HalfConfiguration) => {
+                self.take(begun, variables, digest, now)
+            }
+            Judgement::Take => {
+                // Long after the first reading both may have met a change at the same variable.
+                let again = read(C::VARIABLES, source).await.digest(&self.key);
+                let changing = (again != digest).then(|| self.in_use()).flatten();
+                changing.unwrap_or_else(|| self.take(begun, variables, digest, now))
+            }
             Judgement::ReadAgain => {
                 for reading in 2.. {
                     // Slowness was waited for; once is enough.
@@ -196,6 +207,14 @@ impl<C: Configuration> Current<C> {
         };
         self.believe_from(begun, source.elapsed());
         app
+    }
+
+    /// What is in use; what was read begins anew.
+    fn in_use(&self) -> Option<Rc<App<C>>> {
+        let mut kept = self.kept.borrow_mut();
+        let kept = kept.as_mut()?;
+        kept.next = None;
+        Some(Rc::clone(&kept.app))
     }
 
     /// What is in use, if it was read a moment ago, or is being read by another request.
@@ -492,6 +511,33 @@ mod tests {
             let app = asked.later().await;
             assert_eq!(app.config.as_ref().unwrap().range, 1..=9);
         }
+    }
+
+    #[tokio::test]
+    async fn two_readings_that_meet_changes_at_the_same_variable_deceive_nobody() {
+        let host = Host::new();
+        host.set("lower", "1");
+        host.set("upper", "100");
+        let asked = Asked::new(host);
+        let old = asked.now().await;
+        for time_between in [1, 3600] {
+            let host = &asked.host;
+            host.set("lower", "1");
+            host.set("upper", "100");
+            // Both are set after the reading has passed by the one, and before the other.
+            let read = host.calls.get();
+            let set = |name, value: &str| (name, Ok(value.to_owned()));
+            let changes = [
+                (read + 9, set("lower", "150")),
+                (read + 10, set("upper", "200")),
+            ];
+            host.changes.borrow_mut().extend(changes);
+            host.wait(time_between);
+            assert!(Rc::ptr_eq(&old, &asked.now().await), "{time_between}");
+        }
+        asked.later().await;
+        let new = asked.later().await;
+        assert_eq!(new.config.as_ref().unwrap().range, 150..=200);
     }
 
     #[tokio::test]
