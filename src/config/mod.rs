@@ -2,7 +2,6 @@
 //! which holds no part of a value.
 
 mod certificates;
-mod public_url;
 #[cfg(test)]
 mod tests;
 
@@ -134,7 +133,7 @@ impl Configuration for Config {
                 ("empty", UnknownOrder::Empty),
             ],
         );
-        let public_url = public_url::read(&mut reader);
+        let public_url = reader.public_url();
         let wrong_url = reader.is_wrong(&["public_url"]).then_some("public_url");
         let notification = Settings::read(&mut reader, environment);
         match (signer.map(Box::new), trust) {

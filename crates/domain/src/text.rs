@@ -97,12 +97,57 @@ pub enum Language {
 }
 
 impl Language {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Romanian, Self::Russian, Self::English];
+
     /// Reads a language code; case does not matter, what is unknown is Romanian.
     pub fn parse(code: &str) -> Self {
-        match code.trim() {
-            c if c.eq_ignore_ascii_case("ru") => Self::Russian,
-            c if c.eq_ignore_ascii_case("en") => Self::English,
-            _ => Self::Romanian,
+        Self::of_code(code).unwrap_or_default()
+    }
+
+    /// The language of a code such as `ru` or `ru-MD`, in any case.
+    pub fn of_code(code: &str) -> Option<Self> {
+        let primary = code.split('-').next().unwrap_or_default().trim();
+        Self::ALL
+            .into_iter()
+            .find(|language| language.code().eq_ignore_ascii_case(primary))
+    }
+
+    /// The first one that a browser asks for by the values of `Accept-Language` (RFC 9110, section
+    /// 12.5.4).
+    pub fn accepted<'a>(values: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let mut best: Option<(f32, Self)> = None;
+        for range in values.flat_map(|value| value.split(',')) {
+            let (code, parameters) = range.split_once(';').unwrap_or((range, ""));
+            let Some(language) = Self::of_code(code) else {
+                continue;
+            };
+            let weight = match parameters.trim().strip_prefix("q=") {
+                Some(weight) => weight.parse().unwrap_or(0.0),
+                None => 1.0,
+            };
+            if weight > 0.0 && best.is_none_or(|(greatest, _)| weight > greatest) {
+                best = Some((weight, language));
+            }
+        }
+        best.map(|(_, language)| language)
+    }
+
+    /// Its code, as the contract has it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Romanian => "ro",
+            Self::Russian => "ru",
+            Self::English => "en",
+        }
+    }
+
+    /// Its own name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Romanian => "Română",
+            Self::Russian => "Русский",
+            Self::English => "English",
         }
     }
 }

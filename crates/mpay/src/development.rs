@@ -57,6 +57,9 @@ pub fn value(
     given.or_else(|| environment.variable(name))
 }
 
+/// The key of pay links, which is accepted in development alone.
+pub const PAGE_KEY: &str = "development-only-key-of-pay-links";
+
 /// A folder with development credentials.
 #[derive(Debug, Clone)]
 pub struct Credentials {

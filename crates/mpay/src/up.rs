@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -95,8 +95,24 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
             if credentials.ensure()? {
                 eprintln!("Made them in {}.", credentials.folder().display());
             }
+            let offline = up
+                .offline_listen
+                .unwrap_or_else(|| offline_address(up.listen));
+            // A port that is not known yet is in no address: then there are no pages.
+            if up.listen.port() != 0 {
+                let url = |address| format!("http://{}", reached(address));
+                for (name, value) in [
+                    ("public_url", url(up.listen)),
+                    ("mpay_url", url(offline)),
+                    ("page_key", development::PAGE_KEY.to_owned()),
+                ] {
+                    if set(&options, name).is_none() {
+                        options.variables.push((name.to_owned(), value));
+                    }
+                }
+            }
             credentials.complete(&mut options.variables, &options.environment)?;
-            Some(credentials)
+            Some((credentials, offline))
         } else {
             None
         };
@@ -112,17 +128,23 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
     let services = services(&options);
     let server = Server::start(options).await?;
     let offline = match &credentials {
-        Some(credentials) => {
+        Some((credentials, listen)) => {
             let mut options = offline_options(server.address(), credentials, services)?;
             options.mischief = up.mischief;
-            Some(start_offline(options, up.offline_listen).await?)
+            options.listen = *listen;
+            Some(mpay_offline::Server::start(options).await?)
         }
         None => None,
     };
     let url = server.url();
     let offline_url = offline.as_ref().map(mpay_offline::Server::url);
-    let greeting =
-        tokio::task::spawn_blocking(move || greet(&url, offline_url, credentials.as_ref()));
+    let greeting = tokio::task::spawn_blocking(move || {
+        greet(
+            &url,
+            offline_url,
+            credentials.as_ref().map(|(credentials, _)| credentials),
+        )
+    });
     let told_to_stop = async {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -165,13 +187,9 @@ fn offline_options(
     credentials: &Credentials,
     services: Vec<String>,
 ) -> anyhow::Result<mpay_offline::Options> {
-    let mut reached = provider;
-    if reached.ip().is_unspecified() {
-        reached.set_ip(Ipv4Addr::LOCALHOST.into());
-    }
     Ok(mpay_offline::Options {
         listen: beside(provider),
-        provider: format!("http://{reached}/"),
+        provider: format!("http://{}/", reached(provider)),
         key: read(&credentials.mpay_key())?,
         certificate: read(&credentials.mpay_certificate())?,
         provider_certificate: read(&credentials.service_certificate())?,
@@ -188,22 +206,25 @@ fn offline_options(
     })
 }
 
-/// Starts it at the address that was asked for, or at its usual one, or, if that is taken, at any.
-async fn start_offline(
-    mut options: mpay_offline::Options,
-    listen: Option<SocketAddr>,
-) -> anyhow::Result<mpay_offline::Server> {
-    if let Some(listen) = listen {
-        options.listen = listen;
-        return mpay_offline::Server::start(options).await;
+/// Where MPay offline will listen: at its usual address, or, if that is taken, at another one. The
+/// provider must know it before it starts, for the button to pay.
+fn offline_address(provider: SocketAddr) -> SocketAddr {
+    let usual = beside(provider);
+    if provider.port() == 0 {
+        return (usual.ip(), 0).into();
     }
-    match mpay_offline::Server::start(options.clone()).await {
-        Ok(server) => Ok(server),
-        Err(_) => {
-            options.listen.set_port(0);
-            mpay_offline::Server::start(options).await
-        }
+    let free = TcpListener::bind(usual).or_else(|_| TcpListener::bind((usual.ip(), 0)));
+    free.and_then(|listener| listener.local_addr())
+        .unwrap_or(usual)
+}
+
+/// How this machine reaches who listens at an address.
+fn reached(listen: SocketAddr) -> SocketAddr {
+    let mut reached = listen;
+    if reached.ip().is_unspecified() {
+        reached.set_ip(Ipv4Addr::LOCALHOST.into());
     }
+    reached
 }
 
 /// Refuses names that are of no variable, before anything is made; tells of those that may belong to

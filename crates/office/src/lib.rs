@@ -8,6 +8,7 @@
 //! 2. [`config`]: the variables of this door; [`access`]: who may call it, and do what.
 //! 3. [`api`]: the resources, one file each; [`api::endpoints`] lists what they answer, and
 //!    [`api::endpoint`] says what an endpoint is.
+//! 4. [`pages`]: what people see in a browser.
 #![cfg_attr(
     not(test),
     deny(
@@ -21,6 +22,7 @@
 pub mod access;
 pub mod api;
 pub mod config;
+pub mod pages;
 pub mod service;
 
 /// The books, and what they stand on.

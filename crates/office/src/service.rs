@@ -13,7 +13,7 @@ use mpay_door::{
 };
 use mpay_ledger::Ledger;
 
-use crate::{App, access, api};
+use crate::{App, access, api, pages};
 
 /// The address of this door's readiness.
 pub const HEALTH: &str = "/health/office";
@@ -52,6 +52,7 @@ pub async fn handle<P: Platform>(
             health::ready(app, store, &parts.method, |_| skew, None).await
         }
         "/api/openapi.json" => api::openapi(&parts.method),
+        path if path.starts_with(pages::PAYER) => Ok(pages::payer(app, store, &parts).await),
         path => match path.strip_prefix("/api/") {
             Some(path) => api(app, store, &parts, path, body).await,
             None => Err(Problem::nothing_here()),

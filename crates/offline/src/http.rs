@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use http_body_util::Full;
 use url::form_urlencoded;
 
-use super::Language;
+use super::{Language, language};
 
 /// A request that was read to its end.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Request {
             method,
             path,
             fields,
-            language: asked.unwrap_or_else(|| Language::of_headers(headers)),
+            language: asked.unwrap_or_else(|| language::of_headers(headers)),
             asked_language: asked.is_some(),
         }
     }

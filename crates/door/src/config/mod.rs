@@ -4,6 +4,7 @@
 mod certificates;
 mod environment;
 mod error;
+mod public_url;
 mod reader;
 mod services;
 #[cfg(any(test, feature = "testing"))]

@@ -124,6 +124,11 @@ fn as_table<P: Platform>(
                 .amount_due(now)
                 .map(|due| due.to_string())
                 .unwrap_or_default(),
+            state
+                .order()
+                .zip(call.config.pages.as_ref())
+                .map(|(order, pages)| pages.pay_url(&order.service_id, &order.order_key))
+                .unwrap_or_default(),
             time::format(registered.registered_at),
         ];
         if let Some(order) = state.order() {

@@ -23,11 +23,12 @@ use crate::{
 };
 
 /// The members of an [`OrderAnswer`] that are none of the order's document.
-pub(super) const DERIVED: [&str; 8] = [
+pub(super) const DERIVED: [&str; 9] = [
     "amount_due",
     "amount_due_by_day",
     "amount_overpaid",
     "amount_paid",
+    "pay_url",
     "payment_count",
     "payments",
     "payments_url",
@@ -45,6 +46,9 @@ pub(super) struct OrderAnswer<'a> {
     amount_due: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     amount_overpaid: Option<String>,
+    /// The address of the order's page, for its payer; absent if there are no pages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pay_url: Option<String>,
     /// Of an order whose amounts depend on the day: what is due today, and what comes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     amount_due_by_day: Vec<PeriodAnswer>,
@@ -156,12 +160,15 @@ fn periods(state: &OrderState, now: Timestamp) -> Vec<PeriodAnswer> {
 }
 
 impl<'a> OrderAnswer<'a> {
-    /// Describes an order as it is at the time `now`.
-    pub fn of(stored: &'a StoredOrder, now: Timestamp) -> Result<Self, Problem> {
+    /// Describes an order as it is now.
+    pub fn of<P: Platform>(call: &Call<'_, P>, stored: &'a StoredOrder) -> Result<Self, Problem> {
+        let now = call.store.now();
         let order = stored
             .state
             .order()
             .ok_or_else(|| Problem::internal("an order without versions"))?;
+        let pages = call.config.pages.as_ref();
+        let pay_url = pages.map(|pages| pages.pay_url(&order.service_id, &order.order_key));
         let mut order = OrderJson::from(order);
         let warnings = checks::warnings(&order);
         order.status = Some(stored.state.status(now).as_str().to_owned());
@@ -187,6 +194,7 @@ impl<'a> OrderAnswer<'a> {
             amount_overpaid: Some(stored.state.amount_overpaid(now))
                 .filter(|amount| !amount.is_zero())
                 .map(|amount| amount.to_string()),
+            pay_url,
             amount_due_by_day: periods(&stored.state, now),
             payment_count: stored.state.payment_count + stored.state.voided_count,
             payments,

@@ -46,7 +46,12 @@ const MEMBERS: [&str; 30] = [
 ];
 /// The columns that follow from payments and the journal: written only. A row is the order and its line,
 /// whose `amount_due` is a column of its own.
-const DERIVED: [&str; 3] = ["amount_paid", "order_amount_due", "registered_at"];
+const DERIVED: [&str; 4] = [
+    "amount_paid",
+    "order_amount_due",
+    "pay_url",
+    "registered_at",
+];
 /// The columns of the one line.
 const LINE: [&str; 10] = [
     "line_id",
@@ -297,7 +302,7 @@ impl Cells<'_> {
 pub(super) fn cells(
     order: OrderJson,
     status: OrderStatus,
-    derived: [String; 3],
+    derived: [String; 4],
 ) -> Result<Vec<String>, Problem> {
     let [reason, reason_ru, reason_en] = languages(order.reason);
     let mut lines = order.lines;
@@ -504,7 +509,7 @@ mod tests {
         special["lines"][0]["properties"] = json!([{"name": "n", "display_name": "d"}]);
         for (order, in_columns) in [(full, true), (several, false), (special, false)] {
             let json: OrderJson = serde_json::from_value(order.clone()).unwrap();
-            let derived = ["1.00", "2.00", "c"].map(str::to_owned);
+            let derived = ["1.00", "2.00", "u", "c"].map(str::to_owned);
             let status = OrderStatus::Set(SetStatus::Refunded);
             let cells = cells(json, status, derived).unwrap();
             assert_eq!(cells.len(), columns().len());

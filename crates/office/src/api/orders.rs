@@ -128,7 +128,7 @@ async fn read_as_answered<P: Platform>(
     }
     let stored = call.store.orders().get(service, key).await?;
     let current = match &stored {
-        Some(stored) => serde_json::to_vec(&OrderAnswer::of(stored, call.store.now())?),
+        Some(stored) => serde_json::to_vec(&OrderAnswer::of(call, stored)?),
         None => Ok(b"{}".to_vec()),
     };
     let current: Map<String, Value> = read_object(&current.map_err(Problem::internal)?)?;
@@ -560,7 +560,7 @@ fn describe_with<P: Platform>(
     stored: &StoredOrder,
     warning: Option<FieldError>,
 ) -> Result<Response<Bytes>, Problem> {
-    let mut answer = OrderAnswer::of(stored, call.store.now())?;
+    let mut answer = OrderAnswer::of(call, stored)?;
     answer.warnings.extend(warning);
     let mut response = json(status, &answer)?;
     let etag =

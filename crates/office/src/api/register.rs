@@ -90,7 +90,6 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let filter = Filter::read(call, &query).await?;
     let page = filter.page(call, filter.cursor, limit).await?;
-    let now = call.store.now();
     let orders: Result<_, Problem> = page
         .orders
         .iter()
@@ -98,7 +97,7 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
             Ok(RegisteredAnswer {
                 index: registered.index,
                 registered_at: time::format(registered.registered_at),
-                order: OrderAnswer::of(&registered.order, now)?,
+                order: OrderAnswer::of(call, &registered.order)?,
             })
         })
         .collect();

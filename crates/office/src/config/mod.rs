@@ -16,19 +16,29 @@ use mpay_ledger::{
 use mpay_notify::{Notifier, Remembered, Settings, WEBHOOK};
 use wsse::Certificate;
 
-use crate::access::{ACCESS, Principals};
+use crate::{
+    access::{ACCESS, Principals},
+    pages::Pages,
+};
 pub use mpay_door::config::Service;
 
 /// Of the variables those that the API can do without. A mistake in one of them switches off what it
 /// is for, and nothing else.
-pub const OPTIONAL: [&str; 11] = [
+pub const OPTIONAL: [&str; 18] = [
     ACCESS,
     "extra_holidays",
     "extra_working_days",
+    "institution_logo",
+    "institution_name",
     "max_silence",
     "mpay_authorities",
     "mpay_certificates",
+    "mpay_url",
+    "page_color",
+    "page_key",
+    "page_note",
     "personal_data_retention",
+    "public_url",
     "service_certificate",
     "webhook_origin",
     "webhook_secret",
@@ -56,6 +66,8 @@ pub struct Config {
     pub principals: Principals,
     /// Who is told, and of what.
     pub notification: Settings,
+    /// What pages for people are made with; without it there are none.
+    pub pages: Option<Pages>,
     /// How long after an order was closed personal data is kept; `None` for ever.
     pub personal_data_retention: Option<SignedDuration>,
     /// Which days are worked; `None` where a variable that says so is wrong.
@@ -76,10 +88,17 @@ impl Configuration for Config {
         "environment",
         "extra_holidays",
         "extra_working_days",
+        "institution_logo",
+        "institution_name",
         "max_silence",
         "mpay_authorities",
         "mpay_certificates",
+        "mpay_url",
+        "page_color",
+        "page_key",
+        "page_note",
         "personal_data_retention",
+        "public_url",
         "service_certificate",
         "service_ids",
         "services",
@@ -104,6 +123,7 @@ impl Configuration for Config {
             }
         }
         let notification = Settings::read(&mut reader, environment);
+        let pages = Pages::read(&mut reader, environment);
         let retention = reader.number("personal_data_retention", 0, MAX_RETENTION, "days");
         let retention = SignedDuration::from_hours(24 * i64::from(retention));
         let working_days = working_days(&mut reader);
@@ -118,6 +138,7 @@ impl Configuration for Config {
             services,
             principals,
             notification,
+            pages,
             personal_data_retention: (!retention.is_zero()).then_some(retention),
             working_days,
             certificates,

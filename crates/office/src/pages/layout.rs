@@ -1,0 +1,307 @@
+//! What every page has in common: its frame, its headers, its stylesheet.
+
+use bytes::Bytes;
+use fluent_bundle::FluentValue;
+use http::{HeaderValue, Response, StatusCode, header};
+use jiff::{Timestamp, civil::Date};
+use maud::{DOCTYPE, Markup, html};
+use mpay_door::config::Environment;
+
+use super::{format, settings::Pages, text::Texts};
+use crate::domain::{Language, Localized, Money};
+
+/// The least contrast of a text to its ground (WCAG 2.2, success criterion 1.4.3).
+const LEAST_CONTRAST: f64 = 4.5;
+
+/// For whom a page is, and where.
+pub struct View<'a> {
+    /// The settings.
+    pub pages: &'a Pages,
+    texts: Texts,
+    /// The path at which the page is found.
+    pub path: &'a str,
+}
+
+/// What a page is, beside its frame.
+pub struct Page {
+    /// What browsers show of it.
+    pub title: String,
+    /// After how many seconds it is loaded again, and from where.
+    pub reload: Option<(u32, String)>,
+    /// Whether it is to be printed: without the frame.
+    pub is_sheet: bool,
+    /// What it says.
+    pub content: Markup,
+}
+
+impl Page {
+    /// A page as most are.
+    pub fn new(title: String, content: Markup) -> Self {
+        Self {
+            title,
+            reload: None,
+            is_sheet: false,
+            content,
+        }
+    }
+}
+
+impl<'a> View<'a> {
+    /// For who reads this language.
+    pub fn new(pages: &'a Pages, language: Language, path: &'a str) -> Self {
+        Self {
+            pages,
+            texts: Texts::new(language),
+            path,
+        }
+    }
+
+    /// The language of the page.
+    pub fn language(&self) -> Language {
+        self.texts.language()
+    }
+
+    /// A text.
+    pub fn t(&self, id: &str) -> String {
+        self.texts.t(id)
+    }
+
+    /// A text with what is put in.
+    pub fn with(&self, id: &str, values: &[(&str, FluentValue<'_>)]) -> String {
+        self.texts.with(id, values)
+    }
+
+    /// A text of the institution's.
+    pub fn own<'t, const MAX: usize>(&self, text: &'t Localized<MAX>) -> &'t str {
+        text.get(self.language())
+    }
+
+    /// An amount with its currency.
+    pub fn money(&self, amount: Money, currency: &str) -> String {
+        format::money(self.language(), amount, currency)
+    }
+
+    /// A day.
+    pub fn day(&self, date: Date) -> String {
+        format::day(self.language(), date)
+    }
+
+    /// The day of a time.
+    pub fn day_of(&self, at: Timestamp) -> String {
+        format::day_of(self.language(), at)
+    }
+
+    /// A time.
+    pub fn time_of(&self, at: Timestamp) -> String {
+        format::time_of(self.language(), at)
+    }
+
+    /// An address below that of the page's order, in the same language.
+    pub fn link(&self, path: &str) -> String {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        format!("{path}{separator}lang={}", self.language().code())
+    }
+
+    /// The institution's name, if it is known.
+    pub fn institution(&self) -> Option<&str> {
+        let name = self.pages.institution.name.as_ref()?;
+        Some(self.own(name))
+    }
+
+    /// A page that says why there is none.
+    pub fn message(&self, status: StatusCode, title: &str, text: &str) -> Answer {
+        let content = html! {
+            h1 { (title) }
+            p { (text) }
+        };
+        self.answer(status, &Page::new(title.to_owned(), content))
+    }
+
+    /// What is said while the books cannot be read.
+    pub fn unavailable(&self) -> Answer {
+        let (title, text) = (self.t("unavailable-title"), self.t("unavailable-text"));
+        let mut answer = self.message(StatusCode::SERVICE_UNAVAILABLE, &title, &text);
+        answer.retry_after = true;
+        answer
+    }
+
+    /// A page in its frame.
+    pub fn answer(&self, status: StatusCode, page: &Page) -> Answer {
+        let institution = self.institution();
+        let title = match institution {
+            Some(name) => format!("{} · {name}", page.title),
+            None => page.title.clone(),
+        };
+        let markup = html! {
+            (DOCTYPE)
+            html lang=(self.language().code()) {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    meta name="robots" content="noindex";
+                    @if let Some((seconds, address)) = &page.reload {
+                        meta http-equiv="refresh" content={ (seconds) "; url=" (address) };
+                    }
+                    title { (title) }
+                    link rel="stylesheet" href="/o/style.css";
+                    @if self.pages.institution.color.is_some() {
+                        link rel="stylesheet" href="/o/theme.css";
+                    }
+                }
+                body.sheet[page.is_sheet] {
+                    @if self.pages.environment != Environment::Production {
+                        aside.environment aria-label=(self.t("not-production-label")) { (self.t("not-production")) }
+                    }
+                    @if page.is_sheet {
+                        main { (page.content) }
+                    } @else {
+                        header {
+                            (self.brand())
+                            (self.languages())
+                        }
+                        main { (page.content) }
+                        @if let Some(note) = &self.pages.institution.note {
+                            footer { p { (self.own(note)) } }
+                        }
+                    }
+                }
+            }
+        };
+        Answer::html(status, markup)
+    }
+
+    /// Who the page is of.
+    pub fn brand(&self) -> Markup {
+        let name = self.institution();
+        html! {
+            p.brand {
+                @if self.pages.institution.logo.is_some() {
+                    img.logo src="/o/logo" alt="";
+                    " "
+                }
+                @if let Some(name) = name { span { (name) } }
+            }
+        }
+    }
+
+    fn languages(&self) -> Markup {
+        html! {
+            nav.languages aria-label=(self.t("languages")) {
+                @for language in Language::ALL {
+                    @if language == self.language() {
+                        b aria-current="true" lang=(language.code()) { (language.name()) }
+                    } @else {
+                        a href={ (self.path) "?lang=" (language.code()) } hreflang=(language.code())
+                            lang=(language.code()) { (language.name()) }
+                    }
+                    " "
+                }
+            }
+        }
+    }
+}
+
+/// An answer that is not yet given its headers.
+pub struct Answer {
+    status: StatusCode,
+    media_type: &'static str,
+    content: Bytes,
+    retry_after: bool,
+    /// Whether browsers may keep it: it is the same for everybody.
+    is_public: bool,
+}
+
+impl Answer {
+    fn html(status: StatusCode, markup: Markup) -> Self {
+        Self {
+            status,
+            media_type: "text/html; charset=utf-8",
+            content: markup.into_string().into(),
+            retry_after: false,
+            is_public: false,
+        }
+    }
+
+    fn asset(media_type: &'static str, content: impl Into<Bytes>) -> Self {
+        Self {
+            status: StatusCode::OK,
+            media_type,
+            content: content.into(),
+            retry_after: false,
+            is_public: true,
+        }
+    }
+
+    /// The stylesheet of all pages.
+    pub fn style() -> Self {
+        Self::asset("text/css", &include_bytes!("style.css")[..])
+    }
+
+    /// The institution's colour, if it has one.
+    pub fn theme(pages: &Pages) -> Option<Self> {
+        let color = pages.institution.color?;
+        // On a light ground the colour as it is, where it can be read there; on a dark one lighter.
+        let is_dark = color.contrast_to_white() >= LEAST_CONTRAST;
+        let on = if is_dark { "#fff" } else { "#000" };
+        let text = if is_dark {
+            color.css()
+        } else {
+            "var(--ink)".to_owned()
+        };
+        let lighter = [0, 20, 40, 60, 75].map(|white| color.lighter(white));
+        // To #12171d, whose luminance is 0.0083: 18.1 to white.
+        let ground = 18.1 / LEAST_CONTRAST;
+        let on_dark = lighter
+            .into_iter()
+            .find(|color| color.contrast_to_white() <= ground);
+        let on_dark = on_dark.map_or("#fff".to_owned(), |color| color.css());
+        let css = format!(
+            ":root{{--button:{};--on-button:{on};--accent:{text}}}\n@media (prefers-color-scheme:dark){{:root{{--accent:{on_dark}}}}}\n",
+            color.css()
+        );
+        Some(Self::asset("text/css", css))
+    }
+
+    /// The institution's picture, if it has one.
+    pub fn logo(pages: &Pages) -> Option<Self> {
+        let logo = pages.institution.logo.as_ref()?;
+        Some(Self::asset(logo.media_type, logo.content.clone()))
+    }
+
+    /// With the headers that every answer has.
+    pub fn into_response(self, pages: &Pages) -> Response<Bytes> {
+        let mut response = Response::new(self.content);
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(self.media_type),
+        );
+        let kept = if self.is_public {
+            "max-age=3600"
+        } else {
+            "no-store"
+        };
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
+        if self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        // No script, nothing from elsewhere, no frame around it; a form goes here or to MPay.
+        let mpay = pages.mpay_origin().unwrap_or_default();
+        let policy = format!(
+            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' {mpay}; base-uri 'none'; frame-ancestors 'none'"
+        );
+        if let Ok(policy) = HeaderValue::from_str(&policy) {
+            headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+        for (name, value) in [
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (header::X_FRAME_OPTIONS, "DENY"),
+            (header::REFERRER_POLICY, "no-referrer"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}

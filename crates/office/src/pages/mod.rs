@@ -1,0 +1,96 @@
+//! Pages for people: the payer's order at `/o/`. They are made of the same books as the order API, work
+//! without scripts, and load nothing from elsewhere.
+//!
+//! Read in this order: [`settings`]: the variables. `keys`, `link`: addresses that nobody can guess.
+//! `text`, `format`: three languages. `layout`: what every page has in common. `payer`: the pages.
+
+mod format;
+mod keys;
+mod layout;
+mod link;
+mod payer;
+pub mod settings;
+mod text;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, header, request::Parts};
+use mpay_door::{Problem, log::log};
+
+use crate::{
+    App,
+    domain::Language,
+    store::{Ledger, Platform},
+};
+use layout::{Answer, View};
+pub use settings::Pages;
+
+/// What the addresses of payers' pages begin with.
+pub const PAYER: &str = "/o/";
+
+/// A request for a page.
+struct Visit<'a, P> {
+    store: &'a Ledger<P>,
+    view: View<'a>,
+    query: Query<'a>,
+}
+
+/// Answers a request for a payer's page.
+pub async fn payer<P: Platform>(app: &App, store: &Ledger<P>, parts: &Parts) -> Response<Bytes> {
+    let config = app.config.as_ref().ok();
+    let Some(pages) = config.and_then(|config| config.pages.as_ref()) else {
+        return Problem::nothing_here().into_response();
+    };
+    let path = parts.uri.path();
+    let query = Query::read(parts.uri.query().unwrap_or_default());
+    let language = language(&query, &parts.headers);
+    let visit = Visit {
+        store,
+        view: View::new(pages, language, path),
+        query,
+    };
+    if !matches!(parts.method, Method::GET | Method::HEAD) {
+        return Problem::method_not_allowed("GET, HEAD").into_response();
+    }
+    let answer = match path.strip_prefix(PAYER).unwrap_or_default() {
+        "style.css" => Some(Answer::style()),
+        "theme.css" => Answer::theme(pages),
+        "logo" => Answer::logo(pages),
+        rest => Some(payer::page(&visit, rest).await.unwrap_or_else(|problem| {
+            let (detail, _) = problem.into_parts();
+            log!("a page could not be made: {detail}");
+            visit.view.unavailable()
+        })),
+    };
+    match answer {
+        Some(answer) => answer.into_response(pages),
+        None => Problem::nothing_here().into_response(),
+    }
+}
+
+/// The parameters of a page. None of them is trusted, so a wrong one is as if it were not there.
+struct Query<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Query<'a> {
+    fn read(query: &'a str) -> Self {
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        Self(pairs.collect())
+    }
+
+    fn get(&self, name: &str) -> Option<&'a str> {
+        let found = self.0.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| *value)
+    }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        self.get(name)?.parse().ok()
+    }
+}
+
+/// The language that the address asks for, or the browser.
+fn language(query: &Query<'_>, headers: &HeaderMap) -> Language {
+    let asked = query.get("lang").and_then(Language::of_code);
+    let values = headers.get_all(header::ACCEPT_LANGUAGE).into_iter();
+    asked
+        .or_else(|| Language::accepted(values.filter_map(|value| value.to_str().ok())))
+        .unwrap_or_default()
+}

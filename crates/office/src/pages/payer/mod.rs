@@ -1,0 +1,235 @@
+//! The pages of one order, for who has its link: the order, the return from MPay, what is printed.
+//!
+//! Whoever has the link sees what MPay would show to whoever knows the order's number, so links are
+//! given to payers only. Nothing here writes.
+
+mod order;
+mod print;
+mod returned;
+#[cfg(test)]
+mod tests;
+
+use http::StatusCode;
+use jiff::Timestamp;
+use maud::{Markup, html};
+use mpay_door::Problem;
+
+use super::{
+    Visit,
+    layout::{Answer, View},
+    link::PayLink,
+};
+use crate::{
+    domain::{Money, Order, OrderStatus, SetStatus},
+    store::{Platform, StoredOrder},
+};
+
+/// An order whose page is asked for.
+struct Shown<'a> {
+    view: &'a View<'a>,
+    link: &'a PayLink,
+    /// The path of the order's own page.
+    path: &'a str,
+    order: &'a Order,
+    stored: &'a StoredOrder,
+    now: Timestamp,
+}
+
+/// Answers a page of an order: by its token, and what of it is asked for.
+pub async fn page<P: Platform>(visit: &Visit<'_, P>, rest: &str) -> Result<Answer, Problem> {
+    let view = &visit.view;
+    let no_such_page = || {
+        let (title, text) = (view.t("no-order-title"), view.t("no-order-text"));
+        Ok(view.message(StatusCode::NOT_FOUND, &title, &text))
+    };
+    let (token, what) = rest.split_once('/').unwrap_or((rest, ""));
+    let Some(link) = PayLink::read(&view.pages.keys, token) else {
+        return no_such_page();
+    };
+    let now = visit.store.now();
+    if link.has_ended(now) {
+        let (title, text) = (view.t("link-ended-title"), view.t("link-ended-text"));
+        return Ok(view.message(StatusCode::GONE, &title, &text));
+    }
+    let stored = visit.store.orders().get(&link.service, &link.key).await?;
+    let Some((stored, order)) = stored
+        .as_ref()
+        .and_then(|stored| Some((stored, stored.state.order()?)))
+    else {
+        return no_such_page();
+    };
+    let path = view.path.strip_suffix(what).unwrap_or(view.path);
+    let shown = Shown {
+        view,
+        link: &link,
+        path: path.trim_end_matches('/'),
+        order,
+        stored,
+        now,
+    };
+    let page = match what {
+        "" => order::page(&shown),
+        "return" => returned::page(&shown, &visit.query),
+        "notice" => print::notice(&shown)?,
+        "receipt" => print::receipt(&shown),
+        _ => return no_such_page(),
+    };
+    Ok(view.answer(StatusCode::OK, &page))
+}
+
+impl Shown<'_> {
+    fn status(&self) -> OrderStatus {
+        self.stored.state.status(self.now)
+    }
+
+    fn money(&self, amount: Money) -> String {
+        self.view.money(amount, self.order.currency.as_str())
+    }
+
+    /// What is due today; `None` if the payer decides.
+    fn due(&self) -> Option<Money> {
+        self.stored.state.amount_due(self.now)
+    }
+
+    /// How many payments there were.
+    fn payment_count(&self) -> u64 {
+        self.stored.state.payment_count
+    }
+
+    /// Whether MPay would take money for the order now.
+    fn can_be_paid(&self) -> bool {
+        let is_open = matches!(
+            self.status(),
+            OrderStatus::Active | OrderStatus::PartiallyPaid
+        );
+        is_open && self.stored.state.opens_at(self.now).is_none()
+    }
+
+    /// The status, marked by its kind and in words.
+    fn mark(&self) -> Markup {
+        let (kind, id) = match self.status() {
+            _ if self.stored.state.opens_at(self.now).is_some() => ("busy", "status-early"),
+            OrderStatus::Active => ("busy", "status-active"),
+            OrderStatus::PartiallyPaid => ("busy", "status-partially-paid"),
+            OrderStatus::Paid => ("good", "status-paid"),
+            OrderStatus::Expired => ("bad", "status-expired"),
+            OrderStatus::Set(SetStatus::Completed) => ("good", "status-completed"),
+            OrderStatus::Set(SetStatus::Cancelled) => ("bad", "status-cancelled"),
+            OrderStatus::Set(SetStatus::Refunding) => ("busy", "status-refunding"),
+            OrderStatus::Set(SetStatus::Refunded) => ("bad", "status-refunded"),
+        };
+        html! { span.mark.(kind) { (self.view.t(id)) } }
+    }
+
+    /// The form that goes to MPay.
+    fn pay_button(&self, id: &str) -> Markup {
+        let view = self.view;
+        let back = format!(
+            "{}/return?paid={}",
+            view.pages.url_of(self.link),
+            self.payment_count()
+        );
+        html! {
+            form method="post" action={ (view.pages.mpay_url) "/service/pay" } {
+                input type="hidden" name="ServiceID" value=(self.link.service);
+                input type="hidden" name="OrderKey" value=(self.link.key);
+                input type="hidden" name="ReturnUrl" value=(view.link(&back));
+                button.primary type="submit" { (view.t(id)) }
+            }
+        }
+    }
+
+    /// The order's number as people read it out: what is copied has no spaces.
+    fn number(&self) -> Markup {
+        let key = self.link.key.as_str();
+        let has_groups = !key.chars().all(char::is_alphanumeric);
+        let characters: Vec<_> = key.chars().collect();
+        let size = if has_groups || characters.len() < 7 {
+            usize::MAX
+        } else {
+            4
+        };
+        html! {
+            span.number {
+                @for group in characters.chunks(size) {
+                    span { (group.iter().collect::<String>()) }
+                }
+            }
+        }
+    }
+
+    /// Payments that count, the latest first.
+    fn payments(&self) -> impl Iterator<Item = &crate::domain::RecordedPayment> {
+        let payments = self.stored.state.payments().iter().rev();
+        payments.filter(|payment| payment.voided.is_none())
+    }
+
+    /// Payments as a list.
+    fn payment_list<'p>(
+        &self,
+        payments: impl Iterator<Item = &'p crate::domain::RecordedPayment>,
+    ) -> Markup {
+        html! {
+            ul.payments {
+                @for payment in payments {
+                    @let confirmation = &payment.confirmation;
+                    li {
+                        strong.amount { (self.view.money(confirmation.total, confirmation.currency.as_str())) }
+                        span { (self.view.time_of(confirmation.paid_at)) }
+                        span.hint { (self.view.t("payment-number")) " " code { (confirmation.payment_id) } }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The lines, with what each asks today.
+    fn lines(&self) -> Markup {
+        html! {
+            ul.lines {
+                @for (position, line) in self.order.lines.iter().enumerate() {
+                    li {
+                        span { (self.view.own(&line.reason)) }
+                        @if let Some(amount) = self.order.asked_at(position, self.now) {
+                            span.amount { (self.money(amount)) }
+                        }
+                        @for property in line.properties.iter().filter(|property| property.is_visible != Some(false)) {
+                            @if let Some(value) = &property.value {
+                                span.property { (self.view.own(&property.display_name)) ": " (value.as_str()) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the order says of itself, beside its lines.
+    fn facts(&self) -> Markup {
+        let (view, order) = (self.view, self.order);
+        html! {
+            dl {
+                dt { (view.t("order-number")) }
+                dd { (self.number()) }
+                @if let Some(name) = &order.customer_name {
+                    dt { (view.t("payer")) }
+                    dd { (name.as_str()) }
+                }
+                @if let Some(at) = order.issued_at {
+                    dt { (view.t("issued")) }
+                    dd { (view.day_of(at)) }
+                }
+                @if let Some(at) = order.due_date {
+                    dt { (view.t("due-date")) }
+                    dd { (view.day_of(at)) }
+                }
+                @for property in order.properties.iter().filter(|property| property.is_visible != Some(false)) {
+                    @if let Some(value) = &property.value {
+                        dt { (view.own(&property.display_name)) }
+                        dd { (value.as_str()) }
+                    }
+                }
+            }
+        }
+    }
+}

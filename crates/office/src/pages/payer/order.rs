@@ -1,0 +1,128 @@
+//! The page of an order: what is to be paid, until when, and how.
+
+use maud::{Markup, html};
+
+use super::{super::layout::Page, Shown};
+use crate::domain::{OrderStatus, Period, SetStatus};
+
+pub fn page(shown: &Shown<'_>) -> Page {
+    let view = shown.view;
+    let reason = view.own(&shown.order.reason).to_owned();
+    let content = html! {
+        h1 { (reason) }
+        p { (shown.mark()) }
+        div.columns {
+            section.card {
+                h2 { (view.t("order")) }
+                (shown.facts())
+                (shown.lines())
+            }
+            section.card.pay {
+                (amount(shown))
+                (what_can_be_done(shown))
+            }
+        }
+        @if shown.payments().next().is_some() {
+            section.card {
+                h2 { (view.t("payments")) }
+                (shown.payment_list(shown.payments()))
+                @if !shown.stored.state.is_whole() {
+                    p.hint { (view.with("latest-payments", &[("count", shown.payment_count().into())])) }
+                }
+                p { a href=(view.link(&format!("{}/receipt", shown.path))) { (view.t("to-receipt")) } }
+            }
+        }
+    };
+    Page::new(reason, content)
+}
+
+/// What is due, and what was paid already.
+fn amount(shown: &Shown<'_>) -> Markup {
+    let (view, state) = (shown.view, &shown.stored.state);
+    let paid = state.amount_paid();
+    let is_open = matches!(
+        shown.status(),
+        OrderStatus::Active | OrderStatus::PartiallyPaid | OrderStatus::Expired
+    );
+    html! {
+        @if is_open {
+            p.total {
+                span { (view.t("amount-due")) }
+                @match shown.due() {
+                    Some(due) => strong { (shown.money(due)) },
+                    None => strong { (view.t("amount-open")) },
+                }
+            }
+        }
+        @if !paid.is_zero() {
+            p.total.small {
+                span { (view.t("amount-paid")) }
+                span { (shown.money(paid)) }
+            }
+        }
+    }
+}
+
+fn what_can_be_done(shown: &Shown<'_>) -> Markup {
+    let view = shown.view;
+    let says = |id: &str| html! { p { (view.t(id)) } };
+    if let Some(opens) = shown.stored.state.opens_at(shown.now) {
+        let day = view.day_of(opens);
+        return html! { p { (view.with("opens-on", &[("day", day.into())])) } };
+    }
+    match shown.status() {
+        OrderStatus::Active | OrderStatus::PartiallyPaid => how_to_pay(shown),
+        OrderStatus::Paid => says("is-paid"),
+        OrderStatus::Expired => says("is-expired"),
+        OrderStatus::Set(SetStatus::Completed) => says("is-completed"),
+        OrderStatus::Set(SetStatus::Cancelled) => says("is-cancelled"),
+        OrderStatus::Set(SetStatus::Refunding) => says("is-refunding"),
+        OrderStatus::Set(SetStatus::Refunded) => says("is-refunded"),
+    }
+}
+
+fn how_to_pay(shown: &Shown<'_>) -> Markup {
+    let (view, order) = (shown.view, shown.order);
+    let periods = shown.stored.state.periods(shown.now);
+    let id = match (order.allow_partial_payments, order.allow_advance_payments) {
+        (true, true) => Some("any-amount"),
+        (true, false) => Some("a-part"),
+        (false, true) => Some("more"),
+        (false, false) => None,
+    };
+    html! {
+        @if !periods.is_empty() { (later(shown, &periods)) }
+        (shown.pay_button("pay"))
+        @if let Some(id) = id { p.hint { (view.t(id)) } }
+        p.hint { (view.t("number-hint")) }
+        p { a href=(view.link(&format!("{}/notice", shown.path))) { (view.t("to-notice")) } }
+    }
+}
+
+/// What holds today, and what comes.
+fn later(shown: &Shown<'_>, periods: &[Period]) -> Markup {
+    let view = shown.view;
+    let paid = shown.stored.state.amount_paid();
+    html! {
+        table {
+            caption { (view.t("amounts-by-day")) }
+            @for period in periods {
+                tr {
+                    th scope="row" {
+                        @match period.until {
+                            Some(until) => (view.with("until-day", &[("day", view.day(until).into())])),
+                            None => (view.with("from-day", &[("day", view.day(period.from).into())])),
+                        }
+                    }
+                    td.amount {
+                        (shown.money(period.total.saturating_sub(paid)))
+                        @if !period.per_day.is_zero() {
+                            br;
+                            small { (view.with("more-per-day", &[("amount", shown.money(period.per_day).into())])) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

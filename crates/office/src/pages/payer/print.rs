@@ -1,0 +1,107 @@
+//! What is printed: the notice that asks for a payment, and what was paid.
+
+use maud::{Markup, html};
+use mpay_door::Problem;
+use qrcodegen::{QrCode, QrCodeEcc};
+
+use super::{super::layout::Page, Shown};
+
+/// White around a code, in its squares (ISO/IEC 18004, section 6.3.8).
+const QUIET: i32 = 4;
+
+/// The notice: what to pay, and how, on a sheet of paper.
+pub fn notice(shown: &Shown<'_>) -> Result<Page, Problem> {
+    let view = shown.view;
+    let title = view.t("notice");
+    let url = view.pages.url_of(shown.link);
+    let mpay = view.pages.mpay_url.split_once("://");
+    let mpay = mpay.map_or("", |(_, host)| host).to_owned();
+    let content = html! {
+        (how_to_print(shown))
+        article.notice {
+            (view.brand())
+            h1 { (title) }
+            p { strong { (view.own(&shown.order.reason)) } }
+            (shown.facts())
+            (shown.lines())
+            p.total {
+                span { (view.t("amount-due")) }
+                @match shown.due() {
+                    Some(due) => strong { (shown.money(due)) },
+                    None => strong { (view.t("amount-open")) },
+                }
+            }
+            div.ways {
+                figure {
+                    (code(&url)?)
+                    figcaption { (view.t("scan")) }
+                }
+                div {
+                    p { (view.with("or-type", &[("mpay", mpay.into()), ("service", shown.link.service.to_string().into())])) }
+                    p.large { (shown.number()) }
+                }
+            }
+            @if let Some(note) = &view.pages.institution.note { p.hint { (view.own(note)) } }
+        }
+    };
+    Ok(Page {
+        is_sheet: true,
+        ..Page::new(title, content)
+    })
+}
+
+/// What was paid, to print.
+pub fn receipt(shown: &Shown<'_>) -> Page {
+    let view = shown.view;
+    let title = view.t("receipt");
+    let content = html! {
+        (how_to_print(shown))
+        article.notice {
+            (view.brand())
+            h1 { (title) }
+            p { strong { (view.own(&shown.order.reason)) } " " (shown.mark()) }
+            (shown.facts())
+            p.total {
+                span { (view.t("amount-paid")) }
+                strong { (shown.money(shown.stored.state.amount_paid())) }
+            }
+            (shown.payment_list(shown.payments()))
+            @if !shown.stored.state.is_whole() { p.hint { (view.with("latest-payments", &[("count", shown.payment_count().into())])) } }
+            p.hint { (view.with("receipt-hint", &[("time", view.time_of(shown.now).into())])) }
+        }
+    };
+    Page {
+        is_sheet: true,
+        ..Page::new(title, content)
+    }
+}
+
+fn how_to_print(shown: &Shown<'_>) -> Markup {
+    let view = shown.view;
+    html! {
+        p.screen {
+            a href=(view.link(shown.path)) { (view.t("to-order")) }
+            span.hint { (view.t("print-hint")) }
+        }
+    }
+}
+
+/// A QR code as a picture (ISO/IEC 18004).
+fn code(text: &str) -> Result<Markup, Problem> {
+    let code = QrCode::encode_text(text, QrCodeEcc::Medium).map_err(Problem::internal)?;
+    let size = code.size();
+    let mut path = String::new();
+    for y in 0..size {
+        for x in (0..size).filter(|x| code.get_module(*x, y)) {
+            path.push_str(&format!("M{},{}h1v1h-1z", x + QUIET, y + QUIET));
+        }
+    }
+    let side = size + 2 * QUIET;
+    Ok(html! {
+        svg.code xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (side) " " (side) }
+            shape-rendering="crispEdges" role="img" aria-label="QR" {
+            rect width=(side) height=(side) fill="#fff" {}
+            path d=(path) fill="#000" {}
+        }
+    })
+}

@@ -1,0 +1,99 @@
+//! Where MPay sends the payer back to. The confirmation may come later than the payer does, or never;
+//! nothing that the address says is believed.
+
+use maud::html;
+
+use super::{
+    super::{Query, layout::Page},
+    Shown,
+};
+use crate::domain::{OrderStatus, SetStatus};
+
+/// Seconds until the page is loaded again: ten minutes in all.
+const PAUSES: [u32; 14] = [2, 2, 3, 4, 5, 8, 13, 21, 34, 55, 60, 120, 120, 153];
+
+pub fn page(shown: &Shown<'_>, query: &Query<'_>) -> Page {
+    // What was paid when the payer left. Whoever writes another number sees payments that are there.
+    let before = query.number("paid").unwrap_or(0);
+    let new = shown.payment_count().saturating_sub(before);
+    let is_settled = matches!(
+        shown.status(),
+        OrderStatus::Paid | OrderStatus::Set(SetStatus::Completed)
+    );
+    if new > 0 || is_settled {
+        return confirmed(shown, new);
+    }
+    let step = query.number("n").and_then(|n| usize::try_from(n).ok());
+    match PAUSES.get(step.unwrap_or(0)) {
+        Some(pause) => waiting(shown, before, step.unwrap_or(0), *pause),
+        None => not_confirmed(shown, before),
+    }
+}
+
+fn confirmed(shown: &Shown<'_>, new: u64) -> Page {
+    let view = shown.view;
+    let title = view.t("confirmed-title");
+    let new = usize::try_from(new).unwrap_or(usize::MAX);
+    let content = html! {
+        div.banner.good role="status" {
+            h1 { (title) }
+            p { (view.own(&shown.order.reason)) }
+        }
+        section.card {
+            (shown.payment_list(shown.payments().take(new.max(1))))
+            p {
+                a.button href=(view.link(&format!("{}/receipt", shown.path))) { (view.t("to-receipt")) }
+            }
+            @if let Some(due) = shown.due().filter(|due| !due.is_zero()) {
+                p { (view.with("still-due", &[("amount", shown.money(due).into())])) }
+                @if shown.can_be_paid() { (shown.pay_button("pay-rest")) }
+            }
+        }
+        p { a href=(view.link(shown.path)) { (view.t("to-order")) } }
+    };
+    Page::new(title, content)
+}
+
+fn waiting(shown: &Shown<'_>, before: u64, step: usize, pause: u32) -> Page {
+    let view = shown.view;
+    let title = view.t("waiting-title");
+    let again = format!("{}/return?paid={before}&n={}", shown.path, step + 1);
+    let again = view.link(&again);
+    let content = html! {
+        div.banner.busy role="status" {
+            h1 { (title) }
+            p { (view.t("waiting-text")) }
+        }
+        section.card {
+            (shown.facts())
+            p.hint { (view.t("waiting-hint")) }
+            p { a.button href=(again) { (view.t("look-again")) } }
+        }
+    };
+    Page {
+        reload: Some((pause, again)),
+        ..Page::new(title, content)
+    }
+}
+
+fn not_confirmed(shown: &Shown<'_>, before: u64) -> Page {
+    let view = shown.view;
+    let title = view.t("not-confirmed-title");
+    let again = format!("{}/return?paid={before}", shown.path);
+    let content = html! {
+        div.banner.busy {
+            h1 { (title) }
+            p { (view.t("not-confirmed-text")) }
+        }
+        section.card {
+            (shown.facts())
+            p { a.button href=(view.link(&again)) { (view.t("look-again")) } }
+            @if shown.can_be_paid() {
+                p { (view.t("not-confirmed-pay-again")) }
+                (shown.pay_button("pay-again"))
+            }
+        }
+        p { a href=(view.link(shown.path)) { (view.t("to-order")) } }
+    };
+    Page::new(title, content)
+}
