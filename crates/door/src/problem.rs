@@ -141,6 +141,11 @@ impl Problem {
         )
     }
 
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// What is wrong, as a sentence, and the members that are.
     pub fn into_parts(self) -> (String, Vec<FieldError>) {
         (self.detail, self.errors)

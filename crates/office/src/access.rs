@@ -169,7 +169,11 @@ impl Principals {
 
     /// Who has this token. All are compared, so that time does not tell which fits.
     pub fn with_token(&self, token: &str) -> Option<&Principal> {
-        let digest: [u8; 32] = Sha256::digest(token).into();
+        self.with_digest(Sha256::digest(token).into())
+    }
+
+    /// Who has the token of this SHA-256.
+    pub fn with_digest(&self, digest: [u8; 32]) -> Option<&Principal> {
         let mut found = None;
         for entry in &self.0 {
             if entry.digest.ct_eq(&digest).into() {
@@ -224,6 +228,20 @@ fn sha256_of_hex(text: &str) -> Option<[u8; 32]> {
 /// # Errors
 /// A 401 [`Problem`], or 503 if the variable that would admit the caller has a mistake.
 pub fn authenticate<'a>(config: &'a Config, headers: &HeaderMap) -> Result<&'a Principal, Problem> {
+    let token = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
+    admit(config, token)
+}
+
+/// Who has a token.
+///
+/// # Errors
+/// As those of [`authenticate`].
+pub fn admit<'a>(config: &'a Config, token: Option<&str>) -> Result<&'a Principal, Problem> {
     let denied = |detail| Err(Problem::new(StatusCode::UNAUTHORIZED, detail));
     // A token may be that of an entry with a mistake: its caller is not to blame.
     let unknown = |detail| match config.switched_off(&[ACCESS]) {
@@ -236,12 +254,6 @@ pub fn authenticate<'a>(config: &'a Config, headers: &HeaderMap) -> Result<&'a P
     if config.principals.is_empty() {
         return unknown("The API is closed: the variable access is not set.");
     }
-    let token = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
     let Some(token) = token else {
         return denied(
             "Send the token of a principal of the variable access: `Authorization: Bearer …`.",

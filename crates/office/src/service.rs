@@ -53,12 +53,18 @@ pub async fn handle<P: Platform>(
         }
         "/api/openapi.json" => api::openapi(&parts.method),
         path if path.starts_with(pages::PAYER) => Ok(pages::payer(app, store, &parts).await),
+        path if is_of_office(path) => Ok(pages::office(app, store, &parts, body).await),
         path => match path.strip_prefix("/api/") {
             Some(path) => api(app, store, &parts, path, body).await,
             None => Err(Problem::nothing_here()),
         },
     };
     finish(&parts.method, result)
+}
+
+fn is_of_office(path: &str) -> bool {
+    let rest = path.strip_prefix(pages::OFFICE);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 async fn api<P: Platform>(

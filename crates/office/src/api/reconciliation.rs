@@ -44,7 +44,7 @@ pub(super) struct Reconciliation {
     totals: Vec<Total>,
     /// Whether they are those of the whole span, also where `next` says that there are more lines.
     totals_complete: bool,
-    /// What `after` must be to go on; absent where all of it is here.
+    /// What `cursor` must be to go on; absent where all of it is here.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }

@@ -23,12 +23,18 @@ const SEAL: usize = 16;
 pub enum Purpose {
     /// The address of an order's page.
     PayLink,
+    /// Who is signed in to the office.
+    Session,
+    /// A form that was made for who is signed in.
+    Form,
 }
 
 impl Purpose {
     fn label(self) -> &'static [u8] {
         match self {
             Self::PayLink => b"mpay-provider pay link",
+            Self::Session => b"mpay-provider session",
+            Self::Form => b"mpay-provider form",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use fluent_bundle::FluentValue;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, Uri, header};
 use jiff::{Timestamp, civil::Date};
 use maud::{DOCTYPE, Markup, html};
 use mpay_door::config::Environment;
@@ -127,6 +127,27 @@ impl<'a> View<'a> {
 
     /// A page in its frame.
     pub fn answer(&self, status: StatusCode, page: &Page) -> Answer {
+        let header = html! {
+            header {
+                (self.brand())
+                (self.languages())
+            }
+        };
+        self.document(status, page, &header)
+    }
+
+    /// Asks the browser to come again: now not from another site.
+    pub fn come_again(&self, uri: &Uri) -> Answer {
+        let content = html! { p { a href=(uri) { (self.t("go-on")) } } };
+        let page = Page {
+            reload: Some((0, uri.to_string())),
+            ..Page::new(self.t("go-on"), content)
+        };
+        self.answer(StatusCode::OK, &page)
+    }
+
+    /// A page below a header.
+    pub fn document(&self, status: StatusCode, page: &Page, header: &Markup) -> Answer {
         let institution = self.institution();
         let title = match institution {
             Some(name) => format!("{} · {name}", page.title),
@@ -149,17 +170,14 @@ impl<'a> View<'a> {
                         link rel="stylesheet" href="/o/theme.css";
                     }
                 }
-                body.sheet[page.is_sheet] {
+                body class=[page.is_sheet.then_some("sheet")] {
                     @if self.pages.environment != Environment::Production {
                         aside.environment aria-label=(self.t("not-production-label")) { (self.t("not-production")) }
                     }
                     @if page.is_sheet {
                         main { (page.content) }
                     } @else {
-                        header {
-                            (self.brand())
-                            (self.languages())
-                        }
+                        (header)
                         main { (page.content) }
                         @if let Some(note) = &self.pages.institution.note {
                             footer { p { (self.own(note)) } }
@@ -185,7 +203,8 @@ impl<'a> View<'a> {
         }
     }
 
-    fn languages(&self) -> Markup {
+    /// The same page in the other languages.
+    pub fn languages(&self) -> Markup {
         html! {
             nav.languages aria-label=(self.t("languages")) {
                 @for language in Language::ALL {
@@ -208,6 +227,11 @@ pub struct Answer {
     media_type: &'static str,
     content: Bytes,
     retry_after: bool,
+    /// What the browser is to keep of the session.
+    pub cookie: Option<HeaderValue>,
+    /// What it is to forget (`Clear-Site-Data`).
+    pub clears: Option<HeaderValue>,
+    location: Option<HeaderValue>,
     /// Whether browsers may keep it: it is the same for everybody.
     is_public: bool,
 }
@@ -219,7 +243,18 @@ impl Answer {
             media_type: "text/html; charset=utf-8",
             content: markup.into_string().into(),
             retry_after: false,
+            cookie: None,
+            clears: None,
+            location: None,
             is_public: false,
+        }
+    }
+
+    /// Sends the browser on by GET.
+    pub fn see_other(address: &str) -> Self {
+        Self {
+            location: HeaderValue::from_str(address).ok(),
+            ..Self::html(StatusCode::SEE_OTHER, html! {})
         }
     }
 
@@ -229,6 +264,9 @@ impl Answer {
             media_type,
             content: content.into(),
             retry_after: false,
+            cookie: None,
+            clears: None,
+            location: None,
             is_public: true,
         }
     }
@@ -286,6 +324,16 @@ impl Answer {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
         if self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        let others = [
+            (header::SET_COOKIE, self.cookie),
+            (HeaderName::from_static("clear-site-data"), self.clears),
+            (header::LOCATION, self.location),
+        ];
+        for (name, value) in others {
+            if let Some(value) = value {
+                headers.append(name, value);
+            }
         }
         // No script, nothing from elsewhere, no frame around it; a form goes here or to MPay.
         let mpay = pages.mpay_origin().unwrap_or_default();

@@ -1,9 +1,11 @@
-//! Pages for people: the payer's order at `/o/`. They are made of the same books as the order API, work
+//! Pages for people: the payer's order at `/o/`, the institution's office at `/admin`. They are made of the same books as the order API, work
 //! without scripts, and load nothing from elsewhere.
 //!
 //! Read in this order: [`settings`]: the variables. `keys`, `link`: addresses that nobody can guess.
-//! `text`, `format`: three languages. `layout`: what every page has in common. `payer`: the pages.
+//! `text`, `format`: three languages. `layout`: what every page has in common. `payer`, `admin`: the
+//! pages.
 
+mod admin;
 mod format;
 mod keys;
 mod layout;
@@ -15,12 +17,14 @@ mod text;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, header, request::Parts};
 use mpay_door::{Problem, log::log};
+use percent_encoding::percent_decode_str;
 
 use crate::{
     App,
     domain::Language,
     store::{Ledger, Platform},
 };
+pub use admin::{OFFICE, answer as office};
 use layout::{Answer, View};
 pub use settings::Pages;
 
@@ -79,6 +83,14 @@ impl<'a> Query<'a> {
     fn get(&self, name: &str) -> Option<&'a str> {
         let found = self.0.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| *value)
+    }
+
+    /// A parameter, decoded, without space around it; `None` if it is empty.
+    fn text(&self, name: &str) -> Option<String> {
+        let value = self.get(name)?.replace('+', " ");
+        let value = percent_decode_str(&value).decode_utf8().ok()?;
+        let value = value.trim();
+        (!value.is_empty()).then(|| value.to_owned())
     }
 
     fn number(&self, name: &str) -> Option<u64> {

@@ -1,0 +1,270 @@
+//! What a page of the office works with: who is signed in, the form that was sent, and the order API.
+
+use bytes::Bytes;
+use fluent_bundle::FluentValue;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use maud::{Markup, html};
+use mpay_door::{Problem, log::log};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::de::DeserializeOwned;
+
+use super::{
+    super::{
+        Query,
+        layout::{Answer, Page, View},
+    },
+    session::Session,
+};
+use crate::{
+    App,
+    access::{self, Principal, Role},
+    api::{Call, Endpoint, endpoints},
+    config::Config,
+    store::{Ledger, Platform},
+};
+
+/// A request of who is signed in.
+pub struct Desk<'a, P> {
+    pub app: &'a App,
+    pub config: &'a Config,
+    pub store: &'a Ledger<P>,
+    pub principal: &'a Principal,
+    pub session: &'a Session,
+    pub view: View<'a>,
+    pub query: Query<'a>,
+    pub form: Form,
+}
+
+/// The pages, as the menu has them.
+const MENU: [(&str, &str); 2] = [("/admin", "menu-today"), ("/admin/orders", "menu-orders")];
+
+/// A call of the order API.
+pub struct Ask<'a> {
+    method: &'a str,
+    address: String,
+    media_type: &'a str,
+    headers: Vec<(HeaderName, String)>,
+    body: Vec<u8>,
+}
+
+impl<'a> Ask<'a> {
+    /// To read what is at an address below `/api/`.
+    pub fn get(address: impl Into<String>) -> Self {
+        Self::new("GET", address)
+    }
+
+    /// Of another method.
+    pub fn new(method: &'a str, address: impl Into<String>) -> Self {
+        Self {
+            method,
+            address: address.into(),
+            media_type: "application/json",
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// With a document.
+    pub fn json(self, document: &serde_json::Value) -> Self {
+        self.body("application/json", document.to_string().into_bytes())
+    }
+
+    /// With a body of a media type.
+    pub fn body(self, media_type: &'a str, body: Vec<u8>) -> Self {
+        Self {
+            media_type,
+            body,
+            ..self
+        }
+    }
+
+    /// Only if nobody changed it since.
+    pub fn if_match(self, etag: Option<&str>) -> Self {
+        match etag {
+            Some(etag) => self.header(header::IF_MATCH, etag.to_owned()),
+            None => self,
+        }
+    }
+
+    /// Only if it is not there yet.
+    pub fn only_new(self) -> Self {
+        self.header(header::IF_NONE_MATCH, "*".to_owned())
+    }
+
+    /// The same deed, however often it is asked for.
+    pub fn once(self, key: &str) -> Self {
+        let name = HeaderName::from_static("idempotency-key");
+        self.header(name, format!("\"{key}\""))
+    }
+
+    fn header(mut self, name: HeaderName, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+impl<P: Platform> Desk<'_, P> {
+    /// Calls the order API, as who is signed in.
+    ///
+    /// # Errors
+    /// The problem that the API answers.
+    pub async fn call(&self, ask: Ask<'_>) -> Result<Response<Bytes>, Problem> {
+        let (path, query) = ask.address.split_once('?').unwrap_or((&ask.address, ""));
+        let method = Method::from_bytes(ask.method.as_bytes()).map_err(Problem::internal)?;
+        let endpoints = endpoints();
+        let (endpoint, values) = Endpoint::find(&endpoints, path, &method)?;
+        access::permit(self.principal, endpoint.roles)?;
+        let mut headers = HeaderMap::new();
+        let media_type = HeaderValue::from_str(ask.media_type).map_err(Problem::internal)?;
+        headers.insert(header::CONTENT_TYPE, media_type);
+        for (name, value) in &ask.headers {
+            // What a form holds may be anything.
+            let value = HeaderValue::from_str(value)
+                .map_err(|_| Problem::member(name.as_str(), "is not what a page has sent"))?;
+            headers.insert(name, value);
+        }
+        let call = Call {
+            app: self.app,
+            config: self.config,
+            store: self.store,
+            headers: &headers,
+            query,
+            caller: self.principal,
+        };
+        (endpoint.answer)(&call, &values, &ask.body).await
+    }
+
+    /// Calls it for a document.
+    ///
+    /// # Errors
+    /// As those of [`call`](Self::call).
+    pub async fn document<T: DeserializeOwned>(&self, ask: Ask<'_>) -> Result<T, Problem> {
+        let answer = self.call(ask).await?;
+        serde_json::from_slice(answer.body()).map_err(Problem::internal)
+    }
+
+    /// Whether who is signed in has one of these roles.
+    pub fn may(&self, roles: &[Role]) -> bool {
+        roles.contains(&self.principal.role)
+    }
+
+    /// A text.
+    pub fn t(&self, id: &str) -> String {
+        self.view.t(id)
+    }
+
+    /// A text with what is put in.
+    pub fn with(&self, id: &str, values: &[(&str, FluentValue<'_>)]) -> String {
+        self.view.with(id, values)
+    }
+
+    /// An address of the office, in the language of the page.
+    pub fn link(&self, path: &str) -> String {
+        self.view.link(path)
+    }
+
+    /// What every form holds.
+    pub fn form_fields(&self) -> Markup {
+        let token = self.session.form_token(&self.view.pages.keys);
+        html! { input type="hidden" name="form" value=(token); }
+    }
+
+    /// A page in the office's frame.
+    pub fn page(&self, status: StatusCode, page: &Page) -> Answer {
+        let header = html! {
+            header {
+                (self.view.brand())
+                (self.view.languages())
+            }
+            nav.menu aria-label=(self.t("menu")) {
+                @for (path, id) in MENU {
+                    @let is_here = self.view.path.trim_end_matches('/') == path
+                        || (path != "/admin" && self.view.path.starts_with(path));
+                    a href=(self.link(path)) aria-current=[is_here.then_some("page")] { (self.t(id)) }
+                }
+                form.out method="post" action=(self.link("/admin/sign-out")) {
+                    (self.form_fields())
+                    span { (self.principal.name) }
+                    button type="submit" { (self.t("sign-out")) }
+                }
+            }
+        };
+        self.view.document(status, page, &header)
+    }
+
+    /// What is said at an address of no page.
+    pub fn no_such_page(&self) -> Answer {
+        let title = self.t("no-page-title");
+        let content = html! { h1 { (title) } p { (self.t("no-page-text")) } };
+        self.page(StatusCode::NOT_FOUND, &Page::new(title, content))
+    }
+
+    /// A page that says why something was not done.
+    pub fn problem(&self, problem: Problem) -> Answer {
+        let status = problem.status();
+        let (detail, errors) = problem.into_parts();
+        if status.is_server_error() {
+            log!("a page of the office could not be made: {detail}");
+            return self.view.unavailable();
+        }
+        let title = self.t(match status {
+            StatusCode::FORBIDDEN => "not-allowed",
+            StatusCode::NOT_FOUND => "not-found",
+            StatusCode::PRECONDITION_FAILED => "changed-meanwhile",
+            _ => "not-done",
+        });
+        let content = html! {
+            div.banner.bad role="alert" {
+                h1 { (title) }
+                p { (detail) }
+                @if !errors.is_empty() {
+                    ul {
+                        @for error in &errors { li { code { (error.field) } " " (error.detail) } }
+                    }
+                }
+            }
+            p { a href=(self.link(self.view.path)) { (self.t("go-back")) } }
+        };
+        self.page(status, &Page::new(title, content))
+    }
+}
+
+/// A part of an address.
+pub fn encode(segment: &str) -> String {
+    utf8_percent_encode(segment, NON_ALPHANUMERIC).to_string()
+}
+
+/// The fields of a form that was sent, as `application/x-www-form-urlencoded` has them.
+#[derive(Default)]
+pub struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// Reads a body. What is no form has no fields.
+    pub fn read(headers: &HeaderMap, body: Bytes) -> Self {
+        let media_type = headers.get(header::CONTENT_TYPE);
+        let media_type = media_type.and_then(|value| value.to_str().ok());
+        let is_form =
+            media_type.is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"));
+        if !is_form {
+            return Self::default();
+        }
+        let text = String::from_utf8_lossy(&body);
+        let decoded = |part: &str| {
+            let part = part.replace('+', " ");
+            percent_decode_str(&part).decode_utf8_lossy().into_owned()
+        };
+        let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
+        Self(
+            pairs
+                .map(|(name, value)| (decoded(name), decoded(value)))
+                .collect(),
+        )
+    }
+
+    /// A field, without space around it; `None` if it is empty.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        let value = found.map(|(_, value)| value.trim());
+        value.filter(|value| !value.is_empty())
+    }
+}

@@ -1,0 +1,125 @@
+//! The office at `/admin`: the institution's own people, in a browser.
+//!
+//! Its pages are a client of the order API within the component. What a page shows is what a call
+//! answers, and what it does a call does, in the name of who is signed in: with the same roles, checks
+//! and records.
+
+mod desk;
+mod orders;
+mod session;
+mod sign_in;
+#[cfg(test)]
+mod tests;
+mod today;
+
+use bytes::Bytes;
+use http::{Method, Response, StatusCode, header, request::Parts};
+use http_body::Body;
+use mpay_door::{
+    Problem,
+    http::{BoxError, read},
+    log::log,
+};
+
+use super::{
+    Query, language,
+    layout::{Answer, View},
+};
+use crate::{
+    App,
+    store::{Ledger, Platform},
+};
+use desk::{Desk, Form};
+use session::Session;
+
+/// What the addresses of the office's pages begin with.
+pub const OFFICE: &str = "/admin";
+
+/// Answers a request for a page of the office.
+pub async fn answer<P: Platform>(
+    app: &App,
+    store: &Ledger<P>,
+    parts: &Parts,
+    body: impl Body<Error: Into<BoxError>>,
+) -> Response<Bytes> {
+    let Ok(config) = &app.config else {
+        return Problem::nothing_here().into_response();
+    };
+    let Some(pages) = &config.pages else {
+        return Problem::nothing_here().into_response();
+    };
+    let path = parts.uri.path();
+    let query = Query::read(parts.uri.query().unwrap_or_default());
+    let view = View::new(pages, language(&query, &parts.headers), path);
+    let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+    if !is_read && parts.method != Method::POST {
+        return Problem::method_not_allowed("GET, HEAD, POST").into_response();
+    }
+    if !is_read && is_of_other_site(parts) {
+        log!("a form of another site was refused");
+        return refused(&view).into_response(pages);
+    }
+    let form = match is_read {
+        true => Form::default(),
+        false => match read(parts, body).await {
+            Ok(body) => Form::read(&parts.headers, body),
+            Err(problem) => return problem.into_response(),
+        },
+    };
+    let rest = path.strip_prefix(OFFICE).unwrap_or_default();
+    let now = store.now();
+    let session = Session::of_request(config, pages, &parts.headers, now);
+    if rest == sign_in::PATH {
+        let answer = sign_in::answer(config, &view, &form, is_read, now);
+        return answer.into_response(pages);
+    }
+    let Some((session, principal)) = session else {
+        // A browser keeps the cookie back where another site led here: from here it sends it.
+        if is_read && site(parts) == Some("cross-site") {
+            return view.come_again(&parts.uri).into_response(pages);
+        }
+        return sign_in::to_sign_in(&parts.uri).into_response(pages);
+    };
+    if !is_read && !session.made(&pages.keys, form.text("form").unwrap_or_default()) {
+        return refused(&view).into_response(pages);
+    }
+    let desk = Desk {
+        app,
+        config,
+        store,
+        principal,
+        session: &session,
+        view,
+        query,
+        form,
+    };
+    let answer = match (rest.trim_matches('/'), is_read) {
+        ("", true) => today::page(&desk).await,
+        (sign_in::OUT, false) => return sign_in::out(pages).into_response(pages),
+        ("orders", true) => orders::list(&desk).await,
+        (path, true) if path.starts_with("orders/") => orders::one(&desk, path).await,
+        (path, false) if path.starts_with("orders/") => orders::change(&desk, path).await,
+        _ => Ok(desk.no_such_page()),
+    };
+    let answer = answer.unwrap_or_else(|problem| desk.problem(problem));
+    let mut response = answer.into_response(pages);
+    if let Some(cookie) = session.cookie(pages) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// From where a request comes, as browsers say it (Fetch Metadata).
+fn site(parts: &Parts) -> Option<&str> {
+    let site = parts.headers.get("sec-fetch-site")?;
+    site.to_str().ok()
+}
+
+fn is_of_other_site(parts: &Parts) -> bool {
+    site(parts).is_some_and(|site| !matches!(site, "same-origin" | "none"))
+}
+
+fn refused(view: &View<'_>) -> Answer {
+    let (title, text) = (view.t("form-refused-title"), view.t("form-refused-text"));
+    view.message(StatusCode::FORBIDDEN, &title, &text)
+}

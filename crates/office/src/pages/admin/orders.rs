@@ -1,0 +1,481 @@
+//! Orders: found, looked at, registered, changed.
+
+use http::StatusCode;
+use maud::{Markup, html};
+use mpay_door::Problem;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{
+    super::layout::{Answer, Page},
+    desk::{Ask, Desk, encode},
+};
+use crate::{
+    access::{CLERKS, REFUNDERS},
+    domain::{Money, OrderStatus, time},
+    json::LocalizedJson,
+    store::Platform,
+};
+
+/// An order, as far as pages show it.
+#[derive(Deserialize)]
+pub struct Listed {
+    service_id: String,
+    order_key: String,
+    status: String,
+    reason: Option<LocalizedJson>,
+    currency: String,
+    total_amount_due: Option<String>,
+    amount_due: Option<String>,
+    amount_paid: String,
+    customer_name: Option<String>,
+    due_date: Option<String>,
+    #[serde(default)]
+    payments: Vec<Paid>,
+}
+
+#[derive(Deserialize)]
+struct Paid {
+    payment_id: String,
+    amount: String,
+    currency: String,
+    paid_at: String,
+    #[serde(default)]
+    review: Vec<String>,
+    voided: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Register {
+    orders: Vec<Listed>,
+    next: Option<String>,
+}
+
+/// An order, with what only its own page shows.
+#[derive(Deserialize)]
+struct Whole {
+    #[serde(flatten)]
+    listed: Listed,
+    customer_id: Option<String>,
+    pay_url: Option<String>,
+    lines: Vec<Line>,
+    payments_url: Option<String>,
+    amount_overpaid: Option<String>,
+    refund_reference: Option<String>,
+    #[serde(default)]
+    metadata: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    line_id: String,
+    reason: Option<LocalizedJson>,
+    amount_due: Option<String>,
+}
+
+/// What orders are chosen by, as the form and the API name it.
+const FILTERS: [&str; 7] = [
+    "service_id",
+    "status",
+    "review",
+    "customer_id",
+    "amount_due",
+    "due_from",
+    "due_to",
+];
+
+impl Listed {
+    fn path(&self) -> String {
+        let (service, key) = (encode(&self.service_id), encode(&self.order_key));
+        format!("/admin/orders/{service}/{key}")
+    }
+
+    fn reason<P: Platform>(&self, desk: &Desk<'_, P>) -> String {
+        own(desk, self.reason.as_ref())
+    }
+
+    fn has_open_review(&self) -> bool {
+        let mut payments = self.payments.iter();
+        payments.any(|payment| !payment.review.is_empty())
+    }
+}
+
+/// A text of the institution's in the language of the page.
+fn own<P: Platform>(desk: &Desk<'_, P>, text: Option<&LocalizedJson>) -> String {
+    let text = text.and_then(|text| text.to_localized::<50>("").ok());
+    text.map(|text| desk.view.own(&text).to_owned())
+        .unwrap_or_default()
+}
+
+/// An amount of an answer.
+pub fn money<P: Platform>(desk: &Desk<'_, P>, amount: &str, currency: &str) -> String {
+    match Money::parse_sum(amount) {
+        Ok(amount) => desk.view.money(amount, currency),
+        Err(_) => format!("{amount} {currency}"),
+    }
+}
+
+fn day<P: Platform>(desk: &Desk<'_, P>, at: &str) -> String {
+    time::parse(at).map_or_else(|_| at.to_owned(), |at| desk.view.day_of(at))
+}
+
+/// The text of a status.
+fn status_text(status: &str) -> &'static str {
+    match OrderStatus::parse(status).map(OrderStatus::as_str) {
+        Some("Active") => "status-active",
+        Some("PartiallyPaid") => "status-partially-paid",
+        Some("Paid") => "status-paid",
+        Some("Expired") => "status-expired",
+        Some("Completed") => "status-completed",
+        Some("Cancelled") => "status-cancelled",
+        Some("Refunding") => "status-refunding",
+        Some("Refunded") => "status-refunded",
+        _ => "status-unknown",
+    }
+}
+
+/// Orders as a table.
+pub fn table<P: Platform>(desk: &Desk<'_, P>, orders: &[Listed]) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(desk.t("menu-orders")) {
+            table.wide {
+                tr {
+                    th scope="col" { (desk.t("order-number")) }
+                    th scope="col" { (desk.t("for-what")) }
+                    th scope="col" { (desk.t("payer")) }
+                    th.end scope="col" { (desk.t("amount-due")) }
+                    th scope="col" { (desk.t("due-date")) }
+                    th scope="col" { (desk.t("status")) }
+                }
+                @for order in orders {
+                    tr {
+                        td { a href=(desk.link(&order.path())) { (order.order_key) } br; small { (order.service_id) } }
+                        td { (order.reason(desk)) }
+                        td { (order.customer_name.as_deref().unwrap_or_default()) }
+                        td.amount {
+                            @if let Some(due) = &order.amount_due { (money(desk, due, &order.currency)) }
+                        }
+                        td { @if let Some(due) = &order.due_date { (day(desk, due)) } }
+                        td {
+                            (desk.t(status_text(&order.status)))
+                            @if order.has_open_review() { " " span.mark.bad { (desk.t("to-look-at")) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `GET /admin/orders`.
+pub async fn list<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
+    // An exact number is the order at once.
+    let key = desk.query.text("order_key");
+    let service = desk.query.text("service_id");
+    if let Some(key) = &key {
+        for id in desk.config.service_ids() {
+            let address = format!("orders/{}/{}", encode(id.as_str()), encode(key));
+            let is_meant = service
+                .as_ref()
+                .is_none_or(|service| service == id.as_str());
+            if is_meant && desk.call(Ask::get(&address)).await.is_ok() {
+                return Ok(Answer::see_other(&desk.link(&format!("/admin/{address}"))));
+            }
+        }
+    }
+    let mut address = "orders?limit=50".to_owned();
+    for name in FILTERS.into_iter().chain(["cursor"]) {
+        if let Some(value) = desk.query.text(name) {
+            address.push_str(&format!("&{name}={}", encode(&value)));
+        }
+    }
+    let page: Register = desk.document(Ask::get(&address)).await?;
+    let title = desk.t("menu-orders");
+    let next = page.next.map(|next| {
+        let filters = address.split('&').skip(1);
+        let filters = filters.filter(|pair| !pair.starts_with("cursor="));
+        let pairs: Vec<_> = filters
+            .map(str::to_owned)
+            .chain([format!("cursor={next}")])
+            .collect();
+        desk.link(&format!("/admin/orders?{}", pairs.join("&")))
+    });
+    let content = html! {
+        h1 { (title) }
+        @if key.is_some() { p.alert role="alert" { (desk.t("no-such-order")) } }
+        (filters(desk))
+        @if desk.may(&CLERKS) {
+            p { a.button href=(desk.link("/admin/orders/new")) { (desk.t("new-order")) } }
+        }
+        @if page.orders.is_empty() {
+            p { (desk.t(if next.is_some() { "none-so-far" } else { "no-orders" })) }
+        } @else {
+            (table(desk, &page.orders))
+        }
+        @if let Some(next) = next { p { a.button href=(next) { (desk.t("further")) } } }
+    };
+    Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
+}
+
+fn filters<P: Platform>(desk: &Desk<'_, P>) -> Markup {
+    let value = |name: &str| desk.query.text(name).unwrap_or_default();
+    let field = |name: &str, id: &str, kind: &str| {
+        html! {
+            label { span { (desk.t(id)) } input name=(name) type=(kind) value=(value(name)); }
+        }
+    };
+    let statuses = OrderStatus::all().map(OrderStatus::as_str);
+    html! {
+        form.card.filters method="get" action="/admin/orders" {
+            input type="hidden" name="lang" value=(desk.view.language().code());
+            (field("order_key", "order-number", "search"))
+            label {
+                span { (desk.t("status")) }
+                select name="status" {
+                    option value="" { (desk.t("any")) }
+                    @for status in statuses {
+                        option value=(status) selected[value("status") == status] { (desk.t(status_text(status))) }
+                    }
+                }
+            }
+            (field("customer_id", "payer-code", "search"))
+            (field("amount_due", "amount", "text"))
+            (field("due_from", "due-from", "date"))
+            (field("due_to", "due-to", "date"))
+            label.check {
+                input type="checkbox" name="review" value="open" checked[!value("review").is_empty()];
+                span { (desk.t("only-to-look-at")) }
+            }
+            button type="submit" { (desk.t("find")) }
+        }
+    }
+}
+
+/// A page below `/admin/orders/`.
+pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
+    if path == "orders/new" {
+        return Ok(new(desk));
+    }
+    if path.split('/').count() != 3 {
+        return Ok(desk.no_such_page());
+    }
+    let answer = desk.call(Ask::get(path)).await?;
+    let etag = answer.headers().get("etag");
+    let etag = etag.and_then(|etag| etag.to_str().ok()).unwrap_or_default();
+    let order: Whole = serde_json::from_slice(answer.body()).map_err(Problem::internal)?;
+    let listed = &order.listed;
+    let title = format!("{} {}", desk.t("order"), listed.order_key);
+    let mut facts: Vec<(String, Markup)> = Vec::new();
+    let mut fact = |id: &str, value: Option<Markup>| {
+        if let Some(value) = value {
+            facts.push((desk.t(id), value));
+        }
+    };
+    let text = |value: &Option<String>| value.as_ref().map(|value| html! { (value) });
+    let amount = |value: &Option<String>| {
+        value
+            .as_ref()
+            .map(|value| html! { (money(desk, value, &listed.currency)) })
+    };
+    fact("for-what", Some(html! { (listed.reason(desk)) }));
+    fact("service", Some(html! { (listed.service_id) }));
+    fact("payer", text(&listed.customer_name));
+    fact("payer-code", text(&order.customer_id));
+    fact(
+        "due-date",
+        listed
+            .due_date
+            .as_ref()
+            .map(|due| html! { (day(desk, due)) }),
+    );
+    fact("total", amount(&listed.total_amount_due));
+    fact("amount-paid", amount(&Some(listed.amount_paid.clone())));
+    fact("amount-due", amount(&listed.amount_due));
+    fact("amount-overpaid", amount(&order.amount_overpaid));
+    fact("refund-reference", text(&order.refund_reference));
+    for (name, value) in &order.metadata {
+        let value = value.get("value").unwrap_or(value);
+        let value = value.as_str().unwrap_or_default();
+        facts.push((name.clone(), html! { (value) }));
+    }
+    let content = html! {
+        @if desk.query.get("done").is_some() { p.banner.good role="status" { (desk.t("done")) } }
+        h1 { (title) }
+        p { span.mark.busy { (desk.t(status_text(&listed.status))) } }
+        div.columns {
+            section.card {
+                dl { @for (name, value) in facts { dt { (name) } dd { (value) } } }
+                h2 { (desk.t("lines")) }
+                ul.lines {
+                    @for line in &order.lines {
+                        li {
+                            span { (line.line_id) " · " (own(desk, line.reason.as_ref())) }
+                            @if let Some(due) = &line.amount_due { span.amount { (money(desk, due, &listed.currency)) } }
+                        }
+                    }
+                }
+            }
+            section.card { (actions(desk, &order, etag)) }
+        }
+        section.card {
+            h2 { (desk.t("payments")) }
+            @if listed.payments.is_empty() { p { (desk.t("no-payments")) } }
+            ul.payments {
+                @for payment in listed.payments.iter().rev() {
+                    li {
+                        strong.amount { (money(desk, &payment.amount, &payment.currency)) }
+                        span { (day(desk, &payment.paid_at)) }
+                        span { (desk.t("payment-number")) " " code { (payment.payment_id) } }
+                        @if payment.voided.is_some() { span.mark.bad { (desk.t("voided")) } }
+                        @for review in &payment.review { span.mark.bad { (review) } }
+                    }
+                }
+            }
+            @if order.payments_url.is_some() { p.hint { (desk.t("only-latest-payments")) } }
+        }
+    };
+    Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
+}
+
+/// What can be done with an order now.
+fn actions<P: Platform>(desk: &Desk<'_, P>, order: &Whole, etag: &str) -> Markup {
+    let path = order.listed.path();
+    let status = order.listed.status.as_str();
+    let action = |set: &str, id: &str| {
+        html! {
+            form method="post" action=(desk.link(&path)) {
+                (desk.form_fields())
+                input type="hidden" name="etag" value=(etag);
+                input type="hidden" name="set" value=(set);
+                @if set == "Refunded" {
+                    label {
+                        span { (desk.t("refund-reference")) }
+                        input name="refund_reference" required maxlength="140";
+                    }
+                }
+                button type="submit" { (desk.t(id)) }
+            }
+        }
+    };
+    let is = |known: &[&str]| known.contains(&status);
+    let has_money = order
+        .listed
+        .amount_paid
+        .bytes()
+        .any(|digit| matches!(digit, b'1'..=b'9'));
+    html! {
+        @if let Some(url) = &order.pay_url {
+            h2 { (desk.t("for-payer")) }
+            p { a href=(url) { (desk.t("pay-link")) } }
+            p { a href={ (url) "/notice" } { (desk.t("to-notice")) } }
+            p.hint { code { (url) } }
+        }
+        @if desk.may(&CLERKS) {
+            h2 { (desk.t("actions")) }
+            div.actions {
+                @if is(&["Active", "PartiallyPaid", "Expired"]) { (action("Cancelled", "do-cancel")) }
+                @if is(&["PartiallyPaid", "Paid"]) || (is(&["Expired"]) && has_money) { (action("Completed", "do-complete")) }
+                @if is(&["Completed", "Cancelled", "Refunding"]) { (action("", "do-reopen")) }
+                @if desk.may(&REFUNDERS) && has_money && !is(&["Refunding", "Active"]) { (action("Refunding", "do-refund")) }
+                @if desk.may(&REFUNDERS) && is(&["Refunding"]) { (action("Refunded", "do-refunded")) }
+            }
+        }
+    }
+}
+
+/// A form below `/admin/orders/`.
+pub async fn change<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
+    if path == "orders/new" {
+        return register(desk).await;
+    }
+    let set = match desk.form.text("set") {
+        None => Value::Null,
+        Some(status) => json!(status),
+    };
+    let mut patch = json!({"status": set});
+    if let (Some(reference), Some(patch)) =
+        (desk.form.text("refund_reference"), patch.as_object_mut())
+    {
+        patch.insert("refund_reference".to_owned(), json!(reference));
+    }
+    let ask = Ask::new("PATCH", path)
+        .body(
+            "application/merge-patch+json",
+            patch.to_string().into_bytes(),
+        )
+        .if_match(desk.form.text("etag"));
+    desk.call(ask).await?;
+    Ok(Answer::see_other(
+        &desk.link(&format!("/admin/{path}?done=1")),
+    ))
+}
+
+/// The form for a new order.
+fn new<P: Platform>(desk: &Desk<'_, P>) -> Answer {
+    let title = desk.t("new-order");
+    let field = |name: &str, id: &str, kind: &str, required: bool, max: u16| {
+        html! {
+            label { span { (desk.t(id)) } input name=(name) type=(kind) required[required] maxlength=(max); }
+        }
+    };
+    // What makes a form that is sent twice one order.
+    let once = format!("{:016x}{:016x}", desk.store.random(), desk.store.random());
+    let content = html! {
+        h1 { (title) }
+        form.card.narrow method="post" action=(desk.link("/admin/orders/new")) {
+            (desk.form_fields())
+            input type="hidden" name="once" value=(once);
+            label {
+                span { (desk.t("service")) }
+                select name="service_id" required {
+                    @for id in desk.config.service_ids() { option { (id) } }
+                }
+            }
+            (field("order_key", "order-number-optional", "text", false, 36))
+            (field("reason", "for-what", "text", true, 50))
+            (field("amount_due", "amount", "text", true, 20))
+            (field("due_date", "due-date", "date", false, 10))
+            (field("customer_name", "payer", "text", false, 60))
+            (field("customer_id", "payer-code", "text", false, 13))
+            button.primary type="submit" { (desk.t("register")) }
+        }
+    };
+    desk.page(StatusCode::OK, &Page::new(title, content))
+}
+
+async fn register<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
+    let text = |name| desk.form.text(name);
+    let amount = text("amount_due").map(|amount| {
+        amount
+            .replace(',', ".")
+            .replace([' ', '\u{A0}', '\u{202F}'], "")
+    });
+    let mut order = json!({
+        "reason": text("reason"),
+        "lines": [{"line_id": "1", "reason": text("reason"), "amount_due": amount}]
+    });
+    if let Some(order) = order.as_object_mut() {
+        for name in ["due_date", "customer_name", "customer_id"] {
+            if let Some(value) = text(name) {
+                order.insert(name.to_owned(), json!(value));
+            }
+        }
+    }
+    let service = text("service_id").unwrap_or_default();
+    let ask = match text("order_key") {
+        Some(key) => {
+            let address = format!("orders/{}/{}", encode(service), encode(key));
+            Ask::new("PUT", address).only_new()
+        }
+        None => {
+            if let Some(order) = order.as_object_mut() {
+                order.insert("service_id".to_owned(), json!(service));
+            }
+            Ask::new("POST", "orders").once(text("once").unwrap_or_default())
+        }
+    };
+    let order: Listed = desk.document(ask.json(&order)).await?;
+    Ok(Answer::see_other(
+        &desk.link(&format!("{}?done=1", order.path())),
+    ))
+}

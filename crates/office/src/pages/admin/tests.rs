@@ -1,0 +1,414 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, header};
+use mpay_door::config::testing::variables;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::{
+    App,
+    access::{Principal, Role},
+    service::handle,
+    store::{
+        Ledger,
+        memory::Memory,
+        testing::{record, register},
+    },
+};
+
+fn token(role: Role) -> String {
+    format!(
+        "token-of-a-{}-token-of-a-{}-0123456789",
+        role.name(),
+        role.name()
+    )
+}
+
+struct Office {
+    app: App,
+    memory: Memory,
+}
+
+/// Who is signed in.
+struct Browser<'a> {
+    office: &'a Office,
+    cookie: String,
+}
+
+struct Page {
+    status: u16,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Page {
+    fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The value of a hidden field.
+    #[track_caller]
+    fn field(&self, name: &str) -> String {
+        let begin = format!("name=\"{name}\" value=\"");
+        let (_, rest) = self.text.split_once(&begin).unwrap();
+        let value = rest.split_once('"').unwrap().0;
+        value.replace("&quot;", "\"").replace("&amp;", "&")
+    }
+}
+
+impl Office {
+    fn new() -> Self {
+        Self::without(&[])
+    }
+
+    /// Without the principals of these roles.
+    fn without(roles: &[Role]) -> Self {
+        let mut variables = variables();
+        let entries = Role::ALL.into_iter().filter(|role| !roles.contains(role));
+        let entries: Vec<_> = entries
+            .map(|role| {
+                Principal::new(role.name(), role)
+                    .unwrap()
+                    .entry(&token(role))
+            })
+            .collect();
+        for (name, value) in [
+            ("access", entries.join(";").as_str()),
+            ("environment", "test"),
+            ("page_key", "0123456789012345678901234567890123456789"),
+            ("public_url", "https://pay.example.md/"),
+        ] {
+            variables.set(name, value.to_owned());
+        }
+        Self {
+            app: App::new(variables),
+            memory: Memory::new(),
+        }
+    }
+
+    async fn ask(
+        &self,
+        method: &str,
+        address: &str,
+        headers: &[(&str, &str)],
+        form: &[(&str, &str)],
+    ) -> Page {
+        let mut request = Request::builder().method(method).uri(address);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if method == "POST" {
+            request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        }
+        let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let pairs = form
+            .iter()
+            .map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+        let request = request.body(pairs.collect::<Vec<_>>().join("&")).unwrap();
+        let store = Ledger::new(self.memory.clone());
+        let response: Response<Bytes> = handle(&self.app, &store, request).await;
+        Page {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            text: String::from_utf8(response.body().to_vec()).unwrap(),
+        }
+    }
+
+    async fn sign_in(&self, role: Role) -> Browser<'_> {
+        let form = [("token", token(role))];
+        let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let page = self.ask("POST", "/admin/sign-in", &[], &form).await;
+        assert_eq!(
+            (page.status, page.header("location")),
+            (303, "/admin?lang=ro")
+        );
+        Browser {
+            office: self,
+            cookie: cookie(&page),
+        }
+    }
+}
+
+/// The cookie that an answer sets, as browsers send it back.
+#[track_caller]
+fn cookie(page: &Page) -> String {
+    page.header("set-cookie")
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned()
+}
+
+impl Browser<'_> {
+    async fn get(&self, address: &str) -> Page {
+        self.office
+            .ask("GET", address, &[("cookie", &self.cookie)], &[])
+            .await
+    }
+
+    async fn post(&self, address: &str, form: &[(&str, &str)]) -> Page {
+        self.office
+            .ask("POST", address, &[("cookie", &self.cookie)], form)
+            .await
+    }
+
+    /// Sends a form that a page of this session holds.
+    async fn send(&self, address: &str, form: &[(&str, &str)]) -> Page {
+        let page = self.get("/admin").await;
+        let token = page.field("form");
+        let form: Vec<_> = form
+            .iter()
+            .copied()
+            .chain([("form", token.as_str())])
+            .collect();
+        self.post(address, &form).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_people_with_a_token_are_let_in() {
+    let office = Office::new();
+    for address in [
+        "/admin",
+        "/admin/",
+        "/admin/orders",
+        "/admin/orders/TAX/1",
+        "/admin/x",
+    ] {
+        let page = office.ask("GET", address, &[], &[]).await;
+        assert_eq!(
+            (page.status, page.header("location")),
+            (303, "/admin/sign-in"),
+            "{address}"
+        );
+    }
+    assert_eq!(
+        office.ask("GET", "/administrator", &[], &[]).await.status,
+        404
+    );
+    for (token, said) in [
+        ("", "Codul nu este corect"),
+        (
+            "wrong-wrong-wrong-wrong-wrong-wrong-wrong",
+            "Codul nu este corect",
+        ),
+        (&token(Role::Program), "codul unui program"),
+    ] {
+        let page = office
+            .ask("POST", "/admin/sign-in", &[], &[("token", token)])
+            .await;
+        assert_eq!((page.status, page.header("set-cookie")), (401, ""));
+        assert!(page.text.contains(said), "{}", page.text);
+    }
+    for role in Role::ALL.into_iter().filter(|role| *role != Role::Program) {
+        let browser = office.sign_in(role).await;
+        let page = browser.get("/admin").await;
+        assert_eq!(page.status, 200, "{}", page.text);
+        assert!(page.text.contains(role.name()), "{}", page.text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_cookie_is_of_this_host_alone_and_no_script_reads_it() {
+    let office = Office::new();
+    let form = [("token", token(Role::Clerk))];
+    let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let page = office.ask("POST", "/admin/sign-in", &[], &form).await;
+    let set = page.header("set-cookie");
+    assert!(set.starts_with("__Host-mpay-office="), "{set}");
+    for attribute in ["Path=/;", "HttpOnly;", "SameSite=Strict;", "Secure"] {
+        assert!(set.contains(attribute), "{set}");
+    }
+    assert!(!set.contains(&token(Role::Clerk)), "{set}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_ends_by_itself_and_with_its_principal() {
+    let office = Office::new();
+    let mut browser = office.sign_in(Role::Clerk).await;
+    // Each page makes it last.
+    for minute in 0..16 {
+        tokio::time::sleep(Duration::from_secs(29 * 60)).await;
+        let page = browser.get("/admin").await;
+        assert_eq!(page.status, 200, "{minute}");
+        browser.cookie = cookie(&page);
+    }
+    tokio::time::sleep(Duration::from_secs(29 * 60)).await;
+    assert_eq!(
+        browser.get("/admin").await.status,
+        303,
+        "eight hours are over"
+    );
+    let browser = office.sign_in(Role::Clerk).await;
+    tokio::time::sleep(Duration::from_secs(31 * 60)).await;
+    assert_eq!(browser.get("/admin").await.status, 303);
+
+    let browser = office.sign_in(Role::Clerk).await;
+    let other = Office::without(&[Role::Clerk]);
+    let there = Browser {
+        office: &other,
+        cookie: browser.cookie.clone(),
+    };
+    assert_eq!(there.get("/admin").await.status, 303);
+    let forged = browser.cookie.replace(['A', 'B'], "C");
+    let forged = Browser {
+        office: &office,
+        cookie: forged,
+    };
+    assert_eq!(forged.get("/admin").await.status, 303);
+    let page = browser.send("/admin/sign-out", &[]).await;
+    assert_eq!(page.status, 303);
+    assert!(page.header("set-cookie").contains("Max-Age=0"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn forms_of_others_are_refused() {
+    let office = Office::new();
+    register(&office.memory, "1", "10").await.unwrap();
+    let browser = office.sign_in(Role::Clerk).await;
+    let address = "/admin/orders/TAX/1";
+    let theirs = office
+        .sign_in(Role::Manager)
+        .await
+        .get(address)
+        .await
+        .field("form");
+    let own = browser.get(address).await.field("form");
+    for form in ["", "x", &theirs] {
+        let page = browser
+            .post(address, &[("form", form), ("set", "Cancelled")])
+            .await;
+        assert_eq!(page.status, 403, "{form}");
+    }
+    let form = [("form", own.as_str()), ("set", "Cancelled")];
+    for site in ["cross-site", "same-site"] {
+        let headers = [
+            ("cookie", browser.cookie.as_str()),
+            ("sec-fetch-site", site),
+        ];
+        assert_eq!(
+            office.ask("POST", address, &headers, &form).await.status,
+            403,
+            "{site}"
+        );
+    }
+    assert!(browser.get(address).await.text.contains("De achitat"));
+    assert_eq!(browser.post(address, &form).await.status, 303);
+    assert!(browser.get(address).await.text.contains("Anulată"));
+    // Who comes from another site without the cookie is asked to come again, and then has it.
+    let headers = [("sec-fetch-site", "cross-site")];
+    let page = office.ask("GET", address, &headers, &[]).await;
+    assert!(
+        page.text.contains(&format!("content=\"0; url={address}\"")),
+        "{}",
+        page.text
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_role_may_not_do_is_neither_offered_nor_done() {
+    let office = Office::new();
+    register(&office.memory, "1", "10").await.unwrap();
+    record(&office.memory, "P", "1", "10").await.unwrap();
+    let address = "/admin/orders/TAX/1";
+    for (role, may_complete, may_refund) in [
+        (Role::Read, false, false),
+        (Role::Accountant, false, false),
+        (Role::Clerk, true, false),
+        (Role::Manager, true, true),
+    ] {
+        let browser = office.sign_in(role).await;
+        let page = browser.get(address).await;
+        let offers = |set: &str| page.text.contains(&format!("name=\"set\" value=\"{set}\""));
+        assert_eq!(
+            (offers("Completed"), offers("Refunding")),
+            (may_complete, may_refund)
+        );
+        let page = browser.send(address, &[("set", "Refunding")]).await;
+        assert_eq!(
+            page.status,
+            if may_refund { 303 } else { 403 },
+            "{role:?}: {}",
+            page.text
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_is_registered_once_found_and_changed_by_who_saw_it() {
+    let office = Office::new();
+    let browser = office.sign_in(Role::Clerk).await;
+    let once = browser.get("/admin/orders/new").await.field("once");
+    let form = [
+        ("service_id", "TAX"),
+        ("reason", "<script>alert(1)</script>"),
+        ("amount_due", "1 250,50"),
+        ("due_date", "2026-12-31"),
+        ("customer_name", "Ana \"Rusu\" & fiii"),
+        ("once", once.as_str()),
+    ];
+    let page = browser.send("/admin/orders/new", &form).await;
+    assert_eq!(page.status, 303, "{}", page.text);
+    let location = page.header("location").to_owned();
+    let again = browser.send("/admin/orders/new", &form).await;
+    assert_eq!(
+        again.header("location"),
+        location,
+        "sent twice, it is one order"
+    );
+    let page = browser.get(&location).await;
+    assert!(
+        page.text.contains("1\u{202F}250,50\u{A0}MDL"),
+        "{}",
+        page.text
+    );
+    assert!(page.text.contains("&lt;script&gt;"), "{}", page.text);
+    assert!(
+        page.text.contains("Ana &quot;Rusu&quot; &amp; fiii"),
+        "{}",
+        page.text
+    );
+    assert!(!page.text.contains("<script"), "{}", page.text);
+
+    let key = location.split(['/', '?']).nth(4).unwrap();
+    let found = browser.get(&format!("/admin/orders?order_key={key}")).await;
+    assert_eq!(
+        found.header("location"),
+        format!("/admin/orders/TAX/{key}?lang=ro")
+    );
+    let list = browser
+        .get("/admin/orders?status=Active&due_to=2026-12-31")
+        .await;
+    assert!(list.text.contains(key), "{}", list.text);
+    let list = browser.get("/admin/orders?status=Paid").await;
+    assert!(!list.text.contains(key), "{}", list.text);
+
+    let path = format!("/admin/orders/TAX/{key}");
+    let etag = page.field("etag");
+    let change = [("set", "Cancelled"), ("etag", etag.as_str())];
+    assert_eq!(browser.send(&path, &change).await.status, 303);
+    let late = browser
+        .send(&path, &[("set", ""), ("etag", etag.as_str())])
+        .await;
+    assert_eq!(late.status, 412);
+    assert!(late.text.contains("Altcineva a schimbat"), "{}", late.text);
+    // A number that is taken is not amended unawares.
+    let form = [
+        ("service_id", "TAX"),
+        ("order_key", key),
+        ("reason", "x"),
+        ("amount_due", "1"),
+    ];
+    assert_eq!(browser.send("/admin/orders/new", &form).await.status, 412);
+    let form = [
+        ("service_id", "TAX"),
+        ("order_key", "new"),
+        ("reason", "x"),
+        ("amount_due", "1,2,3"),
+    ];
+    let wrong = browser.send("/admin/orders/new", &form).await;
+    assert_eq!(wrong.status, 422);
+    assert!(wrong.text.contains("amount_due"), "{}", wrong.text);
+}
