@@ -17,7 +17,6 @@ mod text;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, header, request::Parts};
 use mpay_door::{Problem, log::log};
-use percent_encoding::percent_decode_str;
 
 use crate::{
     App,
@@ -35,7 +34,7 @@ pub const PAYER: &str = "/o/";
 struct Visit<'a, P> {
     store: &'a Ledger<P>,
     view: View<'a>,
-    query: Query<'a>,
+    query: Query,
 }
 
 /// Answers a request for a payer's page.
@@ -72,35 +71,32 @@ pub async fn payer<P: Platform>(app: &App, store: &Ledger<P>, parts: &Parts) -> 
 }
 
 /// The parameters of a page. None of them is trusted, so a wrong one is as if it were not there.
-struct Query<'a>(Vec<(&'a str, &'a str)>);
+struct Query(Vec<(String, String)>);
 
-impl<'a> Query<'a> {
-    fn read(query: &'a str) -> Self {
-        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        Self(pairs.collect())
+impl Query {
+    fn read(query: &str) -> Self {
+        Self(
+            form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect(),
+        )
     }
 
-    fn get(&self, name: &str) -> Option<&'a str> {
-        let found = self.0.iter().find(|(known, _)| *known == name);
-        found.map(|(_, value)| *value)
-    }
-
-    /// A parameter, decoded, without space around it; `None` if it is empty.
+    /// A parameter, without space around it; `None` if it is empty.
     fn text(&self, name: &str) -> Option<String> {
-        let value = self.get(name)?.replace('+', " ");
-        let value = percent_decode_str(&value).decode_utf8().ok()?;
-        let value = value.trim();
-        (!value.is_empty()).then(|| value.to_owned())
+        let found = self.0.iter().find(|(known, _)| known == name);
+        let value = found.map(|(_, value)| value.trim());
+        value.filter(|value| !value.is_empty()).map(str::to_owned)
     }
 
     fn number(&self, name: &str) -> Option<u64> {
-        self.get(name)?.parse().ok()
+        self.text(name)?.parse().ok()
     }
 }
 
 /// The language that the address asks for, or the browser.
-fn language(query: &Query<'_>, headers: &HeaderMap) -> Language {
-    let asked = query.get("lang").and_then(Language::of_code);
+fn language(query: &Query, headers: &HeaderMap) -> Language {
+    let asked = query.text("lang").and_then(|code| Language::of_code(&code));
     let values = headers.get_all(header::ACCEPT_LANGUAGE).into_iter();
     asked
         .or_else(|| Language::accepted(values.filter_map(|value| value.to_str().ok())))

@@ -5,7 +5,7 @@ use fluent_bundle::FluentValue;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use maud::{Markup, html};
 use mpay_door::{Problem, log::log};
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -31,12 +31,18 @@ pub struct Desk<'a, P> {
     pub principal: &'a Principal,
     pub session: &'a Session,
     pub view: View<'a>,
-    pub query: Query<'a>,
+    pub query: Query,
     pub form: Form,
 }
 
 /// The pages, as the menu has them.
-const MENU: [(&str, &str); 2] = [("/admin", "menu-today"), ("/admin/orders", "menu-orders")];
+const MENU: [(&str, &str); 5] = [
+    ("/admin", "menu-today"),
+    ("/admin/orders", "menu-orders"),
+    ("/admin/import", "menu-import"),
+    ("/admin/payments", "menu-payments"),
+    ("/admin/settlement", "menu-settlement"),
+];
 
 /// A call of the order API.
 pub struct Ask<'a> {
@@ -234,37 +240,57 @@ pub fn encode(segment: &str) -> String {
     utf8_percent_encode(segment, NON_ALPHANUMERIC).to_string()
 }
 
-/// The fields of a form that was sent, as `application/x-www-form-urlencoded` has them.
+/// A form that was sent.
 #[derive(Default)]
-pub struct Form(Vec<(String, String)>);
+pub struct Form {
+    fields: Vec<(String, String)>,
+    file: Option<Vec<u8>>,
+}
 
 impl Form {
-    /// Reads a body. What is no form has no fields.
-    pub fn read(headers: &HeaderMap, body: Bytes) -> Self {
+    /// Reads a body (`application/x-www-form-urlencoded` or `multipart/form-data`).
+    ///
+    /// # Errors
+    /// A [`Problem`] if it breaks off. What is no form has no fields.
+    pub async fn read(headers: &HeaderMap, body: Bytes) -> Result<Self, Problem> {
         let media_type = headers.get(header::CONTENT_TYPE);
         let media_type = media_type.and_then(|value| value.to_str().ok());
-        let is_form =
-            media_type.is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"));
-        if !is_form {
-            return Self::default();
+        let media_type = media_type.unwrap_or_default();
+        if let Ok(boundary) = multer::parse_boundary(media_type) {
+            return Self::of_parts(boundary, body)
+                .await
+                .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "The form broke off."));
         }
-        let text = String::from_utf8_lossy(&body);
-        let decoded = |part: &str| {
-            let part = part.replace('+', " ");
-            percent_decode_str(&part).decode_utf8_lossy().into_owned()
-        };
-        let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
-        Self(
-            pairs
-                .map(|(name, value)| (decoded(name), decoded(value)))
-                .collect(),
-        )
+        let mut form = Self::default();
+        if media_type.starts_with("application/x-www-form-urlencoded") {
+            form.fields = form_urlencoded::parse(&body).into_owned().collect();
+        }
+        Ok(form)
+    }
+
+    async fn of_parts(boundary: String, body: Bytes) -> Result<Self, multer::Error> {
+        let whole = std::future::ready(Ok::<_, std::convert::Infallible>(body));
+        let mut parts = multer::Multipart::new(futures::stream::once(whole), boundary);
+        let mut form = Self::default();
+        while let Some(part) = parts.next_field().await? {
+            let name = part.name().unwrap_or_default().to_owned();
+            match part.file_name() {
+                Some(_) => form.file = Some(part.bytes().await?.to_vec()),
+                None => form.fields.push((name, part.text().await?)),
+            }
+        }
+        Ok(form)
     }
 
     /// A field, without space around it; `None` if it is empty.
     pub fn text(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(known, _)| known == name);
+        let found = self.fields.iter().find(|(known, _)| known == name);
         let value = found.map(|(_, value)| value.trim());
         value.filter(|value| !value.is_empty())
+    }
+
+    /// The file that was sent.
+    pub fn file(&self) -> Option<&[u8]> {
+        self.file.as_deref()
     }
 }

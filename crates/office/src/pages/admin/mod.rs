@@ -5,12 +5,16 @@
 //! and records.
 
 mod desk;
+mod import;
 mod orders;
+mod payments;
 mod session;
+mod settlement;
 mod sign_in;
 #[cfg(test)]
 mod tests;
 mod today;
+mod upload;
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode, header, request::Parts};
@@ -62,7 +66,10 @@ pub async fn answer<P: Platform>(
     let form = match is_read {
         true => Form::default(),
         false => match read(parts, body).await {
-            Ok(body) => Form::read(&parts.headers, body),
+            Ok(body) => match Form::read(&parts.headers, body).await {
+                Ok(form) => form,
+                Err(problem) => return problem.into_response(),
+            },
             Err(problem) => return problem.into_response(),
         },
     };
@@ -96,6 +103,21 @@ pub async fn answer<P: Platform>(
     let answer = match (rest.trim_matches('/'), is_read) {
         ("", true) => today::page(&desk).await,
         (sign_in::OUT, false) => return sign_in::out(pages).into_response(pages),
+        ("import", true) => Ok(import::page(&desk)),
+        ("import", false) => import::post(&desk).await,
+        ("export", true) => match import::export(&desk).await {
+            Ok(file) => return file,
+            Err(problem) => Err(problem),
+        },
+        ("payments", true) => payments::page(&desk).await,
+        ("reconciliation", true) => match payments::file(&desk).await {
+            Ok(file) => return file,
+            Err(problem) => Err(problem),
+        },
+        ("refusals", true) => payments::refusals(&desk).await,
+        (path, false) if path.contains("/reviews/") => payments::close(&desk, path).await,
+        ("settlement", true) => Ok(settlement::page(&desk)),
+        ("settlement", false) => settlement::post(&desk).await,
         ("orders", true) => orders::list(&desk).await,
         (path, true) if path.starts_with("orders/") => orders::one(&desk, path).await,
         (path, false) if path.starts_with("orders/") => orders::change(&desk, path).await,

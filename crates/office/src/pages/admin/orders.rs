@@ -9,9 +9,10 @@ use serde_json::{Map, Value, json};
 use super::{
     super::layout::{Answer, Page},
     desk::{Ask, Desk, encode},
+    payments::{closing, flag, moment},
 };
 use crate::{
-    access::{CLERKS, REFUNDERS},
+    access::{BOOKKEEPERS, CLERKS, REFUNDERS},
     domain::{Money, OrderStatus, time},
     json::LocalizedJson,
     store::Platform,
@@ -299,7 +300,7 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
         facts.push((name.clone(), html! { (value) }));
     }
     let content = html! {
-        @if desk.query.get("done").is_some() { p.banner.good role="status" { (desk.t("done")) } }
+        @if desk.query.text("done").is_some() { p.banner.good role="status" { (desk.t("done")) } }
         h1 { (title) }
         p { span.mark.busy { (desk.t(status_text(&listed.status))) } }
         div.columns {
@@ -324,10 +325,15 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
                 @for payment in listed.payments.iter().rev() {
                     li {
                         strong.amount { (money(desk, &payment.amount, &payment.currency)) }
-                        span { (day(desk, &payment.paid_at)) }
+                        span { (moment(desk, &payment.paid_at)) }
                         span { (desk.t("payment-number")) " " code { (payment.payment_id) } }
                         @if payment.voided.is_some() { span.mark.bad { (desk.t("voided")) } }
-                        @for review in &payment.review { span.mark.bad { (review) } }
+                        @for review in &payment.review {
+                            span.mark.bad { (desk.t(flag(review))) }
+                            @if desk.may(&BOOKKEEPERS) && review != "orphaned" {
+                                (closing(desk, &format!("payments/{}/reviews/{review}", encode(&payment.payment_id)), &listed.path()))
+                            }
+                        }
                     }
                 }
             }

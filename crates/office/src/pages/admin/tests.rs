@@ -412,3 +412,139 @@ async fn an_order_is_registered_once_found_and_changed_by_who_saw_it() {
     assert_eq!(wrong.status, 422);
     assert!(wrong.text.contains("amount_due"), "{}", wrong.text);
 }
+
+/// A file as a browser sends it, with fields beside it.
+async fn upload(
+    browser: &Browser<'_>,
+    address: &str,
+    content: &[u8],
+    fields: &[(&str, &str)],
+) -> Page {
+    let form = browser.get("/admin").await.field("form");
+    let mut body = Vec::new();
+    for (name, value) in fields.iter().chain(&[("form", form.as_str())]) {
+        let part =
+            format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        body.extend(part.into_bytes());
+    }
+    body.extend(b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f.csv\"\r\nContent-Type: text/csv\r\n\r\n");
+    body.extend(content);
+    body.extend(b"\r\n--b--\r\n");
+    let request = Request::post(address)
+        .header("cookie", &browser.cookie)
+        .header("content-type", "multipart/form-data; boundary=b")
+        .body(http_body_util::Full::new(Bytes::from(body)))
+        .unwrap();
+    let store = Ledger::new(browser.office.memory.clone());
+    let response = handle(&browser.office.app, &store, request).await;
+    Page {
+        status: response.status().as_u16(),
+        headers: response.headers().clone(),
+        text: String::from_utf8(response.body().to_vec()).unwrap(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_is_looked_through_before_it_is_registered() {
+    let office = Office::new();
+    let browser = office.sign_in(Role::Clerk).await;
+    let table = "service_id;order_key;reason;line_id;line_reason;amount_due\nTAX;A-1;Tax\u{103};1;Tax\u{103};1250,50\nTAX;A-2;;1;x;mult\n";
+    let page = upload(&browser, "/admin/import", table.as_bytes(), &[]).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    for said in [
+        "Ce s-ar întâmpla",
+        "1 created",
+        "1 error",
+        "A-1",
+        "amount_due",
+    ] {
+        assert!(page.text.contains(said), "{said}: {}", page.text);
+    }
+    assert_eq!(browser.get("/admin/orders/TAX/A-1").await.status, 404);
+    let file = page.field("file64");
+    let form = [("file64", file.as_str()), ("do", "1")];
+    let page = browser.send("/admin/import", &form).await;
+    assert!(page.text.contains("Ce s-a întâmplat"), "{}", page.text);
+    let order = browser.get("/admin/orders/TAX/A-1").await;
+    assert!(order.text.contains("1\u{202F}250,50"), "{}", order.text);
+    let again = browser.send("/admin/import", &form).await;
+    assert!(again.text.contains("1 unchanged"), "{}", again.text);
+
+    let reader = office.sign_in(Role::Read).await;
+    assert_eq!(reader.send("/admin/import", &form).await.status, 403);
+    assert_eq!(browser.send("/admin/import", &[]).await.status, 422);
+    let pdf = upload(&browser, "/admin/import", b"%PDF-1.7 x", &[]).await;
+    assert_eq!(pdf.status, 415, "{}", pdf.text);
+    let file = browser
+        .get("/admin/export?format=csv&separator=semicolon")
+        .await;
+    assert!(file.text.contains("A-1"), "{}", file.text);
+    assert!(file.header("content-disposition").contains("orders.csv"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_statement_is_compared_once_its_columns_are_chosen() {
+    let office = Office::new();
+    register(&office.memory, "1", "10").await.unwrap();
+    record(&office.memory, "P-1", "1", "10").await.unwrap();
+    let browser = office.sign_in(Role::Accountant).await;
+    let statement = "Extras de cont\nData;Numar plata;Suma;Detalii\n01.06.2026;P-1;9,85;x\n01.06.2026;P-9;7;y\n";
+    let days = [("from", "2026-06-01"), ("to", "2026-06-30")];
+    let page = upload(&browser, "/admin/settlement", statement.as_bytes(), &days).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    assert!(
+        page.text.contains("<option selected>Suma</option>"),
+        "{}",
+        page.text
+    );
+    let file = page.field("file64");
+    let form: Vec<_> = days
+        .into_iter()
+        .chain([
+            ("file64", file.as_str()),
+            ("amount", "Suma"),
+            ("payment_id", "Numar plata"),
+        ])
+        .collect();
+    let page = browser.send("/admin/settlement", &form).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    for said in ["P-1", "P-9", "cu altă sumă", "neînregistrate"] {
+        assert!(page.text.contains(said), "{said}: {}", page.text);
+    }
+    let clerk = office.sign_in(Role::Clerk).await;
+    assert_eq!(clerk.send("/admin/settlement", &form).await.status, 403);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flag_is_closed_with_a_note_and_the_day_shows_its_payments() {
+    let office = Office::new();
+    register(&office.memory, "1", "10").await.unwrap();
+    record(&office.memory, "P-1", "1", "10").await.unwrap();
+    record(&office.memory, "P-2", "1", "10").await.unwrap();
+    let browser = office.sign_in(Role::Accountant).await;
+    let day = browser.get("/admin/payments?date=2026-06-01").await;
+    for said in ["P-1", "P-2", "plătită de două ori", "20,00"] {
+        assert!(day.text.contains(said), "{said}: {}", day.text);
+    }
+    let order = browser.get("/admin/orders/TAX/1").await;
+    let action = "/admin/payments/P%2D2/reviews/double";
+    assert!(order.text.contains(action), "{}", order.text);
+    let back = [("back", "//evil.example"), ("note", "Întors la bancă")];
+    let page = browser.send(action, &back).await;
+    assert_eq!(
+        (page.status, page.header("location")),
+        (303, "/admin?lang=ro")
+    );
+    let order = browser.get("/admin/orders/TAX/1").await;
+    assert!(
+        !order.text.contains("plătită de două ori"),
+        "{}",
+        order.text
+    );
+    assert_eq!(
+        browser.send(action, &[]).await.status,
+        422,
+        "without a note"
+    );
+    assert_eq!(browser.get("/admin/refusals").await.status, 200);
+}

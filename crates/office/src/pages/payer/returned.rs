@@ -12,7 +12,7 @@ use crate::domain::{OrderStatus, SetStatus};
 /// Seconds until the page is loaded again: ten minutes in all.
 const PAUSES: [u32; 14] = [2, 2, 3, 4, 5, 8, 13, 21, 34, 55, 60, 120, 120, 153];
 
-pub fn page(shown: &Shown<'_>, query: &Query<'_>) -> Page {
+pub fn page(shown: &Shown<'_>, query: &Query) -> Page {
     // What was paid when the payer left. Whoever writes another number sees payments that are there.
     let before = query.number("paid").unwrap_or(0);
     let new = shown.payment_count().saturating_sub(before);

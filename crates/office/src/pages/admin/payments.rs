@@ -1,0 +1,230 @@
+//! Payments of a day, and what people close.
+
+use http::StatusCode;
+use jiff::{ToSpan, civil::Date};
+use maud::html;
+use mpay_door::Problem;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    super::layout::{Answer, Page},
+    desk::{Ask, Desk, encode},
+    orders::money,
+};
+use crate::{access::BOOKKEEPERS, domain::time, store::Platform};
+
+#[derive(Deserialize)]
+struct Day {
+    closed: bool,
+    lines: Vec<Line>,
+    totals: Vec<Total>,
+    totals_complete: bool,
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    payment_id: String,
+    service_id: String,
+    order_key: String,
+    line_id: String,
+    amount: String,
+    currency: String,
+    paid_at: String,
+    bank_account: Option<String>,
+    review: Vec<String>,
+    #[serde(default)]
+    void: bool,
+}
+
+#[derive(Deserialize)]
+struct Total {
+    bank_account: Option<String>,
+    currency: String,
+    amount: String,
+    lines: usize,
+}
+
+#[derive(Deserialize)]
+struct Refusals {
+    refusals: Vec<Refusal>,
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    index: u64,
+    payment_id: String,
+    service_id: String,
+    order_key: String,
+    code: String,
+    reason: String,
+    #[serde(default)]
+    review: Vec<String>,
+}
+
+/// `GET /admin/payments`.
+pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
+    let today = time::date(desk.store.now());
+    let asked = desk.query.text("date");
+    let date: Date = asked
+        .and_then(|text| time::parse_date(&text).ok())
+        .unwrap_or(today);
+    let mut address = format!("reconciliation?date={date}");
+    if let Some(cursor) = desk.query.text("cursor") {
+        address.push_str(&format!("&cursor={}", encode(&cursor)));
+    }
+    let day: Day = desk.document(Ask::get(address)).await?;
+    let title = desk.with("payments-of", &[("day", desk.view.day(date).into())]);
+    let of = |date: Date| desk.link(&format!("/admin/payments?date={date}"));
+    let (before, after) = (date.checked_sub(1.day()), date.checked_add(1.day()));
+    let content = html! {
+        h1 { (title) }
+        form.filters.card method="get" action="/admin/payments" {
+            input type="hidden" name="lang" value=(desk.view.language().code());
+            label { span { (desk.t("day")) } input type="date" name="date" value=(date) max=(today); }
+            button type="submit" { (desk.t("show")) }
+        }
+        p.actions {
+            @if let Ok(before) = before { a href=(of(before)) rel="prev" { (desk.t("day-before")) } }
+            @if let Ok(after) = after && after <= today { a href=(of(after)) rel="next" { (desk.t("day-after")) } }
+            a href={ "/admin/reconciliation?format=xlsx&date=" (date) } { (desk.t("export-xlsx")) }
+            a href=(desk.link("/admin/refusals")) { (desk.t("refusals")) }
+        }
+        p { (desk.t(if day.closed { "day-closed" } else { "day-open" })) }
+        @if day.totals.is_empty() { p { (desk.t("no-payments")) } } @else {
+            section.card {
+                h2 { (desk.t("sums")) }
+                table {
+                    tr { th scope="col" { (desk.t("account")) } th.end scope="col" { (desk.t("lines")) } th.end scope="col" { (desk.t("amount")) } }
+                    @for total in &day.totals {
+                        tr {
+                            td { code { (total.bank_account.as_deref().unwrap_or("–")) } }
+                            td.end { (total.lines) }
+                            td.amount { (money(desk, &total.amount, &total.currency)) }
+                        }
+                    }
+                }
+                @if !day.totals_complete { p.hint { (desk.t("totals-incomplete")) } }
+            }
+            div.scroll tabindex="0" role="region" aria-label=(title) {
+                table.wide {
+                    tr {
+                        th scope="col" { (desk.t("payment-number")) }
+                        th scope="col" { (desk.t("order-number")) }
+                        th scope="col" { (desk.t("account")) }
+                        th.end scope="col" { (desk.t("amount")) }
+                        th scope="col" { (desk.t("paid-at")) }
+                        th scope="col" { (desk.t("to-look-at")) }
+                    }
+                    @for line in &day.lines {
+                        tr {
+                            td { code { (line.payment_id) } @if line.void { " " span.mark.bad { (desk.t("voided")) } } }
+                            td {
+                                a href=(desk.link(&format!("/admin/orders/{}/{}", encode(&line.service_id), encode(&line.order_key)))) { (line.order_key) }
+                                br; small { (line.service_id) " · " (line.line_id) }
+                            }
+                            td { code { (line.bank_account.as_deref().unwrap_or("–")) } }
+                            td.amount { (money(desk, &line.amount, &line.currency)) }
+                            td { (moment(desk, &line.paid_at)) }
+                            td { @for review in &line.review { span.mark.bad { (desk.t(flag(review))) } " " } }
+                        }
+                    }
+                }
+            }
+        }
+        @if let Some(next) = &day.next {
+            p { a.button href=(desk.link(&format!("/admin/payments?date={date}&cursor={next}"))) { (desk.t("further")) } }
+        }
+    };
+    Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
+}
+
+/// A time of an answer.
+pub fn moment<P: Platform>(desk: &Desk<'_, P>, at: &str) -> String {
+    time::parse(at).map_or_else(|_| at.to_owned(), |at| desk.view.time_of(at))
+}
+
+/// The text of a flag.
+pub fn flag(review: &str) -> &'static str {
+    match review {
+        "late" => "flag-late",
+        "early" => "flag-early",
+        "double" => "flag-double",
+        "over-paid" => "flag-over-paid",
+        "under-paid" => "flag-under-paid",
+        "amended" => "flag-amended",
+        "other-currency" => "flag-other-currency",
+        "implausible-date" => "flag-implausible-date",
+        "orphaned" => "flag-orphaned",
+        _ => "flag-unknown",
+    }
+}
+
+/// `GET /admin/reconciliation`: the file that the API gives.
+pub async fn file<P: Platform>(
+    desk: &Desk<'_, P>,
+) -> Result<http::Response<bytes::Bytes>, Problem> {
+    let pairs = ["date", "from", "to", "format", "part", "cursor"].map(|name| {
+        let value = desk.query.text(name)?;
+        Some(format!("{name}={}", encode(&value)))
+    });
+    let pairs: Vec<_> = pairs.into_iter().flatten().collect();
+    desk.call(Ask::get(format!("reconciliation?{}", pairs.join("&"))))
+        .await
+}
+
+/// `POST /admin/payments/{id}/reviews/{reason}` and the same of a refusal: closes a flag.
+pub async fn close<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
+    let note = json!({"note": desk.form.text("note")});
+    desk.call(Ask::new("POST", path).json(&note)).await?;
+    let back = desk
+        .form
+        .text("back")
+        .filter(|back| back.starts_with("/admin/"));
+    Ok(Answer::see_other(&desk.link(back.unwrap_or("/admin"))))
+}
+
+/// `GET /admin/refusals`.
+pub async fn refusals<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
+    let cursor = desk.query.text("cursor").unwrap_or_else(|| "0".to_owned());
+    let list: Refusals = desk
+        .document(Ask::get(format!(
+            "refusals?limit=50&cursor={}",
+            encode(&cursor)
+        )))
+        .await?;
+    let title = desk.t("refusals");
+    let content = html! {
+        h1 { (title) }
+        p { (desk.t("refusals-hint")) }
+        @if list.refusals.is_empty() { p { (desk.t("no-refusals")) } }
+        @for refusal in &list.refusals {
+            section.card {
+                h2 { (desk.t("payment-number")) " " code { (refusal.payment_id) } }
+                p { (desk.t("order-number")) ": " (refusal.order_key) " (" (refusal.service_id) ")" }
+                p { code { (refusal.code) } " " (refusal.reason) }
+                @if !refusal.review.is_empty() && desk.may(&BOOKKEEPERS) {
+                    (closing(desk, &format!("refusals/{}/reviews/refused", refusal.index), "/admin/refusals"))
+                }
+            }
+        }
+        @if let Some(next) = &list.next {
+            p { a.button href=(desk.link(&format!("/admin/refusals?cursor={next}"))) { (desk.t("further")) } }
+        }
+    };
+    Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
+}
+
+/// The form that closes a flag.
+pub fn closing<P: Platform>(desk: &Desk<'_, P>, path: &str, back: &str) -> maud::Markup {
+    html! {
+        form.inline method="post" action=(desk.link(&format!("/admin/{path}"))) {
+            (desk.form_fields())
+            input type="hidden" name="back" value=(back);
+            label { span { (desk.t("note")) } input name="note" required maxlength="500"; }
+            button type="submit" { (desk.t("close-flag")) }
+        }
+    }
+}
