@@ -99,7 +99,8 @@ pub fn mistakes_name_their_variables<C: Configuration>(wrong: &[(&'static str, &
 }
 
 /// Of what `whole` switches on, a mistake in one of the `optional` variables switches off one thing:
-/// what `on` names by the variable, or by the beginning of its name.
+/// what `on` names by the variable, or by the beginning of its name, or of several names with `|`
+/// between.
 pub fn mistakes_switch_off_one_thing<C: Configuration>(
     optional: &[&'static str],
     whole: &[(&'static str, &str)],
@@ -123,7 +124,7 @@ pub fn mistakes_switch_off_one_thing<C: Configuration>(
             let left = on(&config);
             let gone: Vec<_> = all.iter().filter(|thing| !left.contains(thing)).collect();
             assert!(
-                matches!(gone.as_slice(), [thing] if name.starts_with(**thing)),
+                matches!(gone.as_slice(), [thing] if thing.split('|').any(|of| name.starts_with(of))),
                 "{name}: {gone:?}"
             );
             let named: Vec<_> = config.off().iter().map(|error| error.variable).collect();

@@ -4,6 +4,7 @@ use mpay_door::config::testing::{
 };
 
 use super::*;
+use crate::pages::settings::Institution;
 
 #[test]
 fn every_mistake_names_its_variable() {
@@ -19,6 +20,11 @@ fn every_mistake_names_its_variable() {
         ("max_silence", "a day"),
         ("personal_data_retention", "-1"),
         ("personal_data_retention", "36501"),
+        ("page_key", "short"),
+        ("page_color", "blue"),
+        ("institution_logo", "PHN2Zz4="),
+        ("page_note", "{\"en\": 1}"),
+        ("mpay_url", "mpay"),
     ]);
 }
 
@@ -44,15 +50,37 @@ fn secrets_do_not_show() {
 fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let whole = [
+        ("institution_logo", "iVBORw0KGgo="),
+        ("institution_name", "Muzeul"),
         ("max_silence", "3600"),
         ("mpay_authorities", MPAY),
+        ("page_color", "#0b57a4"),
+        ("page_key", "0123456789012345678901234567890123456789"),
+        ("page_note", "Sunați la 022 000 000"),
+        ("public_url", "https://pay.example.md/"),
         ("personal_data_retention", "30"),
         ("webhook_origin", "https://erp.example.md"),
         ("webhook_secret", SECRET),
         ("webhook_url", "https://erp.example.md/hook"),
     ];
     mistakes_switch_off_one_thing(&OPTIONAL, &whole, |config: &Config| {
+        let shows = |what: fn(&Institution) -> bool| {
+            let pages = config.pages.as_ref();
+            pages.is_none_or(|pages| what(&pages.institution))
+        };
         let things = [
+            ("page_key|public_url|mpay_url", config.pages.is_some()),
+            ("institution_logo", shows(|own| own.logo.is_some())),
+            (
+                "institution_name",
+                shows(|own| {
+                    own.name
+                        .as_ref()
+                        .is_some_and(|name| name.ro.as_str() == "Muzeul")
+                }),
+            ),
+            ("page_color", shows(|own| own.color.is_some())),
+            ("page_note", shows(|own| own.note.is_some())),
             ("access", !config.principals.is_empty()),
             ("max_silence", config.notification.max_silence.is_some()),
             (

@@ -274,9 +274,15 @@ impl Form {
         let mut form = Self::default();
         while let Some(part) = parts.next_field().await? {
             let name = part.name().unwrap_or_default().to_owned();
-            match part.file_name() {
-                Some(_) => form.file = Some(part.bytes().await?.to_vec()),
-                None => form.fields.push((name, part.text().await?)),
+            let is_file = part.file_name().is_some();
+            let content = part.bytes().await?;
+            match is_file {
+                true => form.file = Some(content.to_vec()),
+                // Pages are in UTF-8, so forms are: other encodings would be as large as a door.
+                false => {
+                    let text = String::from_utf8_lossy(&content).into_owned();
+                    form.fields.push((name, text));
+                }
             }
         }
         Ok(form)
