@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::{harness::*, offline::Offline};
 
 /// A headless Chromium, by the WebDriver protocol (W3C), which is a few calls of JSON.
-struct Browser {
+pub struct Browser {
     driver: Child,
     session: String,
     agent: ureq::Agent,
@@ -27,7 +27,11 @@ struct Browser {
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// The pictures that documents show: of what a screen holds.
-const DOCUMENTED: [&str; 5] = [
+const DOCUMENTED: [&str; 9] = [
+    "import-desktop-ro",
+    "notice-desktop-ro",
+    "order-phone-ro",
+    "today-desktop-ro",
     "start-phone-ru",
     "invoice-desktop-ro",
     "confirming-phone-ru",
@@ -37,7 +41,7 @@ const DOCUMENTED: [&str; 5] = [
 
 impl Browser {
     /// `None` where there is no Chromium with its driver.
-    fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let found = |name: &str| Command::new(name).arg("--version").output().is_ok();
         if !found("chromedriver") || !found("chromium") {
             let name = "chromium with chromedriver";
@@ -113,7 +117,7 @@ impl Browser {
     }
 
     /// The size of the window, as of a phone where it is narrow.
-    fn size(&self, width: u32, height: u32) {
+    pub fn size(&self, width: u32, height: u32) {
         self.cdp(
             "Emulation.setDeviceMetricsOverride",
             json!({
@@ -122,11 +126,11 @@ impl Browser {
         );
     }
 
-    fn open(&self, url: &str) {
+    pub fn open(&self, url: &str) {
         self.call("/url", &json!({"url": url}));
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         let url = format!("{}/url", self.session);
         let answer: Value = self
             .agent
@@ -139,7 +143,7 @@ impl Browser {
         answer["value"].as_str().unwrap().to_owned()
     }
 
-    fn element(&self, selector: &str) -> String {
+    pub fn element(&self, selector: &str) -> String {
         let found = self.call(
             "/element",
             &json!({"using": "css selector", "value": selector}),
@@ -147,19 +151,35 @@ impl Browser {
         found[ELEMENT].as_str().unwrap().to_owned()
     }
 
-    fn click(&self, selector: &str) {
+    pub fn click(&self, selector: &str) {
         let element = self.element(selector);
         self.call(&format!("/element/{element}/click"), &json!({}));
     }
 
     /// Writes into a field, instead of what is there.
-    fn fill(&self, selector: &str, text: &str) {
+    pub fn fill(&self, selector: &str, text: &str) {
         let element = self.element(selector);
         self.call(&format!("/element/{element}/clear"), &json!({}));
         self.call(&format!("/element/{element}/value"), &json!({"text": text}));
     }
 
-    fn press_enter(&self, selector: &str) {
+    /// Chooses a file of this machine.
+    pub fn choose(&self, selector: &str, file: &std::path::Path) {
+        let element = self.element(selector);
+        self.call(
+            &format!("/element/{element}/value"),
+            &json!({"text": file.to_str().unwrap()}),
+        );
+    }
+
+    /// Shows what a browser shows that is set to this.
+    pub fn dark(&self, is_dark: bool) {
+        let value = if is_dark { "dark" } else { "light" };
+        let features = json!([{"name": "prefers-color-scheme", "value": value}]);
+        self.cdp("Emulation.setEmulatedMedia", json!({"features": features}));
+    }
+
+    pub fn press_enter(&self, selector: &str) {
         let element = self.element(selector);
         self.call(
             &format!("/element/{element}/value"),
@@ -167,11 +187,11 @@ impl Browser {
         );
     }
 
-    fn evaluate(&self, script: &str) -> Value {
+    pub fn evaluate(&self, script: &str) -> Value {
         self.call("/execute/sync", &json!({"script": script, "args": []}))
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         self.evaluate("return document.body.innerText")
             .as_str()
             .unwrap()
@@ -179,7 +199,7 @@ impl Browser {
     }
 
     /// Waits for a text on the page.
-    fn wait_for(&self, text: &str) {
+    pub fn wait_for(&self, text: &str) {
         for _ in 0..600 {
             if self.text().contains(text) {
                 return;
@@ -190,7 +210,7 @@ impl Browser {
     }
 
     /// Keeps the page as a picture, if that is asked for.
-    fn picture(&self, name: &str) {
+    pub fn picture(&self, name: &str) {
         if std::env::var_os("MPAY_SCREENSHOTS").is_none() {
             return;
         }

@@ -18,6 +18,7 @@ mod limits;
 mod manual;
 mod offline;
 mod openapi;
+mod pages;
 mod payments;
 mod personal_data;
 #[path = "../../crates/wsse/tests/common/python.rs"]

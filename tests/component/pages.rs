@@ -1,0 +1,243 @@
+//! The pages in a real browser whose scripts are turned off: from a table of orders over the payer's link,
+//! MPay and back, to the statement.
+
+use std::{fs, net::TcpListener};
+
+use serde_json::json;
+
+use crate::{browser::Browser, harness::*, offline::Offline};
+
+/// A provider and MPay, each with the address of the other.
+struct Town {
+    provider: Provider,
+    offline: Offline,
+}
+
+/// A port that nobody listens at.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+impl Town {
+    fn start(others: &[(&str, &str)]) -> Self {
+        let (own, mpay) = (free_port(), free_port());
+        let (public_url, mpay_url) = (
+            format!("http://127.0.0.1:{own}/"),
+            format!("http://127.0.0.1:{mpay}"),
+        );
+        let mut variables = vec![
+            ("page_key", "a-key-of-pages-for-tests-alone-0123456789"),
+            ("public_url", public_url.as_str()),
+            ("mpay_url", mpay_url.as_str()),
+            ("page_note", "Întrebări: 022 000 000"),
+        ];
+        variables.extend(others);
+        let provider = Provider::start_tuned(&variables, |options| {
+            options.listen = ([127, 0, 0, 1], own).into();
+        });
+        let offline = Offline::start_with(&provider.url, |options| {
+            options.listen = ([127, 0, 0, 1], mpay).into();
+        });
+        Self { provider, offline }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.provider.url.trim_end_matches('/'))
+    }
+}
+
+fn sign_in(browser: &Browser, town: &Town, language: &str) {
+    browser.open(&town.url(&format!("/admin?lang={language}")));
+    browser.fill("input[name=token]", TOKEN);
+    browser.click("button.primary");
+}
+
+#[test]
+fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let town = Town::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    };
+    // The clerk.
+    browser.open(&town.url("/admin?lang=ro"));
+    browser.fill(
+        "input[name=token]",
+        "wrong-wrong-wrong-wrong-wrong-wrong-wrong",
+    );
+    browser.click("button.primary");
+    browser.wait_for("Codul nu este corect");
+    browser.picture("sign-in-desktop-ro");
+    sign_in(&browser, &town, "ro");
+    browser.wait_for("Plăți înregistrate");
+    browser.click("a[href^='/admin/import']");
+    let orders = "service_id;order_key;reason;line_id;line_reason;amount_due;due_date;customer_name\n\
+        TAX;123456789012;Taxă de salubrizare;1;Salubrizare;1 250,50;31.12.2099;Ștefania Țurcanu\n\
+        TAX;B-2;Chirie;1;Sala;600,00;31.12.2099;Școala nr. 5\n\
+        TAX;B-3;Chirie;1;Sala;mult;31.12.2099;Ion\n";
+    browser.choose("input[type=file]", &file("comenzi.csv", orders));
+    browser.click("button.primary");
+    browser.wait_for("Ce s-ar întâmpla");
+    browser.picture("import-desktop-ro");
+    let absent = town.provider.api("GET", "orders/TAX/B-2", None);
+    assert_eq!(absent.status, 404, "nothing is registered yet");
+    browser.click("button.primary");
+    browser.wait_for("Ce s-a întâmplat");
+    browser.open(&town.url("/admin/orders?order_key=123456789012&lang=ro"));
+    browser.wait_for("Pagina de plată");
+    browser.picture("order-of-office-desktop-ro");
+
+    // The payer, with a phone.
+    let order = town.provider.order("123456789012");
+    let pay_url = order["pay_url"].as_str().unwrap();
+    browser.size(390, 844);
+    browser.open(&format!("{pay_url}?lang=ro"));
+    browser.wait_for("1\u{202F}250,50");
+    browser.picture("order-phone-ro");
+    browser.click("nav.languages a[hreflang=ru]");
+    browser.wait_for("Оплатить через MPay");
+    browser.picture("order-phone-ru");
+    browser.click("button.primary");
+    browser.wait_for("Счёт к оплате");
+    browser.click("button[value=pay]");
+    browser.wait_for("Платёж подтверждён");
+    browser.click("#return");
+    browser.wait_for("Платёж записан");
+    browser.picture("confirmed-payer-phone-ru");
+    browser.click("a[href*='/receipt']");
+    browser.wait_for("Выписка о платежах");
+    assert_eq!(town.provider.order("123456789012")["status"], "Paid");
+    // Who comes back without having paid is told so in the end.
+    let other = town.provider.order("B-2");
+    let other = other["pay_url"].as_str().unwrap();
+    browser.size(1280, 900);
+    browser.open(&format!("{other}/return?paid=0&n=0&lang=en"));
+    browser.wait_for("Waiting for the confirmation");
+    browser.picture("waiting-desktop-en");
+    browser.open(&format!("{other}/return?paid=0&n=14&lang=en"));
+    browser.wait_for("not confirmed");
+    browser.open(&format!("{other}/notice?lang=ro"));
+    browser.wait_for("Scanați cu telefonul");
+    browser.picture("notice-desktop-ro");
+
+    // The accountant.
+    let payment = town.provider.ledger()[0].clone();
+    let id = payment["payment_id"].as_str().unwrap();
+    let today = &payment["received_at"].as_str().unwrap()[..10];
+    let statement =
+        format!("Extras\nData;Plata;Suma\n{today};{id};1250,50\n{today};P-unknown;7,00\n");
+    browser.open(&town.url("/admin?lang=ro"));
+    browser.wait_for("1\u{202F}250,50");
+    browser.picture("today-desktop-ro");
+    browser.open(&town.url("/admin/payments?lang=ro"));
+    browser.wait_for(id);
+    browser.picture("payments-desktop-ro");
+    browser.open(&town.url("/admin/settlement?lang=ro"));
+    browser.choose("input[type=file]", &file("extras.csv", &statement));
+    // A field of a date is filled in as the browser shows it.
+    browser.evaluate(&format!(
+        "document.querySelector('input[name=from]').value = '{today}'"
+    ));
+    browser.click("button.primary");
+    browser.wait_for("Alegeți coloanele");
+    browser.picture("columns-desktop-ro");
+    browser.click("button.primary");
+    browser.wait_for("în extras, dar neînregistrate");
+    browser.picture("settlement-desktop-ro");
+    let settled = town.provider.api("GET", &format!("payments/{id}"), None);
+    assert!(settled.body["settlement"].is_object(), "{settled:?}");
+    browser.click(".out button");
+    browser.wait_for("Autentificare");
+    browser.open(&town.url("/admin/orders"));
+    browser.wait_for("Autentificare");
+}
+
+#[test]
+fn no_page_is_wider_than_a_phone_and_what_strangers_write_is_only_shown() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let hostile = "<script>document.title='owned'</script>";
+    let name = format!("{hostile}{}", "W".repeat(60));
+    let town = Town::start(&[
+        ("institution_name", name.as_str()),
+        ("page_color", "#7a1fa2"),
+    ]);
+    let key = "W".repeat(36);
+    town.provider.register(&key, json!({
+        "reason": "W".repeat(50), "customer_name": "Î".repeat(60), "customer_id": "2000000000004",
+        "allow_partial_payments": true, "allow_advance_payments": true,
+        "lines": [{"line_id": "W".repeat(36), "reason": "W".repeat(50), "amount_due": "9999999999999.99"}],
+        "properties": [
+            {"name": "p", "display_name": "W".repeat(36), "value": "W".repeat(255)},
+            {"name": "q", "display_name": hostile.get(..36).unwrap(), "value": hostile.repeat(6)}
+        ],
+        "metadata": {"note": hostile}
+    }));
+    town.provider.register(
+        "day",
+        json!({
+            "reason": "Amendă", "issued_at": "2026-03-05",
+            "lines": [{"line_id": "1", "reason": "Amendă", "amount_due": "1500.00"}],
+            "amounts": [
+                {"until": "2099-05-01", "amount_due": "750.00"},
+                {"from": "2099-06-01", "add_per_day": "10.00", "at_most": "300.00"}
+            ]
+        }),
+    );
+    let pay = |key: &str| {
+        town.provider.order(key)["pay_url"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let (long, by_day) = (pay(&key), pay("day"));
+    browser.size(390, 844);
+    sign_in(&browser, &town, "ro");
+    for language in ["ro", "ru", "en"] {
+        for (what, url) in [
+            ("order", long.clone()),
+            ("by-day", by_day.clone()),
+            ("return", format!("{long}/return")),
+            ("not-confirmed", format!("{long}/return?n=99")),
+            ("notice", format!("{long}/notice")),
+            ("receipt", format!("{long}/receipt")),
+            ("no-order", town.url("/o/x")),
+            ("today", town.url("/admin")),
+            ("orders", town.url("/admin/orders")),
+            (
+                "order-of-office",
+                town.url(&format!("/admin/orders/TAX/{key}")),
+            ),
+            ("new", town.url("/admin/orders/new")),
+            ("import", town.url("/admin/import")),
+            ("payments", town.url("/admin/payments")),
+            ("refusals", town.url("/admin/refusals")),
+            ("settlement", town.url("/admin/settlement")),
+        ] {
+            let separator = if url.contains('?') { '&' } else { '?' };
+            browser.open(&format!("{url}{separator}lang={language}"));
+            let width = browser.evaluate("return document.documentElement.scrollWidth");
+            assert!(
+                width.as_u64().unwrap() <= 390,
+                "{what} in {language} is {width} wide"
+            );
+            let title = browser.evaluate("return document.title");
+            assert!(title != "owned", "{what}");
+            let shown = browser.evaluate("return document.documentElement.lang");
+            assert_eq!(shown, language, "{what}");
+            browser.picture(&format!("{what}-hostile-phone-{language}"));
+        }
+        browser.dark(true);
+        browser.open(&format!("{by_day}?lang={language}"));
+        browser.picture(&format!("by-day-dark-phone-{language}"));
+        browser.dark(false);
+    }
+    let _ = &town.offline;
+}
