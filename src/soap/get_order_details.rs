@@ -23,32 +23,66 @@ pub async fn answer<P: Platform>(
         .config
         .service(&query.service_id)
         .ok_or_else(Fault::unknown_service)?;
-    let order = call
-        .store
-        .orders()
-        .find(&query.service_id, &query.order_key)
-        .await?;
-    let opens_at = order.as_ref().and_then(|order| opens_at(call, order));
-    let order = order.filter(|_| opens_at.is_none());
-    if order.is_none() && call.config.unknown_order == UnknownOrder::Fault {
+    let orders = call.store.orders();
+    let found = orders.find(&query.service_id, &query.order_key).await?;
+    let found = match found {
+        Some(order) => vec![order],
+        None => orders.named(&query.service_id, &query.order_key).await?,
+    };
+    let (orders, opens_at) = shown(found, call.store.now());
+    if orders.is_empty() && call.config.unknown_order == UnknownOrder::Fault {
         return Err(opens_at.map_or_else(Fault::unknown_order, Fault::not_payable_before));
     }
     let mut xml = Writer::new();
     xml.start_in("GetOrderDetailsResponse", NAMESPACE);
     xml.start("GetOrderDetailsResult");
-    if let Some(order) = &order {
+    for order in &orders {
         encode(&mut xml, call, service, order, query.language)?;
     }
     Ok(xml.finish())
 }
 
+/// How many orders one answer has at most (MPay contract, "Settled readings").
+const MOST: usize = 20;
+
+/// Of the orders that were found, those that MPay is told of: all that can be paid, the one that is due
+/// first first. Where there is none of these, the latest of the others, so that the payer learns what
+/// became of it. Gives also when the first can be paid that cannot be paid yet.
+fn shown(found: Vec<StoredOrder>, now: Timestamp) -> (Vec<StoredOrder>, Option<Timestamp>) {
+    let (mut later, mut payable, mut others) = (None::<Timestamp>, Vec::new(), Vec::new());
+    for order in found {
+        if let Some(opens_at) = opens_at(&order, now) {
+            later = Some(later.map_or(opens_at, |later| later.min(opens_at)));
+        } else if is_payable(&order, now) {
+            payable.push(order);
+        } else {
+            others.push(order);
+        }
+    }
+    if payable.is_empty() {
+        others.truncate(1);
+        return (others, later);
+    }
+    // They come the latest first; what is never due comes last.
+    payable.reverse();
+    payable.sort_by_key(|stored| {
+        let due = stored.state.order().and_then(|order| order.due_date);
+        (due.is_none(), due)
+    });
+    payable.truncate(MOST);
+    (payable, later)
+}
+
+fn is_payable(stored: &StoredOrder, now: Timestamp) -> bool {
+    let status = stored.state.status(now);
+    matches!(status, OrderStatus::Active | OrderStatus::PartiallyPaid)
+}
+
 /// When an order can be paid for the first time, if that is still to come and nothing else is to be
 /// said of it: no status of the contract says that it cannot be paid yet.
-fn opens_at<P: Platform>(call: &Call<'_, P>, stored: &StoredOrder) -> Option<Timestamp> {
-    let now = call.store.now();
+fn opens_at(stored: &StoredOrder, now: Timestamp) -> Option<Timestamp> {
     let opens_at = stored.state.opens_at(now)?;
-    let status = stored.state.status(now);
-    matches!(status, OrderStatus::Active | OrderStatus::PartiallyPaid).then_some(opens_at)
+    is_payable(stored, now).then_some(opens_at)
 }
 
 /// `OrderDetailsQuery`.

@@ -198,3 +198,95 @@ fn a_refusal_closes_itself_once_its_payment_is_recorded() {
     let recorded = &provider.ledger()[0]["index"];
     assert_eq!(&refusal["closed_reviews"][0]["recorded"], recorded);
 }
+
+/// The keys that MPay is told of, each with its status.
+fn told(provider: &Provider, service: &str, key: &str) -> Vec<String> {
+    match provider.mpay().details(service, key, "ro").unwrap() {
+        Answer::Result(orders) => {
+            let text =
+                |order: &mpay_client::OrderDetails, name| order.get(name).unwrap().to_owned();
+            let orders = orders.iter();
+            orders
+                .map(|order| text(order, "OrderKey") + " " + &text(order, "Status"))
+                .collect()
+        }
+        Answer::Fault(fault) => vec![fault.code],
+    }
+}
+
+#[test]
+fn orders_are_found_by_their_aliases() {
+    let provider = Provider::start_with(&[("service_ids", "TAX,SCHOOL")], None);
+    let person = json!({"value": "2004001234567", "personal": true});
+    let with = |due: Option<&str>, aliases: serde_json::Value| {
+        let mut order = order("10");
+        order["aliases"] = aliases;
+        if let Some(due) = due {
+            order["due_date"] = due.into();
+        }
+        order
+    };
+    provider.register("1", with(Some("2099-03-01"), json!(["AC-77", person])));
+    provider.register("2", with(Some("2099-01-01"), json!(["AC-77", person])));
+    provider.register("3", with(None, json!(["AC-77"])));
+    provider.register("4", with(Some("2020-01-01"), json!(["AC-77", "OLD"])));
+    provider.register("AC-78", with(None, json!(["AC-77"])));
+    let school = provider.api(
+        "PUT",
+        "orders/SCHOOL/1",
+        Some(&with(None, json!(["AC-78"]))),
+    );
+    assert_eq!(school.status, 201, "{school:?}");
+    for (service, name, orders) in [
+        ("TAX", "ас 77", vec!["UnknownOrder"]),
+        (
+            "TAX",
+            "АС-77",
+            vec!["2 Active", "1 Active", "3 Active", "AC-78 Active"],
+        ),
+        ("TAX", "2004001234567", vec!["2 Active", "1 Active"]),
+        ("TAX", "OLD", vec!["4 Expired"]),
+        ("TAX", "ac-78", vec!["AC-78 Active"]),
+        ("SCHOOL", "AC-78", vec!["1 Active"]),
+        ("SCHOOL", "AC-77", vec!["UnknownOrder"]),
+    ] {
+        assert_eq!(told(&provider, service, name), orders, "{service} {name}");
+    }
+    // A payment names the order's own key.
+    let by_alias = provider.mpay().confirm(&confirmation("AC-77", "P1", "10"));
+    assert_eq!(code(by_alias.unwrap()), "UnknownOrder");
+    assert_eq!(provider.refusals().len(), 1);
+    let by_key = provider.mpay().confirm(&confirmation("2", "P2", "10"));
+    assert_eq!(code(by_key.unwrap()), "ok");
+    assert_eq!(told(&provider, "TAX", "2004001234567"), ["1 Active"]);
+
+    for (query, orders) in [
+        ("alias=ac-77&service_id=TAX", "AC-78 4 3 2 1"),
+        ("alias=ac-77&service_id=TAX&status=Paid", "2"),
+        ("alias=ac-77&service_id=SCHOOL", ""),
+        ("alias=nobody&service_id=TAX", ""),
+    ] {
+        let list = provider.api("GET", &format!("orders?{query}"), None);
+        let found = list.body["orders"].as_array().unwrap().iter();
+        let found: Vec<_> = found
+            .filter_map(|order| order["order_key"].as_str())
+            .collect();
+        assert_eq!(found.join(" "), orders, "{query}: {list:?}");
+    }
+    let which = provider.api("GET", "orders?alias=AC-77", None);
+    assert_eq!(which.body["errors"][0]["field"], "service_id", "{which:?}");
+
+    // What is of a person is erased, from the index too.
+    let erasure = json!({"customer_id": "2004001234567"});
+    let erased = provider.api("POST", "erasures", Some(&erasure));
+    assert_eq!(erased.body["erased"][0]["order_key"], "2", "{erased:?}");
+    assert_eq!(provider.order("2")["aliases"], json!(["AC-77"]));
+    assert_eq!(told(&provider, "TAX", "2004001234567"), ["1 Active"]);
+    assert_eq!(provider.keys("alias/TAX/").len(), 3 + 8);
+    assert!(!provider.log().contains("2004001234567"));
+
+    let unmarked = put(&provider, "5", &with(None, json!(["2004001234561"])));
+    assert_eq!(unmarked.body.get("warnings"), None, "no IDNP");
+    let unmarked = put(&provider, "5", &with(None, json!(["2000000000004"])));
+    assert_eq!(unmarked.body["warnings"][0]["field"], "aliases[0]");
+}

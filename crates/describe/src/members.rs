@@ -370,6 +370,10 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
             "What lines ask on some days instead of their own amounts, or beside them.",
             None,
         ),
+        "aliases" => (
+            "Other names under which MPay finds the order, such as a fiscal code, a contract or a cadastral number. At most 10. An erasure takes those that are personal.",
+            None,
+        ),
         "metadata" => (
             "For the institution alone: neither MPay nor payers ever see it. At most 20 pairs; a name has at most 40 letters, digits, `_`, `-` and `.`.",
             None,
@@ -596,6 +600,12 @@ pub fn parameters() -> Map<String, Value> {
             "query",
             "Only what has an open flag: any, or this one.",
             words(["open"].into_iter().chain(review_names())),
+        ),
+        (
+            "alias",
+            "query",
+            "Only orders with this alias, in whatever spelling, the one that got it last first. Where there are several services, `service_id` is required with it.",
+            identifier(OrderKey::parse),
         ),
         (
             "customer_id",

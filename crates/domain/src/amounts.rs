@@ -362,6 +362,7 @@ mod tests {
             allow_advance_payments: false,
             amounts,
             properties: vec![],
+            aliases: vec![],
             metadata: vec![],
             set_status: None,
             refund_reference: None,

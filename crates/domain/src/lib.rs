@@ -36,8 +36,8 @@ pub use life::ChangeRefused;
 pub use look_alike::{folded, invisible};
 pub use money::{Money, MoneyError};
 pub use order::{
-    AMOUNTS_MAX, CustomerType, Line, METADATA_MAX, Metadatum, Order, OrderError, OrderFields,
-    PROPERTY_TYPES, Property, SetStatus,
+    ALIASES_MAX, AMOUNTS_MAX, Alias, CustomerType, Line, METADATA_MAX, Metadatum, Order,
+    OrderError, OrderFields, PROPERTY_TYPES, Property, SetStatus,
 };
 pub use payment::{
     Confirmation, ConfirmationLine, ConfirmationProperty, ContentDigest, Misfit, Receipt,

@@ -190,6 +190,7 @@ mod tests {
             allow_advance_payments: false,
             amounts: vec![],
             properties: vec![],
+            aliases: vec![],
             metadata: vec![],
             set_status: status,
             refund_reference: (status == Some(SetStatus::Refunded)).then_some(refund),

@@ -138,6 +138,18 @@ pub struct Metadatum {
     pub is_personal: bool,
 }
 
+/// Another name under which an order is found: a fiscal code, a contract, a cadastral number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alias {
+    /// What payers type.
+    pub name: OrderKey,
+    /// Whether it is of a person, so that an erasure takes it.
+    pub is_personal: bool,
+}
+
+/// How many other names an order may have.
+pub const ALIASES_MAX: usize = 10;
+
 /// How many pairs of metadata an order may have.
 pub const METADATA_MAX: usize = 20;
 
@@ -174,6 +186,8 @@ pub struct OrderFields {
     pub amounts: Vec<DatedAmount>,
     /// `Properties`.
     pub properties: Vec<Property>,
+    /// Other names under which it is found. Several orders may share one.
+    pub aliases: Vec<Alias>,
     /// What the institution notes for itself, in the order of the names. Neither MPay nor payers ever
     /// see it.
     pub metadata: Vec<Metadatum>,
@@ -220,6 +234,15 @@ pub enum OrderError {
     /// There are too many amounts that depend on the day.
     #[error("are more than {AMOUNTS_MAX}")]
     TooManyAmounts,
+    /// There are too many other names.
+    #[error("are more than {ALIASES_MAX}")]
+    TooManyAliases,
+    /// Alias number `alias` (from 0) is one that stands before it.
+    #[error("repeats another alias, but for what payers do not see")]
+    RepeatedAlias {
+        /// Its position, from 0.
+        alias: usize,
+    },
     /// There is too much metadata.
     #[error("has more than {METADATA_MAX} pairs")]
     TooMuchMetadata,
@@ -313,6 +336,16 @@ impl Order {
         {
             errors.push(OrderError::NeverPayable);
         }
+        if fields.aliases.len() > ALIASES_MAX {
+            errors.push(OrderError::TooManyAliases);
+        } else {
+            let mut names = HashSet::new();
+            let folded = fields.aliases.iter().map(|alias| alias.name.folded());
+            let repeated = folded
+                .enumerate()
+                .filter(|(_, name)| !names.insert(name.clone()));
+            errors.extend(repeated.map(|(alias, _)| OrderError::RepeatedAlias { alias }));
+        }
         if fields.metadata.len() > METADATA_MAX {
             errors.push(OrderError::TooMuchMetadata);
         }
@@ -384,6 +417,12 @@ impl Order {
             && self.lines.iter().zip(&other.lines).all(|(line, other)| {
                 line.line_id == other.line_id && line.amount_due == other.amount_due
             })
+    }
+
+    /// Whether the order is found under this name beside its own key.
+    pub fn has_alias(&self, name: &OrderKey) -> bool {
+        let name = name.folded();
+        self.aliases.iter().any(|alias| alias.name.folded() == name)
     }
 
     /// Whether the order has a line of this id.

@@ -655,6 +655,7 @@ mod tests {
             allow_advance_payments: terms.advance,
             amounts: vec![],
             properties: vec![],
+            aliases: vec![],
             metadata: vec![],
             set_status: terms.status,
             refund_reference: None,

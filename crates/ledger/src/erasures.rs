@@ -20,6 +20,7 @@ use serde::Serialize;
 use super::{
     Cursor, JournalEntry, Messages, Orders, Platform, Precondition, Refusals, RegisterError,
     StoreError,
+    aliases::{self, Aliases},
     attempts::{Attempts, Decisions, PaymentName},
     cursor::Cursors,
     folds::Folds,
@@ -110,6 +111,8 @@ struct Seen {
     is_meant: bool,
     /// Entries that are still to be written without personal data.
     rest: Vec<Write>,
+    /// Other names of a person that are still in them.
+    names: HashSet<OrderKey>,
     /// Payments without personal data.
     payments: HashSet<PaymentName>,
     /// When the order was erased last.
@@ -237,6 +240,19 @@ impl<'a, P: Platform> Erasures<'a, P> {
                 orders.extend(again.map(|order| (order.key.clone(), order)));
             }
         }
+        for order in orders.values().filter(|order| !order.names.is_empty()) {
+            // First, since the names are in what is written again then.
+            let (service, key) = &order.key;
+            let mut names = order.names.clone();
+            // It may have got one of them again since.
+            names.retain(|name| {
+                let order = order.state.order();
+                order.is_none_or(|order| !order.has_alias(name))
+            });
+            let index = Aliases::on(self.log, self.secrets);
+            let erased = index.erased(service, key, &names).await?;
+            self.log.set_many(&erased).await?;
+        }
         for order in orders.values().filter(|order| !order.rest.is_empty()) {
             self.log.set_many(&order.rest).await?;
         }
@@ -349,6 +365,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
             has_personal_data: false,
             is_meant: false,
             rest: Vec::new(),
+            names: HashSet::new(),
             payments: HashSet::new(),
             erased_at: None,
             is_part: true,
@@ -420,7 +437,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
             version: None,
             entry: None,
         };
-        let appended = Orders::on(self.log)
+        let appended = Orders::on(self.log, self.secrets)
             .append::<()>(service, key, Precondition::None, |stored, place| {
                 // It may have been opened again meanwhile.
                 Ok(open(&stored.state, now).is_none().then(|| {
@@ -609,6 +626,7 @@ fn see_order(
         changed_at,
         has_personal_data: false,
         rest: Vec::new(),
+        names: HashSet::new(),
         payments: HashSet::new(),
         erased_at,
         is_part: false,
@@ -641,6 +659,7 @@ impl Seen {
             if is_erased {
                 let rewritten = list.rewritten(entry.index, entry.at, entry.beside, &value)?;
                 self.rest.push(rewritten);
+                self.names.extend(aliases::personal(&entry.value));
             } else {
                 self.has_personal_data = true;
             }

@@ -39,6 +39,9 @@ prefixes! {
     DAYS = "days" by "days",
     /// `order/<service>/<key>`, list: an order's versions and payments, and what became of them.
     ORDER = "order" by "order_list",
+    /// `alias/<service>/<digest>`, list: the orders that may have a name, by a digest of it under the
+    /// store's secret.
+    ALIAS = "alias" by "aliases",
     /// `fold/<list>/<segment>`: what an order's list adds up to at the end of a segment.
     FOLD = "fold" by "folds",
     /// `closed/<payment>/<review>`: the place in its order's list where a review was closed.

@@ -16,6 +16,7 @@
 //! 2. What stands by itself. `secret`: the key under which names of what persons filled in are
 //!    digested. `cursor`: where a reader goes on, and in which store. `notes`: what only saves work.
 //!    `messages`: signed messages. `order_list`: an order's versions and payments, entry by entry.
+//!    `aliases`: under which other names orders are found.
 //!    `journal_list`: everything that happened. `became`: what became of something that stands there.
 //!    `afterwards`: what came to a payment long after.
 //! 3. `attempts`: which recording of a payment counts. `proposals`, `settlements`, `refusals`: other
@@ -39,6 +40,7 @@ pub mod digest;
 pub mod json;
 
 mod afterwards;
+mod aliases;
 mod attempts;
 mod became;
 mod cursor;
@@ -142,13 +144,13 @@ macro_rules! kinds {
 
 kinds! {
     /// Orders, by their service and key.
-    orders: Orders,
+    orders: Orders with secrets,
     /// Requests that may be repeated.
     requests: Requests with secrets,
     /// Payments that are recorded.
     payments: Payments with secrets,
     /// Payments that were entered by hand.
-    manual_payments: ManualPayments,
+    manual_payments: ManualPayments with secrets,
     /// What was proposed, and what became of it.
     proposals: Proposals,
     /// The reviews of payments.
@@ -164,7 +166,7 @@ kinds! {
     /// The days that are closed.
     days: Days,
     /// The orders there are.
-    register: Register,
+    register: Register with secrets,
     /// Which payments the institution has been told of.
     outbox: Outbox,
     /// Small values under names; the last one written counts.

@@ -11,7 +11,7 @@ use super::{
     messages::Evidence,
     order_list::{OrderEntry, OrderList},
     orders::{Change, Orders},
-    record::{over_the_log, read},
+    record::{over_the_log_and_the_secret, read},
     stored_order::{Depth, OldPayment, SEGMENT},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     json::{Event, PaymentJson, VoidJson, VoidedJson},
 };
 
-over_the_log! {
+over_the_log_and_the_secret! {
     /// Payments that were entered by hand.
     pub struct ManualPayments
 }
@@ -42,7 +42,7 @@ impl<P: Platform> ManualPayments<'_, P> {
         let others_are_needed = Cell::new(false);
         let mut voided = Err(RegisterError::Unfit(()));
         for depth in [Depth::Latest, Depth::Whole] {
-            let void = Orders::on(self.log).append_seeing(
+            let void = Orders::on(self.log, self.secrets).append_seeing(
                 depth,
                 &service,
                 &key,
@@ -152,7 +152,7 @@ impl<P: Platform> ManualPayments<'_, P> {
         }
         let name = PaymentName::first(id);
         let known = self.known(&name).await?.map(|(_, known)| known);
-        let noted = Orders::on(self.log)
+        let noted = Orders::on(self.log, self.secrets)
             .append_seeing(
                 Depth::Latest,
                 service,

@@ -151,6 +151,11 @@ impl OrderEntry {
             .map_or(0, |entry| entry.index)
     }
 
+    /// Whether it is a version of an order that has other names.
+    pub fn has_aliases(&self) -> bool {
+        matches!(self, Self::Version(order) | Self::Created { order, .. } if !order.aliases.is_empty())
+    }
+
     /// Takes out what is of a person; `false` if there is nothing of that kind.
     pub fn erase_personal_data(&mut self) -> bool {
         match self {

@@ -237,7 +237,7 @@ impl<'a, P: Platform> Payments<'a, P> {
             payments.push((entry.index, entry.at, key, *payment, confirmation));
         }
         let keys: Vec<_> = orders.keys().cloned().collect();
-        let stored = Orders::on(self.log).get_many(&keys).await?;
+        let stored = Orders::on(self.log, self.secrets).get_many(&keys).await?;
         for (key, order) in keys.into_iter().zip(stored) {
             orders.insert(key, order.ok().flatten());
         }

@@ -1,19 +1,22 @@
 //! The register of orders: those there are, the newest first.
 
 use jiff::Timestamp;
+use mpay_log::{Entry, Listing};
 
 use super::{
     Days, Orders, Platform, Span, StoreError, StoredOrder,
+    aliases::{Aliases, Named},
     journal::BLOCKS,
     journal_list::{Backwards, JournalList},
-    record::over_the_log,
+    order_list::{OrderEntry, OrderList, OrderLists},
+    record::over_the_log_and_the_secret,
 };
 use crate::{
     domain::{OrderKey, ServiceId},
     json::{Event, OrderEvent},
 };
 
-over_the_log! {
+over_the_log_and_the_secret! {
     /// The orders there are.
     pub struct Register
 }
@@ -98,7 +101,9 @@ impl<P: Platform> Register<'_, P> {
             }
             for found in found.chunks(ORDERS) {
                 let addresses: Vec<_> = found.iter().map(|(.., key)| key.clone()).collect();
-                let orders = Orders::on(self.log).get_many(&addresses).await?;
+                let orders = Orders::on(self.log, self.secrets)
+                    .get_many(&addresses)
+                    .await?;
                 for ((index, registered_at, version, _), order) in found.iter().zip(orders) {
                     looked_at += 1;
                     page.next = Some(*index);
@@ -136,6 +141,86 @@ impl<P: Platform> Register<'_, P> {
         }
         Ok(page)
     }
+
+    /// The same, of the orders of a service that have an alias, the one that got it last first:
+    /// `before` and `next` are places in the list of the name, and a fixed number of them is looked
+    /// at.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn named(
+        self,
+        (service, name): (&ServiceId, &OrderKey),
+        before: Option<u64>,
+        limit: usize,
+        span: Span,
+        wanted: impl Fn(&StoredOrder) -> bool,
+    ) -> Result<RegisterPage, StoreError> {
+        let range = Days::on(self.log).range(span).await?;
+        let is_in_span = |index, at| {
+            index > range.after && range.last.is_none_or(|last| index <= last) && range.contains(at)
+        };
+        let Named {
+            orders,
+            next,
+            is_beyond_end,
+        } = Aliases::on(self.log, self.secrets)
+            .of(service, name, before)
+            .await?;
+        let mut page = RegisterPage {
+            orders: Vec::new(),
+            next,
+            damaged: 0,
+            is_beyond_end,
+        };
+        for chunk in orders.chunks(ORDERS) {
+            let addresses: Vec<_> = chunk
+                .iter()
+                .map(|(_, key)| (service.clone(), key.clone()))
+                .collect();
+            let lists: Vec<_> = addresses
+                .iter()
+                .map(|(service, key)| OrderList::of(service, key))
+                .collect();
+            let stored = Orders::on(self.log, self.secrets)
+                .get_many(&addresses)
+                .await?;
+            let firsts = OrderLists::on(self.log).several(&lists, 0).await?;
+            for (((place, _), order), first) in chunk.iter().zip(stored).zip(firsts) {
+                page.damaged += usize::from(order.is_err());
+                if let Some(order) = order.ok().flatten()
+                    && let Some((index, registered_at)) = registration(&first)
+                    && is_in_span(index, registered_at)
+                    && order.is_named(name)
+                    && wanted(&order)
+                {
+                    page.orders.push(RegisteredOrder {
+                        index,
+                        registered_at,
+                        order,
+                    });
+                }
+                if page.orders.len() >= limit {
+                    page.next = (*place > 1).then_some(*place);
+                    return Ok(page);
+                }
+            }
+        }
+        Ok(page)
+    }
+}
+
+/// When an order was registered, and the place in the journal, by the first entries of its list.
+fn registration(first: &Listing<OrderEntry>) -> Option<(u64, Timestamp)> {
+    let mut entries = first.entries.iter();
+    let is_version = |entry: &&Entry<OrderEntry>| {
+        matches!(
+            entry.value,
+            OrderEntry::Version(_) | OrderEntry::Created { .. }
+        )
+    };
+    let first = entries.find(is_version)?;
+    Some((first.beside?, first.at))
 }
 
 /// Which order an event is about; `None` where it names none.

@@ -15,8 +15,10 @@ use serde::Serialize;
 
 use super::{
     Cursor, Erasures, Platform, StoreError,
+    aliases::Aliases,
     attempts::{Attempt, Attempts, Marker, Patience, PaymentName},
     cursor::Cursors,
+    folds::Folds,
     journal_list::{self, JournalList},
     long_orders::Parts,
     order_list::{OrderEntry, OrderList, OrderLists},
@@ -41,6 +43,8 @@ pub struct Repair {
     pub checked: usize,
     /// Payments of which an entry was missing or damaged, and is there again.
     pub repaired: Vec<String>,
+    /// Aliases of orders that the index had lost, and has again.
+    pub aliases: usize,
     /// Payments whose content is nowhere any more: their evidence is what is left.
     pub lost: Vec<String>,
     /// Keys of records that are damaged and cannot be made again from others. Each concerns what
@@ -108,13 +112,20 @@ impl<'a, P: Platform> Repairs<'a, P> {
         }
         let parts = Parts::on(self.log);
         let long = parts.long_orders(&part.entries).await?;
-        let mut damaged = Vec::new();
+        let (mut damaged, mut named) = (Vec::new(), Vec::new());
         for list in &lists {
             let listings = match long.contains(list) {
                 true => parts.around(&long, list).await?,
                 false => vec![OrderLists::on(self.log).all(list).await?],
             };
             for listing in listings {
+                if listing
+                    .entries
+                    .iter()
+                    .any(|entry| entry.value.has_aliases())
+                {
+                    named.push(list.clone());
+                }
                 for entry in &listing.entries {
                     if let OrderEntry::Payment(payment) = &entry.value {
                         let found = found.entry((payment.payment_id.clone(), payment.after_void));
@@ -141,6 +152,11 @@ impl<'a, P: Platform> Repairs<'a, P> {
         Erasures::on(self.log, self.secrets)
             .erase_again(after)
             .await?;
+        for order in Folds::on(self.log).orders(&named).await? {
+            if let Some(order) = order.ok().as_ref().and_then(|order| order.state.order()) {
+                repair.aliases += Aliases::on(self.log, self.secrets).mend(order).await?;
+            }
+        }
         // What was mended is damaged no more.
         let values = read(self.log, &damaged).await?;
         damaged.retain(|key| {

@@ -85,7 +85,7 @@ impl<P: Platform> Requests<'_, P> {
         };
         let key = OrderKey::parse(&claim.order_key).map_err(corrupt)?;
         let request = sha256(request.as_bytes());
-        let registered = Orders::on(self.log)
+        let registered = Orders::on(self.log, self.secrets)
             .append(service, &key, Precondition::None, |stored, place| {
                 if stored.state.order().is_some() {
                     // Registered before, whatever has become of it or of the configuration since.

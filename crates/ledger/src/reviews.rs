@@ -42,7 +42,7 @@ impl<P: Platform> Reviews<'_, P> {
             version: None,
             entry: None,
         };
-        let closed = Orders::on(self.log)
+        let closed = Orders::on(self.log, self.secrets)
             .append(
                 &confirmation.service_id,
                 &confirmation.order_key,

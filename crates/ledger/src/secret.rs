@@ -17,7 +17,7 @@ use sha2::Sha256;
 use super::{
     Platform, StoreError,
     keys::SECRET,
-    record::{Key as ReadKey, Place, Values, to_json},
+    record::{Key as ReadKey, Place, Values, read, to_json},
 };
 use crate::digest::hex;
 
@@ -106,6 +106,19 @@ impl<'a, P: Platform> Secrets<'a, P> {
             }
         }
         Err(StoreError::Contested(SECRET.to_owned()))
+    }
+
+    /// Whether there is one. A store without it has no name under it either, and whoever only asks for
+    /// one writes nothing.
+    pub(crate) async fn is_made(self) -> Result<bool, StoreError> {
+        let keys = self.keys();
+        if keys.is_empty() {
+            return Ok(true);
+        }
+        let values = read(self.log, &keys).await?;
+        self.find(&values)?;
+        // Where its place is contested, whoever needs it finds out which counts.
+        Ok(!values.is_empty())
     }
 
     /// Adds a key to a list without one.

@@ -84,6 +84,12 @@ impl StoredOrder {
         self.latest = place;
     }
 
+    /// Whether it has this alias.
+    pub(super) fn is_named(&self, name: &OrderKey) -> bool {
+        let order = self.state.order();
+        order.is_some_and(|order| order.has_alias(name))
+    }
+
     /// What is sent, as it is compared with what is there: personal data that was erased is no
     /// difference, so that whoever sends all orders again brings none of it back.
     pub(super) fn comparable<'a>(&self, sent: &'a Order) -> Cow<'a, Order> {

@@ -54,6 +54,7 @@ const ORDER: &[&str] = &[
     "notes",
     "messages",
     "order_list",
+    "aliases",
     "journal_list",
     "became",
     "afterwards",

@@ -82,6 +82,8 @@ mutations! {
     FoldOfWrongPrefix = "fold-of-wrong-prefix",
     /// A configuration is used as it is read, though only a part of it could be, or is of another.
     HalfConfiguration = "half-configuration",
+    /// An order has an alias that is not in the index.
+    AliasNotIndexed = "alias-not-indexed",
     /// A repeated request is done again.
     RepetitionDoneAgain = "repetition-done-again",
 }

@@ -97,19 +97,13 @@ pub async fn ask(world: &Rc<World>, order: OrderId) {
         (known.service.clone(), known.key.clone(), acknowledged)
     };
     let host = world.some_host();
-    let mut xml = Writer::new();
-    xml.start_in("GetOrderDetails", NAMESPACE);
-    xml.start("query");
-    xml.element("Language", "ro");
-    xml.element("OrderKey", &key);
-    xml.element("ServiceID", &service);
     // What no configuration accepts: whoever answers it has not read all of his.
     let is_weak = world.random.happens(0.1);
     let algorithms = match is_weak {
         true => Algorithms::SHA1,
         false => Algorithms::SHA256,
     };
-    let answer = call_signed(world, host, &xml.finish(), algorithms, 30 * SECOND).await;
+    let answer = call_signed(world, host, &query(&service, &key), algorithms, 30 * SECOND).await;
     if is_weak {
         if said(&answer) == Said::Success {
             let detail = format!("host {host} answers a message with SHA-1, which is not accepted");
@@ -145,6 +139,40 @@ pub async fn ask(world: &Rc<World>, order: OrderId) {
         }
         _ => {}
     }
+}
+
+/// Asks for the orders of an alias until it is answered; gives their keys and statuses.
+pub async fn ask_by_alias(
+    world: &Rc<World>,
+    service: &str,
+    alias: &str,
+) -> Option<Vec<(String, String)>> {
+    for _ in 0..20 {
+        let host = world.some_host();
+        let body = query(service, alias);
+        let answer = call(world, host, &body, MINUTE).await;
+        let body = String::from_utf8_lossy(answer.body()).into_owned();
+        let orders = body.split("<OrderDetails>").skip(1).map(|order| {
+            let text = |name| element(order, name).unwrap_or_default().to_owned();
+            (text("OrderKey"), text("Status"))
+        });
+        match said(&answer) {
+            Said::Success => return Some(orders.collect()),
+            Said::Fault(code, _) if code == "UnknownOrder" => return Some(Vec::new()),
+            _ => world.sleep(SECOND).await,
+        }
+    }
+    None
+}
+
+fn query(service: &str, key: &str) -> Content {
+    let mut xml = Writer::new();
+    xml.start_in("GetOrderDetails", NAMESPACE);
+    xml.start("query");
+    xml.element("Language", "ro");
+    xml.element("OrderKey", key);
+    xml.element("ServiceID", service);
+    xml.finish()
 }
 
 /// What is found where an answer was made by a configuration that nobody has written.

@@ -122,7 +122,18 @@ fn document(world: &World, order: OrderId, document: Document) -> Value {
         "allow_partial_payments": true,
         "allow_advance_payments": true,
         "lines": [line(document.amount)],
+        "aliases": aliases(order, document.note),
     })
+}
+
+/// The other names of an order whose document has this note: each of several orders, and one of a
+/// person.
+pub fn aliases(order: OrderId, note: u32) -> Value {
+    match note {
+        0 => json!([]),
+        1 => json!([{"value": format!("FC-{}", order % 3), "personal": true}]),
+        _ => json!([format!("CT-{}", order % 2), format!("KN-{}", order % 4)]),
+    }
 }
 
 fn line(amount: Bani) -> Value {

@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     client::{Ask, Cursor},
@@ -14,7 +14,7 @@ use crate::{
     configuration::Configuration,
     history::{OrderHistory, OrderId, Variant, bani, money},
     model::{self, Op, Outcome, Shown, Verdict},
-    office,
+    mpay, office,
     random::{HOUR, MINUTE, SECOND},
     readers::{self, List},
     recovery,
@@ -82,6 +82,7 @@ pub async fn judge(world: Rc<World>) {
     let payments = payments(&world).await;
     check_payments(&world, &payments);
     check_orders(&world, &payments).await;
+    check_aliases(&world).await;
     check_days(&world, &payments).await;
     check_export(&world).await;
     check_outbox(&world, &payments).await;
@@ -321,6 +322,64 @@ async fn check_orders(world: &Rc<World>, payments: &BTreeMap<String, Vec<Listed>
                 let detail = describe(known, end.as_ref());
                 history.find("an order is not what was acknowledged", &key, detail);
             }
+        }
+    }
+}
+
+/// MPay is told of exactly the orders of an alias that can be paid, and each order has the aliases
+/// that it was given.
+async fn check_aliases(world: &Rc<World>) {
+    const MOST: usize = 20;
+    // The keys of the orders of an alias, and whether they can be paid.
+    let mut expected: BTreeMap<(String, String), BTreeMap<String, bool>> = BTreeMap::new();
+    let orders = world.history.borrow().orders.len();
+    for order in 0..orders {
+        let (service, key) = match world.history.borrow().orders.get(order) {
+            Some(known) if !known.key.is_empty() => (known.service.clone(), known.key.clone()),
+            _ => continue,
+        };
+        let ask = Ask::new("GET", office::path(world, order));
+        let document = ask.insist(world).await.json();
+        let Some(shown) = shown(&document) else {
+            continue;
+        };
+        let is_payable = ["Active", "PartiallyPaid"].contains(&shown.status.as_str());
+        let given = office::aliases(order, shown.note);
+        let has = document.get("aliases").cloned().unwrap_or(json!([]));
+        let mut history = world.history.borrow_mut();
+        let was_erased = document.get("customer_name").is_none();
+        if has != given && !(was_erased && has == json!([])) {
+            let detail = format!("order {key} has the aliases {has}, and was given {given}");
+            history.find("an order is not what was acknowledged", &key, detail);
+        }
+        for alias in has.as_array().into_iter().flatten() {
+            let name = alias.as_str().or_else(|| alias.get("value")?.as_str());
+            let name = (service.clone(), name.unwrap_or_default().to_owned());
+            let of = expected.entry(name).or_default();
+            of.insert(key.clone(), is_payable);
+        }
+    }
+    for ((service, alias), expected) in expected {
+        let Some(told) = mpay::ask_by_alias(world, &service, &alias).await else {
+            let detail = format!("MPay is not told of {alias} of {service}");
+            let mut history = world.history.borrow_mut();
+            history.find("nothing goes on", &alias, detail);
+            continue;
+        };
+        let payable = expected.iter().filter(|(_, is_payable)| **is_payable);
+        let payable: BTreeSet<_> = payable.map(|(key, _)| key).collect();
+        let keys: BTreeSet<_> = told.iter().map(|(key, _)| key).collect();
+        let is_right = match payable.len() {
+            0 => told.len() == 1 && keys.iter().all(|key| expected.contains_key(*key)),
+            most if most > MOST => keys.len() == MOST && keys.is_subset(&payable),
+            _ => keys == payable,
+        };
+        if !is_right || keys.len() != told.len() {
+            let detail = format!(
+                "MPay is told of {told:?} by the alias {alias} of {service}, which has {expected:?}"
+            );
+            let mut history = world.history.borrow_mut();
+            history.find("an alias does not find its orders", &alias, detail);
         }
     }
 }

@@ -135,6 +135,11 @@ const FAULTS: [(Mutation, Profile, &str); 17] = [
         "a configuration is used by halves",
     ),
     (
+        Mutation::AliasNotIndexed,
+        Profile::Usual,
+        "an alias does not find its orders",
+    ),
+    (
         Mutation::RepetitionDoneAgain,
         Profile::Usual,
         "one request made two orders",

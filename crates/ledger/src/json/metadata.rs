@@ -3,12 +3,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Reader;
-use crate::domain::{Metadatum, Text};
+use crate::domain::{Alias, Metadatum, Text};
 
 /// What the institution notes for itself: values by their names.
 pub type MetadataJson = BTreeMap<String, MetadatumJson>;
 
-/// A value of metadata.
+/// A value of metadata, or an alias.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(
@@ -20,7 +20,7 @@ pub enum MetadatumJson {
     Marked(MarkedJson),
 }
 
-/// A value of metadata that may be of a person.
+/// A value of metadata, or an alias, that may be of a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -32,6 +32,17 @@ pub struct MarkedJson {
 }
 
 impl MetadatumJson {
+    fn new(value: &str, is_personal: bool) -> Self {
+        let value = value.to_owned();
+        match is_personal {
+            false => Self::Value(value),
+            true => Self::Marked(MarkedJson {
+                value,
+                personal: true,
+            }),
+        }
+    }
+
     pub fn value(&self) -> &str {
         match self {
             Self::Value(value) => value,
@@ -44,6 +55,12 @@ impl MetadatumJson {
             Self::Value(_) => false,
             Self::Marked(marked) => marked.personal,
         }
+    }
+}
+
+impl From<&Alias> for MetadatumJson {
+    fn from(alias: &Alias) -> Self {
+        Self::new(alias.name.as_str(), alias.is_personal)
     }
 }
 
@@ -70,14 +87,7 @@ pub(super) fn read(reader: &mut Reader, json: &MetadataJson) -> Vec<Metadatum> {
 
 pub(super) fn write(metadata: &[Metadatum]) -> MetadataJson {
     let pairs = metadata.iter().map(|pair| {
-        let value = pair.value.as_str().to_owned();
-        let json = match pair.is_personal {
-            false => MetadatumJson::Value(value),
-            true => MetadatumJson::Marked(MarkedJson {
-                value,
-                personal: true,
-            }),
-        };
+        let json = MetadatumJson::new(pair.value.as_str(), pair.is_personal);
         (pair.name.as_str().to_owned(), json)
     });
     pairs.collect()

@@ -2,11 +2,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AmountJson, FieldError, MetadataJson, Reader, metadata};
+use super::{AmountJson, FieldError, MetadataJson, MetadatumJson, Reader, metadata};
 use crate::domain::{
-    AccountDetails, AmountError, Currency, CustomerType, Iban, Line, LineId, Localized, Money,
-    Order, OrderError, OrderFields, OrderKey, PROPERTY_TYPES, PaymentAccount, Property, ServiceId,
-    SetStatus, Text, TextError, time,
+    AccountDetails, Alias, AmountError, Currency, CustomerType, Iban, Line, LineId, Localized,
+    Money, Order, OrderError, OrderFields, OrderKey, PROPERTY_TYPES, PaymentAccount, Property,
+    ServiceId, SetStatus, Text, TextError, time,
 };
 
 /// An order: the contract's members in snake_case, amounts as strings, times as RFC 3339, texts as
@@ -57,6 +57,9 @@ pub struct OrderJson {
     pub amounts: Vec<AmountJson>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub properties: Vec<PropertyJson>,
+    /// Other names under which MPay finds it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<MetadatumJson>,
     /// For the institution alone: neither MPay nor payers ever see it.
     #[serde(default, skip_serializing_if = "MetadataJson::is_empty")]
     pub metadata: MetadataJson,
@@ -194,6 +197,16 @@ impl OrderJson {
             .map(|(position, amount)| amount.read(&mut reader, position, only_line))
             .collect();
         let properties = properties(&mut reader, format_args!(""), &self.properties);
+        let aliases = self.aliases.iter().enumerate();
+        let aliases: Vec<_> = aliases
+            .map(|(i, alias)| {
+                let name = OrderKey::parse(alias.value());
+                Some(Alias {
+                    name: reader.check(format_args!("aliases[{i}]"), name)?,
+                    is_personal: alias.is_personal(),
+                })
+            })
+            .collect();
         let metadata = metadata::read(&mut reader, &self.metadata);
         let total = reader.optional(
             "total_amount_due",
@@ -217,6 +230,7 @@ impl OrderJson {
                 lines: lines.into_iter().collect::<Option<_>>()?,
                 amounts: amounts.into_iter().collect::<Option<_>>()?,
                 properties: properties?,
+                aliases: aliases.into_iter().collect::<Option<_>>()?,
                 metadata,
                 set_status,
                 refund_reference,
@@ -284,6 +298,7 @@ impl From<&Order> for OrderJson {
                 .collect(),
             amounts: order.amounts.iter().map(Into::into).collect(),
             properties: order.properties.iter().map(Into::into).collect(),
+            aliases: order.aliases.iter().map(Into::into).collect(),
             metadata: metadata::write(&order.metadata),
         }
     }
@@ -563,6 +578,8 @@ fn place(error: &OrderError) -> String {
             format!("amounts[{amount}]{member}")
         }
         OrderError::TooManyAmounts | OrderError::NothingDueOn(_) => "amounts".to_owned(),
+        OrderError::TooManyAliases => "aliases".to_owned(),
+        OrderError::RepeatedAlias { alias } => format!("aliases[{alias}]"),
         OrderError::TooMuchMetadata => "metadata".to_owned(),
         OrderError::NeverPayable => "payable_from".to_owned(),
         OrderError::UnknownAmount => "total_amount_due".to_owned(),

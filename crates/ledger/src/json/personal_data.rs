@@ -11,9 +11,11 @@ impl OrderJson {
         for property in self.all_properties_mut() {
             erased |= property.value.take().is_some();
         }
-        let pairs = self.metadata.len();
+        let count = |order: &Self| order.aliases.len() + order.metadata.len();
+        let before = count(self);
+        self.aliases.retain(|alias| !alias.is_personal());
         self.metadata.retain(|_, value| !value.is_personal());
-        erased | (self.metadata.len() < pairs)
+        erased | (count(self) < before)
     }
 
     /// Whether it names the person of this IDNP or IDNO.
@@ -22,9 +24,9 @@ impl OrderJson {
         let values = lines
             .chain(&self.properties)
             .map(|property| &property.value);
-        let mut metadata = self.metadata.values();
+        let mut marked = self.metadata.values().chain(&self.aliases);
         is_among(customer_id, values.chain([&self.customer_id]))
-            || metadata.any(|value| value.is_personal() && value.value().trim() == customer_id)
+            || marked.any(|value| value.is_personal() && value.value().trim() == customer_id)
     }
 
     fn all_properties_mut(&mut self) -> impl Iterator<Item = &mut PropertyJson> {

@@ -185,6 +185,17 @@ fn metadata() -> BoxedStrategy<MetadataJson> {
     btree_map("[a-z_.-]{1,40}", value, 0..3).boxed()
 }
 
+fn aliases(personal: &[Option<bool>]) -> Vec<MetadatumJson> {
+    let named = personal.iter().enumerate().map(|(number, personal)| {
+        let value = format!("AC-{number}");
+        match *personal {
+            None => MetadatumJson::Value(value),
+            Some(personal) => MetadatumJson::Marked(MarkedJson { value, personal }),
+        }
+    });
+    named.collect()
+}
+
 fn order() -> BoxedStrategy<OrderJson> {
     let status = (0..SetStatus::ALL.len(), text::<140>()).prop_map(|(status, reference)| {
         let status = SetStatus::ALL[status];
@@ -216,6 +227,7 @@ fn order() -> BoxedStrategy<OrderJson> {
             prop_oneof![3 => Just(vec![]), 1 => vec(amount(), 1..3)],
             vec(property(), 0..2),
             metadata(),
+            vec(option::of(any::<bool>()), 0..3),
         ),
     )
         .prop_map(
@@ -242,6 +254,7 @@ fn order() -> BoxedStrategy<OrderJson> {
                     lines: parts.0,
                     amounts: parts.1,
                     properties: parts.2,
+                    aliases: aliases(&parts.4),
                     metadata: parts.3,
                 }
             },

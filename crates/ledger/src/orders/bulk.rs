@@ -4,7 +4,7 @@ use mpay_log::Slot;
 
 use super::{Change, Orders, Precondition, RegisterError, Registered};
 use crate::{
-    Platform, StoreError,
+    Platform, StoreError, aliases,
     domain::{Order, OrderKey, OrderState, ServiceId},
     order_list::OrderList,
     record::to_json,
@@ -91,11 +91,8 @@ impl<P: Platform> Orders<'_, P> {
             .map(|(service, key)| OrderList::of(service, key))
             .collect();
         let orders = self.folds().orders(&lists).await?;
-        let mut waiting = Vec::new();
-        for ((position, (list, seen)), (service, key)) in
-            lists.iter().zip(orders).enumerate().zip(batch)
-        {
-            let row = first + position;
+        let (mut judged, mut names) = (Vec::new(), Vec::new());
+        for (row, (seen, (service, key))) in (first..).zip(orders.into_iter().zip(batch)) {
             let Some(result) = results.get_mut(row) else {
                 continue;
             };
@@ -118,8 +115,8 @@ impl<P: Platform> Orders<'_, P> {
                 continue;
             }
             let next = seen.length + 1;
-            let judged = match self.judge(&seen, next, |state| change(row, state)) {
-                Ok(Some(judged)) => judged,
+            let made = match self.judge(&seen, next, |state| change(row, state)) {
+                Ok(Some(made)) => made,
                 Ok(None) => {
                     unwritten.push((row, seen.events));
                     continue;
@@ -138,6 +135,25 @@ impl<P: Platform> Orders<'_, P> {
                 *result = Ok(registered);
                 continue;
             }
+            names.extend(aliases::added(
+                &made.entry,
+                seen.state.order(),
+                service,
+                key,
+            ));
+            judged.push((row, registered, next, made));
+        }
+        self.aliases().enter(&names).await?;
+        let mut waiting = Vec::new();
+        for (row, registered, next, made) in judged {
+            let position = row - first;
+            let (Some(list), Some((service, key)), Some(result)) = (
+                lists.get(position),
+                batch.get(position),
+                results.get_mut(row),
+            ) else {
+                continue;
+            };
             let slot = self.lists().take(list).await?;
             if slot.index() != next {
                 // Somebody else came in between: this one goes its own way.
@@ -151,7 +167,7 @@ impl<P: Platform> Orders<'_, P> {
                 row,
                 registered,
                 slot,
-                change: judged,
+                change: made,
             });
         }
         if waiting.is_empty() {

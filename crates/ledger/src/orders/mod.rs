@@ -10,11 +10,12 @@ use mutation::{Mutation, mutated};
 
 use super::{
     Platform, StoreError, StoredOrder,
+    aliases::{self, Aliases},
     attempts::{Attempts, Patience, PaymentName},
     folds::Folds,
     journal_list::JournalList,
     order_list::{OrderEntry, OrderList, OrderLists},
-    record::{Write, over_the_log, to_json},
+    record::{Write, over_the_log_and_the_secret, to_json},
     stored_order::{Depth, OldPayment, SEGMENT, confused},
 };
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
 /// How often a change is begun anew because its place was passed by.
 const TRIES: u32 = 5;
 
-over_the_log! {
+over_the_log_and_the_secret! {
     /// Orders, by their service and key.
     pub struct Orders
 }
@@ -118,6 +119,10 @@ impl<'a, P: Platform> Orders<'a, P> {
         Folds::on(self.log)
     }
 
+    fn aliases(self) -> Aliases<'a, P> {
+        Aliases::on(self.log, self.secrets)
+    }
+
     fn journal(self) -> JournalList<'a, P> {
         JournalList::on(self.log)
     }
@@ -148,6 +153,36 @@ impl<'a, P: Platform> Orders<'a, P> {
         let lists = [OrderList::of(service, key)];
         let found = self.folds().orders(&lists).await?.pop().transpose()?;
         Ok(found.filter(|stored| stored.state.order().is_some()))
+    }
+
+    /// The orders of this service that have an alias, in whatever spelling; the one that got it last
+    /// first. Of a name that very many have had, only the latest are looked at.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails, or the records of all of them are damaged.
+    pub async fn named(
+        self,
+        service: &ServiceId,
+        name: &OrderKey,
+    ) -> Result<Vec<StoredOrder>, StoreError> {
+        let named = self.aliases().of(service, name, None).await?;
+        let addresses: Vec<_> = named
+            .orders
+            .into_iter()
+            .map(|(_, key)| (service.clone(), key))
+            .collect();
+        let (mut found, mut damaged) = (Vec::new(), None);
+        for order in self.get_many(&addresses).await? {
+            match order {
+                Ok(order) => found.extend(order.filter(|order| order.is_named(name))),
+                // It concerns this order alone.
+                Err(error) => damaged = Some(error),
+            }
+        }
+        match damaged {
+            Some(error) if found.is_empty() => Err(error),
+            _ => Ok(found),
+        }
     }
 
     /// Several orders, each as [`Self::get`] gives it, in few calls. One that is damaged is an
@@ -322,18 +357,37 @@ impl<'a, P: Platform> Orders<'a, P> {
                     return nothing.map(|_| None);
                 }
             };
+            let added = |stored: &StoredOrder, change: &Change| {
+                aliases::added(&change.entry, stored.state.order(), service, key)
+            };
+            let entered = added(&seen, &change);
+            self.aliases().enter(&entered).await?;
             let mut slot = self.lists().take(&list).await?;
             if slot.index() != next && !mutated(Mutation::AmendmentOnOldState) {
                 // Somebody else came in between.
-                let (judged, events) = match self
+                let (judged, more, events) = match self
                     .settled_before(&list, depth, next - 1, slot.index())
                     .await
                 {
-                    Ok(earlier) => (judge(&earlier, slot.index()), earlier.events),
-                    Err(error) => (Err(error.into()), Vec::new()),
+                    Ok(earlier) => {
+                        let judged = judge(&earlier, slot.index());
+                        let change = judged.as_ref().ok().and_then(Option::as_ref);
+                        let more = change.map(|change| added(&earlier, change));
+                        (judged, more.unwrap_or_default(), earlier.events)
+                    }
+                    Err(error) => (Err(error.into()), Vec::new(), Vec::new()),
                 };
                 match judged {
-                    Ok(Some(judged)) => change = judged,
+                    Ok(Some(judged)) => {
+                        change = judged;
+                        // Somebody took away meanwhile what it had.
+                        let mut more = more;
+                        more.retain(|naming| !entered.contains(naming));
+                        if let Err(error) = self.aliases().enter(&more).await {
+                            self.lists().void(&slot).await?;
+                            return Err(error.into());
+                        }
+                    }
                     nothing => {
                         self.lists().void(&slot).await?;
                         self.journal().make_sure(&events).await?;

@@ -19,9 +19,16 @@ pub fn errors(order: &OrderJson, service: &Service) -> Vec<FieldError> {
             "is not among the currencies in use of ISO 4217",
         ));
     }
-    if let Some(unseen) = order.order_key.as_deref().and_then(invisible) {
+    let aliases = order.aliases.iter().enumerate();
+    let aliases = aliases.map(|(i, alias)| (format!("aliases[{i}]"), alias.value()));
+    let key = order.order_key.as_deref();
+    let keys = key.map(|key| ("order_key".to_owned(), key)).into_iter();
+    for (field, text) in keys.chain(aliases) {
+        let Some(unseen) = invisible(text) else {
+            continue;
+        };
         errors.push(FieldError::new(
-            "order_key",
+            field,
             format!(
                 "has a character that payers do not see (U+{:04X}); leave it out",
                 u32::from(unseen)
@@ -55,7 +62,8 @@ pub fn errors(order: &OrderJson, service: &Service) -> Vec<FieldError> {
     errors
 }
 
-/// What is probably a mistake: IDNP and IDNO whose check digit does not fit.
+/// What is probably a mistake: IDNP and IDNO whose check digit does not fit, and an IDNP that nothing
+/// would erase.
 pub fn warnings(order: &OrderJson) -> Vec<FieldError> {
     let mut numbers = Vec::new();
     if let Some(number) = &order.customer_id {
@@ -70,11 +78,21 @@ pub fn warnings(order: &OrderJson) -> Vec<FieldError> {
             ));
         }
     }
-    numbers
-        .into_iter()
-        .filter_map(|(field, number)| {
-            let doubt = check_state_identifier(number.trim()).err()?;
-            Some(FieldError::new(field, doubt))
-        })
-        .collect()
+    let doubts = numbers.into_iter().filter_map(|(field, number)| {
+        let doubt = check_state_identifier(number.trim()).err()?;
+        Some(FieldError::new(field, doubt))
+    });
+    // Those of persons begin with a 2, or a 0 for the old ones.
+    let is_idnp =
+        |text: &str| !text.starts_with('1') && check_state_identifier(text.trim()).is_ok();
+    let aliases = order.aliases.iter().enumerate();
+    let unmarked = aliases
+        .filter(|(_, alias)| !alias.is_personal() && is_idnp(alias.value()))
+        .map(|(i, _)| {
+            FieldError::new(
+                format!("aliases[{i}]"),
+                r#"looks like an IDNP: send {"value": "…", "personal": true}, so that an erasure takes it"#,
+            )
+        });
+    doubts.chain(unmarked).collect()
 }

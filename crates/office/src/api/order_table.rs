@@ -6,12 +6,13 @@ use super::Problem;
 use crate::{
     domain::OrderStatus,
     json::{
-        AccountJson, EachLanguage, FieldError, LineJson, LocalizedJson, MetadataJson, OrderJson,
+        AccountJson, EachLanguage, FieldError, LineJson, LocalizedJson, MarkedJson, MetadataJson,
+        MetadatumJson, OrderJson,
     },
 };
 
 /// The columns that make an order.
-const MEMBERS: [&str; 30] = [
+const MEMBERS: [&str; 31] = [
     "service_id",
     "order_key",
     "status",
@@ -43,6 +44,8 @@ const MEMBERS: [&str; 30] = [
     "amounts",
     "properties",
     "metadata",
+    // Texts, with a bar between them.
+    "aliases",
 ];
 /// The columns that follow from payments and the journal: written only. A row is the order and its line,
 /// whose `amount_due` is a column of its own.
@@ -110,6 +113,7 @@ fn column_of(path: &str) -> &str {
         "reason.ru" => "reason_ru",
         "reason.en" => "reason_en",
         "lines[0].destination_account" => "bank_account",
+        path if path.starts_with("aliases[") => "aliases",
         path => {
             let account = path.strip_prefix(of_account);
             account.or(path.strip_prefix("lines[0].")).unwrap_or(path)
@@ -217,6 +221,7 @@ pub(super) fn read(row: &Row<'_>) -> ReadRow {
         lines,
         amounts: cells.json("amounts").unwrap_or_default(),
         properties: cells.json("properties").unwrap_or_default(),
+        aliases: cells.aliases(),
         metadata: cells.json::<MetadataJson>("metadata").unwrap_or_default(),
     };
     if let Some(letters) = row.beyond_columns() {
@@ -227,6 +232,35 @@ pub(super) fn read(row: &Row<'_>) -> ReadRow {
         derived_status,
         errors: cells.errors,
     }
+}
+
+/// What is before an alias of a person in a cell.
+const PERSONAL: &str = "personal:";
+
+fn read_alias(text: &str) -> MetadatumJson {
+    match text.strip_prefix(PERSONAL) {
+        Some(value) => MetadatumJson::Marked(MarkedJson {
+            value: value.trim().to_owned(),
+            personal: true,
+        }),
+        None => MetadatumJson::Value(text.to_owned()),
+    }
+}
+
+/// What [`Cells::aliases`] reads.
+fn alias_cell(aliases: &[MetadatumJson]) -> Result<String, Problem> {
+    let is_plain = |alias: &MetadatumJson| {
+        let value = alias.value();
+        !value.contains('|') && !value.starts_with(PERSONAL) && !value.starts_with('[')
+    };
+    if !aliases.iter().all(is_plain) {
+        return in_json(aliases);
+    }
+    let texts = aliases.iter().map(|alias| {
+        let mark = if alias.is_personal() { PERSONAL } else { "" };
+        format!("{mark}{}", alias.value())
+    });
+    Ok(texts.collect::<Vec<_>>().join("|"))
 }
 
 fn derived_status(text: &str) -> Option<OrderStatus> {
@@ -286,6 +320,19 @@ impl Cells<'_> {
                 en,
             })),
         }
+    }
+
+    /// Aliases, with a bar between them; one that is of a person has `personal:` before it.
+    fn aliases(&mut self) -> Vec<MetadatumJson> {
+        let Some(text) = self.read("aliases", Cell::identifier) else {
+            return Vec::new();
+        };
+        if text.starts_with('[') {
+            return self.json("aliases").unwrap_or_default();
+        }
+        let parts = text.split('|').map(str::trim);
+        let parts = parts.filter(|part| !part.is_empty());
+        parts.map(read_alias).collect()
     }
 
     fn json<T: serde::de::DeserializeOwned>(&mut self, column: &str) -> Option<T> {
@@ -353,6 +400,7 @@ pub(super) fn cells(
             true => String::new(),
             false => serde_json::to_string(&order.metadata).map_err(Problem::internal)?,
         },
+        alias_cell(&order.aliases)?,
     ];
     cells.extend(derived);
     Ok(cells)
@@ -475,6 +523,33 @@ mod tests {
     }
 
     #[test]
+    fn aliases_have_a_bar_between_them() {
+        for (cell, aliases) in [
+            ("AC-1", json!(["AC-1"])),
+            (" AC-1 | AC 2 |", json!(["AC-1", "AC 2"])),
+            ("'1008600038413", json!(["1008600038413"])),
+            (
+                "personal: 2004001234567|C",
+                json!([{"value": "2004001234567", "personal": true}, "C"]),
+            ),
+            (r#""[""a|b""]""#, json!(["a|b"])),
+        ] {
+            let order = read_one(&format!(
+                "order_key,aliases
+1,{cell}"
+            ))
+            .unwrap();
+            assert_eq!(order["aliases"], aliases, "{cell}");
+        }
+        let damaged = read_one(
+            "order_key,aliases
+1,1.00860E+12",
+        )
+        .unwrap_err();
+        assert!(damaged[0].starts_with("aliases "), "{damaged:?}");
+    }
+
+    #[test]
     fn all_that_is_wrong_with_a_row_is_said_at_once() {
         let wrong = read_one("lines,properties,allow_partial_payments\n[,{},x,more").unwrap_err();
         let fields: Vec<_> = wrong
@@ -503,7 +578,10 @@ mod tests {
                 }
             }]
         });
+        let mut full = full;
+        full["aliases"] = json!(["AC-1", {"value": "2004001234567", "personal": true}]);
         let mut several = full.clone();
+        several["aliases"] = json!(["a|b", "personal:c", "[1]"]);
         several["lines"] = json!([full["lines"][0], {"line_id": "m"}]);
         let mut special = full.clone();
         special["lines"][0]["properties"] = json!([{"name": "n", "display_name": "d"}]);

@@ -16,13 +16,13 @@ use super::{
 };
 use crate::{
     access::EVERYBODY,
-    domain::{Money, Order, OrderStatus, ServiceId, Text, time},
+    domain::{Money, Order, OrderKey, OrderStatus, ServiceId, Text, time},
     json::OrderEvent,
     store::{Platform, RegisterPage, Span, StoredOrder},
 };
 
 /// The parameters that choose orders.
-pub(super) const FILTERS: [&str; 12] = [
+pub(super) const FILTERS: [&str; 13] = [
     "cursor",
     "limit",
     "status",
@@ -30,6 +30,7 @@ pub(super) const FILTERS: [&str; 12] = [
     "registered_from",
     "registered_to",
     "service_id",
+    "alias",
     "customer_id",
     "metadata",
     "amount_due",
@@ -116,6 +117,8 @@ pub(super) struct Filter {
     review: Option<OpenReview>,
     span: Span,
     service: Option<ServiceId>,
+    /// An alias, and the service of which it is.
+    alias: Option<(ServiceId, OrderKey)>,
     customer_id: Option<Text<13>>,
     /// A name and a value.
     metadata: Option<(String, String)>,
@@ -125,9 +128,30 @@ pub(super) struct Filter {
     due: (Option<Timestamp>, Option<Timestamp>),
 }
 
+/// The service in which an alias is looked for: without one there must be no choice.
+fn service_of_alias<P: Platform>(
+    call: &Call<'_, P>,
+    service: Option<&ServiceId>,
+) -> Result<ServiceId, Problem> {
+    let mut services = call.config.service_ids();
+    match (service, services.next(), services.next()) {
+        (Some(service), ..) | (None, Some(service), None) => Ok(service.clone()),
+        _ => Err(Problem::field(
+            "service_id",
+            "is needed with alias, since there are several services",
+        )),
+    }
+}
+
 impl Filter {
     /// Reads the parameters.
     pub async fn read<P: Platform>(call: &Call<'_, P>, query: &Query) -> Result<Self, Problem> {
+        let service = query.parsed("service_id", ServiceId::parse)?;
+        let alias = query.parsed("alias", OrderKey::parse)?;
+        let alias = match alias {
+            Some(alias) => Some((service_of_alias(call, service.as_ref())?, alias)),
+            None => None,
+        };
         Ok(Self {
             cursor: below(call, query).await?,
             status: query.parsed("status", |text| {
@@ -137,7 +161,8 @@ impl Filter {
             })?,
             review: OpenReview::read(query)?,
             span: span(query, "registered_from", "registered_to")?,
-            service: query.parsed("service_id", ServiceId::parse)?,
+            service,
+            alias,
             customer_id: query.parsed("customer_id", Text::parse)?,
             metadata: query.parsed("metadata", |text| {
                 let pair = text.split_once(':');
@@ -188,11 +213,18 @@ impl Filter {
                     [state.total(now), state.amount_due(now)].contains(&Some(amount))
                 })
         };
-        let page = call
-            .store
-            .register()
-            .read(before, limit, self.span, registered, wanted)
-            .await?;
+        let (register, span) = (call.store.register(), self.span);
+        let page = match &self.alias {
+            Some((service, alias)) => {
+                let named = register.named((service, alias), before, limit, span, wanted);
+                named.await?
+            }
+            None => {
+                register
+                    .read(before, limit, span, registered, wanted)
+                    .await?
+            }
+        };
         if page.is_beyond_end {
             return Err(Problem::cursor_gone());
         }
