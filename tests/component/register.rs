@@ -42,7 +42,6 @@ fn orders_are_listed_the_newest_first_and_chosen() {
             &provider,
             &format!("orders?limit=2{query}"),
             "orders",
-            "cursor",
             "order_key",
         )
     };
