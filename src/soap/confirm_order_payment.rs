@@ -1,15 +1,17 @@
 //! `ConfirmOrderPayment`: money has moved.
 
+use std::convert::Infallible;
+
 use wsse::{Content, Element, Writer};
 
 use super::{Answer, Call, Fault, NAMESPACE, member::Structure};
 use mpay_door::log::log;
 use mpay_ledger::{
-    Evidence, Platform, Recorded,
+    Evidence, Platform, Precondition, Recorded, RegisterError, Registered, StoredOrder,
     digest::sha256,
     domain::{
         Confirmation, ConfirmationLine, ConfirmationProperty, Currency, LineId, Misfit, Money,
-        MoneyError, OrderKey, PaymentId, ServiceId, time,
+        MoneyError, Order, OrderKey, OrderState, PaymentId, ServiceId, time,
     },
     json::{PaymentJson, RefusalJson},
 };
@@ -86,8 +88,25 @@ async fn confirm<P: Platform>(
         .store
         .orders()
         .find(&claim.service_id, &claim.order_key)
-        .await?
-        .ok_or_else(Fault::unknown_order)?;
+        .await?;
+    let order = match (order, &service.open) {
+        (Some(order), _) => order,
+        (None, Some(open)) => {
+            let order = open.paid(&claim.order_key);
+            if let Ok(confirmation) = &claim.confirmation {
+                // What is no payment for it makes no order.
+                let unregistered = StoredOrder::unregistered(order.clone());
+                unregistered
+                    .state
+                    .check_payment(confirmation)
+                    .map_err(misfit)?;
+                register(call, order).await?
+            } else {
+                StoredOrder::unregistered(order)
+            }
+        }
+        (None, None) => return Err(Fault::unknown_order()),
+    };
     let mut confirmation = claim.confirmation?;
     if let Some(order) = order.state.order() {
         // A payer may have spelt it otherwise; it is kept as the institution registered it.
@@ -138,6 +157,26 @@ async fn confirm<P: Platform>(
         }
     }
     Ok(signed.map_or_else(|| Answer::Content(confirmed()), Answer::Signed))
+}
+
+/// Registers the order of a service without registration that is being paid, unless somebody did before.
+async fn register<P: Platform>(call: &Call<'_, P>, order: Order) -> Result<StoredOrder, Fault> {
+    let (orders, service, key) = (call.store.orders(), &order.service_id, &order.order_key);
+    let make = |state: &OrderState| {
+        let known = state.order().unwrap_or(&order);
+        Ok::<_, Infallible>(known.clone())
+    };
+    match orders.change(service, key, Precondition::None, make).await {
+        Ok(Registered::Created) => {
+            log!("order {key} of service {service} is paid, and so registered")
+        }
+        // Under another spelling, maybe.
+        Ok(_) | Err(RegisterError::KeyTaken(_)) => {}
+        Err(RegisterError::Store(error)) => return Err(error.into()),
+        Err(_) => return Err(Fault::internal("The order is being changed. Try again.")),
+    }
+    let registered = orders.find(service, key).await?;
+    registered.ok_or_else(|| Fault::internal("An order that was registered is not there."))
 }
 
 /// The message as evidence for a verdict on it. Where the store was read before, the secret that

@@ -29,6 +29,15 @@ pub async fn answer<P: Platform>(
         Some(order) => vec![order],
         None => orders.named(&query.service_id, &query.order_key).await?,
     };
+    let found = match (found.is_empty(), &service.open) {
+        // Nothing is written for a key that somebody tries.
+        (true, Some(open)) => open
+            .order(&query.order_key)
+            .into_iter()
+            .map(StoredOrder::unregistered)
+            .collect(),
+        _ => found,
+    };
     let (orders, opens_at) = shown(found, call.store.now());
     if orders.is_empty() && call.config.unknown_order == UnknownOrder::Fault {
         return Err(opens_at.map_or_else(Fault::unknown_order, Fault::not_payable_before));

@@ -17,6 +17,7 @@ mod life;
 mod limits;
 mod manual;
 mod offline;
+mod open;
 mod openapi;
 mod pages;
 mod payments;

@@ -370,6 +370,10 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
             "What lines ask on some days instead of their own amounts, or beside them.",
             None,
         ),
+        "min_payment" | "max_payment" => (
+            "The least, or the most, that a payment should be, where the payer chooses the amount. MPay is not told of it: a payment beyond is recorded, and flagged.",
+            Some(amount()),
+        ),
         "aliases" => (
             "Other names under which MPay finds the order, such as a fiscal code, a contract or a cadastral number. At most 10. An erasure takes those that are personal.",
             None,

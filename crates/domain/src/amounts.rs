@@ -362,6 +362,8 @@ mod tests {
             allow_advance_payments: false,
             amounts,
             properties: vec![],
+            min_payment: None,
+            max_payment: None,
             aliases: vec![],
             metadata: vec![],
             set_status: None,

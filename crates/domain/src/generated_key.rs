@@ -37,7 +37,7 @@ impl OrderKey {
     reason = "rows and digits are below ten, as the table is"
 )]
 /// Damm's check digit; zero for digits that end with their own.
-fn damm(digits: &str) -> u8 {
+pub(super) fn damm(digits: &str) -> u8 {
     digits.bytes().fold(0, |row, digit| {
         QUASIGROUP[usize::from(row)][usize::from((digit - b'0') % 10)]
     })

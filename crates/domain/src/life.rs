@@ -190,6 +190,8 @@ mod tests {
             allow_advance_payments: false,
             amounts: vec![],
             properties: vec![],
+            min_payment: None,
+            max_payment: None,
             aliases: vec![],
             metadata: vec![],
             set_status: status,

@@ -180,6 +180,10 @@ pub struct OrderFields {
     pub allow_partial_payments: bool,
     /// `AllowAdvancePayments`: more than is due may be paid.
     pub allow_advance_payments: bool,
+    /// The least that a payment should be, where the payer chooses the amount.
+    pub min_payment: Option<Money>,
+    /// The most.
+    pub max_payment: Option<Money>,
     /// `Lines`.
     pub lines: Vec<Line>,
     /// What is asked on some days instead of the lines' own amounts, or beside them.
@@ -257,6 +261,14 @@ pub enum OrderError {
         "is unknown, which needs allow_partial_payments or allow_advance_payments; else give every line its amount_due"
     )]
     UnknownAmount,
+    /// What is asked says how much is to be paid.
+    #[error(
+        "is for an order whose amount the payer chooses; leave it out, or leave out amount_due of the lines"
+    )]
+    LimitOfKnownAmount,
+    /// No payment is both.
+    #[error("is less than min_payment, or zero")]
+    LimitsCross,
     /// Money that was given back must be found.
     #[error(
         "is missing: an order that is Refunded needs what the refund is found by, such as the number of the payment order"
@@ -319,6 +331,15 @@ impl Order {
         let payable_unknown = fields.allow_partial_payments || fields.allow_advance_payments;
         if !any_amount && !fields.lines.is_empty() && !payable_unknown {
             errors.push(OrderError::UnknownAmount);
+        }
+        let limits = (fields.min_payment, fields.max_payment);
+        if any_amount && limits != (None, None) {
+            errors.push(OrderError::LimitOfKnownAmount);
+        }
+        if let (least, Some(most)) = limits
+            && (most.is_zero() || least.is_some_and(|least| least > most))
+        {
+            errors.push(OrderError::LimitsCross);
         }
         let refund = matches!(
             fields.set_status,
@@ -392,6 +413,14 @@ impl Order {
                 return;
             }
         }
+    }
+
+    /// The same under another key.
+    pub fn with_key(&self, order_key: OrderKey) -> Self {
+        Self(OrderFields {
+            order_key,
+            ..self.0.clone()
+        })
     }
 
     /// The order withdrawn.

@@ -587,6 +587,15 @@ impl OrderSummary {
                 review.push(Review::UnderPaid);
             }
         }
+        if counts {
+            let total = confirmation.total;
+            if order.max_payment.is_some_and(|most| total > most) {
+                review.push(Review::OverPaid);
+            }
+            if order.min_payment.is_some_and(|least| total < least) {
+                review.push(Review::UnderPaid);
+            }
+        }
         if confirmation.line_beyond(order).is_some() {
             review.push(Review::Amended);
         }
@@ -655,6 +664,8 @@ mod tests {
             allow_advance_payments: terms.advance,
             amounts: vec![],
             properties: vec![],
+            min_payment: None,
+            max_payment: None,
             aliases: vec![],
             metadata: vec![],
             set_status: terms.status,
@@ -787,6 +798,33 @@ mod tests {
         assert_eq!(state.amend(order(&[("1", "40")], partial())), None);
         assert!(state.amend(order(&[("1", "20")], partial())).is_some());
         assert_eq!(reviews(&state), [vec![], vec![Review::OverPaid]]);
+    }
+
+    #[test]
+    fn what_the_payer_chooses_may_have_limits() {
+        let advance = Terms {
+            advance: true,
+            ..partial()
+        };
+        let mut fields = OrderFields::clone(&order(&[("1", "5")], advance));
+        fields.min_payment = Some(money("10"));
+        let known = Order::new(fields.clone()).unwrap_err();
+        assert_eq!(known, [crate::OrderError::LimitOfKnownAmount]);
+        fields.lines[0].amount_due = None;
+        fields.max_payment = Some(money("9"));
+        let crossed = Order::new(fields.clone()).unwrap_err();
+        assert_eq!(crossed, [crate::OrderError::LimitsCross]);
+        fields.max_payment = Some(money("50"));
+        let mut state = OrderState::default();
+        state.amend(Order::new(fields).unwrap());
+        for (id, amount, reviews) in [
+            ("A", "10", vec![]),
+            ("B", "9.99", vec![Review::UnderPaid]),
+            ("C", "50", vec![]),
+            ("D", "50.01", vec![Review::OverPaid]),
+        ] {
+            assert_eq!(pay(&mut state, payment(id, &[("1", amount)])), reviews);
+        }
     }
 
     #[test]

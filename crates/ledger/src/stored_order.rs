@@ -67,6 +67,13 @@ pub(super) struct Afterwards {
 }
 
 impl StoredOrder {
+    /// An order that nobody has registered.
+    pub fn unregistered(order: Order) -> Self {
+        let mut stored = Self::default();
+        stored.state.amend(order);
+        stored
+    }
+
     /// A payment of this name, if it is among those that are here.
     pub(super) fn payment(&self, name: &PaymentName) -> Option<(PaymentJson, RecordedPayment)> {
         let mut payments = self.payments.iter().zip(self.state.payments());

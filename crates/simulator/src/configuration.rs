@@ -11,6 +11,15 @@ pub const MPAY_KEY: &str = include_str!("../../wsse/tests/data/mpay.key.pem");
 
 /// The services of every configuration.
 pub const SERVICES: [&str; 2] = ["TAX", "SCHOOL"];
+/// A service of every configuration whose orders nobody registers.
+pub const OPEN: &str = "TOLL";
+/// What each of its orders asks, in bani.
+pub const TOLL: i64 = 3000;
+/// What its orders are made of.
+const TEMPLATE: &str = r##"{"open": {
+    "key": {"pattern": "T-#{1,6}-"}, "reason": "Reason 0", "amount_due": "30.00",
+    "allow_partial_payments": true, "allow_advance_payments": true
+}}"##;
 /// The token of a first person or program.
 pub const TOKEN: &str = "0123456789012345678901234567890123456789";
 /// That of a second person.
@@ -71,10 +80,10 @@ impl Configuration {
         let text = match name {
             "environment" => "test",
             "accept_sha1" => "false",
-            "service_ids" => return ["TAX", more[0], "SCHOOL"].concat(),
+            "service_ids" => return ["TAX", more[0], "SCHOOL, TOLL"].concat(),
             "services" => {
                 return format!(
-                    r#"{{"TAX": {{}}{}, "SCHOOL": {{"destination_account": {{"bank_account": "{of_school}", "beneficiary_name": "{school}"}}}}}}"#,
+                    r#"{{"TAX": {{}}{}, "TOLL": {TEMPLATE}, "SCHOOL": {{"destination_account": {{"bank_account": "{of_school}", "beneficiary_name": "{school}"}}}}}}"#,
                     more[1]
                 );
             }

@@ -8,7 +8,7 @@
 
 use std::collections::HashSet;
 
-use crate::executor::Micros;
+use crate::{configuration::TOLL, executor::Micros};
 
 /// Money, in bani.
 pub type Bani = i64;
@@ -62,6 +62,15 @@ pub enum Change {
     Cancel,
     /// Be paid so much.
     Pay(Bani),
+    /// The same, of an order that comes to be with its first payment.
+    PayOpen(Bani),
+}
+
+impl Change {
+    /// Whether an order is there once this is done.
+    pub fn registers(self) -> bool {
+        matches!(self, Self::Put(_) | Self::Create(_) | Self::PayOpen(_))
+    }
 }
 
 /// What became of a request.
@@ -150,6 +159,17 @@ impl State {
                     paid_since: true,
                     ..*self
                 });
+            }
+            Change::PayOpen(amount) => {
+                let template = Document {
+                    amount: TOLL,
+                    note: 0,
+                };
+                let state = State {
+                    document: self.document.or(Some(template)),
+                    ..*self
+                };
+                return state.after(Change::Pay(amount));
             }
             Change::Create(_) if self.document.is_some() => return None,
             Change::Put(document) | Change::Create(document) => State {
@@ -245,7 +265,7 @@ fn add_up(ops: &[&Op], end: Option<&Shown>) -> Verdict {
     let sum = |outcome| -> Bani {
         let of = ops.iter().filter(|op| op.outcome == outcome);
         let paid = of.filter_map(|op| match op.change {
-            Change::Pay(amount) => Some(amount),
+            Change::Pay(amount) | Change::PayOpen(amount) => Some(amount),
             _ => None,
         });
         paid.sum()
@@ -409,6 +429,23 @@ mod tests {
         ];
         let end = shown("PartiallyPaid", 60, 10);
         assert_eq!(explain(&ops, Some(&end)), Verdict::Impossible);
+    }
+
+    #[test]
+    fn an_open_order_comes_to_be_with_its_first_payment() {
+        let ops = [
+            op(Change::PayOpen(1000), 0, 10),
+            lost(Change::PayOpen(2000), 5),
+        ];
+        for (status, paid) in [("PartiallyPaid", 1000), ("Paid", 3000)] {
+            let end = Shown {
+                note: 0,
+                ..shown(status, TOLL, paid)
+            };
+            assert_eq!(explain(&ops, Some(&end)), Verdict::Explained);
+        }
+        assert_eq!(explain(&ops, None), Verdict::Impossible);
+        assert_eq!(explain(&[], None), Verdict::Explained);
     }
 
     #[test]

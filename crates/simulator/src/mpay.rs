@@ -9,7 +9,7 @@ use wsse::{Algorithms, Content, Signer, Writer};
 
 use crate::{
     clock,
-    configuration::{MPAY, MPAY_KEY},
+    configuration::{MPAY, MPAY_KEY, OPEN},
     executor::{Micros, OUTSIDE},
     history::{OrderId, Variant, bani, money},
     model::{Bani, Change, Op, Outcome},
@@ -224,7 +224,10 @@ pub fn payment(world: &World, id: &str, order: OrderId, amount: Bani) -> Payment
         };
     };
     known.ops.push(Op {
-        change: Change::Pay(amount),
+        change: match known.service.as_str() {
+            OPEN => Change::PayOpen(amount),
+            _ => Change::Pay(amount),
+        },
         sent: world.now(),
         answered: None,
         outcome: Outcome::Unknown,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     client::{Ask, Cursor},
     clock,
-    configuration::{OTHER_TOKEN, SERVICES},
+    configuration::{OPEN, OTHER_TOKEN, SERVICES},
     executor::OUTSIDE,
     history::{OrderHistory, OrderId, bani, money},
     model::{Bani, Change, Document, Op, Outcome, Set},
@@ -37,6 +37,7 @@ async fn step(world: &Rc<World>) {
             world.executor.spawn(OUTSIDE, task);
         }
         (Step::Import, _) => import(world).await,
+        (Step::PayOpen, _) => pay_open(world).await,
         (Step::Register, _) | (_, None) => register(world).await,
         (Step::Put, Some(order)) => put(world, order, false).await,
         (Step::PutIfMatch, Some(order)) => put(world, order, true).await,
@@ -71,9 +72,7 @@ fn some_order(world: &World) -> Option<OrderId> {
     let history = world.history.borrow();
     let profile = world.profile.get();
     let registered = |order: &OrderHistory| {
-        let created = |op: &Op| {
-            op.outcome == Outcome::Done && matches!(op.change, Change::Put(_) | Change::Create(_))
-        };
+        let created = |op: &Op| op.outcome == Outcome::Done && op.change.registers();
         order.ops.len() < profile.most_requests() && order.ops.iter().any(created)
     };
     let orders = history.orders.iter().enumerate();
@@ -93,10 +92,14 @@ fn some_order(world: &World) -> Option<OrderId> {
 
 fn new_order(world: &World, key: String) -> OrderId {
     let service = SERVICES.get(world.random.below(SERVICES.len()));
+    new_order_of(world, service.unwrap_or(&"TAX"), key)
+}
+
+fn new_order_of(world: &World, service: &str, key: String) -> OrderId {
     let mut history = world.history.borrow_mut();
     let id = history.orders.len();
     history.orders.push(OrderHistory {
-        service: (*service.unwrap_or(&"TAX")).to_owned(),
+        service: service.to_owned(),
         key,
         person: format!("Customer {id} X"),
         ops: Vec::new(),
@@ -343,7 +346,7 @@ pub fn check_order(world: &World, order: OrderId, sent: u64, answer: &Answer) {
         known.key.clone(),
         known.ops.iter().any(|op| {
             op.outcome == Outcome::Done
-                && matches!(op.change, Change::Put(_) | Change::Create(_))
+                && op.change.registers()
                 && op.answered.is_some_and(|answered| answered < sent)
         }),
     );
@@ -425,6 +428,29 @@ async fn set_status(world: &Rc<World>, order: OrderId) {
     let ask = Ask::new("PATCH", path(world, order))
         .text("application/merge-patch+json", patch.to_string());
     change(world, order, Change::Status(set), None, ask, "PATCH status").await;
+}
+
+/// A payer tries a key of the service without registration, and sometimes pays: then there is such an
+/// order.
+async fn pay_open(world: &Rc<World>) {
+    let orders = {
+        let history = world.history.borrow();
+        let orders = history.orders.iter().enumerate();
+        let open = orders.filter(|(_, order)| order.service == OPEN);
+        open.map(|(id, _)| id).collect::<Vec<_>>()
+    };
+    let again = world.random.happens(0.5);
+    let order = match orders.last() {
+        Some(order) if again => *order,
+        _ => {
+            let number = world.history.borrow().orders.len();
+            new_order_of(world, OPEN, format!("T-{number}-"))
+        }
+    };
+    mpay::ask(world, order).await;
+    if world.random.happens(0.7) {
+        pay(world, order);
+    }
 }
 
 /// A payer pays: all of it, or a part, or too much.
@@ -604,7 +630,8 @@ async fn erase(world: Rc<World>, order: OrderId) {
         let Some(known) = history.orders.get(order) else {
             return;
         };
-        if known.erased.is_some() {
+        // Of one that nobody registered nothing shows that it was erased.
+        if known.erased.is_some() || known.service == OPEN {
             return;
         }
         json!({"service_id": known.service, "order_key": known.key})

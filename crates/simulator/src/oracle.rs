@@ -507,10 +507,10 @@ async fn check_export(world: &Rc<World>) {
     for order in &history.orders {
         let key = (order.service.clone(), order.key.clone());
         let times = times.remove(&key).unwrap_or(0);
-        let registered = order.ops.iter().any(|op| {
-            op.outcome == Outcome::Done
-                && matches!(op.change, model::Change::Put(_) | model::Change::Create(_))
-        });
+        let registered = order
+            .ops
+            .iter()
+            .any(|op| op.outcome == Outcome::Done && op.change.registers());
         if times > 1 || (times == 0 && registered) {
             let detail = format!("order {} is {times} times in the export", order.key);
             found.push((order.key.clone(), detail));
@@ -636,7 +636,8 @@ fn erased(world: &World) -> Vec<Gone> {
             person: person.to_owned(),
         };
         let brings = |op: &&Op| {
-            !matches!(op.change, model::Change::Pay(_)) && op.outcome != Outcome::Refused
+            !matches!(op.change, model::Change::Pay(_) | model::Change::PayOpen(_))
+                && op.outcome != Outcome::Refused
         };
         // Who changes an order brings its data again.
         let brought =

@@ -46,6 +46,8 @@ pub enum Step {
     Ask,
     /// MPay confirms a payment.
     Pay,
+    /// MPay asks for an order that nobody has registered, and confirms a payment of it.
+    PayOpen,
     /// A payment is entered by hand.
     EnterByHand,
     /// A statement is compared.
@@ -62,7 +64,7 @@ pub enum Step {
     Repair,
 }
 
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 18] = [
     Step::Register,
     Step::Create,
     Step::Import,
@@ -73,6 +75,7 @@ const STEPS: [Step; 17] = [
     Step::SetStatus,
     Step::Ask,
     Step::Pay,
+    Step::PayOpen,
     Step::EnterByHand,
     Step::Settle,
     Step::CloseReview,
@@ -117,11 +120,11 @@ impl Profile {
 
     fn weights(self) -> [u32; STEPS.len()] {
         match self {
-            Self::Usual => [14, 6, 3, 10, 10, 6, 6, 8, 8, 26, 4, 3, 4, 4, 10, 4, 2],
-            Self::Contested => [2, 0, 0, 14, 8, 18, 10, 12, 4, 34, 1, 0, 2, 0, 6, 0, 1],
-            Self::Midnight => [8, 1, 0, 3, 2, 3, 1, 2, 2, 52, 4, 2, 2, 0, 2, 14, 1],
-            Self::Long => [0, 0, 0, 0, 0, 0, 0, 0, 2, 80, 1, 0, 0, 0, 18, 0, 1],
-            Self::Rotation => [10, 4, 2, 6, 4, 4, 2, 4, 50, 20, 2, 1, 1, 1, 6, 2, 1],
+            Self::Usual => [14, 6, 3, 10, 10, 6, 6, 8, 8, 26, 6, 4, 3, 4, 4, 10, 4, 2],
+            Self::Contested => [2, 0, 0, 14, 8, 18, 10, 12, 4, 34, 6, 1, 0, 2, 0, 6, 0, 1],
+            Self::Midnight => [8, 1, 0, 3, 2, 3, 1, 2, 2, 52, 2, 4, 2, 2, 0, 2, 14, 1],
+            Self::Long => [0, 0, 0, 0, 0, 0, 0, 0, 2, 80, 0, 1, 0, 0, 0, 18, 0, 1],
+            Self::Rotation => [10, 4, 2, 6, 4, 4, 2, 4, 50, 20, 2, 2, 1, 1, 1, 6, 2, 1],
         }
     }
 

@@ -4,6 +4,7 @@
 mod certificates;
 mod environment;
 mod error;
+mod open;
 mod public_url;
 mod reader;
 mod services;
@@ -22,6 +23,7 @@ mod warnings;
 pub use certificates::{DEVELOPMENT_CERTIFICATE, in_own_words};
 pub use environment::Environment;
 pub use error::{ConfigError, Misconfigured};
+pub use open::OpenService;
 pub use reader::Reader;
 pub use services::{SERVICES, Service, Services};
 pub use variables::{Unread, Variables, VariablesDigest};

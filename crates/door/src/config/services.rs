@@ -9,10 +9,13 @@ use mpay_ledger::{
     domain::{
         AccountDetails, Iban, Localized, PaymentAccount, ServiceId, Text, check_state_identifier,
     },
-    json::{AccountJson, LocalizedJson},
+    json::{AccountJson, FieldError, LocalizedJson},
 };
 
-use super::reader::{IBAN_NEEDED, Reader};
+use super::{
+    open::{OpenJson, OpenService},
+    reader::{IBAN_NEEDED, Reader},
+};
 
 /// The variables that the services are read from.
 pub const SERVICES: [&str; 6] = [
@@ -36,7 +39,7 @@ const ACCOUNT: [&str; 4] = [
 ];
 
 /// The members that may be named in what is said of a mistake: the provider's own words.
-const MEMBERS: [&str; 8] = [
+const MEMBERS: [&str; 26] = [
     "destination_account",
     "reason",
     "line_reason",
@@ -45,6 +48,24 @@ const MEMBERS: [&str; 8] = [
     "bank_fiscal_code",
     "beneficiary_name",
     "configuration_code",
+    "open",
+    "key",
+    "pattern",
+    "check_digit",
+    "currency",
+    "amount_due",
+    "min_payment",
+    "max_payment",
+    "allow_partial_payments",
+    "allow_advance_payments",
+    "properties",
+    "name",
+    "display_name",
+    "value",
+    "type",
+    "is_visible",
+    "modifiable",
+    "required",
 ];
 
 /// What the orders of a service have where they say nothing.
@@ -56,6 +77,8 @@ pub struct Service {
     pub reason: Option<Localized<50>>,
     /// What a line is for.
     pub line_reason: Option<Localized<50>>,
+    /// What its orders are made of, if nobody registers them.
+    pub open: Option<OpenService>,
 }
 
 /// The variable `services`, in the order of its text: a map would hide a service given twice.
@@ -68,6 +91,7 @@ struct ServiceJson {
     destination_account: Option<AccountJson>,
     reason: Option<LocalizedJson>,
     line_reason: Option<LocalizedJson>,
+    open: Option<OpenJson>,
 }
 
 impl<'de> Deserialize<'de> for ServicesJson {
@@ -107,7 +131,7 @@ fn in_own_words(error: &serde_path_to_error::Error<serde_json::Error>) -> String
     });
     let members: Vec<_> = members.collect();
     if members.is_empty() {
-        detail.push_str(", whose members may be destination_account, reason and line_reason");
+        detail.push_str(", whose members may be destination_account, reason, line_reason and open");
     } else {
         detail.push_str(" as docs/configuration.md describes it; wrong in ");
         detail.push_str(&members.join("."));
@@ -195,9 +219,9 @@ impl Reader<'_> {
             ServicesJson::default()
         });
         for (place, (name, json)) in (1..).zip(read.0) {
-            let service = self.service(place, json, default);
             match ServiceId::parse(&name) {
                 Ok(id) => {
+                    let service = self.service(place, &id, json, default);
                     if services.insert(id, service).is_some() {
                         let again = format!("service {place} has the ServiceID of one before it");
                         self.error("services", again);
@@ -212,19 +236,55 @@ impl Reader<'_> {
     fn service(
         &mut self,
         place: usize,
+        id: &ServiceId,
         json: ServiceJson,
         default: Option<&PaymentAccount>,
     ) -> Service {
         let reason = self.text(&format!("service {place}: reason"), json.reason);
         let line_reason = self.text(&format!("service {place}: line_reason"), json.line_reason);
-        Service {
+        let service = Service {
             account: match json.destination_account {
                 Some(own) => self.account(place, own, default),
                 None => default.cloned(),
             },
             line_reason: line_reason.or_else(|| reason.clone()),
             reason,
+            open: None,
+        };
+        let open = json
+            .open
+            .and_then(|open| self.open(place, id, open, &service));
+        Service { open, ..service }
+    }
+
+    /// The template of a service's orders, with its texts where it has none.
+    fn open(
+        &mut self,
+        place: usize,
+        id: &ServiceId,
+        mut json: OpenJson,
+        service: &Service,
+    ) -> Option<OpenService> {
+        let path = format!("service {place}: open");
+        if service.account.is_none() && !self.is_wrong(&SERVICES) {
+            self.error(
+                "services",
+                format!("{path} needs an account: give the service a destination_account, or set bank_account"),
+            );
         }
+        let texts = |text: &Option<Localized<50>>| text.as_ref().map(LocalizedJson::from);
+        let own_line = json.line_reason.take().or_else(|| json.reason.clone());
+        json.line_reason = own_line.or_else(|| texts(&service.line_reason));
+        json.reason = json.reason.take().or_else(|| texts(&service.reason));
+        let read = json.read(id);
+        read.map_err(|errors| {
+            let named = errors.into_iter().map(|error| FieldError {
+                field: format!("{path}.{}", error.field),
+                ..error
+            });
+            self.members("services", named.collect());
+        })
+        .ok()
     }
 
     fn text(&mut self, path: &str, json: Option<LocalizedJson>) -> Option<Localized<50>> {
@@ -305,7 +365,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mpay_ledger::domain::Language;
+    use mpay_ledger::domain::{Language, OrderKey};
 
     use crate::{
         app::Configuration,
@@ -411,6 +471,71 @@ mod tests {
             assert!(errors[0].starts_with("variable services: "), "{errors:?}");
             assert!(errors[0].contains(named), "{services}: {errors:?}");
         }
+    }
+
+    #[test]
+    fn a_service_without_registration_says_what_its_orders_are() {
+        let services = r#"{"TAX": {"reason": "Taxă", "open": {
+            "key": {"pattern": "AC-#{4}", "check_digit": "damm"},
+            "amount_due": "50",
+            "properties": [{"name": "Adresa", "display_name": "Adresa", "modifiable": true, "required": true}]
+        }}, "GIFTS": {"open": {
+            "key": {"pattern": "@{3}"}, "reason": {"ro": "Donație", "en": "Gift"}, "min_payment": "5"
+        }}}"#;
+        let config = read(&with(services, "")).unwrap();
+        let order = |id: &str, key: &str| {
+            let service = config.services.get(&ServiceId::parse(id).unwrap()).unwrap();
+            let key = OrderKey::parse(key).unwrap();
+            service.open.as_ref().unwrap().order(&key)
+        };
+        assert_eq!(order("TAX", "AC-5723"), None);
+        let tax = order("TAX", "ас 5724")
+            .is_none()
+            .then(|| order("TAX", "ас-5724"));
+        let tax = tax.flatten().unwrap();
+        assert_eq!(tax.order_key.as_str(), "AC-5724");
+        assert_eq!(tax.lines[0].reason.get(Language::English), "Taxă");
+        assert_eq!(tax.total().unwrap().to_string(), "50.00");
+        assert!(!tax.allow_partial_payments && !tax.allow_advance_payments);
+        assert_eq!(tax.properties[0].required, Some(true));
+        let gift = order("GIFTS", "abc").unwrap();
+        assert_eq!(gift.lines[0].reason.get(Language::English), "Gift");
+        assert_eq!((gift.total(), gift.min_payment.is_some()), (None, true));
+        assert!(gift.allow_partial_payments && gift.allow_advance_payments);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_template_is_named() {
+        for (open, named) in [
+            ("{}", "wrong in open"),
+            (r#"{"key": {"pattern": 5}}"#, "wrong in open.key.pattern"),
+            (
+                r#"{"key": {"pattern": "{"}, "reason": "x"}"#,
+                "service 1: open.key.pattern has braces",
+            ),
+            (
+                r##"{"key": {"pattern": "#", "check_digit": "crc"}, "reason": "x"}"##,
+                "service 1: open.key.check_digit must be one of damm, luhn, idno",
+            ),
+            (
+                r##"{"key": {"pattern": "#"}, "reason": "x", "amount_due": "0"}"##,
+                "service 1: open.amount_due must be more than zero",
+            ),
+            (
+                r##"{"key": {"pattern": "#"}, "reason": "x", "amount_due": "5", "max_payment": "9"}"##,
+                "service 1: open.min_payment is for an order",
+            ),
+            (
+                r##"{"key": {"pattern": "#"}, "reason": "x", "properties": [{"name": "a"}]}"##,
+                "service 1: open.properties[0].display_name is missing",
+            ),
+        ] {
+            let errors = errors(&format!(r#"{{"TAX": {{"open": {open}}}}}"#), "");
+            assert_eq!(errors.len(), 1, "{open}: {errors:?}");
+            assert!(errors[0].contains(named), "{open}: {errors:?}");
+        }
+        let errors = errors(r##"{"TAX": {"open": {"key": {"pattern": "#"}}}}"##, "");
+        assert_eq!(errors.len(), 2, "both texts: {errors:?}");
     }
 
     #[test]

@@ -50,6 +50,12 @@ pub struct OrderJson {
     pub allow_partial_payments: bool,
     #[serde(default, skip_serializing_if = "is_false")]
     pub allow_advance_payments: bool,
+    /// The least that a payment should be, where the payer chooses the amount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_payment: Option<String>,
+    /// The most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_payment: Option<String>,
     #[serde(default)]
     pub lines: Vec<LineJson>,
     /// What lines ask on some days instead of their own amounts, or beside them.
@@ -182,6 +188,8 @@ impl OrderJson {
             self.refund_reference.as_ref(),
             Text::parse,
         );
+        let min_payment = reader.optional("min_payment", self.min_payment.as_ref(), Money::parse);
+        let max_payment = reader.optional("max_payment", self.max_payment.as_ref(), Money::parse);
         let lines: Vec<_> = self
             .lines
             .iter()
@@ -227,6 +235,8 @@ impl OrderJson {
                 customer_name,
                 allow_partial_payments: self.allow_partial_payments,
                 allow_advance_payments: self.allow_advance_payments,
+                min_payment,
+                max_payment,
                 lines: lines.into_iter().collect::<Option<_>>()?,
                 amounts: amounts.into_iter().collect::<Option<_>>()?,
                 properties: properties?,
@@ -285,6 +295,8 @@ impl From<&Order> for OrderJson {
             customer_name: order.customer_name.as_ref().map(text),
             allow_partial_payments: order.allow_partial_payments,
             allow_advance_payments: order.allow_advance_payments,
+            min_payment: order.min_payment.map(|amount| amount.to_string()),
+            max_payment: order.max_payment.map(|amount| amount.to_string()),
             lines: order
                 .lines
                 .iter()
@@ -578,6 +590,8 @@ fn place(error: &OrderError) -> String {
             format!("amounts[{amount}]{member}")
         }
         OrderError::TooManyAmounts | OrderError::NothingDueOn(_) => "amounts".to_owned(),
+        OrderError::LimitOfKnownAmount => "min_payment".to_owned(),
+        OrderError::LimitsCross => "max_payment".to_owned(),
         OrderError::TooManyAliases => "aliases".to_owned(),
         OrderError::RepeatedAlias { alias } => format!("aliases[{alias}]"),
         OrderError::TooMuchMetadata => "metadata".to_owned(),

@@ -251,6 +251,8 @@ fn order() -> BoxedStrategy<OrderJson> {
                     customer_name: customer.2,
                     allow_partial_payments: flags.0,
                     allow_advance_payments: flags.1,
+                    min_payment: None,
+                    max_payment: None,
                     lines: parts.0,
                     amounts: parts.1,
                     properties: parts.2,

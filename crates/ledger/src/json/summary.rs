@@ -255,7 +255,7 @@ mod tests {
     /// What happens to an order.
     #[derive(Debug, Clone)]
     enum Step {
-        Amend(Order),
+        Amend(Box<Order>),
         Pay(Confirmation),
         /// Closes a review of one of the payments before.
         Close(Index, Review),
@@ -324,7 +324,7 @@ mod tests {
                     "amounts": amounts
                 }))
                 .unwrap();
-                Step::Amend(order.to_order().unwrap())
+                Step::Amend(Box::new(order.to_order().unwrap()))
             },
         )
     }
@@ -393,7 +393,7 @@ mod tests {
     fn apply(state: &mut OrderState, step: &Step, all: Option<&OrderState>) -> bool {
         match step {
             Step::Amend(order) => {
-                state.amend(order.clone());
+                state.amend(Order::clone(order));
                 true
             }
             Step::Pay(payment) => {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The columns that make an order.
-const MEMBERS: [&str; 31] = [
+const MEMBERS: [&str; 33] = [
     "service_id",
     "order_key",
     "status",
@@ -29,6 +29,8 @@ const MEMBERS: [&str; 31] = [
     "customer_name",
     "allow_partial_payments",
     "allow_advance_payments",
+    "min_payment",
+    "max_payment",
     "line_id",
     "line_reason",
     "line_reason_ru",
@@ -82,7 +84,9 @@ const ACCOUNT: [&str; 5] = [
 pub(super) fn columns() -> Vec<(&'static str, Value)> {
     let columns = MEMBERS.into_iter().chain(DERIVED);
     let kind = |name: &str| match name {
-        "amount_due" | "amount_paid" | "order_amount_due" => Value::Amount,
+        "min_payment" | "max_payment" | "amount_due" | "amount_paid" | "order_amount_due" => {
+            Value::Amount
+        }
         "issued_at" | "due_date" | "payable_from" | "registered_at" => Value::Time,
         _ => Value::Text,
     };
@@ -184,6 +188,8 @@ pub(super) fn read(row: &Row<'_>) -> ReadRow {
         configuration_code: cells.read("configuration_code", Cell::identifier),
     };
     let currency = cells.read("currency", Cell::identifier);
+    let limits = ["min_payment", "max_payment"];
+    let [min_payment, max_payment] = limits.map(|column| cells.amount(column, currency.as_deref()));
     let line = LineJson {
         line_id: cells.read("line_id", Cell::identifier),
         reason: cells.localized("line_reason"),
@@ -218,6 +224,8 @@ pub(super) fn read(row: &Row<'_>) -> ReadRow {
         customer_name: cells.read("customer_name", Cell::text),
         allow_partial_payments: cells.flag("allow_partial_payments"),
         allow_advance_payments: cells.flag("allow_advance_payments"),
+        min_payment,
+        max_payment,
         lines,
         amounts: cells.json("amounts").unwrap_or_default(),
         properties: cells.json("properties").unwrap_or_default(),
@@ -383,6 +391,8 @@ pub(super) fn cells(
         text(order.customer_name),
         flag(order.allow_partial_payments),
         flag(order.allow_advance_payments),
+        text(order.min_payment),
+        text(order.max_payment),
         text(line.line_id),
         line_reason,
         line_reason_ru,
@@ -569,6 +579,7 @@ mod tests {
             "currency": "EUR", "reason": {"ro": "a", "ru": "b", "en": "c"}, "issued_at": "2026-01-01T00:00:00+02:00",
             "due_date": "2026-02-01T00:00:00+02:00", "customer_type": "Person", "customer_id": "1", "customer_name": "Ana",
             "allow_partial_payments": true, "allow_advance_payments": true,
+            "min_payment": "1.00", "max_payment": "9.00",
             "properties": [{"name": "n", "display_name": "d"}],
             "lines": [{
                 "line_id": "l", "reason": {"ro": "d", "ru": "e", "en": "f"}, "amount_due": "5.00",
