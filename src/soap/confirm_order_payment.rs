@@ -5,9 +5,9 @@ use std::convert::Infallible;
 use wsse::{Content, Element, Writer};
 
 use super::{Answer, Call, Fault, NAMESPACE, member::Structure};
-use mpay_door::log::log;
+use mpay_door::{Platform, log::log};
 use mpay_ledger::{
-    Evidence, Platform, Precondition, Recorded, RegisterError, Registered, StoredOrder,
+    Evidence, Precondition, Recorded, RegisterError, Registered, StoredOrder,
     digest::sha256,
     domain::{
         Confirmation, ConfirmationLine, ConfirmationProperty, Currency, LineId, Misfit, Money,

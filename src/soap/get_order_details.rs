@@ -1,11 +1,15 @@
 //! `GetOrderDetails`: what is there to be paid.
 
+use bytes::Bytes;
+use http::{Request, StatusCode};
 use jiff::Timestamp;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use wsse::{Content, Element, Writer};
 
 use super::{Call, Fault, NAMESPACE, member::Structure};
+use mpay_door::{Platform, config::SourcePolicy, log::log};
 use mpay_ledger::{
-    Platform, StoredOrder,
+    StoredOrder,
     domain::{
         Language, Line, Money, Order, OrderKey, OrderStatus, PaymentAccount, Property, ServiceId,
         time,
@@ -23,21 +27,7 @@ pub async fn answer<P: Platform>(
         .config
         .service(&query.service_id)
         .ok_or_else(Fault::unknown_service)?;
-    let orders = call.store.orders();
-    let found = orders.find(&query.service_id, &query.order_key).await?;
-    let found = match found {
-        Some(order) => vec![order],
-        None => orders.named(&query.service_id, &query.order_key).await?,
-    };
-    let found = match (found.is_empty(), &service.open) {
-        // Nothing is written for a key that somebody tries.
-        (true, Some(open)) => open
-            .order(&query.order_key)
-            .into_iter()
-            .map(StoredOrder::unregistered)
-            .collect(),
-        _ => found,
-    };
+    let found = find(call, service, &query).await?;
     let (orders, opens_at) = shown(found, call.store.now());
     if orders.is_empty() && call.config.unknown_order == UnknownOrder::Fault {
         return Err(opens_at.map_or_else(Fault::unknown_order, Fault::not_payable_before));
@@ -49,6 +39,96 @@ pub async fn answer<P: Platform>(
         encode(&mut xml, call, service, order, query.language)?;
     }
     Ok(xml.finish())
+}
+
+/// The orders that somebody means who types this key: that of the key, or those of the alias; else what
+/// the institution's own system gives, or what the service's template makes.
+async fn find<P: Platform>(
+    call: &Call<'_, P>,
+    service: &Service,
+    query: &Query,
+) -> Result<Vec<StoredOrder>, Fault> {
+    let (orders, id, key) = (call.store.orders(), &query.service_id, &query.order_key);
+    let mut known = orders.find(id, key).await?;
+    if known.is_none() {
+        let named = orders.named(id, key).await?;
+        if !named.is_empty() {
+            return Ok(named);
+        }
+    }
+    if let Some(policy) = &service.source
+        && must_ask(call, policy, query, known.as_ref()).await?
+    {
+        match ask(call, query).await {
+            Asked::Taken => known = orders.find(id, key).await?,
+            Asked::NotThere => return Ok(Vec::new()),
+            Asked::Failed if policy.last_known && known.is_some() => {}
+            Asked::Failed => {
+                let text = "The institution's system did not answer. Try again.";
+                return Err(Fault::internal(text));
+            }
+        }
+    }
+    // Nothing is written for a key that somebody tries.
+    let made = || {
+        let order = service.open.as_ref()?.order(key)?;
+        Some(StoredOrder::unregistered(order))
+    };
+    Ok(known.or_else(made).into_iter().collect())
+}
+
+/// What came of asking the institution's own system.
+enum Asked {
+    /// The order is in the books as it has it.
+    Taken,
+    /// It has no such order.
+    NotThere,
+    /// Nobody knows.
+    Failed,
+}
+
+/// Where the people's door asks for an order. This door has no way to the institution's system, nor its
+/// secret; and it believes no answer, but reads the books again.
+const OFFICE: &str = "http://mpay-office.spin.internal/ask";
+
+async fn ask<P: Platform>(call: &Call<'_, P>, query: &Query) -> Asked {
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let (service, key) = (query.service_id.as_str(), query.order_key.as_str());
+    let address = format!("{OFFICE}/{}/{}", encoded(service), encoded(key));
+    let Ok(request) = Request::post(address).body(Bytes::new()) else {
+        return Asked::Failed;
+    };
+    match call.store.platform().send(request).await {
+        Ok(StatusCode::NO_CONTENT) => Asked::Taken,
+        Ok(StatusCode::NOT_FOUND) => Asked::NotThere,
+        Ok(_) => Asked::Failed,
+        Err(reason) => {
+            log!("the people's door could not be asked for an order: {reason}");
+            Asked::Failed
+        }
+    }
+}
+
+async fn must_ask<P: Platform>(
+    call: &Call<'_, P>,
+    policy: &SourcePolicy,
+    query: &Query,
+    known: Option<&StoredOrder>,
+) -> Result<bool, Fault> {
+    let (Some(known), now) = (known, call.store.now()) else {
+        return Ok(true);
+    };
+    // What is closed is not changed any more.
+    let may_change = known.state.status(now) == OrderStatus::Expired || is_payable(known, now);
+    match policy.older_than.filter(|_| may_change) {
+        None => Ok(false),
+        Some(age) if age.is_zero() => Ok(true),
+        Some(age) => {
+            let note = SourcePolicy::note(&query.service_id, &query.order_key);
+            let asked = call.store.notes().time(&note).await?;
+            Ok(asked.is_none_or(|asked| now.duration_since(asked) >= age))
+        }
+    }
 }
 
 /// How many orders one answer has at most (MPay contract, "Settled readings").

@@ -14,8 +14,8 @@ use http::{HeaderMap, Response, StatusCode, header};
 use jiff::Timestamp;
 use wsse::{Algorithms, Content, Envelope, SecurityError, Signer, Verified};
 
-use mpay_door::log::log;
-use mpay_ledger::{Ledger, Platform, digest::sha256, domain::PaymentId, json::SignerJson};
+use mpay_door::{Platform, log::log};
+use mpay_ledger::{Ledger, digest::sha256, domain::PaymentId, json::SignerJson};
 use mpay_notify::Outcome;
 
 use crate::{App, config::Config};

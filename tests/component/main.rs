@@ -34,6 +34,7 @@ mod security;
 mod settlement;
 mod sharing;
 mod size;
+mod source;
 mod spreadsheets;
 mod start;
 mod transport;

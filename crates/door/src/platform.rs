@@ -12,6 +12,16 @@ pub trait Outbound {
     /// # Errors
     /// A text for people.
     async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, String>;
+
+    /// The same, with the answer's body, of `most` bytes at most.
+    ///
+    /// # Errors
+    /// A text for people.
+    async fn fetch(
+        &self,
+        request: Request<Bytes>,
+        most: usize,
+    ) -> Result<(StatusCode, Bytes), String>;
 }
 
 /// What the provider needs of its host.
@@ -23,5 +33,14 @@ impl<P: mpay_ledger::Platform + Outbound> Platform for P {}
 impl Outbound for mpay_ledger::memory::Memory {
     async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, String> {
         Self::send(self, request).await
+    }
+
+    async fn fetch(
+        &self,
+        request: Request<Bytes>,
+        _most: usize,
+    ) -> Result<(StatusCode, Bytes), String> {
+        let status = Self::send(self, request).await?;
+        Ok((status, self.reply_body()))
     }
 }

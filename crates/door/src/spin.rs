@@ -8,6 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Limited};
 use jiff::{SignedDuration, Timestamp};
 use spin_sdk::{
     experimental::wasi::keyvalue::{atomics, batch, store},
@@ -155,20 +156,34 @@ impl mpay_ledger::Platform for Spin {
 
 impl Outbound for Spin {
     async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, String> {
-        const NANOSECONDS: u64 = 1_000_000_000;
-        let options = RequestOptions::new();
-        // A host that does not know them has limits of its own.
-        let _ = options.set_connect_timeout(Some(5 * NANOSECONDS));
-        let _ = options.set_first_byte_timeout(Some(10 * NANOSECONDS));
-        let mut request = request.map(FullBody::new);
-        request
-            .extensions_mut()
-            .insert(RequestOptionsExtension(options));
-        let answer = spin_sdk::http::send(request).await;
-        answer
-            .map(|answer| answer.status())
-            .map_err(|error| format!("{error:?}"))
+        send(request).await.map(|answer| answer.status())
     }
+
+    async fn fetch(
+        &self,
+        request: Request<Bytes>,
+        most: usize,
+    ) -> Result<(StatusCode, Bytes), String> {
+        let answer = send(request).await?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), most).collect().await;
+        let body = body.map_err(|error| format!("its body cannot be read: {error}"))?;
+        Ok((status, body.to_bytes()))
+    }
+}
+
+async fn send(request: Request<Bytes>) -> Result<spin_sdk::http::Response, String> {
+    const NANOSECONDS: u64 = 1_000_000_000;
+    let options = RequestOptions::new();
+    // A host that does not know them has limits of its own.
+    let _ = options.set_connect_timeout(Some(5 * NANOSECONDS));
+    let _ = options.set_first_byte_timeout(Some(10 * NANOSECONDS));
+    let mut request = request.map(FullBody::new);
+    request
+        .extensions_mut()
+        .insert(RequestOptionsExtension(options));
+    let answer = spin_sdk::http::send(request).await;
+    answer.map_err(|error| format!("{error:?}"))
 }
 
 fn error(error: store::Error) -> PlatformError {

@@ -25,6 +25,7 @@ use super::key_value::{HasKeyValue, KeyValue, KeyValueView};
 use super::limits::Limits;
 use super::log::{GuestOutput, Log};
 use super::outbound::{AllowedHosts, Outbound};
+use super::pools::Others;
 use super::variables::{HasVariables, Variables, VariablesView};
 
 /// How often a guest that computes gives way to others.
@@ -124,6 +125,7 @@ pub(super) struct Instances {
     pub(super) environment: Vec<(String, String)>,
     pub(super) variables: Arc<Variables>,
     pub(super) key_value: KeyValue,
+    pub(super) others: Others,
     pub(super) allowed_hosts: Arc<AllowedHosts>,
     pub(super) limits: Limits,
     pub(super) log: Log,
@@ -153,6 +155,7 @@ impl HandlerState for Instances {
             http: WasiHttpCtx::new(),
             outbound: Outbound {
                 allowed: self.allowed_hosts.clone(),
+                others: self.others.clone(),
                 log: self.log.clone(),
                 time: self.limits.request_time,
             },

@@ -43,6 +43,7 @@ mod manifest;
 mod names;
 mod options;
 mod outbound;
+mod pools;
 mod refusal;
 mod request;
 mod routes;

@@ -11,6 +11,7 @@ use wasmtime_wasi_http::{
 };
 
 use super::log::Log;
+use super::pools::{Others, component_of};
 
 /// Where the component may send HTTP requests: `allowed_outbound_hosts` in Spin's syntax,
 /// `scheme://host[:port]`.
@@ -187,6 +188,8 @@ impl Port {
 /// refuses the others with a line in the log.
 pub(super) struct Outbound {
     pub(super) allowed: Arc<AllowedHosts>,
+    /// The components of the application, which are hosts as well.
+    pub(super) others: Others,
     pub(super) log: Log,
     /// How long connecting, the first byte of an answer and each further one may take at most.
     pub(super) time: Duration,
@@ -219,6 +222,15 @@ impl WasiHttpHooks for Outbound {
             return Box::new(async { Err(HttpError::HttpRequestDenied) });
         }
         let options = options.unwrap_or_default();
+        if let Some(component) = component_of(uri) {
+            let wanted = options.first_byte_timeout;
+            let time = wanted.map_or(self.time, |wanted| wanted.min(self.time));
+            let asked = self.others.clone().ask(component, request, time);
+            return Box::new(async move {
+                let done: Completion = Box::new(async { Ok(()) });
+                Ok((asked.await?, done))
+            });
+        }
         let within =
             |wanted: Option<Duration>| Some(wanted.map_or(self.time, |t| t.min(self.time)));
         let options = RequestOptions {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
@@ -13,19 +13,20 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use listener::Running;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use wasmtime::component::Component;
 use wasmtime_wasi_http::WasiBody;
-use wasmtime_wasi_http::handler::{ProxyHandler, TrapOrPanicError};
+use wasmtime_wasi_http::handler::ProxyHandler;
 
 use super::connections::{Connections, Phase, Place};
-use super::guest::{self, Instances, Ticket};
+use super::guest::{self, Instances};
 use super::key_value::{Database, Error as KeyValueError, KeyValue};
 use super::limits::Limits;
 use super::log::Log;
 use super::manifest::{self, Manifest};
 use super::options::Options;
+use super::pools::{Others, Pool, Pools};
 use super::refusal::{self, Refusal, Refusals};
 use super::request::{self, Guarded};
 use super::routes::Router;
@@ -111,7 +112,7 @@ impl Server {
 /// What is served: routes and the components behind them.
 struct Application {
     router: Router,
-    pools: BTreeMap<String, Pool>,
+    pools: Arc<Pools>,
     /// One permit for each large body that may be in memory and wait for its turn.
     large: Arc<Semaphore>,
     connections: Connections,
@@ -119,15 +120,6 @@ struct Application {
     lost: watch::Receiver<Option<KeyValueError>>,
     limits: Limits,
     log: Log,
-}
-
-/// The instances of a component. Each component has its own, so that none waits for another.
-struct Pool {
-    handler: ProxyHandler<Instances>,
-    /// One permit for each request that may be at the component.
-    turns: Arc<Semaphore>,
-    /// One permit for each instance that may live.
-    places: Arc<Semaphore>,
 }
 
 impl Application {
@@ -162,6 +154,7 @@ impl Application {
         let lost = database.lost();
         let engine = guest::engine(options.fuel_meter.is_some()).map_err(into_anyhow)?;
         let limits = options.limits.clone();
+        let all = Pools::new(limits.request_time, options.log.clone());
         let mut pools = BTreeMap::new();
         for (id, component) in &manifest.components {
             let source = file(component);
@@ -177,6 +170,7 @@ impl Application {
                 engine: engine.clone(),
                 component: linked,
                 environment: component.environment.clone().into_iter().collect(),
+                others: Others::of(&all),
                 allowed_hosts: Arc::new(variables.allowed_hosts().clone()),
                 variables: Arc::new(variables),
                 key_value: KeyValue {
@@ -198,9 +192,10 @@ impl Application {
             };
             pools.insert(id.clone(), pool);
         }
+        all.set(pools);
         Ok(Self {
             router: manifest.router.clone(),
-            pools,
+            pools: all,
             large: Arc::new(Semaphore::new(limits.requests)),
             connections: Connections::new(
                 limits.connections,
@@ -219,7 +214,7 @@ impl Application {
     async fn wait_for_instances(&self) {
         let all = u32::try_from(self.limits.instances()).unwrap_or(u32::MAX);
         let ended = async {
-            for pool in self.pools.values() {
+            for pool in self.pools.all() {
                 let _ = pool.places.acquire_many(all).await;
             }
         };
@@ -263,35 +258,9 @@ impl Application {
             .map_err(|_| Refusal::Busy)?
             .map_err(|_| Refusal::Busy)?;
         drop(large);
-        self.ask(pool, Request::from_parts(parts, body), permit)
+        self.pools
+            .ask(pool, Request::from_parts(parts, body), permit)
             .await
-    }
-
-    /// Hands a request to an instance.
-    async fn ask(
-        &self,
-        pool: &Pool,
-        request: Request<WasiBody>,
-        permit: OwnedSemaphorePermit,
-    ) -> Result<Response<WasiBody>, Refusal> {
-        let (under_way, answered) = oneshot::channel::<()>();
-        let ticket = Ticket {
-            answered,
-            _permit: permit,
-        };
-        let asked = Instant::now();
-        match pool.handler.handle(ticket, request).await {
-            // It is under way until the body has been sent or the client is gone.
-            Ok(response) => Ok(response.map(|body| Guarded::new(body, under_way).boxed_unsync())),
-            Err(_) if asked.elapsed() >= self.limits.request_time => Err(Refusal::SlowComponent),
-            // The instance's end is in the log already.
-            Err(error) if error.is::<TrapOrPanicError>() => Err(Refusal::BrokenComponent),
-            Err(error) => {
-                self.log
-                    .line(format_args!("the component failed to answer: {error:#}"));
-                Err(Refusal::BrokenComponent)
-            }
-        }
     }
 }
 

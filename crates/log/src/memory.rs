@@ -44,6 +44,7 @@ struct Shared {
     calls: Vec<String>,
     sent: Vec<Request<Bytes>>,
     replies: VecDeque<u16>,
+    reply_body: Bytes,
     random: VecDeque<u64>,
     randoms: u64,
     clock: SignedDuration,
@@ -74,6 +75,16 @@ impl Memory {
     /// What happens to the next calls, one each; later ones work.
     pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
         self.lock().faults = faults.into_iter().collect();
+    }
+
+    /// The body of the answers from outside.
+    pub fn script_reply_body(&self, body: impl Into<Bytes>) {
+        self.lock().reply_body = body.into();
+    }
+
+    /// That body.
+    pub fn reply_body(&self) -> Bytes {
+        self.lock().reply_body.clone()
     }
 
     /// The status of the next answers from outside, 0 for none; later ones are 200.

@@ -29,7 +29,7 @@ use mpay_door::{Platform, log::log};
 use mpay_ledger::{Ledger, StoreError, domain::PaymentId};
 
 pub use delivery::{Report, deliver};
-pub use settings::{Remembered, Settings, VARIABLES, WEBHOOK};
+pub use settings::{Remembered, Settings, VARIABLES, WEBHOOK, signed_to};
 pub use webhook::{Webhook, WebhookError};
 
 /// What came of a call of MPay, or of somebody who would be.

@@ -39,43 +39,55 @@ pub struct Remembered {
 impl Settings {
     /// Reads the variables. A mistake is noted, and switches off what the variable is for.
     pub fn read(reader: &mut Reader<'_>, environment: Environment) -> Self {
-        let webhook = whole_webhook(reader, environment);
+        let webhook = signed_to(reader, environment, &WEBHOOK);
         let max_silence = reader.seconds("max_silence", 0, 90 * 86_400);
         Self {
-            // Half a webhook would tell the wrong address, or sign so that nobody believes it.
-            webhook: webhook.filter(|_| !reader.is_wrong(&WEBHOOK)),
+            webhook,
             max_silence: (!max_silence.is_zero()).then_some(max_silence),
         }
     }
 }
 
-fn whole_webhook(reader: &mut Reader<'_>, environment: Environment) -> Option<Webhook> {
-    let Some(url) = reader.variables.get("webhook_url") else {
-        if reader.variables.get("webhook_secret").is_some()
-            && !reader.variables.is_unread("webhook_url")
-        {
-            reader.error("webhook_url", "is not set, but webhook_secret is");
+/// Reads where signed messages go, from three variables: origin, secrets, address. Half of it would
+/// tell the wrong address, or sign so that nobody believes it.
+pub fn signed_to(
+    reader: &mut Reader<'_>,
+    environment: Environment,
+    variables: &[&'static str; 3],
+) -> Option<Webhook> {
+    let whole = read_signed_to(reader, environment, *variables);
+    whole.filter(|_| !reader.is_wrong(variables))
+}
+
+fn read_signed_to(
+    reader: &mut Reader<'_>,
+    environment: Environment,
+    [origin_at, secret_at, url_at]: [&'static str; 3],
+) -> Option<Webhook> {
+    let Some(url) = reader.variables.get(url_at) else {
+        if reader.variables.get(secret_at).is_some() && !reader.variables.is_unread(url_at) {
+            reader.error(url_at, format!("is not set, but {secret_at} is"));
         }
         return None;
     };
     let url = Webhook::parse_url(url, environment == Environment::Development)
-        .map_err(|error| reader.error("webhook_url", error))
+        .map_err(|error| reader.error(url_at, error))
         .ok()?;
     // The host lets requests go to this address alone.
     let origin = Webhook::origin(&url);
-    let allowed = reader.variables.get("webhook_origin").unwrap_or_default();
-    if allowed.trim_end_matches('/') != origin && !reader.variables.is_unread("webhook_origin") {
+    let allowed = reader.variables.get(origin_at).unwrap_or_default();
+    if allowed.trim_end_matches('/') != origin && !reader.variables.is_unread(origin_at) {
         reader.error(
-            "webhook_origin",
-            "must be scheme, host and port of webhook_url, such as https://erp.example.md",
+            origin_at,
+            format!("must be scheme, host and port of {url_at}, such as https://erp.example.md"),
         );
     }
     let secrets = reader.required(
-        "webhook_secret",
+        secret_at,
         "a secret such as `echo whsec_$(openssl rand -base64 32)`",
     )?;
     Webhook::new(url, secrets)
-        .map_err(|error| reader.error("webhook_secret", error))
+        .map_err(|error| reader.error(secret_at, error))
         .ok()
 }
 

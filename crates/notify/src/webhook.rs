@@ -106,7 +106,10 @@ impl Webhook {
     }
 
     /// A signed message. Receivers know a repeated one by its `id`.
-    pub(super) fn message<T: Serialize>(
+    ///
+    /// # Errors
+    /// A text for people, where it cannot be written.
+    pub fn message<T: Serialize>(
         &self,
         id: &str,
         kind: &str,

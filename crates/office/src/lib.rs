@@ -24,6 +24,7 @@ pub mod api;
 pub mod config;
 pub mod pages;
 pub mod service;
+mod source;
 
 /// The books, and what they stand on.
 mod store {

@@ -13,7 +13,7 @@ use mpay_door::{
 };
 use mpay_ledger::Ledger;
 
-use crate::{App, access, api, pages};
+use crate::{App, access, api, pages, source};
 
 /// The address of this door's readiness.
 pub const HEALTH: &str = "/health/office";
@@ -50,6 +50,10 @@ pub async fn handle<P: Platform>(
         HEALTH => {
             let skew = UNREMARKABLE.unsigned_abs();
             health::ready(app, store, &parts.method, |_| skew, None).await
+        }
+        path if path.starts_with(source::PATH) => {
+            let path = path.strip_prefix(source::PATH).unwrap_or_default();
+            source::answer(app, store, &parts, path).await
         }
         "/api/openapi.json" => api::openapi(&parts.method),
         path if path.starts_with(pages::PAYER) => Ok(pages::payer(app, store, &parts).await),

@@ -87,6 +87,14 @@ impl Outbound for Host {
     async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, String> {
         webhook::receive(&self.world, self.id, request).await
     }
+
+    async fn fetch(
+        &self,
+        _request: Request<Bytes>,
+        _most: usize,
+    ) -> Result<(StatusCode, Bytes), String> {
+        Err("no host of a run asks for orders".to_owned())
+    }
 }
 
 /// The variables of a door of a host.

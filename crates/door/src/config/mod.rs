@@ -25,6 +25,6 @@ pub use environment::Environment;
 pub use error::{ConfigError, Misconfigured};
 pub use open::OpenService;
 pub use reader::Reader;
-pub use services::{SERVICES, Service, Services};
+pub use services::{SERVICES, Service, Services, SourcePolicy};
 pub use variables::{Unread, Variables, VariablesDigest};
 pub(crate) use warnings::expiring;

@@ -5,9 +5,11 @@ use serde::{
     de::{MapAccess, Visitor},
 };
 
+use jiff::SignedDuration;
 use mpay_ledger::{
     domain::{
-        AccountDetails, Iban, Localized, PaymentAccount, ServiceId, Text, check_state_identifier,
+        AccountDetails, Iban, Localized, OrderKey, PaymentAccount, ServiceId, Text,
+        check_state_identifier,
     },
     json::{AccountJson, FieldError, LocalizedJson},
 };
@@ -39,7 +41,7 @@ const ACCOUNT: [&str; 4] = [
 ];
 
 /// The members that may be named in what is said of a mistake: the provider's own words.
-const MEMBERS: [&str; 26] = [
+const MEMBERS: [&str; 29] = [
     "destination_account",
     "reason",
     "line_reason",
@@ -66,6 +68,9 @@ const MEMBERS: [&str; 26] = [
     "is_visible",
     "modifiable",
     "required",
+    "order_source",
+    "older_than",
+    "last_known",
 ];
 
 /// What the orders of a service have where they say nothing.
@@ -79,6 +84,32 @@ pub struct Service {
     pub line_reason: Option<Localized<50>>,
     /// What its orders are made of, if nobody registers them.
     pub open: Option<OpenService>,
+    /// When the institution's own system is asked for an order.
+    pub source: Option<SourcePolicy>,
+}
+
+/// When the institution's own system is asked for an order of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourcePolicy {
+    /// Also for one that is registered, if it was asked for longer ago than this. `None` is never.
+    pub older_than: Option<SignedDuration>,
+    /// If the system does not answer, MPay is told of the order as it was known last.
+    pub last_known: bool,
+}
+
+impl SourcePolicy {
+    /// The name of the note of when an order was asked for last.
+    pub fn note(service: &ServiceId, key: &OrderKey) -> String {
+        format!("asked {service} {}", key.folded())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceJson {
+    older_than: Option<u32>,
+    #[serde(default)]
+    last_known: bool,
 }
 
 /// The variable `services`, in the order of its text: a map would hide a service given twice.
@@ -92,6 +123,7 @@ struct ServiceJson {
     reason: Option<LocalizedJson>,
     line_reason: Option<LocalizedJson>,
     open: Option<OpenJson>,
+    order_source: Option<SourceJson>,
 }
 
 impl<'de> Deserialize<'de> for ServicesJson {
@@ -131,7 +163,7 @@ fn in_own_words(error: &serde_path_to_error::Error<serde_json::Error>) -> String
     });
     let members: Vec<_> = members.collect();
     if members.is_empty() {
-        detail.push_str(", whose members may be destination_account, reason, line_reason and open");
+        detail.push_str(", whose members may be destination_account, reason, line_reason, open and order_source");
     } else {
         detail.push_str(" as docs/configuration.md describes it; wrong in ");
         detail.push_str(&members.join("."));
@@ -250,6 +282,12 @@ impl Reader<'_> {
             line_reason: line_reason.or_else(|| reason.clone()),
             reason,
             open: None,
+            source: json.order_source.map(|json| SourcePolicy {
+                older_than: json
+                    .older_than
+                    .map(|age| SignedDuration::from_secs(age.into())),
+                last_known: json.last_known,
+            }),
         };
         let open = json
             .open
@@ -365,7 +403,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mpay_ledger::domain::{Language, OrderKey};
+    use mpay_ledger::domain::Language;
 
     use crate::{
         app::Configuration,

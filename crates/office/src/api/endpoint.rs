@@ -135,7 +135,7 @@ impl Values {
 }
 
 /// Decodes a part of an address.
-pub(super) fn decode(segment: &str) -> Result<String, Problem> {
+pub(crate) fn decode(segment: &str) -> Result<String, Problem> {
     percent_decode_str(segment)
         .decode_utf8()
         .map(Into::into)

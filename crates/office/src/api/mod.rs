@@ -40,8 +40,10 @@ use crate::{
     store::{Ledger, Platform},
 };
 pub use endpoint::Endpoint;
+pub(crate) use endpoint::decode;
 use mpay_door::Problem;
 pub use openapi::openapi;
+pub(crate) use orders::put as take;
 
 /// A call of the API.
 pub struct Call<'a, P> {

@@ -13,7 +13,7 @@ use mpay_ledger::{
     Ledger,
     domain::{ServiceId, WorkingDays},
 };
-use mpay_notify::{Notifier, Remembered, Settings, WEBHOOK};
+use mpay_notify::{Notifier, Remembered, Settings, WEBHOOK, Webhook, signed_to};
 use wsse::Certificate;
 
 use crate::{
@@ -24,7 +24,7 @@ pub use mpay_door::config::Service;
 
 /// Of the variables those that the API can do without. A mistake in one of them switches off what it
 /// is for, and nothing else.
-pub const OPTIONAL: [&str; 18] = [
+pub const OPTIONAL: [&str; 21] = [
     ACCESS,
     "extra_holidays",
     "extra_working_days",
@@ -34,6 +34,9 @@ pub const OPTIONAL: [&str; 18] = [
     "mpay_authorities",
     "mpay_certificates",
     "mpay_url",
+    "order_source_origin",
+    "order_source_secret",
+    "order_source_url",
     "page_color",
     "page_key",
     "page_note",
@@ -43,6 +46,13 @@ pub const OPTIONAL: [&str; 18] = [
     "webhook_origin",
     "webhook_secret",
     "webhook_url",
+];
+
+/// The variables that make the order source: as of a webhook.
+const ORDER_SOURCE: [&str; 3] = [
+    "order_source_origin",
+    "order_source_secret",
+    "order_source_url",
 ];
 
 /// The variables of certificates. They are public: evidence shows them, and people are told before
@@ -68,6 +78,8 @@ pub struct Config {
     pub notification: Settings,
     /// What pages for people are made with; without it there are none.
     pub pages: Option<Pages>,
+    /// The institution's own system, which is asked for orders.
+    pub order_source: Option<Webhook>,
     /// How long after an order was closed personal data is kept; `None` for ever.
     pub personal_data_retention: Option<SignedDuration>,
     /// Which days are worked; `None` where a variable that says so is wrong.
@@ -94,6 +106,9 @@ impl Configuration for Config {
         "mpay_authorities",
         "mpay_certificates",
         "mpay_url",
+        "order_source_origin",
+        "order_source_secret",
+        "order_source_url",
         "page_color",
         "page_key",
         "page_note",
@@ -124,6 +139,7 @@ impl Configuration for Config {
         }
         let notification = Settings::read(&mut reader, environment);
         let pages = Pages::read(&mut reader, environment);
+        let order_source = signed_to(&mut reader, environment, &ORDER_SOURCE);
         let retention = reader.number("personal_data_retention", 0, MAX_RETENTION, "days");
         let retention = SignedDuration::from_hours(24 * i64::from(retention));
         let working_days = working_days(&mut reader);
@@ -139,6 +155,7 @@ impl Configuration for Config {
             principals,
             notification,
             pages,
+            order_source,
             personal_data_retention: (!retention.is_zero()).then_some(retention),
             working_days,
             certificates,
