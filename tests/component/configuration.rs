@@ -35,7 +35,10 @@ fn the_manifest_gives_each_door_every_variable_it_reads_and_no_other() {
     let declared = manifest.variables.keys().map(|name| name.as_str());
     assert_eq!(declared.collect::<BTreeSet<_>>(), read_by_any);
     for (name, variable) in &manifest.variables {
-        let secret = matches!(name.as_str(), "service_key" | "webhook_secret");
+        let secret = matches!(
+            name.as_str(),
+            "service_key" | "webhook_secret" | "order_source_secret"
+        );
         assert_eq!(variable.secret, secret, "{}", name.as_str());
         assert!(
             variable.default.is_some(),

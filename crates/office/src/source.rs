@@ -278,18 +278,18 @@ mod tests {
         let app = app(r#"{"TAX": {"order_source": {}}}"#);
         memory.script_replies([500; 4]);
         for asked in [1, 1, 1, 0, 0] {
-            assert_eq!(ask_at(&app, &memory, "POST", "/ask/TAX/1").await, 503);
+            assert_eq!(ask_at(&app, &memory, "POST", "/ask/TAX/AC-1").await, 503);
             assert_eq!(memory.take_sent().len(), asked);
         }
         tokio::time::sleep(PAUSE).await;
-        assert_eq!(ask_at(&app, &memory, "POST", "/ask/TAX/1").await, 503);
+        assert_eq!(ask_at(&app, &memory, "POST", "/ask/TAX/AC-1").await, 503);
         assert_eq!(memory.take_sent().len(), 1, "once more");
-        assert_eq!(ask_at(&app, &memory, "POST", "/ask/TAX/1").await, 503);
+        assert_eq!(ask_at(&app, &memory, "POST", "/ask/TAX/AC-1").await, 503);
         assert_eq!(memory.take_sent().len(), 0);
         tokio::time::sleep(PAUSE).await;
         memory.script_reply_body(document("10"));
         for _ in 0..2 {
-            assert_eq!(ask_at(&app, &memory, "POST", "/ask/TAX/1").await, 204);
+            assert_eq!(ask_at(&app, &memory, "POST", "/ask/TAX/AC-1").await, 204);
             assert_eq!(memory.take_sent().len(), 1);
         }
     }

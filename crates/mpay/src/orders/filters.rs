@@ -13,6 +13,10 @@ pub struct Filters {
     /// The service.
     #[arg(long, value_name = "SERVICE")]
     service_id: Option<String>,
+    /// Another name of the order, such as a contract's number; with `--service-id` where there are
+    /// several services.
+    #[arg(long, value_name = "NAME")]
+    alias: Option<String>,
     /// IDNP or IDNO of the payer.
     #[arg(long, value_name = "NUMBER")]
     customer_id: Option<String>,
@@ -43,6 +47,7 @@ impl Filters {
             ("status", &self.status),
             ("review", &self.review),
             ("service_id", &self.service_id),
+            ("alias", &self.alias),
             ("customer_id", &self.customer_id),
             ("metadata", &self.metadata),
             ("amount_due", &self.amount_due),

@@ -58,6 +58,9 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
         ("page_key", "0123456789012345678901234567890123456789"),
         ("page_note", "Sunați la 022 000 000"),
         ("public_url", "https://pay.example.md/"),
+        ("order_source_origin", "https://bills.example.md"),
+        ("order_source_secret", SECRET),
+        ("order_source_url", "https://bills.example.md/ask"),
         ("personal_data_retention", "30"),
         ("webhook_origin", "https://erp.example.md"),
         ("webhook_secret", SECRET),
@@ -109,6 +112,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
                     .any(|(name, _)| *name == "mpay_authorities"),
             ),
             ("extra", config.working_days.is_some()),
+            ("order_source", config.order_source.is_some()),
             ("webhook", config.notification.webhook.is_some()),
         ];
         let on = things.into_iter().filter(|(_, is_on)| *is_on);
