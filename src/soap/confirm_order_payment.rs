@@ -7,7 +7,7 @@ use wsse::{Content, Element, Writer};
 use super::{Answer, Call, Fault, NAMESPACE, member::Structure};
 use mpay_door::{Platform, log::log};
 use mpay_ledger::{
-    Evidence, Precondition, Recorded, RegisterError, Registered, StoredOrder,
+    Evidence, Known, Precondition, Recorded, RegisterError, Registered, StoredOrder,
     digest::sha256,
     domain::{
         Confirmation, ConfirmationLine, ConfirmationProperty, Currency, LineId, Misfit, Money,
@@ -91,10 +91,13 @@ async fn confirm<P: Platform>(
         .await?;
     let order = match (order, &service.open) {
         (Some(order), _) => order,
+        // What is no payment for it makes no order.
+        (None, Some(_)) if known.as_ref().is_some_and(Known::is_recorded) => {
+            return Err(conflict());
+        }
         (None, Some(open)) => {
             let order = open.paid(&claim.order_key);
             if let Ok(confirmation) = &claim.confirmation {
-                // What is no payment for it makes no order.
                 let unregistered = StoredOrder::unregistered(order.clone());
                 unregistered
                     .state
@@ -151,12 +154,14 @@ async fn confirm<P: Platform>(
                 .await?;
         }
         Recorded::Conflict => {
-            return Err(Fault::invalid_parameter(
-                "PaymentID is that of another payment, with another content.",
-            ));
+            return Err(conflict());
         }
     }
     Ok(signed.map_or_else(|| Answer::Content(confirmed()), Answer::Signed))
+}
+
+fn conflict() -> Fault {
+    Fault::invalid_parameter("PaymentID is that of another payment, with another content.")
 }
 
 /// Registers the order of a service without registration that is being paid, unless somebody did before.

@@ -240,9 +240,20 @@ pub enum Verdict {
 
 /// Looks for an order of the requests that explains their answers and what is there at the end.
 pub fn explain(ops: &[Op], end: Option<&Shown>) -> Verdict {
+    // Of two payments of one PaymentID at the same time the one that is refused may have made its order.
+    let may_have_made = |op: &Op| Op {
+        change: Change::PayOpen(0),
+        outcome: Outcome::Unknown,
+        ..op.clone()
+    };
+    let refused = ops
+        .iter()
+        .filter(|op| op.outcome == Outcome::Refused && matches!(op.change, Change::PayOpen(_)));
+    let refused: Vec<_> = refused.map(may_have_made).collect();
     let ops: Vec<_> = ops
         .iter()
         .filter(|op| op.outcome != Outcome::Refused)
+        .chain(&refused)
         .collect();
     if ops.len() > 120 {
         return add_up(&ops, end);
