@@ -44,7 +44,7 @@ async fn answer(platform: Spin, request: Request) -> Response<Bytes> {
     let mut response = service::handle_until(&app, &store, request, late).await;
     if let Some(outcome) = response.extensions_mut().remove::<Outcome>()
         && let Ok(config) = &app.config
-        && config.notification.webhook.is_some()
+        && !config.notification.receivers.is_empty()
     {
         let app = Rc::clone(&app);
         // Goes on after the answer has been sent.

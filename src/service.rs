@@ -58,7 +58,14 @@ pub async fn handle<P: Platform>(
         HEALTH => {
             let engine = RsaEngine::best().name();
             let skew = |config: &Config| config.policy.clock_skew;
-            health::ready(app, store, &parts.method, skew, Some(engine)).await
+            let more = match &app.config {
+                Ok(config) => {
+                    let remembered = &app.memory.remembered;
+                    mpay_notify::warnings(&config.notification, remembered, store).await
+                }
+                Err(_) => Vec::new(),
+            };
+            health::ready(app, store, &parts.method, skew, Some(engine), more).await
         }
         health::LIVE => health::live(&parts.method),
         _ => Err(Problem::nothing_here()),

@@ -21,13 +21,14 @@ pub use mpay_door::config::Service;
 
 /// Of the variables those that MPay's calls do not need. A mistake in one of them switches off what
 /// it is for, and nothing else.
-pub const OPTIONAL: [&str; 6] = [
+pub const OPTIONAL: [&str; 7] = [
     "amount_validity",
     "max_silence",
     "public_url",
     "webhook_origin",
-    "webhook_secret",
-    "webhook_url",
+    "webhook_origin_2",
+    "webhook_origin_3",
+    "webhooks",
 ];
 
 /// What GetOrderDetails answers for an order that does not exist.
@@ -104,8 +105,9 @@ impl Configuration for Config {
         "services",
         "unknown_order",
         "webhook_origin",
-        "webhook_secret",
-        "webhook_url",
+        "webhook_origin_2",
+        "webhook_origin_3",
+        "webhooks",
     ];
 
     type Rest = Rest;
@@ -201,8 +203,8 @@ impl Config {
         app: &'a App<Self>,
         store: &'a Ledger<P>,
     ) -> Option<Notifier<'a, P>> {
-        Some(Notifier {
-            webhook: self.notification.webhook.as_ref()?,
+        let is_wanted = !self.notification.receivers.is_empty();
+        is_wanted.then(|| Notifier {
             settings: &self.notification,
             remembered: &app.memory.remembered,
             warnings: self.warnings(store.now()),

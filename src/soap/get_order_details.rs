@@ -98,7 +98,13 @@ async fn ask<P: Platform>(call: &Call<'_, P>, query: &Query) -> Asked {
     let Ok(request) = Request::post(address).body(Bytes::new()) else {
         return Asked::Failed;
     };
-    match call.store.platform().send(request).await {
+    match call
+        .store
+        .platform()
+        .send(request)
+        .await
+        .map(|answer| answer.status())
+    {
         Ok(StatusCode::NO_CONTENT) => Asked::Taken,
         Ok(StatusCode::NOT_FOUND) => Asked::NotThere,
         Ok(_) => Asked::Failed,

@@ -37,7 +37,7 @@ fn the_manifest_gives_each_door_every_variable_it_reads_and_no_other() {
     for (name, variable) in &manifest.variables {
         let secret = matches!(
             name.as_str(),
-            "service_key" | "webhook_secret" | "order_source_secret"
+            "order_source_secret" | "page_key" | "service_key" | "webhooks"
         );
         assert_eq!(variable.secret, secret, "{}", name.as_str());
         assert!(

@@ -110,7 +110,8 @@ pub fn live(method: &Method) -> Result<Response<Bytes>, Problem> {
 }
 
 /// Answers for the readiness. 200 means that calls are answered, though perhaps something is wrong.
-/// `skew` is how far clocks may differ until that is an error; `rsa_engine` is what computes RSA.
+/// `skew` is how far clocks may differ until that is an error; `rsa_engine` is what computes RSA;
+/// `more` are warnings of the door's own.
 ///
 /// # Errors
 /// A [`Problem`] for other methods than GET and HEAD.
@@ -120,6 +121,7 @@ pub async fn ready<C: Configuration, P: Platform>(
     method: &Method,
     skew: impl Fn(&C) -> Duration,
     rsa_engine: Option<&str>,
+    more: Vec<String>,
 ) -> Result<Response<Bytes>, Problem> {
     check_method(method)?;
     let probed = app.probe.look(store).await;
@@ -130,6 +132,7 @@ pub async fn ready<C: Configuration, P: Platform>(
         Ok(config) => {
             errors.extend(config.off().iter().map(ToString::to_string));
             warnings = config.warnings(now);
+            warnings.extend(more);
             let in_use = if refused.is_empty() {
                 "current"
             } else {
@@ -250,6 +253,7 @@ mod tests {
             &Method::GET,
             |_| Duration::from_secs(120),
             None,
+            Vec::new(),
         )
         .await
         .unwrap();

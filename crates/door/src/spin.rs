@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use jiff::{SignedDuration, Timestamp};
 use spin_sdk::{
@@ -15,7 +15,9 @@ use spin_sdk::{
     http::FullBody,
     variables,
     wasip3::{
-        clocks::monotonic_clock, http::types::RequestOptions, http_compat::RequestOptionsExtension,
+        clocks::monotonic_clock,
+        http::types::{ErrorCode, RequestOptions},
+        http_compat::RequestOptionsExtension,
         random::random,
     },
 };
@@ -155,8 +157,8 @@ impl mpay_ledger::Platform for Spin {
 }
 
 impl Outbound for Spin {
-    async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, String> {
-        send(request).await.map(|answer| answer.status())
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<()>, String> {
+        send(request).await.map(|answer| answer.map(drop))
     }
 
     async fn fetch(
@@ -167,7 +169,7 @@ impl Outbound for Spin {
         let answer = send(request).await?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), most).collect().await;
-        let body = body.map_err(|error| format!("its body cannot be read: {error}"))?;
+        let body = body.map_err(|_| "The answer broke off, or is too long.".to_owned())?;
         Ok((status, body.to_bytes()))
     }
 }
@@ -183,7 +185,39 @@ async fn send(request: Request<Bytes>) -> Result<spin_sdk::http::Response, Strin
         .extensions_mut()
         .insert(RequestOptionsExtension(options));
     let answer = spin_sdk::http::send(request).await;
-    answer.map_err(|error| format!("{error:?}"))
+    answer.map_err(in_words)
+}
+
+/// Why a request was not answered. What a host says in words of its own may hold parts of the address,
+/// which may be secret: it is not passed on.
+fn in_words(error: ErrorCode) -> String {
+    let words = match error {
+        ErrorCode::ConnectionRefused => "The connection was refused.",
+        ErrorCode::DnsTimeout | ErrorCode::DnsError(_) | ErrorCode::DestinationNotFound => {
+            "The name of the host is not found."
+        }
+        ErrorCode::ConnectionTimeout => "The connection was not made in time.",
+        ErrorCode::ConnectionReadTimeout | ErrorCode::HttpResponseTimeout => {
+            "No answer came within ten seconds."
+        }
+        ErrorCode::ConnectionTerminated | ErrorCode::HttpResponseIncomplete => {
+            "The connection broke before an answer came."
+        }
+        ErrorCode::TlsCertificateError => {
+            "The certificate is not trusted, or is one of another host."
+        }
+        ErrorCode::TlsProtocolError | ErrorCode::TlsAlertReceived(_) => {
+            "No encrypted connection can be made: the certificate is not trusted, or is one of another host, or the protocols differ."
+        }
+        ErrorCode::HttpRequestDenied
+        | ErrorCode::DestinationIpProhibited
+        | ErrorCode::DestinationIpUnroutable => {
+            "The host of this provider does not allow a call of this address."
+        }
+        ErrorCode::HttpProtocolError => "What came is no answer of HTTP.",
+        _ => "The message could not be sent.",
+    };
+    words.to_owned()
 }
 
 fn error(error: store::Error) -> PlatformError {

@@ -257,6 +257,24 @@ impl<P: Platform> JournalList<'_, P> {
         })
     }
 
+    /// A place behind which stands everything that was recorded at `time` or later, as far as the
+    /// entries' times run forwards: the last such place, or one before it.
+    pub async fn place_before(self, time: Timestamp) -> Result<u64, StoreError> {
+        /// Entries in which one that can be read is looked for.
+        const NEAR: u64 = 16;
+        let (mut low, mut high) = (0, self.length().await?);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let near = NEAR.min(high - middle);
+            let part = self.part::<IgnoredAny>(middle + 1, near).await?;
+            match part.entries.first() {
+                Some(entry) if entry.at < time => low = entry.index,
+                _ => high = middle,
+            }
+        }
+        Ok(low)
+    }
+
     /// The highest place of the journal that was handed out.
     pub async fn length(self) -> Result<u64, StoreError> {
         let part = self

@@ -85,13 +85,19 @@ prefixes! {
     SHOWN = "shown" by "settlements",
     /// `settled/<payment>`: the statement that shows a payment, by its place in the journal.
     SETTLED = "settled" by "settlements",
-    /// `delivered/<place>`: the institution has been told of the payment at this place in the journal,
-    /// or never will.
+    /// `delivered/<receiver>/<place>`: the receiver has been told of the event at this place in the
+    /// journal, or never will.
     DELIVERED = "delivered" by "outbox",
-    /// `delivery/<place>`: what has been tried to tell it.
+    /// `delivery/<receiver>/<place>`: what has been tried to tell it.
     DELIVERY = "delivery" by "outbox",
-    /// Where delivery stands.
-    OUTBOX = "outbox/state" by "outbox",
+    /// `outbox/<receiver>`: where delivery stands.
+    OUTBOX = "outbox" by "outbox",
+    /// `lately/<receiver>`: how it went with the receiver.
+    LATELY = "lately" by "outbox",
+    /// `ended/<receiver>`: the receiver wants nothing any more.
+    ENDED = "ended" by "outbox",
+    /// `again/<receiver>`, list: requests to send again.
+    AGAIN = "again" by "outbox",
     /// `note/<name>`: a small value of which the last one written counts.
     NOTE = "note" by "notes",
     /// `once/<name>`: a counter of those who would be the first.

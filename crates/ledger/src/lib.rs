@@ -108,7 +108,10 @@ pub use mpay_log::memory;
 pub use mpay_log::{Platform, PlatformError, RawEntry, StoreError, contract};
 pub use notes::Notes;
 pub use orders::{Intent, OrderPayments, Orders, Precondition, RegisterError, Registered};
-pub use outbox::{Attempts, Delivery, Outbox, OutboxPage, OutboxState, Settled, Told, Waiting};
+pub use outbox::{
+    Attempts, BEFORE_THE_FIRST_LOOK, Delivery, Ended, Lately, MOST_PARTS_LEFT, Outbox, OutboxPage,
+    OutboxState, PartLeft, ReceiverOutbox, Settled, Standing, Waiting,
+};
 pub use payments::{Known, Payments, StoredPayment};
 pub use proposals::{Decision, Proposals, Proposed, StoredProposal};
 pub use refusals::{CloseError, ClosedBy, ClosedRefusal, Refusals, StoredRefusal};

@@ -1,13 +1,17 @@
-//! The outbox: which payments of the journal, and which voids, the institution has been told of.
+//! The outbox: which events of the journal the receivers of webhooks have been told of.
 //!
 //! It is derived. An entry of the journal is its entry in the outbox, so that a payment is there
-//! before MPay gets its answer and costs nothing; it is settled once `delivered/<index>` exists.
-//! `outbox/state` keeps the reading short: an index up to which everything is settled, but for a few
-//! that are named beside it and wait for their next attempt, so that none of them stands in the way
-//! of what comes after. Both are one value, and what it says stays true: an older one that wins a
-//! race, or one that a crash has kept from being written, does no harm.
+//! before MPay gets its answer and costs nothing; for a receiver it is settled once
+//! `delivered/<receiver>/<index>` exists. `outbox/<receiver>` keeps the reading short: an index up to
+//! which everything is settled, but for some that are named beside it and wait for their next attempt,
+//! and for parts of the journal that are gone through in turns. So nothing stands in the way of what
+//! comes after, however much is refused. All of this is one value, and what it says stays true: an
+//! older one that wins a race, or one that a crash has kept from being written, does no harm.
+//!
+//! A receiver is known by its name: what it was told does not depend on its address.
 
 use jiff::Timestamp;
+use mpay_log::parse_counter;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -15,46 +19,48 @@ use super::{
     journal_list::JournalList,
     keys,
     notes::{unwrap, wrapped},
-    record::{Key, Values, over_the_log, read},
+    record::{Key, Values, over_the_log, read, to_json},
 };
-use crate::json::{Event, PaymentJson, VoidJson, time};
+use crate::json::{Event, Groups, time};
 
 over_the_log! {
-    /// Which payments the institution has been told of.
+    /// What receivers have been told of.
     pub struct Outbox
 }
 
-fn delivered(index: u64) -> String {
-    format!("{}/{index}", keys::DELIVERED)
-}
-
-fn attempts(index: u64) -> String {
-    format!("{}/{index}", keys::DELIVERY)
-}
-
-/// Payments read at once.
+/// Entries read at once.
 const PAGE: usize = 100;
 
-/// What the institution is told of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
-    /// A payment is recorded.
-    Recorded(Box<PaymentJson>),
-    /// One that was entered by hand counts no more.
-    Voided(Box<VoidJson>),
+/// A receiver that nothing is known of is told of so much of the end of the journal: of what was
+/// recorded between its configuration and the first look at it, and of all of a small journal.
+pub const BEFORE_THE_FIRST_LOOK: u64 = 1000;
+
+/// Parts of the journal that are gone through at the same time.
+pub const MOST_PARTS_LEFT: usize = 8;
+
+/// Requests to send again that may wait for their turn.
+const MOST_REQUESTS: u64 = 64;
+
+/// How often a request is entered anew because its place was passed by.
+const TRIES: u32 = 8;
+
+/// What one receiver has been told of.
+#[derive(Debug)]
+pub struct ReceiverOutbox<'a, P> {
+    log: &'a mpay_log::Log<P>,
+    receiver: &'a str,
+    groups: Groups,
 }
 
-impl Told {
-    /// The payment's id.
-    pub fn payment_id(&self) -> &str {
-        match self {
-            Self::Recorded(payment) => &payment.payment_id,
-            Self::Voided(void) => &void.payment_id,
-        }
+impl<P> Clone for ReceiverOutbox<'_, P> {
+    fn clone(&self) -> Self {
+        *self
     }
 }
 
-/// A notification as it stands.
+impl<P> Copy for ReceiverOutbox<'_, P> {}
+
+/// A message as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// Its place in the journal.
@@ -62,14 +68,28 @@ pub struct Delivery {
     /// When it was recorded.
     pub at: Timestamp,
     /// What is told.
-    pub what: Told,
+    pub event: Event,
     /// What has been tried in vain.
     pub attempts: Attempts,
     /// Once nothing more is to be done.
     pub settled: Option<Settled>,
 }
 
-/// What has been tried in vain to deliver a notification.
+impl Delivery {
+    /// The same for a request to send again: what was done before does not count.
+    fn anew(mut self, request: u64) -> Self {
+        if self.attempts.request < request {
+            self.attempts = Attempts {
+                request,
+                ..Attempts::default()
+            };
+        }
+        self.settled = self.settled.filter(|settled| settled.request >= request);
+        self
+    }
+}
+
+/// What has been tried in vain to deliver a message.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempts {
     /// How often.
@@ -84,6 +104,9 @@ pub struct Attempts {
         skip_serializing_if = "Option::is_none"
     )]
     pub next_at: Option<Timestamp>,
+    /// The request to send again that these are for; 0 for none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub request: u64,
 }
 
 /// How a delivery ended.
@@ -95,6 +118,14 @@ pub struct Settled {
     /// Whether it was given up instead of delivered.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub given_up: bool,
+    /// The latest request to send again that this is for; 0 for none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub request: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A part of the outbox.
@@ -108,27 +139,30 @@ pub struct OutboxPage {
     pub is_beyond_end: bool,
 }
 
-/// Where delivery stands.
+/// Where delivery to a receiver stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboxState {
-    /// Every delivery up to this index is settled, or among those that wait.
+    /// Every delivery up to this index is settled, or among those that wait, or in a part that is
+    /// left.
     pub low: u64,
     /// Deliveries up to `low` that are not settled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<Waiting>,
-    /// Where to go on while there is no room among those that wait; 0 for where everything is
-    /// settled.
+    /// Parts up to `low` in which something may not be settled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<PartLeft>,
+    /// The requests to send again up to this one are done, or parts that are left.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub requests: u64,
+    /// What had no turn, and is first the next time.
     #[serde(default)]
-    pub next: u64,
-    /// Whether those that wait had their turn, and what is new did not.
-    #[serde(default)]
-    pub new_first: bool,
+    pub turn: u8,
 }
 
 /// A delivery that waits for its next attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
-    /// The payment's place in the journal.
+    /// The event's place in the journal.
     pub index: u64,
     /// When to try again, at the earliest; at once if absent.
     #[serde(
@@ -137,25 +171,200 @@ pub struct Waiting {
         skip_serializing_if = "Option::is_none"
     )]
     pub next_at: Option<Timestamp>,
+    /// The request to send again that it is for; 0 for none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub request: u64,
+}
+
+/// A part of the journal that is gone through in turns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartLeft {
+    /// Up to this place everything is settled, or waits.
+    pub after: u64,
+    /// The last place.
+    pub last: u64,
+    /// Where to go on.
+    pub at: u64,
+    /// The request to send again that it is for; 0 for what found no room among those that wait.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub request: u64,
 }
 
 impl OutboxState {
     /// The index before the first delivery that is not settled.
     pub fn first(&self) -> u64 {
         let waiting = self.waiting.iter().map(|waiting| waiting.index - 1);
-        waiting.min().unwrap_or(self.low).min(self.low)
+        let left = self.left.iter().map(|part| part.after);
+        waiting.chain(left).min().unwrap_or(self.low).min(self.low)
     }
 }
 
-impl<P: Platform> Outbox<'_, P> {
-    /// Where delivery stands.
+/// How it went with a receiver lately. Two at the same time may count as one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lately {
+    /// When it last took a message.
+    #[serde(
+        default,
+        deserialize_with = "time::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub success_at: Option<Timestamp>,
+    /// When it last did not.
+    #[serde(
+        default,
+        deserialize_with = "time::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub failed_at: Option<Timestamp>,
+    /// What went wrong then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The receiver wants nothing before this time.
+    #[serde(
+        default,
+        deserialize_with = "time::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub not_before: Option<Timestamp>,
+}
+
+/// A receiver that wants nothing any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Since when.
+    #[serde(deserialize_with = "time::deserialize")]
+    pub at: Timestamp,
+}
+
+/// What is known of a receiver.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Where delivery stands; `None` before the first look.
+    pub state: Option<OutboxState>,
+    /// How it went lately.
+    pub lately: Lately,
+    /// Whether it wants nothing any more.
+    pub ended: Option<Ended>,
+    /// How many requests to send again there were.
+    pub requests: u64,
+}
+
+impl Standing {
+    /// Whether it may be sent something at this time.
+    pub fn takes(&self, now: Timestamp) -> bool {
+        self.ended.is_none() && self.lately.not_before.is_none_or(|at| at <= now)
+    }
+}
+
+/// A request to send a part of the journal again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Again {
+    /// What stands after this place,
+    after: u64,
+    /// and up to this one.
+    last: u64,
+}
+
+impl<'a, P: Platform> Outbox<'a, P> {
+    /// What a receiver has been told of, which wants these groups of events.
+    pub fn of(self, receiver: &'a str, groups: Groups) -> ReceiverOutbox<'a, P> {
+        ReceiverOutbox {
+            log: self.log,
+            receiver,
+            groups,
+        }
+    }
+
+    /// The last place of the journal.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn state(self) -> Result<OutboxState, StoreError> {
-        let key = Key::new(keys::OUTBOX.to_owned());
-        let values = read(self.log, std::slice::from_ref(&key)).await?;
-        Ok(unwrap(&values, &key)?.unwrap_or_default())
+    pub async fn last(self) -> Result<u64, StoreError> {
+        JournalList::on(self.log).length().await
+    }
+
+    /// The place behind which stands what was recorded from a time on.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn place_before(self, time: Timestamp) -> Result<u64, StoreError> {
+        JournalList::on(self.log).place_before(time).await
+    }
+
+    /// Those of these receivers that want nothing any more.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn ended<'r>(self, receivers: &[&'r str]) -> Result<Vec<&'r str>, StoreError> {
+        let keys: Vec<_> = receivers.iter().map(|name| ended(name)).collect();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let values = read(self.log, &keys).await?;
+        let mut found = Vec::new();
+        for (name, key) in receivers.iter().zip(&keys) {
+            if unwrap::<Option<Ended>>(&values, key)?.flatten().is_some() {
+                found.push(*name);
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn ended(receiver: &str) -> Key {
+    Key::new(ended_name(receiver))
+}
+
+fn ended_name(receiver: &str) -> String {
+    format!("{}/{}", keys::ENDED, keys::encode(receiver))
+}
+
+impl<P: Platform> ReceiverOutbox<'_, P> {
+    fn key(self, prefix: &str) -> String {
+        format!("{prefix}/{}", keys::encode(self.receiver))
+    }
+
+    fn delivered(self, index: u64) -> String {
+        format!("{}/{index}", self.key(keys::DELIVERED))
+    }
+
+    fn attempts(self, index: u64) -> String {
+        format!("{}/{index}", self.key(keys::DELIVERY))
+    }
+
+    /// What is known of the receiver.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn standing(self) -> Result<Standing, StoreError> {
+        let prefixes = [keys::OUTBOX, keys::LATELY, keys::AGAIN];
+        let [state, lately, again] = prefixes.map(|prefix| Key::new(self.key(prefix)));
+        let ended = ended(self.receiver);
+        let names = [state, lately, again, ended];
+        let values = read(self.log, &names).await?;
+        let [state, lately, again, ended] = &names;
+        let count = values.get(again).map(|bytes| {
+            let count = parse_counter(bytes);
+            count.ok_or_else(|| again.corrupt("not a counter"))
+        });
+        Ok(Standing {
+            state: unwrap(&values, state)?,
+            lately: unwrap(&values, lately)?.unwrap_or_default(),
+            ended: unwrap::<Option<Ended>>(&values, ended)?.flatten(),
+            requests: count.transpose()?.unwrap_or_default(),
+        })
+    }
+
+    /// Where delivery begins to a receiver that nothing is known of.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn beginning(self) -> Result<OutboxState, StoreError> {
+        let last = Outbox::on(self.log).last().await?;
+        Ok(OutboxState {
+            low: last.saturating_sub(BEFORE_THE_FIRST_LOOK),
+            ..OutboxState::default()
+        })
     }
 
     /// Keeps where delivery stands.
@@ -163,17 +372,41 @@ impl<P: Platform> Outbox<'_, P> {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn set_state(self, state: &OutboxState) -> Result<(), StoreError> {
-        self.set(keys::OUTBOX.to_owned(), state).await
+        self.set(self.key(keys::OUTBOX), state).await
     }
 
-    /// Deliveries at some places of the journal: those of them that there are.
+    /// Keeps that the receiver wants nothing any more, or does again.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn deliveries(self, indices: &[u64]) -> Result<Vec<Delivery>, StoreError> {
+    pub async fn set_ended(self, ended: Option<&Ended>) -> Result<(), StoreError> {
+        self.set(ended_name(self.receiver), &ended).await
+    }
+
+    /// Keeps how it went.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn set_lately(self, lately: &Lately) -> Result<(), StoreError> {
+        self.set(self.key(keys::LATELY), lately).await
+    }
+
+    /// Deliveries at some places of the journal, for a request to send again or none: those of them
+    /// that there are.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn deliveries(self, waiting: &[Waiting]) -> Result<Vec<Delivery>, StoreError> {
+        let indices: Vec<_> = waiting.iter().map(|waiting| waiting.index).collect();
         // One that is damaged waits until it is mended.
-        let entries = JournalList::on(self.log).entries(indices).await?;
-        self.with_attempts(entries).await
+        let entries = JournalList::on(self.log).entries(&indices).await?;
+        let deliveries = self.with_attempts(entries).await?.into_iter();
+        let anew = deliveries.map(|delivery| {
+            let mut waiting = waiting.iter();
+            let of = waiting.find(|waiting| waiting.index == delivery.index);
+            delivery.anew(of.map_or(0, |waiting| waiting.request))
+        });
+        Ok(anew.collect())
     }
 
     /// Deliveries after the cursor `after`. A payment that is still being recorded is not passed
@@ -182,8 +415,7 @@ impl<P: Platform> Outbox<'_, P> {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn read(self, after: u64) -> Result<OutboxPage, StoreError> {
-        let wanted =
-            |event: &Event| matches!(event, Event::PaymentRecorded(_) | Event::PaymentVoided(_));
+        let wanted = |event: &Event| self.groups.has(event.group());
         let page = Journal::on(self.log)
             .read(after, PAGE, Span::ALWAYS, wanted)
             .await?;
@@ -194,55 +426,149 @@ impl<P: Platform> Outbox<'_, P> {
         })
     }
 
+    /// The same of a part that is left.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn read_left(self, part: &PartLeft) -> Result<OutboxPage, StoreError> {
+        let mut page = self.read(part.at).await?;
+        page.deliveries
+            .retain(|delivery| delivery.index <= part.last);
+        let deliveries = page.deliveries.into_iter();
+        page.deliveries = deliveries
+            .map(|delivery| delivery.anew(part.request))
+            .collect();
+        page.next = page.next.min(part.last);
+        Ok(page)
+    }
+
     /// What entries of the journal tell of, with what became of their deliveries.
     async fn with_attempts(self, entries: Vec<JournalEntry>) -> Result<Vec<Delivery>, StoreError> {
         let indices = entries.iter().map(|entry| entry.index);
         let names: Vec<_> = indices
-            .flat_map(|index| [Key::new(delivered(index)), Key::new(attempts(index))])
+            .flat_map(|index| [self.delivered(index), self.attempts(index)].map(Key::new))
             .collect();
         let values = match names.is_empty() {
             true => Values::default(),
             false => read(self.log, &names).await?,
         };
         let mut deliveries = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let what = match entry.event {
-                Event::PaymentRecorded(mut payment) => {
-                    // It is told of as it is listed, whoever tells.
-                    payment.version = None;
-                    Told::Recorded(payment)
-                }
-                Event::PaymentVoided(mut void) => {
-                    void.version = None;
-                    Told::Voided(void)
-                }
-                _ => continue,
-            };
+        for mut entry in entries {
+            match &mut entry.event {
+                // They are told of as they are listed, whoever tells.
+                Event::PaymentRecorded(payment) => payment.version = None,
+                Event::PaymentVoided(void) => void.version = None,
+                _ => {}
+            }
+            let [delivered, attempts] =
+                [self.delivered(entry.index), self.attempts(entry.index)].map(Key::new);
             deliveries.push(Delivery {
                 index: entry.index,
                 at: entry.at,
-                what,
-                attempts: unwrap(&values, &Key::new(attempts(entry.index)))?.unwrap_or_default(),
-                settled: unwrap(&values, &Key::new(delivered(entry.index)))?,
+                event: entry.event,
+                attempts: unwrap(&values, &attempts)?.unwrap_or_default(),
+                settled: unwrap(&values, &delivered)?,
             });
         }
         Ok(deliveries)
     }
 
-    /// Keeps what has been tried in vain.
+    /// Keeps what has been tried in vain, and whether nothing more is to be done.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn tried(self, index: u64, attempts: &Attempts) -> Result<(), StoreError> {
-        self.set(self::attempts(index), attempts).await
+    pub async fn tried(
+        &self,
+        index: u64,
+        attempts: &Attempts,
+        settled: Option<&Settled>,
+        lately: &Lately,
+    ) -> Result<(), StoreError> {
+        let mut batch = vec![
+            wrapped(self.attempts(index), attempts)?,
+            wrapped(self.key(keys::LATELY), lately)?,
+        ];
+        if let Some(settled) = settled {
+            batch.push(wrapped(self.delivered(index), settled)?);
+        }
+        self.log.set_many(&batch).await
     }
 
     /// Says that nothing more is to be done for a delivery.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn settle(self, index: u64, settled: &Settled) -> Result<(), StoreError> {
-        self.set(delivered(index), settled).await
+    pub async fn settle(
+        &self,
+        index: u64,
+        settled: &Settled,
+        lately: &Lately,
+    ) -> Result<(), StoreError> {
+        let batch = [
+            wrapped(self.delivered(index), settled)?,
+            wrapped(self.key(keys::LATELY), lately)?,
+        ];
+        self.log.set_many(&batch).await
+    }
+
+    /// Asks to send again what stands after `after`, up to `last`. `false` if so many requests wait
+    /// that this one cannot.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn send_again(
+        &self,
+        standing: &Standing,
+        after: u64,
+        last: u64,
+    ) -> Result<bool, StoreError> {
+        let done = standing.state.as_ref().map_or(0, |state| state.requests);
+        if standing.requests.saturating_sub(done) >= MOST_REQUESTS {
+            return Ok(false);
+        }
+        let list = self.key(keys::AGAIN);
+        let entry = to_json(&Again { after, last })?;
+        for _ in 0..TRIES {
+            let slot = self.log.take(&list).await?;
+            if self.log.fill(&[(&slot, &entry)], Vec::new()).await?.all() {
+                return Ok(true);
+            }
+        }
+        Err(StoreError::Contested(list))
+    }
+
+    /// Makes requests to send again into parts that are left, as far as there is room.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn take_requests(
+        &self,
+        state: &mut OutboxState,
+        requests: u64,
+    ) -> Result<(), StoreError> {
+        let room = MOST_PARTS_LEFT.saturating_sub(state.left.len() + 1) as u64;
+        if requests <= state.requests || room == 0 {
+            return Ok(());
+        }
+        let list = self.key(keys::AGAIN);
+        let first = state.requests + 1;
+        let mut part = self.log.read_part::<Again>(&list, first, room).await?;
+        if !part.unsettled.is_empty() {
+            self.log.settle(&list, first, part.next).await?;
+            part = self.log.read_part(&list, first, room).await?;
+        }
+        state.requests = part.settled();
+        for entry in part.entries {
+            if entry.index <= state.requests {
+                state.left.push(PartLeft {
+                    after: entry.value.after,
+                    last: entry.value.last,
+                    at: entry.value.after,
+                    request: entry.index,
+                });
+            }
+        }
+        Ok(())
     }
 
     async fn set<T: Serialize>(self, key: String, value: &T) -> Result<(), StoreError> {

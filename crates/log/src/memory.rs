@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{Request, Response, header};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Platform, PlatformError};
@@ -45,6 +45,7 @@ struct Shared {
     sent: Vec<Request<Bytes>>,
     replies: VecDeque<u16>,
     reply_body: Bytes,
+    replies_of: HashMap<String, VecDeque<(u16, String)>>,
     random: VecDeque<u64>,
     randoms: u64,
     clock: SignedDuration,
@@ -90,6 +91,14 @@ impl Memory {
     /// The status of the next answers from outside, 0 for none; later ones are 200.
     pub fn script_replies(&self, replies: impl IntoIterator<Item = u16>) {
         self.lock().replies = replies.into_iter().collect();
+    }
+
+    /// The next answer of a host: its status, 0 for none, and `Retry-After`. It comes before those of
+    /// [`script_replies`](Self::script_replies).
+    pub fn script_reply_of(&self, host: &str, status: u16, retry_after: &str) {
+        let mut shared = self.lock();
+        let replies = shared.replies_of.entry(host.to_owned()).or_default();
+        replies.push_back((status, retry_after.to_owned()));
     }
 
     /// The requests sent since the last time this was asked.
@@ -151,12 +160,23 @@ impl Memory {
     ///
     /// # Errors
     /// Where the test wants it.
-    pub async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, String> {
+    pub async fn send(&self, request: Request<Bytes>) -> Result<Response<()>, String> {
         tokio::task::yield_now().await;
         let mut shared = self.lock();
+        let host = request.uri().host().unwrap_or_default().to_owned();
         shared.sent.push(request);
-        let status = shared.replies.pop_front().unwrap_or(200);
-        StatusCode::from_u16(status).map_err(|_| "as the test wants it".to_owned())
+        let of_host = shared.replies_of.get_mut(&host);
+        let of_host = of_host.and_then(VecDeque::pop_front);
+        let (status, retry_after) = of_host.unwrap_or_else(|| {
+            let status = shared.replies.pop_front().unwrap_or(200);
+            (status, String::new())
+        });
+        let mut reply = Response::builder().status(status);
+        if !retry_after.is_empty() {
+            reply = reply.header(header::RETRY_AFTER, retry_after);
+        }
+        let reply = reply.body(());
+        reply.map_err(|_| "The connection broke, as the test wants it.".to_owned())
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {

@@ -7,10 +7,20 @@ use jiff::{SignedDuration, Timestamp, tz::Offset};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use futures::future::join_all;
 use mpay_door::{Platform, log::log};
-use mpay_ledger::{StoreError, domain::PaymentId, json::time};
+use mpay_ledger::{
+    StoreError,
+    domain::PaymentId,
+    json::{Group, time},
+};
 
-use crate::{Notifier, delivery::send, webhook::message_id};
+use crate::{
+    Message, Notifier, Receiver,
+    answer::{Sent, send},
+    delivery::end,
+    webhook::message_id,
+};
 
 /// Calls in a row that were not authenticated, after which somebody is told.
 const FAILURES: u32 = 5;
@@ -141,24 +151,75 @@ impl<P: Platform> Notifier<'_, P> {
         Ok(())
     }
 
+    /// Receivers that want nothing any more.
+    pub(super) async fn of_ended(&self, names: &[String]) -> Result<(), StoreError> {
+        for name in names {
+            let id = format!("webhook-{name}");
+            let detail = json!({"receiver": name, "last_error": "The receiver answered 410."});
+            self.raise_as(&id, "webhook", &detail).await?;
+        }
+        Ok(())
+    }
+
     /// Sends an alert, unless one of its kind was sent today.
     async fn raise(&self, kind: &str, detail: &Value) -> Result<(), StoreError> {
+        let ended = self.raise_as(kind, kind, detail).await?;
+        // Nobody needs to be told once more of one that ends by being told that another has ended.
+        self.of_ended(&ended).await
+    }
+
+    /// The same, unless one of this name was sent today. Gives the receivers that have ended by it.
+    async fn raise_as(
+        &self,
+        name: &str,
+        kind: &str,
+        detail: &Value,
+    ) -> Result<Vec<String>, StoreError> {
         let now = self.store.now();
         let today = Offset::UTC.to_datetime(now).date();
-        let id = format!("alert-{kind}-{today}");
+        let id = format!("alert-{name}-{today}");
         if self.remembered.alerted.borrow().contains(&id)
             || !self.store.notes().is_first(&id).await?
         {
             self.remembered.alerted.borrow_mut().insert(id);
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let name = format!("alert.{kind}");
-        log!("{name}: {detail}");
-        let message = message_id(&id, "");
-        if let Err(reason) = send(self.webhook, self.store, &message, &name, now, detail).await {
-            log!("{name} was not delivered to the webhook: {reason}");
-        }
+        let kind = format!("alert.{kind}");
+        log!("{kind}: {detail}");
+        let message = Message::new(message_id(&id, ""), &kind, now, detail);
         self.remembered.alerted.borrow_mut().insert(id);
-        Ok(())
+        let Ok(message) = message else {
+            return Ok(Vec::new());
+        };
+        let wants = |receiver: &&Receiver| receiver.groups.has(Group::Alerts);
+        let receivers = self.settings.receivers.iter().filter(wants);
+        let told = join_all(receivers.map(|receiver| self.alert(receiver, &message))).await;
+        let ended: Result<Vec<_>, _> = told.into_iter().collect();
+        Ok(ended?.into_iter().flatten().collect())
+    }
+
+    /// Sends an alert to a receiver. Gives its name if it has ended by that.
+    async fn alert(
+        &self,
+        receiver: &Receiver,
+        message: &Message,
+    ) -> Result<Option<String>, StoreError> {
+        let name = &receiver.name;
+        let outbox = self.store.outbox().of(name, receiver.groups);
+        if !outbox.standing().await?.takes(self.store.now()) {
+            return Ok(None);
+        }
+        match send(&receiver.webhook, self.store, message).await {
+            Sent::Taken => {}
+            Sent::Gone => {
+                end(receiver, self.store).await?;
+                return Ok(Some(name.clone()));
+            }
+            Sent::Later(_, reason) | Sent::Refused(reason) | Sent::Failed(reason) => {
+                let id = message.id();
+                log!("{id} was not delivered to the receiver {name}: {reason}");
+            }
+        }
+        Ok(None)
     }
 }

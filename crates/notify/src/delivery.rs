@@ -1,4 +1,5 @@
-//! Delivery of payments and voids: tried at once, and again with growing pauses until it is made or given up.
+//! Delivery of messages to one receiver: tried at once, and again with growing pauses until it is made
+//! or given up.
 
 use std::time::Duration;
 
@@ -8,147 +9,278 @@ use serde::Serialize;
 
 use mpay_door::{Platform, log::log};
 use mpay_ledger::{
-    Attempts, Delivery, Ledger, OutboxState, Settled, StoreError, Told, Waiting,
-    domain::{OrderKey, PaymentId, Review, ServiceId},
-    json::{PaymentJson, VoidJson},
+    Attempts, Delivery, Ended, Lately, Ledger, OutboxState, PartLeft, ReceiverOutbox, Settled,
+    StoreError, Waiting,
+    domain::{OrderKey, Review, ServiceId},
+    json::{Event, PaymentJson},
 };
 
-use crate::{Webhook, webhook::message_id};
+use crate::{
+    Message, Receiver,
+    answer::{Sent, send},
+};
 
 /// Messages sent by one call at most.
-const MOST: u32 = 50;
+pub(super) const MOST: u32 = 50;
 /// The same, for those that a call of MPay brings about.
-const MOST_ON_THE_SIDE: u32 = 5;
+pub(super) const MOST_ON_THE_SIDE: u32 = 5;
 /// After so many failures in a row the receiver is left alone until the next call.
 const FAILURES: u32 = 3;
 /// Nothing is begun after this time, so that the host does not cut the call off.
 const BEGIN_WITHIN: Duration = Duration::from_secs(12);
-/// Parts of the outbox read by one call at most.
+/// Parts of the outbox read by one call at most; and the same of what is gone through in turns.
 const PAGES: u32 = 8;
 /// Deliveries read at once of those that wait.
 const PART: usize = 50;
-/// Deliveries that may wait for another attempt without being in anybody's way. Where there are
-/// more, the outbox is gone through in turns.
+/// Deliveries that may wait for another attempt by name. What is more is gone through in turns.
 pub(super) const MOST_WAITING: usize = 500;
 /// Attempts after which a delivery is given up: three days, with the pauses below.
 const ATTEMPTS: u32 = 20;
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(6 * 3600);
-/// Pause between deliveries that calls of MPay bring about.
-const ON_THE_SIDE_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 /// What a call did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
-    /// Messages that the receiver took.
+    /// Messages that receivers took.
     pub delivered: u32,
-    /// Messages that it did not take.
+    /// Messages that they did not take.
     pub failed: u32,
     /// Of these, those that will not be tried again.
     pub given_up: u32,
     /// Whether everything that is due was tried. If not, call again: at once, unless `left_alone`
     /// says otherwise.
     pub complete: bool,
-    /// Whether the receiver failed three times in a row, and is left alone for a minute.
+    /// Whether a receiver failed three times in a row, and is left alone for a minute.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub left_alone: bool,
+    /// Receivers that answered 410: they are sent nothing until somebody resumes them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<String>,
 }
 
-/// What is posted of a payment.
-#[derive(Serialize)]
-struct PaymentData<'a> {
-    /// Its place, as in `GET /api/payments`.
-    index: u64,
-    #[serde(flatten)]
-    payment: &'a PaymentJson,
-    /// What a person should look at.
-    review: &'a [String],
+impl Report {
+    /// What several receivers make together.
+    pub(super) fn sum(reports: Vec<Self>) -> Self {
+        let mut sum = Self {
+            complete: true,
+            ..Self::default()
+        };
+        // A call at once is of use as long as for one receiver.
+        let open = |report: &Self| !report.complete;
+        sum.left_alone =
+            reports.iter().any(open) && reports.iter().filter(|r| open(r)).all(|r| r.left_alone);
+        for report in reports {
+            sum.delivered += report.delivered;
+            sum.failed += report.failed;
+            sum.given_up += report.given_up;
+            sum.complete &= report.complete;
+            sum.ended.extend(report.ended);
+        }
+        sum
+    }
 }
 
-/// What is posted of a void.
-#[derive(Serialize)]
-struct VoidData<'a> {
-    /// Its place, as in `GET /api/events`.
-    index: u64,
-    #[serde(flatten)]
-    void: &'a VoidJson,
-}
-
-/// Delivers what is due, in the order of the journal, as far as one call goes.
+/// Delivers to a receiver what is due, up to so many messages.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
-pub async fn deliver<P: Platform>(
-    webhook: &Webhook,
-    store: &Ledger<P>,
-) -> Result<Report, StoreError> {
-    deliver_up_to(webhook, store, MOST).await
-}
-
-/// The same on the side of MPay's calls, a little and not with each.
-pub async fn deliver_now_and_then<P: Platform>(
-    webhook: &Webhook,
-    store: &Ledger<P>,
-) -> Result<(), StoreError> {
-    const NOTE: &str = "delivered-on-the-side";
-    let now = store.now();
-    let last = store.notes().time(NOTE).await?;
-    if last.is_none_or(|last| now.duration_since(last) > ON_THE_SIDE_EVERY) {
-        store.notes().set(NOTE, &now).await?;
-        deliver_up_to(webhook, store, MOST_ON_THE_SIDE).await?;
-    }
-    Ok(())
-}
-
-/// Delivers a payment that was recorded just now. Gives what a person should look at.
-pub async fn deliver_one<P: Platform>(
-    webhook: &Webhook,
-    store: &Ledger<P>,
-    id: &PaymentId,
-) -> Result<Vec<String>, StoreError> {
-    let Some(stored) = store.payments().get(id).await? else {
-        return Ok(Vec::new());
-    };
-    let review: Vec<_> = stored
-        .state
-        .review
-        .iter()
-        .map(|review| review.as_str().to_owned())
-        .collect();
-    let delivery = Delivery {
-        index: stored.index,
-        at: stored.recorded_at,
-        what: Told::Recorded(Box::new(stored.payment)),
-        attempts: Attempts::default(),
-        settled: None,
-    };
-    attempt(webhook, store, &delivery, &review).await?;
-    Ok(review)
-}
-
-async fn deliver_up_to<P: Platform>(
-    webhook: &Webhook,
+pub(super) async fn deliver<P: Platform>(
+    receiver: &Receiver,
     store: &Ledger<P>,
     most: u32,
 ) -> Result<Report, StoreError> {
-    let before = store.outbox().state().await?;
+    let (outbox, mut standing) = look(receiver, store).await?;
     let mut call = DeliveryCall {
-        webhook,
-        store,
         most,
         started: store.now(),
-        state: before.clone(),
-        report: Report::default(),
+        state: match &standing.state {
+            Some(state) => state.clone(),
+            None => outbox.beginning().await?,
+        },
+        report: Report {
+            complete: true,
+            ..Report::default()
+        },
+        courier: Courier {
+            receiver,
+            store,
+            outbox,
+            lately: std::mem::take(&mut standing.lately),
+        },
     };
-    let delivered = call.deliver().await;
+    let mut delivered = Ok(());
+    if standing.ended.is_none() && call.courier.is_wanted() {
+        delivered = call.deliver(standing.requests).await;
+    }
     let DeliveryCall { state, report, .. } = call;
     // What was done until something failed is done.
-    if state != before {
-        store.outbox().set_state(&state).await?;
+    if standing.state.as_ref() != Some(&state) {
+        outbox.set_state(&state).await?;
     }
     delivered?;
     Ok(report)
+}
+
+/// Delivers a payment that was recorded just now. Gives whether the receiver has ended.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub(super) async fn deliver_one<P: Platform>(
+    receiver: &Receiver,
+    store: &Ledger<P>,
+    delivery: &Delivery,
+    review: &[String],
+) -> Result<bool, StoreError> {
+    let (outbox, standing) = look(receiver, store).await?;
+    if !standing.takes(store.now()) {
+        return Ok(false);
+    }
+    let mut courier = Courier {
+        receiver,
+        store,
+        outbox,
+        lately: standing.lately,
+    };
+    let attempt = courier.attempt(delivery, review).await?;
+    Ok(attempt == Attempt::Ended)
+}
+
+type Looked<'a, P> = (ReceiverOutbox<'a, P>, mpay_ledger::Standing);
+
+async fn look<'a, P: Platform>(
+    receiver: &'a Receiver,
+    store: &'a Ledger<P>,
+) -> Result<Looked<'a, P>, StoreError> {
+    let outbox = store.outbox().of(&receiver.name, receiver.groups);
+    Ok((outbox, outbox.standing().await?))
+}
+
+/// Keeps that a receiver answered 410.
+pub(super) async fn end<P: Platform>(
+    receiver: &Receiver,
+    store: &Ledger<P>,
+) -> Result<(), StoreError> {
+    let name = &receiver.name;
+    log!(
+        "the receiver {name} answered 410: it is sent nothing until POST /api/webhooks/{name}/resume"
+    );
+    let outbox = store.outbox().of(name, receiver.groups);
+    outbox.set_ended(Some(&Ended { at: store.now() })).await
+}
+
+/// Who brings messages to a receiver.
+struct Courier<'a, P> {
+    receiver: &'a Receiver,
+    store: &'a Ledger<P>,
+    outbox: ReceiverOutbox<'a, P>,
+    /// How it went lately.
+    lately: Lately,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    Delivered,
+    /// Without `next_at` it is given up.
+    Failed {
+        next_at: Option<Timestamp>,
+        /// Whether the receiver is there, and would perhaps take another.
+        is_refused: bool,
+    },
+    /// The receiver wants nothing for a while. This was no attempt.
+    Postponed,
+    /// The receiver wants nothing any more. This was no attempt.
+    Ended,
+}
+
+impl<P: Platform> Courier<'_, P> {
+    /// Whether the receiver is not to be left alone now.
+    fn is_wanted(&self) -> bool {
+        let not_before = self.lately.not_before;
+        not_before.is_none_or(|not_before| not_before <= self.store.now())
+    }
+
+    /// Sends what is told, and keeps what came of it.
+    async fn attempt(
+        &mut self,
+        delivery: &Delivery,
+        review: &[String],
+    ) -> Result<Attempt, StoreError> {
+        let Delivery {
+            index, at, event, ..
+        } = delivery;
+        let message = Message::of_event(*index, *at, event, review);
+        let sent = match &message {
+            Ok(message) => send(&self.receiver.webhook, self.store, message).await,
+            Err(error) => Sent::Failed(format!("The message cannot be written: {error}")),
+        };
+        let now = self.store.now();
+        let request = delivery.attempts.request;
+        let (reason, is_refused) = match sent {
+            Sent::Taken => {
+                self.lately.success_at = Some(now);
+                self.lately.not_before = None;
+                let settled = Settled {
+                    at: now,
+                    given_up: false,
+                    request,
+                };
+                self.outbox.settle(*index, &settled, &self.lately).await?;
+                return Ok(Attempt::Delivered);
+            }
+            Sent::Gone => {
+                end(self.receiver, self.store).await?;
+                return Ok(Attempt::Ended);
+            }
+            Sent::Later(until, reason) => {
+                let name = &self.receiver.name;
+                log!("the receiver {name} wants nothing before {until}: {reason}");
+                self.lately.failed_at = Some(now);
+                self.lately.error = Some(reason);
+                self.lately.not_before = Some(until);
+                self.outbox.set_lately(&self.lately).await?;
+                return Ok(Attempt::Postponed);
+            }
+            Sent::Refused(reason) => (reason, true),
+            Sent::Failed(reason) => (reason, false),
+        };
+        let count = delivery.attempts.count.saturating_add(1);
+        let given_up = count >= ATTEMPTS;
+        let (id, name) = (
+            message.as_ref().map_or("", Message::id),
+            &self.receiver.name,
+        );
+        log!("message {id} is not delivered to the receiver {name}, attempt {count}: {reason}");
+        let next_at = now.checked_add(pause(count, self.store.random()));
+        let next_at = match given_up {
+            true => None,
+            // Beyond all times there is none to wait for.
+            false => Some(next_at.unwrap_or(Timestamp::MAX)),
+        };
+        self.lately.failed_at = Some(now);
+        self.lately.error = Some(reason.clone());
+        let attempts = Attempts {
+            count,
+            last_error: Some(reason),
+            next_at,
+            request,
+        };
+        let settled = Settled {
+            at: now,
+            given_up,
+            request,
+        };
+        let settled = given_up.then_some(&settled);
+        self.outbox
+            .tried(*index, &attempts, settled, &self.lately)
+            .await?;
+        Ok(Attempt::Failed {
+            next_at,
+            is_refused,
+        })
+    }
 }
 
 /// Why a call did not try everything that is due.
@@ -158,12 +290,21 @@ enum Stopped {
     Enough,
     /// The receiver failed again and again.
     LeftAlone,
+    /// The receiver wants nothing now: nothing is due.
+    NotWanted,
+}
+
+/// What a call delivers, in turns.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Waiting,
+    New,
+    Left,
 }
 
 /// One call that delivers.
 struct DeliveryCall<'a, P> {
-    webhook: &'a Webhook,
-    store: &'a Ledger<P>,
+    courier: Courier<'a, P>,
     most: u32,
     started: Timestamp,
     state: OutboxState,
@@ -171,24 +312,39 @@ struct DeliveryCall<'a, P> {
 }
 
 impl<P: Platform> DeliveryCall<'_, P> {
-    /// Tries what waits and what is new. If the first of them leaves nothing for the other, that is
-    /// the first next time: neither keeps the other back, however slow or many.
-    async fn deliver(&mut self) -> Result<(), StoreError> {
-        let new_first = self.state.new_first;
+    /// Tries what waits, what is new, and what is left. If one of them leaves nothing for another, that
+    /// is the first next time: none keeps another back, however slow or many.
+    async fn deliver(&mut self, requests: u64) -> Result<(), StoreError> {
+        let outbox = self.courier.outbox;
+        outbox.take_requests(&mut self.state, requests).await?;
+        let mut kinds = [Kind::Waiting, Kind::New, Kind::Left];
+        let turn = usize::from(self.state.turn) % kinds.len();
+        kinds.rotate_left(turn);
+        let first = kinds.first().copied();
         let mut stopped = Vec::new();
-        for is_new in [new_first, !new_first] {
-            let result = match is_new {
-                true => self.deliver_new().await?,
-                false => self.deliver_waiting().await?,
+        let mut without_turn = None;
+        for kind in kinds {
+            let result = match kind {
+                Kind::Waiting => self.deliver_waiting().await?,
+                Kind::New => self.deliver_new().await?,
+                Kind::Left => self.deliver_left().await?,
             };
-            if let Err(reason) = result {
-                if reason == Stopped::Enough && is_new != new_first {
-                    self.state.new_first = is_new;
+            match result {
+                Ok(()) => {}
+                Err(Stopped::NotWanted) => return Ok(()),
+                Err(reason) => {
+                    if reason == Stopped::Enough && Some(kind) != first {
+                        without_turn = without_turn.or(Some(kind));
+                    }
+                    stopped.push(reason);
                 }
-                stopped.push(reason);
             }
         }
-        self.report.complete = stopped.is_empty();
+        if let Some(kind) = without_turn {
+            self.state.turn = kind as u8;
+        }
+        // More may have been asked for than there are parts at the same time.
+        self.report.complete = stopped.is_empty() && self.state.requests >= requests;
         self.report.left_alone =
             !stopped.is_empty() && stopped.iter().all(|reason| *reason == Stopped::LeftAlone);
         Ok(())
@@ -196,11 +352,11 @@ impl<P: Platform> DeliveryCall<'_, P> {
 
     /// Whether one more message may be sent, after so many failures in a row.
     fn check(&self, failures: u32) -> Result<(), Stopped> {
-        let elapsed = self.store.now().duration_since(self.started);
+        let elapsed = self.courier.store.now().duration_since(self.started);
         if failures >= FAILURES {
             Err(Stopped::LeftAlone)
         } else if self.report.delivered + self.report.failed >= self.most
-            || elapsed > BEGIN_WITHIN.try_into().unwrap_or_default()
+            || elapsed > SignedDuration::try_from(BEGIN_WITHIN).unwrap_or_default()
         {
             Err(Stopped::Enough)
         } else {
@@ -210,31 +366,26 @@ impl<P: Platform> DeliveryCall<'_, P> {
 
     /// Tries again what waits and is due, beginning with what has been due the longest.
     async fn deliver_waiting(&mut self) -> Result<Result<(), Stopped>, StoreError> {
-        let now = self.store.now();
-        let mut due: Vec<_> = self.state.waiting.iter().collect();
+        let now = self.courier.store.now();
+        let mut due = self.state.waiting.clone();
         due.retain(|waiting| waiting.next_at.is_none_or(|at| at <= now));
         due.sort_by_key(|waiting| (waiting.next_at, waiting.index));
-        let due: Vec<_> = due.into_iter().map(|waiting| waiting.index).collect();
         let mut failures = 0;
-        for indices in due.chunks(PART) {
+        for part in due.chunks(PART) {
             if let Err(stopped) = self.check(failures) {
                 return Ok(Err(stopped));
             }
-            let deliveries = self.store.outbox().deliveries(indices).await?;
-            for index in indices {
+            let deliveries = self.courier.outbox.deliveries(part).await?;
+            for Waiting { index, .. } in part {
                 let delivery = deliveries.iter().find(|delivery| delivery.index == *index);
                 let next_at = match delivery {
                     // The store has lost it: a repair enters it again at this place, and then it is
                     // still to be told of.
                     None => now.checked_add(LONGEST_PAUSE).ok(),
-                    Some(delivery) => {
-                        if is_due(delivery, now)
-                            && let Err(stopped) = self.check(failures)
-                        {
-                            return Ok(Err(stopped));
-                        }
-                        self.attempt(delivery, &mut failures).await?
-                    }
+                    Some(delivery) => match self.attempt(delivery, &mut failures).await? {
+                        Ok(next_at) => next_at,
+                        Err(stopped) => return Ok(Err(stopped)),
+                    },
                 };
                 let mut waiting = self.state.waiting.iter_mut();
                 match (waiting.find(|waiting| waiting.index == *index), next_at) {
@@ -249,172 +400,162 @@ impl<P: Platform> DeliveryCall<'_, P> {
     /// Tries what is new. What cannot be settled yet waits, so that it is passed.
     async fn deliver_new(&mut self) -> Result<Result<(), Stopped>, StoreError> {
         let mut failures = 0;
-        let mut after = self.state.next.max(self.state.low);
         for _ in 0..PAGES {
-            let page = self.store.outbox().read(after).await?;
+            let page = self.courier.outbox.read(self.state.low).await?;
             for delivery in &page.deliveries {
-                if is_due(delivery, self.store.now())
-                    && let Err(stopped) = self.check(failures)
-                {
-                    return Ok(Err(stopped));
+                let index = delivery.index;
+                match self.attempt(delivery, &mut failures).await? {
+                    Ok(next_at) => self.pass(index, next_at),
+                    Err(stopped) => return Ok(Err(stopped)),
                 }
-                let next_at = self.attempt(delivery, &mut failures).await?;
-                self.pass(after, delivery.index, next_at);
-                after = delivery.index;
             }
-            self.pass(after, page.next, None);
-            if page.next == after && page.deliveries.is_empty() {
-                // The next call begins again where something may be left.
-                self.state.next = 0;
+            if page.next <= self.state.low && page.deliveries.is_empty() {
                 return Ok(Ok(()));
             }
-            after = page.next;
+            self.pass(page.next, None);
         }
         Ok(Err(Stopped::Enough))
     }
 
-    /// Goes on from `after` to `index`, where nothing is left or what is there must be tried again.
-    fn pass(&mut self, after: u64, index: u64, next_at: Option<Timestamp>) {
-        let is_unbroken = after == self.state.low;
-        match next_at {
-            Some(_) if is_unbroken && self.state.waiting.len() < MOST_WAITING => {
-                if !mutated(Mutation::OutboxForgets) {
-                    self.state.waiting.push(Waiting { index, next_at });
+    /// Goes through the parts in which something may be left.
+    async fn deliver_left(&mut self) -> Result<Result<(), Stopped>, StoreError> {
+        let (mut failures, mut pages) = (0, 0);
+        let mut number = 0;
+        while let Some(mut part) = self.state.left.get(number).cloned() {
+            while part.at < part.last {
+                if pages >= PAGES {
+                    return Ok(Err(Stopped::Enough));
                 }
-                self.state.low = index;
+                pages += 1;
+                let page = self.courier.outbox.read_left(&part).await?;
+                let (from, deliveries) = (part.at, &page.deliveries);
+                for delivery in deliveries {
+                    match self.attempt(delivery, &mut failures).await? {
+                        Ok(next_at) => self.pass_left(&mut part, delivery.index, next_at),
+                        Err(stopped) => {
+                            self.keep_left(number, part);
+                            return Ok(Err(stopped));
+                        }
+                    }
+                }
+                self.pass_left(&mut part, page.next, None);
+                self.keep_left(number, part.clone());
+                if page.next <= from && page.deliveries.is_empty() {
+                    // The store has lost the rest, or somebody is at it.
+                    break;
+                }
             }
-            None if is_unbroken => self.state.low = index,
-            _ => {}
+            if part.after >= part.last {
+                self.state.left.remove(number);
+                continue;
+            }
+            part.at = part.after;
+            self.keep_left(number, part);
+            number += 1;
         }
-        self.state.next = match self.state.low < index {
-            true => index,
-            false => 0,
-        };
+        Ok(Ok(()))
     }
 
-    /// Sends what is due. Gives when to try again; `None` once it is settled.
+    fn keep_left(&mut self, number: usize, part: PartLeft) {
+        if let Some(kept) = self.state.left.get_mut(number) {
+            *kept = part;
+        }
+    }
+
+    /// Goes on to `index`, where nothing is left or what is there must be tried again.
+    fn pass(&mut self, index: u64, next_at: Option<Timestamp>) {
+        if index <= self.state.low {
+            return;
+        }
+        if next_at.is_some() && !mutated(Mutation::OutboxForgets) && !self.wait(index, next_at, 0) {
+            let mut left = self.state.left.iter_mut();
+            match left.find(|part| part.request == 0) {
+                Some(part) => part.last = index,
+                None => self.state.left.push(PartLeft {
+                    after: index - 1,
+                    last: index,
+                    at: index - 1,
+                    request: 0,
+                }),
+            }
+        }
+        self.state.low = index;
+    }
+
+    /// The same in a part that is left.
+    fn pass_left(&mut self, part: &mut PartLeft, index: u64, next_at: Option<Timestamp>) {
+        if index <= part.at {
+            return;
+        }
+        let is_unbroken = part.after == part.at;
+        part.at = index;
+        if is_unbroken && (next_at.is_none() || self.wait(index, next_at, part.request)) {
+            part.after = index;
+        }
+    }
+
+    /// Lets a delivery wait, if there is room.
+    fn wait(&mut self, index: u64, next_at: Option<Timestamp>, request: u64) -> bool {
+        let mut waiting = self.state.waiting.iter_mut();
+        if let Some(waiting) = waiting.find(|waiting| waiting.index == index) {
+            waiting.next_at = next_at;
+            waiting.request = waiting.request.max(request);
+            return true;
+        }
+        let has_room = self.state.waiting.len() < MOST_WAITING;
+        if has_room {
+            self.state.waiting.push(Waiting {
+                index,
+                next_at,
+                request,
+            });
+        }
+        has_room
+    }
+
+    /// Sends what is due, if one more message may be sent. Gives when to try again; `None` once it is
+    /// settled.
     async fn attempt(
         &mut self,
         delivery: &Delivery,
         failures: &mut u32,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        let now = self.store.now();
+    ) -> Result<Result<Option<Timestamp>, Stopped>, StoreError> {
         if delivery.settled.is_some() {
-            return Ok(None);
+            return Ok(Ok(None));
         }
-        if !is_due(delivery, now) {
-            return Ok(delivery.attempts.next_at);
+        let next_at = delivery.attempts.next_at;
+        if next_at.is_some_and(|next_at| next_at > self.courier.store.now()) {
+            return Ok(Ok(next_at));
         }
-        let review = match &delivery.what {
-            Told::Recorded(payment) => review(self.store, payment).await?,
-            Told::Voided(_) => Vec::new(),
+        if let Err(stopped) = self.check(*failures) {
+            return Ok(Err(stopped));
+        }
+        let review = match &delivery.event {
+            Event::PaymentRecorded(payment) => review(self.courier.store, payment).await?,
+            _ => Vec::new(),
         };
-        match attempt(self.webhook, self.store, delivery, &review).await? {
+        Ok(match self.courier.attempt(delivery, &review).await? {
             Attempt::Delivered => {
                 self.report.delivered += 1;
                 *failures = 0;
                 Ok(None)
             }
-            Attempt::Failed { next_at } => {
+            Attempt::Failed {
+                next_at,
+                is_refused,
+            } => {
                 self.report.failed += 1;
                 self.report.given_up += u32::from(next_at.is_none());
-                *failures += 1;
+                *failures += u32::from(!is_refused);
                 Ok(next_at)
             }
-        }
-    }
-}
-
-fn is_due(delivery: &Delivery, now: Timestamp) -> bool {
-    let next_at = delivery.attempts.next_at;
-    delivery.settled.is_none() && next_at.is_none_or(|next_at| next_at <= now)
-}
-
-enum Attempt {
-    Delivered,
-    /// `None` if it is given up.
-    Failed {
-        next_at: Option<Timestamp>,
-    },
-}
-
-/// Sends what is told, and keeps what came of it.
-async fn attempt<P: Platform>(
-    webhook: &Webhook,
-    store: &Ledger<P>,
-    delivery: &Delivery,
-    review: &[String],
-) -> Result<Attempt, StoreError> {
-    let (index, at) = (delivery.index, delivery.at);
-    let id = delivery.what.payment_id();
-    let sent = match &delivery.what {
-        Told::Recorded(payment) => {
-            // After a void there are two payments of this id, and the receiver must not take the second
-            // for a repetition.
-            let ending = match payment.after_void {
-                true => ".after-void",
-                false => "",
-            };
-            let data = PaymentData {
-                index,
-                payment,
-                review,
-            };
-            let id = message_id(id, ending);
-            send(webhook, store, &id, "payment.recorded", at, &data).await
-        }
-        Told::Voided(void) => {
-            let data = VoidData { index, void };
-            let id = message_id(id, ".voided");
-            send(webhook, store, &id, "payment.voided", at, &data).await
-        }
-    };
-    let now = store.now();
-    let Err(reason) = sent else {
-        let settled = Settled {
-            at: now,
-            given_up: false,
-        };
-        store.outbox().settle(delivery.index, &settled).await?;
-        return Ok(Attempt::Delivered);
-    };
-    let count = delivery.attempts.count.saturating_add(1);
-    let given_up = count >= ATTEMPTS;
-    log!("payment {id} is not delivered to the webhook, attempt {count}: {reason}");
-    let next_at = now.checked_add(pause(count, store.random()));
-    let next_at = match given_up {
-        true => None,
-        // Beyond all times there is none to wait for.
-        false => Some(next_at.unwrap_or(Timestamp::MAX)),
-    };
-    let attempts = Attempts {
-        count,
-        last_error: Some(reason),
-        next_at,
-    };
-    store.outbox().tried(delivery.index, &attempts).await?;
-    if given_up {
-        let settled = Settled { at: now, given_up };
-        store.outbox().settle(delivery.index, &settled).await?;
-    }
-    Ok(Attempt::Failed { next_at })
-}
-
-/// Sends a message; the error is for people.
-pub(super) async fn send<P: Platform, T: Serialize>(
-    webhook: &Webhook,
-    store: &Ledger<P>,
-    id: &str,
-    kind: &str,
-    at: Timestamp,
-    data: &T,
-) -> Result<(), String> {
-    let request = webhook.message(id, kind, at, data, store.now())?;
-    let status = store.platform().send(request).await?;
-    if status.is_success() {
-        Ok(())
-    } else {
-        Err(format!("the receiver answered {}", status.as_u16()))
+            Attempt::Postponed => Err(Stopped::NotWanted),
+            Attempt::Ended => {
+                let name = self.courier.receiver.name.clone();
+                self.report.ended.push(name);
+                Err(Stopped::NotWanted)
+            }
+        })
     }
 }
 

@@ -1,10 +1,12 @@
-//! Notification of the institution: what was paid, and what a person should look at, posted to its
-//! webhook.
+//! Notification of the institution: what happened, and what a person should look at, posted to the
+//! receivers of its webhooks.
 //!
 //! [`Settings`] are read from the variables. MPay's door hands each [`Outcome`] of a call to
 //! [`Notifier::follow_up`] once its answer has been sent; the people's door calls
-//! [`Notifier::run_outbox`] for a cron job. `delivery` sends payments until they have arrived, by the
-//! outbox of the ledger; `alerts` tells of what somebody should look at; `webhook` signs.
+//! [`Notifier::run_outbox`] for a cron job. `delivery` sends messages to a receiver until they have
+//! arrived, by the outbox of the ledger; `answer` says what a receiver's answer means; `alerts` tells of
+//! what somebody should look at; `webhook` writes messages and signs. Receivers are told at the same
+//! time, and know nothing of each other.
 #![cfg_attr(
     not(test),
     deny(
@@ -16,6 +18,7 @@
 )]
 
 mod alerts;
+mod answer;
 mod delivery;
 mod settings;
 #[cfg(test)]
@@ -24,13 +27,24 @@ mod webhook;
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use futures::future::join_all;
+use jiff::{SignedDuration, Timestamp};
 use mpay_door::{Platform, log::log};
-use mpay_ledger::{Ledger, StoreError, domain::PaymentId};
+use mpay_ledger::{
+    Attempts, Delivery, Ledger, StoreError,
+    domain::PaymentId,
+    json::{Event, Group},
+};
 
-pub use delivery::{Report, deliver};
-pub use settings::{Remembered, Settings, VARIABLES, WEBHOOK, signed_to};
-pub use webhook::{Webhook, WebhookError};
+pub use delivery::Report;
+pub use settings::{OF_RECEIVERS, Receiver, Remembered, Settings, VARIABLES, WEBHOOKS, signed_to};
+pub use webhook::{Message, Webhook, WebhookError};
+
+/// Pause between deliveries that calls of MPay bring about.
+const ON_THE_SIDE_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
+/// For how long it is believed which receivers have ended.
+const FRESH: SignedDuration = SignedDuration::from_secs(1);
 
 /// What came of a call of MPay, or of somebody who would be.
 #[derive(Debug, Clone)]
@@ -53,8 +67,6 @@ pub enum Outcome {
 /// Who tells the institution.
 #[derive(Debug)]
 pub struct Notifier<'a, P> {
-    /// The institution's webhook.
-    pub webhook: &'a Webhook,
     /// Who is told, and of what.
     pub settings: &'a Settings,
     /// What this instance remembers.
@@ -84,13 +96,50 @@ impl<P: Platform> Notifier<'_, P> {
                 recorded,
             } => {
                 if let Some(id) = recorded {
-                    let review = delivery::deliver_one(self.webhook, self.store, &id).await?;
-                    self.of_review(&id, &review).await?;
-                    delivery::deliver_now_and_then(self.webhook, self.store).await?;
+                    self.of_payment(&id).await?;
+                    self.deliver_now_and_then().await?;
                 }
                 self.after_call(created, received, clock_skew).await
             }
         }
+    }
+
+    /// A payment that was recorded just now.
+    async fn of_payment(&self, id: &PaymentId) -> Result<(), StoreError> {
+        let Some(stored) = self.store.payments().get(id).await? else {
+            return Ok(());
+        };
+        let review = stored.state.review.iter();
+        let review: Vec<_> = review.map(|review| review.as_str().to_owned()).collect();
+        let delivery = Delivery {
+            index: stored.index,
+            at: stored.recorded_at,
+            event: Event::PaymentRecorded(Box::new(stored.payment)),
+            attempts: Attempts::default(),
+            settled: None,
+        };
+        let wants = |receiver: &&Receiver| receiver.groups.has(Group::Payments);
+        let receivers = self.settings.receivers.iter().filter(wants);
+        let told = join_all(receivers.map(async |receiver| {
+            let ended = delivery::deliver_one(receiver, self.store, &delivery, &review).await?;
+            Ok::<_, StoreError>(ended.then(|| receiver.name.clone()))
+        }));
+        let ended: Result<Vec<_>, _> = told.await.into_iter().collect();
+        let ended: Vec<_> = ended?.into_iter().flatten().collect();
+        self.of_ended(&ended).await?;
+        self.of_review(id, &review).await
+    }
+
+    /// What others left, a little and not with each call.
+    async fn deliver_now_and_then(&self) -> Result<(), StoreError> {
+        const NOTE: &str = "delivered-on-the-side";
+        let now = self.store.now();
+        let last = self.store.notes().time(NOTE).await?;
+        if last.is_none_or(|last| now.duration_since(last) > ON_THE_SIDE_EVERY) {
+            self.store.notes().set(NOTE, &now).await?;
+            self.deliver(delivery::MOST_ON_THE_SIDE).await?;
+        }
+        Ok(())
     }
 
     /// What a cron job does: delivers what is due, and raises the alerts that no call of MPay does.
@@ -99,6 +148,48 @@ impl<P: Platform> Notifier<'_, P> {
     /// [`StoreError`] if the store fails.
     pub async fn run_outbox(&self) -> Result<Report, StoreError> {
         self.of_time().await?;
-        deliver(self.webhook, self.store).await
+        self.deliver(delivery::MOST).await
     }
+
+    /// Delivers to all receivers at the same time: none waits for another.
+    async fn deliver(&self, most: u32) -> Result<Report, StoreError> {
+        let receivers = self.settings.receivers.iter();
+        let each = receivers.map(|receiver| delivery::deliver(receiver, self.store, most));
+        let mut reports = Vec::new();
+        let mut failed = Ok(());
+        for report in join_all(each).await {
+            match report {
+                Ok(report) => reports.push(report),
+                Err(error) => failed = Err(error),
+            }
+        }
+        let report = Report::sum(reports);
+        self.of_ended(&report.ended).await?;
+        failed.map(|()| report)
+    }
+}
+
+/// A line for each receiver that wants nothing any more, for the health of a door.
+pub async fn warnings<P: Platform>(
+    settings: &Settings,
+    remembered: &Remembered,
+    store: &Ledger<P>,
+) -> Vec<String> {
+    let now = store.now();
+    if let Some((at, known)) = &*remembered.ended.borrow()
+        && now.duration_since(*at).abs() < FRESH
+    {
+        return known.clone();
+    }
+    let names: Vec<_> = settings.receivers.iter().map(|r| r.name.as_str()).collect();
+    // The probe of the store tells if it fails.
+    let ended = store.outbox().ended(&names).await.unwrap_or_default();
+    let line = |name: &&str| {
+        format!(
+            "webhooks: the receiver {name} answered 410 and is sent nothing; POST /api/webhooks/{name}/resume ends that"
+        )
+    };
+    let lines: Vec<_> = ended.iter().map(line).collect();
+    remembered.ended.replace(Some((now, lines.clone())));
+    lines
 }

@@ -6,8 +6,15 @@ use std::fmt;
 use base64ct::{Base64, Encoding};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
+use http::{
+    HeaderName, HeaderValue, Method, Request, Uri,
+    header::{self, InvalidHeaderValue},
+};
 use jiff::Timestamp;
+use mpay_ledger::{
+    domain::time,
+    json::{Event, PaymentJson},
+};
 use serde::Serialize;
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -17,13 +24,13 @@ use zeroize::Zeroizing;
 #[non_exhaustive]
 pub enum WebhookError {
     /// No address of a web server.
-    #[error("must be an address such as https://erp.example.md/mpay, without a user or a fragment")]
+    #[error("must be one such as https://erp.example.md/mpay, without a user or a fragment")]
     NotAnAddress,
     /// Its messages could be read and changed on their way.
     #[error("must begin with https:// except to this machine, or where environment is development")]
     NotEncrypted,
     /// No secret.
-    #[error("must hold secrets of the form whsec_ and base64 of 24 to 64 random bytes")]
+    #[error("must have secrets of the form whsec_ and base64 of 24 to 64 random bytes")]
     BadSecret,
 }
 
@@ -44,14 +51,111 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What is posted.
-#[derive(Debug, Serialize)]
-struct Message<'a, T> {
+/// What is posted to a receiver. Receivers know a repeated one by its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    id: String,
+    body: Vec<u8>,
+}
+
+/// The body of a message.
+#[derive(Serialize)]
+struct Body<'a, T> {
     #[serde(rename = "type")]
     kind: &'a str,
     /// When it happened.
     timestamp: Timestamp,
     data: &'a T,
+}
+
+/// What is posted of a payment.
+#[derive(Serialize)]
+struct PaymentData<'a> {
+    /// Its place, as in `GET /api/payments`.
+    index: u64,
+    #[serde(flatten)]
+    payment: &'a PaymentJson,
+    /// What a person should look at.
+    review: &'a [String],
+}
+
+/// What is posted of anything else, as `GET /api/events` has it.
+#[derive(Serialize)]
+struct EventData<'a> {
+    index: u64,
+    at: String,
+    #[serde(flatten)]
+    event: &'a Event,
+}
+
+impl Message {
+    /// A message of an event at a place of the journal; `review` is what a person should look at, of a
+    /// payment.
+    ///
+    /// # Errors
+    /// If it has no form in JSON, which no event is known to do.
+    pub fn of_event(
+        index: u64,
+        at: Timestamp,
+        event: &Event,
+        review: &[String],
+    ) -> Result<Self, serde_json::Error> {
+        let id = match event {
+            Event::PaymentRecorded(payment) => {
+                // After a void there are two payments of this id, and the receiver must not take the
+                // second for a repetition.
+                let ending = match payment.after_void {
+                    true => ".after-void",
+                    false => "",
+                };
+                message_id(&payment.payment_id, ending)
+            }
+            Event::PaymentVoided(void) => message_id(&void.payment_id, ".voided"),
+            // A place can hold another event after a backup was put back.
+            _ => format!("{index}-{}.event", at.as_second()),
+        };
+        match event {
+            Event::PaymentRecorded(payment) => {
+                let data = PaymentData {
+                    index,
+                    payment,
+                    review,
+                };
+                Self::new(id, event.name(), at, &data)
+            }
+            event => {
+                let data = EventData {
+                    index,
+                    at: time::format(at),
+                    event,
+                };
+                Self::new(id, event.name(), at, &data)
+            }
+        }
+    }
+
+    /// A message of this id and type.
+    ///
+    /// # Errors
+    /// If the data has no form in JSON.
+    pub fn new<T: Serialize>(
+        id: String,
+        kind: &str,
+        at: Timestamp,
+        data: &T,
+    ) -> Result<Self, serde_json::Error> {
+        let body = serde_json::to_vec(&Body {
+            kind,
+            timestamp: at,
+            data,
+        })?;
+        Ok(Self { id, body })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 impl Webhook {
@@ -76,15 +180,14 @@ impl Webhook {
         }
     }
 
-    /// A webhook with its secrets, separated by spaces or commas. All of them sign, so that the
-    /// receiver can change from one to the next.
+    /// A webhook with its secrets. All of them sign, so that the receiver can change from one to the
+    /// next.
     ///
     /// # Errors
     /// [`WebhookError::BadSecret`].
-    pub fn new(url: Uri, secrets: &str) -> Result<Self, WebhookError> {
+    pub fn new(url: Uri, secrets: &[&str]) -> Result<Self, WebhookError> {
         let secrets = secrets
-            .split([' ', ',', '\n', '\t', '\r'])
-            .filter(|secret| !secret.is_empty())
+            .iter()
             .map(|secret| {
                 let text = secret.strip_prefix("whsec_")?;
                 let bytes = Zeroizing::new(Base64::decode_vec(text).ok()?);
@@ -99,35 +202,29 @@ impl Webhook {
     }
 
     /// Scheme, host and port of the address.
-    pub fn origin(url: &Uri) -> String {
+    pub fn origin(&self) -> String {
+        Self::origin_of(&self.url)
+    }
+
+    /// Those of an address.
+    pub(super) fn origin_of(url: &Uri) -> String {
         let scheme = url.scheme_str().unwrap_or_default();
         let authority = url.authority().map_or("", |authority| authority.as_str());
         format!("{scheme}://{authority}")
     }
 
-    /// A signed message. Receivers know a repeated one by its `id`.
+    /// A request that posts a message, signed at this time.
     ///
     /// # Errors
-    /// A text for people, where it cannot be written.
-    pub fn message<T: Serialize>(
+    /// If a header cannot hold the message's id, which is made of what headers can hold.
+    pub fn post(
         &self,
-        id: &str,
-        kind: &str,
-        at: Timestamp,
-        data: &T,
+        message: &Message,
         now: Timestamp,
-    ) -> Result<Request<Bytes>, String> {
-        let body = serde_json::to_vec(&Message {
-            kind,
-            timestamp: at,
-            data,
-        });
-        self.signed(id, body.map_err(|error| error.to_string())?, now)
-    }
-
-    /// Apart from [`message`](Self::message), which is there for each type.
-    fn signed(&self, id: &str, body: Vec<u8>, now: Timestamp) -> Result<Request<Bytes>, String> {
-        let signature = self.sign(id, now.as_second(), &body);
+    ) -> Result<Request<Bytes>, InvalidHeaderValue> {
+        let Message { id, body } = message;
+        let signature = self.sign(id, now.as_second(), body);
+        let body = body.clone();
         let mut request = Request::new(Bytes::from(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.url.clone();
@@ -146,8 +243,9 @@ impl Webhook {
             ),
             (HeaderName::from_static("webhook-signature"), &signature),
         ] {
-            let value = HeaderValue::from_str(value).map_err(|error| error.to_string())?;
-            request.headers_mut().insert(name, value);
+            request
+                .headers_mut()
+                .insert(name, HeaderValue::from_str(value)?);
         }
         Ok(request)
     }
@@ -183,7 +281,7 @@ mod tests {
     fn the_signature_is_that_of_the_specification() {
         // The example of the Standard Webhooks repository's libraries.
         let url = Webhook::parse_url("https://erp.example/hook", false).unwrap();
-        let webhook = Webhook::new(url, SECRET).unwrap();
+        let webhook = Webhook::new(url, &[SECRET]).unwrap();
         assert_eq!(
             webhook.sign(
                 "msg_p5jXN8AQM9LWM0D4loKWxJek",
@@ -198,30 +296,23 @@ mod tests {
     fn every_secret_signs_and_none_shows() {
         let other = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSx";
         let url = Webhook::parse_url("https://erp.example/hook", false).unwrap();
-        let webhook = Webhook::new(url.clone(), &format!("{SECRET}, {other}")).unwrap();
-        let request = webhook
-            .message(
-                &message_id("P.1 ș", ".voided"),
-                "payment.recorded",
-                Timestamp::UNIX_EPOCH,
-                &1,
-                Timestamp::UNIX_EPOCH,
-            )
-            .unwrap();
+        let webhook = Webhook::new(url.clone(), &[SECRET, other]).unwrap();
+        let (id, now) = (message_id("P.1 ș", ".voided"), Timestamp::UNIX_EPOCH);
+        let message = Message::new(id, "payment.voided", now, &1).unwrap();
+        let request = webhook.post(&message, now).unwrap();
         let signature = request.headers()["webhook-signature"].to_str().unwrap();
         assert_eq!(signature.split(' ').count(), 2);
         assert_eq!(request.headers()["webhook-id"], "P%2E1%20%C8%99.voided");
         assert!(!format!("{webhook:?}").contains("MfKQ"), "{webhook:?}");
         for bad in [
             "",
-            ",",
             "whsec_",
             "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
             "whsec_c2hvcnQ=",
             "whsec_?",
         ] {
             assert_eq!(
-                Webhook::new(url.clone(), bad).unwrap_err(),
+                Webhook::new(url.clone(), &[bad]).unwrap_err(),
                 WebhookError::BadSecret,
                 "{bad}"
             );
@@ -258,7 +349,8 @@ mod tests {
             Err(WebhookError::NotEncrypted)
         );
         assert!(Webhook::parse_url(plain, true).is_ok());
-        let url = "https://erp.example:8443/a".parse().unwrap();
-        assert_eq!(Webhook::origin(&url), "https://erp.example:8443");
+        let url = Webhook::parse_url("https://erp.example:8443/a", false).unwrap();
+        let webhook = Webhook::new(url, &[SECRET]).unwrap();
+        assert_eq!(webhook.origin(), "https://erp.example:8443");
     }
 }

@@ -401,7 +401,7 @@ mod tests {
     }
 
     /// Every call that changes something, and who may make it.
-    const CHANGES: [(&str, &str, &str); 15] = [
+    const CHANGES: [(&str, &str, &str); 17] = [
         ("POST", "orders", "clerk manager program"),
         ("POST", "orders/import", "clerk manager program"),
         ("PUT", "orders/{service}/{key}", "clerk manager program"),
@@ -425,6 +425,8 @@ mod tests {
         ("POST", "erasures", "manager program"),
         ("POST", "repair", "manager program"),
         ("POST", "outbox/deliver", "manager program"),
+        ("POST", "outbox/resend", "manager program"),
+        ("POST", "webhooks/{receiver}/resume", "manager program"),
     ];
 
     #[test]

@@ -49,7 +49,11 @@ pub async fn handle<P: Platform>(
     let result = match path {
         HEALTH => {
             let skew = UNREMARKABLE.unsigned_abs();
-            health::ready(app, store, &parts.method, |_| skew, None).await
+            let more = match &app.config {
+                Ok(config) => mpay_notify::warnings(&config.notification, &app.memory, store).await,
+                Err(_) => Vec::new(),
+            };
+            health::ready(app, store, &parts.method, |_| skew, None, more).await
         }
         path if path.starts_with(source::PATH) => {
             let path = path.strip_prefix(source::PATH).unwrap_or_default();

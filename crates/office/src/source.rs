@@ -14,7 +14,7 @@ use mpay_ledger::{
     Ledger,
     domain::{OrderKey, ServiceId, time},
 };
-use mpay_notify::Webhook;
+use mpay_notify::{Message, Webhook};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -132,8 +132,8 @@ async fn ask<P: Platform>(
         order_key: key.as_str(),
     };
     let (now, id) = (store.now(), format!("ask_{:016x}", store.random()));
-    let request = source.message(&id, "order.wanted", now, &wanted, now);
-    let request = request.map_err(Problem::internal)?;
+    let message = Message::new(id, "order.wanted", now, &wanted).map_err(Problem::internal)?;
+    let request = source.post(&message, now).map_err(Problem::internal)?;
     let answer = within(platform.sleep(TIME), platform.fetch(request, MOST)).await;
     let reason = match answer {
         Some(Ok((StatusCode::OK, body))) => {

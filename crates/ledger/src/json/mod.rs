@@ -24,7 +24,8 @@ use std::fmt;
 
 pub use amount::AmountJson;
 pub use event::{
-    ErasureJson, Event, OrderEvent, PartJson, RefusalJson, ReviewClosedJson, SettlementJson,
+    ErasureJson, Event, Group, Groups, OrderEvent, PartJson, RefusalJson, ReviewClosedJson,
+    SettlementJson, UnknownGroup,
 };
 pub use metadata::{MarkedJson, MetadataJson, MetadatumJson};
 pub use order::{AccountJson, EachLanguage, LineJson, LocalizedJson, OrderJson, PropertyJson};

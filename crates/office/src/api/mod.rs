@@ -28,6 +28,7 @@ mod settlement;
 mod table;
 #[cfg(test)]
 mod testing;
+mod webhooks;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
@@ -67,7 +68,7 @@ fn reads(method: &Method) -> bool {
 
 /// Every endpoint of the API. Of two paths that fit, the first is meant; `Allow` lists methods in this
 /// order.
-pub fn endpoints<P: Platform>() -> [Endpoint<P>; 29] {
+pub fn endpoints<P: Platform>() -> [Endpoint<P>; 32] {
     [
         register::list_endpoint(),
         orders::post_endpoint(),
@@ -98,6 +99,9 @@ pub fn endpoints<P: Platform>() -> [Endpoint<P>; 29] {
         repair::post_endpoint(),
         outbox::get_endpoint(),
         outbox::deliver_endpoint(),
+        outbox::resend_endpoint(),
+        webhooks::list_endpoint(),
+        webhooks::resume_endpoint(),
     ]
 }
 

@@ -1,23 +1,26 @@
-//! `/api/outbox`: what the institution's webhook has been told, and what not yet.
+//! `/api/outbox`: what the receivers of webhooks have been told, and what not yet.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde::Serialize;
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "description")]
 use super::description::{Operation, as_json};
 use super::{
     Call, Problem,
+    document::read_object,
     endpoint::Endpoint,
     json,
     query::{Query, Reached, cursor},
+    webhooks::{notifier, outbox, receiver},
 };
 use crate::{
     access::{EVERYBODY, OPERATORS},
     domain::time,
-    store::{Delivery, Platform, Told},
+    json::Event,
+    store::{Cursor, Delivery, Platform},
 };
-use mpay_notify::Notifier;
 
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
@@ -31,8 +34,10 @@ pub(super) struct OutboxAnswer {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct DeliveryAnswer {
     index: u64,
-    payment_id: String,
-    /// The type of the message: `payment.recorded` or `payment.voided`.
+    /// Of a message about a payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_id: Option<String>,
+    /// The type of the message, such as `payment.recorded`.
     #[serde(rename = "type")]
     what: &'static str,
     /// `pending`, `delivered`, `failing` or `given-up`.
@@ -59,26 +64,30 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
             Operation::new(
                 "outbox",
                 "listDeliveries",
-                "What the institution's webhook has been told",
+                "What a receiver of webhooks has been told",
             )
-            .describe("From the first payment that is not settled, or behind `cursor`.")
-            .takes(["cursor"])
+            .describe("From the first message that is not settled, or behind `cursor`. Where there are several receivers, `receiver` names one.")
+            .takes(["cursor", "receiver"])
             .answers(200, "A page.", as_json(schemas.answer::<OutboxAnswer>()))
             .fails([409])
         },
     }
 }
 
-/// Answers with a part of the outbox: from the first payment that is not settled, or behind
+/// Answers with a part of the outbox: from the first message that is not settled, or behind
 /// `cursor`.
 pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
-    notifier(call)?;
-    let query = Query::read(call.query, &["cursor"])?;
+    let query = Query::read(call.query, &["cursor", "receiver"])?;
+    let receiver = receiver(call, query.get("receiver"), StatusCode::BAD_REQUEST)?;
+    let outbox = outbox(call, receiver);
     let from = match cursor(call, &query).await? {
-        None => call.store.outbox().state().await?.first(),
+        None => match outbox.standing().await?.state {
+            Some(state) => state.first(),
+            None => outbox.beginning().await?.low,
+        },
         Some(cursor) => cursor.place,
     };
-    let page = call.store.outbox().read(from).await?;
+    let page = outbox.read(from).await?;
     if page.is_beyond_end {
         return Err(Problem::cursor_gone());
     }
@@ -99,7 +108,7 @@ pub const fn deliver_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("outbox", "deliver", "Delivers what is due, for a cron job")
-            .describe("Up to 50 messages. Where `complete` is false, something that is due is left: call again at once, or in a minute where `left_alone` is true. A message that the receiver refuses keeps no other back.")
+            .describe("Up to 50 messages to each receiver. Where `complete` is false, something that is due is left: call again at once, or in a minute where `left_alone` is true. A message that the receiver refuses keeps no other back.")
             .answers(200, "What was done.", as_json(schemas.answer::<mpay_notify::Report>()))
             .fails([409, 413])
         },
@@ -112,17 +121,123 @@ pub async fn deliver<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>,
     json(StatusCode::OK, &report)
 }
 
-fn notifier<'a, P: Platform>(call: &Call<'a, P>) -> Result<Notifier<'a, P>, Problem> {
-    if let Some(variable) = call.config.webhook_off() {
-        return Err(Problem::switched_off("The webhook", variable));
+/// What to send again: one message, or all since a time or behind a cursor.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResendRequest {
+    /// To whom. It may be left out where there is one receiver.
+    #[serde(default)]
+    receiver: Option<String>,
+    /// One message, by its `index`.
+    #[serde(default)]
+    index: Option<u64>,
+    /// All messages about what was recorded from this time on, such as `2026-06-01` or
+    /// `2026-06-01T12:00:00+03:00`. It begins up to five minutes earlier, since clocks differ.
+    #[serde(default)]
+    since: Option<String>,
+    /// All messages behind this cursor of the outbox or of the events.
+    #[serde(default)]
+    cursor: Option<String>,
+}
+
+/// What is sent again.
+#[derive(Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+pub(super) struct ResendAnswer {
+    receiver: String,
+    /// Messages with these indices, as far as the receiver wants them: from here,
+    first_index: u64,
+    /// and up to here.
+    last_index: u64,
+}
+
+/// `POST /api/outbox/resend`.
+pub const fn resend_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "outbox/resend",
+        roles: &OPERATORS,
+        answer: |call, _, body| Box::pin(resend(call, body)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("outbox", "resend", "Sends messages again")
+            .describe("Send one of `index`, `since` and `cursor`. The messages are sent by the next calls of `POST /api/outbox/deliver`, with the same `webhook-id` as before, whether they were delivered or given up.")
+            .body(as_json(schemas.request::<ResendRequest>()))
+            .answers(202, "What will be sent.", as_json(schemas.answer::<ResendAnswer>()))
+            .fails([404, 409, 413, 422])
+        },
     }
-    let notifier = call.config.notifier(call.app, call.store);
-    notifier.ok_or_else(|| {
-        Problem::new(
+}
+
+/// Asks to send messages again: delivery does.
+pub async fn resend<P: Platform>(
+    call: &Call<'_, P>,
+    body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    /// Times of the journal's entries differ by what the clocks of hosts differ.
+    const EARLIER: SignedDuration = SignedDuration::from_mins(5);
+    Query::read(call.query, &[])?;
+    let request: ResendRequest = read_object(body)?;
+    let name = request.receiver.as_deref();
+    let receiver = receiver(call, name, StatusCode::UNPROCESSABLE_ENTITY)?;
+    let outbox = outbox(call, receiver);
+    let last = call.store.outbox().last().await?;
+    let (after, last) = match (request.index, request.since, request.cursor) {
+        (Some(index), None, None) => {
+            let after = index.saturating_sub(1);
+            let page = outbox.read(after).await?;
+            let found = page.deliveries.first();
+            if found.is_none_or(|delivery| delivery.index != index) {
+                let detail = format!(
+                    "There is no message for {} at index {index}: GET /api/outbox lists them.",
+                    receiver.name
+                );
+                return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+            }
+            (after, index)
+        }
+        (None, Some(since), None) => {
+            let since = time::parse_start(&since);
+            let since = since.map_err(|error| Problem::member("since", error))?;
+            let since = since.checked_sub(EARLIER).unwrap_or(since);
+            (call.store.outbox().place_before(since).await?, last)
+        }
+        (None, None, Some(cursor)) => {
+            let cursor = cursor.parse::<Cursor>();
+            let cursor = cursor.map_err(|error| Problem::member("cursor", error))?;
+            if !call.store.cursors().has_issued(&cursor).await? || cursor.place > last {
+                return Err(Problem::cursor_gone());
+            }
+            (cursor.place, last)
+        }
+        _ => {
+            return Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "Send one of index, since and cursor.",
+            ));
+        }
+    };
+    let standing = outbox.standing().await?;
+    if standing.ended.is_some() {
+        let name = &receiver.name;
+        let detail = format!(
+            "The receiver {name} answered 410 and is sent nothing: POST /api/webhooks/{name}/resume first."
+        );
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
+    }
+    if after < last && !outbox.send_again(&standing, after, last).await? {
+        return Err(Problem::new(
             StatusCode::CONFLICT,
-            "There is no webhook: the variable webhook_url is not set.",
-        )
-    })
+            "So much is being sent again that no more can be asked for: call POST /api/outbox/deliver until it is complete.",
+        ));
+    }
+    let answer = ResendAnswer {
+        receiver: receiver.name.clone(),
+        first_index: after + 1,
+        last_index: last,
+    };
+    json(StatusCode::ACCEPTED, &answer)
 }
 
 fn describe(delivery: Delivery) -> DeliveryAnswer {
@@ -134,11 +249,12 @@ fn describe(delivery: Delivery) -> DeliveryAnswer {
     };
     DeliveryAnswer {
         index: delivery.index,
-        payment_id: delivery.what.payment_id().to_owned(),
-        what: match &delivery.what {
-            Told::Recorded(_) => "payment.recorded",
-            Told::Voided(_) => "payment.voided",
+        payment_id: match &delivery.event {
+            Event::PaymentRecorded(payment) => Some(payment.payment_id.clone()),
+            Event::PaymentVoided(void) => Some(void.payment_id.clone()),
+            _ => None,
         },
+        what: delivery.event.name(),
         status,
         failed_attempts: delivery.attempts.count,
         last_error: delivery.attempts.last_error,

@@ -76,6 +76,18 @@ impl Api {
         }
     }
 
+    /// The same API, with variables beside those of every test.
+    pub fn with(variables: &[(&'static str, &str)]) -> Self {
+        let mut all = mpay_door::config::testing::variables();
+        for (name, value) in variables {
+            all.set(name, (*value).to_owned());
+        }
+        Self {
+            app: App::new(all),
+            ..Self::new()
+        }
+    }
+
     /// A call, with a body of a media type, at an address below `/api/`.
     pub async fn call(
         &self,

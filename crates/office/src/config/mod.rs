@@ -13,7 +13,7 @@ use mpay_ledger::{
     Ledger,
     domain::{ServiceId, WorkingDays},
 };
-use mpay_notify::{Notifier, Remembered, Settings, WEBHOOK, Webhook, signed_to};
+use mpay_notify::{Notifier, OF_RECEIVERS, Remembered, Settings, Webhook, signed_to};
 use wsse::Certificate;
 
 use crate::{
@@ -24,7 +24,7 @@ pub use mpay_door::config::Service;
 
 /// Of the variables those that the API can do without. A mistake in one of them switches off what it
 /// is for, and nothing else.
-pub const OPTIONAL: [&str; 21] = [
+pub const OPTIONAL: [&str; 22] = [
     ACCESS,
     "extra_holidays",
     "extra_working_days",
@@ -44,8 +44,9 @@ pub const OPTIONAL: [&str; 21] = [
     "public_url",
     "service_certificate",
     "webhook_origin",
-    "webhook_secret",
-    "webhook_url",
+    "webhook_origin_2",
+    "webhook_origin_3",
+    "webhooks",
 ];
 
 /// The variables that make the order source: as of a webhook.
@@ -118,8 +119,9 @@ impl Configuration for Config {
         "service_ids",
         "services",
         "webhook_origin",
-        "webhook_secret",
-        "webhook_url",
+        "webhook_origin_2",
+        "webhook_origin_3",
+        "webhooks",
     ];
 
     type Rest = ();
@@ -201,9 +203,9 @@ fn working_days(reader: &mut Reader<'_>) -> Option<WorkingDays> {
 }
 
 impl Config {
-    /// The variable for whose mistake nobody is notified.
+    /// The variable for whose mistake a receiver may be missing.
     pub fn webhook_off(&self) -> Option<&'static str> {
-        self.switched_off(&WEBHOOK)
+        self.switched_off(&OF_RECEIVERS)
     }
 
     /// The services that are served, in the order of their ids.
@@ -228,8 +230,8 @@ impl Config {
         app: &'a App<Self>,
         store: &'a Ledger<P>,
     ) -> Option<Notifier<'a, P>> {
-        Some(Notifier {
-            webhook: self.notification.webhook.as_ref()?,
+        let is_wanted = !self.notification.receivers.is_empty();
+        is_wanted.then(|| Notifier {
             settings: &self.notification,
             remembered: &app.memory,
             warnings: self.warnings(store.now()),

@@ -16,7 +16,8 @@ fn every_mistake_names_its_variable() {
         ("mpay_authorities", "nonsense"),
         ("access", "short"),
         ("bank_code", ""),
-        ("webhook_url", "http://erp.example.md/"),
+        ("webhook_origin_2", "erp.example.md"),
+        ("webhooks", "erp http://erp.example.md/"),
         ("max_silence", "a day"),
         ("personal_data_retention", "-1"),
         ("personal_data_retention", "36501"),
@@ -49,6 +50,10 @@ fn secrets_do_not_show() {
 #[test]
 fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    const WEBHOOKS: &str = "\
+        a https://a.example.md/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
+        b https://b.example.md/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw orders
+        c https://c.example.md/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw alerts";
     let whole = [
         ("institution_logo", "iVBORw0KGgo="),
         ("institution_name", "Muzeul"),
@@ -62,9 +67,10 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
         ("order_source_secret", SECRET),
         ("order_source_url", "https://bills.example.md/ask"),
         ("personal_data_retention", "30"),
-        ("webhook_origin", "https://erp.example.md"),
-        ("webhook_secret", SECRET),
-        ("webhook_url", "https://erp.example.md/hook"),
+        ("webhook_origin", "https://a.example.md"),
+        ("webhook_origin_2", "https://b.example.md"),
+        ("webhook_origin_3", "https://c.example.md"),
+        ("webhooks", WEBHOOKS),
     ];
     mistakes_switch_off_one_thing(&OPTIONAL, &whole, |config: &Config| {
         let shows = |what: fn(&Institution) -> bool| {
@@ -113,7 +119,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
             ),
             ("extra", config.working_days.is_some()),
             ("order_source", config.order_source.is_some()),
-            ("webhook", config.notification.webhook.is_some()),
+            ("webhook", config.notification.receivers.len() == 3),
         ];
         let on = things.into_iter().filter(|(_, is_on)| *is_on);
         on.map(|(name, _)| name).collect()
@@ -129,9 +135,8 @@ fn a_variable_that_could_not_be_read_is_not_its_default() {
 fn no_mistake_repeats_any_part_of_a_value() {
     no_mistake_repeats_a_value::<Config>(&[
         ["services", "service_ids"],
-        ["webhook_url", "webhook_origin"],
-        ["webhook_url", "webhook_secret"],
-        ["webhook_origin", "webhook_secret"],
+        ["webhooks", "webhook_origin"],
+        ["webhook_origin", "webhook_origin_2"],
         ["access", "service_ids"],
         ["mpay_certificates", "mpay_authorities"],
         ["bank_account", "services"],

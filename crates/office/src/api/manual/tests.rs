@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::testing::{Answer, Api};
 use crate::{
     domain::{OrderKey, PaymentId, ServiceId},
-    json::{PaymentJson, VoidJson},
+    json::{Groups, PaymentJson, VoidJson},
     store::{
         Evidence, Ledger, Recorded,
         memory::Fault,
@@ -408,8 +408,9 @@ async fn what_mpay_confirms_after_the_void_is_a_payment_of_its_own() {
         assert_eq!(amounts, ["10.00", "-10.00", amount]);
         assert_eq!(day["totals"][0]["amount"], amount);
         // The payment by hand, its void, and MPay's.
-        let outbox = store.outbox().read(0).await.unwrap();
-        assert_eq!(outbox.deliveries.len(), 3);
+        let payments = Groups::parse("payments").unwrap();
+        let outbox = store.outbox().of("erp", payments).read(0).await;
+        assert_eq!(outbox.unwrap().deliveries.len(), 3);
         // Nor does it go back by repair, or a second void.
         let repair = store.repairs().block(&Default::default()).await.unwrap();
         assert_eq!((repair.checked, repair.repaired.len()), (2, 0));
