@@ -4,6 +4,8 @@ use serde_json::{Map, Value, json};
 
 use mpay_door::CURSOR_GONE;
 
+use mpay_ledger::json::Group;
+
 use mpay_ledger::domain::{
     AccountDetails, CustomerType, LONGEST_TERM, LineId, Localized, Metadatum, OrderFields,
     OrderKey, OrderStatus, PROPERTY_TYPES, PaymentId, Property, Review, ServiceId, SetStatus, Text,
@@ -271,8 +273,46 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
         }
         ("RowResult", "detail") => ("What is wrong with the row.", None),
         ("FieldError", "detail") => ("What is wrong with it.", None),
-        ("DeliveryAnswer", "state") => (
-            "Whether the webhook has been told.",
+        ("ResendRequest" | "ResendAnswer", "receiver") => ("Name of the receiver.", None),
+        ("ResendRequest", "index") => (
+            "One message, by its `index`.",
+            Some(json!({"type": "integer", "minimum": 1, "maximum": (1u64 << 53) - 1})),
+        ),
+        ("ResendRequest", "since") => (
+            "All messages about what was recorded from this time on. It begins up to five minutes earlier, since clocks differ.",
+            Some(lenient_time()),
+        ),
+        ("ResendRequest", "cursor") => (
+            "All messages behind this cursor, of the outbox or of the events.",
+            Some(json!({"type": "string", "pattern": "^([0-9a-f]{8}-)?(0|[1-9][0-9]{0,14})$"})),
+        ),
+        ("ResendAnswer", "first_index") => ("Messages of indices from this one on,", None),
+        ("ResendAnswer", "last_index") => (
+            "and up to this one, as far as the receiver wants them.",
+            None,
+        ),
+        ("WebhookAnswer", "name") => ("Its name in the variable `webhooks`.", None),
+        ("WebhookAnswer", "origin") => ("Scheme, host and port of its address.", None),
+        ("WebhookAnswer", "events") => (
+            "What it is told of.",
+            Some(json!({"type": "array", "items": words(Group::ALL.map(Group::as_str))})),
+        ),
+        ("WebhookAnswer", "status") => (
+            "How it goes: `paused` if it asked for time, `ended` if it answered 410.",
+            Some(words(["active", "failing", "paused", "ended"])),
+        ),
+        ("WebhookAnswer", "pending") => ("At least so many messages are not delivered yet.", None),
+        ("WebhookAnswer", "pending_more") => ("Whether there may be more.", None),
+        ("WebhookAnswer", "last_success_at") => ("When it last took a message.", Some(time())),
+        ("WebhookAnswer", "last_error_at") => ("When it last did not.", Some(time())),
+        ("WebhookAnswer", "paused_until") => ("It is sent nothing before.", Some(time())),
+        ("WebhookAnswer", "ended_at") => ("When it answered 410.", Some(time())),
+        ("Report", "ended") => (
+            "Receivers that answered 410: they are sent nothing until somebody resumes them.",
+            None,
+        ),
+        ("DeliveryAnswer", "status") => (
+            "Whether the receiver has been told.",
             Some(words(["pending", "delivered", "failing", "given-up"])),
         ),
         ("Proposed", "paid_at") => ("When it was paid.", Some(lenient_time())),
@@ -438,7 +478,8 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
         "orders" => ("The orders, the newest registration first.", None),
         "refusals" => ("The refused confirmations.", None),
         "events" => ("What happened.", None),
-        "deliveries" => ("The notifications.", None),
+        "deliveries" => ("The messages.", None),
+        "webhooks" => ("The receivers.", None),
         "warnings" => ("What is probably a mistake.", None),
         "review" => (
             "Why a person should look at it.",
@@ -562,6 +603,18 @@ pub fn parameters() -> Map<String, Value> {
         ),
         ("id", "path", "The PaymentID.", identifier(PaymentId::parse)),
         ("index", "path", "The place in the journal.", place),
+        (
+            "receiver",
+            "path",
+            "The receiver's name.",
+            json!({"type": "string", "pattern": "^[0-9A-Za-z_-]{1,32}$"}),
+        ),
+        (
+            "outbox_receiver",
+            "query",
+            "The receiver's name; needed where there are several.",
+            json!({"type": "string", "pattern": "^[0-9A-Za-z_-]{1,32}$"}),
+        ),
         ("reason", "path", "The flag.", words(review_names())),
         (
             "refused",
@@ -827,6 +880,7 @@ pub fn parameters() -> Map<String, Value> {
         .map(|(id, place, description, schema)| {
             let name = match id {
                 "refused" => "reason",
+                "outbox_receiver" => "receiver",
                 "export_limit" => "limit",
                 "required_from" => "from",
                 "required_to" => "to",

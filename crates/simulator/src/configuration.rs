@@ -9,6 +9,11 @@ pub const MPAY: &str = include_str!("../../wsse/tests/data/mpay.pem");
 /// MPay's key.
 pub const MPAY_KEY: &str = include_str!("../../wsse/tests/data/mpay.key.pem");
 
+const WEBHOOKS: &str = "\
+    erp https://erp.example.md/hook whsec_c2ltdWxhdGlvbnNpbXVsYXRpb25zaW11bGF0aW9u
+    archive https://archive.example.md/hook whsec_c2ltdWxhdGlvbnNpbXVsYXRpb25zaW11bGF0aW9u \
+    orders,payments,refusals,settlements,reviews";
+
 /// The services of every configuration.
 pub const SERVICES: [&str; 2] = ["TAX", "SCHOOL"];
 /// A service of every configuration whose orders nobody registers.
@@ -97,9 +102,9 @@ impl Configuration {
             "bank_code" => bank,
             "bank_fiscal_code" => fiscal_code,
             "beneficiary_name" => beneficiary,
-            "webhook_url" => "https://erp.example.md/hook",
+            "webhooks" => WEBHOOKS,
             "webhook_origin" => "https://erp.example.md",
-            "webhook_secret" => "whsec_c2ltdWxhdGlvbnNpbXVsYXRpb25zaW11bGF0aW9u",
+            "webhook_origin_2" => "https://archive.example.md",
             _ => "",
         };
         text.to_owned()

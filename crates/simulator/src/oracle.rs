@@ -6,6 +6,7 @@ use std::{
     rc::Rc,
 };
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     mpay, office,
     random::{HOUR, MINUTE, SECOND},
     readers::{self, List},
-    recovery,
+    recovery, webhook,
     world::{Answer, World},
 };
 
@@ -68,6 +69,10 @@ pub async fn judge(world: Rc<World>) {
         let died = recovery::measure(&world).await;
         world.history.borrow_mut().recoveries.extend(died);
         world.sleep(3 * MINUTE).await;
+    }
+    for receiver in ["erp", "archive"] {
+        let path = format!("webhooks/{receiver}/resume");
+        Ask::new("POST", path).insist(&world).await;
     }
     for pause in [MINUTE, 10 * MINUTE, HOUR, 8 * HOUR, 24 * HOUR, 48 * HOUR] {
         for _ in 0..20 {
@@ -527,14 +532,50 @@ async fn check_export(world: &Rc<World>) {
     }
 }
 
-/// The webhook was told of each payment.
+/// Each receiver was told of everything that it wants, whatever another did not take.
 async fn check_outbox(world: &Rc<World>, payments: &BTreeMap<String, Vec<Listed>>) {
-    let told = world.receiver.borrow().told.clone();
+    let mut wanted: Vec<_> = payments
+        .keys()
+        .map(|id| (webhook::ERP, id.clone()))
+        .collect();
+    let mut after = Cursor::default();
+    for _ in 0..500 {
+        let path = format!("events?cursor={after}&limit=200");
+        let page = Ask::new("GET", path).insist(world).await.json();
+        let events = page.get("events").and_then(Value::as_array).cloned();
+        let events = events.unwrap_or_default();
+        wanted.extend(
+            events
+                .iter()
+                .filter_map(|event| Some((webhook::ARCHIVE, message_id(event)?))),
+        );
+        match Cursor::next(&page) {
+            Some(next) => after = next,
+            None => break,
+        }
+    }
+    let told = world.told.borrow();
     let mut history = world.history.borrow_mut();
-    for (id, listed) in payments {
-        if !told.contains(id) {
-            let detail = format!("the webhook was never told of payment {id}: {listed:?}");
-            history.find("the webhook is not told", id, detail);
+    for (receiver, id) in wanted {
+        if !told.get(receiver).is_some_and(|told| told.contains(&id)) {
+            let detail = format!("{receiver} was never told of {id}");
+            history.find("the webhook is not told", &id, detail);
+        }
+    }
+}
+
+/// The id of the message about an event.
+fn message_id(event: &Value) -> Option<String> {
+    let payment = || event.get("payment_id")?.as_str();
+    match event.get("type")?.as_str()? {
+        "payment.recorded" if event.get("after_void").is_some() => {
+            Some(format!("{}.after-void", payment()?))
+        }
+        "payment.recorded" => payment().map(str::to_owned),
+        "payment.voided" => Some(format!("{}.voided", payment()?)),
+        _ => {
+            let at: Timestamp = event.get("at")?.as_str()?.parse().ok()?;
+            Some(format!("{}-{}.event", event.get("index")?, at.as_second()))
         }
     }
 }

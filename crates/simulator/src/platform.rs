@@ -4,7 +4,7 @@
 use std::{collections::HashMap, rc::Rc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{Request, Response};
 use jiff::Timestamp;
 use mpay_door::{Outbound, config::Unread, current::Source};
 use mpay_ledger::{Platform, PlatformError};
@@ -84,7 +84,7 @@ impl Platform for Host {
 }
 
 impl Outbound for Host {
-    async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, String> {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<()>, String> {
         webhook::receive(&self.world, self.id, request).await
     }
 

@@ -114,6 +114,10 @@ pub async fn cron(world: Rc<World>) {
         let pause = world.random.between(40 * SECOND, 80 * SECOND);
         world.sleep(pause).await;
         Ask::new("POST", "outbox/deliver").send(&world).await;
+        // Somebody sees that a receiver has ended, and has it told again.
+        if world.random.happens(0.05) {
+            Ask::new("POST", "webhooks/erp/resume").send(&world).await;
+        }
     }
 }
 

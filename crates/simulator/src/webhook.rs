@@ -1,21 +1,25 @@
-//! The institution's system, which the webhook tells of payments.
+//! The receivers of webhooks: each answers by itself, or not.
 
-use std::{collections::BTreeSet, rc::Rc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{Request, Response};
 
 use crate::{
     random::SECOND,
     world::{HostId, World},
 };
 
-/// What the receiver knows.
-#[derive(Debug, Default)]
-pub struct Receiver {
-    /// PaymentIDs that it has been told of, and has said so.
-    pub told: BTreeSet<String>,
-}
+/// What receivers have been told, by their hosts: ids of messages, where they said so.
+pub type Told = BTreeMap<String, BTreeSet<String>>;
+
+/// A receiver that is told of payments.
+pub const ERP: &str = "erp.example.md";
+/// One that is told of everything.
+pub const ARCHIVE: &str = "archive.example.md";
 
 /// Receives a message that a host posts: slowly, or not at all, or its answer is lost.
 ///
@@ -25,10 +29,11 @@ pub async fn receive(
     world: &Rc<World>,
     host: HostId,
     request: Request<Bytes>,
-) -> Result<StatusCode, String> {
+) -> Result<Response<()>, String> {
     let id = request.headers().get("webhook-id");
     let id = id.and_then(|id| id.to_str().ok()).unwrap_or_default();
     let id = id.to_owned();
+    let receiver = request.uri().host().unwrap_or_default().to_owned();
     let peace = world.peace.get();
     let (refused, lost) = (world.random.happens(0.15), world.random.happens(0.1));
     let slow = world.random.happens(0.05);
@@ -37,18 +42,33 @@ pub async fn receive(
         .scaled(2_000, if slow && !peace { 10 * SECOND } else { 200_000 });
     world.sleep(time).await;
     if refused && !peace {
+        let status = match world.random.between(0, 40) {
+            0 => 410,
+            1..=9 => 429,
+            10..=19 => 422,
+            _ => 503,
+        };
+        let wait = world.random.between(0, 600);
         world.trace.note(world.now(), (20, host), || {
-            format!("        the webhook does not take {id} from host {host}")
+            format!("        {receiver} answers {status} to {id} from host {host}")
         });
-        return Ok(StatusCode::SERVICE_UNAVAILABLE);
+        let mut answer = Response::builder().status(status);
+        if status == 429 && wait > 60 {
+            answer = answer.header("retry-after", wait);
+        }
+        return answer.body(()).map_err(|error| error.to_string());
     }
-    world.receiver.borrow_mut().told.insert(id.clone());
-    world.trace.note(world.now(), (21, host), || {
-        format!("        the webhook takes {id} from host {host}")
-    });
+    let taken = format!("        {receiver} takes {id} from host {host}");
+    world
+        .told
+        .borrow_mut()
+        .entry(receiver)
+        .or_default()
+        .insert(id);
+    world.trace.note(world.now(), (21, host), || taken);
     world.sleep(world.random.scaled(1_000, 50_000)).await;
     if lost && !peace {
         return Err("the connection broke".to_owned());
     }
-    Ok(StatusCode::OK)
+    Ok(Response::new(()))
 }

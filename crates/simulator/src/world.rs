@@ -28,7 +28,7 @@ use crate::{
     profile::Profile,
     random::{HOUR, MINUTE, Random, SECOND},
     trace::Trace,
-    webhook::Receiver,
+    webhook::Told,
 };
 
 /// Which host.
@@ -184,8 +184,8 @@ pub struct World {
     pub audit: RefCell<Audit>,
     /// The hosts.
     pub hosts: RefCell<Vec<Host>>,
-    /// The institution's system, which the webhook tells of payments.
-    pub receiver: RefCell<Receiver>,
+    /// What the receivers of webhooks have been told.
+    pub told: RefCell<Told>,
     /// What the actors asked for, and what they were answered.
     pub history: RefCell<History>,
     /// Requests sent.
@@ -221,7 +221,7 @@ impl World {
             weather: RefCell::new(weather),
             audit: RefCell::default(),
             hosts: RefCell::default(),
-            receiver: RefCell::default(),
+            told: RefCell::default(),
             history: RefCell::default(),
             operations: Cell::new(0),
             peace: Cell::new(false),

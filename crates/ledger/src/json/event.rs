@@ -642,7 +642,7 @@ mod tests {
             assert_eq!(written, expected);
             // In the order of the alphabet.
             assert_eq!(read_and_written(&expected.to_string()), expected);
-            let event: Event = serde_json::from_value(expected).unwrap();
+            let event: Event = serde_json::from_str(&expected.to_string()).unwrap();
             assert_eq!(event.name(), name);
         }
     }

@@ -67,7 +67,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
                 "What a receiver of webhooks has been told",
             )
             .describe("From the first message that is not settled, or behind `cursor`. Where there are several receivers, `receiver` names one.")
-            .takes(["cursor", "receiver"])
+            .takes(["cursor", "outbox_receiver"])
             .answers(200, "A page.", as_json(schemas.answer::<OutboxAnswer>()))
             .fails([409])
         },
@@ -165,7 +165,7 @@ pub const fn resend_endpoint<P: Platform>() -> Endpoint<P> {
             .describe("Send one of `index`, `since` and `cursor`. The messages are sent by the next calls of `POST /api/outbox/deliver`, with the same `webhook-id` as before, whether they were delivered or given up.")
             .body(as_json(schemas.request::<ResendRequest>()))
             .answers(202, "What will be sent.", as_json(schemas.answer::<ResendAnswer>()))
-            .fails([404, 409, 413, 422])
+            .fails([404, 409, 410, 413, 422])
         },
     }
 }

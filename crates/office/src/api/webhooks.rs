@@ -107,6 +107,7 @@ pub const fn resume_endpoint<P: Platform>() -> Endpoint<P> {
                 "Sends to a receiver again that answered 410",
             )
             .describe("What it missed is delivered by the next calls for it. Of a receiver that asked for time this ends the pause. Of any other it changes nothing.")
+            .takes(["receiver"])
             .answers(
                 200,
                 "The receiver.",
@@ -233,7 +234,7 @@ async fn describe<P: Platform>(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{ops::RangeInclusive, time::Duration};
 
     use serde_json::{Value, json};
 
@@ -385,7 +386,10 @@ mod tests {
                 4..=6,
             ),
             (json!({"receiver": "erp", "since": "2026-06-01"}), 1..=6),
-            (json!({"receiver": "erp", "since": "2026-06-02"}), 7..=6),
+            (
+                json!({"receiver": "erp", "since": "2026-06-02"}),
+                RangeInclusive::new(7, 6),
+            ),
             (
                 json!({"receiver": "chat", "cursor": events["cursor"]}),
                 5..=6,
