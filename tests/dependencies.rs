@@ -51,6 +51,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "mpay-door",
             "mpay-host",
             "mpay-ledger",
+            "mpay-notify",
             "mpay-office",
             "mpay-offline",
             "mpay-provider",

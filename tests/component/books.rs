@@ -96,11 +96,8 @@ fn ids(payments: &[Value]) -> Vec<&str> {
 fn with_webhook(receiver: &Receiver) -> Provider {
     let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let origin = receiver.origin();
-    let variables = [
-        ("webhook_url", origin.as_str()),
-        ("webhook_origin", &origin),
-        ("webhook_secret", secret),
-    ];
+    let webhooks = format!("erp {origin} {secret}");
+    let variables = [("webhooks", webhooks.as_str()), ("webhook_origin", &origin)];
     Provider::start_with(&variables, None)
 }
 

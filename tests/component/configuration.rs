@@ -333,7 +333,7 @@ fn a_variable_that_the_manifest_does_not_give_is_not_taken_for_its_default() {
     assert_eq!(provider.api("GET", "payments", None).status, 503);
     assert_eq!(office_health(&provider).0, 503);
 
-    let (_folder, file) = manifest_with("webhook_url = \"{{ webhook_url }}\"\n", "");
+    let (_folder, file) = manifest_with("webhooks = \"{{ webhooks }}\"\n", "");
     let provider = Provider::start_manifest(file);
     let (status, found) = health(&provider);
     assert_eq!((status, found["status"].as_str()), (200, Some("degraded")));
@@ -345,9 +345,11 @@ fn a_variable_that_the_manifest_does_not_give_is_not_taken_for_its_default() {
 fn a_mistake_in_what_is_optional_leaves_mpays_calls_alone() {
     let provider = Provider::start_with(
         &[
-            ("webhook_url", "https://erp.example.md/hook"),
+            (
+                "webhooks",
+                "erp https://erp.example.md/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            ),
             ("webhook_origin", "no address"),
-            ("webhook_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
             ("max_silence", "a day"),
             ("personal_data_retention", "ten years"),
             ("public_url", "pay.example.md"),

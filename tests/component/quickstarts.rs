@@ -92,9 +92,11 @@ fn follow(page: &str, interpreter: &str, extension: &str, hook_path: &str) {
     let origin = format!("http://127.0.0.1:{port}");
     let provider = Provider::start_with(
         &[
-            ("webhook_url", &format!("{origin}{hook_path}")),
+            (
+                "webhooks",
+                &format!("erp {origin}{hook_path} whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+            ),
             ("webhook_origin", &origin),
-            ("webhook_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
         ],
         None,
     );

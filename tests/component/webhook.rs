@@ -16,14 +16,14 @@ const OLD_SECRET: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const NEW_SECRET: &str = "nOWTIjUPD8ILPZIo2LaLaSwMfKQ9r8GK";
 
 fn start(receiver: &Receiver) -> Provider {
+    let webhooks = format!(
+        "erp {}/hook whsec_{OLD_SECRET} whsec_{NEW_SECRET}",
+        receiver.origin()
+    );
     Provider::start_with(
         &[
-            ("webhook_url", &format!("{}/hook", receiver.origin())),
+            ("webhooks", &webhooks),
             ("webhook_origin", &receiver.origin()),
-            (
-                "webhook_secret",
-                &format!("whsec_{OLD_SECRET} whsec_{NEW_SECRET}"),
-            ),
         ],
         None,
     )
@@ -135,9 +135,11 @@ fn what_was_not_delivered_is_delivered_by_the_next_call_for_it() {
     let closed = provider.api("POST", "outbox/deliver", None);
     assert_eq!(closed.status, 409, "{closed:?}");
     for (name, value) in [
-        ("webhook_url", format!("{}/hook", receiver.origin())),
+        (
+            "webhooks",
+            format!("erp {}/hook whsec_{OLD_SECRET}", receiver.origin()),
+        ),
         ("webhook_origin", receiver.origin()),
-        ("webhook_secret", format!("whsec_{OLD_SECRET}")),
     ] {
         provider.set_variable(name, &value);
     }
@@ -170,7 +172,8 @@ fn a_redirect_and_a_failure_are_shown_and_not_followed() {
         let deliveries = deliveries(&provider);
         (deliveries[0]["status"] == "failing").then_some(deliveries)
     });
-    assert_eq!(failing[0]["last_error"], "the receiver answered 307");
+    let error = failing[0]["last_error"].as_str().unwrap();
+    assert!(error.starts_with("The receiver answered 307. "), "{error}");
     assert_eq!(failing[0]["failed_attempts"], 1);
     assert!(failing[0]["next_attempt_at"].is_string());
     let report = provider.api("POST", "outbox/deliver", None);
@@ -191,4 +194,88 @@ fn callers_who_are_not_believed_again_and_again_are_told_of() {
     assert_eq!(alert.1["data"]["calls"], 5);
     let id = alert.0.headers["webhook-id"].to_str().unwrap();
     assert!(id.starts_with("alert-authentication-20"), "{id}");
+}
+
+/// Two receivers over HTTP: one wants time and then nothing any more, one is not there, and MPay and the
+/// other get what they are due.
+#[test]
+fn each_receiver_is_told_by_itself_and_ends_by_itself() {
+    let (erp, archive) = (Receiver::start(), Receiver::start());
+    let webhooks = format!(
+        "erp {}/hook whsec_{OLD_SECRET}; archive {}/ whsec_{NEW_SECRET} orders,payments; gone http://127.0.0.1:9/ whsec_{NEW_SECRET} orders",
+        erp.origin(),
+        archive.origin()
+    );
+    let provider = Provider::start_with(
+        &[
+            ("webhooks", &webhooks),
+            ("webhook_origin", &erp.origin()),
+            ("webhook_origin_2", &archive.origin()),
+            ("webhook_origin_3", "http://127.0.0.1:9"),
+        ],
+        None,
+    );
+    let deliver = || provider.api("POST", "outbox/deliver", None).body;
+    let webhook = |number: usize| provider.get("webhooks")["webhooks"][number].clone();
+    erp.reply(Reply {
+        status: 429,
+        headers: vec![("retry-after", "3600".to_owned())],
+        ..Reply::default()
+    });
+    provider.register("1", order("10"));
+    confirm(&provider, "1", "P-1", "10");
+    eventually("a pause", || {
+        (webhook(0)["status"] == "paused").then_some(())
+    });
+    eventually("the payment", || {
+        messages(&archive, "payment.recorded").pop()
+    });
+    deliver();
+    assert_eq!(messages(&archive, "order.registered").len(), 1);
+    assert_eq!(erp.received().len(), 1, "it is left alone");
+    assert!(webhook(0)["paused_until"].is_string());
+    let gone = webhook(2);
+    assert_eq!(gone["status"], "failing");
+    assert_eq!(gone["last_error"], "The connection was refused.");
+    assert_eq!(gone["origin"], "http://127.0.0.1:9");
+
+    erp.reply(Reply {
+        status: 410,
+        ..Reply::default()
+    });
+    let resume = || provider.api("POST", "webhooks/erp/resume", None);
+    assert_eq!(resume().body["status"], "failing");
+    assert_eq!(deliver()["ended"], json!(["erp"]));
+    assert_eq!(webhook(0)["status"], "ended");
+    for path in ["health", "health/office"] {
+        let health = eventually("a warning", || {
+            let health = provider.http("GET", path, &[], b"");
+            let health: Value = serde_json::from_slice(health.body()).unwrap();
+            health["warnings"].is_array().then_some(health)
+        });
+        let warning = health["warnings"].to_string();
+        assert!(warning.contains("receiver erp answered 410"), "{warning}");
+    }
+    let count = erp.received().len();
+    provider.register("2", order("10"));
+    confirm(&provider, "2", "P-2", "10");
+    eventually("the payment", || {
+        (messages(&archive, "payment.recorded").len() == 2).then_some(())
+    });
+    deliver();
+    assert_eq!(erp.received().len(), count, "it wants nothing any more");
+
+    erp.reply(Reply::default());
+    assert_eq!(resume().status, 200);
+    assert_eq!(deliver()["delivered"], 2, "what it missed");
+    let again = json!({"receiver": "erp", "since": "2020-01-01"});
+    let asked = provider.api("POST", "outbox/resend", Some(&again));
+    assert_eq!(asked.status, 202, "{asked:?}");
+    assert_eq!(deliver()["delivered"], 2);
+    let ids: Vec<_> = messages(&erp, "payment.recorded")
+        .into_iter()
+        .map(|(received, _)| received.headers["webhook-id"].to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(ids[ids.len() - 4..], ["P-1", "P-2", "P-1", "P-2"]);
+    assert!(!provider.log().contains(OLD_SECRET));
 }

@@ -167,6 +167,18 @@ impl Answer {
 }
 
 impl Api {
+    /// A client of a provider that a test plays.
+    #[cfg(test)]
+    pub fn to(base: &str, token: &str) -> Self {
+        Self {
+            agent: ureq::Agent::new_with_defaults(),
+            base: base.to_owned(),
+            token: token.to_owned(),
+            has_answered: Cell::new(false),
+            tell: Box::new(|_| ()),
+        }
+    }
+
     /// Gets what is at a path below `/api/`.
     ///
     /// # Errors

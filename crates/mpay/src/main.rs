@@ -20,6 +20,7 @@ mod table_file;
 mod terminal;
 mod trust;
 mod verify;
+mod webhooks;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -56,6 +57,8 @@ enum Command {
     Payments(payments::Arguments),
     /// Compare a statement of the bank, the treasury or MPay with the recorded payments.
     Settle(Box<settle::Arguments>),
+    /// Forward what happens to a local program, as webhooks do.
+    Webhooks(webhooks::Arguments),
     /// Sign a message.
     Sign(sign::Arguments),
     /// Show what a signed message consists of, and whether it verifies.
@@ -150,6 +153,7 @@ fn main() -> ExitCode {
         Command::Orders(arguments) => orders::run(&arguments),
         Command::Payments(arguments) => payments::run(&arguments),
         Command::Settle(arguments) => settle::run(&arguments),
+        Command::Webhooks(arguments) => webhooks::run(&arguments),
         Command::Sign(arguments) => sign::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
