@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{Request, Response};
 use jiff::Timestamp;
 use mpay_door::Outbound;
 use mpay_ledger::PlatformError;
@@ -78,7 +78,7 @@ impl mpay_ledger::Platform for &Memory {
 }
 
 impl Outbound for &Memory {
-    async fn send(&self, _: Request<Bytes>) -> Result<StatusCode, String> {
+    async fn send(&self, _: Request<Bytes>) -> Result<Response<()>, String> {
         Err("nobody is outside".to_owned())
     }
 }

@@ -109,8 +109,8 @@ pub use mpay_log::{Platform, PlatformError, RawEntry, StoreError, contract};
 pub use notes::Notes;
 pub use orders::{Intent, OrderPayments, Orders, Precondition, RegisterError, Registered};
 pub use outbox::{
-    Attempts, BEFORE_THE_FIRST_LOOK, Delivery, Ended, Lately, MOST_PARTS_LEFT, Outbox, OutboxPage,
-    OutboxState, PartLeft, ReceiverOutbox, Settled, Standing, Waiting,
+    Attempts, Delivery, Ended, LONGEST_WAIT, Lately, Outbox, OutboxPage, OutboxState, PartLeft,
+    ReceiverOutbox, Settled, Standing, Waiting,
 };
 pub use payments::{Known, Payments, StoredPayment};
 pub use proposals::{Decision, Proposals, Proposed, StoredProposal};

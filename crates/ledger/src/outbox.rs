@@ -10,7 +10,7 @@
 //!
 //! A receiver is known by its name: what it was told does not depend on its address.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mpay_log::parse_counter;
 use serde::{Deserialize, Serialize};
 
@@ -33,10 +33,13 @@ const PAGE: usize = 100;
 
 /// A receiver that nothing is known of is told of so much of the end of the journal: of what was
 /// recorded between its configuration and the first look at it, and of all of a small journal.
-pub const BEFORE_THE_FIRST_LOOK: u64 = 1000;
+const BEFORE_THE_FIRST_LOOK: u64 = 1000;
+
+/// How long a receiver can keep messages off at most by one answer.
+pub const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// Parts of the journal that are gone through at the same time.
-pub const MOST_PARTS_LEFT: usize = 8;
+const MOST_PARTS_LEFT: usize = 8;
 
 /// Requests to send again that may wait for their turn.
 const MOST_REQUESTS: u64 = 64;
@@ -228,6 +231,15 @@ pub struct Lately {
     pub not_before: Option<Timestamp>,
 }
 
+impl Lately {
+    /// Until when the receiver is left alone, if it is now. A time beyond [`LONGEST_WAIT`] is that of a
+    /// clock that was wrong.
+    pub fn paused_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.not_before
+            .filter(|at| *at > now && at.duration_since(now) <= LONGEST_WAIT)
+    }
+}
+
 /// A receiver that wants nothing any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
@@ -252,7 +264,7 @@ pub struct Standing {
 impl Standing {
     /// Whether it may be sent something at this time.
     pub fn takes(&self, now: Timestamp) -> bool {
-        self.ended.is_none() && self.lately.not_before.is_none_or(|at| at <= now)
+        self.ended.is_none() && self.lately.paused_until(now).is_none()
     }
 }
 

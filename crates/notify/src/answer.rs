@@ -3,12 +3,9 @@
 use http::{Response, StatusCode, header};
 use jiff::{SignedDuration, Timestamp, civil, tz::Offset};
 use mpay_door::Platform;
-use mpay_ledger::Ledger;
+use mpay_ledger::{LONGEST_WAIT, Ledger};
 
 use crate::{Message, Webhook};
-
-/// How long a receiver can keep messages off at most by one answer.
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// How long a receiver is left alone that is asked too often and does not say for how long.
 const USUAL_WAIT: SignedDuration = SignedDuration::from_mins(1);

@@ -198,8 +198,7 @@ enum Attempt {
 impl<P: Platform> Courier<'_, P> {
     /// Whether the receiver is not to be left alone now.
     fn is_wanted(&self) -> bool {
-        let not_before = self.lately.not_before;
-        not_before.is_none_or(|not_before| not_before <= self.store.now())
+        self.lately.paused_until(self.store.now()).is_none()
     }
 
     /// Sends what is told, and keeps what came of it.

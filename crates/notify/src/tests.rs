@@ -861,6 +861,17 @@ async fn a_receiver_that_asks_for_time_gets_it_and_no_attempt_is_counted() {
     assert_eq!(standing(&app, &memory, "erp").await.lately.not_before, None);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_ahead_pauses_nobody_for_longer_than_a_day() {
+    let (app, memory) = (app(&[]), Memory::new());
+    pay(&memory, &["A"]).await;
+    memory.step_clock(SignedDuration::from_hours(24 * 365));
+    memory.script_reply_of("erp.example.md", 429, "600");
+    assert_eq!(cron(&app, &memory).await.failed, 0);
+    memory.step_clock(-SignedDuration::from_hours(24 * 365));
+    assert_eq!(cron(&app, &memory).await.delivered, 1);
+}
+
 /// A message that waits for another attempt keeps its count when the receiver asks for time.
 #[tokio::test(start_paused = true)]
 async fn a_message_that_waits_goes_on_waiting_while_the_receiver_wants_nothing() {

@@ -210,7 +210,7 @@ async fn describe<P: Platform>(
     let page = outbox.read(state.low).await?;
     let new = page.deliveries.iter();
     let new = new.filter(|delivery| delivery.settled.is_none()).count();
-    let paused = lately.not_before.filter(|at| *at > call.store.now());
+    let paused = lately.paused_until(call.store.now());
     let status = match (&ended, paused) {
         (Some(_), _) => "ended",
         (None, Some(_)) => "paused",
