@@ -216,7 +216,10 @@ fn each_receiver_is_told_by_itself_and_ends_by_itself() {
         None,
     );
     let deliver = || provider.api("POST", "outbox/deliver", None).body;
-    let webhook = |number: usize| provider.get("webhooks")["webhooks"][number].clone();
+    let webhook = |number: usize| {
+        let answer = provider.api("GET", "webhooks", None);
+        answer.body["webhooks"][number].clone()
+    };
     erp.reply(Reply {
         status: 429,
         headers: vec![("retry-after", "3600".to_owned())],
@@ -249,8 +252,8 @@ fn each_receiver_is_told_by_itself_and_ends_by_itself() {
     assert_eq!(webhook(0)["status"], "ended");
     for path in ["health", "health/office"] {
         let health = eventually("a warning", || {
-            let health = provider.http("GET", path, &[], b"");
-            let health: Value = serde_json::from_slice(health.body()).unwrap();
+            let mut health = provider.http("GET", path, &[], b"");
+            let health: Value = health.body_mut().read_json().unwrap();
             health["warnings"].is_array().then_some(health)
         });
         let warning = health["warnings"].to_string();

@@ -126,7 +126,10 @@ struct Listener {
 impl Listener {
     /// The next events, and whether there may be more.
     fn page(&mut self) -> anyhow::Result<(Vec<Value>, bool)> {
-        let page = self.api.get(&format!("events?cursor={}&limit={PAGE}", self.cursor))?.json()?;
+        let page = self
+            .api
+            .get(&format!("events?cursor={}&limit={PAGE}", self.cursor))?
+            .json()?;
         let text = |name: &str| page.get(name).and_then(Value::as_str);
         let more = text("next").is_some();
         self.cursor = text("cursor")
