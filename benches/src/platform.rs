@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use jiff::Timestamp;
 use mpay_door::Outbound;
 use mpay_ledger::PlatformError;
@@ -79,6 +79,10 @@ impl mpay_ledger::Platform for &Memory {
 
 impl Outbound for &Memory {
     async fn send(&self, _: Request<Bytes>) -> Result<Response<()>, String> {
+        Err("nobody is outside".to_owned())
+    }
+
+    async fn fetch(&self, _: Request<Bytes>, _: usize) -> Result<(StatusCode, Bytes), String> {
         Err("nobody is outside".to_owned())
     }
 }

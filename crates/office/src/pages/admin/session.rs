@@ -55,15 +55,12 @@ impl Session {
         let mut sessions = sealed.filter_map(|(_, sealed)| Self::read(&pages.keys, sealed));
         let session = sessions.find(|session| session.lasts_at(now))?;
         let principal = config.principals.with_digest(session.digest)?;
-        (principal.role != Role::Program).then(|| {
-            (
-                Self {
-                    seen: now,
-                    ..session
-                },
-                principal,
-            )
-        })
+        let is_person = principal.role != Role::Program;
+        let session = Self {
+            seen: now,
+            ..session
+        };
+        is_person.then_some((session, principal))
     }
 
     fn lasts_at(&self, now: Timestamp) -> bool {
