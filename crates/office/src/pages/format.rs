@@ -1,6 +1,6 @@
 //! How amounts and times are written for people.
 
-use jiff::{Timestamp, civil::Date, fmt::strtime};
+use jiff::{Timestamp, civil::Date};
 
 use crate::domain::{Language, Money, time};
 
@@ -25,13 +25,21 @@ pub fn money(language: Language, amount: Money, currency: &str) -> String {
     format!("{grouped}{point}{hundredths}\u{A0}{currency}")
 }
 
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
 /// A day, such as `31.12.2026`.
 pub fn day(language: Language, date: Date) -> String {
-    let format = match language {
-        Language::English => "%-d %b %Y",
-        Language::Romanian | Language::Russian => "%d.%m.%Y",
-    };
-    strtime::format(format, date).unwrap_or_else(|_| date.to_string())
+    let (year, month, day) = (date.year(), date.month(), date.day());
+    match language {
+        Language::English => {
+            let place = usize::try_from(month - 1).ok();
+            let name = place.and_then(|place| MONTHS.get(place));
+            format!("{day} {} {year}", name.copied().unwrap_or_default())
+        }
+        Language::Romanian | Language::Russian => format!("{day:02}.{month:02}.{year}"),
+    }
 }
 
 /// The day of a time in Chișinău.

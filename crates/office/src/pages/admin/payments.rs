@@ -1,7 +1,7 @@
 //! Payments of a day, and what people close.
 
 use http::StatusCode;
-use jiff::{ToSpan, civil::Date};
+use jiff::civil::Date;
 use maud::html;
 use mpay_door::Problem;
 use serde::Deserialize;
@@ -78,7 +78,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let day: Day = desk.document(Ask::get(address)).await?;
     let title = desk.with("payments-of", &[("day", desk.view.day(date).into())]);
     let of = |date: Date| desk.link(&format!("/admin/payments?date={date}"));
-    let (before, after) = (date.checked_sub(1.day()), date.checked_add(1.day()));
+    let (before, after) = (time::days_after(date, -1), time::days_after(date, 1));
     let content = html! {
         h1 { (title) }
         form.filters.card method="get" action="/admin/payments" {
@@ -87,8 +87,8 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             button type="submit" { (desk.t("show")) }
         }
         p.actions {
-            @if let Ok(before) = before { a href=(of(before)) rel="prev" { (desk.t("day-before")) } }
-            @if let Ok(after) = after && after <= today { a href=(of(after)) rel="next" { (desk.t("day-after")) } }
+            @if let Some(before) = before { a href=(of(before)) rel="prev" { (desk.t("day-before")) } }
+            @if let Some(after) = after && after <= today { a href=(of(after)) rel="next" { (desk.t("day-after")) } }
             a href={ "/admin/reconciliation?format=xlsx&date=" (date) } { (desk.t("export-xlsx")) }
             a href=(desk.link("/admin/refusals")) { (desk.t("refusals")) }
         }
