@@ -41,8 +41,8 @@ pub async fn answer<P: Platform>(
     Ok(xml.finish())
 }
 
-/// The orders that somebody means who types this key: that of the key, or those of the alias; else what
-/// the institution's own system gives, or what the service's template makes.
+/// The orders that somebody means who types this key: that of the key, which the institution's own system
+/// may give; else those of the alias, or what the service's template makes.
 async fn find<P: Platform>(
     call: &Call<'_, P>,
     service: &Service,
@@ -50,31 +50,38 @@ async fn find<P: Platform>(
 ) -> Result<Vec<StoredOrder>, Fault> {
     let (orders, id, key) = (call.store.orders(), &query.service_id, &query.order_key);
     let mut known = orders.find(id, key).await?;
-    if known.is_none() {
-        let named = orders.named(id, key).await?;
-        if !named.is_empty() {
-            return Ok(named);
-        }
-    }
     if let Some(policy) = &service.source
         && must_ask(call, policy, query, known.as_ref()).await?
     {
         match ask(call, query).await {
             Asked::Taken => known = orders.find(id, key).await?,
-            Asked::NotThere => return Ok(Vec::new()),
+            // What has the key is meant, before what only goes by it.
+            Asked::NotThere => return Ok(orders.named(id, key).await?),
             Asked::Failed if policy.last_known && known.is_some() => {}
             Asked::Failed => {
-                let text = "The institution's system did not answer. Try again.";
-                return Err(Fault::internal(text));
+                let named = match policy.last_known {
+                    true => orders.named(id, key).await?,
+                    false => Vec::new(),
+                };
+                if named.is_empty() {
+                    let text = "The institution's system did not answer. Try again.";
+                    return Err(Fault::internal(text));
+                }
+                return Ok(named);
             }
         }
     }
+    if let Some(known) = known {
+        return Ok(vec![known]);
+    }
+    let named = orders.named(id, key).await?;
+    if !named.is_empty() {
+        return Ok(named);
+    }
     // Nothing is written for a key that somebody tries.
-    let made = || {
-        let order = service.open.as_ref()?.order(key)?;
-        Some(StoredOrder::unregistered(order))
-    };
-    Ok(known.or_else(made).into_iter().collect())
+    let open = service.open.as_ref();
+    let made = open.and_then(|open| open.order(key));
+    Ok(made.map(StoredOrder::unregistered).into_iter().collect())
 }
 
 /// What came of asking the institution's own system.

@@ -368,7 +368,7 @@ fn a_mistake_in_what_is_optional_leaves_mpays_calls_alone() {
     );
     assert_eq!(
         of_office["errors"].as_array().unwrap().len(),
-        4,
+        5,
         "{of_office}"
     );
     provider.register("1", order("10"));

@@ -104,9 +104,9 @@ fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts(
     browser.wait_for("Оплатить через MPay");
     browser.picture("order-phone-ru");
     browser.click("button.primary");
-    browser.wait_for("Счёт к оплате");
+    browser.wait_for("Notă de plată");
     browser.click("button[value=pay]");
-    browser.wait_for("Платёж подтверждён");
+    browser.wait_for("Plată confirmată");
     browser.click("#return");
     browser.wait_for("Платёж записан");
     browser.picture("confirmed-payer-phone-ru");

@@ -635,6 +635,12 @@ pub fn parameters() -> Map<String, Value> {
             cursor("(0|[1-9][0-9]{0,14})"),
         ),
         (
+            "until",
+            "query",
+            "The last second that the address is good for; a date means its end. For ever if left out.",
+            lenient_time(),
+        ),
+        (
             "limit",
             "query",
             "How many are answered at most.",

@@ -319,6 +319,7 @@ fn greet(
         "API token      {}",
         file.strip_prefix(&here).unwrap_or(&file).display()
     );
+    println!("Office         {url}/admin (sign in with this token)");
     for (key, order) in sample_orders() {
         let response = agent
             .put(format!("{url}/api/orders/{SERVICE_ID}/{key}"))

@@ -100,7 +100,7 @@ pub async fn answer<P: Platform>(
     let key = spelt(&body, key);
     let taken = api::take(&call, &service, &key, &body).await;
     if let Err(problem) = taken {
-        refused(problem, &service, &key)?;
+        refused(problem, &service)?;
     }
     if policy.older_than.is_some_and(|age| !age.is_zero()) {
         let note = SourcePolicy::note(&service, &key);
@@ -132,7 +132,8 @@ async fn ask<P: Platform>(
         order_key: key.as_str(),
     };
     let (now, id) = (store.now(), format!("ask_{:016x}", store.random()));
-    let message = Message::new(id, "order.wanted", now, &wanted).map_err(Problem::internal)?;
+    let message =
+        Message::new(id.clone(), "order.wanted", now, &wanted).map_err(Problem::internal)?;
     let request = source.post(&message, now).map_err(Problem::internal)?;
     let answer = within(platform.sleep(TIME), platform.fetch(request, MOST)).await;
     let reason = match answer {
@@ -148,7 +149,8 @@ async fn ask<P: Platform>(
         Some(Err(reason)) => reason,
         None => "it took too long".to_owned(),
     };
-    log!("the order source did not give order {key} of service {service}: {reason}");
+    // Without the key: it is what somebody typed, which may be the code of a person.
+    log!("the order source did not give an order of service {service} ({id}): {reason}");
     BREAKER.set(Breaker {
         failures: breaker.failures.saturating_add(1),
         until: platform.monotonic().saturating_add(PAUSE),
@@ -166,12 +168,12 @@ fn spelt(body: &[u8], typed: OrderKey) -> OrderKey {
 }
 
 /// A document that is not taken. An order that cannot be changed any more is answered as it is.
-fn refused(problem: Problem, service: &ServiceId, key: &OrderKey) -> Result<(), Problem> {
+fn refused(problem: Problem, service: &ServiceId) -> Result<(), Problem> {
     let (_, errors) = problem.clone().into_parts();
     let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
     let status = problem.clone().into_response().status();
     log!(
-        "what the order source gave for order {key} of service {service} was refused with {status}: {}",
+        "what the order source gave for an order of service {service} was refused with {status}: {}",
         fields.join(", ")
     );
     match status {

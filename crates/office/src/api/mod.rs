@@ -17,6 +17,7 @@ mod order_answer;
 mod order_table;
 mod orders;
 mod outbox;
+mod pay_link;
 mod payments;
 mod query;
 mod reconciliation;
@@ -68,7 +69,7 @@ fn reads(method: &Method) -> bool {
 
 /// Every endpoint of the API. Of two paths that fit, the first is meant; `Allow` lists methods in this
 /// order.
-pub fn endpoints<P: Platform>() -> [Endpoint<P>; 32] {
+pub fn endpoints<P: Platform>() -> [Endpoint<P>; 33] {
     [
         register::list_endpoint(),
         orders::post_endpoint(),
@@ -79,6 +80,7 @@ pub fn endpoints<P: Platform>() -> [Endpoint<P>; 32] {
         orders::patch_endpoint(),
         orders::delete_endpoint(),
         order_answer::payments_endpoint(),
+        pay_link::get_endpoint(),
         payments::list_endpoint(),
         manual::propose_endpoint(),
         payments::get_endpoint(),

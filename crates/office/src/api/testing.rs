@@ -69,11 +69,7 @@ impl Answer {
 impl Api {
     /// With an empty store.
     pub fn new() -> Self {
-        Self {
-            app: App::new(mpay_door::config::testing::variables()),
-            memory: Memory::new(),
-            caller: manager("tester"),
-        }
+        Self::with(&[])
     }
 
     /// The same API, with variables beside those of every test.
@@ -84,7 +80,8 @@ impl Api {
         }
         Self {
             app: App::new(all),
-            ..Self::new()
+            memory: Memory::new(),
+            caller: manager("tester"),
         }
     }
 

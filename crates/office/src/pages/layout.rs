@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use fluent_bundle::FluentValue;
-use http::{HeaderName, HeaderValue, Response, StatusCode, Uri, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, Uri, header, uri::PathAndQuery};
 use jiff::{Timestamp, civil::Date};
 use maud::{DOCTYPE, Markup, html};
 use mpay_door::config::Environment;
@@ -20,6 +20,8 @@ pub struct View<'a> {
     texts: Texts,
     /// The path at which the page is found.
     pub path: &'a str,
+    /// Its query.
+    query: &'a str,
 }
 
 /// What a page is, beside its frame.
@@ -48,11 +50,12 @@ impl Page {
 
 impl<'a> View<'a> {
     /// For who reads this language.
-    pub fn new(pages: &'a Pages, language: Language, path: &'a str) -> Self {
+    pub fn new(pages: &'a Pages, language: Language, uri: &'a Uri) -> Self {
         Self {
             pages,
             texts: Texts::new(language),
-            path,
+            path: uri.path(),
+            query: uri.query().unwrap_or_default(),
         }
     }
 
@@ -138,9 +141,10 @@ impl<'a> View<'a> {
 
     /// Asks the browser to come again: now not from another site.
     pub fn come_again(&self, uri: &Uri) -> Answer {
-        let content = html! { p { a href=(uri) { (self.t("go-on")) } } };
+        let here = uri.path_and_query().map_or(self.path, PathAndQuery::as_str);
+        let content = html! { p { a href=(here) { (self.t("go-on")) } } };
         let page = Page {
-            reload: Some((0, uri.to_string())),
+            reload: Some((0, here.to_owned())),
             ..Page::new(self.t("go-on"), content)
         };
         self.answer(StatusCode::OK, &page)
@@ -205,13 +209,16 @@ impl<'a> View<'a> {
 
     /// The same page in the other languages.
     pub fn languages(&self) -> Markup {
+        let pairs = self.query.split('&');
+        let others = pairs.filter(|pair| !pair.is_empty() && !pair.starts_with("lang="));
+        let others: String = others.map(|pair| format!("{pair}&")).collect();
         html! {
             nav.languages aria-label=(self.t("languages")) {
                 @for language in Language::ALL {
                     @if language == self.language() {
                         b aria-current="true" lang=(language.code()) { (language.name()) }
                     } @else {
-                        a href={ (self.path) "?lang=" (language.code()) } hreflang=(language.code())
+                        a href={ (self.path) "?" (others) "lang=" (language.code()) } hreflang=(language.code())
                             lang=(language.code()) { (language.name()) }
                     }
                     " "
@@ -232,6 +239,8 @@ pub struct Answer {
     /// What it is to forget (`Clear-Site-Data`).
     pub clears: Option<HeaderValue>,
     location: Option<HeaderValue>,
+    /// Whether its forms stay here.
+    pub is_of_office: bool,
     /// Whether browsers may keep it: it is the same for everybody.
     is_public: bool,
 }
@@ -246,6 +255,7 @@ impl Answer {
             cookie: None,
             clears: None,
             location: None,
+            is_of_office: false,
             is_public: false,
         }
     }
@@ -267,6 +277,7 @@ impl Answer {
             cookie: None,
             clears: None,
             location: None,
+            is_of_office: false,
             is_public: true,
         }
     }
@@ -280,16 +291,20 @@ impl Answer {
     pub fn theme(pages: &Pages) -> Option<Self> {
         let color = pages.institution.color?;
         // On a light ground the colour as it is, where it can be read there; on a dark one lighter.
-        let is_dark = color.contrast_to_white() >= LEAST_CONTRAST;
-        let on = if is_dark { "#fff" } else { "#000" };
+        let on = match color.contrast_to_white() >= LEAST_CONTRAST {
+            true => "#fff",
+            false => "#000",
+        };
+        // The ground of pages is darker than white.
+        let is_dark = color.contrast_to_white() >= LEAST_CONTRAST / 0.92;
         let text = if is_dark {
             color.css()
         } else {
             "var(--ink)".to_owned()
         };
         let lighter = [0, 20, 40, 60, 75].map(|white| color.lighter(white));
-        // To #12171d, whose luminance is 0.0083: 18.1 to white.
-        let ground = 18.1 / LEAST_CONTRAST;
+        // The lightest ground, #1b222b, has 16.0 to white.
+        let ground = 16.0 / LEAST_CONTRAST;
         let on_dark = lighter
             .into_iter()
             .find(|color| color.contrast_to_white() <= ground);
@@ -335,10 +350,14 @@ impl Answer {
                 headers.append(name, value);
             }
         }
-        // No script, nothing from elsewhere, no frame around it; a form goes here or to MPay.
-        let mpay = pages.mpay_origin().unwrap_or_default();
+        // No script, nothing from elsewhere, no frame around it. A form of the office stays here; that of
+        // a payer goes to MPay, which may send the browser on, and some browsers ask for leave then too.
+        let forms = match (self.is_of_office, pages.mpay_origin()) {
+            (false, Some(mpay)) => format!("'self' https: {mpay}"),
+            _ => "'self'".to_owned(),
+        };
         let policy = format!(
-            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' {mpay}; base-uri 'none'; frame-ancestors 'none'"
+            "default-src 'none'; style-src 'self'; img-src 'self'; form-action {forms}; base-uri 'none'; frame-ancestors 'none'"
         );
         if let Ok(policy) = HeaderValue::from_str(&policy) {
             headers.insert(header::CONTENT_SECURITY_POLICY, policy);

@@ -25,6 +25,7 @@ use crate::{
 };
 pub use admin::{OFFICE, answer as office};
 use layout::{Answer, View};
+pub use link::PayLink;
 pub use settings::Pages;
 
 /// What the addresses of payers' pages begin with.
@@ -48,7 +49,7 @@ pub async fn payer<P: Platform>(app: &App, store: &Ledger<P>, parts: &Parts) -> 
     let language = language(&query, &parts.headers);
     let visit = Visit {
         store,
-        view: View::new(pages, language, path),
+        view: View::new(pages, language, &parts.uri),
         query,
     };
     if !matches!(parts.method, Method::GET | Method::HEAD) {

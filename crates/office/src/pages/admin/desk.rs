@@ -85,11 +85,8 @@ impl<'a> Ask<'a> {
     }
 
     /// Only if nobody changed it since.
-    pub fn if_match(self, etag: Option<&str>) -> Self {
-        match etag {
-            Some(etag) => self.header(header::IF_MATCH, etag.to_owned()),
-            None => self,
-        }
+    pub fn if_match(self, etag: &str) -> Self {
+        self.header(header::IF_MATCH, etag.to_owned())
     }
 
     /// Only if it is not there yet.
@@ -222,14 +219,14 @@ impl<P: Platform> Desk<'_, P> {
         let content = html! {
             div.banner.bad role="alert" {
                 h1 { (title) }
-                p { (detail) }
+                p lang="en" { (detail) }
                 @if !errors.is_empty() {
-                    ul {
+                    ul lang="en" {
                         @for error in &errors { li { code { (error.field) } " " (error.detail) } }
                     }
                 }
             }
-            p { a href=(self.link(self.view.path)) { (self.t("go-back")) } }
+            p { a href=(self.link(self.form.back())) { (self.t("go-back")) } }
         };
         self.page(status, &Page::new(title, content))
     }
@@ -293,6 +290,12 @@ impl Form {
         let found = self.fields.iter().find(|(known, _)| known == name);
         let value = found.map(|(_, value)| value.trim());
         value.filter(|value| !value.is_empty())
+    }
+
+    /// The page of the office that the form was on.
+    pub fn back(&self) -> &str {
+        let back = self.text("back").filter(|back| back.starts_with("/admin"));
+        back.unwrap_or("/admin")
     }
 
     /// The file that was sent.

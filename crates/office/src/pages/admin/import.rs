@@ -8,10 +8,10 @@ use tables::{Options, Table};
 
 use super::{
     super::layout::{Answer, Page},
-    desk::{Ask, Desk},
+    desk::{Ask, Desk, encode},
     upload::{MEDIA_TYPE, Upload},
 };
-use crate::{access::CLERKS, store::Platform};
+use crate::{access::CLERKS, digest::sha256, store::Platform};
 
 /// What the answer of the API says of a row.
 const COLUMNS: [&str; 6] = [
@@ -69,12 +69,20 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let upload = Upload::of(&desk.form)?;
     let is_done = desk.form.text("do").is_some();
     let encoding = desk.form.text("encoding");
-    let mut address = format!("orders/import?dry_run={}", !is_done);
-    if let Some(encoding) = encoding {
-        address.push_str(&format!("&encoding={}", super::desk::encode(encoding)));
+    let encoding_of = encoding.map(|encoding| format!("&encoding={}", encode(encoding)));
+    let import = async |dry_run: bool| {
+        let encoding = encoding_of.as_deref().unwrap_or_default();
+        let address = format!("orders/import?dry_run={dry_run}{encoding}");
+        let ask = Ask::new("POST", address).body(MEDIA_TYPE, upload.content.clone());
+        desk.call(ask).await
+    };
+    let mut answer = import(true).await?;
+    let seen = sha256(answer.body());
+    // Where something else would happen than was shown, it is shown again.
+    let is_done = is_done && desk.form.text("seen") == Some(seen.as_str());
+    if is_done {
+        answer = import(false).await?;
     }
-    let ask = Ask::new("POST", address).body(MEDIA_TYPE, upload.content.to_vec());
-    let answer = desk.call(ask).await?;
     let table = Table::read(answer.body(), &Options::with_columns(&COLUMNS));
     let table = table.map_err(Problem::internal)?;
     let cell = |row: &tables::Row<'_>, column: &str| {
@@ -99,7 +107,7 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let content = html! {
         h1 { (title) }
         @for total in &totals {
-            p.banner.(if has_errors { "bad" } else { "good" }) role="status" { (total[4]) }
+            p.banner.(if has_errors { "bad" } else { "good" }) role="status" lang="en" { (total[4]) }
         }
         @if !is_done && has_changes {
             form.card method="post" action=(desk.link("/admin/import")) {
@@ -107,6 +115,7 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                 (upload.hidden())
                 input type="hidden" name="encoding" value=(encoding.unwrap_or_default());
                 input type="hidden" name="do" value="1";
+                input type="hidden" name="seen" value=(seen);
                 @if has_errors { p { (desk.t("import-errors-hint")) } }
                 button.primary type="submit" { (desk.t("import-do")) }
             }
@@ -142,7 +151,7 @@ fn results<P: Platform>(desk: &Desk<'_, P>, rows: &[[String; 6]]) -> Markup {
                         td { (row) }
                         td { (key) br; small { (service) } }
                         td { (result(what)) }
-                        td { (detail) @if !warnings.is_empty() { " " em { (warnings) } } }
+                        td lang="en" { (detail) @if !warnings.is_empty() { " " em { (warnings) } } }
                     }
                 }
             }
@@ -165,7 +174,7 @@ pub async fn export<P: Platform>(
         "due_to",
     ] {
         if let Some(value) = desk.query.text(name) {
-            address.push_str(&format!("&{name}={}", super::desk::encode(&value)));
+            address.push_str(&format!("&{name}={}", encode(&value)));
         }
     }
     desk.call(Ask::get(address)).await

@@ -54,41 +54,48 @@ pub async fn answer<P: Platform>(
     };
     let path = parts.uri.path();
     let query = Query::read(parts.uri.query().unwrap_or_default());
-    let view = View::new(pages, language(&query, &parts.headers), path);
+    let view = View::new(pages, language(&query, &parts.headers), &parts.uri);
     let is_read = matches!(parts.method, Method::GET | Method::HEAD);
     if !is_read && parts.method != Method::POST {
         return Problem::method_not_allowed("GET, HEAD, POST").into_response();
     }
+    let respond = |mut answer: Answer| {
+        answer.is_of_office = true;
+        answer.into_response(pages)
+    };
     if !is_read && is_of_other_site(parts) {
         log!("a form of another site was refused");
-        return refused(&view).into_response(pages);
+        return respond(refused(&view));
     }
-    let form = match is_read {
-        true => Form::default(),
-        false => match read(parts, body).await {
-            Ok(body) => match Form::read(&parts.headers, body).await {
-                Ok(form) => form,
-                Err(problem) => return problem.into_response(),
-            },
-            Err(problem) => return problem.into_response(),
-        },
-    };
     let rest = path.strip_prefix(OFFICE).unwrap_or_default();
     let now = store.now();
     let session = Session::of_request(config, pages, &parts.headers, now);
-    if rest == sign_in::PATH {
-        let answer = sign_in::answer(config, &view, &form, is_read, now);
-        return answer.into_response(pages);
-    }
-    let Some((session, principal)) = session else {
+    if session.is_none() && rest != sign_in::PATH {
         // A browser keeps the cookie back where another site led here: from here it sends it.
-        if is_read && site(parts) == Some("cross-site") {
-            return view.come_again(&parts.uri).into_response(pages);
+        return match is_read && site(parts) == Some("cross-site") {
+            true => respond(view.come_again(&parts.uri)),
+            false => respond(sign_in::to_sign_in(&parts.uri)),
+        };
+    }
+    let form = match is_read {
+        true => Ok(Form::default()),
+        false => match read(parts, body).await {
+            Ok(body) => Form::read(&parts.headers, body).await,
+            Err(problem) => Err(problem),
+        },
+    };
+    let form = match form {
+        Ok(form) => form,
+        Err(problem) => {
+            let (title, text) = (view.t("form-refused-title"), view.t("form-unread"));
+            return respond(view.message(problem.status(), &title, &text));
         }
-        return sign_in::to_sign_in(&parts.uri).into_response(pages);
+    };
+    let Some((session, principal)) = session.filter(|_| rest != sign_in::PATH) else {
+        return respond(sign_in::answer(config, &view, &form, is_read, now));
     };
     if !is_read && !session.made(&pages.keys, form.text("form").unwrap_or_default()) {
-        return refused(&view).into_response(pages);
+        return respond(refused(&view));
     }
     let desk = Desk {
         app,
@@ -102,7 +109,7 @@ pub async fn answer<P: Platform>(
     };
     let answer = match (rest.trim_matches('/'), is_read) {
         ("", true) => today::page(&desk).await,
-        (sign_in::OUT, false) => return sign_in::out(pages).into_response(pages),
+        (sign_in::OUT, false) => return respond(sign_in::out(pages)),
         ("import", true) => Ok(import::page(&desk)),
         ("import", false) => import::post(&desk).await,
         ("export", true) => match import::export(&desk).await {
@@ -124,7 +131,7 @@ pub async fn answer<P: Platform>(
         _ => Ok(desk.no_such_page()),
     };
     let answer = answer.unwrap_or_else(|problem| desk.problem(problem));
-    let mut response = answer.into_response(pages);
+    let mut response = respond(answer);
     if let Some(cookie) = session.cookie(pages) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use mpay_door::Problem;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tables::Cell;
 
 use super::{
     super::layout::{Answer, Page},
@@ -179,8 +180,13 @@ pub async fn list<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             let is_meant = service
                 .as_ref()
                 .is_none_or(|service| service == id.as_str());
-            if is_meant && desk.call(Ask::get(&address)).await.is_ok() {
-                return Ok(Answer::see_other(&desk.link(&format!("/admin/{address}"))));
+            if !is_meant {
+                continue;
+            }
+            match desk.call(Ask::get(&address)).await {
+                Ok(_) => return Ok(Answer::see_other(&desk.link(&format!("/admin/{address}")))),
+                Err(problem) if problem.status() == StatusCode::NOT_FOUND => {}
+                Err(problem) => return Err(problem),
             }
         }
     }
@@ -208,12 +214,14 @@ pub async fn list<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         @if desk.may(&CLERKS) {
             p { a.button href=(desk.link("/admin/orders/new")) { (desk.t("new-order")) } }
         }
-        @if page.orders.is_empty() {
+        @if key.is_some() {
+            // Others would be taken for what was found.
+        } @else if page.orders.is_empty() {
             p { (desk.t(if next.is_some() { "none-so-far" } else { "no-orders" })) }
         } @else {
             (table(desk, &page.orders))
         }
-        @if let Some(next) = next { p { a.button href=(next) { (desk.t("further")) } } }
+        @if let Some(next) = next.filter(|_| key.is_none()) { p { a.button href=(next) { (desk.t("further")) } } }
     };
     Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
 }
@@ -353,6 +361,7 @@ fn actions<P: Platform>(desk: &Desk<'_, P>, order: &Whole, etag: &str) -> Markup
                 (desk.form_fields())
                 input type="hidden" name="etag" value=(etag);
                 input type="hidden" name="set" value=(set);
+                input type="hidden" name="back" value=(path);
                 @if set == "Refunded" {
                     label {
                         span { (desk.t("refund-reference")) }
@@ -394,6 +403,9 @@ pub async fn change<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answe
     if path == "orders/new" {
         return register(desk).await;
     }
+    // Without it somebody could change what they have not seen.
+    let etag = desk.form.text("etag");
+    let etag = etag.ok_or_else(|| Problem::member("etag", "is not what a page has sent"))?;
     let set = match desk.form.text("set") {
         None => Value::Null,
         Some(status) => json!(status),
@@ -409,7 +421,7 @@ pub async fn change<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answe
             "application/merge-patch+json",
             patch.to_string().into_bytes(),
         )
-        .if_match(desk.form.text("etag"));
+        .if_match(etag);
     desk.call(ask).await?;
     Ok(Answer::see_other(
         &desk.link(&format!("/admin/{path}?done=1")),
@@ -431,6 +443,7 @@ fn new<P: Platform>(desk: &Desk<'_, P>) -> Answer {
         form.card.narrow method="post" action=(desk.link("/admin/orders/new")) {
             (desk.form_fields())
             input type="hidden" name="once" value=(once);
+            input type="hidden" name="back" value="/admin/orders/new";
             label {
                 span { (desk.t("service")) }
                 select name="service_id" required {
@@ -451,11 +464,11 @@ fn new<P: Platform>(desk: &Desk<'_, P>) -> Answer {
 
 async fn register<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let text = |name| desk.form.text(name);
-    let amount = text("amount_due").map(|amount| {
-        amount
-            .replace(',', ".")
-            .replace([' ', '\u{A0}', '\u{202F}'], "")
-    });
+    // As a cell of a table is read, so that no amount means two things.
+    let amount = text("amount_due").map(|text| Cell::Written(text.to_owned()).amount());
+    let amount = amount.transpose();
+    let amount = amount.map_err(|error| Problem::member("amount_due", error))?;
+    let amount = amount.flatten().map(|amount| amount.to_string());
     let mut order = json!({
         "reason": text("reason"),
         "lines": [{"line_id": "1", "reason": text("reason"), "amount_due": amount}]

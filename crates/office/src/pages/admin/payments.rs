@@ -179,11 +179,7 @@ pub async fn file<P: Platform>(
 pub async fn close<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
     let note = json!({"note": desk.form.text("note")});
     desk.call(Ask::new("POST", path).json(&note)).await?;
-    let back = desk
-        .form
-        .text("back")
-        .filter(|back| back.starts_with("/admin/"));
-    Ok(Answer::see_other(&desk.link(back.unwrap_or("/admin"))))
+    Ok(Answer::see_other(&desk.link(desk.form.back())))
 }
 
 /// `GET /admin/refusals`.

@@ -13,7 +13,11 @@ use super::{
     orders::money,
     upload::{MEDIA_TYPE, Upload},
 };
-use crate::{access::BOOKKEEPERS, domain::time, store::Platform};
+use crate::{
+    access::{self, BOOKKEEPERS},
+    domain::time,
+    store::Platform,
+};
 
 /// What columns are chosen for, as the API names it; its text; and what such columns are called.
 const COLUMNS: [(&str, &str, &[&str]); 8] = [
@@ -116,6 +120,7 @@ fn days<P: Platform>(desk: &Desk<'_, P>, from: Option<&str>, to: Option<&str>) -
 
 /// `POST /admin/settlement`: the choice of columns, or what came of it.
 pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
+    access::permit(desk.principal, &BOOKKEEPERS)?;
     let upload = Upload::of(&desk.form)?;
     if desk.form.text("amount").is_none() {
         return choose(desk, &upload);
@@ -159,7 +164,7 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         }
         @if !comparison.errors.is_empty() {
             h2 { (desk.t("settled-errors")) }
-            ul {
+            ul lang="en" {
                 @for wrong in &comparison.errors {
                     li {
                         (desk.t("row")) " " (wrong.row) ": "
@@ -193,7 +198,7 @@ fn entries_table<P: Platform>(desk: &Desk<'_, P>, title: &str, entries: &[Entry]
                         td { (entry.order_key.as_deref().unwrap_or_default()) }
                         td.amount { (money(desk, &entry.amount, "")) }
                         td.amount { @if let Some(shown) = &entry.shown { (money(desk, shown, "")) } }
-                        td { (entry.detail.as_deref().unwrap_or_default()) }
+                        td lang="en" { (entry.detail.as_deref().unwrap_or_default()) }
                     }
                 }
             }
@@ -234,7 +239,7 @@ fn choose<P: Platform>(desk: &Desk<'_, P>, upload: &Upload) -> Result<Answer, Pr
                     select name=(name) required[name == "amount"] {
                         option value="" { (desk.t("none")) }
                         @for column in &columns {
-                            option selected[guessed == Some(*column)] { (column) }
+                            option value=(column) selected[guessed == Some(*column)] { (column) }
                         }
                     }
                 }

@@ -3,6 +3,7 @@
 use http::{HeaderValue, StatusCode, Uri};
 use jiff::Timestamp;
 use maud::html;
+use mpay_door::log::log;
 
 use super::{
     super::{
@@ -43,6 +44,7 @@ pub fn answer(
             answer
         }
         Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => {
+            log!("somebody without a good token tried to sign in");
             page(view, Some("token-unknown"))
         }
         Err(_) => view.unavailable(),

@@ -282,7 +282,12 @@ async fn forms_of_others_are_refused() {
             .await;
         assert_eq!(page.status, 403, "{form}");
     }
-    let form = [("form", own.as_str()), ("set", "Cancelled")];
+    let etag = browser.get(address).await.field("etag");
+    let form = [
+        ("form", own.as_str()),
+        ("set", "Cancelled"),
+        ("etag", etag.as_str()),
+    ];
     for site in ["cross-site", "same-site"] {
         let headers = [
             ("cookie", browser.cookie.as_str()),
@@ -326,7 +331,13 @@ async fn what_a_role_may_not_do_is_neither_offered_nor_done() {
             (offers("Completed"), offers("Refunding")),
             (may_complete, may_refund)
         );
-        let page = browser.send(address, &[("set", "Refunding")]).await;
+        let etag = browser.get(address).await;
+        let etag = match may_complete {
+            true => etag.field("etag"),
+            false => "\"1\"".to_owned(),
+        };
+        let form = [("set", "Refunding"), ("etag", etag.as_str())];
+        let page = browser.send(address, &form).await;
         assert_eq!(
             page.status,
             if may_refund { 303 } else { 403 },
@@ -393,7 +404,7 @@ async fn an_order_is_registered_once_found_and_changed_by_who_saw_it() {
         .send(&path, &[("set", ""), ("etag", etag.as_str())])
         .await;
     assert_eq!(late.status, 412);
-    assert!(late.text.contains("Altcineva a schimbat"), "{}", late.text);
+    assert!(late.text.contains("Altcineva a modificat"), "{}", late.text);
     // A number that is taken is not amended unawares.
     let form = [
         ("service_id", "TAX"),
@@ -402,15 +413,37 @@ async fn an_order_is_registered_once_found_and_changed_by_who_saw_it() {
         ("amount_due", "1"),
     ];
     assert_eq!(browser.send("/admin/orders/new", &form).await.status, 412);
-    let form = [
-        ("service_id", "TAX"),
-        ("order_key", "new"),
-        ("reason", "x"),
-        ("amount_due", "1,2,3"),
-    ];
-    let wrong = browser.send("/admin/orders/new", &form).await;
-    assert_eq!(wrong.status, 422);
-    assert!(wrong.text.contains("amount_due"), "{}", wrong.text);
+    // No amount is read that could mean two things.
+    for amount in ["1,2,3", "1.250", "1,250", "-5", "1e3", "mult"] {
+        let form = [
+            ("service_id", "TAX"),
+            ("order_key", "new"),
+            ("reason", "x"),
+            ("amount_due", amount),
+        ];
+        let wrong = browser.send("/admin/orders/new", &form).await;
+        assert_eq!(wrong.status, 422, "{amount}");
+        assert!(wrong.text.contains("amount_due"), "{}", wrong.text);
+    }
+    for (key, amount, shown) in [
+        ("n-1", "1.250,50", "1\u{202F}250,50"),
+        ("n-2", "1,250.50 lei", "1\u{202F}250,50"),
+        ("n-3", "1250", "1\u{202F}250,00"),
+    ] {
+        let form = [
+            ("service_id", "TAX"),
+            ("order_key", key),
+            ("reason", "x"),
+            ("amount_due", amount),
+        ];
+        assert_eq!(
+            browser.send("/admin/orders/new", &form).await.status,
+            303,
+            "{amount}"
+        );
+        let page = browser.get(&format!("/admin/orders/TAX/{key}")).await;
+        assert!(page.text.contains(shown), "{amount}: {}", page.text);
+    }
 }
 
 /// A file as a browser sends it, with fields beside it.
@@ -462,7 +495,15 @@ async fn a_table_is_looked_through_before_it_is_registered() {
     }
     assert_eq!(browser.get("/admin/orders/TAX/A-1").await.status, 404);
     let file = page.field("file64");
-    let form = [("file64", file.as_str()), ("do", "1")];
+    let seen = page.field("seen");
+    let form = [("file64", file.as_str()), ("do", "1"), ("seen", "other")];
+    let page = browser.send("/admin/import", &form).await;
+    assert!(page.text.contains("Ce s-ar întâmpla"), "{}", page.text);
+    let form = [
+        ("file64", file.as_str()),
+        ("do", "1"),
+        ("seen", seen.as_str()),
+    ];
     let page = browser.send("/admin/import", &form).await;
     assert!(page.text.contains("Ce s-a întâmplat"), "{}", page.text);
     let order = browser.get("/admin/orders/TAX/A-1").await;
@@ -493,7 +534,8 @@ async fn a_statement_is_compared_once_its_columns_are_chosen() {
     let page = upload(&browser, "/admin/settlement", statement.as_bytes(), &days).await;
     assert_eq!(page.status, 200, "{}", page.text);
     assert!(
-        page.text.contains("<option selected>Suma</option>"),
+        page.text
+            .contains("<option value=\"Suma\" selected>Suma</option>"),
         "{}",
         page.text
     );

@@ -72,7 +72,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                 }
                 @if !to_look_at.orders.is_empty() { (orders::table(desk, &to_look_at.orders)) }
                 @if !warnings.is_empty() {
-                    ul {
+                    ul lang="en" {
                         @for warning in &warnings { li { (warning) } }
                     }
                 }

@@ -96,13 +96,17 @@ impl Shown<'_> {
         self.stored.state.payment_count
     }
 
-    /// Whether MPay would take money for the order now.
-    fn can_be_paid(&self) -> bool {
-        let is_open = matches!(
+    /// Whether MPay would take money for the order now, or later.
+    fn may_be_paid(&self) -> bool {
+        matches!(
             self.status(),
             OrderStatus::Active | OrderStatus::PartiallyPaid
-        );
-        is_open && self.stored.state.opens_at(self.now).is_none()
+        )
+    }
+
+    /// Whether MPay would take money for the order now.
+    fn can_be_paid(&self) -> bool {
+        self.may_be_paid() && self.stored.state.opens_at(self.now).is_none()
     }
 
     /// The status, marked by its kind and in words.

@@ -63,7 +63,7 @@ fn amount(shown: &Shown<'_>) -> Markup {
     }
 }
 
-fn what_can_be_done(shown: &Shown<'_>) -> Markup {
+pub fn what_can_be_done(shown: &Shown<'_>) -> Markup {
     let view = shown.view;
     let says = |id: &str| html! { p { (view.t(id)) } };
     if let Some(opens) = shown.stored.state.opens_at(shown.now) {

@@ -13,9 +13,6 @@ const QUIET: i32 = 4;
 pub fn notice(shown: &Shown<'_>) -> Result<Page, Problem> {
     let view = shown.view;
     let title = view.t("notice");
-    let url = view.pages.url_of(shown.link);
-    let mpay = view.pages.mpay_url.split_once("://");
-    let mpay = mpay.map_or("", |(_, host)| host).to_owned();
     let content = html! {
         (how_to_print(shown))
         article.notice {
@@ -24,22 +21,10 @@ pub fn notice(shown: &Shown<'_>) -> Result<Page, Problem> {
             p { strong { (view.own(&shown.order.reason)) } }
             (shown.facts())
             (shown.lines())
-            p.total {
-                span { (view.t("amount-due")) }
-                @match shown.due() {
-                    Some(due) => strong { (shown.money(due)) },
-                    None => strong { (view.t("amount-open")) },
-                }
-            }
-            div.ways {
-                figure {
-                    (code(&url)?)
-                    figcaption { (view.t("scan")) }
-                }
-                div {
-                    p { (view.with("or-type", &[("mpay", mpay.into()), ("service", shown.link.service.to_string().into())])) }
-                    p.large { (shown.number()) }
-                }
+            @if shown.may_be_paid() {
+                (ways(shown)?)
+            } @else {
+                p { (shown.mark()) " " (super::order::what_can_be_done(shown)) }
             }
             @if let Some(note) = &view.pages.institution.note { p.hint { (view.own(note)) } }
         }
@@ -47,6 +32,37 @@ pub fn notice(shown: &Shown<'_>) -> Result<Page, Problem> {
     Ok(Page {
         is_sheet: true,
         ..Page::new(title, content)
+    })
+}
+
+/// What is to be paid, and how.
+fn ways(shown: &Shown<'_>) -> Result<Markup, Problem> {
+    let view = shown.view;
+    let url = view.pages.url_of(shown.link);
+    let mpay = view.pages.mpay_url.split_once("://");
+    let mpay = mpay.map_or("", |(_, host)| host).to_owned();
+    let service = shown.link.service.to_string();
+    Ok(html! {
+        @if let Some(opens) = shown.stored.state.opens_at(shown.now) {
+            p { (view.with("opens-on", &[("day", view.day_of(opens).into())])) }
+        }
+        p.total {
+            span { (view.t("amount-due")) }
+            @match shown.due() {
+                Some(due) => strong { (shown.money(due)) },
+                None => strong { (view.t("amount-open")) },
+            }
+        }
+        div.ways {
+            figure {
+                (code(&url, &view.t("scan"))?)
+                figcaption { (view.t("scan")) }
+            }
+            div {
+                p { (view.with("or-type", &[("mpay", mpay.into()), ("service", service.into())])) }
+                p.large { (shown.number()) }
+            }
+        }
     })
 }
 
@@ -87,7 +103,7 @@ fn how_to_print(shown: &Shown<'_>) -> Markup {
 }
 
 /// A QR code as a picture (ISO/IEC 18004).
-fn code(text: &str) -> Result<Markup, Problem> {
+fn code(text: &str, label: &str) -> Result<Markup, Problem> {
     let code = QrCode::encode_text(text, QrCodeEcc::Medium).map_err(Problem::internal)?;
     let size = code.size();
     let mut path = String::new();
@@ -99,7 +115,7 @@ fn code(text: &str) -> Result<Markup, Problem> {
     let side = size + 2 * QUIET;
     Ok(html! {
         svg.code xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (side) " " (side) }
-            shape-rendering="crispEdges" role="img" aria-label="QR" {
+            shape-rendering="crispEdges" role="img" aria-label=(label) {
             rect width=(side) height=(side) fill="#fff" {}
             path d=(path) fill="#000" {}
         }

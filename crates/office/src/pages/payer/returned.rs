@@ -14,7 +14,7 @@ const PAUSES: [u32; 14] = [2, 2, 3, 4, 5, 8, 13, 21, 34, 55, 60, 120, 120, 153];
 
 pub fn page(shown: &Shown<'_>, query: &Query) -> Page {
     // What was paid when the payer left. Whoever writes another number sees payments that are there.
-    let before = query.number("paid").unwrap_or(0);
+    let before = query.number("paid").unwrap_or(shown.payment_count());
     let new = shown.payment_count().saturating_sub(before);
     let is_settled = matches!(
         shown.status(),
@@ -44,9 +44,9 @@ fn confirmed(shown: &Shown<'_>, new: u64) -> Page {
             p {
                 a.button href=(view.link(&format!("{}/receipt", shown.path))) { (view.t("to-receipt")) }
             }
-            @if let Some(due) = shown.due().filter(|due| !due.is_zero()) {
+            @if let Some(due) = shown.due().filter(|due| !due.is_zero() && shown.can_be_paid()) {
                 p { (view.with("still-due", &[("amount", shown.money(due).into())])) }
-                @if shown.can_be_paid() { (shown.pay_button("pay-rest")) }
+                (shown.pay_button("pay-rest"))
             }
         }
         p { a href=(view.link(shown.path)) { (view.t("to-order")) } }

@@ -155,7 +155,7 @@ async fn no_page_can_be_framed_kept_or_scripted() {
         for rule in [
             "default-src 'none';",
             "style-src 'self';",
-            "form-action 'self' https://mpay.staging.egov.md;",
+            "form-action 'self' https: https://mpay.staging.egov.md;",
             "frame-ancestors 'none'",
         ] {
             assert!(policy.contains(rule), "{policy}");
@@ -220,6 +220,14 @@ async fn the_page_of_return_waits_for_a_payment_that_is_new() {
             "{query}"
         );
     }
+    // Who looks at it in another language goes on waiting, and an address without a number waits too.
+    let (_, page) = site.get(&back).await;
+    assert!(
+        page.contains(&format!("href=\"{path}/return?paid=1&amp;lang=ru\"")),
+        "{page}"
+    );
+    let (_, page) = site.get(&format!("{path}/return")).await;
+    assert!(page.contains("http-equiv"), "{page}");
     record(&site.memory, "P-2", "1", "60").await.unwrap();
     let (_, page) = site.get(&address).await;
     assert!(
@@ -246,4 +254,13 @@ async fn a_notice_has_the_link_as_a_code_and_the_number() {
     assert!(page.contains("<svg"), "{page}");
     let number = "<span>1234</span><span>5678</span><span>9012</span>";
     assert!(page.contains(number), "{page}");
+    // Nobody is asked to pay what cannot be paid.
+    record(&site.memory, "P", "123456789012", "10")
+        .await
+        .unwrap();
+    let (_, page) = site.get(&format!("{path}/notice")).await;
+    assert!(
+        !page.contains("<svg") && page.contains("Achitată"),
+        "{page}"
+    );
 }
