@@ -20,7 +20,7 @@ use wsse::Content;
 use crate::harness::*;
 
 /// Each instance of MPay's door tells of this once, when it reads its configuration.
-const MISTYPED: (&str, &str) = ("public_url", "pay.example.md");
+const MISTYPED: (&str, &str) = ("amount_validity", "an hour");
 
 /// A request whose body is kept back.
 struct Held {
@@ -91,7 +91,7 @@ fn start(at_once: usize, observer: Option<Observer>) -> Provider {
 
 fn instances(provider: &Provider) -> usize {
     let log = provider.log();
-    log.matches("configuration: variable public_url").count()
+    log.matches("configuration: variable amount_validity").count()
 }
 
 /// Holds requests in one instance, all of them at once.
