@@ -91,7 +91,8 @@ fn start(at_once: usize, observer: Option<Observer>) -> Provider {
 
 fn instances(provider: &Provider) -> usize {
     let log = provider.log();
-    log.matches("configuration: variable amount_validity").count()
+    log.matches("configuration: variable amount_validity")
+        .count()
 }
 
 /// Holds requests in one instance, all of them at once.

@@ -23,6 +23,9 @@ const COLUMNS: [&str; 6] = [
     "warnings",
 ];
 
+/// What can become of a row.
+const RESULTS: [&str; 5] = ["created", "amended", "unchanged", "skipped", "error"];
+
 /// `GET /admin/import`.
 pub fn page<P: Platform>(desk: &Desk<'_, P>) -> Answer {
     let title = desk.t("menu-import");
@@ -106,9 +109,12 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     });
     let content = html! {
         h1 { (title) }
-        @for total in &totals {
-            p.banner.(if has_errors { "bad" } else { "good" }) role="status" lang="en" { (total[4]) }
+        ul.sums role="status" {
+            @for (what, count) in RESULTS.map(|what| (what, rows.iter().filter(|row| is(row, what)).count())) {
+                @if count > 0 { li { (result(desk, what)) " " (count) } }
+            }
         }
+        @for total in &totals { p.hint lang="en" { (total[4]) } }
         @if !is_done && has_changes {
             form.card method="post" action=(desk.link("/admin/import")) {
                 (desk.form_fields())
@@ -126,17 +132,19 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
 }
 
-fn results<P: Platform>(desk: &Desk<'_, P>, rows: &[[String; 6]]) -> Markup {
-    let result = |result: &str| {
-        let (kind, id) = match result {
-            "created" => ("good", "row-created"),
-            "amended" => ("busy", "row-amended"),
-            "unchanged" => ("busy", "row-unchanged"),
-            "skipped" => ("busy", "row-skipped"),
-            _ => ("bad", "row-error"),
-        };
-        html! { span.mark.(kind) { (desk.t(id)) } }
+/// What became of a row, marked by its kind and in words.
+fn result<P: Platform>(desk: &Desk<'_, P>, result: &str) -> Markup {
+    let (kind, id) = match result {
+        "created" => ("good", "row-created"),
+        "amended" => ("busy", "row-amended"),
+        "unchanged" => ("busy", "row-unchanged"),
+        "skipped" => ("busy", "row-skipped"),
+        _ => ("bad", "row-error"),
     };
+    html! { span.mark.(kind) { (desk.t(id)) } }
+}
+
+fn results<P: Platform>(desk: &Desk<'_, P>, rows: &[[String; 6]]) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label=(desk.t("rows")) {
             table.wide {
@@ -150,7 +158,7 @@ fn results<P: Platform>(desk: &Desk<'_, P>, rows: &[[String; 6]]) -> Markup {
                     tr {
                         td { (row) }
                         td { (key) br; small { (service) } }
-                        td { (result(what)) }
+                        td { (result(desk, what)) }
                         td lang="en" { (detail) @if !warnings.is_empty() { " " em { (warnings) } } }
                     }
                 }
