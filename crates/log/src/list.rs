@@ -595,8 +595,20 @@ impl<P: Platform> Log<P> {
             true => self.passed_by_the_clock(list, places.clone(), values),
             false => 0,
         };
+        // What was found alive after its entry was looked for may have been written in between: it is
+        // looked for once more, before it is taken for lost.
+        let is_alive = |index: &u64| {
+            let contest = contests.get(&block(*index));
+            contest.and_then(|contest| contest.fate(*index, false)) == Some(Fate::Alive)
+        };
+        let key_of = |index: u64| entry_key(list, index);
+        let absent = |index: &u64| !values.contains_key(&key_of(*index));
+        let missing = places.clone().filter(absent).filter(is_alive);
+        let missing: Vec<_> = missing.map(key_of).collect();
+        let found = self.get_many(&missing).await?;
         for index in places {
-            let bytes = values.get(&entry_key(list, index));
+            let key = key_of(index);
+            let bytes = values.get(&key).or_else(|| found.get(&key));
             let contest = contests.get(&block(index));
             let fate = match contest {
                 Some(contest) => contest.fate(index, bytes.is_some()),

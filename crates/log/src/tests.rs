@@ -113,6 +113,41 @@ async fn what_was_seen_once_does_not_vanish_when_it_is_asked_about_later() {
     }
 }
 
+/// Between a reader's look at the entries and that at what was decided of them, one may be written and
+/// found alive: it is there, and not lost.
+#[tokio::test(start_paused = true)]
+async fn what_is_written_and_found_alive_while_somebody_reads_is_not_taken_for_lost() {
+    let memory = Memory::new();
+    let log = log(&memory);
+    let slot = log.take(LIST).await.unwrap();
+    let after = |seconds| tokio::time::sleep(Duration::from_secs(seconds));
+    // Somebody begins to ask, then a reader sees the hole, then the entry comes and is found.
+    memory.script([
+        Fault::None,
+        Fault::Delay(Duration::from_secs(3)),
+        Fault::None,
+        Fault::Delay(Duration::from_secs(20)),
+    ]);
+    let places = BTreeSet::from([1]);
+    let asks = log.decide(LIST, &places);
+    let reads = async {
+        after(1).await;
+        log.read_part::<String>(LIST, 1, 1).await.unwrap()
+    };
+    let writes = async {
+        after(2).await;
+        log.fill(&[(&slot, r#""a""#)], Vec::new()).await.unwrap();
+    };
+    let (fates, seen, ()) = futures::future::join3(asks, reads, writes).await;
+    assert_eq!(fates.unwrap()[&1], Fate::Alive);
+    assert_eq!(values(&seen), [(1, "a")]);
+    assert!(seen.unreadable.is_empty());
+    // What is lost is still told.
+    memory.remove("list/1");
+    let seen = log.read_part::<String>(LIST, 1, 1).await.unwrap();
+    assert_eq!(seen.unreadable.len(), 1);
+}
+
 /// A generator of schedules: a few lines are enough.
 struct Chance(u64);
 
