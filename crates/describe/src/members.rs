@@ -50,30 +50,136 @@ fn text(max: usize) -> Value {
     json!({"type": "string", "minLength": 1, "maxLength": max})
 }
 
-fn localized(max: usize) -> Value {
-    json!({"anyOf": [
-        text(max),
-        {
-            "type": "object",
-            "properties": {"ro": text(max), "ru": text(max), "en": text(max)},
-            "required": ["ro"],
-            "additionalProperties": false
-        }
-    ]})
+/// What `components` has by this name.
+pub fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+fn several(item: &str) -> Value {
+    json!({"type": "array", "items": reference(item)})
+}
+
+fn reason() -> usize {
+    max(|order: &OrderFields| &order.reason)
+}
+
+fn display_name() -> usize {
+    max(|property: &Property| &property.display_name)
+}
+
+/// A text in one language, or in several by this schema.
+fn localized(max: usize, several: &str) -> Value {
+    json!({"anyOf": [text(max), reference(several)]})
+}
+
+/// A text in several languages.
+fn languages(description: &str, one: &Value) -> Value {
+    let of = |language: &str| {
+        let mut one = one.clone();
+        one["description"] = format!("In {language}.").into();
+        one
+    };
+    json!({
+        "description": description, "type": "object",
+        "properties": {"ro": of("Romanian"), "ru": of("Russian"), "en": of("English")},
+        "additionalProperties": false
+    })
 }
 
 /// A localised text in a merge patch.
 pub fn localized_patch() -> Value {
-    let max = max(|order: &OrderFields| &order.reason);
-    let one = json!({"anyOf": [text(max), {"type": "null"}]});
-    json!({"anyOf": [
-        text(max),
-        {
-            "type": "object",
-            "properties": {"ro": one, "ru": one, "en": one},
-            "additionalProperties": false
-        }
-    ]})
+    localized(reason(), "LocalizedReasonPatch")
+}
+
+/// Schemas that several members or parameters share, or that stand within another: generated
+/// clients make a class of each, and would invent a name.
+pub fn shared() -> [(&'static str, Value); 12] {
+    let described = |description: &str, mut schema: Value| {
+        schema["description"] = description.into();
+        schema
+    };
+    let localized = |description, max| {
+        let mut schema = languages(description, &text(max));
+        schema["required"] = json!(["ro"]);
+        schema
+    };
+    [
+        (
+            "LocalizedReason",
+            localized("What is to be paid for, by language.", reason()),
+        ),
+        (
+            "LocalizedDisplayName",
+            localized("What the payer reads, by language.", display_name()),
+        ),
+        (
+            "LocalizedReasonPatch",
+            languages(
+                "What is to be paid for, by language: null takes one away.",
+                &json!({"anyOf": [text(reason()), {"type": "null"}]}),
+            ),
+        ),
+        (
+            "Metadata",
+            json!({
+                "description": "Values by their names.",
+                "type": "object", "additionalProperties": reference("Metadatum")
+            }),
+        ),
+        (
+            "OrderStatus",
+            described(
+                "Where an order stands.",
+                words(OrderStatus::all().map(OrderStatus::as_str)),
+            ),
+        ),
+        (
+            "SetStatus",
+            described(
+                "A status that no payment or date gives.",
+                words(SetStatus::ALL.map(SetStatus::as_str)),
+            ),
+        ),
+        (
+            "CustomerType",
+            described(
+                "Who is to pay.",
+                words(CustomerType::ALL.map(CustomerType::as_str)),
+            ),
+        ),
+        (
+            "Review",
+            described(
+                "Why a person should look at a payment.",
+                words(review_names()),
+            ),
+        ),
+        (
+            "RefusalReview",
+            described("Why a person should look at a refusal.", words([REFUSED])),
+        ),
+        (
+            "ClosedReview",
+            described(
+                "What a person has looked at.",
+                words(review_names().chain([REFUSED])),
+            ),
+        ),
+        (
+            "ReviewFilter",
+            described(
+                "An open flag: any, or this one.",
+                words(["open"].into_iter().chain(review_names())),
+            ),
+        ),
+        (
+            "EventGroup",
+            described(
+                "Events that a receiver is told of together.",
+                words(Group::ALL.map(Group::as_str)),
+            ),
+        ),
+    ]
 }
 
 fn identifier<T>(parse: fn(&str) -> Result<T, TextError>) -> Value {
@@ -87,13 +193,8 @@ fn words(words: impl IntoIterator<Item = &'static str>) -> Value {
     json!({"type": "string", "enum": words.into_iter().collect::<Vec<_>>()})
 }
 
-fn set_status() -> Value {
-    words(SetStatus::ALL.map(SetStatus::as_str))
-}
-
-fn order_status() -> Value {
-    words(OrderStatus::all().map(OrderStatus::as_str))
-}
+/// The flag of a refusal.
+const REFUSED: &str = "refused";
 
 fn review_names() -> impl Iterator<Item = &'static str> {
     Review::ALL.into_iter().map(Review::as_str)
@@ -156,25 +257,25 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
         ("Problem" | "RowResult", "errors") => ("The members that are wrong, all of them.", None),
         ("Order", "status") => (
             "Only what no payment or date gives. Left out, it stays as it is.",
-            Some(set_status()),
+            Some(reference("SetStatus")),
         ),
-        ("OrderAnswer" | "RegisteredAnswer", "status") => {
-            ("Where the order stands now.", Some(order_status()))
-        }
-        ("OrderEvent", "status") => ("The status that was set.", Some(set_status())),
+        ("OrderAnswer" | "RegisteredAnswer", "status") => (
+            "Where the order stands now.",
+            Some(reference("OrderStatus")),
+        ),
+        ("OrderEvent", "status") => ("The status that was set.", Some(reference("SetStatus"))),
         ("EventAnswer", "type") => ("What happened.", Some(json!({"type": "string"}))),
         ("Order" | "OrderAnswer" | "RegisteredAnswer", "reason") => (
             "What the order is for; printed on receipts. Where it is left out, the service's text of the variable `services`.",
-            Some(localized(max(|order: &OrderFields| &order.reason))),
+            Some(localized(reason(), "LocalizedReason")),
         ),
         ("Line", "reason") => (
             "What the line is for. Where it is left out, the service's text of the variable `services`.",
-            Some(localized(max(|order: &OrderFields| &order.reason))),
+            Some(localized(reason(), "LocalizedReason")),
         ),
-        ("ClosedAnswer" | "ReviewClosed", "reason") => (
-            "The flag that was closed.",
-            Some(words(review_names().chain(["refused"]))),
-        ),
+        ("ClosedAnswer" | "ReviewClosed", "reason") => {
+            ("The flag that was closed.", Some(reference("ClosedReview")))
+        }
         ("Refusal" | "RefusalAnswer", "reason") => (
             "Text of the fault that MPay got.",
             Some(json!({"type": "string"})),
@@ -186,7 +287,7 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
         ) => ("As the message has it.", Some(json!({"type": "string"}))),
         ("RefusalAnswer", "review") => (
             "Why a person should look at it.",
-            Some(json!({"type": "array", "items": words(["refused"])})),
+            Some(several("RefusalReview")),
         ),
         ("Erasure", "reason") => (
             "What it was erased for.",
@@ -255,9 +356,7 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
         ),
         ("Order", "lines") => (
             "What is to be paid for, at least one line.",
-            Some(json!({
-                "type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Line"}
-            })),
+            Some(json!({"type": "array", "minItems": 1, "items": reference("Line")})),
         ),
         ("OrderAnswer" | "RegisteredAnswer", "lines") => ("What is to be paid for.", None),
         ("Reconciliation", "lines") => ("The lines of the payments.", None),
@@ -293,10 +392,7 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
         ),
         ("WebhookAnswer", "name") => ("Its name in the variable `webhooks`.", None),
         ("WebhookAnswer", "origin") => ("Scheme, host and port of its address.", None),
-        ("WebhookAnswer", "events") => (
-            "What it is told of.",
-            Some(json!({"type": "array", "items": words(Group::ALL.map(Group::as_str))})),
-        ),
+        ("WebhookAnswer", "events") => ("What it is told of.", Some(several("EventGroup"))),
         ("WebhookAnswer", "status") => (
             "How it goes: `paused` if it asked for time, `ended` if it answered 410.",
             Some(words(["active", "failing", "paused", "ended"])),
@@ -420,16 +516,13 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
         ),
         "metadata" => (
             "For the institution alone: neither MPay nor payers ever see it. At most 20 pairs; a name has at most 40 letters, digits, `_`, `-` and `.`.",
-            None,
+            Some(reference("Metadata")),
         ),
         "amount_validity" => (
             "",
             Some(json!({"type": "integer", "minimum": 0, "maximum": 86_400})),
         ),
-        "customer_type" => (
-            "Who is to pay.",
-            Some(words(CustomerType::ALL.map(CustomerType::as_str))),
-        ),
+        "customer_type" => ("Who is to pay.", Some(reference("CustomerType"))),
         "customer_id" => (
             "IDNP or IDNO of who is to pay.",
             Some(text(max(|order: &OrderFields| &order.customer_id))),
@@ -443,7 +536,7 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
         "properties" => ("What is shown to the payer, and what he may fill in.", None),
         "display_name" => (
             "What the payer reads.",
-            Some(localized(max(|property: &Property| &property.display_name))),
+            Some(localized(display_name(), "LocalizedDisplayName")),
         ),
         "is_visible" => ("The payer sees it.", None),
         "modifiable" => ("The payer may change it.", None),
@@ -481,10 +574,7 @@ fn common(name: &str) -> (&'static str, Option<Value>) {
         "deliveries" => ("The messages.", None),
         "webhooks" => ("The receivers.", None),
         "warnings" => ("What is probably a mistake.", None),
-        "review" => (
-            "Why a person should look at it.",
-            Some(json!({"type": "array", "items": words(review_names())})),
-        ),
+        "review" => ("Why a person should look at it.", Some(several("Review"))),
         "closed_reviews" => ("What a person has looked at.", None),
         "note" => (
             "What was found, for those who look at it later.",
@@ -586,7 +676,7 @@ pub fn parameters() -> Map<String, Value> {
         json!({"type": "string", "pattern": pattern})
     };
     let column = || json!({"type": "string", "minLength": 1});
-    let flag = || words(["true", "false"]);
+    let flag = || json!({"type": "boolean"});
     let limit = |max: u64, default: u64| json!({"type": "integer", "minimum": 1, "maximum": max, "default": default});
     let rows = [
         (
@@ -615,12 +705,12 @@ pub fn parameters() -> Map<String, Value> {
             "The receiver's name; needed where there are several.",
             json!({"type": "string", "pattern": "^[0-9A-Za-z_-]{1,32}$"}),
         ),
-        ("reason", "path", "The flag.", words(review_names())),
+        ("reason", "path", "The flag.", reference("Review")),
         (
             "refused",
             "path",
             "The flag of a refusal.",
-            words(["refused"]),
+            reference("RefusalReview"),
         ),
         (
             "strict",
@@ -656,13 +746,13 @@ pub fn parameters() -> Map<String, Value> {
             "status",
             "query",
             "Only orders of this status.",
-            order_status(),
+            reference("OrderStatus"),
         ),
         (
             "review",
             "query",
             "Only what has an open flag: any, or this one.",
-            words(["open"].into_iter().chain(review_names())),
+            reference("ReviewFilter"),
         ),
         (
             "alias",
@@ -869,7 +959,8 @@ pub fn parameters() -> Map<String, Value> {
             "If-None-Match",
             "header",
             "`*`: the order is registered only if there is none.",
-            json!({"type": "string", "const": "*"}),
+            // A constant stops the Python generator `openapi-python-client` here.
+            json!({"type": "string", "pattern": "^\\*$"}),
         ),
         (
             "Idempotency-Key",

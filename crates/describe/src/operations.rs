@@ -3,6 +3,8 @@
 use mpay_office::{access::Role, api::description::Operation};
 use serde_json::{Map, Value, json};
 
+use crate::members::reference;
+
 /// Problem documents by status: the name of the response, and when it is the answer.
 const PROBLEMS: [(u16, &str, &str); 12] = [
     (
@@ -130,21 +132,61 @@ pub fn operation(described: Operation, roles: Option<&[Role]>) -> Value {
     operation
 }
 
+fn as_json(name: &str) -> Value {
+    json!({"application/json": {"schema": reference(name)}})
+}
+
+/// The schemas of what is answered to anybody, beside the resources of the API.
+pub fn schemas_without_token() -> [(&'static str, Value); 3] {
+    let text = |description: &str| json!({"type": "string", "description": description});
+    let words = |description: &str, words: &[&str]| json!({"type": "string", "enum": words, "description": description});
+    let texts = |description: &str| json!({"type": "array", "items": {"type": "string"}, "description": description});
+    [
+        (
+            "Health",
+            json!({
+                "description": "How the provider is.",
+                "type": "object",
+                "properties": {
+                    "status": words(
+                        "`degraded` where something is wrong though calls are answered.",
+                        &["ok", "degraded", "misconfigured", "unavailable"]
+                    ),
+                    "version": text("Version of the provider."),
+                    "environment": words(
+                        "What the provider is run for.",
+                        &["production", "test", "development"]
+                    ),
+                    "configuration": words(
+                        "What it works with: the variables as they are, as they last were right, or nothing.",
+                        &["current", "last-good", "none"]
+                    ),
+                    "rsa_engine": text("What computes signatures."),
+                    "errors": texts("What is wrong."),
+                    "warnings": texts("What will be wrong soon.")
+                },
+                "required": ["status", "version", "configuration", "rsa_engine"]
+            }),
+        ),
+        (
+            "Liveness",
+            json!({
+                "description": "That the provider runs.",
+                "type": "object",
+                "properties": {"status": words("Always this.", &["live"])},
+                "required": ["status"]
+            }),
+        ),
+        (
+            "OpenapiDocument",
+            json!({"description": "An OpenAPI document.", "type": "object"}),
+        ),
+    ]
+}
+
 /// What is answered to anybody, beside the resources of the API.
 pub fn without_token() -> [(&'static str, Operation); 3] {
-    let texts = json!({"type": "array", "items": {"type": "string"}});
-    let health = json!({"application/json": {"schema": {
-        "type": "object",
-        "properties": {
-            "status": {"type": "string", "enum": ["ok", "degraded", "misconfigured", "unavailable"]},
-            "version": {"type": "string"},
-            "environment": {"type": "string", "enum": ["production", "test", "development"]},
-            "configuration": {"type": "string", "enum": ["current", "last-good", "none"]},
-            "rsa_engine": {"type": "string"},
-            "errors": texts, "warnings": texts
-        },
-        "required": ["status", "version", "configuration", "rsa_engine"]
-    }}});
+    let health = as_json("Health");
     let health = Operation::new(
         "provider",
         "getHealth",
@@ -163,16 +205,12 @@ pub fn without_token() -> [(&'static str, Operation); 3] {
     let live = Operation::new("provider", "getLiveness", "Whether the provider runs").answers(
         200,
         "It does; nothing else is looked at.",
-        json!({"application/json": {"schema": {
-            "type": "object",
-            "properties": {"status": {"type": "string", "enum": ["live"]}},
-            "required": ["status"]
-        }}}),
+        as_json("Liveness"),
     );
     let document = Operation::new("provider", "getOpenapi", "This document").answers(
         200,
         "OpenAPI 3.1.",
-        json!({"application/json": {"schema": {"type": "object"}}}),
+        as_json("OpenapiDocument"),
     );
     [
         ("/health", health),

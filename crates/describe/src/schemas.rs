@@ -3,7 +3,7 @@
 use mpay_office::api::description::Schemas;
 use serde_json::{Map, Value, json};
 
-use super::members;
+use super::{members, operations::schemas_without_token};
 
 /// All schemas that were referred to, by their names.
 pub fn schemas(collected: Schemas) -> Map<String, Value> {
@@ -22,7 +22,60 @@ pub fn schemas(collected: Schemas) -> Map<String, Value> {
         schemas.remove(name);
     }
     schemas.insert("OrderPatch".to_owned(), patch(&schemas["Order"]));
+    let own = members::shared().into_iter().chain(schemas_without_token());
+    let own: Vec<_> = own
+        .map(|(name, schema)| (name.to_owned(), schema))
+        .chain(events(&mut schemas["EventAnswer"]))
+        .collect();
+    for (name, schema) in own {
+        let known = schemas.insert(name.clone(), schema);
+        assert!(known.is_none(), "{name} is there twice");
+    }
     schemas
+}
+
+/// The events, each by a name of its own, such as `OrderRegisteredEvent`, and told apart by `type`.
+/// Of the types of serialisation each is a reference with members beside it, which generated clients
+/// leave out.
+fn events(answer: &mut Value) -> Vec<(String, Value)> {
+    let alternatives = answer["oneOf"].take();
+    let members = answer["properties"].take();
+    let required = answer["required"].take();
+    let mut mapping = Map::new();
+    let mut events = Vec::new();
+    for mut alternative in alternatives.as_array().cloned().into_iter().flatten() {
+        let mut own = json!({"type": "object", "properties": members, "required": required});
+        own["properties"]["type"] = alternative["properties"]["type"].take();
+        if let Some(required) = own["required"].as_array_mut() {
+            required.push("type".into());
+        }
+        let of_type = own["properties"]["type"]["const"].as_str();
+        let of_type = of_type.expect("the type of an event").to_owned();
+        let name = event_name(&of_type);
+        let reference = members::reference(&name);
+        mapping.insert(of_type, reference["$ref"].clone());
+        let event = json!({
+            "description": alternative["description"],
+            "allOf": [{"$ref": alternative["$ref"]}, own]
+        });
+        events.push((name, event));
+    }
+    *answer = json!({
+        "description": answer["description"],
+        "oneOf": events.iter().map(|(name, _)| members::reference(name)).collect::<Vec<_>>(),
+        "discriminator": {"propertyName": "type", "mapping": mapping}
+    });
+    events
+}
+
+/// `OrderRegisteredEvent` of `order.registered`.
+fn event_name(of_type: &str) -> String {
+    let words = of_type.split(['.', '_']).map(|word| {
+        let mut letters = word.chars();
+        let first = letters.next().into_iter().flat_map(char::to_uppercase);
+        first.chain(letters).collect::<String>()
+    });
+    words.chain(["Event".to_owned()]).collect()
 }
 
 /// The contract's names are those of the schemas too.

@@ -29,7 +29,8 @@ fn values(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
 fn every_member_is_described() {
     let document = document();
     for (name, schema) in values(&document["components"]["schemas"]) {
-        let alternatives = schema["oneOf"].as_array().into_iter().flatten();
+        let alternatives = schema["oneOf"].as_array().or(schema["allOf"].as_array());
+        let alternatives = alternatives.into_iter().flatten();
         for object in [schema].into_iter().chain(alternatives) {
             for (member, schema) in values(&object["properties"]) {
                 assert!(
@@ -70,4 +71,40 @@ fn every_reference_leads_somewhere_and_every_schema_is_referred_to() {
             assert!(found.contains(&target), "{target} is nowhere used");
         }
     }
+}
+
+/// Generated clients make a class of each object and each enumeration. Within another schema it has
+/// no name, and they call it `LineReasonType1`.
+#[test]
+fn what_becomes_a_class_has_a_name() {
+    fn is_class(schema: &Value) -> bool {
+        schema["type"] == "object" || schema["enum"].is_array()
+    }
+    fn unnamed(place: &str, value: &Value, found: &mut Vec<String>) {
+        for (name, child) in values(value) {
+            let place = format!("{place}/{name}");
+            let within = match (name.as_str(), child) {
+                ("anyOf" | "oneOf", Value::Array(alternatives)) => alternatives.iter().collect(),
+                ("items", child) => vec![child],
+                ("schema", child) if place.contains("/content/") => vec![child],
+                _ => Vec::new(),
+            };
+            if within.into_iter().any(is_class) {
+                found.push(place.clone());
+            }
+            unnamed(&place, child, found);
+            for child in child.as_array().into_iter().flatten() {
+                unnamed(&place, child, found);
+            }
+        }
+    }
+    let document = document();
+    let mut found = Vec::new();
+    unnamed("", &document, &mut found);
+    assert_eq!(found, [""; 0], "name them: crates/describe/src/members.rs");
+    let names = values(&document["components"]["schemas"]).map(|(name, _)| name);
+    let numbered: Vec<_> = names
+        .filter(|name| name.ends_with(|last: char| last.is_ascii_digit()))
+        .collect();
+    assert_eq!(numbered, [""; 0], "two types have one name");
 }

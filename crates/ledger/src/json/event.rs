@@ -23,13 +23,16 @@ pub enum Event {
     /// A new version of an order, with the status as it was.
     #[serde(rename = "order.amended")]
     OrderAmended(OrderEvent),
-    /// A status was set. Other members may have changed with it.
+    /// The status `Completed` was set. Other members may have changed with it.
     #[serde(rename = "order.completed")]
     OrderCompleted(OrderEvent),
+    /// The status `Cancelled` was set. Other members may have changed with it.
     #[serde(rename = "order.cancelled")]
     OrderCancelled(OrderEvent),
+    /// The status `Refunding` was set. Other members may have changed with it.
     #[serde(rename = "order.refunding")]
     OrderRefunding(OrderEvent),
+    /// The status `Refunded` was set. Other members may have changed with it.
     #[serde(rename = "order.refunded")]
     OrderRefunded(OrderEvent),
     /// A status that was set is taken back.

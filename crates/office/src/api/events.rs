@@ -22,7 +22,7 @@ use crate::{
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct EventsAnswer {
-    events: Vec<Answer>,
+    events: Vec<EntryAnswer>,
     #[serde(flatten)]
     reached: Reached,
 }
@@ -54,12 +54,12 @@ pub(super) struct UnreadableAnswer {
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(untagged)]
-pub(super) enum Answer {
+pub(super) enum EntryAnswer {
     Read(Box<EventAnswer>),
     Unreadable(UnreadableAnswer),
 }
 
-impl Answer {
+impl EntryAnswer {
     fn index(&self) -> u64 {
         match self {
             Self::Read(event) => event.index,
@@ -118,21 +118,21 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
         return Err(Problem::cursor_gone());
     }
     let read = |JournalEntry { index, at, event }| {
-        Answer::Read(Box::new(EventAnswer {
+        EntryAnswer::Read(Box::new(EventAnswer {
             index,
             at: time::format(at),
             event,
         }))
     };
     let unreadable = page.unreadable.into_iter();
-    let unreadable = unreadable.map(|raw| Answer::Unreadable(raw.into()));
+    let unreadable = unreadable.map(|raw| EntryAnswer::Unreadable(raw.into()));
     let mut events: Vec<_> = page
         .entries
         .into_iter()
         .map(read)
         .chain(unreadable)
         .collect();
-    events.sort_by_key(Answer::index);
+    events.sort_by_key(EntryAnswer::index);
     let reached = Reached::new(call, from, page.next).await?;
     json(StatusCode::OK, &EventsAnswer { events, reached })
 }

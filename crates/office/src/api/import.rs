@@ -121,7 +121,8 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
                         "schema": {"type": "string"},
                         "examples": {"order": {"summary": "A table of one order", "value": "service_id,order_key,reason,line_id,line_reason,amount_due\r\nTAX,2026-0001,Taxă,1,Taxă locală,125.50\r\n"}}
                     },
-                    (table::XLSX): {}
+                    (table::XLSX): {},
+                    (table::BYTES): table::bytes()
                 }))
                 .answers(200, "What became of each; the schema is that of a line.", json!({
                     "application/x-ndjson": {"schema": schemas.answer::<RowResult>()},

@@ -19,6 +19,17 @@ const MEDIA_TYPES: [&str; 5] = [
     XLSX,
 ];
 
+/// What OpenAPI says of the body that is a table: this media type is for clients that know of no
+/// other than JSON and bytes.
+#[cfg(feature = "description")]
+pub(super) const BYTES: &str = "application/octet-stream";
+
+/// What OpenAPI says of a table as bytes.
+#[cfg(feature = "description")]
+pub(super) fn bytes() -> serde_json::Value {
+    serde_json::json!({"schema": {"type": "string", "format": "binary"}})
+}
+
 /// The media type of a request's body, without parameters and in lower case.
 pub(super) fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE);
