@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{harness::*, python::environment};
 
@@ -81,4 +81,117 @@ fn pay_with(python: &Path, hash: &str) {
         }
     );
     assert_eq!(provider.details("1").get("Status"), Some("PartiallyPaid"));
+}
+
+/// A client made of `openapi.json` has every operation, and classes with names of their own.
+#[test]
+fn a_generated_client_goes_from_registration_to_events() {
+    let Some(programs) = environment() else {
+        return;
+    };
+    let provider = Provider::start();
+    let folder = tempfile::tempdir().unwrap();
+    generate(&programs.join("openapi-python-client"), folder.path());
+    let run = |part: &str| -> Value {
+        let output = Command::new(programs.join("python"))
+            .arg(workspace().join("tests/component/openapi_client.py"))
+            .args([provider.url.trim_end_matches('/'), TOKEN, SERVICE, part])
+            .env("PYTHONPATH", folder.path())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+
+    let seen = run("register");
+    assert_eq!(seen["first"][0], 201);
+    assert_eq!(seen["first"][1]["status"], "Active");
+    assert_eq!(seen["first"][1]["metadata"]["cost_centre"], "4512");
+    assert_eq!(seen["again"][0], 412, "{seen}");
+    let amended = &seen["amended"];
+    assert_eq!(amended["reason"], json!({"ro": "Taxă", "en": "Fee"}));
+    assert_eq!(amended["customer_type"], Value::Null);
+    assert_eq!(amended["allow_partial_payments"], true);
+    assert_eq!(seen["stale"], "Problem");
+
+    for (payment, amount) in [("P", "60"), ("Q", "40")] {
+        let confirmation = confirmation("first", payment, amount);
+        provider.mpay().confirm(&confirmation).unwrap();
+    }
+    let seen = run("follow");
+    assert_eq!(seen["paid"]["status"], "Paid");
+    assert_eq!(seen["paid"]["amount_paid"], "100.00");
+    let payments = seen["payments"].as_array().unwrap();
+    let payments: Vec<_> = payments.iter().map(|payment| &payment["amount"]).collect();
+    assert_eq!(payments, ["60.00", "40.00"]);
+    assert!(seen["unchanged"].as_str().unwrap().contains("unchanged"));
+    assert!(seen["tried"].as_str().unwrap().contains("created"));
+    assert_eq!(seen["missing"], 404);
+    assert_eq!(seen["imported"]["total_amount_due"], "100.00");
+    assert_eq!(seen["imported"]["amount_paid"], "0.00");
+    assert_eq!(seen["cancelled"]["status"], "Cancelled");
+    // Each is read as what it is, with what it has.
+    let events = seen["events"].as_array().unwrap();
+    let events: Vec<_> = events
+        .iter()
+        .map(|event| {
+            let key = event[1]["order_key"].as_str().unwrap();
+            (event[0].as_str().unwrap(), key)
+        })
+        .collect();
+    assert_eq!(
+        events,
+        [
+            ("OrderRegisteredEvent", "first"),
+            ("OrderRegisteredEvent", "other"),
+            ("OrderAmendedEvent", "first"),
+            ("PaymentRecordedEvent", "first"),
+            ("PaymentRecordedEvent", "first"),
+            ("OrderRegisteredEvent", "imported"),
+            ("OrderCancelledEvent", "other"),
+        ]
+    );
+}
+
+/// Makes the package `office` in a folder. The generator leaves out what it cannot write, with a
+/// warning: that must be no operation.
+fn generate(generator: &Path, folder: &Path) {
+    let document = workspace().join("crates/office/openapi.json");
+    let output = Command::new(generator)
+        .args(["generate", "--meta", "none", "--path"])
+        .arg(&document)
+        .arg("--output-path")
+        .arg(folder.join("office"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    let names = |place: &str| -> Vec<String> {
+        let entries = std::fs::read_dir(folder.join(place)).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| !name.starts_with("__"))
+            .collect()
+    };
+    let document = std::fs::read(document).unwrap();
+    let document: Value = serde_json::from_slice(&document).unwrap();
+    let paths = document["paths"].as_object().unwrap().values();
+    let operations: usize = paths.map(|path| path.as_object().unwrap().len()).sum();
+    let tags = names("office/api");
+    let generated: usize = tags
+        .iter()
+        .map(|tag| names(&format!("office/api/{tag}")).len())
+        .sum();
+    assert_eq!(generated, operations, "{said}");
+    let is_invented = |name: &String| {
+        let name = name.trim_end_matches(".py");
+        name.ends_with("_item") || name.ends_with(|last: char| last.is_ascii_digit())
+    };
+    let mut invented = names("office/models");
+    invented.retain(is_invented);
+    assert_eq!(invented, [""; 0], "give their schemas names");
 }

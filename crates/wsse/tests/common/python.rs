@@ -8,7 +8,8 @@ use std::{
     sync::OnceLock,
 };
 
-const PACKAGES: [&str; 4] = [
+const PACKAGES: [&str; 5] = [
+    "openapi-python-client==0.29.1",
     "schemathesis==4.32.5",
     "signxml==5.2.0",
     "xmlsec==1.3.17",
