@@ -168,7 +168,7 @@ fn generate(generator: &Path, folder: &Path) {
         .arg(folder.join("office"))
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     let names = |place: &str| -> Vec<String> {
         let entries = std::fs::read_dir(folder.join(place)).unwrap();

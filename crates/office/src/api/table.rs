@@ -19,12 +19,11 @@ const MEDIA_TYPES: [&str; 5] = [
     XLSX,
 ];
 
-/// What OpenAPI says of the body that is a table: this media type is for clients that know of no
-/// other than JSON and bytes.
+/// The media type of a table for generated clients that know only JSON and bytes.
 #[cfg(feature = "description")]
 pub(super) const BYTES: &str = "application/octet-stream";
 
-/// What OpenAPI says of a table as bytes.
+/// The schema of a body of bytes.
 #[cfg(feature = "description")]
 pub(super) fn bytes() -> serde_json::Value {
     serde_json::json!({"schema": {"type": "string", "format": "binary"}})

@@ -247,7 +247,7 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
                     "examples": {"statement": {"summary": "A statement of one row", "value": "id,sum,date\r\nP-1,125.50,2026-11-30\r\n"}}
                 },
                 (table::XLSX): {},
-                    (table::BYTES): table::bytes()
+                (table::BYTES): table::bytes()
             }))
             .answers(200, "What fits and what does not.", json!({
                 "application/json": {"schema": schemas.answer::<Comparison>()},
