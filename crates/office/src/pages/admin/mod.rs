@@ -6,6 +6,7 @@
 
 mod desk;
 mod import;
+mod order_form;
 mod orders;
 mod payments;
 mod session;
@@ -121,6 +122,12 @@ pub async fn answer<P: Platform>(
             Ok(file) => return file,
             Err(problem) => Err(problem),
         },
+        (path, true) if path.starts_with("payments/") && path.ends_with("/evidence") => {
+            match payments::evidence(&desk, path).await {
+                Ok(file) => return file,
+                Err(problem) => Err(problem),
+            }
+        }
         ("refusals", true) => payments::refusals(&desk).await,
         (path, false) if path.contains("/reviews/") => payments::close(&desk, path).await,
         ("settlement", true) => Ok(settlement::page(&desk)),

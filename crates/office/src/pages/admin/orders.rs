@@ -5,11 +5,11 @@ use maud::{Markup, html};
 use mpay_door::Problem;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tables::Cell;
 
 use super::{
     super::layout::{Answer, Page},
     desk::{Ask, Desk, encode},
+    order_form::{self, Amendable},
     payments::{closing, flag, moment},
 };
 use crate::{
@@ -44,7 +44,30 @@ struct Paid {
     paid_at: String,
     #[serde(default)]
     review: Vec<String>,
-    voided: Option<Value>,
+    #[serde(default)]
+    closed_reviews: Vec<Closed>,
+    received_at: Option<String>,
+    voided: Option<ByHand>,
+    manual: Option<ByHand>,
+}
+
+/// A flag that is closed.
+#[derive(Deserialize)]
+struct Closed {
+    reason: String,
+    note: String,
+    closed_at: String,
+    by: Option<String>,
+}
+
+/// What two people have done about a payment.
+#[derive(Deserialize)]
+struct ByHand {
+    /// Of a payment that they entered.
+    proposal: Option<u64>,
+    proposed_by: String,
+    approved_by: String,
+    note: String,
 }
 
 #[derive(Deserialize)]
@@ -87,7 +110,8 @@ const FILTERS: [&str; 7] = [
 ];
 
 impl Listed {
-    fn path(&self) -> String {
+    /// The address of its page.
+    pub fn path(&self) -> String {
         let (service, key) = (encode(&self.service_id), encode(&self.order_key));
         format!("/admin/orders/{service}/{key}")
     }
@@ -103,7 +127,7 @@ impl Listed {
 }
 
 /// A text of the institution's in the language of the page.
-fn own<P: Platform>(desk: &Desk<'_, P>, text: Option<&LocalizedJson>) -> String {
+pub fn own<P: Platform>(desk: &Desk<'_, P>, text: Option<&LocalizedJson>) -> String {
     let text = text.and_then(|text| text.to_localized::<50>("").ok());
     text.map(|text| desk.view.own(&text).to_owned())
         .unwrap_or_default()
@@ -263,7 +287,7 @@ fn filters<P: Platform>(desk: &Desk<'_, P>) -> Markup {
 /// A page below `/admin/orders/`.
 pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
     if path == "orders/new" {
-        return Ok(new(desk));
+        return Ok(order_form::new(desk, StatusCode::OK, &[]));
     }
     if path.split('/').count() != 3 {
         return Ok(desk.no_such_page());
@@ -272,6 +296,7 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
     let etag = answer.headers().get("etag");
     let etag = etag.and_then(|etag| etag.to_str().ok()).unwrap_or_default();
     let order: Whole = serde_json::from_slice(answer.body()).map_err(Problem::internal)?;
+    let amendable: Amendable = serde_json::from_slice(answer.body()).map_err(Problem::internal)?;
     let listed = &order.listed;
     let title = format!("{} {}", desk.t("order"), listed.order_key);
     let mut facts: Vec<(String, Markup)> = Vec::new();
@@ -324,31 +349,71 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
                     }
                 }
             }
-            section.card { (actions(desk, &order, etag)) }
+            section.card {
+                (actions(desk, &order, etag))
+                @if desk.may(&CLERKS) && let Some(form) = order_form::amending(desk, &listed.path(), etag, &amendable) {
+                    details { summary { (desk.t("amend-order")) } (form) }
+                }
+            }
         }
         section.card {
             h2 { (desk.t("payments")) }
             @if listed.payments.is_empty() { p { (desk.t("no-payments")) } }
             ul.payments {
                 @for payment in listed.payments.iter().rev() {
-                    li {
-                        strong.amount { (money(desk, &payment.amount, &payment.currency)) }
-                        span { (moment(desk, &payment.paid_at)) }
-                        span { (desk.t("payment-number")) " " code { (payment.payment_id) } }
-                        @if payment.voided.is_some() { span.mark.bad { (desk.t("voided")) } }
-                        @for review in &payment.review {
-                            span.mark.bad { (desk.t(flag(review))) }
-                            @if desk.may(&BOOKKEEPERS) && review != "orphaned" {
-                                (closing(desk, &format!("payments/{}/reviews/{review}", encode(&payment.payment_id)), &listed.path()))
-                            }
-                        }
-                    }
+                    li { (paid(desk, payment, &listed.path())) }
                 }
             }
             @if order.payments_url.is_some() { p.hint { (desk.t("only-latest-payments")) } }
         }
     };
     Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
+}
+
+/// A payment, and what became of it.
+fn paid<P: Platform>(desk: &Desk<'_, P>, payment: &Paid, back: &str) -> Markup {
+    let id = encode(&payment.payment_id);
+    let people = |text: String, by: &ByHand| html! { (text) ": " (by.note) };
+    let names = |by: &ByHand| {
+        [
+            ("proposed", by.proposed_by.clone().into()),
+            ("approved", by.approved_by.clone().into()),
+        ]
+    };
+    html! {
+        strong.amount { (money(desk, &payment.amount, &payment.currency)) }
+        span { (moment(desk, &payment.paid_at)) }
+        span { (desk.t("payment-number")) " " code { (payment.payment_id) } }
+        @if payment.voided.is_some() { span.mark.bad { (desk.t("voided")) } }
+        @for review in &payment.review {
+            span.mark.bad { (desk.t(flag(review))) }
+            @if desk.may(&BOOKKEEPERS) && review != "orphaned" {
+                (closing(desk, &format!("payments/{id}/reviews/{review}"), back))
+            }
+        }
+        @if let Some(at) = &payment.received_at {
+            span.property { (desk.with("received", &[("time", moment(desk, at).into())])) }
+        }
+        @if let Some(by) = &payment.manual {
+            span.property {
+                (people(desk.with("entered-by-hand", &names(by)), by)) " "
+                @if let Some(proposal) = by.proposal {
+                    a href=(desk.link(&format!("/admin/payments/manual/{proposal}"))) { (desk.t("proposal")) " " (proposal) }
+                }
+            }
+        }
+        @if let Some(by) = &payment.voided {
+            span.property { (people(desk.with("voided-by-hand", &names(by)), by)) }
+        }
+        @for closed in &payment.closed_reviews {
+            span.property {
+                (desk.t(flag(&closed.reason))) ": " (desk.t("flag-closed")) " " (moment(desk, &closed.closed_at))
+                @if let Some(by) = &closed.by { ", " (by) }
+                ": " (closed.note)
+            }
+        }
+        span.property { a href={ "/admin/payments/" (id) "/evidence" } { (desk.t("evidence")) } }
+    }
 }
 
 /// What can be done with an order now.
@@ -401,11 +466,14 @@ fn actions<P: Platform>(desk: &Desk<'_, P>, order: &Whole, etag: &str) -> Markup
 /// A form below `/admin/orders/`.
 pub async fn change<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
     if path == "orders/new" {
-        return register(desk).await;
+        return order_form::register(desk).await;
     }
     // Without it somebody could change what they have not seen.
     let etag = desk.form.text("etag");
     let etag = etag.ok_or_else(|| Problem::member("etag", "is not what a page has sent"))?;
+    if desk.form.text("amend").is_some() {
+        return order_form::amend(desk, path, etag).await;
+    }
     let set = match desk.form.text("set") {
         None => Value::Null,
         Some(status) => json!(status),
@@ -425,76 +493,5 @@ pub async fn change<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answe
     desk.call(ask).await?;
     Ok(Answer::see_other(
         &desk.link(&format!("/admin/{path}?done=1")),
-    ))
-}
-
-/// The form for a new order.
-fn new<P: Platform>(desk: &Desk<'_, P>) -> Answer {
-    let title = desk.t("new-order");
-    let field = |name: &str, id: &str, kind: &str, required: bool, max: u16| {
-        html! {
-            label { span { (desk.t(id)) } input name=(name) type=(kind) required[required] maxlength=(max); }
-        }
-    };
-    // What makes a form that is sent twice one order.
-    let once = format!("{:016x}{:016x}", desk.store.random(), desk.store.random());
-    let content = html! {
-        h1 { (title) }
-        form.card.narrow method="post" action=(desk.link("/admin/orders/new")) {
-            (desk.form_fields())
-            input type="hidden" name="once" value=(once);
-            input type="hidden" name="back" value="/admin/orders/new";
-            label {
-                span { (desk.t("service")) }
-                select name="service_id" required {
-                    @for id in desk.config.service_ids() { option { (id) } }
-                }
-            }
-            (field("order_key", "order-number-optional", "text", false, 36))
-            (field("reason", "for-what", "text", true, 50))
-            (field("amount_due", "amount", "text", true, 20))
-            (field("due_date", "due-date", "date", false, 10))
-            (field("customer_name", "payer", "text", false, 60))
-            (field("customer_id", "payer-code", "text", false, 13))
-            button.primary type="submit" { (desk.t("register")) }
-        }
-    };
-    desk.page(StatusCode::OK, &Page::new(title, content))
-}
-
-async fn register<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
-    let text = |name| desk.form.text(name);
-    // As a cell of a table is read, so that no amount means two things.
-    let amount = text("amount_due").map(|text| Cell::Written(text.to_owned()).amount());
-    let amount = amount.transpose();
-    let amount = amount.map_err(|error| Problem::member("amount_due", error))?;
-    let amount = amount.flatten().map(|amount| amount.to_string());
-    let mut order = json!({
-        "reason": text("reason"),
-        "lines": [{"line_id": "1", "reason": text("reason"), "amount_due": amount}]
-    });
-    if let Some(order) = order.as_object_mut() {
-        for name in ["due_date", "customer_name", "customer_id"] {
-            if let Some(value) = text(name) {
-                order.insert(name.to_owned(), json!(value));
-            }
-        }
-    }
-    let service = text("service_id").unwrap_or_default();
-    let ask = match text("order_key") {
-        Some(key) => {
-            let address = format!("orders/{}/{}", encode(service), encode(key));
-            Ask::new("PUT", address).only_new()
-        }
-        None => {
-            if let Some(order) = order.as_object_mut() {
-                order.insert("service_id".to_owned(), json!(service));
-            }
-            Ask::new("POST", "orders").once(text("once").unwrap_or_default())
-        }
-    };
-    let order: Listed = desk.document(ask.json(&order)).await?;
-    Ok(Answer::see_other(
-        &desk.link(&format!("{}?done=1", order.path())),
     ))
 }

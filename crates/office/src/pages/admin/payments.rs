@@ -175,6 +175,14 @@ pub async fn file<P: Platform>(
         .await
 }
 
+/// `GET /admin/payments/{id}/evidence`: the file that the API gives.
+pub async fn evidence<P: Platform>(
+    desk: &Desk<'_, P>,
+    path: &str,
+) -> Result<http::Response<bytes::Bytes>, Problem> {
+    desk.call(Ask::get(path)).await
+}
+
 /// `POST /admin/payments/{id}/reviews/{reason}` and the same of a refusal: closes a flag.
 pub async fn close<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
     let note = json!({"note": desk.form.text("note")});
