@@ -44,6 +44,17 @@ struct Failures {
     since: Option<Timestamp>,
 }
 
+/// Since when there was no call of MPay's, as it is noted once an hour where `max_silence` is set: when
+/// it called, or when the watch began.
+///
+/// # Errors
+/// A [`StoreError`] of the store.
+pub async fn quiet_since<P: Platform>(
+    store: &mpay_ledger::Ledger<P>,
+) -> Result<Option<Timestamp>, StoreError> {
+    store.notes().time(LAST_CALL).await
+}
+
 impl<P: Platform> Notifier<'_, P> {
     /// A payment that a person should look at.
     pub(super) async fn of_review(

@@ -36,6 +36,7 @@ use mpay_ledger::{
     json::{Event, Group},
 };
 
+pub use alerts::quiet_since;
 pub use delivery::Report;
 pub use settings::{OF_RECEIVERS, Receiver, Remembered, Settings, VARIABLES, WEBHOOKS, signed_to};
 pub use webhook::{Message, Webhook, WebhookError};

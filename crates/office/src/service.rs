@@ -47,14 +47,7 @@ pub async fn handle<P: Platform>(
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     let result = match path {
-        HEALTH => {
-            let skew = UNREMARKABLE.unsigned_abs();
-            let more = match &app.config {
-                Ok(config) => mpay_notify::warnings(&config.notification, &app.memory, store).await,
-                Err(_) => Vec::new(),
-            };
-            health::ready(app, store, &parts.method, |_| skew, None, more).await
-        }
+        HEALTH => readiness(app, store, &parts.method).await,
         path if path.starts_with(source::PATH) => {
             let path = path.strip_prefix(source::PATH).unwrap_or_default();
             source::answer(app, store, &parts, path).await
@@ -68,6 +61,23 @@ pub async fn handle<P: Platform>(
         },
     };
     finish(&parts.method, result)
+}
+
+/// Answers [`HEALTH`].
+///
+/// # Errors
+/// A [`Problem`] for other methods than GET and HEAD.
+pub async fn readiness<P: Platform>(
+    app: &App,
+    store: &Ledger<P>,
+    method: &Method,
+) -> Result<Response<Bytes>, Problem> {
+    let skew = UNREMARKABLE.unsigned_abs();
+    let more = match &app.config {
+        Ok(config) => mpay_notify::warnings(&config.notification, &app.memory, store).await,
+        Err(_) => Vec::new(),
+    };
+    health::ready(app, store, method, |_| skew, None, more).await
 }
 
 fn is_of_office(path: &str) -> bool {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     App,
-    access::{self, Principal, Role},
+    access::{self, EVERYBODY, MANAGERS, Principal, Role},
     api::{Call, Endpoint, endpoints},
     config::Config,
     store::{Ledger, Platform},
@@ -35,13 +35,15 @@ pub struct Desk<'a, P> {
     pub form: Form,
 }
 
-/// The pages, as the menu has them.
-const MENU: [(&str, &str); 5] = [
-    ("/admin", "menu-today"),
-    ("/admin/orders", "menu-orders"),
-    ("/admin/import", "menu-import"),
-    ("/admin/payments", "menu-payments"),
-    ("/admin/settlement", "menu-settlement"),
+/// The pages, as the menu has them, and for whom.
+const MENU: [(&str, &str, &[Role]); 7] = [
+    ("/admin", "menu-today", &EVERYBODY),
+    ("/admin/orders", "menu-orders", &EVERYBODY),
+    ("/admin/import", "menu-import", &EVERYBODY),
+    ("/admin/payments", "menu-payments", &EVERYBODY),
+    ("/admin/settlement", "menu-settlement", &EVERYBODY),
+    ("/admin/personal", "menu-personal", &MANAGERS),
+    ("/admin/connection", "menu-connection", &EVERYBODY),
 ];
 
 /// A call of the order API.
@@ -180,7 +182,7 @@ impl<P: Platform> Desk<'_, P> {
                 (self.view.languages())
             }
             nav.menu aria-label=(self.t("menu")) {
-                @for (path, id) in MENU {
+                @for (path, id, _) in MENU.into_iter().filter(|(_, _, roles)| self.may(roles)) {
                     @let is_here = self.view.path.trim_end_matches('/') == path
                         || (path != "/admin" && self.view.path.starts_with(path));
                     a href=(self.link(path)) aria-current=[is_here.then_some("page")] { (self.t(id)) }

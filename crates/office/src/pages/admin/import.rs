@@ -178,6 +178,7 @@ pub async fn export<P: Platform>(
         "cursor",
         "status",
         "service_id",
+        "customer_id",
         "due_from",
         "due_to",
     ] {

@@ -4,11 +4,13 @@
 //! answers, and what it does a call does, in the name of who is signed in: with the same roles, checks
 //! and records.
 
+mod connection;
 mod desk;
 mod import;
 mod order_form;
 mod orders;
 mod payments;
+mod personal;
 mod session;
 mod settlement;
 mod sign_in;
@@ -130,6 +132,9 @@ pub async fn answer<P: Platform>(
         }
         ("refusals", true) => payments::refusals(&desk).await,
         (path, false) if path.contains("/reviews/") => payments::close(&desk, path).await,
+        ("personal", true) => personal::page(&desk).await,
+        ("personal", false) => personal::erase(&desk).await,
+        ("connection", true) => connection::page(&desk).await,
         ("settlement", true) => Ok(settlement::page(&desk)),
         ("settlement", false) => settlement::post(&desk).await,
         ("orders", true) => orders::list(&desk).await,

@@ -70,10 +70,13 @@ struct ByHand {
     note: String,
 }
 
+/// A page of orders.
 #[derive(Deserialize)]
-struct Register {
-    orders: Vec<Listed>,
-    next: Option<String>,
+pub struct Register {
+    /// The newest first.
+    pub orders: Vec<Listed>,
+    /// Where to go on.
+    pub next: Option<String>,
 }
 
 /// An order, with what only its own page shows.

@@ -60,11 +60,20 @@ impl Page {
 
 impl Office {
     fn new() -> Self {
-        Self::without(&[])
+        Self::made(&[], &[])
     }
 
     /// Without the principals of these roles.
     fn without(roles: &[Role]) -> Self {
+        Self::made(roles, &[])
+    }
+
+    /// With these variables too.
+    fn with(more: &[(&'static str, &str)]) -> Self {
+        Self::made(&[], more)
+    }
+
+    fn made(roles: &[Role], more: &[(&'static str, &str)]) -> Self {
         let mut variables = variables();
         let entries = Role::ALL.into_iter().filter(|role| !roles.contains(role));
         let entries: Vec<_> = entries
@@ -79,7 +88,10 @@ impl Office {
             ("environment", "test"),
             ("page_key", "0123456789012345678901234567890123456789"),
             ("public_url", "https://pay.example.md/"),
-        ] {
+        ]
+        .into_iter()
+        .chain(more.iter().copied())
+        {
             variables.set(name, value.to_owned());
         }
         Self {
@@ -722,4 +734,112 @@ async fn a_payment_shows_what_became_of_it_and_what_proves_it() {
     );
     let none = reader.get("/admin/payments/nobody/evidence").await;
     assert_eq!(none.status, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manager_erases_a_person_by_typing_their_code_again() {
+    let office = Office::new();
+    let clerk = office.sign_in(Role::Clerk).await;
+    for (key, code) in [
+        ("A-1", "2000000000006"),
+        ("A-2", "2000000000006"),
+        ("B-1", "2000000000011"),
+    ] {
+        let form = [
+            ("service_id", "TAX"),
+            ("order_key", key),
+            ("reason", "x"),
+            ("amount_due", "10"),
+            ("customer_name", "Ana Rusu"),
+            ("customer_id", code),
+        ];
+        let page = clerk.send("/admin/orders/new", &form).await;
+        assert_eq!(page.status, 303, "{}", page.text);
+    }
+    for key in ["A-1", "B-1"] {
+        let address = format!("/admin/orders/TAX/{key}");
+        let etag = clerk.get(&address).await.field("etag");
+        let form = [("set", "Cancelled"), ("etag", etag.as_str())];
+        assert_eq!(clerk.send(&address, &form).await.status, 303);
+    }
+    let address = "/admin/personal?customer_id=2000000000006";
+    for role in [Role::Read, Role::Accountant, Role::Clerk] {
+        let browser = office.sign_in(role).await;
+        assert!(!browser.get("/admin").await.text.contains("/admin/personal"));
+        assert_eq!(browser.get(address).await.status, 403, "{role:?}");
+        let form = [("customer_id", "2000000000006"), ("again", "2000000000006")];
+        let page = browser.send("/admin/personal", &form).await;
+        assert_eq!(page.status, 403, "{role:?}");
+    }
+    let browser = office.sign_in(Role::Manager).await;
+    let page = browser.get(address).await;
+    assert!(
+        page.text.contains("A-1") && page.text.contains("A-2"),
+        "{}",
+        page.text
+    );
+    assert!(!page.text.contains("B-1"), "{}", page.text);
+    let file = browser
+        .get("/admin/export?format=csv&customer_id=2000000000006")
+        .await;
+    assert!(
+        file.text.contains("A-1") && !file.text.contains("B-1"),
+        "{}",
+        file.text
+    );
+    for again in ["", "2000000000011"] {
+        let form = [("customer_id", "2000000000006"), ("again", again)];
+        let page = browser.send("/admin/personal", &form).await;
+        assert_eq!(page.status, 422);
+        assert!(page.text.contains("id=\"wrong-again\""), "{}", page.text);
+    }
+    // Nobody is never everybody.
+    assert_eq!(browser.send("/admin/personal", &[]).await.status, 422);
+    let order = browser.get("/admin/orders/TAX/A-1").await;
+    assert!(order.text.contains("Ana Rusu"), "{}", order.text);
+    let form = [
+        ("customer_id", "2000000000006"),
+        ("again", " 2000000000006 "),
+    ];
+    let page = browser.send("/admin/personal", &form).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    let (erased, kept) = page.text.split_once("S-a păstrat").unwrap();
+    assert!(
+        erased.contains("TAX/A%2D1") && kept.contains("TAX/A%2D2"),
+        "{}",
+        page.text
+    );
+    for (key, has) in [("A-1", false), ("A-2", true), ("B-1", true)] {
+        let order = browser.get(&format!("/admin/orders/TAX/{key}")).await;
+        assert_eq!(order.text.contains("Ana Rusu"), has, "{key}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_connection_says_what_is_well_and_who_is_told() {
+    let office = Office::new();
+    let reader = office.sign_in(Role::Read).await;
+    let page = reader.get("/admin/connection").await;
+    for said in [env!("CARGO_PKG_VERSION"), "Totul este în regulă", "Nimeni."] {
+        assert!(page.text.contains(said), "{said}: {}", page.text);
+    }
+    let told = Office::with(&[
+        (
+            "webhooks",
+            "erp https://erp.example.md/secret-path whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw orders",
+        ),
+        ("webhook_origin", "https://erp.example.md"),
+        ("page_color", "nonsense"),
+    ]);
+    let reader = told.sign_in(Role::Read).await;
+    let page = reader.get("/admin/connection").await;
+    for said in [
+        "erp.example.md",
+        "primește",
+        "page_color",
+        "trebuie îndreptat",
+    ] {
+        assert!(page.text.contains(said), "{said}: {}", page.text);
+    }
+    assert!(!page.text.contains("secret-path") && !page.text.contains("MfKQ"));
 }

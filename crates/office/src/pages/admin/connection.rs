@@ -1,0 +1,131 @@
+//! How this deployment stands: its variables, its certificates, whom it tells.
+
+use http::StatusCode;
+use maud::html;
+use mpay_door::{Configuration as _, Problem};
+use serde::Deserialize;
+
+use super::{
+    super::layout::{Answer, Page},
+    desk::{Ask, Desk},
+    payments::moment,
+};
+use crate::{service::readiness, store::Platform};
+
+#[derive(Deserialize)]
+struct Health {
+    status: String,
+    version: String,
+    environment: Option<String>,
+    configuration: String,
+    #[serde(default)]
+    errors: Vec<String>,
+    #[serde(default)]
+    warnings: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Webhooks {
+    webhooks: Vec<Webhook>,
+}
+
+#[derive(Deserialize)]
+struct Webhook {
+    name: String,
+    origin: String,
+    status: String,
+    pending: usize,
+    pending_more: bool,
+    last_success_at: Option<String>,
+    last_error_at: Option<String>,
+    last_error: Option<String>,
+}
+
+/// `GET /admin/connection`.
+pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
+    let health = readiness(desk.app, desk.store, &http::Method::GET).await?;
+    let health: Health = serde_json::from_slice(health.body()).map_err(Problem::internal)?;
+    let webhooks = match desk.document(Ask::get("webhooks")).await {
+        Ok(webhooks) => webhooks,
+        // Nobody is to be told, or a mistake has switched it off, which the readiness says.
+        Err(problem) if !problem.status().is_server_error() => Webhooks::default(),
+        Err(problem) if problem.status() == StatusCode::SERVICE_UNAVAILABLE => Webhooks::default(),
+        Err(problem) => return Err(problem),
+    };
+    let last_call = mpay_notify::quiet_since(desk.store).await?;
+    let now = desk.store.now();
+    let title = desk.t("menu-connection");
+    let (kind, state) = match health.status.as_str() {
+        "ok" => ("good", "health-ok"),
+        "degraded" => ("busy", "health-degraded"),
+        _ => ("bad", "health-bad"),
+    };
+    let configuration = match health.configuration.as_str() {
+        "current" => "variables-current",
+        _ => "variables-last-good",
+    };
+    let fact = |id: &str, value: &str| html! { dt { (desk.t(id)) } dd { (value) } };
+    let content = html! {
+        h1 { (title) }
+        section.card {
+            p { span.mark.(kind) { (desk.t(state)) } }
+            dl {
+                (fact("version", &health.version))
+                (fact("environment", health.environment.as_deref().unwrap_or("–")))
+                (fact("variables", &desk.t(configuration)))
+                @if let Some(at) = last_call {
+                    dt { (desk.t("last-call")) }
+                    dd { (desk.view.time_of(at)) br; small { (desk.t("last-call-hint")) } }
+                }
+            }
+            @for (id, lines) in [("health-errors", &health.errors), ("health-warnings", &health.warnings)] {
+                @if !lines.is_empty() {
+                    h2 { (desk.t(id)) }
+                    ul lang="en" { @for line in lines { li { (line) } } }
+                }
+            }
+            p.hint { (desk.t("connection-hint")) }
+        }
+        section.card {
+            h2 { (desk.t("certificates")) }
+            ul.lines {
+                @for (variable, certificate) in desk.config.certificates() {
+                    @let left = certificate.not_after().duration_since(now).as_hours().div_euclid(24);
+                    li {
+                        span { code { (variable) } br; small { (certificate.subject()) } }
+                        span {
+                            (desk.view.day_of(certificate.not_after())) ", "
+                            @if left < 0 { span.mark.bad { (desk.t("certificate-over")) } }
+                            @else { (desk.with("days-left", &[("count", left.into())])) }
+                        }
+                    }
+                }
+            }
+        }
+        section.card {
+            h2 { (desk.t("webhooks")) }
+            @if webhooks.webhooks.is_empty() { p { (desk.t("no-webhooks")) } }
+            ul.lines {
+                @for webhook in &webhooks.webhooks {
+                    @let (kind, state) = match webhook.status.as_str() {
+                        "active" => ("good", "webhook-active"),
+                        "failing" => ("bad", "webhook-failing"),
+                        "paused" => ("busy", "webhook-paused"),
+                        _ => ("bad", "webhook-ended"),
+                    };
+                    li {
+                        span { (webhook.name) br; small { (webhook.origin) } }
+                        span { span.mark.(kind) { (desk.t(state)) } }
+                        span.property {
+                            (desk.t("webhook-pending")) ": " (webhook.pending) @if webhook.pending_more { "+" }
+                            @if let Some(at) = &webhook.last_success_at { "; " (desk.t("webhook-success")) ": " (moment(desk, at)) }
+                            @if let Some(at) = &webhook.last_error_at { "; " (desk.t("webhook-error")) ": " (moment(desk, at)) }
+                            @if let Some(error) = &webhook.last_error { " " span lang="en" { (error) } }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
+}

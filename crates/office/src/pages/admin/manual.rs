@@ -1,0 +1,232 @@
+//! Payments by hand: one person proposes, another one approves.
+
+use http::StatusCode;
+use maud::{Markup, html};
+use mpay_door::Problem;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    super::layout::{Answer, Page},
+    desk::{Ask, Desk, encode},
+    order_form::{Field, amount, fields, mistakes, services},
+    orders::money,
+    payments::moment,
+};
+use crate::{
+    access::{BOOKKEEPERS, MANAGERS, permit},
+    json::FieldError,
+    store::Platform,
+};
+
+/// The fields of a payment, as the API names them.
+const FIELDS: [Field; 6] = [
+    field("order_key", "order-number", "text", 36),
+    field("payment_id", "payment-number", "text", 36),
+    field("amount", "amount", "text", 20),
+    field("paid_at", "paid-at", "datetime-local", 25),
+    Field {
+        is_required: false,
+        ..field("invoice_id", "invoice-number", "text", 36)
+    },
+    field("note", "known-from", "text", 500),
+];
+
+const fn field(
+    name: &'static str,
+    text: &'static str,
+    kind: &'static str,
+    longest: u16,
+) -> Field {
+    Field {
+        name,
+        text,
+        kind,
+        is_required: true,
+        longest,
+    }
+}
+
+/// A proposal, to enter a payment or to void one.
+#[derive(Deserialize)]
+struct Proposal {
+    id: u64,
+    proposed_at: String,
+    payment_id: String,
+    service_id: String,
+    order_key: String,
+    invoice_id: Option<String>,
+    amount: Option<String>,
+    currency: Option<String>,
+    paid_at: Option<String>,
+    note: String,
+    by: String,
+    approved_at: Option<String>,
+    approved_by: Option<String>,
+    withdrawn_at: Option<String>,
+    withdrawn_by: Option<String>,
+}
+
+/// `GET /admin/payments/manual`: the form for a proposal, or the one that `id` names.
+pub fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
+    if let Some(id) = desk.query.number("id") {
+        let address = format!("/admin/payments/manual/{id}");
+        return Ok(Answer::see_other(&desk.link(&address)));
+    }
+    Ok(form(desk, StatusCode::OK, &[]))
+}
+
+fn form<P: Platform>(desk: &Desk<'_, P>, status: StatusCode, wrong: &[FieldError]) -> Answer {
+    let title = desk.t("by-hand");
+    let typed = |name: &str| {
+        let typed = desk.form.text(name).map(str::to_owned);
+        typed.or_else(|| desk.query.text(name))
+    };
+    let content = html! {
+        h1 { (title) }
+        p { (desk.t("by-hand-hint")) }
+        @if desk.may(&BOOKKEEPERS) {
+            form.card.narrow method="post" action=(desk.link("/admin/payments/manual")) {
+                (desk.form_fields())
+                input type="hidden" name="back" value="/admin/payments/manual";
+                (services(desk, &typed("service_id").unwrap_or_default()))
+                (fields(desk, FIELDS.iter(), &typed, wrong))
+                button.primary type="submit" { (desk.t("propose")) }
+            }
+        }
+        form.card.inline method="get" action="/admin/payments/manual" {
+            input type="hidden" name="lang" value=(desk.view.language().code());
+            label { span { (desk.t("proposal-number")) } input name="id" inputmode="numeric" required; }
+            button type="submit" { (desk.t("show")) }
+        }
+    };
+    desk.page(status, &Page::new(title, content))
+}
+
+/// `POST /admin/payments/manual`: proposes a payment.
+pub async fn propose<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
+    permit(desk.principal, &BOOKKEEPERS)?;
+    match try_propose(desk).await {
+        Ok(proposal) => Ok(to(desk, proposal.id)),
+        // Of an order that is not there too, what was typed is kept.
+        Err(problem) if problem.status() == StatusCode::NOT_FOUND => {
+            let (detail, _) = problem.into_parts();
+            let wrong = FieldError::new("order_key", detail);
+            Ok(form(desk, StatusCode::NOT_FOUND, &[wrong]))
+        }
+        Err(problem) => {
+            let status = problem.status();
+            Ok(form(desk, status, &mistakes(problem)?))
+        }
+    }
+}
+
+async fn try_propose<P: Platform>(desk: &Desk<'_, P>) -> Result<Proposal, Problem> {
+    let mut payment = json!({"amount": amount(desk, "amount")?});
+    if let Some(payment) = payment.as_object_mut() {
+        for name in ["service_id", "order_key", "payment_id", "invoice_id", "note"] {
+            payment.insert(name.to_owned(), json!(desk.form.text(name)));
+        }
+        // Browsers leave out seconds that are none.
+        let paid_at = desk.form.text("paid_at").map(|at| match at.len() {
+            16 => format!("{at}:00"),
+            _ => at.to_owned(),
+        });
+        payment.insert("paid_at".to_owned(), json!(paid_at));
+    }
+    desk.document(Ask::new("POST", "payments/manual").json(&payment))
+        .await
+}
+
+/// Sends the browser to a proposal.
+fn to<P: Platform>(desk: &Desk<'_, P>, id: u64) -> Answer {
+    Answer::see_other(&desk.link(&format!("/admin/payments/manual/{id}?done=1")))
+}
+
+/// `GET /admin/payments/manual/{id}`: a proposal, and what can be done with it.
+pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
+    let proposal: Proposal = desk.document(Ask::get(path)).await?;
+    let title = format!("{} {}", desk.t("proposal"), proposal.id);
+    let is_open = proposal.approved_by.is_none() && proposal.withdrawn_by.is_none();
+    let is_own = proposal.by == desk.principal.name;
+    let order = format!(
+        "/admin/orders/{}/{}",
+        encode(&proposal.service_id),
+        encode(&proposal.order_key)
+    );
+    let (kind, state) = match (&proposal.approved_by, &proposal.withdrawn_by) {
+        (Some(_), _) => ("good", "proposal-approved"),
+        (None, Some(_)) => ("bad", "proposal-withdrawn"),
+        (None, None) => ("busy", "proposal-open"),
+    };
+    let what = match proposal.amount {
+        Some(_) => "proposal-to-enter",
+        None => "proposal-to-void",
+    };
+    let people = |at: &str, by: &str| html! { (by) ", " (moment(desk, at)) };
+    let content = html! {
+        @if desk.query.text("done").is_some() { p.banner.good role="status" { (desk.t("done")) } }
+        h1 { (title) }
+        p { span.mark.(kind) { (desk.t(state)) } " " (desk.t(what)) }
+        section.card {
+            dl {
+                dt { (desk.t("payment-number")) } dd { code { (proposal.payment_id) } }
+                dt { (desk.t("order-number")) }
+                dd { a href=(desk.link(&order)) { (proposal.order_key) } " " small { (proposal.service_id) } }
+                @if let Some(invoice) = &proposal.invoice_id { dt { (desk.t("invoice-number")) } dd { code { (invoice) } } }
+                @if let (Some(amount), Some(currency)) = (&proposal.amount, &proposal.currency) {
+                    dt { (desk.t("amount")) } dd { strong { (money(desk, amount, currency)) } }
+                }
+                @if let Some(at) = &proposal.paid_at { dt { (desk.t("paid-at")) } dd { (moment(desk, at)) } }
+                dt { (desk.t("note")) } dd { (proposal.note) }
+                dt { (desk.t("proposed-by")) } dd { (people(&proposal.proposed_at, &proposal.by)) }
+                @if let (Some(at), Some(by)) = (&proposal.approved_at, &proposal.approved_by) {
+                    dt { (desk.t("proposal-approved")) } dd { (people(at, by)) }
+                }
+                @if let (Some(at), Some(by)) = (&proposal.withdrawn_at, &proposal.withdrawn_by) {
+                    dt { (desk.t("proposal-withdrawn")) } dd { (people(at, by)) }
+                }
+            }
+        }
+        @if is_open {
+            @if is_own { p { (desk.t("needs-another-person")) } }
+            div.actions {
+                @if desk.may(&MANAGERS) && !is_own { (action(desk, path, "approve", "do-approve")) }
+                @if desk.may(&BOOKKEEPERS) { (action(desk, path, "withdraw", "do-withdraw")) }
+            }
+        }
+    };
+    Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
+}
+
+fn action<P: Platform>(desk: &Desk<'_, P>, path: &str, what: &str, id: &str) -> Markup {
+    let here = format!("/admin/{path}");
+    html! {
+        form method="post" action=(desk.link(&here)) {
+            (desk.form_fields())
+            input type="hidden" name="back" value=(here);
+            input type="hidden" name="do" value=(what);
+            button type="submit" { (desk.t(id)) }
+        }
+    }
+}
+
+/// `POST /admin/payments/manual/{id}`: approves a proposal, or withdraws it.
+pub async fn decide<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
+    let ask = match desk.form.text("do") {
+        Some("approve") => Ask::new("POST", format!("{path}/approve")),
+        Some("withdraw") => Ask::new("DELETE", path),
+        _ => return Err(Problem::member("do", "is not what a page has sent")),
+    };
+    desk.call(ask).await?;
+    Ok(Answer::see_other(
+        &desk.link(&format!("/admin/{path}?done=1")),
+    ))
+}
+
+/// `POST /admin/payments/{id}/void`: proposes to void a payment that was entered by hand.
+pub async fn void<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
+    let note: Value = json!({"note": desk.form.text("note")});
+    let proposal: Proposal = desk.document(Ask::new("POST", path).json(&note)).await?;
+    Ok(to(desk, proposal.id))
+}

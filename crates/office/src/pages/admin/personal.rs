@@ -1,0 +1,220 @@
+//! What is kept of a person: shown, downloaded, erased.
+
+use http::StatusCode;
+use maud::{Markup, html};
+use mpay_door::Problem;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    super::layout::{Answer, Page},
+    desk::{Ask, Desk, encode},
+    order_form::{Field, fields, mistakes},
+    orders::{Listed, Register, table},
+};
+use crate::{
+    access::{MANAGERS, permit},
+    json::FieldError,
+    store::Platform,
+};
+
+/// How many calls of the API one page makes. Each looks at a part of the books.
+const CALLS: usize = 20;
+
+/// As many orders as one page shows.
+const SHOWN: usize = 200;
+
+const CODE: Field = Field {
+    name: "customer_id",
+    text: "payer-code",
+    kind: "text",
+    is_required: true,
+    longest: 255,
+};
+
+const AGAIN: Field = Field {
+    name: "again",
+    text: "code-again",
+    ..CODE
+};
+
+#[derive(Default, Deserialize)]
+struct Erased {
+    erased: Vec<Named>,
+    messages: usize,
+    kept: Vec<Named>,
+    next: Option<String>,
+}
+
+/// An order that was erased, or is kept and why.
+#[derive(Deserialize)]
+struct Named {
+    service_id: Option<String>,
+    order_key: Option<String>,
+    reason: Option<String>,
+}
+
+/// `GET /admin/personal`: whom to look for, and what is kept of them.
+pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
+    permit(desk.principal, &MANAGERS)?;
+    let code = desk.query.text("customer_id");
+    let found = match &code {
+        Some(code) => Some((code.as_str(), found(desk, code).await?)),
+        None => None,
+    };
+    let title = desk.t("menu-personal");
+    let value = |_: &str| code.clone();
+    let content = html! {
+        h1 { (title) }
+        p { (desk.t("personal-hint")) }
+        form.card.narrow method="get" action="/admin/personal" {
+            input type="hidden" name="lang" value=(desk.view.language().code());
+            (fields(desk, [&CODE].into_iter(), &value, &[]))
+            button type="submit" { (desk.t("find")) }
+        }
+        @if let Some((code, (orders, next))) = &found {
+            @if orders.is_empty() {
+                p { (desk.t(if next.is_some() { "none-so-far" } else { "no-orders" })) }
+            } @else {
+                (table(desk, orders))
+            }
+            @if let Some(next) = next {
+                p { (desk.t("personal-partly")) }
+                p { a.button href=(desk.link(&format!("/admin/personal?customer_id={}&cursor={}", encode(code), encode(next)))) { (desk.t("further")) } }
+            }
+            p { a.button href={ "/admin/export?format=xlsx&customer_id=" (encode(code)) } { (desk.t("export-xlsx")) } }
+            p.hint { (desk.t("export-hint")) }
+            section.card {
+                h2 { (desk.t("erase-title")) }
+                p { (desk.t("erase-hint")) }
+                (erasing(desk, code, None, &[]))
+            }
+        }
+    };
+    Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
+}
+
+/// Orders of a person, and where to go on if not all were looked at.
+async fn found<P: Platform>(
+    desk: &Desk<'_, P>,
+    code: &str,
+) -> Result<(Vec<Listed>, Option<String>), Problem> {
+    let mut orders = Vec::new();
+    let mut cursor = desk.query.text("cursor");
+    for _ in 0..CALLS {
+        let mut address = format!(
+            "orders?customer_id={}&limit={}",
+            encode(code),
+            SHOWN - orders.len()
+        );
+        if let Some(cursor) = &cursor {
+            address.push_str(&format!("&cursor={}", encode(cursor)));
+        }
+        let page: Register = desk.document(Ask::get(address)).await?;
+        orders.extend(page.orders);
+        cursor = page.next;
+        if cursor.is_none() || orders.len() >= SHOWN {
+            break;
+        }
+    }
+    Ok((orders, cursor))
+}
+
+/// The form that erases: it wants the code typed once more.
+fn erasing<P: Platform>(
+    desk: &Desk<'_, P>,
+    code: &str,
+    cursor: Option<&str>,
+    wrong: &[FieldError],
+) -> Markup {
+    html! {
+        form.narrow method="post" action=(desk.link("/admin/personal")) {
+            (desk.form_fields())
+            input type="hidden" name="back" value="/admin/personal";
+            input type="hidden" name="customer_id" value=(code);
+            @if let Some(cursor) = cursor { input type="hidden" name="cursor" value=(cursor); }
+            (fields(desk, [&AGAIN].into_iter(), &|_| None, wrong))
+            button type="submit" { (desk.t("erase")) }
+        }
+    }
+}
+
+/// `POST /admin/personal`: erases, and says what was and what was not.
+pub async fn erase<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
+    permit(desk.principal, &MANAGERS)?;
+    let code = desk.form.text("customer_id").unwrap_or_default();
+    // Without it everybody would be meant.
+    if code.is_empty() {
+        return Err(Problem::member("customer_id", "is missing"));
+    }
+    let mut cursor = desk.form.text("cursor").map(str::to_owned);
+    let title = desk.t("menu-personal");
+    if desk.form.text("again") != Some(code) {
+        let wrong = FieldError::new("again", "is not the code above");
+        let content = html! {
+            h1 { (title) }
+            section.card {
+                h2 { (desk.t("erase-title")) }
+                p { (desk.t("payer-code")) ": " code { (code) } }
+                (erasing(desk, code, cursor.as_deref(), &mistakes(Problem::fields(vec![wrong]))?))
+            }
+        };
+        let page = Page::new(title, content);
+        return Ok(desk.page(StatusCode::UNPROCESSABLE_ENTITY, &page));
+    }
+    let mut all = Erased::default();
+    for _ in 0..CALLS {
+        let address = match &cursor {
+            Some(cursor) => format!("erasures?cursor={}", encode(cursor)),
+            None => "erasures".to_owned(),
+        };
+        let ask = Ask::new("POST", address).json(&json!({"customer_id": code}));
+        let part: Erased = desk.document(ask).await?;
+        all.erased.extend(part.erased);
+        all.kept.extend(part.kept);
+        all.messages += part.messages;
+        cursor = part.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let content = html! {
+        h1 { (title) }
+        @if all.erased.is_empty() && all.messages == 0 && all.kept.is_empty() && cursor.is_none() {
+            p.banner role="status" { (desk.t("nothing-to-erase")) }
+        } @else {
+            section.card role="status" {
+                h2 { (desk.t("erased")) }
+                (orders(desk, &all.erased))
+                p { (desk.with("erased-messages", &[("count", all.messages.into())])) }
+                h2 { (desk.t("kept")) }
+                (orders(desk, &all.kept))
+            }
+        }
+        @if let Some(cursor) = &cursor {
+            section.card {
+                p { (desk.t("erased-partly")) }
+                (erasing(desk, code, Some(cursor), &[]))
+            }
+        }
+        p { a href=(desk.link("/admin/personal")) { (desk.t("go-back")) } }
+    };
+    Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
+}
+
+fn orders<P: Platform>(desk: &Desk<'_, P>, orders: &[Named]) -> Markup {
+    html! {
+        @if orders.is_empty() { p { (desk.t("nothing-needs-somebody")) } }
+        ul {
+            @for order in orders {
+                li {
+                    @if let (Some(service), Some(key)) = (&order.service_id, &order.order_key) {
+                        a href=(desk.link(&format!("/admin/orders/{}/{}", encode(service), encode(key)))) { (key) }
+                        " " small { (service) }
+                    }
+                    @if let Some(reason) = &order.reason { " " span lang="en" { (reason) } }
+                }
+            }
+        }
+    }
+}
