@@ -11,7 +11,7 @@ use super::{
     desk::{Ask, Desk, encode},
     upload::{MEDIA_TYPE, Upload},
 };
-use crate::{access::CLERKS, digest::sha256, store::Platform};
+use crate::{access::CLERKS, digest::sha256, domain::time, store::Platform};
 
 /// What the answer of the API says of a row.
 const COLUMNS: [&str; 6] = [
@@ -125,6 +125,9 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                 @if has_errors { p { (desk.t("import-errors-hint")) } }
                 button.primary type="submit" { (desk.t("import-do")) }
             }
+        }
+        @if is_done {
+            p { a.button href=(desk.link(&format!("/admin/notices?registered_from={}", time::date(desk.store.now())))) { (desk.t("notices-of-today")) } }
         }
         (results(desk, &rows))
         p { a.button href=(desk.link("/admin/import")) { (desk.t("other-file")) } }

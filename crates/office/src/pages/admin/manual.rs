@@ -4,7 +4,7 @@ use http::StatusCode;
 use maud::{Markup, html};
 use mpay_door::Problem;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     super::layout::{Answer, Page},
@@ -24,7 +24,7 @@ const FIELDS: [Field; 6] = [
     field("order_key", "order-number", "text", 36),
     field("payment_id", "payment-number", "text", 36),
     field("amount", "amount", "text", 20),
-    field("paid_at", "paid-at", "datetime-local", 25),
+    field("paid_at", "paid-at", "date", 10),
     Field {
         is_required: false,
         ..field("invoice_id", "invoice-number", "text", 36)
@@ -32,12 +32,7 @@ const FIELDS: [Field; 6] = [
     field("note", "known-from", "text", 500),
 ];
 
-const fn field(
-    name: &'static str,
-    text: &'static str,
-    kind: &'static str,
-    longest: u16,
-) -> Field {
+const fn field(name: &'static str, text: &'static str, kind: &'static str, longest: u16) -> Field {
     Field {
         name,
         text,
@@ -124,15 +119,13 @@ pub async fn propose<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem>
 async fn try_propose<P: Platform>(desk: &Desk<'_, P>) -> Result<Proposal, Problem> {
     let mut payment = json!({"amount": amount(desk, "amount")?});
     if let Some(payment) = payment.as_object_mut() {
-        for name in ["service_id", "order_key", "payment_id", "invoice_id", "note"] {
+        let fields = FIELDS.iter().map(|field| field.name);
+        for name in fields
+            .filter(|name| *name != "amount")
+            .chain(["service_id"])
+        {
             payment.insert(name.to_owned(), json!(desk.form.text(name)));
         }
-        // Browsers leave out seconds that are none.
-        let paid_at = desk.form.text("paid_at").map(|at| match at.len() {
-            16 => format!("{at}:00"),
-            _ => at.to_owned(),
-        });
-        payment.insert("paid_at".to_owned(), json!(paid_at));
     }
     desk.document(Ask::new("POST", "payments/manual").json(&payment))
         .await
@@ -226,7 +219,7 @@ pub async fn decide<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answe
 
 /// `POST /admin/payments/{id}/void`: proposes to void a payment that was entered by hand.
 pub async fn void<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
-    let note: Value = json!({"note": desk.form.text("note")});
+    let note = json!({"note": desk.form.text("note")});
     let proposal: Proposal = desk.document(Ask::new("POST", path).json(&note)).await?;
     Ok(to(desk, proposal.id))
 }

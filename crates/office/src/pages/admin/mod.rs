@@ -7,6 +7,8 @@
 mod connection;
 mod desk;
 mod import;
+mod manual;
+mod notices;
 mod order_form;
 mod orders;
 mod payments;
@@ -124,6 +126,13 @@ pub async fn answer<P: Platform>(
             Ok(file) => return file,
             Err(problem) => Err(problem),
         },
+        ("payments/manual", true) => manual::page(&desk),
+        ("payments/manual", false) => manual::propose(&desk).await,
+        (path, true) if path.starts_with("payments/manual/") => manual::one(&desk, path).await,
+        (path, false) if path.starts_with("payments/manual/") => manual::decide(&desk, path).await,
+        (path, false) if path.starts_with("payments/") && path.ends_with("/void") => {
+            manual::void(&desk, path).await
+        }
         (path, true) if path.starts_with("payments/") && path.ends_with("/evidence") => {
             match payments::evidence(&desk, path).await {
                 Ok(file) => return file,
@@ -137,6 +146,7 @@ pub async fn answer<P: Platform>(
         ("connection", true) => connection::page(&desk).await,
         ("settlement", true) => Ok(settlement::page(&desk)),
         ("settlement", false) => settlement::post(&desk).await,
+        ("notices", true) => notices::page(&desk).await,
         ("orders", true) => orders::list(&desk).await,
         (path, true) if path.starts_with("orders/") => orders::one(&desk, path).await,
         (path, false) if path.starts_with("orders/") => orders::change(&desk, path).await,

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     access::{BOOKKEEPERS, CLERKS, REFUNDERS},
-    domain::{Money, OrderStatus, time},
+    domain::{Money, OrderKey, OrderStatus, ServiceId, time},
     json::LocalizedJson,
     store::Platform,
 };
@@ -102,7 +102,7 @@ struct Line {
 }
 
 /// What orders are chosen by, as the form and the API name it.
-const FILTERS: [&str; 7] = [
+const FILTERS: [&str; 8] = [
     "service_id",
     "status",
     "review",
@@ -110,6 +110,7 @@ const FILTERS: [&str; 7] = [
     "amount_due",
     "due_from",
     "due_to",
+    "registered_from",
 ];
 
 impl Listed {
@@ -117,6 +118,16 @@ impl Listed {
     pub fn path(&self) -> String {
         let (service, key) = (encode(&self.service_id), encode(&self.order_key));
         format!("/admin/orders/{service}/{key}")
+    }
+
+    /// What it is kept by.
+    ///
+    /// # Errors
+    /// A [`Problem`] if it is not as the API writes it.
+    pub fn names(&self) -> Result<(ServiceId, OrderKey), Problem> {
+        let service = ServiceId::parse(&self.service_id).map_err(Problem::internal)?;
+        let key = OrderKey::parse(&self.order_key).map_err(Problem::internal)?;
+        Ok((service, key))
     }
 
     fn reason<P: Platform>(&self, desk: &Desk<'_, P>) -> String {
@@ -217,23 +228,16 @@ pub async fn list<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             }
         }
     }
-    let mut address = "orders?limit=50".to_owned();
-    for name in FILTERS.into_iter().chain(["cursor"]) {
-        if let Some(value) = desk.query.text(name) {
-            address.push_str(&format!("&{name}={}", encode(&value)));
-        }
+    let filters_chosen = chosen(desk);
+    let mut address = format!("orders?limit=50{filters_chosen}");
+    if let Some(cursor) = desk.query.text("cursor") {
+        address.push_str(&format!("&cursor={}", encode(&cursor)));
     }
     let page: Register = desk.document(Ask::get(&address)).await?;
     let title = desk.t("menu-orders");
-    let next = page.next.map(|next| {
-        let filters = address.split('&').skip(1);
-        let filters = filters.filter(|pair| !pair.starts_with("cursor="));
-        let pairs: Vec<_> = filters
-            .map(str::to_owned)
-            .chain([format!("cursor={next}")])
-            .collect();
-        desk.link(&format!("/admin/orders?{}", pairs.join("&")))
-    });
+    let next = page
+        .next
+        .map(|next| desk.link(&format!("/admin/orders?cursor={next}{filters_chosen}")));
     let content = html! {
         h1 { (title) }
         @if key.is_some() { p.alert role="alert" { (desk.t("no-such-order")) } }
@@ -247,10 +251,20 @@ pub async fn list<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             p { (desk.t(if next.is_some() { "none-so-far" } else { "no-orders" })) }
         } @else {
             (table(desk, &page.orders))
+            p { a href=(desk.link(&format!("/admin/notices?{}", filters_chosen.trim_start_matches('&')))) { (desk.t("notices")) } }
         }
         @if let Some(next) = next.filter(|_| key.is_none()) { p { a.button href=(next) { (desk.t("further")) } } }
     };
     Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
+}
+
+/// The filters of the page's address, each after `&`.
+pub fn chosen<P: Platform>(desk: &Desk<'_, P>) -> String {
+    let pairs = FILTERS.map(|name| {
+        let value = desk.query.text(name)?;
+        Some(format!("&{name}={}", encode(&value)))
+    });
+    pairs.into_iter().flatten().collect()
 }
 
 fn filters<P: Platform>(desk: &Desk<'_, P>) -> Markup {
@@ -403,6 +417,14 @@ fn paid<P: Platform>(desk: &Desk<'_, P>, payment: &Paid, back: &str) -> Markup {
                 @if let Some(proposal) = by.proposal {
                     a href=(desk.link(&format!("/admin/payments/manual/{proposal}"))) { (desk.t("proposal")) " " (proposal) }
                 }
+            }
+        }
+        @if payment.manual.is_some() && payment.voided.is_none() && desk.may(&BOOKKEEPERS) {
+            form.inline method="post" action=(desk.link(&format!("/admin/payments/{id}/void"))) {
+                (desk.form_fields())
+                input type="hidden" name="back" value=(back);
+                label { span { (desk.t("note")) } input name="note" required maxlength="500"; }
+                button type="submit" { (desk.t("propose-void")) }
             }
         }
         @if let Some(by) = &payment.voided {

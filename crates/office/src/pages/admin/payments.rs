@@ -91,6 +91,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             @if let Some(after) = after && after <= today { a href=(of(after)) rel="next" { (desk.t("day-after")) } }
             a href={ "/admin/reconciliation?format=xlsx&date=" (date) } { (desk.t("export-xlsx")) }
             a href=(desk.link("/admin/refusals")) { (desk.t("refusals")) }
+            a href=(desk.link("/admin/payments/manual")) { (desk.t("by-hand")) }
         }
         p { (desk.t(if day.closed { "day-closed" } else { "day-open" })) }
         @if day.totals.is_empty() { p { (desk.t("no-payments")) } } @else {

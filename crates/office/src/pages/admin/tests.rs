@@ -843,3 +843,121 @@ async fn the_connection_says_what_is_well_and_who_is_told() {
     }
     assert!(!page.text.contains("secret-path") && !page.text.contains("MfKQ"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_by_hand_takes_two_people() {
+    let office = Office::new();
+    register(&office.memory, "1", "10").await.unwrap();
+    let accountant = office.sign_in(Role::Accountant).await;
+    let form = |amount, note| {
+        [
+            ("service_id", "TAX"),
+            ("order_key", "1"),
+            ("payment_id", "P-9"),
+            ("amount", amount),
+            ("paid_at", "2026-05-31"),
+            ("note", note),
+        ]
+    };
+    let address = "/admin/payments/manual";
+    let page = accountant.send(address, &form("1.000", "x")).await;
+    assert_eq!(page.status, 422);
+    assert!(page.text.contains("id=\"wrong-amount\""), "{}", page.text);
+    let page = accountant.send(address, &form("10,00", "")).await;
+    assert!(page.text.contains("id=\"wrong-note\""), "{}", page.text);
+    assert!(page.text.contains("value=\"P-9\""), "{}", page.text);
+    let clerk = office.sign_in(Role::Clerk).await;
+    let page = clerk.send(address, &form("10,00", "Extras")).await;
+    assert_eq!(page.status, 403);
+    let page = accountant.send(address, &form("10,00", "Extras")).await;
+    assert_eq!(page.status, 303, "{}", page.text);
+    let proposal = page
+        .header("location")
+        .split('?')
+        .next()
+        .unwrap()
+        .to_owned();
+    let page = accountant.get(&proposal).await;
+    assert!(page.text.contains("Extras"), "{}", page.text);
+    assert!(!page.text.contains("value=\"approve\""), "{}", page.text);
+    let id = proposal.rsplit('/').next().unwrap();
+    let found = clerk.get(&format!("{address}?id={id}")).await;
+    assert_eq!(found.header("location"), format!("{proposal}?lang=ro"));
+    let approve = [("do", "approve")];
+    for browser in [&accountant, &clerk] {
+        assert_eq!(browser.send(&proposal, &approve).await.status, 403);
+    }
+    let order = clerk.get("/admin/orders/TAX/1").await;
+    assert!(!order.text.contains("P-9"), "{}", order.text);
+    let manager = office.sign_in(Role::Manager).await;
+    let page = manager.get(&proposal).await;
+    assert!(page.text.contains("value=\"approve\""), "{}", page.text);
+    let page = manager.send(&proposal, &approve).await;
+    assert_eq!(page.status, 303, "{}", page.text);
+    let order = accountant.get("/admin/orders/TAX/1").await;
+    for said in ["P-9", "accountant", "manager", "/admin/payments/P%2D9/void"] {
+        assert!(order.text.contains(said), "{said}: {}", order.text);
+    }
+    // To void it takes two as well; a manager does not approve what they have proposed.
+    let void = "/admin/payments/P%2D9/void";
+    let page = manager.send(void, &[("note", "De două ori")]).await;
+    assert_eq!(page.status, 303, "{}", page.text);
+    let proposal = page
+        .header("location")
+        .split('?')
+        .next()
+        .unwrap()
+        .to_owned();
+    let page = manager.get(&proposal).await;
+    assert!(!page.text.contains("value=\"approve\""), "{}", page.text);
+    assert_eq!(manager.send(&proposal, &approve).await.status, 409);
+    let page = manager.send(&proposal, &[("do", "withdraw")]).await;
+    assert_eq!(page.status, 303, "{}", page.text);
+    let page = manager.get(&proposal).await;
+    assert!(page.text.contains("retrasă"), "{}", page.text);
+    assert!(!page.text.contains("value=\"withdraw\""), "{}", page.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn notices_are_of_the_orders_that_can_be_paid_and_were_chosen() {
+    let office = Office::new();
+    let browser = office.sign_in(Role::Clerk).await;
+    for (key, due) in [
+        ("A-1", "2026-12-31"),
+        ("A-2", "2026-12-31"),
+        ("A-3", "2027-12-31"),
+    ] {
+        let form = [
+            ("service_id", "TAX"),
+            ("order_key", key),
+            ("reason", "x"),
+            ("amount_due", "10"),
+            ("due_date", due),
+        ];
+        assert_eq!(browser.send("/admin/orders/new", &form).await.status, 303);
+    }
+    record(&office.memory, "P-1", "A-2", "10").await.unwrap();
+    let list = browser.get("/admin/orders?due_to=2026-12-31").await;
+    let link = "/admin/notices?due_to=2026%2D12%2D31&amp;lang=ro";
+    assert!(list.text.contains(link), "{}", list.text);
+    let page = browser.get("/admin/notices?due_to=2026-12-31").await;
+    assert_eq!(
+        page.text.matches("<article class=\"notice\">").count(),
+        1,
+        "{}",
+        page.text
+    );
+    assert!(
+        page.text.contains("A-1") && page.text.contains("<svg"),
+        "{}",
+        page.text
+    );
+    let all = browser
+        .get("/admin/notices?registered_from=2026-06-01")
+        .await;
+    assert_eq!(all.text.matches("<article class=\"notice\">").count(), 2);
+    let none = browser
+        .get("/admin/notices?registered_from=2026-06-02")
+        .await;
+    assert_eq!(none.text.matches("<article class=\"notice\">").count(), 0);
+}

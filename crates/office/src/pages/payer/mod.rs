@@ -77,6 +77,32 @@ pub async fn page<P: Platform>(visit: &Visit<'_, P>, rest: &str) -> Result<Answe
     Ok(view.answer(StatusCode::OK, &page))
 }
 
+/// The notice of an order, for a stack of them; `None` if it cannot be paid.
+///
+/// # Errors
+/// A [`Problem`] if it cannot be drawn.
+pub fn sheet(
+    view: &View<'_>,
+    stored: &StoredOrder,
+    now: Timestamp,
+) -> Result<Option<Markup>, Problem> {
+    let Some(order) = stored.state.order() else {
+        return Ok(None);
+    };
+    let shown = Shown {
+        view,
+        link: &PayLink::of(&order.service_id, &order.order_key),
+        path: "",
+        order,
+        stored,
+        now,
+    };
+    shown
+        .may_be_paid()
+        .then(|| print::sheet(&shown))
+        .transpose()
+}
+
 impl Shown<'_> {
     fn status(&self) -> OrderStatus {
         self.stored.state.status(self.now)

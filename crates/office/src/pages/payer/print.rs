@@ -11,13 +11,23 @@ const QUIET: i32 = 4;
 
 /// The notice: what to pay, and how, on a sheet of paper.
 pub fn notice(shown: &Shown<'_>) -> Result<Page, Problem> {
-    let view = shown.view;
-    let title = view.t("notice");
     let content = html! {
         (how_to_print(shown))
+        (sheet(shown)?)
+    };
+    Ok(Page {
+        is_sheet: true,
+        ..Page::new(shown.view.t("notice"), content)
+    })
+}
+
+/// The sheet alone.
+pub fn sheet(shown: &Shown<'_>) -> Result<Markup, Problem> {
+    let view = shown.view;
+    Ok(html! {
         article.notice {
             (view.brand())
-            h1 { (title) }
+            h1 { (view.t("notice")) }
             p { strong { (view.own(&shown.order.reason)) } }
             (shown.facts())
             (shown.lines())
@@ -28,10 +38,6 @@ pub fn notice(shown: &Shown<'_>) -> Result<Page, Problem> {
             }
             @if let Some(note) = &view.pages.institution.note { p.hint { (view.own(note)) } }
         }
-    };
-    Ok(Page {
-        is_sheet: true,
-        ..Page::new(title, content)
     })
 }
 
