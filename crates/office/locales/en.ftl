@@ -282,3 +282,4 @@ do-withdraw = Withdraw
 notices = Payment notices, to print
 notices-here = Notices here: { $count }
 notices-of-today = Notices of the orders registered today
+propose-payment = Propose a payment that MPay did not confirm

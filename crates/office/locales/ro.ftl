@@ -283,3 +283,4 @@ do-withdraw = Retrageți
 notices = Note de plată, pentru tipărit
 notices-here = Note de plată aici: { $count }
 notices-of-today = Notele de plată ale comenzilor înregistrate astăzi
+propose-payment = Propuneți o plată pe care MPay nu a confirmat-o

@@ -283,3 +283,4 @@ do-withdraw = Отозвать
 notices = Счета для печати
 notices-here = Счетов здесь: { $count }
 notices-of-today = Счета по заказам, записанным сегодня
+propose-payment = Предложить платёж, который MPay не подтвердил

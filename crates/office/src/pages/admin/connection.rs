@@ -47,10 +47,11 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let health: Health = serde_json::from_slice(health.body()).map_err(Problem::internal)?;
     let webhooks = match desk.document(Ask::get("webhooks")).await {
         Ok(webhooks) => webhooks,
-        // Nobody is to be told, or a mistake has switched it off, which the readiness says.
-        Err(problem) if !problem.status().is_server_error() => Webhooks::default(),
-        Err(problem) if problem.status() == StatusCode::SERVICE_UNAVAILABLE => Webhooks::default(),
-        Err(problem) => return Err(problem),
+        Err(problem) => match problem.status() {
+            // Nobody is to be told, or a mistake has switched it off, which the readiness says.
+            StatusCode::CONFLICT | StatusCode::SERVICE_UNAVAILABLE => Webhooks::default(),
+            _ => return Err(problem),
+        },
     };
     let last_call = mpay_notify::quiet_since(desk.store).await?;
     let now = desk.store.now();

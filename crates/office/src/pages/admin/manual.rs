@@ -103,12 +103,6 @@ pub async fn propose<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem>
     permit(desk.principal, &BOOKKEEPERS)?;
     match try_propose(desk).await {
         Ok(proposal) => Ok(to(desk, proposal.id)),
-        // Of an order that is not there too, what was typed is kept.
-        Err(problem) if problem.status() == StatusCode::NOT_FOUND => {
-            let (detail, _) = problem.into_parts();
-            let wrong = FieldError::new("order_key", detail);
-            Ok(form(desk, StatusCode::NOT_FOUND, &[wrong]))
-        }
         Err(problem) => {
             let status = problem.status();
             Ok(form(desk, status, &mistakes(problem)?))

@@ -103,7 +103,7 @@ pub fn fields<'f, P: Platform>(
             div.banner.bad role="alert" {
                 strong { (desk.t("not-done")) }
                 @if elsewhere.peek().is_some() {
-                    ul lang="en" { @for error in elsewhere { li { code { (error.field) } " " (error.detail) } } }
+                    ul lang="en" { @for error in elsewhere { li { @if !error.field.is_empty() { code { (error.field) } " " } (error.detail) } } }
                 }
             }
         }
@@ -120,19 +120,22 @@ pub fn fields<'f, P: Platform>(
     }
 }
 
-/// What is wrong with a form; the problem itself if it is not about what was typed.
+/// What is wrong with a form, so that it is shown again: with no field what is wrong with all of it.
 ///
 /// # Errors
-/// That problem.
+/// The problem itself if to type something else does not help.
 pub fn mistakes(problem: Problem) -> Result<Vec<FieldError>, Problem> {
-    if problem.status() != StatusCode::UNPROCESSABLE_ENTITY {
+    if !matches!(
+        problem.status(),
+        StatusCode::NOT_FOUND | StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY
+    ) {
         return Err(problem);
     }
-    let (detail, errors) = problem.clone().into_parts();
-    match errors.is_empty() {
-        true => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)),
-        false => Ok(errors),
-    }
+    let (detail, errors) = problem.into_parts();
+    Ok(match errors.is_empty() {
+        true => vec![FieldError::new("", detail)],
+        false => errors,
+    })
 }
 
 /// An amount as a cell of a table is read, so that none means two things.

@@ -381,6 +381,9 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
                     li { (paid(desk, payment, &listed.path())) }
                 }
             }
+            @if desk.may(&BOOKKEEPERS) {
+                p { a href=(desk.link(&format!("/admin/payments/manual?service_id={}&order_key={}", encode(&listed.service_id), encode(&listed.order_key)))) { (desk.t("propose-payment")) } }
+            }
             @if order.payments_url.is_some() { p.hint { (desk.t("only-latest-payments")) } }
         }
     };

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{
     super::layout::{Answer, Page},
     desk::{Ask, Desk, encode},
-    order_form::{Field, fields, mistakes},
+    order_form::{Field, fields},
     orders::{Listed, Register, table},
 };
 use crate::{
@@ -156,7 +156,7 @@ pub async fn erase<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             section.card {
                 h2 { (desk.t("erase-title")) }
                 p { (desk.t("payer-code")) ": " code { (code) } }
-                (erasing(desk, code, cursor.as_deref(), &mistakes(Problem::fields(vec![wrong]))?))
+                (erasing(desk, code, cursor.as_deref(), &[wrong]))
             }
         };
         let page = Page::new(title, content);

@@ -8,11 +8,12 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::{
     App,
     access::{Principal, Role},
+    json::OrderJson,
     service::handle,
     store::{
-        Ledger,
+        Ledger, Precondition,
         memory::Memory,
-        testing::{record, register},
+        testing::{order_json, put, record, register, stored},
     },
 };
 
@@ -960,4 +961,107 @@ async fn notices_are_of_the_orders_that_can_be_paid_and_were_chosen() {
         .get("/admin/notices?registered_from=2026-06-02")
         .await;
     assert_eq!(none.text.matches("<article class=\"notice\">").count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn amending_leaves_what_the_form_does_not_show() {
+    let office = Office::new();
+    let two: OrderJson = serde_json::from_value(serde_json::json!({
+        "service_id": "TAX", "order_key": "2", "due_date": "2026-12-31T15:30:00+02:00",
+        "reason": {"ro": "Taxă", "ru": "Налог"}, "metadata": {"ours": "x"},
+        "lines": [
+            {"line_id": "1", "reason": "Una", "amount_due": "10"},
+            {"line_id": "2", "reason": "Alta", "amount_due": "5"}
+        ]
+    }))
+    .unwrap();
+    let order = two.to_order().unwrap();
+    put(&office.memory, &order, Precondition::None)
+        .await
+        .unwrap();
+    let browser = office.sign_in(Role::Clerk).await;
+    let address = "/admin/orders/TAX/2?lang=ru";
+    let page = browser.get(address).await;
+    assert!(!page.text.contains("name=\"amount_due\""), "{}", page.text);
+    assert!(page.text.contains("value=\"Налог\""), "{}", page.text);
+    let etag = page.field("etag");
+    let form = [
+        ("amend", "1"),
+        ("etag", etag.as_str()),
+        ("reason", "Сбор"),
+        ("amount_due", "1"),
+        ("due_date", "2026-12-31"),
+        ("customer_name", "Ana"),
+    ];
+    let page = browser.send(address, &form).await;
+    assert_eq!(page.status, 303, "{}", page.text);
+    let stored = stored(&office.memory, "2").await.unwrap();
+    let amended = OrderJson::from(stored.state.order().unwrap());
+    let mut expected = OrderJson::from(&order);
+    expected.customer_name = Some("Ana".to_owned());
+    expected.reason =
+        serde_json::from_value(serde_json::json!({"ro": "Taxă", "ru": "Сбор"})).unwrap();
+    assert_eq!(amended, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn erasing_walks_all_of_the_books() {
+    let office = Office::new();
+    let of = |key: &str| {
+        let mut json = order_json(key, "10");
+        json.customer_id = Some("2000000000006".to_owned());
+        json.status = Some("Cancelled".to_owned());
+        json.to_order().unwrap()
+    };
+    for key in ["first", "last"] {
+        put(&office.memory, &of(key), Precondition::None)
+            .await
+            .unwrap();
+        for n in 0..300 {
+            let other = format!("{key}-{n}");
+            register(&office.memory, &other, "10").await.unwrap();
+        }
+    }
+    let browser = office.sign_in(Role::Manager).await;
+    let code = "2000000000006";
+    let page = browser
+        .get(&format!("/admin/personal?customer_id={code}"))
+        .await;
+    let is_there =
+        |page: &Page, key: &str| page.text.contains(&format!("/admin/orders/TAX/{key}?"));
+    assert!(
+        is_there(&page, "first") && is_there(&page, "last"),
+        "{}",
+        page.text
+    );
+    let form = [("customer_id", code), ("again", code)];
+    let page = browser.send("/admin/personal", &form).await;
+    assert!(
+        is_there(&page, "first") && is_there(&page, "last"),
+        "{}",
+        page.text
+    );
+    assert!(!page.text.contains("name=\"cursor\""), "{}", page.text);
+    let page = browser
+        .get(&format!("/admin/personal?customer_id={code}"))
+        .await;
+    assert!(!is_there(&page, "first"), "{}", page.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_of_no_order_keeps_what_was_typed() {
+    let office = Office::new();
+    let browser = office.sign_in(Role::Accountant).await;
+    let form = [
+        ("service_id", "TAX"),
+        ("order_key", "nobody"),
+        ("payment_id", "P-9"),
+        ("amount", "10"),
+        ("paid_at", "2026-05-31"),
+        ("note", "Extras"),
+    ];
+    let page = browser.send("/admin/payments/manual", &form).await;
+    let said = "<li>The service has no order with this key.</li>";
+    assert!(page.text.contains(said), "{}", page.text);
+    assert!(page.text.contains("value=\"Extras\""), "{}", page.text);
 }
