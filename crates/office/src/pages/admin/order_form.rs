@@ -127,7 +127,7 @@ pub fn fields<'f, P: Platform>(
 pub fn mistakes(problem: Problem) -> Result<Vec<FieldError>, Problem> {
     if !matches!(
         problem.status(),
-        StatusCode::NOT_FOUND | StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY
+        StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY
     ) {
         return Err(problem);
     }

@@ -1049,19 +1049,30 @@ async fn erasing_walks_all_of_the_books() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_payment_of_no_order_keeps_what_was_typed() {
+async fn a_payment_that_cannot_be_keeps_what_was_typed() {
     let office = Office::new();
+    register(&office.memory, "1", "10").await.unwrap();
+    record(&office.memory, "P-1", "1", "10").await.unwrap();
     let browser = office.sign_in(Role::Accountant).await;
-    let form = [
-        ("service_id", "TAX"),
-        ("order_key", "nobody"),
-        ("payment_id", "P-9"),
-        ("amount", "10"),
-        ("paid_at", "2026-05-31"),
-        ("note", "Extras"),
-    ];
-    let page = browser.send("/admin/payments/manual", &form).await;
-    let said = "<li>The service has no order with this key.</li>";
-    assert!(page.text.contains(said), "{}", page.text);
-    assert!(page.text.contains("value=\"Extras\""), "{}", page.text);
+    for (key, status, said) in [
+        (
+            "nobody",
+            422,
+            "<li>The service has no order with this key.</li>",
+        ),
+        ("1", 409, "recorded"),
+    ] {
+        let form = [
+            ("service_id", "TAX"),
+            ("order_key", key),
+            ("payment_id", "P-1"),
+            ("amount", "10"),
+            ("paid_at", "2026-05-31"),
+            ("note", "Extras"),
+        ];
+        let page = browser.send("/admin/payments/manual", &form).await;
+        assert_eq!(page.status, status, "{}", page.text);
+        assert!(page.text.contains(said), "{}", page.text);
+        assert!(page.text.contains("value=\"Extras\""), "{}", page.text);
+    }
 }
