@@ -220,6 +220,13 @@ fn no_page_is_wider_than_a_phone_and_what_strangers_write_is_only_shown() {
             ("payments", town.url("/admin/payments")),
             ("refusals", town.url("/admin/refusals")),
             ("settlement", town.url("/admin/settlement")),
+            (
+                "personal",
+                town.url("/admin/personal?customer_id=2000000000004"),
+            ),
+            ("connection", town.url("/admin/connection")),
+            ("manual", town.url("/admin/payments/manual")),
+            ("notices", town.url("/admin/notices?status=Active")),
         ] {
             let separator = if url.contains('?') { '&' } else { '?' };
             browser.open(&format!("{url}{separator}lang={language}"));

@@ -136,7 +136,8 @@ async fn what_is_written_and_found_alive_while_somebody_reads_is_not_taken_for_l
     };
     let writes = async {
         after(2).await;
-        log.fill(&[(&slot, r#""a""#)], Vec::new()).await.unwrap();
+        let filled = log.fill(&[(&slot, r#""a""#)], Vec::new()).await.unwrap();
+        assert!(filled.all());
     };
     let (fates, seen, ()) = futures::future::join3(asks, reads, writes).await;
     assert_eq!(fates.unwrap()[&1], Fate::Alive);
