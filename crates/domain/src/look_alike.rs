@@ -71,11 +71,10 @@ pub fn folded(text: &str) -> String {
         .filter(|c| !is_unseen(*c))
         .flat_map(char::to_lowercase);
     // A letter in lower case may be decomposed again, such as that of `İ`.
-    let decomposed: String = lower.nfkd().collect();
-    decomposed
-        .chars()
-        .map(|c| latin(if is_dash(c) { '-' } else { c }))
-        .collect()
+    let decomposed = lower.nfkd();
+    // A mark that stands for another one has another place among those of its letter.
+    let latin = decomposed.map(|c| latin(if is_dash(c) { '-' } else { c }));
+    latin.nfkd().collect()
 }
 
 /// The first character of a text that nobody sees, but for spaces.
@@ -213,6 +212,12 @@ mod tests {
             let known = Some(latin(c)).filter(char::is_ascii);
             assert_eq!(known, expected, "{c} U+{:04X}", u32::from(c));
         }
+    }
+
+    #[test]
+    fn marks_are_in_their_order_after_one_took_the_place_of_another() {
+        let text = "\u{1D15E}\u{B8}";
+        assert_eq!(folded(&folded(text)), folded(text));
     }
 
     proptest! {
