@@ -75,12 +75,7 @@ pub async fn judge(world: Rc<World>) {
         Ask::new("POST", path).insist(&world).await;
     }
     for pause in [MINUTE, 10 * MINUTE, HOUR, 8 * HOUR, 24 * HOUR, 48 * HOUR] {
-        for _ in 0..20 {
-            let answer = Ask::new("POST", "outbox/deliver").insist(&world).await;
-            if answer.json().get("complete") != Some(&Value::Bool(false)) {
-                break;
-            }
-        }
+        deliver(&world).await;
         world.sleep(pause).await;
     }
     readers(&world).await;
@@ -93,6 +88,16 @@ pub async fn judge(world: Rc<World>) {
     check_outbox(&world, &payments).await;
     check_refusals(&world).await;
     check_erasures(&world).await;
+}
+
+/// Lets the provider tell its receivers all that it can now.
+async fn deliver(world: &Rc<World>) {
+    for _ in 0..20 {
+        let answer = Ask::new("POST", "outbox/deliver").insist(world).await;
+        if answer.json().get("complete") != Some(&Value::Bool(false)) {
+            break;
+        }
+    }
 }
 
 /// Everybody who has a cursor reads to the end, and then sees what one sees who begins anew.
@@ -554,6 +559,8 @@ async fn check_outbox(world: &Rc<World>, payments: &BTreeMap<String, Vec<Listed>
             None => break,
         }
     }
+    // Whoever read a day that was not closed may have made sure of an event since the last delivery.
+    deliver(world).await;
     let told = world.told.borrow();
     let mut history = world.history.borrow_mut();
     for (receiver, id) in wanted {
