@@ -112,45 +112,19 @@ pub async fn answer<P: Platform>(
         query,
         form,
     };
-    let answer = match (rest.trim_matches('/'), is_read) {
-        ("", true) => today::page(&desk).await,
-        (sign_in::OUT, false) => return respond(sign_in::out(pages)),
-        ("import", true) => Ok(import::page(&desk)),
-        ("import", false) => import::post(&desk).await,
-        ("export", true) => match import::export(&desk).await {
-            Ok(file) => return file,
-            Err(problem) => Err(problem),
-        },
-        ("payments", true) => payments::page(&desk).await,
-        ("reconciliation", true) => match payments::file(&desk).await {
-            Ok(file) => return file,
-            Err(problem) => Err(problem),
-        },
-        ("payments/manual", true) => manual::page(&desk),
-        ("payments/manual", false) => manual::propose(&desk).await,
-        (path, true) if path.starts_with("payments/manual/") => manual::one(&desk, path).await,
-        (path, false) if path.starts_with("payments/manual/") => manual::decide(&desk, path).await,
-        (path, false) if path.starts_with("payments/") && path.ends_with("/void") => {
-            manual::void(&desk, path).await
-        }
-        (path, true) if path.starts_with("payments/") && path.ends_with("/evidence") => {
-            match payments::evidence(&desk, path).await {
-                Ok(file) => return file,
-                Err(problem) => Err(problem),
-            }
-        }
-        ("refusals", true) => payments::refusals(&desk).await,
-        (path, false) if path.contains("/reviews/") => payments::close(&desk, path).await,
-        ("personal", true) => personal::page(&desk).await,
-        ("personal", false) => personal::erase(&desk).await,
-        ("connection", true) => connection::page(&desk).await,
-        ("settlement", true) => Ok(settlement::page(&desk)),
-        ("settlement", false) => settlement::post(&desk).await,
-        ("notices", true) => notices::page(&desk).await,
-        ("orders", true) => orders::list(&desk).await,
-        (path, true) if path.starts_with("orders/") => orders::one(&desk, path).await,
-        (path, false) if path.starts_with("orders/") => orders::change(&desk, path).await,
-        _ => Ok(desk.no_such_page()),
+    let path = rest.trim_matches('/');
+    let file = match path {
+        _ if !is_read => None,
+        "export" => Some(import::export(&desk).await),
+        "reconciliation" => Some(payments::file(&desk).await),
+        path if payments::is_evidence(path) => Some(payments::evidence(&desk, path).await),
+        _ => None,
+    };
+    let answer = match file {
+        Some(Ok(file)) => return file,
+        Some(Err(problem)) => Err(problem),
+        None if !is_read && path == sign_in::OUT => return respond(sign_in::out(pages)),
+        None => page(&desk, path, is_read).await,
     };
     let answer = answer.unwrap_or_else(|problem| desk.problem(problem));
     let mut response = respond(answer);
@@ -158,6 +132,39 @@ pub async fn answer<P: Platform>(
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
+}
+
+/// The page at a path below [`OFFICE`], read or sent a form.
+async fn page<P: Platform>(
+    desk: &Desk<'_, P>,
+    path: &str,
+    is_read: bool,
+) -> Result<Answer, Problem> {
+    match (path, is_read) {
+        ("", true) => today::page(desk).await,
+        ("import", true) => Ok(import::page(desk)),
+        ("import", false) => import::post(desk).await,
+        ("payments", true) => payments::page(desk).await,
+        ("payments/manual", true) => manual::page(desk),
+        ("payments/manual", false) => manual::propose(desk).await,
+        (path, true) if path.starts_with("payments/manual/") => manual::one(desk, path).await,
+        (path, false) if path.starts_with("payments/manual/") => manual::decide(desk, path).await,
+        (path, false) if path.starts_with("payments/") && path.ends_with("/void") => {
+            manual::void(desk, path).await
+        }
+        ("refusals", true) => payments::refusals(desk).await,
+        (path, false) if path.contains("/reviews/") => payments::close(desk, path).await,
+        ("personal", true) => personal::page(desk).await,
+        ("personal", false) => personal::erase(desk).await,
+        ("connection", true) => connection::page(desk).await,
+        ("settlement", true) => Ok(settlement::page(desk)),
+        ("settlement", false) => settlement::post(desk).await,
+        ("notices", true) => notices::page(desk).await,
+        ("orders", true) => orders::list(desk).await,
+        (path, true) if path.starts_with("orders/") => orders::one(desk, path).await,
+        (path, false) if path.starts_with("orders/") => orders::change(desk, path).await,
+        _ => Ok(desk.no_such_page()),
+    }
 }
 
 /// From where a request comes, as browsers say it (Fetch Metadata).

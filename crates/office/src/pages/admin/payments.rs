@@ -176,6 +176,11 @@ pub async fn file<P: Platform>(
         .await
 }
 
+/// Whether a path is that of the evidence of a payment.
+pub fn is_evidence(path: &str) -> bool {
+    path.starts_with("payments/") && path.ends_with("/evidence")
+}
+
 /// `GET /admin/payments/{id}/evidence`: the file that the API gives.
 pub async fn evidence<P: Platform>(
     desk: &Desk<'_, P>,

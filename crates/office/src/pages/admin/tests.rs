@@ -1076,3 +1076,33 @@ async fn a_payment_that_cannot_be_keeps_what_was_typed() {
         assert!(page.text.contains("value=\"Extras\""), "{}", page.text);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_workbook_is_confirmed_as_it_was_shown() {
+    let office = Office::new();
+    let browser = office.sign_in(Role::Clerk).await;
+    let columns = [
+        "service_id",
+        "order_key",
+        "reason",
+        "line_id",
+        "line_reason",
+        "amount_due",
+    ];
+    let columns = columns.map(|name| (name, tables::Value::Text));
+    let mut sheet = tables::Sheet::new(tables::Format::Xlsx, &columns);
+    sheet.row(&["TAX", "X-1", "Tax\u{103}", "1", "Tax\u{103}", "10.50"]);
+    let workbook = sheet.finish().unwrap();
+    let page = upload(&browser, "/admin/import", &workbook, &[]).await;
+    let (file, seen) = (page.field("file64"), page.field("seen"));
+    // A zip tells when it was made: what would happen is the same a minute later.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let form = [
+        ("file64", file.as_str()),
+        ("do", "1"),
+        ("seen", seen.as_str()),
+    ];
+    let page = browser.send("/admin/import", &form).await;
+    assert!(page.text.contains("Ce s-a întâmplat"), "{}", page.text);
+    assert_eq!(browser.get("/admin/orders/TAX/X-1").await.status, 200);
+}
