@@ -79,6 +79,8 @@ impl Browser {
         };
         let session = browser.call("", &json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
+            // An element may come with the page that a click has asked for a moment ago.
+            "timeouts": {"implicit": 30000},
             "goog:chromeOptions": {
                 // The sandbox needs what a container does not give.
                 "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
@@ -192,10 +194,9 @@ impl Browser {
     }
 
     pub fn text(&self) -> String {
-        self.evaluate("return document.body.innerText")
-            .as_str()
-            .unwrap()
-            .to_owned()
+        // A page that is on its way has no body yet.
+        let text = self.evaluate("return document.body ? document.body.innerText : ''");
+        text.as_str().unwrap().to_owned()
     }
 
     /// Waits for a text on the page.
