@@ -1,5 +1,10 @@
 //! Whole runs.
 
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    thread,
+};
+
 use mutation::Mutation;
 use simulator::{Plan, engine::Broken, profile::Profile, run};
 
@@ -146,32 +151,53 @@ const FAULTS: [(Mutation, Profile, &str); 18] = [
     ),
 ];
 
-/// By a seed with which nothing is found without the fault.
+/// The seed that finds the fault, and finds nothing without it; in words, or why there is none.
+fn seed_that_finds(mutation: Mutation) -> Result<String, String> {
+    const SEEDS: u64 = 100;
+    let fault = FAULTS.iter().find(|(of, ..)| *of == mutation);
+    let (_, profile, rule) = fault.unwrap_or_else(|| panic!("{mutation:?} has no rule"));
+    let plan = |seed, mutation| Plan {
+        mutation,
+        profile: Some(*profile),
+        ..Plan::new(seed)
+    };
+    let found = (1..=SEEDS).find(|seed| {
+        let report = run(&plan(*seed, Some(mutation)));
+        let mut findings = report.findings.iter();
+        findings.any(|finding| finding.rule == *rule)
+    });
+    let name = mutation.name();
+    let seed = found.ok_or_else(|| format!("{name}: {rule}: not found by {SEEDS} seeds"))?;
+    let without = run(&plan(seed, None));
+    if !without.is_clean() {
+        return Err(format!("{name}: found without the fault too: {without}"));
+    }
+    Ok(format!(
+        "{name:<26} {:<10} {seed:>3}  {rule}",
+        profile.name()
+    ))
+}
+
 #[test]
 fn faults_put_in_on_purpose_are_found() {
-    const SEEDS: u64 = 100;
-    let mut missed = Vec::new();
-    for mutation in Mutation::ALL {
-        let fault = FAULTS.iter().find(|(of, ..)| of == mutation);
-        let (_, profile, rule) = fault.unwrap_or_else(|| panic!("{mutation:?} has no rule"));
-        let plan = |seed, mutation| Plan {
-            mutation,
-            profile: Some(*profile),
-            ..Plan::new(seed)
-        };
-        let found = (1..=SEEDS).find(|seed| {
-            let report = run(&plan(*seed, Some(*mutation)));
-            let mut findings = report.findings.iter();
-            findings.any(|finding| finding.rule == *rule)
-        });
-        let name = mutation.name();
-        let Some(seed) = found else {
-            missed.push(format!("{name}: {rule}"));
-            continue;
-        };
-        let without = run(&plan(seed, None));
-        assert!(without.is_clean(), "{without}");
-        println!("{name:<26} {:<10} {seed:>3}  {rule}", profile.name());
+    // Most of the time of these tests is spent here, so by all processors.
+    let next = AtomicUsize::new(0);
+    let look = || {
+        let mutations = std::iter::from_fn(|| Mutation::ALL.get(next.fetch_add(1, Relaxed)));
+        let results = mutations.map(|mutation| seed_that_finds(*mutation));
+        results.collect::<Vec<_>>()
+    };
+    let results = thread::scope(|scope| {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(look)).collect();
+        let results = threads.into_iter().map(|thread| thread.join().unwrap());
+        results.flatten().collect::<Vec<_>>()
+    });
+    assert_eq!(results.len(), Mutation::ALL.len());
+    let (mut found, mut missed) = (Vec::new(), Vec::new());
+    for result in results {
+        result.map_or_else(|why| missed.push(why), |line| found.push(line));
     }
-    assert_eq!(missed, [""; 0], "not found by {SEEDS} seeds");
+    println!("{}", found.join("\n"));
+    assert_eq!(missed, [""; 0]);
 }
