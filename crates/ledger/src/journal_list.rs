@@ -183,11 +183,7 @@ impl<P: Platform> JournalList<'_, P> {
     pub async fn enter_again(self, event: &str, dead: u64) -> Result<u64, StoreError> {
         let list = behind(dead);
         for _ in 0..TRIES {
-            let mut claims = self.log.read_all::<u64>(&list).await?;
-            if !claims.unsettled.is_empty() {
-                self.log.settle(&list, 1, claims.length + 1).await?;
-                claims = self.log.read_all(&list).await?;
-            }
+            let claims = self.log.read_settled::<u64>(&list).await?;
             for claim in claims.entries {
                 let key = entry_key(keys::JOURNAL, claim.value);
                 if self.log.get(&key).await?.is_none() {

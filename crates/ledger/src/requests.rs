@@ -1,5 +1,6 @@
 //! Requests that may be repeated: an `Idempotency-Key` names one order, however often it comes.
 
+use mpay_log::entry_key;
 use mutation::{Mutation, mutated};
 use serde::{Deserialize, Serialize};
 
@@ -125,10 +126,13 @@ impl<P: Platform> Requests<'_, P> {
     ) -> Result<Claim, CreateError<E>> {
         let list = claims(request);
         for _ in 0..TRIES {
-            let mut seen = self.log.read_all::<Claim>(&list).await?;
-            if !seen.unsettled.is_empty() {
-                self.log.settle(&list, 1, seen.length + 1).await?;
-                seen = self.log.read_all(&list).await?;
+            let seen = self.log.read_settled::<Claim>(&list).await?;
+            if let Some(raw) = seen.unreadable.first() {
+                // It may be the one that counts, and another would make another order.
+                let reason = "a claim of this Idempotency-Key is damaged; look for its order before you \
+                    send it under another key";
+                let error = Key::new(entry_key(&list, raw.index)).corrupt(reason);
+                return Err(error.into());
             }
             if let Some(first) = seen.entries.into_iter().next()
                 && !mutated(Mutation::RepetitionDoneAgain)

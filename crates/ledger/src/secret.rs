@@ -91,11 +91,7 @@ impl<'a, P: Platform> Secrets<'a, P> {
             if let Some(secret) = self.cell.get() {
                 return Ok(secret.clone());
             }
-            let mut listing = self.log.read_all::<Key>(SECRET).await?;
-            if !listing.unsettled.is_empty() {
-                self.log.settle(SECRET, 1, listing.length + 1).await?;
-                listing = self.log.read_all(SECRET).await?;
-            }
+            let listing = self.log.read_settled::<Key>(SECRET).await?;
             if let Some(raw) = listing.unreadable.first() {
                 // Another one in its place would name everything differently.
                 return Err(not_a_key(raw.index));

@@ -392,6 +392,27 @@ impl<P: Platform> Log<P> {
         Ok(self.seen(list, listings.pop().unwrap_or_default().read()))
     }
 
+    /// The whole list up to where it is settled, for whoever takes the first entry of a kind for the one
+    /// that counts. Places that were taken before the call are waited for. Those that are taken
+    /// meanwhile may be filled out of turn: an entry behind one that is empty may not be the first for
+    /// long, and is left out.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn read_settled<T: DeserializeOwned>(
+        &self,
+        list: &str,
+    ) -> Result<Listing<T>, StoreError> {
+        let mut listing = self.read_all(list).await?;
+        if !listing.unsettled.is_empty() {
+            self.settle(list, 1, listing.length + 1).await?;
+            listing = self.read_all(list).await?;
+            let settled = listing.settled();
+            listing.truncate(settled);
+        }
+        Ok(listing)
+    }
+
     /// Several lists, in the same order: few calls if most are short. Of those that are longer than
     /// `long` no more than the first entries is read.
     ///

@@ -310,6 +310,30 @@ async fn a_writer_is_waited_for_and_a_dead_one_passed_within_three_seconds() {
     assert_eq!((values(&seen), seen.settled()), (vec![(1, "slow")], 2));
 }
 
+/// Or two readers would take different entries for the first.
+#[tokio::test(start_paused = true)]
+async fn an_entry_behind_a_place_that_may_still_be_filled_is_not_taken_for_the_first() {
+    let memory = Memory::new();
+    // One who never writes. While he is waited for one takes a place and is slow, and another is quick.
+    memory.increment(LIST, 1).await.unwrap();
+    let slow = async {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let log = log(&memory);
+        let slot = log.take(LIST).await.unwrap();
+        write(&memory, "quick").await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        log.fill(&[(&slot, r#""slow""#)], Vec::new()).await.unwrap()
+    };
+    let first = async {
+        let seen = log(&memory).read_settled::<String>(LIST).await.unwrap();
+        assert_eq!((values(&seen), seen.settled()), (vec![], 1));
+    };
+    let (filled, ()) = tokio::join!(slow, first);
+    assert!(filled.all());
+    let seen = log(&memory).read_settled::<String>(LIST).await.unwrap();
+    assert_eq!(values(&seen), [(2, "slow"), (3, "quick")]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_read_is_given_as_it_is_and_stops_nobody() {
     let memory = Memory::new();
