@@ -603,6 +603,37 @@ async fn what_a_late_write_brings_back_nobody_reads_and_the_next_walk_erases() {
     }
 }
 
+/// MPay's repetition at the same time writes a copy that counts nowhere: also behind the erasure.
+#[tokio::test(start_paused = true)]
+async fn what_an_attempt_brings_again_after_the_erasure_is_erased_by_the_next_walk() {
+    for payments in [1, 700] {
+        let memory = Memory::new();
+        long_order(&memory, payments).await;
+        let list = "order/TAX/1";
+        let place = (2..).find(|place| {
+            let entry = memory.value(&format!("{list}/{place}"));
+            entry.is_some_and(|entry| String::from_utf8_lossy(&entry).contains("P-0"))
+        });
+        let [entry, event] = [format!("{list}/{}", place.unwrap()), "journal/2".to_owned()]
+            .map(|key| memory.value(&key).unwrap());
+        let meant = Erasure::Order(
+            ServiceId::parse("TAX").unwrap(),
+            OrderKey::parse("1").unwrap(),
+        );
+        assert_eq!(erase(&memory, &meant).await.erased.len(), 1);
+        assert_eq!(traces(&memory), [""; 0]);
+        for (list, bytes) in [(list, entry), ("journal", event)] {
+            let place = memory.increment(list, 1).await.unwrap();
+            memory.overwrite(&format!("{list}/{place}"), bytes);
+        }
+        // Of both a telephone and a name.
+        assert_eq!(traces(&memory).len(), 4);
+        let walk = erase(&memory, &Erasure::Customer("nobody".to_owned())).await;
+        assert_eq!(walk.erased, []);
+        assert_eq!(traces(&memory), [""; 0], "{payments}");
+    }
+}
+
 /// Otherwise one damaged entry would keep everybody's data for ever.
 #[tokio::test(start_paused = true)]
 async fn a_damaged_order_keeps_nobody_elses_data() {

@@ -21,7 +21,7 @@ use super::{
     Cursor, JournalEntry, Messages, Orders, Platform, Precondition, Refusals, RegisterError,
     StoreError,
     aliases::{self, Aliases},
-    attempts::{Attempts, Decisions, PaymentName},
+    attempts::{Attempts, Decisions, Marker, PaymentName},
     cursor::Cursors,
     folds::Folds,
     journal_list::JournalList,
@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     domain::{OrderKey, OrderState, OrderStatus, ServiceId, SetStatus},
-    json::{ErasureJson, Event, RefusalJson},
+    json::{ErasureJson, Event, PaymentJson, RefusalJson},
 };
 
 over_the_log_and_the_secret! {
@@ -375,8 +375,9 @@ impl<'a, P: Platform> Erasures<'a, P> {
             seen.erased_at = erased.entries.first().map(|entry| entry.at);
         }
         for part in Parts::on(self.log).around(long, &list).await? {
+            let decisions = Folds::on(self.log).markers_of([&part]).await?;
             seen.is_meant |= erasure.is_some_and(|it| it.means(&seen.key, &part.entries));
-            seen.add(&list, &part, stored.erased_before)?;
+            seen.add(&list, &part, stored.erased_before, &decisions)?;
         }
         Ok(Some(seen))
     }
@@ -631,22 +632,31 @@ fn see_order(
         erased_at,
         is_part: false,
     };
-    seen.add(list, &listing, erased_before)?;
+    seen.add(list, &listing, erased_before, decisions)?;
     seen.state = fold(list, Depth::Latest, None, listing, decisions)?.0.state;
     Ok(Some(seen))
 }
 
 impl Seen {
-    /// Adds what entries say, of which those before a place are without personal data.
+    /// Adds what entries say, of which those before a place are without personal data; and so is
+    /// whatever attempt to record a payment again that counts before it.
     fn add(
         &mut self,
         list: &OrderList,
         part: &Listing<OrderEntry>,
         erased_before: u64,
+        decisions: &Decisions,
     ) -> Result<(), StoreError> {
+        let counts_before = |payment: &PaymentJson| {
+            let name = PaymentName::of(payment).ok();
+            let marker = name.and_then(|name| decisions.get(&name)?.as_ref());
+            let place = marker.and_then(Marker::order);
+            place.is_some_and(|(of, place)| of == *list && place < erased_before)
+        };
         self.rest.extend(list.emptied(part));
         for entry in &part.entries {
-            let is_erased = entry.index < erased_before;
+            let is_erased = entry.index < erased_before
+                || matches!(&entry.value, OrderEntry::Payment(payment) if counts_before(payment));
             if is_erased
                 && let OrderEntry::Payment(payment) | OrderEntry::Confirmed(payment) = &entry.value
             {
