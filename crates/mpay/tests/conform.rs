@@ -568,6 +568,65 @@ fn is_hmac(message: &str, key: &[u8]) -> bool {
         .any(|method| conform::sign_hmac(message, &method, key).unwrap() == message)
 }
 
+/// A member's text changed in a confirmation, if the confirmation is such.
+fn confirmations(
+    is_such: impl Fn(&str) -> bool + Send + Sync + 'static,
+    name: &'static str,
+    changed: &'static str,
+) -> impl Fn(Call, &dyn Fn(Call) -> Reply) -> Reply + Send + Sync + 'static {
+    requests(move |operation| {
+        let found = text(operation, name)?;
+        let member = format!("<{name}>{found}</{name}>");
+        is_such(operation)
+            .then(|| operation.replace(&member, &format!("<{name}>{changed}</{name}>")))
+    })
+}
+
+#[test]
+fn a_provider_that_refuses_a_line_of_zero_fails() {
+    let has_one = |operation: &str| {
+        operation.contains("<Amount>0.00</Amount>") && operation.contains("<TotalAmount>1.00<")
+    };
+    fails(
+        confirmations(has_one, "Currency", "EUR"),
+        &["payment.zero-line"],
+    );
+}
+
+#[test]
+fn a_provider_that_refuses_times_that_cannot_be_fails() {
+    let is_far = |operation: &str| {
+        text(operation, "PaidAt").is_some_and(|at| at.starts_with("1999") || at.starts_with("2099"))
+    };
+    fails(
+        confirmations(is_far, "Currency", "EUR"),
+        &["payment.implausible-time"],
+    );
+}
+
+#[test]
+fn a_provider_that_takes_a_date_for_a_time_fails() {
+    fails(
+        confirmations(
+            |operation| text(operation, "PaidAt") == Some("2026-06-01"),
+            "PaidAt",
+            "2026-06-01T00:00:00",
+        ),
+        &["fault.confirm-date-alone"],
+    );
+}
+
+#[test]
+fn a_provider_that_looks_at_amounts_first_fails() {
+    let is_wrong = |operation: &str| {
+        operation.contains("<TotalAmount>1.01<") && operation.contains("<Amount>1.00<")
+    };
+    fails(
+        confirmations(is_wrong, "Currency", "much too long"),
+        &["fault.confirm-order-first", "fault.confirm-service-first"],
+    );
+}
+
 #[test]
 fn a_provider_that_takes_an_hmac_under_the_public_key_fails() {
     use rsa::pkcs8::EncodePublicKey;

@@ -15,6 +15,8 @@ use mpay_client::{Confirmation, encode_query};
 const FORM: &str = "Settled readings: faultcode is a QName; MPay's codes stand without prefix and no default namespace is in scope there";
 const SHAPE: &str = "Settled readings: shape and lengths give InvalidParameter";
 const CONFIRMATION: &str = "Settled readings: a confirmation that does not fit gets InvalidParameter, without effect on the order";
+const IN_ORDER: &str =
+    "Settled readings: shape and lengths, then ServiceID, then OrderKey, then amounts";
 const EXACT: &str = "Structures: OrderDetailsQuery.OrderKey; settled readings: order keys are answered as registered";
 const NO_ORDER: &str = "NO-SUCH-ORDER-OF-MPAY-CONFORM";
 const NO_SERVICE: &str = "NO-SUCH-SERVICE-OF-MPAY-CONFORM";
@@ -385,6 +387,44 @@ pub const CHECKS: &[Check] = &[
         |s| member(s, "PaidAt", "yesterday"),
     ),
     must(
+        "fault.confirm-date-alone",
+        "A confirmation whose PaidAt is a date without a time gets InvalidParameter",
+        "Settled readings: PaidAt is a dateTime: a date alone is InvalidParameter",
+        |s| member(s, "PaidAt", "2026-06-01"),
+    ),
+    should(
+        "fault.confirm-service-first",
+        "A confirmation for an unknown service that does not add up gets UnknownService",
+        IN_ORDER,
+        |s| {
+            wrong(
+                s,
+                "an unknown service, and a wrong total",
+                &["UnknownService"],
+                |xml| {
+                    let xml = of(xml, "ServiceID", NO_SERVICE)?;
+                    of(&xml, "TotalAmount", "1.01")
+                },
+            )
+        },
+    ),
+    should(
+        "fault.confirm-order-first",
+        "A confirmation for an unknown order that does not add up gets UnknownOrder",
+        IN_ORDER,
+        |s| {
+            wrong(
+                s,
+                "an unknown order, and a wrong total",
+                &["UnknownOrder"],
+                |xml| {
+                    let xml = of(xml, "OrderKey", NO_ORDER)?;
+                    of(&xml, "TotalAmount", "1.01")
+                },
+            )
+        },
+    ),
+    must(
         "fault.confirm-payment-id-empty",
         "A confirmation with an empty PaymentID gets InvalidParameter",
         CONFIRMATION,
@@ -652,11 +692,14 @@ fn member(s: &mut Session, name: &str, text: &str) -> Verdict {
         s,
         &format!("{name} {text:?}"),
         &["InvalidParameter"],
-        |xml| {
-            let member = piece(xml, &format!("<{name}>"), &format!("</{name}>"))?;
-            swap(xml, member, &format!("<{name}>{text}</{name}>"))
-        },
+        |xml| of(xml, name, text),
     )
+}
+
+/// A message with this text in a member.
+fn of(xml: &str, name: &str, text: &str) -> anyhow::Result<String> {
+    let member = piece(xml, &format!("<{name}>"), &format!("</{name}>"))?;
+    swap(xml, member, &format!("<{name}>{text}</{name}>"))
 }
 
 fn amounts(s: &mut Session, text: &str) -> Verdict {

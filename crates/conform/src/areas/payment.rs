@@ -243,6 +243,38 @@ pub const CHECKS: &[Check] = &[
             })
         },
     ),
+    must(
+        "payment.zero-line",
+        "A line of zero beside another is taken, and pays nothing of it",
+        "Settled readings: a line of zero beside others is legal in a partial payment (the guide lets a part be zero)",
+        |s| {
+            let order = s.order(Role::PartialLines)?;
+            let before = amount(&order, "TotalAmountDue")?;
+            let mut payment = s.part_of(&order, 0, "1.00")?;
+            payment.lines.extend(s.part_of(&order, 1, "0.00")?.lines);
+            s.confirmed("1.00 for a line, and 0.00 for another", &payment)?;
+            let after = s.details(&payment.order_key, "ro")?;
+            status(&after, "PartiallyPaid")?;
+            due(&after, before, "1.00")
+        },
+    ),
+    must(
+        "payment.implausible-time",
+        "A payment of a time that cannot be is taken",
+        "Settled readings: a PaidAt before 2013, or more than a day ahead, is taken, since the money has moved",
+        |s| {
+            for paid_at in ["1999-12-31T23:59:59+02:00", "2099-01-01T00:00:00+02:00"] {
+                let order = s.purse()?;
+                let before = amount(&order, "TotalAmountDue")?;
+                let mut payment = s.part_of(&order, 0, "1.00")?;
+                payment.paid_at = paid_at.to_owned();
+                s.confirmed(&format!("a payment of {paid_at}"), &payment)?;
+                let after = s.details(&payment.order_key, "ro")?;
+                due(&after, before, "1.00")?;
+            }
+            Ok(())
+        },
+    ),
     should(
         "payment.too-little",
         "Less than is due is taken though the order does not allow it",
