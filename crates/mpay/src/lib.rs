@@ -13,6 +13,7 @@
 //! | [`development`] | keys, certificates and a token for a developer's machine |
 //! | [`refusals`] | what the host answers in the component's place |
 //! | [`roles`] | the flags that say who MPay and the provider are |
+//! | [`schedule`] | the calls of the order API that are cron's elsewhere |
 //! | [`state`] | the folder of the data: who is at work in it, and how to begin anew |
 //! | [`text`] | files of text, and of keys, as people's programs save them |
 //! | [`offline`], [`conform`] | the arguments of these two commands |
@@ -37,6 +38,7 @@ pub mod development;
 pub mod offline;
 pub mod refusals;
 pub mod roles;
+pub mod schedule;
 pub mod state;
 pub mod text;
 pub mod up;

@@ -131,6 +131,10 @@ struct UpArguments {
     /// Serve a store that another host serves too, or may come to serve.
     #[arg(long, conflicts_with = "fresh")]
     shared: bool,
+    /// Leave to cron what is done by itself otherwise: each minute webhooks are delivered, each night
+    /// personal data is erased by age.
+    #[arg(long)]
+    no_schedule: bool,
     /// Requests that an instance of the component is at, at once. They share one processor and, if
     /// one of them should break, its end; Spin's default is 16, and its flag is the same.
     #[arg(long = "max-instance-concurrent-reuse-count", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
@@ -182,6 +186,7 @@ fn serve(arguments: UpArguments) -> anyhow::Result<()> {
         fresh: arguments.fresh,
         yes: arguments.yes,
         shared: arguments.shared,
+        schedule: !arguments.no_schedule,
         requests_at_once_per_instance: arguments.requests_at_once_per_instance.into(),
         offline_listen: arguments.offline_listen,
         mischief: arguments.mischief,

@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use jiff::Timestamp;
 use mpay_host::{Environment, Manifest, Options, Server, misnamed};
+use mpay_office::access::ACCESS;
 use mpay_offline::Mischief;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -17,7 +18,7 @@ use crate::{
     component,
     development::{self, Credentials, SERVICE_ID, read},
     offline::{PAUSE, beside},
-    refusals,
+    refusals, schedule,
     state::State,
 };
 
@@ -38,6 +39,8 @@ pub struct Up {
     pub yes: bool,
     /// Whether other hosts may serve the same store.
     pub shared: bool,
+    /// Whether the calls are made that are cron's elsewhere.
+    pub schedule: bool,
     /// Requests that an instance of the component is at, at once.
     pub requests_at_once_per_instance: usize,
     /// Where MPay offline listens, in development; by default one port above, on loopback.
@@ -116,6 +119,16 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         } else {
             None
         };
+    let caller = match set(&options, ACCESS).and_then(|access| access.into_string().ok()) {
+        // Without it the order API is off, and stays so.
+        Some(access) if up.schedule && !access.trim().is_empty() => {
+            let caller = schedule::Caller::new();
+            let admitted = caller.admitted(&access)?;
+            options.variables.push((ACCESS.to_owned(), admitted));
+            Some(caller)
+        }
+        _ => None,
+    };
     // Without the sources this is a deployment: spin.toml and the component, built elsewhere.
     if workspace.join("Cargo.toml").is_file() {
         let root = workspace.clone();
@@ -137,6 +150,7 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         None => None,
     };
     let url = server.url();
+    let schedule = caller.map(|caller| caller.start(&url));
     let offline_url = offline.as_ref().map(mpay_offline::Server::url);
     let greeting = tokio::task::spawn_blocking(move || {
         greet(
@@ -162,6 +176,9 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         error = server.failed() => Err(error.into()),
     };
     eprintln!("Stopping …");
+    if let Some(schedule) = schedule {
+        schedule.abort();
+    }
     if let Some(offline) = offline {
         offline.stop().await?;
     }

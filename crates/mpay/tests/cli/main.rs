@@ -6,10 +6,11 @@ mod full_disk;
 mod two_hosts;
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     net::TcpListener,
     path::Path,
     process::{Child, Command, Output, Stdio},
+    time::Duration,
 };
 
 use mpay::development::{Credentials, SERVICE_ID, read};
@@ -36,9 +37,14 @@ struct Up {
 
 impl Up {
     fn start(state: &Path, listen: &str) -> Self {
+        Self::start_with(state, listen, &[])
+    }
+
+    fn start_with(state: &Path, listen: &str, arguments: &[&str]) -> Self {
         let mut process = mpay()
             .args(["up", "--listen", listen, "--state-dir"])
             .arg(state)
+            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -223,6 +229,46 @@ fn a_first_payment_and_a_kill() {
         (&json!("Paid"), &json!("145.50"))
     );
     assert_eq!(order["payments"].as_array().unwrap().len(), 2);
+}
+
+/// Nobody calls `POST /api/outbox/deliver`.
+#[test]
+fn what_a_receiver_missed_is_delivered_by_itself_after_the_next_start() {
+    let state = tempfile::tempdir().unwrap();
+    // The receiver hangs, and the host ends before it has given it up.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let webhooks = format!("webhooks=erp {origin}/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    let webhook_origin = format!("webhook_origin={origin}");
+    let arguments = ["--variable", &webhooks, "--variable", &webhook_origin];
+    let up = Up::start_with(state.path(), "127.0.0.1:0", &arguments);
+    let paid = up.call(&["confirm", "DEMO-1", "--payment-id", "P-1"]);
+    assert!(paid.status.success(), "{paid:?}");
+    up.kill();
+    drop(listener.accept().unwrap());
+
+    let mut quiet = arguments.to_vec();
+    quiet.push("--no-schedule");
+    let up = Up::start_with(state.path(), "127.0.0.1:0", &quiet);
+    listener.set_nonblocking(true).unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(listener.accept().is_err(), "nobody was to deliver it");
+    up.kill();
+
+    let _up = Up::start_with(state.path(), "127.0.0.1:0", &arguments);
+    let mut stream = (0..300).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        Some(listener.accept().ok()?.0)
+    });
+    let stream = stream.as_mut().expect("nothing was delivered");
+    stream.set_nonblocking(false).unwrap();
+    let mut request = Vec::new();
+    while !String::from_utf8_lossy(&request).contains("P-1") {
+        let mut part = [0; 4096];
+        let length = stream.read(&mut part).unwrap();
+        assert_ne!(length, 0, "{}", String::from_utf8_lossy(&request));
+        request.extend_from_slice(&part[..length]);
+    }
 }
 
 #[test]

@@ -1,0 +1,214 @@
+//! The calls that elsewhere are cron's: `mpay up` makes them itself, by a token that nobody else has.
+
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use jiff::{SignedDuration, Timestamp, civil::Date};
+use mpay_domain::time;
+use mpay_office::access::{Principal, Role};
+use rand::RngExt;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+/// The name under which the books show what it did.
+pub const NAME: &str = "mpay up";
+/// So long after midnight in Moldova the nightly calls are made.
+const NIGHT: SignedDuration = SignedDuration::from_hours(3);
+/// A call may take as long as several receivers of webhooks do.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Pages of one job: ten million events have fewer. A fault must not turn for ever.
+const MOST_PAGES: u32 = 50_000;
+
+/// When a job is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    EachMinute,
+    EachNight,
+}
+
+/// A call of the order API.
+#[derive(Debug)]
+struct Job {
+    path: &'static str,
+    when: When,
+    /// What is asked where the answer without a body is 409: the variable for it is not set.
+    otherwise: Option<&'static str>,
+}
+
+const JOBS: [Job; 2] = [
+    Job {
+        path: "outbox/deliver",
+        when: When::EachMinute,
+        otherwise: None,
+    },
+    // Also where nothing is erased by age: what came back after an erasure is erased by the next walk.
+    Job {
+        path: "erasures",
+        when: When::EachNight,
+        otherwise: Some(r#"{"service_id":"NONE","order_key":"NONE"}"#),
+    },
+];
+
+/// The caller of the order API that a start has for itself.
+pub struct Caller {
+    token: String,
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Caller(…)")
+    }
+}
+
+impl Caller {
+    /// A caller with a token of chance.
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        let [one, other] = rand::rng().random::<[u128; 2]>();
+        Self {
+            token: format!("{one:032x}{other:032x}"),
+        }
+    }
+
+    /// The variable `access` with this caller in it.
+    ///
+    /// # Errors
+    /// Never: the name is one that may be.
+    pub fn admitted(&self, access: &str) -> anyhow::Result<String> {
+        let principal = Principal::new(NAME, Role::Program).map_err(anyhow::Error::msg)?;
+        Ok(format!("{access}\n{}", principal.entry(&self.token)))
+    }
+
+    /// Makes the calls from now on, until the handle is aborted.
+    pub fn start(self, url: &str) -> JoinHandle<()> {
+        let api = Api {
+            url: format!("{}/api", url.trim_end_matches('/')),
+            token: self.token,
+            agent: ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .timeout_global(Some(TIMEOUT))
+                .build()
+                .new_agent(),
+        };
+        tokio::spawn(run(api))
+    }
+}
+
+struct Api {
+    url: String,
+    token: String,
+    agent: ureq::Agent,
+}
+
+async fn run(api: Api) {
+    let api = Arc::new(api);
+    let mut minute = tokio::time::interval(Duration::from_secs(60));
+    minute.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let (mut night, mut failing) = (None, BTreeSet::new());
+    loop {
+        minute.tick().await;
+        let tonight = Some(night_of(Timestamp::now()));
+        // A start makes up for a night when nothing ran.
+        let is_night = tonight != night;
+        for job in JOBS
+            .iter()
+            .filter(|job| is_night || job.when == When::EachMinute)
+        {
+            let api = Arc::clone(&api);
+            let done = tokio::task::spawn_blocking(move || api.carry_out(job)).await;
+            // A mistake is told once, and that it is mended.
+            match done.unwrap_or_else(|error| Err(error.into())) {
+                Ok(()) if failing.remove(job.path) => {
+                    eprintln!("Schedule: POST /api/{} works again.", job.path);
+                }
+                Err(error) if failing.insert(job.path) => {
+                    eprintln!("Schedule: POST /api/{} failed: {error:#}", job.path);
+                }
+                _ => {}
+            }
+        }
+        night = tonight;
+    }
+}
+
+/// The night whose calls are due at this time, by its date.
+fn night_of(now: Timestamp) -> Date {
+    time::date(now - NIGHT)
+}
+
+impl Api {
+    /// Calls until nothing is left.
+    fn carry_out(&self, job: &Job) -> anyhow::Result<()> {
+        let mut body = None;
+        let mut cursor: Option<String> = None;
+        for _ in 0..MOST_PAGES {
+            let path = match &cursor {
+                Some(cursor) => format!("{}?cursor={cursor}", job.path),
+                None => job.path.to_owned(),
+            };
+            let (status, answer) = self.post(&path, body)?;
+            match status {
+                200 => {}
+                // Nothing to be done by it, as where no receiver of webhooks is set.
+                409 if body.is_some() || job.otherwise.is_none() => return Ok(()),
+                409 => {
+                    body = job.otherwise;
+                    continue;
+                }
+                _ => {
+                    let detail = answer["detail"].as_str().unwrap_or_default();
+                    bail!("HTTP {status} {detail}");
+                }
+            }
+            match answer["next"].as_str() {
+                Some(next) => cursor = Some(next.to_owned()),
+                // What is left is left to the next minute, or receivers that hang would hold up all else.
+                None => return Ok(()),
+            }
+        }
+        bail!("it does not come to an end")
+    }
+
+    fn post(&self, path: &str, body: Option<&str>) -> anyhow::Result<(u16, Value)> {
+        let request = self
+            .agent
+            .post(format!("{}/{path}", self.url))
+            .header("Authorization", format!("Bearer {}", self.token));
+        let sent = match body {
+            Some(body) => request.content_type("application/json").send(body),
+            None => request.send_empty(),
+        };
+        let mut response = sent?;
+        let status = response.status().as_u16();
+        let answer = response.body_mut().read_json();
+        Ok((status, answer.context("the answer cannot be read")?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_night_is_new_at_three_in_moldova() {
+        let night = |time: &str| night_of(time.parse().unwrap()).to_string();
+        assert_eq!(night("2026-06-01T23:59:59Z"), "2026-06-01");
+        assert_eq!(night("2026-06-02T00:00:00Z"), "2026-06-02");
+        assert_eq!(night("2026-06-02T23:59:59Z"), "2026-06-02");
+        // In winter an hour later.
+        assert_eq!(night("2026-12-01T00:59:59Z"), "2026-11-30");
+        assert_eq!(night("2026-12-01T01:00:00Z"), "2026-12-01");
+    }
+
+    #[test]
+    fn the_caller_is_one_more_in_access_and_does_not_show_its_token() {
+        let caller = Caller::new();
+        let access = caller.admitted("tester manager 00").unwrap();
+        let (first, own) = access.split_once('\n').unwrap();
+        assert_eq!(first, "tester manager 00");
+        assert!(own.starts_with("mpay up program "), "{own}");
+        assert!(!access.contains(&caller.token));
+        assert!(!format!("{caller:?}").contains(&caller.token));
+        assert_ne!(caller.token, Caller::new().token);
+    }
+}
