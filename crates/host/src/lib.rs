@@ -54,7 +54,7 @@ mod variables;
 pub use dotenv::{Environment, Error as EnvironmentError};
 pub use guest::FuelMeter;
 pub use key_value::{
-    Call, Database, Error as KeyValueError, Fault, Loss, Manner, Observer, Operation,
+    Call, Database, Error as KeyValueError, Fault, Loss, Manner, Observer, Operation, backup,
 };
 pub use limits::Limits;
 pub use log::Log;

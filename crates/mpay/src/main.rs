@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+mod backup;
 mod bench;
 mod call;
 mod completions;
@@ -59,6 +60,10 @@ enum Command {
     Settle(Box<settle::Arguments>),
     /// Forward what happens to a local program, as webhooks do.
     Webhooks(webhooks::Arguments),
+    /// Take a copy of the books, while they are in use.
+    Backup(backup::BackupArguments),
+    /// Put a copy of the books back.
+    Restore(backup::RestoreArguments),
     /// Sign a message.
     Sign(sign::Arguments),
     /// Show what a signed message consists of, and whether it verifies.
@@ -158,6 +163,8 @@ fn main() -> ExitCode {
         Command::Payments(arguments) => payments::run(&arguments),
         Command::Settle(arguments) => settle::run(&arguments),
         Command::Webhooks(arguments) => webhooks::run(&arguments),
+        Command::Backup(arguments) => backup::back_up(&arguments),
+        Command::Restore(arguments) => backup::restore(&arguments),
         Command::Sign(arguments) => sign::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),

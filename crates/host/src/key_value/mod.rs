@@ -1,7 +1,9 @@
 //! The key-value store: `wasi:keyvalue` over Spin's own SQLite table.
 //!
-//! From the guest downwards: [`interface`] → [`database`] → [`writer`] → [`place`] → [`error`].
+//! From the guest downwards: [`interface`] → [`database`] → [`writer`] → [`place`] → [`error`]. Beside
+//! them, [`backup`].
 
+pub mod backup;
 mod database;
 mod error;
 mod interface;

@@ -18,6 +18,8 @@ use crate::{mpay, workspace};
 
 pub const SERVICE: &str = "S";
 const TOKEN: &str = "test-token-0123456789-0123456789-0123456789";
+/// The token of an accountant.
+pub const ACCOUNTANT: &str = "accountant-token-0123456789-0123456789-0123";
 const MPAY_KEY: &str = include_str!("../../../wsse/tests/data/mpay.key.pem");
 const MPAY: &str = include_str!("../../../wsse/tests/data/mpay.pem");
 const SERVICE_CERTIFICATE: &str = include_str!("../../../wsse/tests/data/service.pem");
@@ -85,9 +87,12 @@ impl Place {
             ("service_ids", SERVICE.into()),
             (
                 "access",
-                Principal::new("tester", Role::Manager)
-                    .unwrap()
-                    .entry(TOKEN),
+                [
+                    ("tester", Role::Manager, TOKEN),
+                    ("Ana", Role::Accountant, ACCOUNTANT),
+                ]
+                .map(|(name, role, token)| Principal::new(name, role).unwrap().entry(token))
+                .join(";"),
             ),
             ("bank_account", "MD24AG000225100013104168".into()),
             ("bank_code", "AGRNMD2X".into()),
@@ -145,6 +150,23 @@ impl Deployed {
             .body_mut()
             .read_json()
             .unwrap()
+    }
+
+    /// Posts a text as `tester`, or by another's token.
+    pub fn post(&self, path: &str, token: Option<&str>, media_type: &str, body: &str) -> Value {
+        let token = token.unwrap_or(TOKEN);
+        let mut response = ureq::post(format!("{}{path}", self.url))
+            .config()
+            .http_status_as_error(false)
+            .build()
+            .header("Authorization", format!("Bearer {token}"))
+            .content_type(media_type)
+            .send(body)
+            .unwrap();
+        let status = response.status();
+        let answer: Value = response.body_mut().read_json().unwrap();
+        assert!(status.is_success(), "{path}: {answer}");
+        answer
     }
 
     /// Registers an order that takes any number of payments up to a million.

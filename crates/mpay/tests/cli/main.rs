@@ -1,5 +1,6 @@
 //! The command itself, as a person runs it.
 
+mod backup;
 mod crash;
 mod deployment;
 mod full_disk;
