@@ -28,7 +28,7 @@ impl Folder {
         }
         let workspace = component::workspace_root()
             .context("there is no spin.toml here or above: name the folder by --state-dir")?;
-        Ok(Manifest::load(&workspace.join("spin.toml"))?.default_state_dir())
+        Ok(Manifest::load(workspace.join("spin.toml"))?.default_state_dir())
     }
 }
 
