@@ -55,7 +55,8 @@ fn what_mpay_has_confirmed_since_the_copy_is_found_by_its_statement_and_entered(
     assert_eq!(up.ledger(), recorded(&["P-1"]));
     // MPay does not come again. Its statement tells.
     let statement = "payment_id,amount\nP-1,1.00\nP-2,1.00\n";
-    let settlement = "api/settlement?from=2026-01-01&to=2099-12-31&payment_id=payment_id&amount=amount";
+    let settlement =
+        "api/settlement?from=2026-01-01&to=2099-12-31&payment_id=payment_id&amount=amount";
     let compared = up.post(settlement, Some(ACCOUNTANT), "text/csv", statement);
     assert_eq!(compared["matched"][0]["payment_id"], "P-1", "{compared}");
     assert_eq!(

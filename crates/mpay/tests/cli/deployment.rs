@@ -142,6 +142,10 @@ pub struct Deployed {
 }
 
 impl Deployed {
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     pub fn get(&self, path: &str) -> Value {
         ureq::get(format!("{}{path}", self.url))
             .header("Authorization", format!("Bearer {TOKEN}"))

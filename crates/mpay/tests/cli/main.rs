@@ -4,6 +4,7 @@ mod backup;
 mod crash;
 mod deployment;
 mod full_disk;
+mod proxy;
 mod two_hosts;
 
 use std::{

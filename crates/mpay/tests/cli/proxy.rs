@@ -1,0 +1,213 @@
+//! The proxies of `deploy/server`, as far as they are at hand: nginx in front of a deployment.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use mpay_client::encode_query;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+use crate::{
+    deployment::{Deployed, Place},
+    workspace,
+};
+
+/// Whether a program is at hand; where CI asks, it must be.
+fn is_there(program: &str) -> bool {
+    let there = Command::new(program)
+        .arg("-v")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok();
+    assert!(
+        there || std::env::var_os("CI").is_none(),
+        "{program} is missing"
+    );
+    if !there {
+        eprintln!("left out for want of {program}");
+    }
+    there
+}
+
+fn of_server(name: &str) -> String {
+    fs::read_to_string(workspace().join("deploy/server").join(name)).unwrap()
+}
+
+/// nginx with the site of `deploy/server`, on a port of this machine, until it is dropped.
+struct Nginx {
+    process: Child,
+    port: u16,
+    agent: ureq::Agent,
+}
+
+impl Nginx {
+    fn start(folder: &Path, upstream: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (certificate, key) = (folder.join("tls.pem"), folder.join("tls.key"));
+        fs::write(&certificate, made.cert.pem()).unwrap();
+        fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        let mut site = of_server("nginx.conf");
+        for (from, to) in [
+            ("listen 443 ssl", format!("listen 127.0.0.1:{port} ssl")),
+            (
+                "server_name plati.exemplu.md",
+                "server_name localhost".to_owned(),
+            ),
+            (
+                "/etc/ssl/plati.exemplu.md.pem",
+                certificate.display().to_string(),
+            ),
+            ("/etc/ssl/plati.exemplu.md.key", key.display().to_string()),
+            (
+                "http://127.0.0.1:3000",
+                upstream.trim_end_matches('/').to_owned(),
+            ),
+        ] {
+            assert!(site.contains(from), "{from}");
+            site = site.replace(from, &to);
+        }
+        fs::write(folder.join("site.conf"), site).unwrap();
+        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map(|kind| format!("{kind}_temp_path {}/{kind};", folder.display()));
+        let main = format!(
+            "daemon off; master_process off; pid {0}/nginx.pid; error_log {0}/error.log;\n\
+             events {{}}\nhttp {{ access_log off; {1} include {0}/site.conf; }}\n",
+            folder.display(),
+            temporary.join(" ")
+        );
+        let file = folder.join("nginx.conf");
+        fs::write(&file, main).unwrap();
+        let log = folder.join("error.log");
+        let process = Command::new("nginx")
+            .args(["-e", log.to_str().unwrap(), "-c", file.to_str().unwrap()])
+            .spawn()
+            .unwrap();
+        let root = Certificate::from_pem(made.cert.pem().as_bytes()).unwrap();
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::from([root]))
+            .build();
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .tls_config(tls)
+            .timeout_global(Some(Duration::from_secs(30)))
+            .build()
+            .new_agent();
+        let nginx = Self {
+            process,
+            port,
+            agent,
+        };
+        for _ in 0..200 {
+            if nginx.agent.get(nginx.url("/nothing")).call().is_ok() {
+                return nginx;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("{}", fs::read_to_string(log).unwrap_or_default());
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("https://localhost:{}{path}", self.port)
+    }
+
+    fn status(&self, path: &str) -> u16 {
+        let answer = self.agent.get(self.url(path)).call().unwrap();
+        answer.status().as_u16()
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+#[test]
+fn nginx_lets_mpay_and_payers_through_and_fences_the_rest() {
+    if !is_there("nginx") {
+        return;
+    }
+    let place = Place::new();
+    let up: Deployed = place.up();
+    let folder = tempfile::tempdir().unwrap();
+    let nginx = Nginx::start(folder.path(), up.url());
+    for (path, status) in [
+        ("/?wsdl", 200),
+        ("/ServiceProvider.svc?wsdl", 200),
+        // Without a link there is no page; but it is the provider that says so.
+        ("/o/x", 404),
+        ("/api/orders", 403),
+        ("/api", 403),
+        ("/admin", 403),
+        ("/admin/orders", 403),
+        ("/health", 403),
+        ("/health/office", 403),
+        ("/nothing", 404),
+        ("/apis", 404),
+    ] {
+        assert_eq!(nginx.status(path), status, "{path}");
+    }
+    let body_of = |path: &str| {
+        let mut answer = nginx.agent.get(nginx.url(path)).call().unwrap();
+        answer.body_mut().read_to_string().unwrap()
+    };
+    assert!(!body_of("/o/x").contains("nginx"), "{}", body_of("/o/x"));
+    assert!(body_of("/nothing").contains("nginx"));
+    // A signed body reaches the provider as it was.
+    let query = encode_query("S", "no-such-order", "ro");
+    let message = up.client().sign(&query).unwrap();
+    let mut called = nginx
+        .agent
+        .post(nginx.url("/"))
+        .content_type("text/xml; charset=utf-8")
+        .send(message)
+        .unwrap();
+    let answer = called.body_mut().read_to_string().unwrap();
+    assert!(answer.contains("UnknownOrder"), "{answer}");
+    let large = nginx
+        .agent
+        .post(nginx.url("/"))
+        .content_type("text/xml")
+        .send("x".repeat(2_000_000).as_str());
+    assert_eq!(large.unwrap().status().as_u16(), 413);
+}
+
+/// A route that no proxy knows would be closed to those whom it is for.
+#[test]
+fn every_route_of_the_manifest_is_in_the_proxies() {
+    let manifest = fs::read_to_string(workspace().join("spin.toml")).unwrap();
+    let (nginx, caddy) = (of_server("nginx.conf"), of_server("Caddyfile"));
+    let mut routes = 0;
+    let lines = manifest.lines();
+    for route in lines.filter_map(|line| line.strip_prefix("route = \"/")?.strip_suffix('"')) {
+        let first = route.split('/').next().unwrap_or_default();
+        let first = first.trim_end_matches("...");
+        // What is left over is MPay's door.
+        if first.is_empty() {
+            continue;
+        }
+        routes += 1;
+        let fenced = nginx.lines().any(|line| {
+            let names = line
+                .split_once("^/(")
+                .and_then(|(_, rest)| rest.split_once(')'));
+            names.is_some_and(|(names, _)| names.split('|').any(|name| name == first))
+        });
+        let open = nginx.contains(&format!("location /{first}/ "));
+        assert!(fenced != open, "nginx.conf: /{first}");
+        assert!(
+            caddy.contains(&format!(" /{first}/*")),
+            "Caddyfile: /{first}"
+        );
+    }
+    assert!(routes >= 4, "{routes}");
+}
