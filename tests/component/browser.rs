@@ -4,6 +4,7 @@
 //! `docs/screenshots`, the others in `target/screenshots`.
 
 use std::{
+    cell::RefCell,
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
@@ -14,13 +15,15 @@ use std::{
 use base64ct::{Base64, Encoding};
 use serde_json::{Value, json};
 
-use crate::{harness::*, offline::Offline};
+use crate::{axe, harness::*, offline::Offline};
 
 /// A headless Chromium, by the WebDriver protocol (W3C), which is a few calls of JSON.
 pub struct Browser {
     driver: Child,
     session: String,
     agent: ureq::Agent,
+    /// What is wrong with pages.
+    findings: RefCell<Vec<String>>,
 }
 
 /// The key under which WebDriver gives elements (section 11).
@@ -76,6 +79,7 @@ impl Browser {
             driver,
             session: format!("http://127.0.0.1:{port}/session"),
             agent,
+            findings: RefCell::default(),
         };
         let session = browser.call("", &json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
@@ -181,6 +185,70 @@ impl Browser {
         self.cdp("Emulation.setEmulatedMedia", json!({"features": features}));
     }
 
+    /// Judges the page as it is shown: on a phone and on a desk, light and dark. Afterwards it is on a desk
+    /// and light. What is found of all pages fails the test at its end.
+    pub fn judge(&self, what: &str) {
+        for (width, height) in [(390, 844), (1280, 900)] {
+            self.size(width, height);
+            let mut found = Vec::new();
+            let shown = self.evaluate("return document.documentElement.scrollWidth");
+            if shown.as_u64().unwrap() > width.into() {
+                found.push(json!(format!("is {shown} wide")));
+            }
+            for is_dark in [true, false] {
+                self.dark(is_dark);
+                found.extend(self.violations());
+            }
+            if !found.is_empty() {
+                let finding = format!("{what} where there is {width}: {found:#?}");
+                self.findings.borrow_mut().push(finding);
+            }
+        }
+    }
+
+    /// What axe-core finds on the page; nothing where it is not to be had.
+    fn violations(&self) -> Vec<Value> {
+        let Some(axe) = axe::script() else {
+            return Vec::new();
+        };
+        // A page whose scripts are turned off has no timers.
+        self.evaluate(&format!(
+            "window.setTimeout = (deed, wait, ...values) => {{ if (!(wait > 50)) Promise.resolve().then(() => deed(...values)); return 0 }}; {axe}"
+        ));
+        let found = self.evaluate(
+            "return axe.run(document, {preload: false, iframes: false, resultTypes: ['violations']})
+                .then(found => found.violations.flatMap(rule => rule.nodes.map(node => ({
+                    rule: rule.id, help: rule.help, node: node.html, why: node.failureSummary}))))",
+        );
+        // The page that waits has a link to stop that (WCAG 2.2, success criterion 2.2.1).
+        let may_reload = self.evaluate("return !!document.querySelector('#stay')");
+        let is_wrong = |finding: &&Value| may_reload != true || finding["rule"] != "meta-refresh";
+        let found = found.as_array().unwrap();
+        found.iter().filter(is_wrong).cloned().collect()
+    }
+
+    /// Presses the Tab key, and says what has the focus then: its name, its address or what it says.
+    /// `None` once the page is left.
+    pub fn tab(&self) -> Option<String> {
+        for kind in ["keyDown", "keyUp"] {
+            let key =
+                json!({"type": kind, "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9});
+            self.cdp("Input.dispatchKeyEvent", key);
+        }
+        let focus = self.evaluate(
+            "const it = document.activeElement;
+             if (!it || it === document.body) return null;
+             const style = getComputedStyle(it), box = it.getBoundingClientRect();
+             return {
+                 name: it.getAttribute('name') || (it.getAttribute('href') || it.innerText).split('?')[0],
+                 seen: style.outlineStyle === 'solid' && parseFloat(style.outlineWidth) >= 2
+                     && box.width > 0 && box.left >= 0 && box.top >= 0 && box.bottom <= innerHeight}",
+        );
+        let name = focus["name"].as_str()?.to_owned();
+        assert_eq!(focus["seen"], true, "the focus is not seen on {name}");
+        Some(name)
+    }
+
     pub fn press_enter(&self, selector: &str) {
         let element = self.element(selector);
         self.call(
@@ -235,6 +303,12 @@ impl Drop for Browser {
         let _ = self.agent.delete(&self.session).call();
         let _ = self.driver.kill();
         let _ = self.driver.wait();
+        let findings = self.findings.borrow();
+        assert!(
+            std::thread::panicking() || findings.is_empty(),
+            "{}",
+            findings.join("\n")
+        );
     }
 }
 

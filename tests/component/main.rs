@@ -2,6 +2,7 @@
 
 mod amounts;
 mod api;
+mod axe;
 mod books;
 mod browser;
 mod bulk;

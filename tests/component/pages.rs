@@ -75,6 +75,7 @@ fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts(
     browser.click("button.primary");
     browser.wait_for("Codul nu este corect");
     browser.picture("sign-in-desktop-ro");
+    browser.judge("sign-in");
     sign_in(&browser, &town, "ro");
     browser.wait_for("Plăți înregistrate");
     browser.click("a[href^='/admin/import']");
@@ -86,13 +87,16 @@ fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts(
     browser.click("button.primary");
     browser.wait_for("Ce s-ar întâmpla");
     browser.picture("import-desktop-ro");
+    browser.judge("import");
     let absent = town.provider.api("GET", "orders/TAX/B-2", None);
     assert_eq!(absent.status, 404, "nothing is registered yet");
     browser.click("button.primary");
     browser.wait_for("Ce s-a întâmplat");
+    browser.judge("imported");
     browser.open(&town.url("/admin/orders?order_key=123456789012&lang=ro"));
     browser.wait_for("Pagina de plată");
     browser.picture("order-of-office-desktop-ro");
+    browser.judge("order-of-office");
 
     // The payer, with a phone.
     let order = town.provider.order("123456789012");
@@ -113,6 +117,7 @@ fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts(
     browser.picture("confirmed-payer-phone-ru");
     browser.click("a[href*='/receipt']");
     browser.wait_for("Выписка о платежах");
+    browser.judge("receipt");
     assert_eq!(town.provider.order("123456789012")["status"], "Paid");
     // Who comes back without having paid is told so in the end.
     let other = town.provider.order("B-2");
@@ -121,11 +126,13 @@ fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts(
     browser.open(&format!("{other}/return?paid=0&n=0&lang=en"));
     browser.wait_for("Waiting for the confirmation");
     browser.picture("waiting-desktop-en");
+    browser.judge("waiting");
     browser.open(&format!("{other}/return?paid=0&n=14&lang=en"));
     browser.wait_for("not confirmed");
     browser.open(&format!("{other}/notice?lang=ro"));
     browser.wait_for("Scanați cu telefonul");
     browser.picture("notice-desktop-ro");
+    browser.judge("notice");
 
     // The accountant.
     let payment = town.provider.ledger()[0].clone();
@@ -136,9 +143,11 @@ fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts(
     browser.open(&town.url("/admin?lang=ro"));
     browser.wait_for("1\u{202F}250,50");
     browser.picture("today-desktop-ro");
+    browser.judge("today");
     browser.open(&town.url("/admin/payments?lang=ro"));
     browser.wait_for(id);
     browser.picture("payments-desktop-ro");
+    browser.judge("payments");
     browser.open(&town.url("/admin/settlement?lang=ro"));
     browser.choose("input[type=file]", &file("extras.csv", &statement));
     // A field of a date is filled in as the browser shows it.
@@ -149,9 +158,11 @@ fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts(
     // The button of the page before has the name of this one.
     browser.element("select[name=amount]");
     browser.picture("columns-desktop-ro");
+    browser.judge("columns");
     browser.click("button.primary");
     browser.wait_for("în extras, dar neînregistrate");
     browser.picture("settlement-desktop-ro");
+    browser.judge("settlement");
     let settled = town.provider.api("GET", &format!("payments/{id}"), None);
     assert!(settled.body["settlement"].is_u64(), "{settled:?}");
     browser.click(".out button");
@@ -161,7 +172,7 @@ fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts(
 }
 
 #[test]
-fn no_page_is_wider_than_a_phone_and_what_strangers_write_is_only_shown() {
+fn every_page_can_be_used_by_everybody_and_only_shows_what_strangers_write() {
     let Some(browser) = Browser::start() else {
         return;
     };
@@ -200,7 +211,6 @@ fn no_page_is_wider_than_a_phone_and_what_strangers_write_is_only_shown() {
             .to_owned()
     };
     let (long, by_day) = (pay(&key), pay("day"));
-    browser.size(390, 844);
     sign_in(&browser, &town, "ro");
     for language in ["ro", "ru", "en"] {
         for (what, url) in [
@@ -232,21 +242,78 @@ fn no_page_is_wider_than_a_phone_and_what_strangers_write_is_only_shown() {
         ] {
             let separator = if url.contains('?') { '&' } else { '?' };
             browser.open(&format!("{url}{separator}lang={language}"));
-            let width = browser.evaluate("return document.documentElement.scrollWidth");
-            assert!(
-                width.as_u64().unwrap() <= 390,
-                "{what} in {language} is {width} wide"
-            );
             let title = browser.evaluate("return document.title");
             assert!(title != "owned", "{what}");
             let shown = browser.evaluate("return document.documentElement.lang");
             assert_eq!(shown, language, "{what}");
+            browser.judge(&format!("{what} in {language}"));
+            browser.picture(&format!("{what}-hostile-desktop-{language}"));
+            browser.dark(true);
+            browser.picture(&format!("{what}-hostile-dark-desktop-{language}"));
+            browser.size(390, 844);
+            browser.picture(&format!("{what}-hostile-dark-phone-{language}"));
+            browser.dark(false);
             browser.picture(&format!("{what}-hostile-phone-{language}"));
         }
-        browser.dark(true);
-        browser.open(&format!("{by_day}?lang={language}"));
-        browser.picture(&format!("by-day-dark-phone-{language}"));
-        browser.dark(false);
     }
     let _ = &town.offline;
+}
+
+#[test]
+fn the_keyboard_goes_through_a_page_in_its_order_and_shows_where_it_is() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let town = Town::start(&[]);
+    town.provider.register("1", order("10"));
+    let walk = |url: &str| -> Vec<String> {
+        browser.open(url);
+        let mut stops: Vec<_> = std::iter::from_fn(|| browser.tab()).take(60).collect();
+        // The parts of a date are one after another.
+        stops.dedup();
+        stops
+    };
+    let pay_url = town.provider.order("1")["pay_url"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let path = pay_url.strip_prefix(&town.url("")).unwrap();
+    assert_eq!(
+        walk(&format!("{pay_url}?lang=ro")),
+        [
+            "#content",
+            path,
+            "Plătiți prin MPay",
+            &format!("{path}/notice")
+        ]
+    );
+    sign_in(&browser, &town, "ro");
+    assert_eq!(
+        walk(&town.url("/admin/orders/new?lang=ro")),
+        [
+            "#content",
+            "/admin/orders/new",
+            "/admin",
+            "/admin/orders",
+            "/admin/import",
+            "/admin/payments",
+            "/admin/settlement",
+            "/admin/personal",
+            "/admin/connection",
+            "Ieșire",
+            "service_id",
+            "order_key",
+            "reason",
+            "amount_due",
+            "due_date",
+            "customer_name",
+            "customer_id",
+            "Înregistrați"
+        ]
+    );
+    // The first stop leads past the menu.
+    browser.open(&town.url("/admin/orders/new?lang=ro"));
+    browser.tab();
+    browser.press_enter("a.skip");
+    assert_eq!(browser.tab().as_deref(), Some("service_id"));
 }

@@ -1,5 +1,6 @@
 ## Every page
 languages = Language of the page
+to-content = To the content
 not-production-label = Test environment
 not-production = Test environment: nobody pays with real money here.
 unavailable-title = Back in a moment
@@ -61,6 +62,8 @@ is-refunded = The money was given back.
 ## The return from MPay
 waiting-title = Waiting for the confirmation
 waiting-text = MPay's confirmation can take a few minutes. This page loads itself again.
+waiting-here = MPay's confirmation can take a few minutes. The page stays as it is.
+do-not-reload = Do not load the page again
 waiting-hint = You may close this page: the payment is recorded all the same.
 look-again = Look now
 confirmed-title = The payment is recorded

@@ -1,5 +1,6 @@
 ## Every page
 languages = Limba paginii
+to-content = Direct la conținut
 not-production-label = Mediu de testare
 not-production = Mediu de testare: aici nu se plătește cu bani reali.
 unavailable-title = Revenim îndată
@@ -62,6 +63,8 @@ is-refunded = Banii au fost restituiți.
 ## The return from MPay
 waiting-title = Așteptăm confirmarea plății
 waiting-text = Confirmarea de la MPay poate dura câteva minute. Pagina se reîncarcă singură.
+waiting-here = Confirmarea de la MPay poate dura câteva minute. Pagina rămâne așa cum este.
+do-not-reload = Nu mai reîncărcați pagina
 waiting-hint = Puteți închide această pagină: plata se înregistrează oricum.
 look-again = Verificați acum
 confirmed-title = Plata a fost înregistrată

@@ -1,5 +1,6 @@
 ## Every page
 languages = Язык страницы
+to-content = Сразу к содержанию
 not-production-label = Тестовая среда
 not-production = Тестовая среда: настоящих денег здесь не платят.
 unavailable-title = Скоро вернёмся
@@ -62,6 +63,8 @@ is-refunded = Деньги возвращены.
 ## The return from MPay
 waiting-title = Ждём подтверждения платежа
 waiting-text = Подтверждение от MPay может занять несколько минут. Страница обновляется сама.
+waiting-here = Подтверждение от MPay может занять несколько минут. Страница остаётся как есть.
+do-not-reload = Больше не обновлять страницу
 waiting-hint = Эту страницу можно закрыть: платёж всё равно будет записан.
 look-again = Проверить сейчас
 confirmed-title = Платёж записан

@@ -181,8 +181,9 @@ impl<'a> View<'a> {
                     @if page.is_sheet {
                         main { (page.content) }
                     } @else {
+                        a.skip href="#content" { (self.t("to-content")) }
                         (header)
-                        main { (page.content) }
+                        main id="content" tabindex="-1" { (page.content) }
                         @if let Some(note) = &self.pages.institution.note {
                             footer { p { (self.own(note)) } }
                         }

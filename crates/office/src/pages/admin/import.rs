@@ -109,9 +109,11 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     });
     let content = html! {
         h1 { (title) }
-        ul.sums role="status" {
-            @for (what, count) in RESULTS.map(|what| (what, rows.iter().filter(|row| is(row, what)).count())) {
-                @if count > 0 { li { (result(desk, what)) " " (count) } }
+        div role="status" {
+            ul.sums {
+                @for (what, count) in RESULTS.map(|what| (what, rows.iter().filter(|row| is(row, what)).count())) {
+                    @if count > 0 { li { (result(desk, what)) " " (count) } }
+                }
             }
         }
         @for total in &totals { p.hint lang="en" { (total[4]) } }

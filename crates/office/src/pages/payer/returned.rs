@@ -23,9 +23,13 @@ pub fn page(shown: &Shown<'_>, query: &Query) -> Page {
     if new > 0 || is_settled {
         return confirmed(shown, new);
     }
+    // Who does not want the page to load itself again is left in peace.
+    if query.text("stay").is_some() {
+        return waiting(shown, before, None);
+    }
     let step = query.number("n").and_then(|n| usize::try_from(n).ok());
     match PAUSES.get(step.unwrap_or(0)) {
-        Some(pause) => waiting(shown, before, step.unwrap_or(0), *pause),
+        Some(pause) => waiting(shown, before, Some((step.unwrap_or(0), *pause))),
         None => not_confirmed(shown, before),
     }
 }
@@ -54,24 +58,28 @@ fn confirmed(shown: &Shown<'_>, new: u64) -> Page {
     Page::new(title, content)
 }
 
-fn waiting(shown: &Shown<'_>, before: u64, step: usize, pause: u32) -> Page {
+/// `reload`: how often the page was loaded, and the seconds until it is again.
+fn waiting(shown: &Shown<'_>, before: u64, reload: Option<(usize, u32)>) -> Page {
     let view = shown.view;
     let title = view.t("waiting-title");
-    let again = format!("{}/return?paid={before}&n={}", shown.path, step + 1);
-    let again = view.link(&again);
+    let at = |rest: String| view.link(&format!("{}/return?paid={before}{rest}", shown.path));
+    let reload = reload.map(|(step, pause)| (pause, at(format!("&n={}", step + 1))));
+    let stay = at("&stay=1".to_owned());
+    let again = reload.as_ref().map_or(&stay, |(_, address)| address);
     let content = html! {
         div.banner.busy role="status" {
             h1 { (title) }
-            p { (view.t("waiting-text")) }
+            p { (view.t(if reload.is_some() { "waiting-text" } else { "waiting-here" })) }
         }
         section.card {
             (shown.facts())
             p.hint { (view.t("waiting-hint")) }
             p { a.button href=(again) { (view.t("look-again")) } }
+            @if reload.is_some() { p { a #stay href=(stay) { (view.t("do-not-reload")) } } }
         }
     };
     Page {
-        reload: Some((pause, again)),
+        reload,
         ..Page::new(title, content)
     }
 }
