@@ -809,6 +809,12 @@ pub fn parameters() -> Map<String, Value> {
             identifier(ServiceId::parse),
         ),
         (
+            "own_service_id",
+            "query",
+            "The service of orders that name none.",
+            identifier(ServiceId::parse),
+        ),
+        (
             "from",
             "query",
             "Only payments recorded at this time or later; a date means its beginning.",
@@ -908,6 +914,18 @@ pub fn parameters() -> Map<String, Value> {
             ]),
         ),
         (
+            "columns",
+            "query",
+            r#"Which column one that is called otherwise is, as an object in JSON: `{"Suma": "amount_due"}`. One whose value is empty is left out."#,
+            json!({"type": "string", "maxLength": 20000}),
+        ),
+        (
+            "batch",
+            "query",
+            "Which 500 orders of a document that has more, from 1. An order that is there twice is refused in the later one.",
+            json!({"type": "integer", "minimum": 1, "maximum": 1_000_000}),
+        ),
+        (
             "dry_run",
             "query",
             "The answer says what would happen, and nothing is written.",
@@ -982,6 +1000,7 @@ pub fn parameters() -> Map<String, Value> {
                 "required_from" => "from",
                 "required_to" => "to",
                 "date_column" => "date",
+                "own_service_id" => "service_id",
                 "evidence_format"
                 | "export_format"
                 | "reconciliation_format"

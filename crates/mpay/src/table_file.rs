@@ -26,6 +26,7 @@ pub fn read_table(
         columns,
         encoding,
         limits: LIMITS,
+        ..Options::default()
     };
     Ok(Table::read(bytes, &options)?)
 }

@@ -51,7 +51,7 @@ pub use encoding::Encoding;
 pub use error::{CellError, TableError};
 pub use kind::FileKind;
 pub use sheet::{Format, Separator, Sheet, Value};
-pub use table::{Column, Limits, Options, Row, RowKind, Source, Table};
+pub use table::{Column, Limits, Meaning, Options, Row, RowKind, Source, Table};
 pub use zip::archive;
 
 /// The most bytes that an XLSX may have once it is unpacked, unless [`Limits`] say otherwise: a file

@@ -5,17 +5,34 @@ use crate::{
     MAX_UNPACKED, Separator, TableError, csv, encoding, sheet::column_letters, xlsx,
 };
 
+/// Which column one of this name is; `None` if it is what it is called.
+pub type Meaning<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// How a table is to be read.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Options<'a> {
     /// The columns that the row must have which names the columns, in any case. What is above that
     /// row is left out, as banks write it. Without any, the first row that is not empty names the
     /// columns.
     pub columns: &'a [&'a str],
+    /// Which column one that is called otherwise is: its name, or an empty one for a column that is left
+    /// out, so that no name finds it; `None` if it is what it is called. The column keeps the name that
+    /// is written.
+    pub meaning: Option<&'a Meaning<'a>>,
     /// What the text is in, for a CSV without a mark of its own.
     pub encoding: Option<Encoding>,
     /// How large the table may be.
     pub limits: Limits,
+}
+
+impl fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("columns", &self.columns)
+            .field("encoding", &self.encoding)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How large a table may be.
@@ -153,7 +170,7 @@ impl Table {
         let text = trimmed_mark(&decoded.text);
         let (separator, text) = match csv::separator_line(text) {
             Some(told) => told,
-            None => (separator(text, options.columns), text),
+            None => (separator(text, options), text),
         };
         let source = Source::Csv {
             separator,
@@ -171,7 +188,7 @@ impl Table {
             size.add(&cells)?;
             rows.push((number, cells));
         }
-        Self::of_rows(source, rows, options.columns)
+        Self::of_rows(source, rows, options)
     }
 
     fn read_workbook(bytes: &[u8], options: &Options<'_>) -> Result<Self, TableError> {
@@ -183,7 +200,7 @@ impl Table {
             let source = Source::Xlsx {
                 sheet: sheet.clone(),
             };
-            match Self::of_rows(source, rows, options.columns) {
+            match Self::of_rows(source, rows, options) {
                 // The table may be on another sheet than the first.
                 Err(error @ (TableError::NoHeader { .. } | TableError::Empty)) => {
                     let said_more = matches!(first, Some(TableError::NoHeader { .. }));
@@ -200,20 +217,21 @@ impl Table {
     fn of_rows(
         source: Source,
         mut rows: Vec<(usize, Vec<Cell>)>,
-        wanted: &[&str],
+        options: &Options<'_>,
     ) -> Result<Self, TableError> {
         rows.retain(|(_, cells)| cells.iter().any(|cell| !cell.is_empty()));
         if rows.is_empty() {
             return Err(TableError::Empty);
         }
-        let header = header(&rows, wanted)?;
+        let header = header(&rows, options)?;
         let rows = rows.split_off(header);
         let mut rows = rows.into_iter();
         let (_, names) = rows.next().unwrap_or_default();
-        let columns = columns(&names);
+        let columns = columns(&names, options);
         for (count, column) in columns.iter().enumerate() {
             let mut before = columns.iter().take(count);
-            if let Some(other) = before.find(|other| other.folded == column.folded) {
+            let is_same = |other: &&Column| other.folded == column.folded;
+            if let Some(other) = before.find(is_same).filter(|_| !column.is("")) {
                 return Err(TableError::ColumnTwice {
                     name: column.written.clone(),
                     first: column_letters(other.position),
@@ -315,6 +333,11 @@ impl<'a> Row<'a> {
         cell.unwrap_or(&Cell::Empty)
     }
 
+    /// Whether its table has a column of this name.
+    pub fn has_column(&self, column: &str) -> bool {
+        self.table.column(column).is_some()
+    }
+
     /// The cells that are not empty, with their columns.
     pub fn cells(&self) -> impl Iterator<Item = (&'a Column, &'a Cell)> {
         let columns = self.table.columns.iter();
@@ -348,25 +371,28 @@ fn folded(name: &str) -> String {
     name.replace('ş', "ș").replace('ţ', "ț")
 }
 
-fn columns(names: &[Cell]) -> Vec<Column> {
+fn columns(names: &[Cell], options: &Options<'_>) -> Vec<Column> {
     let columns = names.iter().enumerate().map(|(position, cell)| {
         let written = cell.shown().into_owned();
+        let meaning = options.meaning.and_then(|meaning| meaning(&written));
         Column {
-            folded: folded(&written),
+            folded: folded(meaning.as_ref().unwrap_or(&written)),
             written,
             position,
         }
     });
-    columns.filter(|column| !column.folded.is_empty()).collect()
+    let has_name = |column: &Column| !folded(&column.written).is_empty();
+    columns.filter(has_name).collect()
 }
 
 /// The place of the row that names the columns.
-fn header(rows: &[(usize, Vec<Cell>)], wanted: &[&str]) -> Result<usize, TableError> {
-    let (place, found) = best_row(rows, wanted);
+fn header(rows: &[(usize, Vec<Cell>)], options: &Options<'_>) -> Result<usize, TableError> {
+    let wanted = options.columns;
+    let (place, found) = best_row(rows, options);
     if found == wanted.len() {
         return Ok(place);
     }
-    let columns = rows.get(place).map(|(_, cells)| columns(cells));
+    let columns = rows.get(place).map(|(_, cells)| columns(cells, options));
     let columns = columns.unwrap_or_default();
     let missing = wanted
         .iter()
@@ -379,11 +405,11 @@ fn header(rows: &[(usize, Vec<Cell>)], wanted: &[&str]) -> Result<usize, TableEr
 
 /// The place of the first row that has most of the columns, and how many. Where none has any, it is
 /// the one with most names, which tells most.
-fn best_row(rows: &[(usize, Vec<Cell>)], wanted: &[&str]) -> (usize, usize) {
-    let wanted: Vec<_> = wanted.iter().map(|name| folded(name)).collect();
+fn best_row(rows: &[(usize, Vec<Cell>)], options: &Options<'_>) -> (usize, usize) {
+    let wanted: Vec<_> = options.columns.iter().map(|name| folded(name)).collect();
     let (mut best, mut most) = (0, (0, 0));
     for (place, (_, cells)) in rows.iter().take(MAX_HEADER_ROW).enumerate() {
-        let columns = columns(cells);
+        let columns = columns(cells, options);
         let has = |name: &&String| columns.iter().any(|column| column.folded == **name);
         let found = wanted.iter().filter(has).count();
         if found == wanted.len() {
@@ -400,7 +426,7 @@ fn best_row(rows: &[(usize, Vec<Cell>)], wanted: &[&str]) -> (usize, usize) {
 
 /// Which character separates the cells of a text: the one by which a row has most of the columns;
 /// otherwise the one that this row has most of.
-fn separator(text: &str, wanted: &[&str]) -> Separator {
+fn separator(text: &str, options: &Options<'_>) -> Separator {
     const SEPARATORS: [Separator; 3] = [Separator::Comma, Separator::Semicolon, Separator::Tab];
     let score = |separator: Separator| {
         let rows = csv::Rows::new(text, separator).map_while(Result::ok);
@@ -411,7 +437,7 @@ fn separator(text: &str, wanted: &[&str]) -> Separator {
             (number, cells.collect::<Vec<_>>())
         });
         let rows: Vec<_> = rows.take(MAX_HEADER_ROW).collect();
-        let (place, found) = best_row(&rows, wanted);
+        let (place, found) = best_row(&rows, options);
         (found, rows.get(place).map_or(0, |(_, cells)| cells.len()))
     };
     let scores = SEPARATORS.map(|separator| (score(separator), separator));
@@ -526,6 +552,31 @@ mod tests {
 
     fn names(table: &Table) -> Vec<&str> {
         table.columns().iter().map(Column::name).collect()
+    }
+
+    #[test]
+    fn a_column_that_is_called_otherwise_is_found_and_keeps_its_name() {
+        let meaning = |name: &str| match name {
+            "Suma" => Some("amount".to_owned()),
+            "Obs" | "Obs 2" => Some(String::new()),
+            _ => None,
+        };
+        let options = Options {
+            columns: &["amount", "key"],
+            meaning: Some(&meaning),
+            ..Options::default()
+        };
+        let table = Table::read(b"x\nKey;Obs;Suma;Obs 2\nA;note;5;n\n", &options).unwrap();
+        assert_eq!(table.column("amount").unwrap().name(), "Suma");
+        assert!(table.column("Suma").is_none() && table.column("Obs").is_none());
+        let row = table.rows().next().unwrap();
+        assert_eq!(row.cell("amount").shown(), "5");
+        assert_eq!(row.beyond_columns(), None);
+        let twice = Table::read(b"Key;Suma;Amount\nA;5;6\n", &options);
+        assert!(
+            matches!(twice, Err(TableError::ColumnTwice { .. })),
+            "{twice:?}"
+        );
     }
 
     #[test]
@@ -680,7 +731,10 @@ mod tests {
         {
             let whole = Table {
                 source: Source::Xlsx { sheet: "Table".into() },
-                columns: columns(&["k", "", " Two "].map(|name| Cell::Text(name.into()))),
+                columns: columns(
+                    &["k", "", " Two "].map(|name| Cell::Text(name.into())),
+                    &Options::default(),
+                ),
                 rows: rows.into_iter().enumerate().filter_map(|(number, mut cells)| {
                     let last = cells.iter().rposition(|cell| !cell.is_empty())?;
                     cells.truncate(last + 1);

@@ -3,10 +3,12 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, HashMap},
+    num::NonZeroUsize,
+    ops::Range,
 };
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, header};
 use serde::Serialize;
 use tables::{RowKind, Sheet, Table, Value};
 
@@ -30,7 +32,7 @@ use crate::{
 use serde_json::json;
 
 /// How many orders one call takes.
-const MAX_ROWS: usize = 500;
+pub const MAX_ROWS: usize = 500;
 /// What programs put before UTF-8 by which to know it.
 const BYTE_ORDER_MARK: &str = "\u{FEFF}";
 
@@ -52,12 +54,23 @@ pub(super) struct RowResult {
     errors: Vec<FieldError>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<FieldError>,
-    /// What the order is about in all, and the currency.
-    #[serde(skip)]
-    amount: Option<(Money, String)>,
+    /// What the order is about in all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_amount_due: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<String>,
 }
 
 impl RowResult {
+    /// What is wrong, by the columns as the table writes them.
+    fn in_words_of(self, table: &Table) -> Self {
+        Self {
+            errors: order_table::in_its_words(table, self.errors),
+            warnings: order_table::in_its_words(table, self.warnings),
+            ..self
+        }
+    }
+
     fn of(row: usize, json: Option<&OrderJson>, result: &'static str) -> Self {
         Self {
             row,
@@ -67,7 +80,8 @@ impl RowResult {
             detail: None,
             errors: Vec::new(),
             warnings: Vec::new(),
-            amount: None,
+            total_amount_due: None,
+            currency: None,
         }
     }
 
@@ -110,8 +124,8 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
             let line = schemas.request::<crate::json::OrderJson>();
             let order = example([("service_id", "TAX"), ("order_key", "2026-0001")]);
             Operation::new("orders", "importOrders", "Registers or amends up to 500 orders")
-                .describe("Each as `PUT` would, for itself, as lines of JSON or rows of CSV or XLSX. The first row that has a column `order_key` names the columns, as the export has them. The answer has a line or row for each, in the same format; that of a table ends with the totals. `service_id` may be left out where there is one service.")
-                .takes(["strict", "dry_run", "encoding"])
+                .describe("Each as `PUT` would, for itself, as lines of JSON or rows of CSV or XLSX. The first row that has a column `order_key` names the columns, as the export has them. The answer has a line or row for each, in the same format; that of a table ends with the totals. `service_id` may be left out where there is one service, or the parameter names one.")
+                .takes(["strict", "dry_run", "encoding", "columns", "batch", "own_service_id"])
                 .body(json!({
                     "application/x-ndjson": {
                         "schema": line,
@@ -142,23 +156,34 @@ pub async fn post<P: Platform>(
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
     // A wrong parameter is wrong for all rows, and said once.
-    let query = Query::read(call.query, &["strict", "dry_run", "encoding"])?;
+    let query = Query::read(
+        call.query,
+        &[
+            "strict",
+            "dry_run",
+            "encoding",
+            "columns",
+            "batch",
+            "service_id",
+        ],
+    )?;
     let flag = [("true", true), ("false", false)];
     let is_strict = query.word("strict", &flag)? == Some(true);
     let intent = match query.word("dry_run", &flag)? {
         Some(true) => Intent::Try,
         _ => Intent::Make,
     };
+    let batch = query.parsed("batch", |text| {
+        text.parse::<NonZeroUsize>()
+            .map_err(|_| "must be a whole number, from 1")
+    })?;
+    let service = query.parsed("service_id", ServiceId::parse)?;
+    let part = |rows| part_of(rows, batch, service.as_ref());
     let media_type = table::media_type(call.headers);
-    if media_type == "application/x-ndjson" {
-        let rows = rows_of_lines(body)?;
+    if media_type == LINES {
+        let rows = part(rows_of_lines(body)?)?;
         let results = import(call, rows, is_strict, intent).await?;
-        let mut lines = Vec::new();
-        for result in &results {
-            serde_json::to_writer(&mut lines, result).map_err(Problem::internal)?;
-            lines.push(b'\n');
-        }
-        return file("application/x-ndjson", "import.ndjson", lines);
+        return lines(&results);
     }
     if !table::is_table(&media_type) {
         return Err(Problem::new(
@@ -175,10 +200,31 @@ pub async fn post<P: Platform>(
         return Err(Problem::fields(unknown));
     }
     let (totals, rows) = rows_of_table(&table);
+    let rows = part(rows)?;
+    let within = rows.within.clone();
     let mut results = import(call, rows, is_strict, intent).await?;
-    results.extend(totals);
+    results.extend(totals.into_iter().filter(|row| within.contains(&row.row)));
     results.sort_by_key(|result| result.row);
-    answer(&table, intent, results)
+    let results = results.into_iter();
+    let results: Vec<_> = results.map(|result| result.in_words_of(&table)).collect();
+    let accepts = call.headers.get(header::ACCEPT);
+    match accepts.is_some_and(|accepted| accepted == LINES) {
+        true => lines(&results),
+        false => answer(&table, intent, results),
+    }
+}
+
+/// The media type of lines of JSON.
+const LINES: &str = "application/x-ndjson";
+
+/// The answer as lines of JSON.
+fn lines(results: &[RowResult]) -> Result<Response<Bytes>, Problem> {
+    let mut lines = Vec::new();
+    for result in results {
+        serde_json::to_writer(&mut lines, result).map_err(Problem::internal)?;
+        lines.push(b'\n');
+    }
+    file(LINES, "import.ndjson", lines)
 }
 
 /// The answer about a table, as that one is written, with the totals as its last row.
@@ -199,7 +245,6 @@ fn answer(
     let mut sheet = Sheet::new(format, &columns);
     let totals = totals(table, intent, &results);
     for result in results {
-        let sentence = |errors| sentence(order_table::in_its_words(table, errors));
         let detail = if result.errors.is_empty() {
             result.detail.unwrap_or_default()
         } else {
@@ -227,9 +272,13 @@ fn totals(table: &Table, intent: Intent, results: &[RowResult]) -> String {
             return None;
         }
         let mut sums: BTreeMap<&str, Money> = BTreeMap::new();
-        for (amount, currency) in of_kind.iter().filter_map(|row| row.amount.as_ref()) {
-            let sum = sums.entry(currency).or_default();
-            *sum = *sum + *amount;
+        for row in &of_kind {
+            let amount = row.total_amount_due.as_ref();
+            let amount = amount.and_then(|amount| Money::parse(amount).ok());
+            if let (Some(amount), Some(currency)) = (amount, &row.currency) {
+                let sum = sums.entry(currency).or_default();
+                *sum = *sum + amount;
+            }
         }
         let sums: Vec<_> = sums
             .iter()
@@ -263,6 +312,55 @@ fn sentence(errors: Vec<FieldError>) -> String {
 
 /// A row, or at once what became of it.
 type Rows = Vec<Result<ReadRow, Box<RowResult>>>;
+
+/// A part of the orders of a document.
+struct Part {
+    before: Rows,
+    rows: Rows,
+    /// The numbers of rows from its first order to before that of the next part.
+    within: Range<usize>,
+}
+
+/// The part of so many orders as one call takes.
+///
+/// Orders that name no service are of the one that is given.
+fn part_of(
+    mut rows: Rows,
+    batch: Option<NonZeroUsize>,
+    service: Option<&ServiceId>,
+) -> Result<Part, Problem> {
+    for read in rows.iter_mut().flatten() {
+        let named = &mut read.json.service_id;
+        if named.is_none() {
+            *named = service.map(ToString::to_string);
+        }
+    }
+    if batch.is_none() && rows.len() > MAX_ROWS {
+        return Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("One call takes {MAX_ROWS} orders at most; send the others in another."),
+        ));
+    }
+    let number = |row: &Result<ReadRow, Box<RowResult>>| match row {
+        Ok(read) => read.row,
+        Err(result) => result.row,
+    };
+    let begin = batch.map_or(0, |batch| (batch.get() - 1).saturating_mul(MAX_ROWS));
+    let begin = begin.min(rows.len());
+    let end = (begin + MAX_ROWS).min(rows.len());
+    let first = match begin {
+        0 => 0,
+        begin => rows.get(begin).map_or(usize::MAX, number),
+    };
+    let within = first..rows.get(end).map_or(usize::MAX, number);
+    rows.truncate(end);
+    let mine = rows.split_off(begin);
+    Ok(Part {
+        before: rows,
+        rows: mine,
+        within,
+    })
+}
 
 /// The rows of totals, and those that are orders.
 fn rows_of_table(table: &Table) -> (Vec<RowResult>, Rows) {
@@ -309,19 +407,21 @@ fn rows_of_lines(body: &[u8]) -> Result<Rows, Problem> {
 
 async fn import<P: Platform>(
     call: &Call<'_, P>,
-    rows: Rows,
+    part: Part,
     is_strict: bool,
     intent: Intent,
 ) -> Result<Vec<RowResult>, Problem> {
-    if rows.len() > MAX_ROWS {
-        return Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("One call takes {MAX_ROWS} orders at most; send the others in another."),
-        ));
-    }
-    let (mut results, mut candidates) = (Vec::with_capacity(rows.len()), Vec::new());
+    let (mut results, mut candidates) = (Vec::with_capacity(part.rows.len()), Vec::new());
     let mut seen: HashMap<(String, String), usize> = HashMap::new();
-    for row in rows {
+    // An order is in a file once, whatever part it is in.
+    for read in part.before.into_iter().flatten() {
+        let json = with_only_service(call, read.json);
+        if let (Some(service), Some(key), _) = address(call, &json) {
+            seen.entry((service.to_string(), key.folded()))
+                .or_insert(read.row);
+        }
+    }
+    for row in part.rows {
         let read = match row {
             Ok(read) => read,
             Err(result) => {
@@ -390,7 +490,8 @@ async fn import<P: Platform>(
                     .collect(),
                 service_id: Some(candidate.key.0.to_string()),
                 order_key: Some(candidate.key.1.to_string()),
-                amount: amount(&candidate.json),
+                total_amount_due: amount(&candidate.json).map(|amount| amount.to_string()),
+                currency: Some(currency(&candidate.json).to_owned()),
                 ..RowResult::of(
                     candidate.row,
                     None,
@@ -420,13 +521,25 @@ fn says_otherwise(said: OrderStatus, is: Option<OrderStatus>) -> Option<FieldErr
 }
 
 /// What an order is about in all, where its lines have amounts.
-fn amount(json: &OrderJson) -> Option<(Money, String)> {
+fn amount(json: &OrderJson) -> Option<Money> {
     let amounts = json.lines.iter().map(|line| line.amount_due.as_deref());
     let amounts: Option<Vec<_>> = amounts
         .map(|amount| amount.and_then(|amount| Money::parse(amount).ok()))
         .collect();
-    let currency = json.currency.as_deref().unwrap_or("MDL");
-    Some((amounts?.into_iter().sum(), currency.to_owned()))
+    Some(amounts?.into_iter().sum())
+}
+
+fn currency(json: &OrderJson) -> &str {
+    json.currency.as_deref().unwrap_or("MDL")
+}
+
+/// A document with its service, where that is the only one.
+fn with_only_service<P: Platform>(call: &Call<'_, P>, mut json: OrderJson) -> OrderJson {
+    let mut services = call.config.service_ids();
+    if let (None, Some(only), None) = (&json.service_id, services.next(), services.next()) {
+        json.service_id = Some(only.to_string());
+    }
+    json
 }
 
 /// The order that a row is about; or everything that is wrong with it.
@@ -441,10 +554,7 @@ fn candidate<P: Platform>(
         derived_status,
         errors,
     } = read;
-    let mut services = call.config.service_ids();
-    if let (None, Some(only), None) = (&json.service_id, services.next(), services.next()) {
-        json.service_id = Some(only.to_string());
-    }
+    json = with_only_service(call, json);
     let (service, key, mut wrong) = address(call, &json);
     let key = match (service, key) {
         (Some(service), Some(key)) if errors.is_empty() => {
@@ -771,11 +881,11 @@ mod tests {
     async fn what_is_wrong_is_said_in_the_tables_own_words_and_all_at_once() {
         let api = Api::new();
         let table =
-            "Registrul taxelor\n\n Service_ID ;Order_KEY;Reason;Line_Id;Line_Reason;Suma\nx;;;;;\n";
+            "Registrul taxelor\n\n Service_ID ;Order_KEY;Reason;Line_Id;Line_Reason;Sold\nx;;;;;\n";
         let answer = import(&api, "text/csv", table).await;
         assert_eq!(answer.status, 422, "{}", answer.text);
         assert!(
-            answer.text.contains("Suma is no column of an order"),
+            answer.text.contains("Sold is no column of an order"),
             "{}",
             answer.text
         );
@@ -961,5 +1071,56 @@ mod tests {
             .call("POST", "orders/import", "application/x-ndjson", b"\xff")
             .await;
         assert_eq!(answer.status, 400);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn columns_that_are_called_otherwise_are_named_and_batches_are_of_one_file() {
+        let api = Api::new();
+        let columns = super::super::encode(
+            r#"{"Nr": "order_key", "Suma": "amount_due", "Scop": "reason", "Obs": ""}"#,
+        );
+        let mut table = "Nr;Suma;Scop;Obs\n".to_owned();
+        for n in 0..501 {
+            table.push_str(&format!("N-{n};1;x;o\n"));
+        }
+        table.push_str("N-0;1;x;o\nN-700;mult;x;o\nTotal;503;;\n");
+        let import = async |more: &str| {
+            let address = format!("orders/import?service_id=TAX&columns={columns}{more}");
+            api.call("POST", &address, "text/csv", &table).await
+        };
+        assert_eq!(import("").await.status, 413);
+        for wrong in ["&batch=0", "&batch=x"] {
+            assert_eq!(import(wrong).await.status, 400, "{wrong}");
+        }
+        let rows = import("&batch=1").await.table();
+        assert_eq!(rows.len(), 501);
+        assert_eq!(
+            rows[500]["detail"].split("; ").next(),
+            Some("500 created (500.00 MDL)")
+        );
+        let rows = import("&batch=2").await.table();
+        let results: Vec<_> = rows.iter().map(|row| row["result"].as_str()).collect();
+        assert_eq!(results, ["created", "error", "error", "skipped", "total"]);
+        assert!(
+            rows[1]["detail"].contains("is that of row 2"),
+            "{}",
+            rows[1]["detail"]
+        );
+        assert!(
+            rows[2]["detail"].starts_with("Suma must be"),
+            "{}",
+            rows[2]["detail"]
+        );
+        let rows = import("&batch=3").await.table();
+        assert_eq!(rows.len(), 1);
+        let line = &api.get("orders/TAX/N-500").await.json()["lines"][0];
+        assert_eq!(
+            (&line["line_id"], &line["reason"]),
+            (&"1".into(), &"x".into())
+        );
+        let wrong = api
+            .call("POST", "orders/import?columns=x", "text/csv", "order_key\n")
+            .await;
+        assert_eq!(wrong.status, 400, "{}", wrong.text);
     }
 }

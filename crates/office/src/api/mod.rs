@@ -107,6 +107,14 @@ pub fn endpoints<P: Platform>() -> [Endpoint<P>; 33] {
     ]
 }
 
+/// The columns that a table of orders may have.
+pub fn order_columns() -> impl Iterator<Item = &'static str> {
+    order_table::columns().into_iter().map(|(name, _)| name)
+}
+
+/// How many orders one call to import takes.
+pub use import::MAX_ROWS as MOST_IMPORTED;
+
 fn encode(segment: &str) -> String {
     utf8_percent_encode(segment, NON_ALPHANUMERIC).to_string()
 }

@@ -97,7 +97,9 @@ pub(super) fn columns() -> Vec<(&'static str, Value)> {
 pub(super) fn unknown_columns(table: &Table) -> Vec<FieldError> {
     let columns = columns();
     let names = table.columns().iter();
-    let unknown = names.filter(|column| !columns.iter().any(|(name, _)| column.is(name)));
+    // One that is left out has no name.
+    let named = names.filter(|column| !column.is(""));
+    let unknown = named.filter(|column| !columns.iter().any(|(name, _)| column.is(name)));
     unknown
         .map(|column| FieldError::new(column.name(), "is no column of an order"))
         .collect()
@@ -147,8 +149,14 @@ pub(super) fn together(of_cells: Vec<FieldError>, of_order: Vec<FieldError>) -> 
 /// order.
 pub(super) fn in_its_words(table: &Table, errors: Vec<FieldError>) -> Vec<FieldError> {
     let lines_are_json = table.column("lines").is_some() && table.column("line_id").is_none();
+    let names_line = table.column("line_reason").is_some() || lines_are_json;
+    let reason_is_told = errors.iter().any(|error| error.field.starts_with("reason"));
     let mut named: Vec<_> = errors
         .into_iter()
+        // The only line says what the order says, and what is wrong with that is said once.
+        .filter(|error| {
+            names_line || !reason_is_told || !error.field.starts_with("lines[0].reason")
+        })
         .map(|error| {
             let name = match error.field.as_str() {
                 path if lines_are_json && path.starts_with("lines") => path,
@@ -197,6 +205,20 @@ pub(super) fn read(row: &Row<'_>) -> ReadRow {
         destination_account: has_account.then_some(account),
         properties: Vec::new(),
     };
+    let reason = cells.localized("reason");
+    // An order of which only the amount is told has one line.
+    let line = match row.has_column("amount_due")
+        && !["line_id", "line_reason"]
+            .iter()
+            .any(|name| row.has_column(name))
+    {
+        true => LineJson {
+            line_id: Some("1".to_owned()),
+            reason: reason.clone(),
+            ..line
+        },
+        false => line,
+    };
     let has_line = LINE.iter().any(|column| !row.cell(column).is_empty());
     let lines = match cells.json::<Vec<LineJson>>("lines") {
         None => vec![line],
@@ -214,7 +236,7 @@ pub(super) fn read(row: &Row<'_>) -> ReadRow {
         status: status.filter(|_| derived_status.is_none()),
         refund_reference: cells.read("refund_reference", Cell::identifier),
         currency,
-        reason: cells.localized("reason"),
+        reason,
         total_amount_due: None,
         issued_at: cells.read("issued_at", Cell::date),
         due_date: cells.read("due_date", Cell::date),

@@ -1,5 +1,7 @@
 //! Tables, as they come in and go out.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 use tables::{Encoding, Format, Options, Separator, Sheet, Source, Table, TableError};
@@ -42,7 +44,8 @@ pub(super) fn is_table(media_type: &str) -> bool {
     MEDIA_TYPES.contains(&media_type)
 }
 
-/// Reads a table that has these columns, in the encoding that the parameter `encoding` names, if any.
+/// Reads a table that has these columns, in the encoding that the parameter `encoding` names, if any, and
+/// with columns that are called otherwise, as the parameter `columns` says.
 ///
 /// # Errors
 /// What the file is instead, or what is wrong with it as a table.
@@ -50,8 +53,15 @@ pub(super) fn read(body: &[u8], query: &Query, columns: &[&str]) -> Result<Table
     let encoding = query.parsed("encoding", |name| {
         Encoding::parse(name).map_err(|_| format!("must be {}", Encoding::NAMES))
     })?;
+    let names = query.parsed("columns", |text| {
+        serde_json::from_str::<BTreeMap<String, String>>(text).map_err(|_| {
+            r#"must be an object in JSON that says which column one is, such as {"Suma": "amount_due"}"#
+        })
+    })?;
+    let meaning = |name: &str| names.as_ref()?.get(name.trim()).cloned();
     let options = Options {
         columns,
+        meaning: Some(&meaning),
         encoding,
         ..Options::default()
     };
