@@ -39,7 +39,7 @@ pub use summary::{
 pub use void::{LatestJson, VoidJson, VoidProposalJson, VoidedJson, WithdrawalJson};
 
 /// A member of a JSON document that is wrong, and why.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct FieldError {
     /// Path of the member, such as `lines[0].amount_due`.

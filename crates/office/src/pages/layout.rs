@@ -74,6 +74,14 @@ impl<'a> View<'a> {
         self.texts.with(id, values)
     }
 
+    /// What the API says, in the language of the page if the catalogue has it.
+    pub fn said(&self, english: &str) -> Markup {
+        match self.texts.said(english) {
+            Some(text) => html! { (text) },
+            None => html! { span lang="en" { (english) } },
+        }
+    }
+
     /// A text of the institution's.
     pub fn own<'t, const MAX: usize>(&self, text: &'t Localized<MAX>) -> &'t str {
         text.get(self.language())

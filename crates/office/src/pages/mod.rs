@@ -2,7 +2,7 @@
 //! without scripts, and load nothing from elsewhere.
 //!
 //! Read in this order: [`settings`]: the variables. `keys`, `link`: addresses that nobody can guess.
-//! `text`, `format`: three languages. `layout`: what every page has in common. `payer`, `admin`: the
+//! `text`, `said`, `format`: three languages. `layout`: what every page has in common. `payer`, `admin`: the
 //! pages.
 
 mod admin;
@@ -11,6 +11,7 @@ mod keys;
 mod layout;
 mod link;
 mod payer;
+mod said;
 pub mod settings;
 mod text;
 

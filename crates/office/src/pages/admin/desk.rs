@@ -20,6 +20,7 @@ use crate::{
     access::{self, EVERYBODY, MANAGERS, Principal, Role},
     api::{Call, Endpoint, endpoints},
     config::Config,
+    json::FieldError,
     store::{Ledger, Platform},
 };
 
@@ -33,6 +34,7 @@ pub struct Desk<'a, P> {
     pub view: View<'a>,
     pub query: Query,
     pub form: Form,
+    pub headers: &'a HeaderMap,
 }
 
 /// The pages, as the menu has them, and for whom.
@@ -44,6 +46,24 @@ const MENU: [(&str, &str, &[Role]); 7] = [
     ("/admin/settlement", "menu-settlement", &EVERYBODY),
     ("/admin/personal", "menu-personal", &MANAGERS),
     ("/admin/connection", "menu-connection", &EVERYBODY),
+];
+
+/// What members and parameters are called on the pages.
+const MEMBERS: [(&str, &str); 14] = [
+    ("order_key", "order-number"),
+    ("reason", "for-what"),
+    ("amount_due", "amount"),
+    ("amount", "amount"),
+    ("due_date", "due-date"),
+    ("customer_name", "payer"),
+    ("customer_id", "payer-code"),
+    ("service_id", "service"),
+    ("payment_id", "payment-number"),
+    ("invoice_id", "invoice-number"),
+    ("paid_at", "paid-at"),
+    ("note", "note"),
+    ("refund_reference", "refund-reference"),
+    ("file", "file"),
 ];
 
 /// A call of the order API.
@@ -70,6 +90,11 @@ impl<'a> Ask<'a> {
             headers: Vec::new(),
             body: Vec::new(),
         }
+    }
+
+    /// To be answered in lines of JSON.
+    pub fn lines(self) -> Self {
+        self.header(header::ACCEPT, "application/x-ndjson".to_owned())
     }
 
     /// With a document.
@@ -204,6 +229,21 @@ impl<P: Platform> Desk<'_, P> {
         self.page(StatusCode::NOT_FOUND, &Page::new(title, content))
     }
 
+    /// What is wrong with members, one after another: each by the name that its field has on the pages.
+    pub fn wrong<'e>(&self, errors: impl IntoIterator<Item = &'e FieldError>) -> Markup {
+        html! {
+            @for (place, error) in errors.into_iter().enumerate() {
+                @if place > 0 { "; " }
+                @match MEMBERS.into_iter().find(|(member, _)| *member == error.field) {
+                    Some((_, id)) => { strong { (self.t(id)) } " " }
+                    None if error.field.is_empty() => {}
+                    None => { code { (error.field) } " " }
+                }
+                (self.view.said(&error.detail))
+            }
+        }
+    }
+
     /// A page that says why something was not done.
     pub fn problem(&self, problem: Problem) -> Answer {
         let status = problem.status();
@@ -212,20 +252,21 @@ impl<P: Platform> Desk<'_, P> {
             log!("a page of the office could not be made: {detail}");
             return self.view.unavailable();
         }
-        let title = self.t(match status {
-            StatusCode::FORBIDDEN => "not-allowed",
-            StatusCode::NOT_FOUND => "not-found",
-            StatusCode::PRECONDITION_FAILED => "changed-meanwhile",
-            _ => "not-done",
-        });
+        let (id, says_all) = match status {
+            StatusCode::FORBIDDEN => ("not-allowed", true),
+            StatusCode::NOT_FOUND => ("not-found", true),
+            StatusCode::PRECONDITION_FAILED => ("changed-meanwhile", true),
+            _ => ("not-done", false),
+        };
+        let title = self.t(id);
         let content = html! {
             div.banner.bad role="alert" {
                 h1 { (title) }
-                p lang="en" { (detail) }
-                @if !errors.is_empty() {
-                    ul lang="en" {
-                        @for error in &errors { li { code { (error.field) } " " (error.detail) } }
-                    }
+                @if says_all {
+                } @else if errors.is_empty() {
+                    p { (self.view.said(&detail)) }
+                } @else {
+                    ul { @for error in &errors { li { (self.wrong([error])) } } }
                 }
             }
             p { a href=(self.link(self.form.back())) { (self.t("go-back")) } }
@@ -285,6 +326,12 @@ impl Form {
             }
         }
         Ok(form)
+    }
+
+    /// The fields whose names begin so, by the rest of the name.
+    pub fn named<'f>(&'f self, begin: &'f str) -> impl Iterator<Item = (&'f str, &'f str)> {
+        let fields = self.fields.iter();
+        fields.filter_map(move |(name, value)| Some((name.strip_prefix(begin)?, value.trim())))
     }
 
     /// A field, without space around it; `None` if it is empty.

@@ -1,42 +1,67 @@
 //! Many orders from a table: looked through first, and registered once somebody has seen what would
-//! happen.
+//! happen. A table of more orders than one call takes is done in parts.
+
+use std::collections::BTreeMap;
 
 use http::StatusCode;
 use maud::{Markup, html};
 use mpay_door::Problem;
-use tables::{Options, Table};
+use serde::Deserialize;
+use tables::{Encoding, Options, RowKind, Source, Table};
 
 use super::{
     super::layout::{Answer, Page},
+    columns::{self, Chosen, MEMBERS, Memory},
     desk::{Ask, Desk, encode},
     upload::{MEDIA_TYPE, Upload},
 };
-use crate::{access::CLERKS, digest::sha256, domain::time, store::Platform};
-
-/// What the answer of the API says of a row.
-const COLUMNS: [&str; 6] = [
-    "row",
-    "service_id",
-    "order_key",
-    "result",
-    "detail",
-    "warnings",
-];
+use crate::{
+    access::{CLERKS, permit},
+    api::{MOST_IMPORTED, order_columns},
+    digest::sha256,
+    domain::{Money, time},
+    json::FieldError,
+    store::Platform,
+};
 
 /// What can become of a row.
 const RESULTS: [&str; 5] = ["created", "amended", "unchanged", "skipped", "error"];
 
-/// `GET /admin/import`.
-pub fn page<P: Platform>(desk: &Desk<'_, P>) -> Answer {
+/// Encodings to choose from: Excel writes UTF-16 with a mark of its own.
+const ENCODINGS: [&str; 3] = ["utf-8", "windows-1250", "windows-1251"];
+
+/// What the names of fields begin with that say what a column is.
+const COLUMN: &str = "column:";
+
+/// What became of a row, as the API answers it.
+#[derive(Deserialize)]
+struct Row {
+    row: usize,
+    service_id: Option<String>,
+    order_key: Option<String>,
+    result: String,
+    detail: Option<String>,
+    #[serde(default)]
+    errors: Vec<FieldError>,
+    #[serde(default)]
+    warnings: Vec<FieldError>,
+    total_amount_due: Option<String>,
+    currency: Option<String>,
+}
+
+/// `GET /admin/import`, or the same with what is wrong with a file.
+pub fn page<P: Platform>(desk: &Desk<'_, P>, status: StatusCode, wrong: Option<Problem>) -> Answer {
     let title = desk.t("menu-import");
     let content = html! {
         h1 { (title) }
+        @if let Some(problem) = wrong { (said(desk, problem)) }
         @if desk.may(&CLERKS) {
             p { (desk.t("import-hint")) }
             form.card.narrow method="post" enctype="multipart/form-data" action=(desk.link("/admin/import")) {
                 (desk.form_fields())
                 label { span { (desk.t("file")) } input type="file" name="file" required accept=".csv,.xlsx,.txt,.tsv"; }
-                (encodings(desk, None))
+                (service(desk))
+                (encodings(desk))
                 button.primary type="submit" { (desk.t("look-through")) }
             }
             p.hint { (desk.t("import-columns")) }
@@ -50,78 +75,308 @@ pub fn page<P: Platform>(desk: &Desk<'_, P>) -> Answer {
         }
         p.hint { (desk.t("export-hint")) }
     };
-    desk.page(StatusCode::OK, &Page::new(title, content))
+    desk.page(status, &Page::new(title, content))
 }
 
-fn encodings<P: Platform>(desk: &Desk<'_, P>, chosen: Option<&str>) -> Markup {
+fn said<P: Platform>(desk: &Desk<'_, P>, problem: Problem) -> Markup {
+    let (detail, errors) = problem.into_parts();
+    html! {
+        div.banner.bad role="alert" {
+            @if errors.is_empty() { (desk.view.said(&detail)) } @else { (desk.wrong(&errors)) }
+        }
+    }
+}
+
+fn encodings<P: Platform>(desk: &Desk<'_, P>) -> Markup {
+    let chosen = desk.form.text("encoding");
     html! {
         label {
             span { (desk.t("encoding")) }
             select name="encoding" {
                 option value="" { (desk.t("found-out")) }
-                @for name in ["utf-8", "windows-1250", "windows-1251"] {
-                    option value=(name) selected[chosen == Some(name)] { (name) }
+                @for name in ENCODINGS { option value=(name) selected[chosen == Some(name)] { (name) } }
+            }
+        }
+    }
+}
+
+/// The service of orders that name none, where there are several.
+fn service<P: Platform>(desk: &Desk<'_, P>) -> Markup {
+    let ids: Vec<_> = desk.config.service_ids().collect();
+    let chosen = desk.form.text("service_id");
+    html! {
+        @if ids.len() > 1 {
+            label {
+                span { (desk.t("service")) }
+                select name="service_id" {
+                    option value="" { (desk.t("as-the-table-says")) }
+                    @for id in ids { option selected[chosen == Some(id.as_str())] { (id) } }
                 }
             }
         }
     }
 }
 
-/// `POST /admin/import`: what would happen, or with `do` what happened.
-pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
-    let upload = Upload::of(&desk.form)?;
-    let is_done = desk.form.text("do").is_some();
+/// How a file is read as a table.
+fn options<P: Platform>(desk: &Desk<'_, P>) -> Options<'static> {
     let encoding = desk.form.text("encoding");
-    let encoding_of = encoding.map(|encoding| format!("&encoding={}", encode(encoding)));
+    Options {
+        encoding: encoding.and_then(|name| Encoding::parse(name).ok()),
+        ..Options::default()
+    }
+}
+
+/// What was chosen on the page before, if anything was.
+fn sent<P: Platform>(desk: &Desk<'_, P>) -> Option<Chosen> {
+    if let Some(text) = desk.form.text("columns") {
+        return serde_json::from_str(text).ok();
+    }
+    let fields = desk.form.named(COLUMN);
+    let chosen: Chosen = fields
+        .map(|(name, member)| (name.to_owned(), member.to_owned()))
+        .collect();
+    (!chosen.is_empty()).then_some(chosen)
+}
+
+/// `POST /admin/import`: the choice of columns; what would happen; or with `do` what happened.
+pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
+    permit(desk.principal, &CLERKS)?;
+    let upload = match Upload::of(&desk.form) {
+        Ok(upload) => upload,
+        Err(problem) => return Ok(page(desk, problem.status(), Some(problem))),
+    };
+    let memory = Memory::of_request(desk.view.pages, desk.headers);
+    let options = options(desk);
+    let chosen = match sent(desk) {
+        _ if desk.form.text("choose").is_some() => None,
+        Some(chosen) => Some(chosen),
+        None => found(&upload, &options, &memory),
+    };
+    let Some(chosen) = chosen else {
+        return Ok(choose(desk, &upload, &memory, None));
+    };
+    let table = match columns::read(&upload.content, &options, Some(&chosen)) {
+        Ok(table) => table,
+        Err(error) => {
+            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string());
+            return Ok(choose(desk, &upload, &memory, Some(problem)));
+        }
+    };
+    let mut answer = shown(desk, &upload, &table, &chosen).await?;
+    if desk.form.named(COLUMN).next().is_some()
+        && let Ok(table) = columns::any(&upload.content, &options)
+    {
+        let pairs = chosen
+            .iter()
+            .map(|(name, member)| (member.as_str(), name.as_str()));
+        answer.cookie = memory.with(desk.view.pages, WHAT, &table, pairs);
+    }
+    Ok(answer)
+}
+
+/// What is remembered of tables for, here.
+const WHAT: &str = "orders";
+
+/// What is remembered of such a table, or guessed without a doubt.
+fn found(upload: &Upload, options: &Options<'_>, memory: &Memory) -> Option<Chosen> {
+    let table = columns::any(&upload.content, options).ok()?;
+    if let Some(known) = memory.get(WHAT, &table) {
+        let named = known
+            .into_iter()
+            .filter(|(member, _)| member.is_empty() || order_columns().any(|name| name == *member));
+        let chosen = named.map(|(member, name)| (name.trim().to_owned(), member.to_owned()));
+        return Some(chosen.collect());
+    }
+    table
+        .column("order_key")
+        .and_then(|_| columns::guessed(&table))
+}
+
+/// The page that asks which column is which, and guesses.
+fn choose<P: Platform>(
+    desk: &Desk<'_, P>,
+    upload: &Upload,
+    memory: &Memory,
+    wrong: Option<Problem>,
+) -> Answer {
+    let options = options(desk);
+    let table = match columns::any(&upload.content, &options) {
+        Ok(table) => table,
+        Err(error) => {
+            let status = match error {
+                tables::TableError::NotATable(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                _ => StatusCode::UNPROCESSABLE_ENTITY,
+            };
+            let problem = Problem::new(status, error.to_string());
+            return page(desk, status, Some(problem));
+        }
+    };
+    let sent = sent(desk);
+    let known = memory.get(WHAT, &table).unwrap_or_default();
+    let is = |name: &str| -> String {
+        if let Some(sent) = &sent {
+            return sent.get(name.trim()).cloned().unwrap_or_default();
+        }
+        let mut known = known.iter();
+        match known.find(|(_, known)| *known == name) {
+            Some((member, _)) => (*member).to_owned(),
+            None => columns::guess(name).unwrap_or_default().to_owned(),
+        }
+    };
+    let sample = |name: &str| {
+        let texts = table.rows().filter_map(|row| {
+            let text = row
+                .cells()
+                .find(|(column, _)| column.name() == name)?
+                .1
+                .shown();
+            let text: String = text.chars().take(60).collect();
+            (!text.is_empty()).then_some(text)
+        });
+        texts.take(2).collect::<Vec<_>>().join("; ")
+    };
+    let others = order_columns().filter(|name| MEMBERS.iter().all(|(member, ..)| member != name));
+    let others: Vec<_> = others.collect();
+    let title = desk.t("choose-columns");
+    let status = match wrong {
+        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        None => StatusCode::OK,
+    };
+    let content = html! {
+        h1 { (title) }
+        @if let Some(problem) = wrong { (said(desk, problem)) }
+        p { (desk.t("choose-order-columns-hint")) }
+        p.hint { (read_as(desk, table.source())) }
+        form.card.narrow method="post" action=(desk.link("/admin/import")) {
+            (desk.form_fields())
+            (upload.hidden())
+            @for column in table.columns() {
+                @let name = column.name();
+                @let chosen = is(name);
+                label {
+                    span { (name) }
+                    span.hint { (sample(name)) }
+                    select name={ (COLUMN) (name.trim()) } {
+                        option value="" { (desk.t("left-out")) }
+                        @for (member, id, _) in MEMBERS {
+                            option value=(member) selected[chosen == member] { (desk.t(id)) }
+                        }
+                        @for member in &others {
+                            option value=(member) selected[chosen == **member] { (member) }
+                        }
+                    }
+                }
+            }
+            (service(desk))
+            (encodings(desk))
+            div.actions {
+                button.primary type="submit" { (desk.t("look-through")) }
+                button type="submit" name="choose" value="1" { (desk.t("read-again")) }
+            }
+        }
+        p { a href=(desk.link("/admin/import")) { (desk.t("other-file")) } }
+    };
+    desk.page(status, &Page::new(title, content))
+}
+
+/// What a file was read as.
+fn read_as<P: Platform>(desk: &Desk<'_, P>, source: &Source) -> String {
+    match source {
+        Source::Xlsx { sheet } => desk.with("read-sheet", &[("sheet", sheet.clone().into())]),
+        Source::Csv {
+            encoding, is_guess, ..
+        } => {
+            let id = match is_guess {
+                true => "read-guessed",
+                false => "read-encoding",
+            };
+            desk.with(id, &[("encoding", encoding.to_string().into())])
+        }
+    }
+}
+
+/// What a form of the next page holds of this one.
+fn kept<P: Platform>(desk: &Desk<'_, P>, upload: &Upload, columns: &str, part: usize) -> Markup {
+    html! {
+        (desk.form_fields())
+        (upload.hidden())
+        input type="hidden" name="encoding" value=(desk.form.text("encoding").unwrap_or_default());
+        @if let Some(service) = desk.form.text("service_id") { input type="hidden" name="service_id" value=(service); }
+        input type="hidden" name="columns" value=(columns);
+        input type="hidden" name="part" value=(part);
+    }
+}
+
+/// What would happen with a part of a table, or with `do` what happened.
+async fn shown<P: Platform>(
+    desk: &Desk<'_, P>,
+    upload: &Upload,
+    table: &Table,
+    chosen: &Chosen,
+) -> Result<Answer, Problem> {
+    let kinds = table.kinds(&["order_key"]);
+    let count = kinds
+        .into_iter()
+        .filter(|kind| *kind == RowKind::Data)
+        .count();
+    let parts = count.div_ceil(MOST_IMPORTED).max(1);
+    let part = desk.form.text("part").and_then(|part| part.parse().ok());
+    let part: usize = part.filter(|part| (1..=parts).contains(part)).unwrap_or(1);
+    let columns = serde_json::to_string(chosen).map_err(Problem::internal)?;
+    let mut address = format!("batch={part}&columns={}", encode(&columns));
+    for name in ["encoding", "service_id"] {
+        if let Some(value) = desk.form.text(name) {
+            address.push_str(&format!("&{name}={}", encode(value)));
+        }
+    }
     let import = async |dry_run: bool| {
-        let encoding = encoding_of.as_deref().unwrap_or_default();
-        let address = format!("orders/import?dry_run={dry_run}{encoding}");
+        let address = format!("orders/import?dry_run={dry_run}&{address}");
         let ask = Ask::new("POST", address).body(MEDIA_TYPE, upload.content.clone());
-        desk.call(ask).await
+        desk.call(ask.lines()).await
     };
     let mut answer = import(true).await?;
     let seen = sha256(answer.body());
     // Where something else would happen than was shown, it is shown again.
-    let is_done = is_done && desk.form.text("seen") == Some(seen.as_str());
+    let is_done = desk.form.text("do").is_some() && desk.form.text("seen") == Some(seen.as_str());
     if is_done {
         answer = import(false).await?;
     }
-    let table = Table::read(answer.body(), &Options::with_columns(&COLUMNS));
-    let table = table.map_err(Problem::internal)?;
-    let cell = |row: &tables::Row<'_>, column: &str| {
-        let text = row.cell(column).text().ok().flatten();
-        text.unwrap_or_default()
-    };
-    let rows: Vec<[String; 6]> = table
-        .rows()
-        .map(|row| COLUMNS.map(|column| cell(&row, column)))
-        .collect();
-    let is = |row: &[String; 6], result: &str| row[3] == result;
-    let (totals, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| is(row, "total"));
-    let has_errors = rows.iter().any(|row| is(row, "error"));
+    let rows = serde_json::Deserializer::from_slice(answer.body()).into_iter::<Row>();
+    let rows: Vec<Row> = rows.collect::<Result<_, _>>().map_err(Problem::internal)?;
+    let is = |row: &&Row, result: &str| row.result == result;
+    let has_errors = rows.iter().any(|row| is(&row, "error"));
     let has_changes = rows
         .iter()
-        .any(|row| is(row, "created") || is(row, "amended"));
-    let title = desk.t(if is_done {
-        "import-done"
-    } else {
-        "import-preview"
+        .any(|row| is(&row, "created") || is(&row, "amended"));
+    let title = desk.t(match is_done {
+        true => "import-done",
+        false => "import-preview",
     });
+    let done = if is_done { part } else { part - 1 };
+    let next = (part < parts && (is_done || !has_changes)).then_some(part + 1);
     let content = html! {
         h1 { (title) }
+        @if parts > 1 {
+            @let values = [("part", part.into()), ("parts", parts.into()), ("orders", count.into())];
+            p { label { span { (desk.with("import-part", &values)) } progress max=(parts) value=(done) { (done) "/" (parts) } } }
+        }
         div role="status" {
             ul.sums {
-                @for (what, count) in RESULTS.map(|what| (what, rows.iter().filter(|row| is(row, what)).count())) {
-                    @if count > 0 { li { (result(desk, what)) " " (count) } }
+                @for what in RESULTS {
+                    @let of_kind: Vec<_> = rows.iter().filter(|row| is(row, what)).collect();
+                    @if !of_kind.is_empty() { li { (result(desk, what)) " " (of_kind.len()) (sums(desk, &of_kind)) } }
                 }
             }
         }
-        @for total in &totals { p.hint lang="en" { (total[4]) } }
-        @if !is_done && has_changes {
+        @if let Some(next) = next {
             form.card method="post" action=(desk.link("/admin/import")) {
-                (desk.form_fields())
-                (upload.hidden())
-                input type="hidden" name="encoding" value=(encoding.unwrap_or_default());
+                (kept(desk, upload, &columns, next))
+                p { (desk.t("import-parts-hint")) }
+                button.primary type="submit" { (desk.t("import-next")) }
+            }
+        } @else if !is_done && has_changes {
+            form.card method="post" action=(desk.link("/admin/import")) {
+                (kept(desk, upload, &columns, part))
                 input type="hidden" name="do" value="1";
                 input type="hidden" name="seen" value=(seen);
                 @if has_errors { p { (desk.t("import-errors-hint")) } }
@@ -132,9 +387,45 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             p { a.button href=(desk.link(&format!("/admin/notices?registered_from={}", time::date(desk.store.now())))) { (desk.t("notices-of-today")) } }
         }
         (results(desk, &rows))
+        details {
+            summary { (desk.t("choose-columns")) }
+            p { (read_as(desk, table.source())) }
+            dl {
+                @for (name, member) in chosen {
+                    dt { (name) }
+                    dd {
+                        @match MEMBERS.into_iter().find(|(known, ..)| known == member) {
+                            Some((_, id, _)) => (desk.t(id)),
+                            None if member.is_empty() => (desk.t("left-out")),
+                            None => code { (member) },
+                        }
+                    }
+                }
+            }
+            form method="post" action=(desk.link("/admin/import")) {
+                (kept(desk, upload, &columns, 1))
+                button type="submit" name="choose" value="1" { (desk.t("choose-others")) }
+            }
+        }
         p { a.button href=(desk.link("/admin/import")) { (desk.t("other-file")) } }
     };
     Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
+}
+
+/// What orders are about in all, by currency.
+fn sums<P: Platform>(desk: &Desk<'_, P>, rows: &[&Row]) -> Markup {
+    let mut sums: BTreeMap<&str, Money> = BTreeMap::new();
+    for row in rows {
+        let amount = row.total_amount_due.as_deref();
+        let amount = amount.and_then(|amount| Money::parse(amount).ok());
+        if let (Some(amount), Some(currency)) = (amount, &row.currency) {
+            let sum = sums.entry(currency).or_default();
+            *sum = *sum + amount;
+        }
+    }
+    html! {
+        @for (currency, sum) in sums { " · " (desk.view.money(sum, currency)) }
+    }
 }
 
 /// What became of a row, marked by its kind and in words.
@@ -149,7 +440,7 @@ fn result<P: Platform>(desk: &Desk<'_, P>, result: &str) -> Markup {
     html! { span.mark.(kind) { (desk.t(id)) } }
 }
 
-fn results<P: Platform>(desk: &Desk<'_, P>, rows: &[[String; 6]]) -> Markup {
+fn results<P: Platform>(desk: &Desk<'_, P>, rows: &[Row]) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label=(desk.t("rows")) {
             table.wide {
@@ -159,12 +450,16 @@ fn results<P: Platform>(desk: &Desk<'_, P>, rows: &[[String; 6]]) -> Markup {
                     th scope="col" { (desk.t("result")) }
                     th scope="col" { (desk.t("remarks")) }
                 }
-                @for [row, service, key, what, detail, warnings] in rows {
+                @for row in rows {
                     tr {
-                        td { (row) }
-                        td { (key) br; small { (service) } }
-                        td { (result(desk, what)) }
-                        td lang="en" { (detail) @if !warnings.is_empty() { " " em { (warnings) } } }
+                        td { (row.row) }
+                        td { (row.order_key.as_deref().unwrap_or_default()) br; small { (row.service_id.as_deref().unwrap_or_default()) } }
+                        td { (result(desk, &row.result)) }
+                        td {
+                            @if let Some(detail) = row.detail.as_ref().filter(|_| row.errors.is_empty()) { (desk.view.said(detail)) }
+                            (desk.wrong(&row.errors))
+                            @if !row.warnings.is_empty() { " " em { (desk.wrong(&row.warnings)) } }
+                        }
                     }
                 }
             }

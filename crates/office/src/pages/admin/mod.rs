@@ -4,6 +4,7 @@
 //! answers, and what it does a call does, in the name of who is signed in: with the same roles, checks
 //! and records.
 
+mod columns;
 mod connection;
 mod desk;
 mod import;
@@ -111,6 +112,7 @@ pub async fn answer<P: Platform>(
         view,
         query,
         form,
+        headers: &parts.headers,
     };
     let path = rest.trim_matches('/');
     let file = match path {
@@ -142,7 +144,7 @@ async fn page<P: Platform>(
 ) -> Result<Answer, Problem> {
     match (path, is_read) {
         ("", true) => today::page(desk).await,
-        ("import", true) => Ok(import::page(desk)),
+        ("import", true) => Ok(import::page(desk, StatusCode::OK, None)),
         ("import", false) => import::post(desk).await,
         ("payments", true) => payments::page(desk).await,
         ("payments/manual", true) => manual::page(desk),

@@ -103,7 +103,7 @@ pub fn fields<'f, P: Platform>(
             div.banner.bad role="alert" {
                 strong { (desk.t("not-done")) }
                 @if elsewhere.peek().is_some() {
-                    ul lang="en" { @for error in elsewhere { li { @if !error.field.is_empty() { code { (error.field) } " " } (error.detail) } } }
+                    ul { @for error in elsewhere { li { (desk.wrong([error])) } } }
                 }
             }
         }
@@ -114,7 +114,7 @@ pub fn fields<'f, P: Platform>(
                 span { (desk.t(field.text)) }
                 input name=(field.name) type=(field.kind) required[field.is_required] maxlength=(field.longest)
                     value=[value(field.name)] aria-invalid=[error.map(|_| "true")] aria-describedby=[&described];
-                @if let (Some(error), Some(id)) = (error, &described) { span.wrong id=(id) lang="en" { (error.detail) } }
+                @if let (Some(error), Some(id)) = (error, &described) { span.wrong id=(id) { (desk.view.said(&error.detail)) } }
             }
         }
     }

@@ -212,7 +212,7 @@ fn orders<P: Platform>(desk: &Desk<'_, P>, orders: &[Named]) -> Markup {
                         a href=(desk.link(&format!("/admin/orders/{}/{}", encode(service), encode(key)))) { (key) }
                         " " small { (service) }
                     }
-                    @if let Some(reason) = &order.reason { " " span lang="en" { (reason) } }
+                    @if let Some(reason) = &order.reason { " " (desk.view.said(reason)) }
                 }
             }
         }

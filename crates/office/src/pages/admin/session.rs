@@ -19,6 +19,8 @@ pub const IDLE: SignedDuration = SignedDuration::from_mins(30);
 /// After how long it ends in any case.
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(8);
 
+const COOKIE: &str = "mpay-office";
+
 /// A session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
@@ -45,14 +47,8 @@ impl Session {
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Option<(Self, &'a Principal)> {
-        let name = cookie_name(pages);
-        let cookies = headers.get_all(header::COOKIE).into_iter();
-        let pairs = cookies
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='));
-        let sealed = pairs.filter(|(known, _)| *known == name);
-        let mut sessions = sealed.filter_map(|(_, sealed)| Self::read(&pages.keys, sealed));
+        let sealed = cookies(pages, headers, COOKIE);
+        let mut sessions = sealed.filter_map(|sealed| Self::read(&pages.keys, sealed));
         let session = sessions.find(|session| session.lasts_at(now))?;
         let principal = config.principals.with_digest(session.digest)?;
         let is_person = principal.role != Role::Program;
@@ -92,12 +88,12 @@ impl Session {
         let mut content = self.content();
         content.extend(self.seen.as_second().to_be_bytes());
         let sealed = pages.keys.seal(Purpose::Session, &content);
-        set_cookie(pages, &sealed, LONGEST.as_secs())
+        set_cookie(pages, COOKIE, &sealed, LONGEST.as_secs())
     }
 
     /// The header that ends it.
     pub fn no_cookie(pages: &Pages) -> Option<HeaderValue> {
-        set_cookie(pages, "", 0)
+        set_cookie(pages, COOKIE, "", 0)
     }
 
     /// What a form of this session holds, so that no other site can send one.
@@ -113,20 +109,36 @@ impl Session {
 
 /// Browsers send a cookie of this name to this host alone, and only over TLS (RFC 6265bis, section
 /// 4.1.3.2). In development there is no TLS.
-fn cookie_name(pages: &Pages) -> &'static str {
+fn cookie_name(pages: &Pages, name: &str) -> String {
     match is_secure(pages) {
-        true => "__Host-mpay-office",
-        false => "mpay-office",
+        true => format!("__Host-{name}"),
+        false => name.to_owned(),
     }
+}
+
+/// The values of a cookie that a request brings.
+pub fn cookies<'h>(
+    pages: &Pages,
+    headers: &'h HeaderMap,
+    name: &str,
+) -> impl Iterator<Item = &'h str> {
+    let name = cookie_name(pages, name);
+    let cookies = headers.get_all(header::COOKIE).into_iter();
+    let pairs = cookies
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter_map(move |(known, value)| (*known == name).then_some(value))
 }
 
 fn is_secure(pages: &Pages) -> bool {
     pages.public_url.starts_with("https://")
 }
 
-fn set_cookie(pages: &Pages, value: &str, seconds: i64) -> Option<HeaderValue> {
+/// The header that makes a browser keep a cookie, which it sends to the office alone.
+pub fn set_cookie(pages: &Pages, name: &str, value: &str, seconds: i64) -> Option<HeaderValue> {
     let (name, secure) = (
-        cookie_name(pages),
+        cookie_name(pages, name),
         if is_secure(pages) { "; Secure" } else { "" },
     );
     let cookie =

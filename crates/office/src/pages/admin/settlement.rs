@@ -9,6 +9,7 @@ use tables::{Options, Table};
 
 use super::{
     super::layout::{Answer, Page},
+    columns::Memory,
     desk::{Ask, Desk, encode},
     orders::money,
     upload::{MEDIA_TYPE, Upload},
@@ -16,6 +17,7 @@ use super::{
 use crate::{
     access::{self, BOOKKEEPERS},
     domain::time,
+    json::FieldError,
     store::Platform,
 };
 
@@ -81,13 +83,7 @@ struct Entry {
 #[derive(Deserialize)]
 struct Wrong {
     row: usize,
-    errors: Vec<WrongCell>,
-}
-
-#[derive(Deserialize)]
-struct WrongCell {
-    field: String,
-    detail: String,
+    errors: Vec<FieldError>,
 }
 
 /// `GET /admin/settlement`.
@@ -125,6 +121,13 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     if desk.form.text("amount").is_none() {
         return choose(desk, &upload);
     }
+    // What was chosen is remembered for the next statement that has the same columns.
+    let chosen = COLUMNS
+        .into_iter()
+        .filter_map(|(name, ..)| Some((name, desk.form.text(name)?)));
+    let memory = Memory::of_request(desk.view.pages, desk.headers);
+    let read = table(&upload)?;
+    let cookie = memory.with(desk.view.pages, WHAT, &read, chosen);
     let names = COLUMNS
         .into_iter()
         .map(|(name, ..)| name)
@@ -164,18 +167,34 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         }
         @if !comparison.errors.is_empty() {
             h2 { (desk.t("settled-errors")) }
-            ul lang="en" {
+            ul {
                 @for wrong in &comparison.errors {
                     li {
                         (desk.t("row")) " " (wrong.row) ": "
-                        @for error in &wrong.errors { code { (error.field) } " " (error.detail) " " }
+                        (desk.wrong(&wrong.errors))
                     }
                 }
             }
         }
         p { a.button href=(desk.link("/admin/settlement")) { (desk.t("other-file")) } }
     };
-    Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
+    let mut answer = desk.page(StatusCode::OK, &Page::new(title, content));
+    answer.cookie = cookie;
+    Ok(answer)
+}
+
+/// What is remembered of tables for, here.
+const WHAT: &str = "statement";
+
+/// The table of a statement: the row that names the columns is the first that has one of an amount.
+fn table(upload: &Upload) -> Result<Table, Problem> {
+    let (_, _, amounts) = COLUMNS[0];
+    let found = amounts
+        .iter()
+        .find_map(|name| Table::read(&upload.content, &Options::with_columns(&[name])).ok());
+    found
+        .map_or_else(|| Table::read(&upload.content, &Options::default()), Ok)
+        .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))
 }
 
 fn entries_table<P: Platform>(desk: &Desk<'_, P>, title: &str, entries: &[Entry]) -> Markup {
@@ -198,7 +217,7 @@ fn entries_table<P: Platform>(desk: &Desk<'_, P>, title: &str, entries: &[Entry]
                         td { (entry.order_key.as_deref().unwrap_or_default()) }
                         td.amount { (money(desk, &entry.amount, "")) }
                         td.amount { @if let Some(shown) = &entry.shown { (money(desk, shown, "")) } }
-                        td lang="en" { (entry.detail.as_deref().unwrap_or_default()) }
+                        td { @if let Some(detail) = &entry.detail { (desk.view.said(detail)) } }
                     }
                 }
             }
@@ -208,14 +227,9 @@ fn entries_table<P: Platform>(desk: &Desk<'_, P>, title: &str, entries: &[Entry]
 
 /// The page that asks which column is which, and guesses.
 fn choose<P: Platform>(desk: &Desk<'_, P>, upload: &Upload) -> Result<Answer, Problem> {
-    let wrong = |error: tables::TableError| Problem::member("file", error);
-    // The row that names the columns is the first that has one of an amount.
-    let (_, _, amounts) = COLUMNS[0];
-    let table = amounts
-        .iter()
-        .find_map(|name| Table::read(&upload.content, &Options::with_columns(&[name])).ok())
-        .map_or_else(|| Table::read(&upload.content, &Options::default()), Ok)
-        .map_err(wrong)?;
+    let table = table(upload)?;
+    let memory = Memory::of_request(desk.view.pages, desk.headers);
+    let known = memory.get(WHAT, &table);
     let columns: Vec<_> = table.columns().iter().map(tables::Column::name).collect();
     let guess = |names: &[&str]| {
         let is_one = |column: &&&str| {
@@ -233,7 +247,10 @@ fn choose<P: Platform>(desk: &Desk<'_, P>, upload: &Upload) -> Result<Answer, Pr
             (upload.hidden())
             (days(desk, desk.form.text("from"), desk.form.text("to")))
             @for (name, id, names) in COLUMNS {
-                @let guessed = guess(names);
+                @let guessed = match &known {
+                    Some(known) => known.iter().find(|(what, _)| *what == name).map(|(_, column)| *column),
+                    None => guess(names),
+                };
                 label {
                     span { (desk.t(id)) }
                     select name=(name) required[name == "amount"] {

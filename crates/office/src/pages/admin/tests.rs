@@ -499,10 +499,10 @@ async fn a_table_is_looked_through_before_it_is_registered() {
     assert_eq!(page.status, 200, "{}", page.text);
     for said in [
         "Ce s-ar întâmpla",
-        "1 created",
-        "1 error",
+        "nouă</span> 1 · 1\u{202F}250,50\u{A0}MDL",
+        "greșeală</span> 1",
         "A-1",
-        "amount_due",
+        "<strong>Suma</strong> trebuie să fie o sumă",
     ] {
         assert!(page.text.contains(said), "{said}: {}", page.text);
     }
@@ -522,7 +522,11 @@ async fn a_table_is_looked_through_before_it_is_registered() {
     let order = browser.get("/admin/orders/TAX/A-1").await;
     assert!(order.text.contains("1\u{202F}250,50"), "{}", order.text);
     let again = browser.send("/admin/import", &form).await;
-    assert!(again.text.contains("1 unchanged"), "{}", again.text);
+    assert!(
+        again.text.contains("neschimbată</span> 1"),
+        "{}",
+        again.text
+    );
 
     let reader = office.sign_in(Role::Read).await;
     assert_eq!(reader.send("/admin/import", &form).await.status, 403);
@@ -565,6 +569,18 @@ async fn a_statement_is_compared_once_its_columns_are_chosen() {
     assert_eq!(page.status, 200, "{}", page.text);
     for said in ["P-1", "P-9", "cu altă sumă", "neînregistrate"] {
         assert!(page.text.contains(said), "{said}: {}", page.text);
+    }
+    // The next one with these columns is proposed as this one was chosen: without the date.
+    let kept = page.header("set-cookie").split(';').next().unwrap();
+    let again = Browser {
+        office: &office,
+        cookie: format!("{}; {kept}", browser.cookie),
+    };
+    for (browser, date) in [(&browser, true), (&again, false)] {
+        let page = upload(browser, "/admin/settlement", statement.as_bytes(), &days).await;
+        let chosen = page.text.contains("<option value=\"Data\" selected>");
+        assert_eq!(chosen, date, "{}", page.text);
+        assert!(page.text.contains("<option value=\"Suma\" selected>"));
     }
     let clerk = office.sign_in(Role::Clerk).await;
     assert_eq!(clerk.send("/admin/settlement", &form).await.status, 403);
@@ -1058,9 +1074,9 @@ async fn a_payment_that_cannot_be_keeps_what_was_typed() {
         (
             "nobody",
             422,
-            "<li>The service has no order with this key.</li>",
+            "<li>Serviciul nu are o comandă cu acest număr.</li>",
         ),
-        ("1", 409, "recorded"),
+        ("1", 409, "O plată cu acest număr este deja"),
     ] {
         let form = [
             ("service_id", "TAX"),
@@ -1105,4 +1121,406 @@ async fn a_workbook_is_confirmed_as_it_was_shown() {
     let page = browser.send("/admin/import", &form).await;
     assert!(page.text.contains("Ce s-a întâmplat"), "{}", page.text);
     assert_eq!(browser.get("/admin/orders/TAX/X-1").await.status, 200);
+}
+
+/// Whether a page has a sentence that its catalogue does not have.
+fn in_english(page: &Page) -> Option<&str> {
+    let (_, rest) = page.text.split_once("<span lang=\"en\">")?;
+    rest.split("</span>").next()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_is_said_in_the_readers_language() {
+    let office = Office::new();
+    register(&office.memory, "paid", "10").await.unwrap();
+    record(&office.memory, "P", "paid", "10").await.unwrap();
+    let browser = office.sign_in(Role::Manager).await;
+    let long = "x".repeat(70);
+    let form = |name: &'static str, value: &'static str| {
+        let mut form = vec![
+            ("service_id", "TAX"),
+            ("order_key", "new"),
+            ("reason", "x"),
+            ("amount_due", "1"),
+        ];
+        form.retain(|(known, _)| *known != name);
+        form.push((name, value));
+        form
+    };
+    let head = "order_key;service_id;reason;line_id;line_reason;amount_due;due_date;customer_id;bank_account;currency;status;allow_partial_payments;issued_at;line_reason_ru";
+    let rows = [
+        "a;TAX;;1;x;1",
+        "b;NONE;r;1;x;1",
+        ";TAX;r;1;x;1",
+        "c;TAX;r;1;x;1.250",
+        "c2;TAX;r;1;x;1;12/31/2026;20000;MD24AG000225100013104169;QQQ;Blue;poate",
+        "c3;TAX;r;1;x;0;31.12.26;2000000000009;MD24;MDL;Refunded;da;31.02.2026",
+        "c4;TAX;r;1;x;#REF!;45000;2,0E+12;X;RUB",
+        "c5;TAX;r;1;x;;;;;;;;;",
+        "a;TAX;r;1;x;1;;;;;Paid",
+        "paid;TAX;other;1;x;99",
+        "PAID;TAX;other;1;x;99",
+        "c6;TAX;r;1;x;1 USD;;;;;Paid",
+        "c6;TAX;r;1;x;1",
+        "c7;TAX;r;1;x;12,345",
+        "c8;TAX;r;1;x;1;;;;;;;;;beyond",
+    ];
+    let table = format!("{head}\n{}\n", rows.join("\n"));
+    let too_long = format!("{head}\nc9;TAX;{long};1;{long};1\n");
+    for language in ["ro", "ru"] {
+        let said = |page: Page, what: &str| {
+            assert_eq!(in_english(&page), None, "{language} {what}: {}", page.text);
+            assert!(
+                page.text.contains(&format!("<html lang=\"{language}\"")),
+                "{what}"
+            );
+        };
+        let address = |path: &str| format!("{path}?lang={language}");
+        for (name, value) in [
+            ("reason", ""),
+            ("amount_due", "mult"),
+            ("amount_due", ""),
+            ("amount_due", "0"),
+            ("amount_due", "-5"),
+            ("amount_due", "1.250"),
+            ("amount_due", "99999999999999999"),
+            ("due_date", "31/12/2026"),
+            ("due_date", "2026-02-31"),
+            ("customer_name", "x\u{7}y"),
+            ("order_key", "paid"),
+            ("order_key", "PAID"),
+            ("order_key", "a\u{200B}b"),
+            ("service_id", "NONE"),
+        ] {
+            let page = browser
+                .send(&address("/admin/orders/new"), &form(name, value))
+                .await;
+            assert!(
+                matches!(page.status, 404 | 409 | 412 | 422),
+                "{name} {value}: {}",
+                page.text
+            );
+            said(page, &format!("{name} {value}"));
+        }
+        let mut tables = vec![
+            ("rows", table.clone().into_bytes()),
+            ("long", too_long.clone().into_bytes()),
+        ];
+        tables.extend([
+            ("pdf", b"%PDF-1.7 x".to_vec()),
+            ("xls", b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1".to_vec()),
+            ("empty", b"\n\n".to_vec()),
+            ("open", b"order_key;reason\n\"a;b\n".to_vec()),
+            ("bytes", b"order_key;reason\na;\x81\x8d\n".to_vec()),
+            ("nothing", b"".to_vec()),
+        ]);
+        for (what, table) in tables {
+            said(
+                upload(&browser, &address("/admin/import"), &table, &[]).await,
+                what,
+            );
+        }
+        // What an order of its state does not take.
+        let path = "/admin/orders/TAX/paid";
+        let etag = browser.get(path).await.field("etag");
+        for set in ["Cancelled", "Blue", "Refunded"] {
+            let page = browser
+                .send(&address(path), &[("set", set), ("etag", &etag)])
+                .await;
+            assert_ne!(page.status, 303, "{set}");
+            said(page, set);
+        }
+        for (name, value) in [
+            ("amount", "x"),
+            ("order_key", "none"),
+            ("payment_id", "P"),
+            ("paid_at", "2001-01-01"),
+            ("note", ""),
+        ] {
+            let mut payment = vec![
+                ("service_id", "TAX"),
+                ("order_key", "paid"),
+                ("payment_id", "Q"),
+                ("amount", "1"),
+                ("paid_at", "2026-11-01"),
+                ("note", "n"),
+            ];
+            payment.retain(|(known, _)| *known != name);
+            payment.push((name, value));
+            let page = browser
+                .send(&address("/admin/payments/manual"), &payment)
+                .await;
+            assert_ne!(page.status, 303, "{name}: {}", page.text);
+            said(page, name);
+        }
+        said(
+            browser
+                .send(
+                    &address("/admin/payments/P/reviews/double"),
+                    &[("note", "x")],
+                )
+                .await,
+            "review",
+        );
+        said(
+            browser
+                .send(&address("/admin/payments/P/reviews/double"), &[])
+                .await,
+            "note",
+        );
+        let statement = "Data;Plata;Suma\n2026-11-01;P;4,00\n2026-11-01;Z-9;1\n2026-11-01;P;mult\n2026-11-01;;5\n";
+        let columns = [
+            ("amount", "Suma"),
+            ("payment_id", "Plata"),
+            ("from", "2026-01-01"),
+            ("to", "2027-01-01"),
+        ];
+        let page = upload(
+            &browser,
+            &address("/admin/settlement"),
+            statement.as_bytes(),
+            &columns,
+        )
+        .await;
+        assert_eq!(page.status, 200, "{}", page.text);
+        said(page, "statement");
+        let wrong = [
+            ("amount", "Suma"),
+            ("payment_id", "Plata"),
+            ("from", "x"),
+            ("to", "2027-01-01"),
+        ];
+        said(
+            upload(
+                &browser,
+                &address("/admin/settlement"),
+                statement.as_bytes(),
+                &wrong,
+            )
+            .await,
+            "from",
+        );
+        said(
+            browser
+                .send(
+                    &address("/admin/personal"),
+                    &[("customer_id", "2000000000004"), ("again", "x")],
+                )
+                .await,
+            "again",
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn columns_are_chosen_by_hand_once_and_remembered() {
+    let office = Office::new();
+    let mut browser = office.sign_in(Role::Clerk).await;
+    let table = "Lista chiriașilor\n\nContract;Chiriaș;Chiria;Scadență;Obs\nC-1;Ana Rusu;1 250,50;31.12.2099;de sunat\n";
+    let page = upload(&browser, "/admin/import", table.as_bytes(), &[]).await;
+    for said in [
+        "Alegeți coloanele",
+        "name=\"column:Contract\"",
+        "de sunat",
+        "<option value=\"due_date\" selected>",
+    ] {
+        assert!(page.text.contains(said), "{said}: {}", page.text);
+    }
+    let file = page.field("file64");
+    let mut form = vec![
+        ("file64", file.as_str()),
+        ("column:Contract", "order_key"),
+        ("column:Chiriaș", "customer_name"),
+        ("column:Chiria", "amount_due"),
+        ("column:Scadență", "due_date"),
+        ("column:Obs", ""),
+        ("service_id", "TAX"),
+    ];
+    // The order has no reason yet, and its service has none.
+    let page = browser.send("/admin/import", &form).await;
+    assert!(
+        page.text.contains("<strong>Pentru ce</strong> lipsește"),
+        "{}",
+        page.text
+    );
+    form[5].1 = "reason";
+    let page = browser.send("/admin/import", &form).await;
+    assert!(
+        page.text.contains("nouă</span> 1 · 1\u{202F}250,50"),
+        "{}",
+        page.text
+    );
+    let set = page.header("set-cookie").to_owned();
+    assert!(set.starts_with("__Host-mpay-columns="), "{set}");
+    for attribute in ["Path=/;", "HttpOnly;", "SameSite=Strict;", "Secure"] {
+        assert!(set.contains(attribute), "{set}");
+    }
+    // Nothing that the table says is in it.
+    assert!(!set.contains("Contract") && !set.contains("Rusu"), "{set}");
+    let (columns, seen) = (page.field("columns"), page.field("seen"));
+    let done = [
+        ("file64", file.as_str()),
+        ("columns", &columns),
+        ("do", "1"),
+        ("seen", &seen),
+        ("service_id", "TAX"),
+    ];
+    let page = browser.send("/admin/import", &done).await;
+    assert!(page.text.contains("Ce s-a întâmplat"), "{}", page.text);
+    let order = browser.get("/admin/orders/TAX/C-1").await;
+    for said in ["1\u{202F}250,50", "Ana Rusu", "de sunat"] {
+        assert!(order.text.contains(said), "{said}: {}", order.text);
+    }
+    // The same columns again.
+    let kept = set.split(';').next().unwrap();
+    browser.cookie = format!("{}; {kept}", browser.cookie);
+    let next = table.replace("C-1", "C-2");
+    let page = upload(&browser, "/admin/import", next.as_bytes(), &[]).await;
+    assert!(
+        page.text.contains("Ce s-ar întâmpla") && page.text.contains("C-2"),
+        "{}",
+        page.text
+    );
+    // One column more is asked for.
+    let other = next.replace("Obs\n", "Obs;Etaj\n");
+    let page = upload(&browser, "/admin/import", other.as_bytes(), &[]).await;
+    assert!(page.text.contains("Alegeți coloanele"), "{}", page.text);
+    // What a browser says it remembers is not believed.
+    for forged in [
+        "x",
+        "x!a:1",
+        &kept.replace("order_key", "no_such"),
+        "~~!!::",
+    ] {
+        let value = forged.split('=').next_back().unwrap();
+        browser.cookie = format!(
+            "{}; __Host-mpay-columns={value}",
+            browser.cookie.split(';').next().unwrap()
+        );
+        let page = upload(&browser, "/admin/import", next.as_bytes(), &[]).await;
+        assert!(
+            page.text.contains("Alegeți coloanele"),
+            "{forged}: {}",
+            page.text
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_that_are_known_are_not_asked_for_and_the_encoding_can_be_changed() {
+    let office = Office::new();
+    let browser = office.sign_in(Role::Clerk).await;
+    let table = "Номер;За что;Сумма;Плательщик\nR-1;Аренда зала;600;Иван Попа\n";
+    let page = upload(&browser, "/admin/import", table.as_bytes(), &[]).await;
+    assert!(
+        page.text
+            .contains("<strong>Serviciu</strong> lipsește; sunt mai multe"),
+        "{}",
+        page.text
+    );
+    let page = upload(
+        &browser,
+        "/admin/import",
+        table.as_bytes(),
+        &[("service_id", "TAX")],
+    )
+    .await;
+    assert!(page.text.contains("nouă</span> 1"), "{}", page.text);
+    // Excel in Russian.
+    let bytes: Vec<u8> = table
+        .chars()
+        .map(|c| match u32::from(c) {
+            code @ 0x410..=0x44F => u8::try_from(code - 0x410 + 0xC0).unwrap(),
+            code => u8::try_from(code).unwrap(),
+        })
+        .collect();
+    let page = upload(&browser, "/admin/import", &bytes, &[("service_id", "TAX")]).await;
+    assert!(
+        page.text.contains("windows-1251, dedus din litere"),
+        "{}",
+        page.text
+    );
+    let page = upload(
+        &browser,
+        "/admin/import",
+        &bytes,
+        &[("encoding", "windows-1250")],
+    )
+    .await;
+    assert!(page.text.contains("Alegeți coloanele"), "{}", page.text);
+    assert!(
+        page.text
+            .contains("<option value=\"windows-1250\" selected>"),
+        "{}",
+        page.text
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_table_is_done_in_parts_and_goes_on_where_it_stopped() {
+    let office = Office::new();
+    let browser = office.sign_in(Role::Clerk).await;
+    let mut table = "service_id;order_key;reason;amount_due\n".to_owned();
+    for n in 0..620 {
+        table.push_str(&format!("TAX;N-{n};x;1\n"));
+    }
+    table.push_str("TAX;N-7;x;2\n");
+    let page = upload(&browser, "/admin/import", table.as_bytes(), &[]).await;
+    assert!(
+        page.text.contains("Partea 1 din 2, în total 621"),
+        "{}",
+        &page.text[..3000]
+    );
+    assert!(page.text.contains("<progress max=\"2\" value=\"0\">"));
+    assert!(page.text.contains("nouă</span> 500"));
+    let again = |page: &Page, more: &[(&'static str, &'static str)]| {
+        let mut form: Vec<(&str, String)> = ["file64", "columns", "part"]
+            .map(|name| (name, page.field(name)))
+            .into();
+        form.extend(
+            more.iter()
+                .map(|(name, value)| (*name, (*value).to_owned())),
+        );
+        if !more.is_empty() {
+            form.push(("seen", page.field("seen")));
+        }
+        form
+    };
+    let send = async |form: Vec<(&'static str, String)>| {
+        let form: Vec<_> = form
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        browser.send("/admin/import", &form).await
+    };
+    let page = send(again(&page, &[("do", "1")])).await;
+    assert!(
+        page.text.contains("<progress max=\"2\" value=\"1\">"),
+        "{}",
+        &page.text[..3000]
+    );
+    assert_eq!(browser.get("/admin/orders/TAX/N-499").await.status, 200);
+    assert_eq!(browser.get("/admin/orders/TAX/N-500").await.status, 404);
+    // Who stopped here begins again, and is led on.
+    let page = upload(&browser, "/admin/import", table.as_bytes(), &[]).await;
+    assert!(
+        page.text.contains("neschimbată</span> 500"),
+        "{}",
+        &page.text[..3000]
+    );
+    let page = send(again(&page, &[])).await;
+    assert!(
+        page.text.contains("Partea 2 din 2") && page.text.contains("nouă</span> 120"),
+        "{}",
+        &page.text[..3000]
+    );
+    // It is in the part before.
+    assert!(page.text.contains("greșeală</span> 1") && page.text.contains("cel din rândul 9"));
+    let page = send(again(&page, &[("do", "1")])).await;
+    assert!(
+        page.text.contains("<progress max=\"2\" value=\"2\">"),
+        "{}",
+        &page.text[..3000]
+    );
+    assert_eq!(browser.get("/admin/orders/TAX/N-619").await.status, 200);
 }

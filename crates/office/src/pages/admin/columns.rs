@@ -1,0 +1,380 @@
+//! Which column of somebody's table is which: guessed from its name in three languages, chosen by hand,
+//! and remembered in the browser.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderMap, HeaderValue};
+use tables::{Options, Table, TableError};
+
+use super::{
+    super::settings::Pages,
+    session::{cookies, set_cookie},
+};
+use crate::digest::sha256;
+
+/// Columns of an order, their text, and what else they are called: in small letters, without the marks of
+/// Romanian letters and without points.
+pub const MEMBERS: [(&str, &str, &[&str]); 16] = [
+    (
+        "order_key",
+        "order-number",
+        &[
+            "nr",
+            "numar",
+            "numarul",
+            "nr comenzii",
+            "numar comanda",
+            "numarul comenzii",
+            "comanda",
+            "номер",
+            "номер заказа",
+            "заказ",
+            "номер счета",
+            "number",
+            "order number",
+            "order",
+            "key",
+        ],
+    ),
+    (
+        "amount_due",
+        "amount",
+        &[
+            "suma",
+            "suma de plata",
+            "de plata",
+            "suma spre plata",
+            "сумма",
+            "к оплате",
+            "сумма к оплате",
+            "amount",
+            "amount due",
+            "to pay",
+            "sum",
+        ],
+    ),
+    (
+        "reason",
+        "for-what",
+        &[
+            "pentru ce",
+            "scopul platii",
+            "destinatia platii",
+            "descriere",
+            "descrierea",
+            "motiv",
+            "за что",
+            "назначение",
+            "назначение платежа",
+            "описание",
+            "what for",
+            "description",
+            "purpose",
+        ],
+    ),
+    (
+        "due_date",
+        "due-date",
+        &[
+            "termen",
+            "termenul",
+            "termen de plata",
+            "scadenta",
+            "achitati pana la",
+            "срок",
+            "срок оплаты",
+            "оплатить до",
+            "due",
+            "due date",
+            "pay by",
+        ],
+    ),
+    (
+        "customer_name",
+        "payer",
+        &[
+            "platitor",
+            "platitorul",
+            "nume",
+            "numele",
+            "nume si prenume",
+            "nume prenume",
+            "nume platitor",
+            "плательщик",
+            "имя",
+            "фио",
+            "ф и о",
+            "payer",
+            "name",
+            "customer",
+        ],
+    ),
+    (
+        "customer_id",
+        "payer-code",
+        &[
+            "idnp",
+            "idno",
+            "idnp/idno",
+            "cod personal",
+            "cod fiscal",
+            "персональный код",
+            "фискальный код",
+            "personal code",
+        ],
+    ),
+    (
+        "service_id",
+        "service",
+        &["serviciu", "serviciul", "услуга", "service"],
+    ),
+    (
+        "issued_at",
+        "issued",
+        &[
+            "data",
+            "data emiterii",
+            "emisa la",
+            "дата",
+            "дата выставления",
+            "date",
+            "issued",
+        ],
+    ),
+    (
+        "currency",
+        "column-currency",
+        &["valuta", "moneda", "валюта", "currency"],
+    ),
+    ("line_id", "column-line", &["rand", "строка", "line"]),
+    (
+        "line_reason",
+        "column-line-reason",
+        &["denumirea randului", "описание строки", "line description"],
+    ),
+    (
+        "bank_account",
+        "account",
+        &[
+            "iban",
+            "cont",
+            "contul",
+            "cont bancar",
+            "счет",
+            "расчетный счет",
+            "account",
+        ],
+    ),
+    (
+        "bank_code",
+        "column-bank-code",
+        &["bic", "codul bancii", "cod banca", "бик", "код банка"],
+    ),
+    (
+        "bank_fiscal_code",
+        "column-fiscal-code",
+        &[
+            "cod fiscal beneficiar",
+            "idno beneficiar",
+            "фискальный код получателя",
+        ],
+    ),
+    (
+        "beneficiary_name",
+        "column-beneficiary",
+        &["beneficiar", "beneficiarul", "получатель", "beneficiary"],
+    ),
+    (
+        "aliases",
+        "column-aliases",
+        &["alte numere", "другие номера", "aliases"],
+    ),
+];
+
+/// What a column of this name probably is.
+pub fn guess(name: &str) -> Option<&'static str> {
+    let name = plain(name);
+    let mut known = crate::api::order_columns();
+    known.find(|known| *known == name).or_else(|| {
+        let mut members = MEMBERS.into_iter();
+        members.find_map(|(member, _, names)| names.contains(&name.as_str()).then_some(member))
+    })
+}
+
+/// A name as [`MEMBERS`] has it.
+fn plain(name: &str) -> String {
+    let name = name.to_lowercase();
+    let letters = name.chars().map(|letter| match letter {
+        'ă' | 'â' => 'a',
+        'î' => 'i',
+        'ș' | 'ş' => 's',
+        'ț' | 'ţ' => 't',
+        'ё' => 'е',
+        '.' | ',' | ':' | '№' | '\u{FEFF}' => ' ',
+        other => other,
+    });
+    let letters: String = letters.collect();
+    letters.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Which column is which: by the name that is written, that of the member, or nothing for one left out.
+pub type Chosen = BTreeMap<String, String>;
+
+/// Reads a table of orders with columns as they were chosen, or else guessed.
+///
+/// # Errors
+/// What is wrong with it as a table, or that none of its rows names the number of orders.
+pub fn read(
+    content: &[u8],
+    options: &Options<'_>,
+    chosen: Option<&Chosen>,
+) -> Result<Table, TableError> {
+    let meaning = |name: &str| match chosen {
+        Some(chosen) => Some(chosen.get(name.trim()).cloned().unwrap_or_default()),
+        None => guess(name).map(str::to_owned),
+    };
+    let options = Options {
+        columns: &["order_key"],
+        meaning: Some(&meaning),
+        ..*options
+    };
+    Table::read(content, &options)
+}
+
+/// Reads a table of whatever columns: the row that names them is one with the number of orders, or else
+/// that which has most names.
+///
+/// # Errors
+/// What is wrong with it as a table.
+pub fn any(content: &[u8], options: &Options<'_>) -> Result<Table, TableError> {
+    match read(content, options, None) {
+        Err(TableError::NoHeader { found, .. }) => {
+            let columns: Vec<_> = found.iter().map(String::as_str).collect();
+            let options = Options {
+                columns: &columns,
+                ..*options
+            };
+            Table::read(content, &options)
+        }
+        other => other,
+    }
+}
+
+/// What is guessed of a table, if no column is left over.
+pub fn guessed(table: &Table) -> Option<Chosen> {
+    let names = table.columns().iter().map(tables::Column::name);
+    names
+        .map(|name| Some((name.trim().to_owned(), guess(name)?.to_owned())))
+        .collect()
+}
+
+/// What the browser remembers: of tables with the same columns which was chosen for what. It holds the
+/// names of members and places of columns, and nothing that a table says.
+#[derive(Default)]
+pub struct Memory(Vec<(String, Vec<(String, usize)>)>);
+
+/// How many kinds of tables are remembered: a cookie has 4096 bytes.
+const MOST: usize = 8;
+const LONGEST: usize = 3_500;
+const COOKIE: &str = "mpay-columns";
+const SECONDS: i64 = 400 * 24 * 60 * 60;
+
+impl Memory {
+    /// What a request brings. What cannot be read is forgotten.
+    pub fn of_request(pages: &Pages, headers: &HeaderMap) -> Self {
+        let text = cookies(pages, headers, COOKIE).next().unwrap_or_default();
+        let kinds = text.split('~').take(MOST).filter_map(|kind| {
+            let (signature, places) = kind.split_once('!')?;
+            let places = places.split('.').filter_map(|place| {
+                let (name, place) = place.split_once(':')?;
+                Some((name.to_owned(), place.parse().ok()?))
+            });
+            Some((signature.to_owned(), places.collect()))
+        });
+        Self(kinds.collect())
+    }
+
+    /// What was chosen for a table with these columns, by what it is chosen for: the name of the column.
+    pub fn get<'t>(&self, what: &str, table: &'t Table) -> Option<Vec<(&str, &'t str)>> {
+        let signature = signature(what, table);
+        let (_, places) = self.0.iter().find(|(known, _)| *known == signature)?;
+        let columns = places
+            .iter()
+            .filter_map(|(name, place)| Some((name.as_str(), table.columns().get(*place)?.name())));
+        Some(columns.collect())
+    }
+
+    /// The header that remembers what was chosen too: pairs of what for, and the column's name.
+    pub fn with<'c>(
+        mut self,
+        pages: &Pages,
+        what: &str,
+        table: &Table,
+        chosen: impl Iterator<Item = (&'c str, &'c str)>,
+    ) -> Option<HeaderValue> {
+        let place = |name: &str| {
+            let mut columns = table.columns().iter();
+            columns.position(|column| column.name().trim() == name.trim())
+        };
+        let places = chosen.filter_map(|(what, name)| Some((what.to_owned(), place(name)?)));
+        let kind = (signature(what, table), places.collect());
+        self.0.retain(|(known, _)| *known != kind.0);
+        self.0.insert(0, kind);
+        self.0.truncate(MOST);
+        let mut written = String::new();
+        for (signature, places) in &self.0 {
+            let places: Vec<_> = places
+                .iter()
+                .map(|(name, place)| format!("{name}:{place}"))
+                .collect();
+            let kind = format!("{signature}!{}", places.join("."));
+            if written.len() + kind.len() >= LONGEST {
+                break;
+            }
+            if !written.is_empty() {
+                written.push('~');
+            }
+            written.push_str(&kind);
+        }
+        set_cookie(pages, COOKIE, &written, SECONDS)
+    }
+}
+
+/// What tells tables with other columns apart.
+fn signature(what: &str, table: &Table) -> String {
+    let names: Vec<_> = table.columns().iter().map(tables::Column::name).collect();
+    let digest = sha256(format!("{what}\n{}", names.join("\n")).as_bytes());
+    digest.chars().take(12).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_known_by_their_names_in_three_languages() {
+        for (name, member) in [
+            ("Order_Key", Some("order_key")),
+            ("Nr. comenzii", Some("order_key")),
+            ("Sumă", Some("amount_due")),
+            ("СУММА  к оплате", Some("amount_due")),
+            ("Ф.И.О.", Some("customer_name")),
+            ("Расчётный счёт", Some("bank_account")),
+            ("Plătitor", Some("customer_name")),
+            ("Sumele", None),
+            ("", None),
+        ] {
+            assert_eq!(guess(name), member, "{name}");
+        }
+        let mut names: Vec<_> = MEMBERS
+            .iter()
+            .flat_map(|(.., names)| names.iter())
+            .collect();
+        assert!(names.iter().all(|name| plain(name) == **name));
+        names.sort_unstable();
+        assert!(
+            names.is_sorted_by(|a, b| a < b),
+            "one name is of two columns"
+        );
+    }
+}
