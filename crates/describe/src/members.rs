@@ -362,11 +362,17 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
         ("Reconciliation", "lines") => ("The lines of the payments.", None),
         ("Reconciliation", "from") => ("The first moment of the span.", Some(time())),
         ("Reconciliation", "to") => ("The end of the span.", Some(time())),
-        ("Total", "amount") => (
-            "What was paid to the account, less what is voided.",
+        ("Total" | "DayTotal", "amount") => (
+            "What was paid to the account, or on the day, less what is voided.",
             Some(balance()),
         ),
-        ("Total", "lines") => ("How many lines this is the sum of.", None),
+        ("PaidOnDay", "date") => (
+            "The day.",
+            Some(json!({"type": "string", "format": "date"})),
+        ),
+        ("PaidByDay", "days") => ("The latest last.", None),
+        ("ProposalsAnswer", "proposals") => ("The newest first.", None),
+        ("Total" | "DayTotal", "lines") => ("How many lines this is the sum of.", None),
         ("RowResult", "service_id" | "order_key") => {
             ("As the row has it.", Some(json!({"type": "string"})))
         }
@@ -912,6 +918,12 @@ pub fn parameters() -> Map<String, Value> {
                 "windows-1250",
                 "windows-1251",
             ]),
+        ),
+        (
+            "open",
+            "query",
+            "Only those on which nobody has decided.",
+            flag(),
         ),
         (
             "columns",

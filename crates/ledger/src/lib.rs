@@ -113,7 +113,7 @@ pub use outbox::{
     ReceiverOutbox, Settled, Standing, Waiting,
 };
 pub use payments::{Known, Payments, StoredPayment};
-pub use proposals::{Decision, Proposals, Proposed, StoredProposal};
+pub use proposals::{Decision, ProposalPage, Proposals, Proposed, StoredProposal};
 pub use refusals::{CloseError, ClosedBy, ClosedRefusal, Refusals, StoredRefusal};
 pub use register::{Register, RegisterPage, RegisteredOrder};
 pub use repair::{Repair, Repairs};

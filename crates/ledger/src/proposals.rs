@@ -68,6 +68,28 @@ pub struct StoredProposal {
     pub decided: Option<(Timestamp, Decision)>,
 }
 
+impl StoredProposal {
+    /// Whether nobody has decided on it.
+    pub fn is_open(&self) -> bool {
+        matches!(self.decided, None | Some((_, Decision::Void)))
+    }
+}
+
+/// Proposals, the newest first.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ProposalPage {
+    /// Those that were found.
+    pub proposals: Vec<StoredProposal>,
+    /// The place to go on below, if there may be more.
+    pub next: Option<u64>,
+    /// Whether the place was beyond the end of the journal: it is not of this store as it is.
+    pub is_beyond_end: bool,
+}
+
+/// Blocks of the journal, and proposals, that one call looks at.
+const BLOCKS: usize = 10;
+const MOST_PROPOSALS: usize = 100;
+
 impl<P: Platform> Proposals<'_, P> {
     /// Keeps a proposal; gives its place in the journal.
     ///
@@ -101,6 +123,56 @@ impl<P: Platform> Proposals<'_, P> {
             proposed,
             decided: decided(made).map(|entry| (entry.at, entry.value)),
         }))
+    }
+
+    /// Up to `limit` proposals, the newest first, below the place `before` of the journal; with `is_open`
+    /// only those on which nobody has decided. Only a fixed number of entries and proposals is looked at.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn read(
+        self,
+        before: Option<u64>,
+        limit: usize,
+        is_open: bool,
+    ) -> Result<ProposalPage, StoreError> {
+        let journal = JournalList::on(self.log);
+        let mut before = match before {
+            Some(before) => before,
+            None => journal.length().await? + 1,
+        };
+        let mut page = ProposalPage::default();
+        let mut looked_at = 0;
+        for _ in 0..BLOCKS {
+            let block = journal.before(before).await?;
+            page.is_beyond_end |= block.is_beyond_end;
+            let is_proposal = |event: &Event| {
+                matches!(
+                    event,
+                    Event::PaymentProposed(_) | Event::PaymentVoidProposed(_)
+                )
+            };
+            for entry in block.entries {
+                if !is_proposal(&entry.event) {
+                    continue;
+                }
+                looked_at += 1;
+                page.next = Some(entry.index);
+                let proposal = self.get(entry.index).await?;
+                let is_wanted = |proposal: &StoredProposal| !is_open || proposal.is_open();
+                page.proposals.extend(proposal.filter(is_wanted));
+                if page.proposals.len() >= limit || looked_at >= MOST_PROPOSALS {
+                    return Ok(page);
+                }
+            }
+            if block.start == 1 {
+                page.next = None;
+                return Ok(page);
+            }
+            page.next = Some(block.start);
+            before = block.start;
+        }
+        Ok(page)
     }
 
     /// Decides on a proposal, once: gives what was decided, by this call or one before.

@@ -304,6 +304,15 @@ column-fiscal-code = Fiscal code of the receiver
 column-beneficiary = Receiver
 column-aliases = Other numbers of the order
 as-the-table-says = as the table says
+weeks = The last four weeks
+weeks-title = Payments of each of the last 28 days, in { $currency }
+weeks-partly = Some days are not added up yet, or not closed; load the page again later.
+as-a-table = As a table
+proposals-open = Proposals that wait for approval
+none-waits = Nothing waits.
+registered-from = Registered from
+registered-to = Registered until
+search-hint = A number finds its order at once. The other fields look through the orders from the latest on, some hundreds at a time: “Further” goes on.
 or = {" or "}
 
 ## What the order API says, to be found by its English

@@ -305,6 +305,15 @@ column-fiscal-code = Codul fiscal al beneficiarului
 column-beneficiary = Beneficiar
 column-aliases = Alte numere ale comenzii
 as-the-table-says = cel din tabel
+weeks = Ultimele patru săptămâni
+weeks-title = Plățile din fiecare din ultimele 28 de zile, în { $currency }
+weeks-partly = Unele zile nu sunt încă însumate sau nu sunt închise; reîncărcați pagina mai târziu.
+as-a-table = Ca tabel
+proposals-open = Propuneri care așteaptă aprobarea
+none-waits = Nu așteaptă nimic.
+registered-from = Înregistrată de la
+registered-to = Înregistrată până la
+search-hint = Numărul găsește comanda imediat. Celelalte câmpuri caută de la cele mai noi comenzi înapoi, câteva sute odată: „Mai departe” continuă.
 or = {" sau "}
 
 ## Ce spune API-ul comenzilor

@@ -69,7 +69,7 @@ fn reads(method: &Method) -> bool {
 
 /// Every endpoint of the API. Of two paths that fit, the first is meant; `Allow` lists methods in this
 /// order.
-pub fn endpoints<P: Platform>() -> [Endpoint<P>; 33] {
+pub fn endpoints<P: Platform>() -> [Endpoint<P>; 35] {
     [
         register::list_endpoint(),
         orders::post_endpoint(),
@@ -82,6 +82,7 @@ pub fn endpoints<P: Platform>() -> [Endpoint<P>; 33] {
         order_answer::payments_endpoint(),
         pay_link::get_endpoint(),
         payments::list_endpoint(),
+        manual::list_endpoint(),
         manual::propose_endpoint(),
         payments::get_endpoint(),
         evidence::of_payment_endpoint(),
@@ -96,6 +97,7 @@ pub fn endpoints<P: Platform>() -> [Endpoint<P>; 33] {
         reviews::close_of_refusal_endpoint(),
         events::list_endpoint(),
         reconciliation::get_endpoint(),
+        reconciliation::days_endpoint(),
         settlement::post_endpoint(),
         erasures::post_endpoint(),
         repair::post_endpoint(),

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use tables::{Sheet, Value};
 
 #[cfg(feature = "description")]
-use super::description::{FILE, LINK, Operation};
+use super::description::{FILE, LINK, Operation, as_json};
 use super::{
     Call, Problem,
     endpoint::Endpoint,
@@ -196,6 +196,106 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
     Ok(response)
 }
 
+/// What was paid on a day.
+#[derive(Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+pub(super) struct PaidOnDay {
+    date: String,
+    /// By currency; absent where it is not added up yet: ask again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    totals: Option<Vec<DayTotal>>,
+}
+
+/// What was paid in a currency.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+pub(super) struct DayTotal {
+    currency: String,
+    amount: String,
+    lines: usize,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+pub(super) struct PaidByDay {
+    days: Vec<PaidOnDay>,
+}
+
+/// How many days are told, and how many lines one call adds up before it leaves the rest to the next.
+const DAYS: i64 = 28;
+const MOST_ADDED: usize = 1000;
+/// The note of sums of days that are closed, which are added up once.
+const BY_DAY: &str = "paid-by-day";
+
+/// `GET /api/reconciliation/days`.
+pub const fn days_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "reconciliation/days",
+        roles: &EVERYBODY,
+        answer: |call, _, _| Box::pin(days(call)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("payments", "sumDays", "What was paid on each of the last 28 days")
+                .describe("Days that are closed, up to yesterday, the latest last. A call adds up some days and keeps the sums; those that it leaves have no `totals`, and a later call has them.")
+                .answers(200, "The days.", as_json(schemas.answer::<PaidByDay>()))
+        },
+    }
+}
+
+/// Answers what was paid on each of the last days.
+pub async fn days<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
+    Query::read(call.query, &[])?;
+    let today = time::date(call.store.now());
+    let dates = (1..=DAYS).filter_map(|days| time::days_after(today, -days));
+    let noted = call.store.notes().get(BY_DAY).await?;
+    let noted: BTreeMap<String, Vec<DayTotal>> = noted.unwrap_or_default();
+    let (mut kept, mut days) = (BTreeMap::new(), Vec::new());
+    let (mut added, mut is_new) = (0, false);
+    for date in dates {
+        let date = date.to_string();
+        let mut totals = noted.get(&date).cloned();
+        if totals.is_none() && added < MOST_ADDED {
+            let span = Span {
+                from: time::parse_start(&date).ok(),
+                to: time::parse_end(&date).ok(),
+            };
+            let day = reconcile(call, span, 0).await?;
+            added += day.totals.iter().map(|total| total.lines).sum::<usize>();
+            // One that may still change, or is too large, is not told.
+            if day.closed && day.totals_complete {
+                totals = Some(of_day(&day.totals)?);
+                is_new = true;
+            }
+        }
+        if let Some(totals) = &totals {
+            kept.insert(date.clone(), totals.clone());
+        }
+        days.push(PaidOnDay { date, totals });
+    }
+    if is_new {
+        call.store.notes().set(BY_DAY, &kept).await?;
+    }
+    days.reverse();
+    json(StatusCode::OK, &PaidByDay { days })
+}
+
+/// The totals of a day by currency.
+fn of_day(totals: &[Total]) -> Result<Vec<DayTotal>, Problem> {
+    let mut sums = ByAccount::default();
+    for total in totals {
+        sums.put((None, total.currency.clone()), &total.amount, total.lines)?;
+    }
+    let totals = sums.totals().into_iter();
+    Ok(totals
+        .map(|total| DayTotal {
+            currency: total.currency,
+            amount: total.amount,
+            lines: total.lines,
+        })
+        .collect())
+}
+
 async fn reconcile<P: Platform>(
     call: &Call<'_, P>,
     span: Span,
@@ -330,13 +430,22 @@ struct ByAccount(BTreeMap<(Option<String>, String), Sums>);
 impl ByAccount {
     fn add(&mut self, line: &PaidLine) -> Result<(), Problem> {
         let key = (line.bank_account.clone(), line.currency.clone());
+        self.put(key, &line.amount, 1)
+    }
+
+    fn put(
+        &mut self,
+        key: (Option<String>, String),
+        amount: &str,
+        lines: usize,
+    ) -> Result<(), Problem> {
         let sum = self.0.entry(key).or_default();
-        let (amount, of_kind) = match line.amount.strip_prefix('-') {
+        let (amount, of_kind) = match amount.strip_prefix('-') {
             Some(amount) => (amount, &mut sum.voided),
-            None => (line.amount.as_str(), &mut sum.paid),
+            None => (amount, &mut sum.paid),
         };
         *of_kind = *of_kind + Money::parse(amount).map_err(Problem::internal)?;
-        sum.lines += 1;
+        sum.lines += lines;
         Ok(())
     }
 
@@ -607,5 +716,77 @@ mod tests {
                 "{query}"
             );
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_days_are_added_up_once_they_are_closed_and_then_no_more() {
+        let api = Api::new();
+        register(&api.memory, "1", "100").await.unwrap();
+        let account = Some("MD80EX0900002374642125MD");
+        pay(
+            &api.memory,
+            "P",
+            "MDL",
+            &[("10.00", account), ("5.50", None)],
+        )
+        .await;
+        pay(&api.memory, "Q", "EUR", &[("7.00", None)]).await;
+        let days = async || {
+            let answer = api.get("reconciliation/days").await.json();
+            answer["days"].as_array().unwrap().clone()
+        };
+        assert!(days().await.iter().all(|day| day["date"] != "2026-06-01"));
+        tokio::time::sleep(Duration::from_secs(48 * 3600)).await;
+        let told = days().await;
+        assert_eq!(told.len(), 28);
+        let day = told.iter().find(|day| day["date"] == "2026-06-01").unwrap();
+        let totals = json!([
+            {"currency": "EUR", "amount": "7.00", "lines": 1},
+            {"currency": "MDL", "amount": "15.50", "lines": 2}
+        ]);
+        assert_eq!(day["totals"], totals);
+        assert_eq!(
+            told.last().unwrap(),
+            &json!({"date": "2026-06-02", "totals": []})
+        );
+        // What is kept is not read again.
+        let noted: Option<BTreeMap<String, Vec<DayTotal>>> = Ledger::new(api.memory.clone())
+            .notes()
+            .get(BY_DAY)
+            .await
+            .unwrap();
+        let mut noted = noted.unwrap();
+        assert_eq!(noted.len(), 28);
+        noted.get_mut("2026-06-01").unwrap()[0].lines = 99;
+        Ledger::new(api.memory.clone())
+            .notes()
+            .set(BY_DAY, &noted)
+            .await
+            .unwrap();
+        let told = days().await;
+        let day = told.iter().find(|day| day["date"] == "2026-06-01").unwrap();
+        assert_eq!(day["totals"][0]["lines"], 99);
+        assert_eq!(api.get("reconciliation/days?x=1").await.status, 400);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_call_adds_up_so_much_and_the_next_goes_on() {
+        let api = Api::new();
+        register(&api.memory, "1", "100").await.unwrap();
+        for day in 0..3 {
+            for n in 0..40 {
+                let lines = vec![("1.00", None); 13];
+                pay(&api.memory, &format!("P-{day}-{n}"), "MDL", &lines).await;
+            }
+            tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+        }
+        let told = async || {
+            let answer = api.get("reconciliation/days").await.json();
+            let days = answer["days"].as_array().unwrap().clone();
+            days.iter().filter(|day| day["totals"].is_array()).count()
+        };
+        // 520 lines a day: the second call finds the third day, and those without payments before.
+        assert_eq!(told().await, 2);
+        assert_eq!(told().await, 28);
     }
 }

@@ -9,7 +9,14 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Problem, document::read_object, endpoint::Endpoint, json, payments, reviews};
+use super::{
+    Call, Problem,
+    document::read_object,
+    endpoint::Endpoint,
+    json, payments,
+    query::{Query, below, next_if_any},
+    reviews,
+};
 use crate::{
     access::{BOOKKEEPERS, EVERYBODY},
     domain::{Confirmation, OrderKey, PaymentId, ServiceId, Text, time},
@@ -210,6 +217,55 @@ async fn created<P: Platform>(call: &Call<'_, P>, id: u64) -> Result<Response<By
     let address = address.map_err(Problem::internal)?;
     response.headers_mut().insert(header::LOCATION, address);
     Ok(response)
+}
+
+#[derive(Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+pub(super) struct ProposalsAnswer {
+    proposals: Vec<ProposalAnswer>,
+    /// What `cursor` must be to go on; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// `GET /api/payments/manual`.
+pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "payments/manual",
+        roles: &EVERYBODY,
+        answer: |call, _, _| Box::pin(list(call)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("payments", "listProposals", "Proposals, the newest first")
+                .describe("A page may be empty; the list ends when `next` is absent.")
+                .takes(["open", "cursor", "limit"])
+                .answers(200, "A page.", as_json(schemas.answer::<ProposalsAnswer>()))
+        },
+    }
+}
+
+/// Answers proposals.
+pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
+    let query = Query::read(call.query, &["open", "cursor", "limit"])?;
+    let is_open = query.word("open", &[("true", true), ("false", false)])?;
+    let limit = query.number("limit", 100, 1..=200)?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let before = below(call, &query).await?;
+    let proposals = call.store.proposals();
+    let page = proposals.read(before, limit, is_open == Some(true)).await?;
+    if page.is_beyond_end {
+        return Err(Problem::cursor_gone());
+    }
+    let answer = ProposalsAnswer {
+        proposals: page
+            .proposals
+            .into_iter()
+            .map(ProposalAnswer::from)
+            .collect(),
+        next: next_if_any(call, page.next).await?,
+    };
+    json(StatusCode::OK, &answer)
 }
 
 /// `GET /api/payments/manual/{index}`.

@@ -44,7 +44,7 @@ const fn field(name: &'static str, text: &'static str, kind: &'static str, longe
 
 /// A proposal, to enter a payment or to void one.
 #[derive(Deserialize)]
-struct Proposal {
+pub struct Proposal {
     id: u64,
     proposed_at: String,
     payment_id: String,
@@ -62,16 +62,32 @@ struct Proposal {
     withdrawn_by: Option<String>,
 }
 
-/// `GET /admin/payments/manual`: the form for a proposal, or the one that `id` names.
-pub fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
+/// Proposals, as the API lists them.
+#[derive(Default, Deserialize)]
+pub struct Proposals {
+    pub proposals: Vec<Proposal>,
+    pub next: Option<String>,
+}
+
+/// `GET /admin/payments/manual`: the form for a proposal and those that wait, or the one that `id` names.
+pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     if let Some(id) = desk.query.number("id") {
         let address = format!("/admin/payments/manual/{id}");
         return Ok(Answer::see_other(&desk.link(&address)));
     }
-    Ok(form(desk, StatusCode::OK, &[]))
+    form(desk, StatusCode::OK, &[]).await
 }
 
-fn form<P: Platform>(desk: &Desk<'_, P>, status: StatusCode, wrong: &[FieldError]) -> Answer {
+async fn form<P: Platform>(
+    desk: &Desk<'_, P>,
+    status: StatusCode,
+    wrong: &[FieldError],
+) -> Result<Answer, Problem> {
+    let mut address = "payments/manual?open=true&limit=20".to_owned();
+    if let Some(cursor) = desk.query.text("cursor") {
+        address.push_str(&format!("&cursor={}", encode(&cursor)));
+    }
+    let open: Proposals = desk.document(Ask::get(address)).await?;
     let title = desk.t("by-hand");
     let typed = |name: &str| {
         let typed = desk.form.text(name).map(str::to_owned);
@@ -89,13 +105,49 @@ fn form<P: Platform>(desk: &Desk<'_, P>, status: StatusCode, wrong: &[FieldError
                 button.primary type="submit" { (desk.t("propose")) }
             }
         }
+        (waiting(desk, &open))
         form.card.inline method="get" action="/admin/payments/manual" {
             input type="hidden" name="lang" value=(desk.view.language().code());
             label { span { (desk.t("proposal-number")) } input name="id" inputmode="numeric" required; }
             button type="submit" { (desk.t("show")) }
         }
     };
-    desk.page(status, &Page::new(title, content))
+    Ok(desk.page(status, &Page::new(title, content)))
+}
+
+/// The proposals on which nobody has decided.
+fn waiting<P: Platform>(desk: &Desk<'_, P>, open: &Proposals) -> Markup {
+    html! {
+        section.card {
+            h2 { (desk.t("proposals-open")) }
+            @if open.proposals.is_empty() {
+                p { (desk.t(if open.next.is_some() { "none-so-far" } else { "none-waits" })) }
+            }
+            ul.payments {
+                @for proposal in &open.proposals {
+                    li {
+                        a href=(desk.link(&format!("/admin/payments/manual/{}", proposal.id))) { (desk.t("proposal")) " " (proposal.id) }
+                        span { (desk.t(proposal.what())) }
+                        @if let (Some(amount), Some(currency)) = (&proposal.amount, &proposal.currency) { strong.amount { (money(desk, amount, currency)) } }
+                        span.property { (proposal.order_key) " · " (proposal.by) ", " (moment(desk, &proposal.proposed_at)) }
+                    }
+                }
+            }
+            @if let Some(next) = &open.next {
+                p { a.button href=(desk.link(&format!("/admin/payments/manual?cursor={}", encode(next)))) { (desk.t("further")) } }
+            }
+        }
+    }
+}
+
+impl Proposal {
+    /// The text of what it is for.
+    fn what(&self) -> &'static str {
+        match self.amount {
+            Some(_) => "proposal-to-enter",
+            None => "proposal-to-void",
+        }
+    }
 }
 
 /// `POST /admin/payments/manual`: proposes a payment.
@@ -105,7 +157,7 @@ pub async fn propose<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem>
         Ok(proposal) => Ok(to(desk, proposal.id)),
         Err(problem) => {
             let status = problem.status();
-            Ok(form(desk, status, &mistakes(problem)?))
+            form(desk, status, &mistakes(problem)?).await
         }
     }
 }
@@ -146,10 +198,7 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
         (None, Some(_)) => ("bad", "proposal-withdrawn"),
         (None, None) => ("busy", "proposal-open"),
     };
-    let what = match proposal.amount {
-        Some(_) => "proposal-to-enter",
-        None => "proposal-to-void",
-    };
+    let what = proposal.what();
     let people = |at: &str, by: &str| html! { (by) ", " (moment(desk, at)) };
     let content = html! {
         @if desk.query.text("done").is_some() { p.banner.good role="status" { (desk.t("done")) } }

@@ -147,7 +147,7 @@ async fn page<P: Platform>(
         ("import", true) => Ok(import::page(desk, StatusCode::OK, None)),
         ("import", false) => import::post(desk).await,
         ("payments", true) => payments::page(desk).await,
-        ("payments/manual", true) => manual::page(desk),
+        ("payments/manual", true) => manual::page(desk).await,
         ("payments/manual", false) => manual::propose(desk).await,
         (path, true) if path.starts_with("payments/manual/") => manual::one(desk, path).await,
         (path, false) if path.starts_with("payments/manual/") => manual::decide(desk, path).await,

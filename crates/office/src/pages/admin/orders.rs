@@ -102,7 +102,7 @@ struct Line {
 }
 
 /// What orders are chosen by, as the form and the API name it.
-const FILTERS: [&str; 8] = [
+const FILTERS: [&str; 9] = [
     "service_id",
     "status",
     "review",
@@ -111,6 +111,7 @@ const FILTERS: [&str; 8] = [
     "due_from",
     "due_to",
     "registered_from",
+    "registered_to",
 ];
 
 impl Listed {
@@ -290,6 +291,8 @@ fn filters<P: Platform>(desk: &Desk<'_, P>) -> Markup {
             }
             (field("customer_id", "payer-code", "search"))
             (field("amount_due", "amount", "text"))
+            (field("registered_from", "registered-from", "date"))
+            (field("registered_to", "registered-to", "date"))
             (field("due_from", "due-from", "date"))
             (field("due_to", "due-to", "date"))
             label.check {
@@ -298,6 +301,7 @@ fn filters<P: Platform>(desk: &Desk<'_, P>) -> Markup {
             }
             button type="submit" { (desk.t("find")) }
         }
+        p.hint { (desk.t("search-hint")) }
     }
 }
 

@@ -894,6 +894,19 @@ async fn a_payment_by_hand_takes_two_people() {
         .next()
         .unwrap()
         .to_owned();
+    // It waits for whoever may approve it.
+    let manager = office.sign_in(Role::Manager).await;
+    let waits = "Propuneri care așteaptă aprobarea";
+    let today = manager.get("/admin").await;
+    assert!(
+        today.text.contains(&format!("{waits}: 1")),
+        "{}",
+        today.text
+    );
+    assert!(!accountant.get("/admin").await.text.contains(waits));
+    let list = accountant.get(address).await;
+    let link = format!("<a href=\"{proposal}?lang=ro\">");
+    assert!(list.text.contains(&link), "{}", list.text);
     let page = accountant.get(&proposal).await;
     assert!(page.text.contains("Extras"), "{}", page.text);
     assert!(!page.text.contains("value=\"approve\""), "{}", page.text);
@@ -911,6 +924,8 @@ async fn a_payment_by_hand_takes_two_people() {
     assert!(page.text.contains("value=\"approve\""), "{}", page.text);
     let page = manager.send(&proposal, &approve).await;
     assert_eq!(page.status, 303, "{}", page.text);
+    assert!(!accountant.get(address).await.text.contains(&link));
+    assert!(!manager.get("/admin").await.text.contains(waits));
     let order = accountant.get("/admin/orders/TAX/1").await;
     for said in ["P-9", "accountant", "manager", "/admin/payments/P%2D9/void"] {
         assert!(order.text.contains(said), "{said}: {}", order.text);
@@ -1523,4 +1538,27 @@ async fn a_large_table_is_done_in_parts_and_goes_on_where_it_stopped() {
         &page.text[..3000]
     );
     assert_eq!(browser.get("/admin/orders/TAX/N-619").await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_weeks_are_drawn_and_told_as_a_table() {
+    let office = Office::new();
+    register(&office.memory, "1", "100").await.unwrap();
+    record(&office.memory, "P", "1", "10").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+    record(&office.memory, "Q", "1", "40").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+    let browser = office.sign_in(Role::Read).await;
+    let page = browser.get("/admin").await;
+    // The highest day is as high as the picture, and the other a quarter of it.
+    for said in [
+        "height=\"120\"",
+        "height=\"30\"",
+        "aria-label=\"Plățile din fiecare din ultimele 28 de zile, în MDL\"",
+        "10,00\u{A0}MDL",
+        "40,00\u{A0}MDL",
+    ] {
+        assert!(page.text.contains(said), "{said}: {}", page.text);
+    }
+    assert_eq!(page.text.matches("<rect").count(), 2);
 }

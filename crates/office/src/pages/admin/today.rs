@@ -1,16 +1,17 @@
 //! What came in today, and what needs somebody.
 
 use http::StatusCode;
-use maud::html;
+use maud::{Markup, html};
 use mpay_door::{Configuration as _, Problem};
 use serde::Deserialize;
 
 use super::{
     super::layout::{Answer, Page},
     desk::{Ask, Desk},
+    manual::Proposals,
     orders::{self, Listed},
 };
-use crate::{domain::time, store::Platform};
+use crate::{access::MANAGERS, domain::time, store::Platform};
 
 /// What the API answers of a day.
 #[derive(Deserialize)]
@@ -25,11 +26,108 @@ struct Total {
     bank_account: Option<String>,
     currency: String,
     amount: String,
+    lines: Option<usize>,
 }
 
 #[derive(Deserialize)]
 struct Register {
     orders: Vec<Listed>,
+}
+
+/// What was paid on the last days.
+#[derive(Deserialize)]
+struct Weeks {
+    days: Vec<Sums>,
+}
+
+#[derive(Deserialize)]
+struct Sums {
+    date: String,
+    totals: Option<Vec<Total>>,
+}
+
+impl Sums {
+    fn of(&self, currency: &str) -> Option<&Total> {
+        let mut totals = self.totals.iter().flatten();
+        totals.find(|total| total.currency == currency)
+    }
+
+    /// How high its bar is, in hundredths. What was voided alone is no bar below the ground.
+    fn height(&self, currency: &str) -> i64 {
+        let amount = self.of(currency).map(|total| total.amount.replace('.', ""));
+        let amount = amount.and_then(|amount| amount.parse().ok());
+        amount.unwrap_or_default()
+    }
+}
+
+/// The chart's height, and the width of a day, in units of the picture.
+const HEIGHT: i64 = 120;
+const WIDTH: usize = 20;
+
+/// The last weeks as a picture, and as a table. Of several currencies the picture has the first.
+fn weeks<P: Platform>(desk: &Desk<'_, P>, weeks: &Weeks) -> Markup {
+    let mut currencies: Vec<_> = weeks
+        .days
+        .iter()
+        .flat_map(|day| day.totals.iter().flatten())
+        .map(|total| total.currency.as_str())
+        .collect();
+    currencies.sort_by_key(|currency| (*currency != "MDL", *currency));
+    currencies.dedup();
+    let Some(currency) = currencies.first() else {
+        return html! { p { (desk.t("no-payments")) } };
+    };
+    let highest = weeks.days.iter().map(|day| day.height(currency)).max();
+    let highest = highest.unwrap_or_default().max(1);
+    let day = |text: &str| {
+        let date = time::parse_date(text);
+        date.map_or_else(|_| text.to_owned(), |date| desk.view.day(date))
+    };
+    let bars = weeks.days.iter().enumerate().filter_map(|(place, day)| {
+        let height = i128::from(day.height(currency)) * i128::from(HEIGHT) / i128::from(highest);
+        let height = i64::try_from(height).ok().filter(|height| *height > 0)?;
+        Some((place * WIDTH + 2, HEIGHT - height, height))
+    });
+    let width = weeks.days.len() * WIDTH;
+    let title = desk.with("weeks-title", &[("currency", (*currency).into())]);
+    html! {
+        svg.chart viewBox={ "0 0 " (width) " " (HEIGHT + 1) } role="img" aria-label=(title) {
+            @for (x, y, height) in bars {
+                rect x=(x) y=(y) width=(WIDTH - 4) height=(height) {}
+            }
+            line x1="0" x2=(width) y1=(HEIGHT) y2=(HEIGHT) {}
+        }
+        p.ends {
+            @if let Some(first) = weeks.days.first() { span { (day(&first.date)) } }
+            @if let Some(last) = weeks.days.last() { span { (day(&last.date)) } }
+        }
+        @if weeks.days.iter().any(|day| day.totals.is_none()) { p.hint { (desk.t("weeks-partly")) } }
+        details {
+            summary { (desk.t("as-a-table")) }
+            table {
+                tr {
+                    th scope="col" { (desk.t("day")) }
+                    th.end scope="col" { (desk.t("lines")) }
+                    th.end scope="col" { (desk.t("amount")) }
+                }
+                @for sums in weeks.days.iter().rev() {
+                    @match &sums.totals {
+                        None => tr { td { (day(&sums.date)) } td {} td.amount { "–" } },
+                        Some(totals) if totals.is_empty() => {},
+                        Some(totals) => {
+                            @for total in totals {
+                                tr {
+                                    td { a href=(desk.link(&format!("/admin/payments?date={}", sums.date))) { (day(&sums.date)) } }
+                                    td.end { (total.lines.unwrap_or_default()) }
+                                    td.amount { (orders::money(desk, &total.amount, &total.currency)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// `GET /admin`.
@@ -42,6 +140,14 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         .document(Ask::get("orders?review=open&limit=10"))
         .await?;
     let latest: Register = desk.document(Ask::get("orders?limit=10")).await?;
+    let last: Weeks = desk.document(Ask::get("reconciliation/days")).await?;
+    let open: Proposals = match desk.may(&MANAGERS) {
+        true => {
+            desk.document(Ask::get("payments/manual?open=true&limit=10"))
+                .await?
+        }
+        false => Proposals::default(),
+    };
     let warnings = desk.config.warnings(desk.store.now());
     let view = &desk.view;
     let title = desk.with("today", &[("day", view.day(today).into())]);
@@ -67,16 +173,23 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             }
             section.card {
                 h2 { (desk.t("needs-somebody")) }
-                @if to_look_at.orders.is_empty() && warnings.is_empty() {
+                @if to_look_at.orders.is_empty() && warnings.is_empty() && open.proposals.is_empty() {
                     p { (desk.t("nothing-needs-somebody")) }
                 }
                 @if !to_look_at.orders.is_empty() { (orders::table(desk, &to_look_at.orders)) }
+                @if !open.proposals.is_empty() {
+                    p { a href=(desk.link("/admin/payments/manual")) { (desk.t("proposals-open")) ": " (open.proposals.len()) @if open.next.is_some() { "+" } } }
+                }
                 @if !warnings.is_empty() {
                     ul lang="en" {
                         @for warning in &warnings { li { (warning) } }
                     }
                 }
             }
+        }
+        section.card {
+            h2 { (desk.t("weeks")) }
+            (weeks(desk, &last))
         }
         section.card {
             h2 { (desk.t("latest-orders")) }
