@@ -83,6 +83,14 @@ fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts(
         TAX;123456789012;Taxă de salubrizare;1;Salubrizare;1 250,50;31.12.2099;Ștefania Țurcanu\n\
         TAX;B-2;Chirie;1;Sala;600,00;31.12.2099;Școala nr. 5\n\
         TAX;B-3;Chirie;1;Sala;mult;31.12.2099;Ion\n";
+    // A table with columns of its own is asked about.
+    let own = "Contract;Chiriaș;Chiria;Scadență;Obs\nC-1;Ana Rusu;1 250,50;31.12.2099;de sunat\n";
+    browser.choose("input[type=file]", &file("chirii.csv", own));
+    browser.click("button.primary");
+    browser.wait_for("Alegeți coloanele");
+    browser.picture("import-columns-desktop-ro");
+    browser.judge("import-columns");
+    browser.open(&town.url("/admin/import?lang=ro"));
     browser.choose("input[type=file]", &file("comenzi.csv", orders));
     browser.click("button.primary");
     browser.wait_for("Ce s-ar întâmpla");
@@ -140,8 +148,27 @@ fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts(
     let today = &payment["received_at"].as_str().unwrap()[..10];
     let statement =
         format!("Extras\nData;Plata;Suma\n{today};{id};1250,50\n{today};P-unknown;7,00\n");
+    // Days that are over, as the provider keeps what it has added up.
+    let date: jiff::civil::Date = today.parse().unwrap();
+    let days = (1..29).map(|day| {
+        let date = mpay_ledger::domain::time::days_after(date, -day).unwrap();
+        let amount = format!("{}.00", (day * 7919 + 500) % 3000);
+        let total = json!({"currency": "MDL", "amount": amount, "lines": day % 9 + 1});
+        let is_weekend = day % 7 < 2;
+        let totals = if is_weekend {
+            json!([])
+        } else {
+            json!([total])
+        };
+        (date.to_string(), totals)
+    });
+    let days: serde_json::Map<String, serde_json::Value> = days.collect();
+    let note = json!({"v": 1, "value": days}).to_string();
+    let note = ("note/paid-by-day".to_owned(), note.into_bytes());
+    town.provider.load(&[note]);
     browser.open(&town.url("/admin?lang=ro"));
     browser.wait_for("1\u{202F}250,50");
+    browser.element("svg.chart rect");
     browser.picture("today-desktop-ro");
     browser.judge("today");
     browser.open(&town.url("/admin/payments?lang=ro"));

@@ -153,3 +153,130 @@ fn time(client: &Client, message: String) -> Duration {
     assert!(!exchange.body.is_empty());
     took
 }
+
+/// A person in the office of a store of so many orders, and what their pages ask the store.
+struct Visitor {
+    provider: Provider,
+    calls: Calls,
+    cookie: String,
+}
+
+/// Pages, by what their cost depends on. A search for what is not there looks at as much as one page may.
+const PAGES: [&str; 8] = [
+    "admin",
+    "admin/orders",
+    "admin/orders?status=Active",
+    "admin/orders/TAX/7",
+    "admin/payments",
+    "admin/notices?status=Active",
+    "admin/orders?customer_id=2000000000004",
+    "admin/personal?customer_id=2000000000004",
+];
+
+impl Visitor {
+    fn new(orders: usize) -> Self {
+        let calls = Calls::default();
+        let seen = Arc::clone(&calls);
+        let observer: Observer = Arc::new(move |call| {
+            seen.lock().unwrap().push(call.operation);
+            Fault::None
+        });
+        let variables = [
+            ("page_key", "a-key-of-pages-for-tests-alone-0123456789"),
+            ("public_url", "http://127.0.0.1:9/"),
+        ];
+        let provider = Provider::start_with(&variables, Some(observer));
+        fill(&provider, orders);
+        // The redirect is of no interest, and has no cookie.
+        let agent = ureq::Agent::config_builder().max_redirects(0).build();
+        let url = format!("{}admin/sign-in", provider.url);
+        let form = [("token", TOKEN)];
+        let answer = agent.new_agent().post(url).send_form(form).unwrap();
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+        Self {
+            cookie: cookie.split(';').next().unwrap().to_owned(),
+            provider,
+            calls,
+        }
+    }
+
+    fn open(&self, page: &str) -> String {
+        let headers = [("Cookie", self.cookie.as_str())];
+        let mut answer = self.provider.http("GET", page, &headers, b"");
+        let text = answer.body_mut().read_to_string().unwrap();
+        assert_eq!(answer.status(), 200, "{page}: {text}");
+        text
+    }
+
+    fn payers_page(&self) -> String {
+        let order = self.provider.order("7");
+        let (_, path) = order["pay_url"]
+            .as_str()
+            .unwrap()
+            .split_once("/o/")
+            .unwrap();
+        format!("o/{path}")
+    }
+
+    /// What each page asks, once it was opened before.
+    fn costs(&self) -> Vec<(String, Vec<Operation>)> {
+        let pages = PAGES.map(str::to_owned).into_iter();
+        pages
+            .chain([self.payers_page()])
+            .map(|page| {
+                self.open(&page);
+                self.calls.lock().unwrap().clear();
+                self.open(&page);
+                (page, std::mem::take(&mut *self.calls.lock().unwrap()))
+            })
+            .collect()
+    }
+}
+
+#[test]
+fn a_page_asks_the_store_as_little_of_a_hundred_thousand_orders_as_of_ten_thousand() {
+    let [some, many] = [10_000, 100_000].map(|orders| Visitor::new(orders).costs());
+    for ((page, some), (_, many)) in some.into_iter().zip(many) {
+        assert_eq!(some, many, "{page}");
+        let most = if page.contains("customer_id") {
+            400
+        } else {
+            40
+        };
+        assert!(many.len() <= most, "{page}: {}", many.len());
+    }
+}
+
+/// The processor time of this process, in milliseconds: provider, host and client.
+fn processor_time() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, rest) = stat.rsplit_once(')').unwrap();
+    let ticks = rest.split_whitespace().skip(11).take(2);
+    ticks
+        .map(|ticks| ticks.parse::<f64>().unwrap() * 10.0)
+        .sum()
+}
+
+#[test]
+#[ignore = "fills a gigabyte, and measures time, for which the machine must be quiet"]
+fn a_page_takes_at_most_25_milliseconds_of_processor_time_among_a_million_orders() {
+    const TIMES: u32 = 100;
+    let visitor = Visitor::new(1_000_000);
+    let pages = PAGES.map(str::to_owned).into_iter();
+    let pages: Vec<_> = pages.chain([visitor.payers_page()]).collect();
+    let mut slow = Vec::new();
+    for page in pages {
+        visitor.open(&page);
+        let before = processor_time();
+        for _ in 0..TIMES {
+            visitor.open(&page);
+        }
+        let took = (processor_time() - before) / f64::from(TIMES);
+        println!("{took:6.1} ms  {page}");
+        // What looks through the register for somebody makes many calls of the API in one page.
+        if took > 25.0 && !page.contains("customer_id") {
+            slow.push((page, took));
+        }
+    }
+    assert!(slow.is_empty(), "{slow:?}");
+}
