@@ -174,4 +174,17 @@ pub(super) mod tests {
             assert_eq!(keys.open(Purpose::PayLink, other), None, "{other}");
         }
     }
+
+    #[test]
+    fn what_is_sealed_for_one_purpose_is_not_opened_for_another() {
+        let keys = keys(OLD).unwrap();
+        let purposes = [Purpose::PayLink, Purpose::Session, Purpose::Form];
+        for sealed_for in purposes {
+            let sealed = keys.seal(sealed_for, b"TAX 1");
+            for purpose in purposes {
+                let opened = keys.open(purpose, &sealed).is_some();
+                assert_eq!(opened, purpose.label() == sealed_for.label());
+            }
+        }
+    }
 }

@@ -372,7 +372,6 @@ impl Answer {
             headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         }
         for (name, value) in [
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
             (header::X_FRAME_OPTIONS, "DENY"),
             (header::REFERRER_POLICY, "no-referrer"),
         ] {

@@ -181,10 +181,17 @@ const WHAT: &str = "orders";
 fn found(upload: &Upload, options: &Options<'_>, memory: &Memory) -> Option<Chosen> {
     let table = columns::any(&upload.content, options).ok()?;
     if let Some(known) = memory.get(WHAT, &table) {
-        let named = known
-            .into_iter()
-            .filter(|(member, _)| member.is_empty() || order_columns().any(|name| name == *member));
-        let chosen = named.map(|(member, name)| (name.trim().to_owned(), member.to_owned()));
+        // A column of which nothing sensible is remembered is left out.
+        let is = |name: &str| {
+            let mut known = known.iter().filter(|(_, column)| *column == name);
+            let member = known.next().map_or("", |(member, _)| *member);
+            order_columns().find(|column| *column == member)
+        };
+        let names = table.columns().iter().map(tables::Column::name);
+        let chosen = names.map(|name| {
+            let member = is(name).unwrap_or_default();
+            (name.trim().to_owned(), member.to_owned())
+        });
         return Some(chosen.collect());
     }
     table

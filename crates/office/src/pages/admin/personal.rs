@@ -142,11 +142,9 @@ fn erasing<P: Platform>(
 /// `POST /admin/personal`: erases, and says what was and what was not.
 pub async fn erase<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     permit(desk.principal, &MANAGERS)?;
-    let code = desk.form.text("customer_id").unwrap_or_default();
+    let code = desk.form.text("customer_id");
     // Without it everybody would be meant.
-    if code.is_empty() {
-        return Err(Problem::member("customer_id", "is missing"));
-    }
+    let code = code.ok_or_else(|| Problem::member("customer_id", "is missing"))?;
     let mut cursor = desk.form.text("cursor").map(str::to_owned);
     let title = desk.t("menu-personal");
     if desk.form.text("again") != Some(code) {

@@ -156,7 +156,7 @@ async fn no_page_can_be_framed_kept_or_scripted() {
             "default-src 'none';",
             "style-src 'self';",
             "form-action 'self' https: https://mpay.staging.egov.md;",
-            "frame-ancestors 'none'",
+            "base-uri 'none'; frame-ancestors 'none'",
         ] {
             assert!(policy.contains(rule), "{policy}");
         }
@@ -164,6 +164,7 @@ async fn no_page_can_be_framed_kept_or_scripted() {
         assert_eq!(header("cache-control"), "no-store");
         assert_eq!(header("referrer-policy"), "no-referrer");
         assert_eq!(header("x-content-type-options"), "nosniff");
+        assert_eq!(header("x-frame-options"), "DENY");
         assert!(
             !page.contains("<script") && !page.contains("style="),
             "{page}"
