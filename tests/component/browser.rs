@@ -30,7 +30,9 @@ pub struct Browser {
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// The pictures that documents show: of what a screen holds.
-const DOCUMENTED: [&str; 9] = [
+const DOCUMENTED: [&str; 11] = [
+    "import-columns-desktop-ro",
+    "proposal-desktop-ro",
     "import-desktop-ro",
     "notice-desktop-ro",
     "order-phone-ro",

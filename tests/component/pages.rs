@@ -192,6 +192,25 @@ fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts(
     browser.judge("settlement");
     let settled = town.provider.api("GET", &format!("payments/{id}"), None);
     assert!(settled.body["settlement"].is_u64(), "{settled:?}");
+    // What MPay did not confirm is proposed by one person, and waits for another.
+    browser.open(&town.url("/admin/payments/manual?service_id=TAX&order_key=B-2&lang=ro"));
+    for (field, text) in [
+        ("payment_id", "M-1"),
+        ("amount", "600,00"),
+        ("note", "În extrasul trezoreriei"),
+    ] {
+        browser.fill(&format!("input[name={field}]"), text);
+    }
+    browser.evaluate(&format!(
+        "document.querySelector('input[name=paid_at]').value = '{today}'"
+    ));
+    browser.click("form.narrow button.primary");
+    browser.wait_for("așteaptă aprobarea");
+    browser.judge("proposal");
+    browser.picture("proposal-desktop-ro");
+    browser.open(&town.url("/admin/payments/manual?lang=ro"));
+    browser.element("ul.payments a");
+    browser.judge("proposals");
     browser.click(".out button");
     browser.wait_for("Autentificare");
     browser.open(&town.url("/admin/orders"));
