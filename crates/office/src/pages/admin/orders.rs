@@ -102,10 +102,11 @@ struct Line {
 }
 
 /// What orders are chosen by, as the form and the API name it.
-const FILTERS: [&str; 9] = [
+const FILTERS: [&str; 10] = [
     "service_id",
     "status",
     "review",
+    "alias",
     "customer_id",
     "amount_due",
     "due_from",
@@ -276,10 +277,20 @@ fn filters<P: Platform>(desk: &Desk<'_, P>) -> Markup {
         }
     };
     let statuses = OrderStatus::all().map(OrderStatus::as_str);
+    let services: Vec<_> = desk.config.service_ids().collect();
     html! {
         form.card.filters method="get" action="/admin/orders" {
             input type="hidden" name="lang" value=(desk.view.language().code());
             (field("order_key", "order-number", "search"))
+            @if services.len() > 1 {
+                label {
+                    span { (desk.t("service")) }
+                    select name="service_id" {
+                        option value="" { (desk.t("any")) }
+                        @for id in services { option selected[value("service_id") == id.as_str()] { (id) } }
+                    }
+                }
+            }
             label {
                 span { (desk.t("status")) }
                 select name="status" {
@@ -290,6 +301,7 @@ fn filters<P: Platform>(desk: &Desk<'_, P>) -> Markup {
                 }
             }
             (field("customer_id", "payer-code", "search"))
+            (field("alias", "other-number", "search"))
             (field("amount_due", "amount", "text"))
             (field("registered_from", "registered-from", "date"))
             (field("registered_to", "registered-to", "date"))

@@ -1022,6 +1022,40 @@ async fn notices_are_of_the_orders_that_can_be_paid_and_were_chosen() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn orders_are_found_by_another_number_of_a_service() {
+    let office = Office::with(&[("service_ids", "TAX,SCHOOL")]);
+    for key in ["1", "2"] {
+        let order: OrderJson = serde_json::from_value(serde_json::json!({
+            "service_id": "TAX", "order_key": key, "reason": "Taxă",
+            "aliases": [if key == "1" { "C-77/2026" } else { "C-78/2026" }],
+            "lines": [{"line_id": "1", "reason": "Taxă", "amount_due": "10"}]
+        }))
+        .unwrap();
+        let order = order.to_order().unwrap();
+        put(&office.memory, &order, Precondition::None)
+            .await
+            .unwrap();
+    }
+    let browser = office.sign_in(Role::Clerk).await;
+    let form = browser.get("/admin/orders?lang=ro").await;
+    for field in ["name=\"alias\"", "<select name=\"service_id\">"] {
+        assert!(form.text.contains(field), "{field}: {}", form.text);
+    }
+    let found = browser
+        .get("/admin/orders?lang=ro&service_id=TAX&alias=c-77/2026")
+        .await;
+    assert!(found.text.contains("/admin/orders/TAX/1"), "{}", found.text);
+    assert!(
+        !found.text.contains("/admin/orders/TAX/2"),
+        "{}",
+        found.text
+    );
+    let which = browser.get("/admin/orders?lang=ro&alias=C-77/2026").await;
+    assert!(which.text.contains("mai multe servicii"), "{}", which.text);
+    assert_eq!(in_english(&which), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn amending_leaves_what_the_form_does_not_show() {
     let office = Office::new();
     let two: OrderJson = serde_json::from_value(serde_json::json!({
