@@ -12,6 +12,7 @@ use serde_json::Value;
 /// stands above it, so there is no way back up.
 const MAY_USE: &[(&str, &[&str])] = &[
     // Know nothing of MPay.
+    ("cryptoprocessing", &[]),
     ("mutation", &[]),
     ("rsa-fma", &[]),
     ("tables", &[]),
