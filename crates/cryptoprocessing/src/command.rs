@@ -1185,6 +1185,10 @@ mod tests {
                 Unclear::OtherAmount,
             ),
             (
+                r#"<Init Success="True" OrderId="card01" Amount="1" SessionId="a"/>"#,
+                Unclear::OtherAmount,
+            ),
+            (
                 r#"<Init Success="True" OrderId="card02" Amount="1999" SessionId="a"/>"#,
                 Unclear::OtherOrder,
             ),
