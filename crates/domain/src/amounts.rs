@@ -550,6 +550,7 @@ mod tests {
         let mut state = OrderState::default();
         state.amend(order);
         let receipt = Receipt {
+            asked: None,
             at: at(received_at),
             amount_validity: SignedDuration::from_hours(1),
         };

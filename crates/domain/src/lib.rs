@@ -44,10 +44,13 @@ pub use order::{
 pub use payment::{
     Confirmation, ConfirmationLine, ConfirmationProperty, ContentDigest, Misfit, Receipt,
 };
-pub use state::{ClosedReview, LineDue, OrderState, OrderStatus, RecordedPayment, Review, Voided};
+pub use state::{
+    ClosedReview, LineDue, OrderState, OrderStatus, RecordedPayment, Refund, Review, Voided,
+};
 pub use state_identifier::{StateIdentifierDoubt, check_state_identifier};
 pub use summary::{
-    Judgement, LatestPayment, OpenedReview, OrderSummary, Paid, Shape, SummaryFields, VoidEffect,
+    Judgement, LatestPayment, OpenedReview, OrderSummary, Paid, RefundEffect, Shape, SummaryFields,
+    VoidEffect,
 };
 pub use text::{Language, Localized, Text, TextError, steers_display};
 pub use working_days::{LONGEST_TERM, NoDay, WorkingDays};

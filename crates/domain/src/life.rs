@@ -50,6 +50,10 @@ impl OrderSummary {
             return vec![Completed, Cancelled];
         }
         let paid = self.payment_count > 0;
+        if self.is_given_back() {
+            // It is so by itself; to say it adds what the money is found by.
+            return vec![Refunded];
+        }
         let mut allowed = match self.status(now) {
             // In another currency than the order's something may have come.
             OrderStatus::Active => vec![Cancelled, Refunding],

@@ -103,6 +103,17 @@ impl Money {
         }
     }
 
+    /// In whole hundredths, as card gateways speak of it.
+    pub fn hundredths(self) -> u128 {
+        self.0
+    }
+
+    /// So many hundredths; `None` if that is more than [`Money::MAX`].
+    pub fn of_hundredths(count: u128) -> Option<Self> {
+        let money = Self(count);
+        (money <= Self::MAX).then_some(money)
+    }
+
     /// What is left of `self` once `other` is taken away; zero when that is more.
     pub fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))

@@ -62,6 +62,8 @@ pub struct Receipt {
     /// For how long MPay may go on showing an amount that it was told: the amounts of so long before
     /// `PaidAt`, and before receipt, are as good as those of `PaidAt`.
     pub amount_validity: SignedDuration,
+    /// What the institution itself asked the payer for, if it did.
+    pub asked: Option<Money>,
 }
 
 impl Receipt {
@@ -73,6 +75,7 @@ impl Receipt {
         Self {
             at,
             amount_validity: SignedDuration::ZERO,
+            asked: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Confirmation, Judgement, LatestPayment, Money, OpenedReview, Order, OrderSummary, PaymentId,
-    Receipt, SetStatus, Text, VoidEffect,
+    Receipt, RefundEffect, SetStatus, Text, VoidEffect,
 };
 
 /// `OrderStatus`.
@@ -68,6 +68,11 @@ pub enum Review {
     OtherCurrency,
     /// It cannot have been paid when MPay says: before 2013, or more than a day after it came in.
     ImplausibleDate,
+    /// It is not what was asked for: another amount came, or a state of it that cannot follow on what
+    /// was seen before.
+    Mismatch,
+    /// The payer's bank has taken the money back.
+    ChargedBack,
     /// Its order has lost it, so that nothing else can be said of it. It is entered there again by a
     /// repair of the store, and by nothing that a person says.
     Orphaned,
@@ -75,7 +80,7 @@ pub enum Review {
 
 impl Review {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Late,
         Self::Early,
         Self::Double,
@@ -84,6 +89,8 @@ impl Review {
         Self::Amended,
         Self::OtherCurrency,
         Self::ImplausibleDate,
+        Self::Mismatch,
+        Self::ChargedBack,
         Self::Orphaned,
     ];
 
@@ -98,6 +105,8 @@ impl Review {
             Self::Amended => "amended",
             Self::OtherCurrency => "other-currency",
             Self::ImplausibleDate => "implausible-date",
+            Self::Mismatch => "mismatch",
+            Self::ChargedBack => "charged-back",
             Self::Orphaned => "orphaned",
         }
     }
@@ -134,6 +143,21 @@ pub struct Voided {
     pub approved_by: String,
 }
 
+/// That money of a payment was given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refund {
+    /// When it was known here.
+    pub at: Timestamp,
+    /// How much was given back.
+    pub amount: Money,
+    /// What remains of the payment.
+    pub remaining: Money,
+    /// Why; `None` where somebody gave it back elsewhere.
+    pub note: Option<Text<500>>,
+    /// Who, likewise.
+    pub by: Option<String>,
+}
+
 /// A payment with what is to be said of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedPayment {
@@ -145,6 +169,8 @@ pub struct RecordedPayment {
     pub closed: Vec<ClosedReview>,
     /// Once it counts no more.
     pub voided: Option<Voided>,
+    /// What was given back of it.
+    pub refunds: Vec<Refund>,
     /// The time whose amounts it was judged by.
     pub judged_at: Timestamp,
 }
@@ -216,7 +242,14 @@ impl RecordedPayment {
             review: vec![Review::Orphaned],
             closed: Vec::new(),
             voided: None,
+            refunds: Vec::new(),
         }
+    }
+
+    /// What remains of it once what was given back is taken away.
+    pub fn remaining(&self) -> Money {
+        let last = self.refunds.last();
+        last.map_or(self.confirmation.total, |refund| refund.remaining)
     }
 }
 
@@ -246,6 +279,7 @@ impl OrderState {
             review: reviews,
             closed: Vec::new(),
             voided: None,
+            refunds: Vec::new(),
             judged_at: at,
         });
         true
@@ -352,6 +386,48 @@ impl OrderState {
             payment.review.push(opened.review);
         }
         self.payment_ids.remove(payment_id);
+        true
+    }
+
+    /// Notes that money of a payment was given back. It says what remains, so that the same once more
+    /// changes nothing, and gives `false`. Of a payment before a summary that was kept the caller knows
+    /// what remained, and `effect` says what this takes away.
+    pub fn refund(
+        &mut self,
+        payment_id: &PaymentId,
+        refund: Refund,
+        effect: &RefundEffect,
+    ) -> bool {
+        let Some(payment) = self.payment_mut(payment_id) else {
+            if !self.is_whole() {
+                self.summary.refund(effect);
+            }
+            return !self.is_whole();
+        };
+        if payment.voided.is_some() || refund.remaining >= payment.remaining() {
+            return false;
+        }
+        // A payment of which nothing remains needs nobody's eye any more.
+        if refund.remaining.is_zero() {
+            payment.review.clear();
+        }
+        payment.refunds.push(refund);
+        self.summary.refund(effect);
+        true
+    }
+
+    /// Opens a review of a payment, because of something that came to be known later. `false` if it is
+    /// open already. Of a payment before a summary that was kept the caller knows whether it is.
+    pub fn open(&mut self, payment_id: &PaymentId, review: Review) -> bool {
+        if let Some(payment) = self.payment_mut(payment_id) {
+            if payment.review.contains(&review) {
+                return false;
+            }
+            payment.review.push(review);
+        } else if self.is_whole() {
+            return false;
+        }
+        self.summary.open(payment_id, review);
         true
     }
 

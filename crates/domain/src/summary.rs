@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     Confirmation, Currency, LineDue, LineId, Misfit, Money, Order, OrderStatus, PaymentAccount,
-    PaymentId, Period, Receipt, Review, time::ends_of_days,
+    PaymentId, Period, Receipt, Review, SetStatus, time::ends_of_days,
 };
 
 /// The members of an [`OrderSummary`]. Lists of pairs are maps, in the order of their keys: each kind
@@ -52,6 +52,8 @@ pub struct Shape {
 pub struct Paid {
     /// The sum of the payments.
     pub amount: Money,
+    /// What was given back of it.
+    pub refunded: Money,
     /// What was paid of each line, where that is not nothing.
     pub lines: Vec<(LineId, Money)>,
     /// The latest payment.
@@ -91,6 +93,19 @@ pub struct VoidEffect {
     pub latest: Option<LatestPayment>,
     /// When the order is settled without it ([`SummaryFields::settled_at`]).
     pub settled_at: Option<Timestamp>,
+}
+
+/// What a refund takes away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundEffect {
+    /// The payment.
+    pub payment_id: PaymentId,
+    /// Its currency.
+    pub currency: Currency,
+    /// How much is given back.
+    pub amount: Money,
+    /// The reviews that this ends: the open ones, if nothing remains.
+    pub reviews: Vec<Review>,
 }
 
 /// The latest of the payments that stay after a void.
@@ -245,7 +260,7 @@ impl OrderSummary {
     /// Adds a payment, and gives what a person should look at.
     pub fn pay(&mut self, confirmation: &Confirmation, receipt: &Receipt) -> Judgement {
         let at = self.judged_at(confirmation, receipt);
-        let reviews = self.review(confirmation, receipt.at, at);
+        let reviews = self.review(confirmation, receipt, at);
         let state = &mut self.0;
         for review in &reviews {
             *entry(&mut state.open_reviews, review, || 0) += 1;
@@ -254,6 +269,7 @@ impl OrderSummary {
         let latest = confirmation.payment_id.clone();
         let paid = entry(&mut state.paid, &confirmation.currency, || Paid {
             amount: Money::ZERO,
+            refunded: Money::ZERO,
             lines: Vec::new(),
             latest: latest.clone(),
             latest_reviews: Vec::new(),
@@ -354,6 +370,26 @@ impl OrderSummary {
         self.open_over_paid(effect.currency)
     }
 
+    /// Notes that money was given back. Nothing becomes due again by that.
+    pub fn refund(&mut self, effect: &RefundEffect) {
+        for review in &effect.reviews {
+            self.close(&effect.payment_id, *review);
+        }
+        if let Some(paid) = get_mut(&mut self.0.paid, &effect.currency) {
+            paid.refunded = paid.refunded + effect.amount;
+        }
+    }
+
+    /// Counts a review that came to a payment later as open.
+    pub fn open(&mut self, payment_id: &PaymentId, review: Review) {
+        *entry(&mut self.0.open_reviews, &review, || 0) += 1;
+        for (_, paid) in &mut self.0.paid {
+            if paid.latest == *payment_id {
+                paid.latest_reviews.push(review);
+            }
+        }
+    }
+
     /// Opens the review of the latest payment in a currency.
     fn open_over_paid(&mut self, currency: Currency) -> Option<OpenedReview> {
         let paid = get_mut(&mut self.0.paid, &currency)?;
@@ -445,6 +481,17 @@ impl OrderSummary {
         self.order()?.total_at(self.settled_at.unwrap_or(now))
     }
 
+    /// What was given back of that.
+    pub fn amount_refunded(&self) -> Money {
+        self.counting().map_or(Money::ZERO, |paid| paid.refunded)
+    }
+
+    /// Whether something was paid, and all of it was given back.
+    pub fn is_given_back(&self) -> bool {
+        let all_back = |(_, paid): &(Currency, Paid)| paid.refunded >= paid.amount;
+        !self.amount_refunded().is_zero() && self.paid.iter().all(all_back)
+    }
+
     /// What is still due at the time `now`; `None` while the order's amount is unknown.
     pub fn amount_due(&self, now: Timestamp) -> Option<Money> {
         Some(self.total(now)?.saturating_sub(self.amount_paid()))
@@ -456,9 +503,8 @@ impl OrderSummary {
     }
 
     fn paid_beyond(&self, total: Option<Money>) -> Money {
-        total.map_or(Money::ZERO, |total| {
-            self.amount_paid().saturating_sub(total)
-        })
+        let kept = self.amount_paid().saturating_sub(self.amount_refunded());
+        total.map_or(Money::ZERO, |total| kept.saturating_sub(total))
     }
 
     /// What the order asks from the day of `now` on, before any payment: nothing if that does not
@@ -475,13 +521,15 @@ impl OrderSummary {
         self.order()?.payable_from.filter(|from| now < *from)
     }
 
-    /// The status at the time `now`: the first that applies of what the institution set, Paid,
-    /// Expired, PartiallyPaid, Active (MPay contract, "Settled readings").
+    /// The status at the time `now`: the first that applies of Refunded, if all that was paid was given
+    /// back, what the institution set, Paid, Expired, PartiallyPaid, Active (MPay contract, "Settled
+    /// readings").
     pub fn status(&self, now: Timestamp) -> OrderStatus {
         let Some(order) = self.order() else {
             return OrderStatus::Active;
         };
         match order.set_status {
+            _ if self.is_given_back() => OrderStatus::Set(SetStatus::Refunded),
             Some(status) => OrderStatus::Set(status),
             None if self.amount_due(now).is_some_and(Money::is_zero) => OrderStatus::Paid,
             None if order.due_date.is_some_and(|due| now > due) => OrderStatus::Expired,
@@ -550,9 +598,10 @@ impl OrderSummary {
     fn review(
         &self,
         confirmation: &Confirmation,
-        received_at: Timestamp,
+        receipt: &Receipt,
         judged_at: Timestamp,
     ) -> Vec<Review> {
+        let received_at = receipt.at;
         let Some(order) = self.order() else {
             return Vec::new();
         };
@@ -605,6 +654,12 @@ impl OrderSummary {
         if !is_plausible {
             review.push(Review::ImplausibleDate);
         }
+        if receipt
+            .asked
+            .is_some_and(|asked| asked != confirmation.total)
+        {
+            review.push(Review::Mismatch);
+        }
         review
     }
 }
@@ -614,7 +669,7 @@ mod tests {
     use super::*;
     use crate::{
         ClosedReview, ConfirmationLine, Line, Localized, OrderFields, OrderKey, OrderState,
-        ServiceId, SetStatus, Text,
+        ServiceId, Text,
     };
 
     fn money(amount: &str) -> Money {
@@ -679,6 +734,78 @@ mod tests {
     }
 
     const RECEIVED: &str = "2026-06-01T12:00:00Z";
+
+    /// Gives money of a payment back, so that so much of it remains.
+    fn give_back(state: &mut OrderState, id: &str, remaining: &str) -> bool {
+        let id = PaymentId::parse(id).unwrap();
+        let payment = state.payment(&id).unwrap();
+        let remaining = money(remaining);
+        let effect = RefundEffect {
+            payment_id: id.clone(),
+            currency: payment.confirmation.currency,
+            amount: payment.remaining().saturating_sub(remaining),
+            reviews: match remaining.is_zero() {
+                true => payment.review.clone(),
+                false => Vec::new(),
+            },
+        };
+        let refund = crate::Refund {
+            at: time(RECEIVED),
+            amount: effect.amount,
+            remaining,
+            note: None,
+            by: None,
+        };
+        state.refund(&id, refund, &effect)
+    }
+
+    #[test]
+    fn what_is_given_back_is_not_due_again_and_said_twice_is_said_once() {
+        let mut state = OrderState::default();
+        state.amend(order(&[("a", "100")], Terms::default()));
+        state.pay(payment("P", &[("a", "100")]), &Receipt::at(time(RECEIVED)));
+        assert!(give_back(&mut state, "P", "60"));
+        assert!(!give_back(&mut state, "P", "60"), "the same once more");
+        assert!(!give_back(&mut state, "P", "80"), "less than before");
+        assert_eq!(state.amount_refunded(), money("40"));
+        assert_eq!(state.amount_due(time(RECEIVED)), Some(Money::ZERO));
+        assert_eq!(state.status(time(RECEIVED)), OrderStatus::Paid);
+        assert!(give_back(&mut state, "P", "0"));
+        assert_eq!(state.amount_due(time(RECEIVED)), Some(Money::ZERO));
+        let refunded = OrderStatus::Set(SetStatus::Refunded);
+        assert_eq!(state.status(time(RECEIVED)), refunded);
+        assert_eq!(state.allowed(time(RECEIVED)), [SetStatus::Refunded]);
+        // What comes then comes late, and is money that is here.
+        state.pay(payment("Q", &[("a", "100")]), &Receipt::at(time(RECEIVED)));
+        let late = state.payments().last().unwrap();
+        assert_eq!(late.review, [Review::Late, Review::Double]);
+        assert_eq!(state.status(time(RECEIVED)), OrderStatus::Paid);
+    }
+
+    #[test]
+    fn a_payment_that_is_wholly_given_back_has_no_open_review() {
+        let mut state = OrderState::default();
+        state.amend(order(&[("a", "100")], Terms::default()));
+        state.pay(payment("P", &[("a", "100")]), &Receipt::at(time(RECEIVED)));
+        let asked = Receipt {
+            asked: Some(money("90")),
+            ..Receipt::at(time(RECEIVED))
+        };
+        state.pay(payment("Q", &[("a", "100")]), &asked);
+        let review = |state: &OrderState| state.payments()[1].review.clone();
+        assert_eq!(review(&state), [Review::Double, Review::Mismatch]);
+        assert_eq!(state.amount_overpaid(time(RECEIVED)), money("100"));
+        assert!(give_back(&mut state, "Q", "30"));
+        assert_eq!(review(&state).len(), 2);
+        assert!(state.open(&PaymentId::parse("Q").unwrap(), Review::ChargedBack));
+        assert!(!state.open(&PaymentId::parse("Q").unwrap(), Review::ChargedBack));
+        assert_eq!(state.open_reviews_of(Review::ChargedBack), 1);
+        assert!(give_back(&mut state, "Q", "0"));
+        assert_eq!(review(&state), []);
+        assert!(!state.has_open_review());
+        assert_eq!(state.amount_overpaid(time(RECEIVED)), Money::ZERO);
+        assert_eq!(state.status(time(RECEIVED)), OrderStatus::Paid);
+    }
 
     fn payment(id: &str, lines: &[(&str, &str)]) -> Confirmation {
         let lines = lines.iter().map(|(line, amount)| ConfirmationLine {

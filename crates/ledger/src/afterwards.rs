@@ -23,6 +23,21 @@ fn voided(id: &PaymentId) -> String {
     format!("{}/{}", keys::VOIDED, keys::encode(id.as_str()))
 }
 
+fn changed(id: &PaymentId) -> String {
+    format!("{}/{}", keys::CHANGED, keys::encode(id.as_str()))
+}
+
+/// Where it is kept that a refund or another review came to a payment.
+pub(super) fn changed_key(id: &PaymentId) -> Key {
+    Key::new(changed(id))
+}
+
+/// That a refund or another review came to a payment at this place of its order's list. There may be
+/// several, so this says only that the list must be read.
+pub(super) fn changed_at(id: &PaymentId, place: u64) -> Write {
+    (changed(id), place_bytes(place))
+}
+
 /// Where the place in its order's list is kept at which a review of a payment was closed.
 pub(super) fn closed_key(id: &PaymentId, review: Review) -> Key {
     Key::new(closed(id, review))

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     domain::{Confirmation, PaymentId, TextError},
-    json::{Event, PaymentJson},
+    json::{Channel, Event, PaymentJson},
 };
 
 over_the_log! {
@@ -162,9 +162,8 @@ pub(super) struct Marker {
     order: String,
     /// Its place in the journal.
     pub journal: u64,
-    /// Whether it was entered by hand.
-    #[serde(default)]
-    manual: bool,
+    /// How it came here.
+    channel: Channel,
 }
 
 /// What is decided of payments, by their names: the marker of one that is recorded, `None` where no
@@ -352,7 +351,7 @@ impl<P: Platform> Attempts<'_, P> {
             evidence: payment.evidence.clone(),
             order: attempt.order_list()?.entry(attempt.order).to_string(),
             journal: attempt.journal,
-            manual: payment.manual.is_some(),
+            channel: payment.channel(),
         };
         let json = to_json(&marker)?.into_bytes();
         self.log.set_many(&[(name.done(), json)]).await?;
@@ -405,7 +404,7 @@ impl<P: Platform> Attempts<'_, P> {
         let Some(marker) = self.marker_with(&first, secrets).await? else {
             return Ok(None);
         };
-        if marker.manual {
+        if marker.is_manual() {
             let second = PaymentName::after_void(id);
             if let Some(marker) = self.marker_with(&second, secrets).await? {
                 return Ok(Some((second, marker)));
@@ -444,7 +443,7 @@ impl Marker {
 
     /// Whether the payment was entered by hand.
     pub fn is_manual(&self) -> bool {
-        self.manual
+        self.channel == Channel::Manual
     }
 
     /// The entry of the journal that it names, of the payment whose marker it is.
@@ -466,12 +465,21 @@ impl Marker {
         }
     }
 
-    /// How a confirmation of this payment ends.
-    pub fn compare(&self, confirmation: &Confirmation, evidence: &Evidence<'_>) -> Recorded {
+    /// How a confirmation of this payment ends that came by a channel. What was paid by card MPay does
+    /// not know of, nor does anybody enter it by hand.
+    pub fn compare(
+        &self,
+        channel: Channel,
+        confirmation: &Confirmation,
+        evidence: &Evidence<'_>,
+    ) -> Recorded {
         let alike = self.evidence == evidence.id();
-        if self.content != confirmation.content().to_string() {
+        let is_card = |channel| channel == Channel::Card;
+        if self.content != confirmation.content().to_string()
+            || is_card(self.channel) != is_card(channel)
+        {
             Recorded::Conflict
-        } else if self.manual && !alike {
+        } else if self.is_manual() && !alike {
             Recorded::Manual
         } else {
             Recorded::Repeated { alike }

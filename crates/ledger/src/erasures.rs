@@ -18,8 +18,8 @@ use mutation::{Mutation, mutated};
 use serde::Serialize;
 
 use super::{
-    Cursor, JournalEntry, Messages, Orders, Platform, Precondition, Refusals, RegisterError,
-    StoreError,
+    CardPayments, Cursor, JournalEntry, Messages, Orders, Platform, Precondition, Refusals,
+    RegisterError, StoreError,
     aliases::{self, Aliases},
     attempts::{Attempts, Decisions, Marker, PaymentName},
     cursor::Cursors,
@@ -33,7 +33,7 @@ use super::{
     stored_order::{Depth, fold},
 };
 use crate::{
-    domain::{OrderKey, OrderState, OrderStatus, ServiceId, SetStatus},
+    domain::{OrderKey, OrderState, OrderStatus, PaymentId, ServiceId, SetStatus},
     json::{ErasureJson, Event, PaymentJson, RefusalJson},
 };
 
@@ -115,6 +115,8 @@ struct Seen {
     names: HashSet<OrderKey>,
     /// Payments without personal data.
     payments: HashSet<PaymentName>,
+    /// Payments by card that were begun, likewise.
+    cards: HashSet<PaymentId>,
     /// When the order was erased last.
     erased_at: Option<Timestamp>,
     /// Whether this is what a part of the order's list says.
@@ -253,6 +255,10 @@ impl<'a, P: Platform> Erasures<'a, P> {
             let erased = index.erased(service, key, &names).await?;
             self.log.set_many(&erased).await?;
         }
+        // First, since whether it was done is said by what is written again then.
+        for id in orders.values().flat_map(|order| &order.cards) {
+            self.erase_card(id, &mut report).await?;
+        }
         for order in orders.values().filter(|order| !order.rest.is_empty()) {
             self.log.set_many(&order.rest).await?;
         }
@@ -298,6 +304,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
                 address(&payment.service_id, &payment.order_key)
             }
             Event::PaymentProposed(proposal) => address(&proposal.service_id, &proposal.order_key),
+            Event::CardStarted(started) => address(&started.service_id, &started.order_key),
             _ => None,
         });
         let addresses: HashSet<_> = addresses.collect();
@@ -367,6 +374,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
             rest: Vec::new(),
             names: HashSet::new(),
             payments: HashSet::new(),
+            cards: HashSet::new(),
             erased_at: None,
             is_part: true,
         };
@@ -514,6 +522,22 @@ impl<'a, P: Platform> Erasures<'a, P> {
         self.erase_entry(event).await
     }
 
+    /// Takes the personal data out of what came of a payment by card.
+    async fn erase_card(self, id: &PaymentId, report: &mut Erased) -> Result<(), StoreError> {
+        let cards = CardPayments::on(self.log, self.secrets);
+        let (mut rest, messages) = cards.erased(id).await?;
+        let messages: HashSet<_> = messages.into_iter().collect();
+        for message in &messages {
+            let tombstone = Messages::on(self.log).tombstone(message).await?;
+            report.messages += usize::from(!tombstone.is_empty());
+            rest.extend(tombstone);
+        }
+        match rest.is_empty() {
+            true => Ok(()),
+            false => self.log.set_many(&rest).await,
+        }
+    }
+
     /// Writes an entry of the journal again, without personal data.
     async fn erase_entry(self, event: Entry<Event>) -> Result<(), StoreError> {
         let Entry {
@@ -629,6 +653,7 @@ fn see_order(
         rest: Vec::new(),
         names: HashSet::new(),
         payments: HashSet::new(),
+        cards: HashSet::new(),
         erased_at,
         is_part: false,
     };
@@ -661,6 +686,9 @@ impl Seen {
                 && let OrderEntry::Payment(payment) | OrderEntry::Confirmed(payment) = &entry.value
             {
                 self.payments.extend(PaymentName::of(payment));
+            }
+            if is_erased && let OrderEntry::CardStarted { started, .. } = &entry.value {
+                self.cards.extend(PaymentId::parse(&started.payment_id));
             }
             let mut value = entry.value.clone();
             if !value.erase_personal_data() {

@@ -7,7 +7,7 @@ use mpay_log::{Entry, Listing, read_entry};
 
 use super::{
     Platform, StoreError, StoredOrder,
-    afterwards::{closed_key, confirmed_key, voided_key},
+    afterwards::{changed_key, closed_key, confirmed_key, voided_key},
     attempts::{Attempts, Decisions, PaymentName},
     journal_list::JournalList,
     keys,
@@ -15,6 +15,7 @@ use super::{
     record::{Key, over_the_log, read, read_place, to_json},
     stored_order::{Depth, Kept, LONG, OldPayment, SEGMENT, fold},
 };
+use crate::json::Channel;
 
 over_the_log! {
     /// What orders' lists add up to.
@@ -285,15 +286,19 @@ impl<'a, P: Platform> Folds<'a, P> {
             return Ok(());
         }
         for payment in old {
+            let changed = changed_key(&payment.state.confirmation.payment_id);
             for key in notes(payment) {
                 let Some(place) = places.get(&key) else {
                     continue;
                 };
-                let place = read_place(&key, place)?;
-                let part = self.lists().part(&payment.list, place, 1).await?;
-                let mut entries = part.entries.into_iter();
-                if entries.next().is_some_and(|entry| payment.add(entry)) {
-                    continue;
+                // Of what changed it there may be several, so the note says only that there is some.
+                if key != changed {
+                    let place = read_place(&key, place)?;
+                    let part = self.lists().part(&payment.list, place, 1).await?;
+                    let mut entries = part.entries.into_iter();
+                    if entries.next().is_some_and(|entry| payment.add(entry)) {
+                        continue;
+                    }
                 }
                 // Somebody whose place was passed by has written the note last, and may have hidden
                 // another: that is seldom enough for the whole list.
@@ -315,9 +320,11 @@ impl<'a, P: Platform> Folds<'a, P> {
 fn notes(payment: &OldPayment) -> Vec<Key> {
     let id = &payment.state.confirmation.payment_id;
     let reviews = payment.state.review.iter();
-    let mut notes: Vec<_> = reviews.map(|review| closed_key(id, *review)).collect();
-    if payment.record.manual.is_some() {
-        notes.extend([confirmed_key(id), voided_key(id)]);
+    let closed = reviews.map(|review| closed_key(id, *review));
+    match payment.record.channel() {
+        Channel::MPay => closed.collect(),
+        Channel::Manual => closed.chain([confirmed_key(id), voided_key(id)]).collect(),
+        // First, since with it the whole list is read.
+        Channel::Card => [changed_key(id)].into_iter().chain(closed).collect(),
     }
-    notes
 }

@@ -52,6 +52,11 @@ prefixes! {
     /// `voided/<payment>`: the place in its order's list where a payment that was entered by hand was
     /// voided.
     VOIDED = "voided" by "afterwards",
+    /// `changed/<payment>`: a place in its order's list where a refund or another review came to a
+    /// payment.
+    CHANGED = "changed" by "afterwards",
+    /// `card/<payment>`, list: what came of a payment by card that was begun.
+    CARD = "card" by "cards",
     /// `payment/<payment>`, list: the attempts to record a payment. With `/after-void` behind it those
     /// at MPay's own payment, after the void of one that was entered by hand.
     PAYMENT = "payment" by "attempts",

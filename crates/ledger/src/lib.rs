@@ -23,8 +23,8 @@
 //!    lists whose entries stand in the journal as well.
 //! 4. `stored_order`, `folds`: what an order's list adds up to, also if it is long. `standings`: which
 //!    entries of the journal count. `days`: the ranges of it that days are.
-//! 5. What is asked for, and done: `orders`, `requests`, `payments`, `manual`, `reviews`; `journal`,
-//!    `register`, `outbox`.
+//! 5. What is asked for, and done: `orders`, `requests`, `payments`, `manual`, `reviews`, `refunds`;
+//!    `cards`; `journal`, `register`, `outbox`.
 //! 6. The walks over the journal that write entries again: `long_orders`, `erasures`, `repair`.
 #![cfg_attr(
     not(test),
@@ -43,6 +43,9 @@ mod afterwards;
 mod aliases;
 mod attempts;
 mod became;
+mod cards;
+#[cfg(test)]
+mod cards_tests;
 mod cursor;
 mod days;
 #[cfg(test)]
@@ -66,6 +69,7 @@ mod payments;
 mod properties;
 mod proposals;
 mod record;
+mod refunds;
 mod refusals;
 mod register;
 mod repair;
@@ -95,6 +99,7 @@ use jiff::Timestamp;
 use mpay_log::Log;
 
 pub use attempts::Recorded;
+pub use cards::{Beginning, CardEntry, CardPayment, CardPayments, CardWalk, Command};
 pub use cursor::{Cursor, Cursors, NoCursor};
 pub use days::{Day, DayRange, Days, Span};
 pub use erasures::{Erased, Erasure, Erasures};
@@ -114,6 +119,7 @@ pub use outbox::{
 };
 pub use payments::{Known, Payments, StoredPayment};
 pub use proposals::{Decision, ProposalPage, Proposals, Proposed, StoredProposal};
+pub use refunds::{Refunded, Refunds};
 pub use refusals::{CloseError, ClosedBy, ClosedRefusal, Refusals, StoredRefusal};
 pub use register::{Register, RegisterPage, RegisteredOrder};
 pub use repair::{Repair, Repairs};
@@ -121,7 +127,7 @@ pub use requests::{CreateError, Requests};
 pub use reviews::Reviews;
 pub use secret::{Secret, SecretCell};
 pub use settlements::{MOST_PARTS, SettlementMark, SettlementPart, Settlements, Shown};
-pub use stored_order::StoredOrder;
+pub use stored_order::{Begun, StoredOrder};
 
 use secret::Secrets;
 
@@ -158,6 +164,10 @@ kinds! {
     proposals: Proposals,
     /// The reviews of payments.
     reviews: Reviews with secrets,
+    /// Refunds of payments.
+    refunds: Refunds with secrets,
+    /// Payments by card that were begun.
+    card_payments: CardPayments with secrets,
     /// The confirmations that were refused.
     refusals: Refusals,
     /// Signed messages that are kept as evidence.

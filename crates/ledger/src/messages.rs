@@ -83,8 +83,9 @@ pub struct Evidence<'a> {
 pub struct Proof<T> {
     /// What they prove.
     pub stored: T,
-    /// The proposal, and its approval, of a payment that was entered by hand.
-    pub by_hand: Option<Vec<u8>>,
+    /// What shows a payment that MPay did not confirm at once: the proposal and its approval of one that
+    /// was entered by hand, the gateway's answer of one by card.
+    pub unsigned: Option<Vec<u8>>,
     /// The signed confirmation, as it came in. `None` where MPay has not confirmed what was entered
     /// by hand.
     pub request: Option<Vec<u8>>,

@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     domain::{OrderKey, ServiceId, TextError},
-    json::{ErasureJson, OrderJson, PaymentJson, ReviewClosedJson, VoidedJson},
+    json::{
+        CardStartedJson, ErasureJson, OrderJson, PaymentJson, RefundedJson, ReviewClosedJson,
+        ReviewOpenedJson, VoidedJson,
+    },
 };
 
 over_the_log! {
@@ -102,6 +105,22 @@ pub(super) enum OrderEntry {
     Confirmed(Box<PaymentJson>),
     /// A payment that was entered by hand counts no more.
     Voided(Box<VoidedJson>),
+    /// Somebody begins to pay by card.
+    CardStarted {
+        /// Digest of the name of the request that may be repeated.
+        request: String,
+        /// Digest of what it asked for.
+        content: String,
+        /// What is begun.
+        started: Box<CardStartedJson>,
+        /// Whether what is of a person was taken out of what came of it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_erased: bool,
+    },
+    /// Money of a payment was given back.
+    Refunded(Box<RefundedJson>),
+    /// A review of a payment is opened.
+    Opened(Box<ReviewOpenedJson>),
     /// A review of a payment is closed.
     Closed(Box<ReviewClosedJson>),
     /// What stands before it is without personal data.
@@ -114,12 +133,15 @@ impl OrderEntry {
     /// Whether an entry that cannot be read is of a kind that this program does not know: a later
     /// version has written it, and it stops nobody. Everything else is damage.
     pub fn is_unknown(raw: &RawEntry) -> bool {
-        const KNOWN: [&str; 8] = [
+        const KNOWN: [&str; 11] = [
             "version",
             "created",
             "payment",
             "confirmed",
             "voided",
+            "card_started",
+            "refunded",
+            "opened",
             "closed",
             "erased",
             "void",
@@ -161,7 +183,14 @@ impl OrderEntry {
         match self {
             Self::Version(order) | Self::Created { order, .. } => order.erase_personal_data(),
             Self::Payment(payment) | Self::Confirmed(payment) => payment.erase_personal_data(),
-            Self::Voided(_) | Self::Closed(_) | Self::Erased(_) | Self::Void => false,
+            // It is in a list of its own, which is written again first.
+            Self::CardStarted { is_erased, .. } => !std::mem::replace(is_erased, true),
+            Self::Voided(_)
+            | Self::Refunded(_)
+            | Self::Opened(_)
+            | Self::Closed(_)
+            | Self::Erased(_)
+            | Self::Void => false,
         }
     }
 }

@@ -470,6 +470,7 @@ impl<P: Platform> ReceiverOutbox<'_, P> {
                 // They are told of as they are listed, whoever tells.
                 Event::PaymentRecorded(payment) => payment.version = None,
                 Event::PaymentVoided(void) => void.version = None,
+                Event::PaymentRefunded(refund) => refund.version = None,
                 _ => {}
             }
             let [delivered, attempts] =

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     domain::{Confirmation, PaymentAccount, PaymentId, RecordedPayment},
-    json::{Event, PaymentJson},
+    json::{Channel, Event, PaymentJson},
 };
 
 over_the_log_and_the_secret! {
@@ -64,14 +64,14 @@ impl Known {
         self.marker.is_some()
     }
 
-    /// How a confirmation ends that needs no recording any more.
+    /// How a confirmation by MPay ends that needs no recording any more.
     pub fn compare(
         &self,
         confirmation: &Confirmation,
         evidence: &Evidence<'_>,
     ) -> Option<Recorded> {
         let marker = self.marker.as_ref()?;
-        Some(marker.compare(confirmation, evidence))
+        Some(marker.compare(Channel::MPay, confirmation, evidence))
     }
 }
 
@@ -110,14 +110,14 @@ impl<'a, P: Platform> Payments<'a, P> {
         for _ in 0..TRIES {
             let stored = read(self.log, &wanted).await?;
             if let Some(marker) = name.read_marker(&stored)? {
-                return Ok(marker.compare(confirmation, evidence));
+                return Ok(marker.compare(payment.channel(), confirmation, evidence));
             }
             let alone = mutated(Mutation::MarkerOverwritten);
             if name.count(&stored) > 0
                 && !alone
                 && let Some(Some(marker)) = attempts.finish_unmarked(name, Patience::Wait).await?
             {
-                return Ok(marker.compare(confirmation, evidence));
+                return Ok(marker.compare(payment.channel(), confirmation, evidence));
             }
             let slot = attempts.take(name).await?;
             let order = OrderLists::on(self.log).take(&order_list).await?;
@@ -160,7 +160,9 @@ impl<'a, P: Platform> Payments<'a, P> {
                 Some(Some(marker)) if marker.journal == journal.index() => {
                     return Ok(Recorded::New);
                 }
-                Some(Some(marker)) => return Ok(marker.compare(confirmation, evidence)),
+                Some(Some(marker)) => {
+                    return Ok(marker.compare(payment.channel(), confirmation, evidence));
+                }
                 // One of the places was passed by: others, then.
                 Some(None) => {}
                 None => return Err(in_progress(id.as_str())),
@@ -348,9 +350,11 @@ impl<'a, P: Platform> Payments<'a, P> {
         };
         let payment = &stored.payment;
         let recorded_by = &payment.evidence;
-        let signed = match &payment.manual {
-            None => Some(recorded_by),
-            Some(manual) => manual.confirmed.as_ref().map(|c| &c.evidence),
+        let confirmed = payment.manual.as_ref().and_then(|m| m.confirmed.as_ref());
+        let signed = match payment.channel() {
+            Channel::MPay => Some(recorded_by),
+            Channel::Manual => confirmed.map(|confirmed| &confirmed.evidence),
+            Channel::Card => None,
         };
         let answer = answer_key(id, stored.index);
         let certificate = payment.signer_of_confirmation();
@@ -364,7 +368,7 @@ impl<'a, P: Platform> Payments<'a, P> {
         let by_whom = message(recorded_by, &values).ok_or_else(|| lost(recorded_by))?;
         Ok(Some(Proof {
             request: signed.and_then(|signed| message(signed, &values)),
-            by_hand: payment.manual.as_ref().map(|_| by_whom),
+            unsigned: (payment.channel() != Channel::MPay).then_some(by_whom),
             answer: value(Some(&answer)),
             certificate: value(certificate.as_ref()),
             stored,

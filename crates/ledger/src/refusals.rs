@@ -168,7 +168,7 @@ impl<P: Platform> Refusals<'_, P> {
         let mut values = read(self.log, &keys).await?;
         let message = messages::message(&refusal.evidence, &values);
         Ok(Some(Proof {
-            by_hand: None,
+            unsigned: None,
             request: Some(message.ok_or_else(|| messages::lost(&refusal.evidence))?),
             answer: values.take(&answer),
             certificate: values.take(&certificate),

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use jiff::{SignedDuration, Timestamp};
 use mpay_log::{Entry, Listing};
 use mutation::{Mutation, mutated};
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     domain::{Order, OrderKey, OrderState, PaymentId, RecordedPayment, Review},
-    json::{ConfirmedJson, FieldError, OrderJson, PaymentJson, SummaryJson},
+    json::{CardStartedJson, ConfirmedJson, FieldError, OrderJson, PaymentJson, SummaryJson},
 };
 
 /// Entries that are folded together and kept.
@@ -36,6 +37,8 @@ pub struct StoredOrder {
     pub version: u64,
     /// Whether its latest version is without personal data because that was erased.
     pub is_erased: bool,
+    /// Payments by card that were begun lately and are not recorded, in the order of their beginning.
+    pub begun: Vec<Begun>,
     /// Entries that a later version of this program has written.
     pub unreadable: usize,
     /// Digest of the name of the request that made it.
@@ -55,6 +58,25 @@ pub struct StoredOrder {
     pub(super) settled: u64,
 }
 
+/// A payment by card that was begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// When.
+    #[serde(deserialize_with = "crate::json::time::deserialize")]
+    pub at: Timestamp,
+    /// Digest of the name of the request that began it.
+    pub request: String,
+    /// Digest of what that asked for.
+    pub content: String,
+    /// What was begun.
+    pub started: CardStartedJson,
+}
+
+impl Begun {
+    /// For how long after it somebody may still be paying: longer than any hold lasts.
+    const LATELY: SignedDuration = SignedDuration::from_hours(10 * 24);
+}
+
 /// What came to payments that are not here, by their ids.
 #[derive(Debug, Default)]
 pub(super) struct Afterwards {
@@ -64,6 +86,8 @@ pub(super) struct Afterwards {
     pub confirmed: Vec<PaymentId>,
     /// Those that were voided.
     pub voided: Vec<PaymentId>,
+    /// Those to which a refund or another review came, and the place of that.
+    pub changed: Vec<(PaymentId, u64)>,
 }
 
 impl StoredOrder {
@@ -133,6 +157,8 @@ pub(super) struct Kept {
     version: u64,
     is_erased: bool,
     erased_before: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    begun: Vec<Begun>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     request: Option<String>,
 }
@@ -153,6 +179,7 @@ impl Kept {
             version: stored.version,
             is_erased: stored.is_erased,
             erased_before,
+            begun: stored.begun.clone(),
             request: stored.request.clone(),
         }
     }
@@ -182,6 +209,7 @@ impl Kept {
             state: OrderState::from(summary.to_summary()?),
             version: self.version,
             is_erased: self.is_erased,
+            begun: self.begun,
             request: self.request,
             first: self.first,
             latest: self.latest,
@@ -280,6 +308,9 @@ fn add(
             Some(Some(marker)) if marker.names(list, entry.index) => {
                 let (confirmation, receipt) = json.to_received().map_err(many)?;
                 if stored.state.pay(confirmation, &receipt) {
+                    stored
+                        .begun
+                        .retain(|begun| begun.started.payment_id != json.payment_id);
                     stored.payments.push(*json);
                 }
             }
@@ -306,6 +337,37 @@ fn add(
                 stored.afterwards.voided.push(effect.payment_id.clone());
             }
             stored.state.void(&effect.payment_id, voided, &effect);
+        }
+        OrderEntry::CardStarted {
+            request,
+            content,
+            started,
+            ..
+        } => {
+            let is_lately = |begun: &Begun| entry.at.duration_since(begun.at) < Begun::LATELY;
+            stored.begun.retain(is_lately);
+            stored.begun.push(Begun {
+                at: entry.at,
+                request,
+                content,
+                started: *started,
+            });
+        }
+        OrderEntry::Refunded(refunded) => {
+            let (refund, effect) = refunded.read(entry.at).map_err(many)?;
+            if stored.state.payment(&effect.payment_id).is_none() {
+                let changed = (effect.payment_id.clone(), entry.index);
+                stored.afterwards.changed.push(changed);
+            }
+            stored.state.refund(&effect.payment_id, refund, &effect);
+        }
+        OrderEntry::Opened(opened) => {
+            let (payment_id, review) = opened.read().map_err(|error| many(vec![error]))?;
+            if stored.state.payment(&payment_id).is_none() {
+                let changed = (payment_id.clone(), entry.index);
+                stored.afterwards.changed.push(changed);
+            }
+            stored.state.open(&payment_id, review);
         }
         OrderEntry::Closed(closed) => {
             let (payment_id, closed) = closed.read(entry.at).map_err(|error| many(vec![error]))?;

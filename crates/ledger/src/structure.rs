@@ -71,6 +71,8 @@ const ORDER: &[&str] = &[
     "payments",
     "manual",
     "reviews",
+    "refunds",
+    "cards",
     "journal",
     "register",
     "outbox",

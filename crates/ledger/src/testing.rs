@@ -4,12 +4,12 @@
 #![allow(clippy::missing_panics_doc, clippy::missing_errors_doc)]
 
 use super::{
-    Evidence, Ledger, Platform, Precondition, Recorded, RegisterError, Registered, Secret,
-    StoreError, StoredOrder,
+    Beginning, CardPayment, Evidence, Ledger, Platform, Precondition, Recorded, RegisterError,
+    Registered, Secret, StoreError, StoredOrder,
 };
 use crate::{
-    domain::{Confirmation, Order, OrderKey, ServiceId},
-    json::{OrderJson, PaymentJson},
+    domain::{Confirmation, Order, OrderKey, PaymentId, ServiceId},
+    json::{AttemptJson, OrderJson, PaymentJson},
     memory::Memory,
 };
 
@@ -79,6 +79,68 @@ pub async fn record_in<P: Platform>(
         .payments()
         .record(&confirmation, &json, &evidence, Some(b"<answer/>"))
         .await
+}
+
+/// What is begun of an order with one line, to pay it by card.
+pub fn beginning(key: &str, amount: &str) -> Beginning {
+    let attempt: AttemptJson = serde_json::from_value(serde_json::json!({
+        "started": {
+            "payment_id": "", "service_id": "TAX", "order_key": key, "amount": amount,
+            "currency": "MDL", "lines": [{"line_id": "1", "amount": amount}],
+            "capture": "immediate", "terminal": "T", "by": "tester"
+        },
+        "return_url": "https://shop.example.md/done", "session_minutes": 60
+    }))
+    .unwrap();
+    Beginning {
+        request: "r".to_owned(),
+        content: "c".to_owned(),
+        attempt,
+    }
+}
+
+/// Begins a payment by card, if no other was begun and is not recorded.
+pub async fn begin(
+    memory: &Memory,
+    id: &str,
+    key: &str,
+    amount: &str,
+) -> Result<Option<CardPayment>, RegisterError<()>> {
+    let (service, id) = (
+        ServiceId::parse("TAX").unwrap(),
+        PaymentId::parse(id).unwrap(),
+    );
+    let order = OrderKey::parse(key).unwrap();
+    let ledger = Ledger::new(memory.clone());
+    let cards = ledger.card_payments();
+    let judge = |stored: &StoredOrder| match stored.begun.is_empty() {
+        true => Ok(Some(beginning(key, amount))),
+        false => Err(()),
+    };
+    cards.begin(&id, &service, &order, judge).await
+}
+
+/// Records what was taken from a card.
+pub async fn record_card(
+    memory: &Memory,
+    id: &str,
+    key: &str,
+    amount: &str,
+) -> Result<Recorded, StoreError> {
+    let (confirmation, json) = payment(id, key, amount);
+    let evidence = Evidence::new(&secret(), b"<GetState/>", id, b"answer", "card");
+    let json = PaymentJson {
+        signer: None,
+        evidence: evidence.id().to_owned(),
+        card: serde_json::from_value(serde_json::json!({
+            "asked": amount, "terminal": "T", "masked_number": "411111xxxxxx0031"
+        }))
+        .unwrap(),
+        ..json
+    };
+    let ledger = Ledger::new(memory.clone());
+    let payments = ledger.payments();
+    payments.record(&confirmation, &json, &evidence, None).await
 }
 
 /// Registers an order with one line.

@@ -67,6 +67,9 @@ async fn events(memory: &Memory) -> Vec<(&'static str, u64)> {
         Event::PaymentProposed(_) => ("payment.proposed", 0),
         Event::PaymentVoidProposed(_) => ("payment.void_proposed", 0),
         Event::PaymentVoided(_) => ("payment.voided", 0),
+        Event::CardStarted(_) => ("card.started", 0),
+        Event::PaymentRefunded(_) => ("payment.refunded", 0),
+        Event::ReviewOpened(_) => ("review.opened", 0),
         Event::ProposalWithdrawn(_) => ("proposal.withdrawn", 0),
         Event::PaymentConfirmed(_) => ("payment.confirmed", 0),
         Event::PersonalDataErased(_) => ("personal_data.erased", 0),
@@ -653,7 +656,7 @@ async fn a_refusal_is_kept_with_its_messages_once() {
     let proof = store.refusals().proof(2).await.unwrap().unwrap();
     assert_eq!(proof.request.as_deref(), Some(&b"<message/>"[..]));
     assert_eq!(proof.answer.as_deref(), Some(&b"<fault/>"[..]));
-    assert_eq!((proof.by_hand, proof.certificate), (None, None));
+    assert_eq!((proof.unsigned, proof.certificate), (None, None));
     assert_eq!(
         (proof.stored.index, proof.stored.recorded_at),
         (2, memory.now())

@@ -47,6 +47,11 @@ impl Slot {
         self.index
     }
 
+    /// The key of its entry.
+    pub fn key(&self) -> String {
+        entry_key(&self.list, self.index)
+    }
+
     /// Says that its entry is written in one batch with that of a place of another list, so that
     /// whoever reads the one finds the other.
     pub fn stand_beside(&mut self, other: &Self) {

@@ -56,6 +56,17 @@ pub async fn quiet_since<P: Platform>(
 }
 
 impl<P: Platform> Notifier<'_, P> {
+    /// What somebody should look at of payments by card, once a day for each name.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn of_cards(&self, name: &str, detail: &Value) -> Result<(), StoreError> {
+        let ended = self
+            .raise_as(&format!("card-{name}"), "card", detail)
+            .await?;
+        self.of_ended(&ended).await
+    }
+
     /// A payment that a person should look at.
     pub(super) async fn of_review(
         &self,

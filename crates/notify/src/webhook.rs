@@ -111,6 +111,10 @@ impl Message {
                 message_id(&payment.payment_id, ending)
             }
             Event::PaymentVoided(void) => message_id(&void.payment_id, ".voided"),
+            // It names what remains, so that each refund of a payment is told of once.
+            Event::PaymentRefunded(refund) => {
+                message_id(&refund.payment_id, &format!(".{}", refund.remaining))
+            }
             // A place can hold another event after a backup was put back.
             _ => format!("{index}-{}.event", at.as_second()),
         };

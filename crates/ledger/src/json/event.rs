@@ -7,8 +7,8 @@ use serde::{
 };
 
 use super::{
-    FieldError, MetadataJson, PaymentJson, ProposalJson, SignerJson, VoidJson, VoidProposalJson,
-    WithdrawalJson, metadata,
+    CardStartedJson, FieldError, MetadataJson, PaymentJson, ProposalJson, RefundJson,
+    ReviewOpenedJson, SignerJson, VoidJson, VoidProposalJson, WithdrawalJson, metadata,
 };
 use crate::domain::{ClosedReview, Order, PaymentId, Review, SetStatus, Text};
 
@@ -56,12 +56,21 @@ pub enum Event {
     /// A payment that was entered by hand counts no more.
     #[serde(rename = "payment.voided")]
     PaymentVoided(Box<VoidJson>),
+    /// Somebody begins to pay an order by card. No money has come by that.
+    #[serde(rename = "card.started")]
+    CardStarted(Box<CardStartedJson>),
+    /// Money of a payment was given back.
+    #[serde(rename = "payment.refunded")]
+    PaymentRefunded(Box<RefundJson>),
     /// A proposal, of a payment or to void one, is withdrawn.
     #[serde(rename = "proposal.withdrawn")]
     ProposalWithdrawn(Box<WithdrawalJson>),
     /// A statement shows payments.
     #[serde(rename = "settlement.imported")]
     SettlementImported(Box<SettlementJson>),
+    /// A payment is to be looked at, because of something that came to be known later.
+    #[serde(rename = "review.opened")]
+    ReviewOpened(Box<ReviewOpenedJson>),
     /// A person has closed a review.
     #[serde(rename = "review.closed")]
     ReviewClosed(Box<ReviewClosedJson>),
@@ -99,10 +108,16 @@ enum EventType {
     PaymentVoidProposed,
     #[serde(rename = "payment.voided")]
     PaymentVoided,
+    #[serde(rename = "card.started")]
+    CardStarted,
+    #[serde(rename = "payment.refunded")]
+    PaymentRefunded,
     #[serde(rename = "proposal.withdrawn")]
     ProposalWithdrawn,
     #[serde(rename = "settlement.imported")]
     SettlementImported,
+    #[serde(rename = "review.opened")]
+    ReviewOpened,
     #[serde(rename = "review.closed")]
     ReviewClosed,
     #[serde(rename = "personal_data.erased")]
@@ -168,6 +183,13 @@ impl<'de> Deserialize<'de> for Event {
                     }
                     EventType::PaymentVoided => {
                         Event::PaymentVoided(Deserialize::deserialize(record)?)
+                    }
+                    EventType::CardStarted => Event::CardStarted(Deserialize::deserialize(record)?),
+                    EventType::PaymentRefunded => {
+                        Event::PaymentRefunded(Deserialize::deserialize(record)?)
+                    }
+                    EventType::ReviewOpened => {
+                        Event::ReviewOpened(Deserialize::deserialize(record)?)
                     }
                     EventType::ProposalWithdrawn => {
                         Event::ProposalWithdrawn(Deserialize::deserialize(record)?)
@@ -370,7 +392,7 @@ impl Event {
 pub enum Group {
     /// Changes of orders.
     Orders,
-    /// Payments, and voids of those that were entered by hand.
+    /// Payments, refunds, and voids of payments that were entered by hand.
     Payments,
     /// Confirmations that were refused.
     Refusals,
@@ -466,8 +488,11 @@ impl Event {
             Self::PaymentConfirmed(_) => "payment.confirmed",
             Self::PaymentVoidProposed(_) => "payment.void_proposed",
             Self::PaymentVoided(_) => "payment.voided",
+            Self::CardStarted(_) => "card.started",
+            Self::PaymentRefunded(_) => "payment.refunded",
             Self::ProposalWithdrawn(_) => "proposal.withdrawn",
             Self::SettlementImported(_) => "settlement.imported",
+            Self::ReviewOpened(_) => "review.opened",
             Self::ReviewClosed(_) => "review.closed",
             Self::PersonalDataErased(_) => "personal_data.erased",
         }
@@ -484,14 +509,18 @@ impl Event {
             | Self::OrderRefunding(_)
             | Self::OrderRefunded(_)
             | Self::OrderReopened(_)
+            | Self::CardStarted(_)
             | Self::PersonalDataErased(_) => Group::Orders,
-            Self::PaymentRecorded(_) | Self::PaymentVoided(_) => Group::Payments,
+            Self::PaymentRecorded(_) | Self::PaymentVoided(_) | Self::PaymentRefunded(_) => {
+                Group::Payments
+            }
             Self::PaymentRefused(_) => Group::Refusals,
             Self::SettlementImported(_) => Group::Settlements,
             Self::PaymentProposed(_)
             | Self::PaymentConfirmed(_)
             | Self::PaymentVoidProposed(_)
             | Self::ProposalWithdrawn(_)
+            | Self::ReviewOpened(_)
             | Self::ReviewClosed(_) => Group::Reviews,
         }
     }
@@ -523,6 +552,13 @@ impl Event {
                 Some((&event.service_id, &event.order_key, event.version?))
             }
             Self::PaymentVoided(event) => {
+                Some((&event.service_id, &event.order_key, event.version?))
+            }
+            Self::PaymentRefunded(event) => {
+                Some((&event.service_id, &event.order_key, event.version?))
+            }
+            Self::CardStarted(event) => Some((&event.service_id, &event.order_key, event.version?)),
+            Self::ReviewOpened(event) => {
                 Some((&event.service_id, &event.order_key, event.version?))
             }
             _ => None,
@@ -609,6 +645,29 @@ mod tests {
                     "currency": "MDL", "paid_at": "2026-06-01T12:00:00+03:00", "lines": [],
                     "recorded": 3, "proposal": 2, "void_proposal": 4, "proposed_by": "b",
                     "approved_by": "c", "note": "n"
+                }),
+            ),
+            (
+                "card.started",
+                &json!({
+                    "payment_id": "P", "service_id": "TAX", "order_key": "1", "amount": "1.00",
+                    "currency": "MDL", "lines": [], "capture": "checked", "terminal": "T",
+                    "by": "b", "version": 3
+                }),
+            ),
+            (
+                "payment.refunded",
+                &json!({
+                    "payment_id": "P", "service_id": "TAX", "order_key": "1", "amount": "1.00",
+                    "remaining": "0.00", "currency": "MDL", "recorded": 3, "note": "n", "by": "b",
+                    "evidence": "e"
+                }),
+            ),
+            (
+                "review.opened",
+                &json!({
+                    "payment_id": "P", "service_id": "TAX", "order_key": "1",
+                    "reason": "charged-back", "evidence": "e"
                 }),
             ),
             (

@@ -4,6 +4,8 @@
 #[allow(missing_docs)]
 mod amount;
 #[allow(missing_docs)]
+mod card;
+#[allow(missing_docs)]
 mod event;
 #[allow(missing_docs)]
 mod metadata;
@@ -12,6 +14,8 @@ mod order;
 #[allow(missing_docs)]
 mod payment;
 mod personal_data;
+#[allow(missing_docs)]
+mod refund;
 #[cfg(test)]
 mod round_trip;
 #[allow(missing_docs)]
@@ -23,6 +27,10 @@ mod void;
 use std::fmt;
 
 pub use amount::AmountJson;
+pub use card::{
+    AttemptJson, Capture, CardJson, CardStartedJson, CardState, CommandJson, CommandKind, Ended,
+    EndedJson, Outcome, OutcomeJson, SeenJson,
+};
 pub use event::{
     ErasureJson, Event, Group, Groups, OrderEvent, PartJson, RefusalJson, ReviewClosedJson,
     SettlementJson, UnknownGroup,
@@ -30,9 +38,10 @@ pub use event::{
 pub use metadata::{MarkedJson, MetadataJson, MetadatumJson};
 pub use order::{AccountJson, EachLanguage, LineJson, LocalizedJson, OrderJson, PropertyJson};
 pub use payment::{
-    ConfirmedJson, ManualJson, PaymentJson, PaymentLineJson, PaymentPropertyJson, ProposalJson,
-    SignerJson,
+    Channel, ConfirmedJson, ManualJson, PaymentJson, PaymentLineJson, PaymentPropertyJson,
+    ProposalJson, SignerJson,
 };
+pub use refund::{RefundJson, RefundedJson, ReviewOpenedJson};
 pub use summary::{
     FormerLineJson, OpenReviewsJson, PaidJson, PaidOfLineJson, ShapeJson, SummaryJson,
 };

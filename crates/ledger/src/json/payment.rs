@@ -3,7 +3,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{FieldError, MetadataJson, Reader, metadata};
+use super::{CardJson, FieldError, MetadataJson, Reader, metadata};
 use crate::domain::{
     Confirmation, ConfirmationLine, ConfirmationProperty, Currency, LineId, Money, OrderKey,
     OrderState, PaymentAccount, PaymentId, Receipt, ServiceId, time,
@@ -30,11 +30,15 @@ pub struct PaymentJson {
     /// depend on the day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount_validity: Option<u32>,
-    /// Absent for a payment that was entered by hand.
+    /// Of a payment that MPay confirmed at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signer: Option<SignerJson>,
-    /// Name of the signed message among the evidence.
+    /// Name of what proves it among the evidence: the signed message, the card gateway's answer, or
+    /// what two people decided.
     pub evidence: String,
+    /// What a card gateway said of it, if it was paid by card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<CardJson>,
     /// For ever, if the payment was entered by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manual: Option<ManualJson>,
@@ -48,6 +52,34 @@ pub struct PaymentJson {
     /// payment came in.
     #[serde(default, skip_serializing_if = "MetadataJson::is_empty")]
     pub metadata: MetadataJson,
+}
+
+/// How a payment came here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Channel {
+    /// MPay confirmed it.
+    #[default]
+    MPay,
+    /// It was paid by card, at the institution's own gateway.
+    Card,
+    /// Two people entered it by hand.
+    Manual,
+}
+
+impl Channel {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::MPay, Self::Card, Self::Manual];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MPay => "mpay",
+            Self::Card => "card",
+            Self::Manual => "manual",
+        }
+    }
 }
 
 /// How a payment was entered by hand.
@@ -158,6 +190,7 @@ impl PaymentJson {
             amount_validity: None,
             signer: Some(signer),
             evidence,
+            card: None,
             manual: None,
             after_void: false,
             version: None,
@@ -195,10 +228,25 @@ impl PaymentJson {
         self
     }
 
+    /// How it came here.
+    pub fn channel(&self) -> Channel {
+        match (&self.card, &self.manual) {
+            (Some(_), _) => Channel::Card,
+            (None, Some(_)) => Channel::Manual,
+            (None, None) => Channel::MPay,
+        }
+    }
+
     /// Whether MPay has confirmed the payment: at once, or after it was entered by hand.
     pub fn is_confirmed(&self) -> bool {
-        let manual = self.manual.as_ref();
-        manual.is_none_or(|manual| manual.confirmed.is_some())
+        match self.channel() {
+            Channel::MPay => true,
+            Channel::Card => false,
+            Channel::Manual => {
+                let manual = self.manual.as_ref();
+                manual.is_some_and(|manual| manual.confirmed.is_some())
+            }
+        }
     }
 
     /// Who signed MPay's confirmation, also of a payment that was entered by hand before.
@@ -216,6 +264,10 @@ impl PaymentJson {
     /// # Errors
     /// The members that are wrong.
     pub fn to_received(&self) -> Result<(Confirmation, Receipt), Vec<FieldError>> {
+        let asked = self.card.as_ref().map(|card| Money::parse(&card.asked));
+        let asked = asked
+            .transpose()
+            .map_err(|error| vec![FieldError::new("card.asked", error)])?;
         let received_at = time::parse(&self.received_at)
             .map_err(|error| vec![FieldError::new("received_at", error)]);
         match (self.to_confirmation(), received_at) {
@@ -223,6 +275,7 @@ impl PaymentJson {
                 let seconds = self.amount_validity.unwrap_or(0);
                 let receipt = Receipt {
                     at,
+                    asked,
                     amount_validity: SignedDuration::from_secs(seconds.into()),
                 };
                 Ok((confirmation, receipt))

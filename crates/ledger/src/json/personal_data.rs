@@ -42,6 +42,8 @@ impl PaymentJson {
         for property in &mut self.properties {
             erased |= property.value.take().is_some();
         }
+        let card = self.card.as_mut();
+        erased |= card.is_some_and(|card| card.masked_number.take().is_some());
         erased | erase_lines(&mut self.lines)
     }
 

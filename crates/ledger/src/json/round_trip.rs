@@ -472,6 +472,46 @@ fn event() -> BoxedStrategy<Event> {
         version: None,
         entry: Some(3),
     });
+    let texts = || (any_text(), any_text(), any_text(), any_text());
+    let refund = (texts(), texts(), (maybe(), maybe(), maybe()), any::<u64>()).prop_map(
+        |(of, about, (bank_account, note, by), recorded)| RefundJson {
+            payment_id: of.0,
+            service_id: of.1,
+            order_key: of.2,
+            amount: of.3,
+            remaining: about.0,
+            currency: about.1,
+            bank_account,
+            recorded,
+            note,
+            by,
+            evidence: about.2,
+            version: Some(recorded),
+        },
+    );
+    let started =
+        (texts(), any_text(), any_text(), maybe()).prop_map(|(of, currency, terminal, by)| {
+            CardStartedJson {
+                payment_id: of.0,
+                service_id: of.1,
+                order_key: of.2,
+                amount: of.3,
+                currency,
+                lines: Vec::new(),
+                capture: Capture::Checked,
+                terminal,
+                by,
+                version: Some(2),
+            }
+        });
+    let opened = (texts(), any_text()).prop_map(|(of, evidence)| ReviewOpenedJson {
+        payment_id: of.0,
+        service_id: of.1,
+        order_key: of.2,
+        reason: of.3,
+        evidence,
+        version: None,
+    });
     prop_oneof![
         (of_order, 0..order_events.len()).prop_map(move |(event, kind)| order_events[kind](event)),
         payment().prop_map(|payment| Event::PaymentRecorded(Box::new(payment))),
@@ -483,6 +523,9 @@ fn event() -> BoxedStrategy<Event> {
         withdrawal.prop_map(|withdrawal| Event::ProposalWithdrawn(Box::new(withdrawal))),
         settlement.prop_map(|settlement| Event::SettlementImported(Box::new(settlement))),
         closed.prop_map(|closed| Event::ReviewClosed(Box::new(closed))),
+        refund.prop_map(|refund| Event::PaymentRefunded(Box::new(refund))),
+        started.prop_map(|started| Event::CardStarted(Box::new(started))),
+        opened.prop_map(|opened| Event::ReviewOpened(Box::new(opened))),
         erased.prop_map(|erased| Event::PersonalDataErased(Box::new(erased))),
     ]
     .boxed()

@@ -7,7 +7,7 @@ use crate::domain::{
 
 /// The version of [`SummaryJson`] that is written, and the only one that is read: what was folded
 /// otherwise is folded again.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What an order's versions and payments add up to, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,8 @@ pub struct FormerLineJson {
 pub struct PaidJson {
     pub currency: String,
     pub amount: String,
+    /// What was given back of it.
+    pub refunded: String,
     pub lines: Vec<PaidOfLineJson>,
     /// The latest payment.
     pub payment_id: String,
@@ -147,6 +149,7 @@ impl PaidJson {
     fn read(&self, reader: &mut Reader) -> Option<(Currency, Paid)> {
         let currency = reader.check("paid.currency", Currency::parse(&self.currency));
         let amount = reader.check("paid.amount", Money::parse_sum(&self.amount));
+        let refunded = reader.check("paid.refunded", Money::parse_sum(&self.refunded));
         let latest = reader.check("paid.payment_id", PaymentId::parse(&self.payment_id));
         let mut lines = Vec::with_capacity(self.lines.len());
         for line in &self.lines {
@@ -162,6 +165,7 @@ impl PaidJson {
             currency?,
             Paid {
                 amount: amount?,
+                refunded: refunded?,
                 lines,
                 latest: latest?,
                 latest_reviews,
@@ -195,6 +199,7 @@ impl From<&OrderSummary> for SummaryJson {
         let paid = summary.paid.iter().map(|(currency, paid)| PaidJson {
             currency: currency.as_str().to_owned(),
             amount: paid.amount.to_string(),
+            refunded: paid.refunded.to_string(),
             lines: paid
                 .lines
                 .iter()
@@ -243,9 +248,9 @@ mod tests {
     use crate::{
         domain::{
             ClosedReview, Confirmation, ConfirmationLine, Order, OrderKey, OrderState, Receipt,
-            ServiceId, Text, VoidEffect, Voided,
+            RecordedPayment, ServiceId, Text, VoidEffect, Voided,
         },
-        json::{VoidJson, VoidedJson},
+        json::{RefundJson, RefundedJson, VoidJson, VoidedJson},
     };
 
     const LINES: [&str; 4] = ["a", "b", "c", "d"];
@@ -261,6 +266,10 @@ mod tests {
         Close(Index, Review),
         /// Voids one of the payments before, with this effect.
         Void(Index, Option<VoidEffect>),
+        /// Gives so many percent of one of the payments before back, with this record.
+        Refund(Index, u8, Option<Box<RefundedJson>>),
+        /// Opens a review of one of the payments before.
+        Open(Index, Review),
     }
 
     fn received() -> Timestamp {
@@ -269,6 +278,7 @@ mod tests {
 
     fn receipt() -> Receipt {
         Receipt {
+            asked: None,
             at: received(),
             amount_validity: SignedDuration::from_hours(20),
         }
@@ -367,6 +377,10 @@ mod tests {
             4 => confirmation().prop_map(Step::Pay),
             2 => closing,
             1 => any::<Index>().prop_map(|payment| Step::Void(payment, None)),
+            1 => (any::<Index>(), 0..101_u8)
+                .prop_map(|(payment, share)| Step::Refund(payment, share, None)),
+            1 => (any::<Index>(), 0..Review::ALL.len())
+                .prop_map(|(payment, review)| Step::Open(payment, Review::ALL[review])),
         ];
         vec(step, 0..30)
     }
@@ -382,11 +396,51 @@ mod tests {
                     .then(|| &all[payment.index(all.len())].confirmation.payment_id)
                     .and_then(|id| whole.void_effect(id));
             }
+            if let Step::Refund(payment, share, record) = &mut step {
+                let all = whole.payments();
+                let payment = (!all.is_empty()).then(|| &all[payment.index(all.len())]);
+                *record = payment
+                    .filter(|payment| payment.voided.is_none())
+                    .map(|payment| {
+                        let was = payment.remaining();
+                        let left = was.hundredths() * u128::from(*share) / 100;
+                        Box::new(refunded(payment, Money::of_hundredths(left).unwrap()))
+                    });
+            }
             if apply(&mut whole, &step, None) {
                 taken.push(step);
             }
         }
         (taken, whole)
+    }
+
+    /// The record of a refund after which so much remains.
+    fn refunded(payment: &RecordedPayment, remaining: Money) -> RefundedJson {
+        let reviews: &[Review] = if remaining.is_zero() {
+            &payment.review
+        } else {
+            &[]
+        };
+        let refund: RefundJson = serde_json::from_value(json!({
+            "payment_id": payment.confirmation.payment_id.to_string(), "service_id": "S",
+            "order_key": "1", "currency": payment.confirmation.currency.as_str(),
+            "amount": payment.remaining().saturating_sub(remaining).to_string(),
+            "remaining": remaining.to_string(), "recorded": 3, "evidence": "e"
+        }))
+        .unwrap();
+        RefundedJson::new(refund, reviews)
+    }
+
+    /// The id of a payment that is there or was folded away.
+    fn payment_id(
+        state: &OrderState,
+        index: &Index,
+        all: Option<&OrderState>,
+    ) -> Option<PaymentId> {
+        let count = usize::try_from(state.payment_count + state.voided_count).unwrap();
+        let payments = all.unwrap_or(state).payments();
+        let payment = (count > 0).then(|| &payments[index.index(count)]);
+        payment.map(|payment| payment.confirmation.payment_id.clone())
     }
 
     /// `all` are all payments, where `state` does not have them.
@@ -418,7 +472,15 @@ mod tests {
                 };
                 state.close(&id, closed)
             }
-            Step::Void(_, None) => false,
+            Step::Void(_, None) | Step::Refund(_, _, None) => false,
+            Step::Refund(_, _, Some(record)) => {
+                let (refund, effect) = record.read(received()).unwrap();
+                state.refund(&effect.payment_id, refund, &effect)
+            }
+            Step::Open(payment, review) => match payment_id(state, payment, all) {
+                Some(id) => state.open(&id, *review),
+                None => false,
+            },
             Step::Void(_, Some(effect)) => {
                 let voided = Voided {
                     at: received(),
@@ -560,6 +622,7 @@ mod tests {
         let sum = |currency: &str| PaidJson {
             currency: currency.to_owned(),
             amount: "1.00".into(),
+            refunded: "0.00".into(),
             lines: vec![],
             payment_id: "P".into(),
             review: vec![],

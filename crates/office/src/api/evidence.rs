@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     digest::sha256,
     domain::{PaymentId, time},
-    json::SignerJson,
+    json::{Channel, SignerJson},
     store::{Platform, Proof, Tombstone},
 };
 #[cfg(feature = "description")]
@@ -32,7 +32,7 @@ struct Meta<'a, R> {
     /// configuration has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     signer_certificate: Option<String>,
-    /// `accepted`, `refused`, or `manual` of a payment that was entered by hand.
+    /// `accepted`, `refused`, `manual` of a payment that was entered by hand, or `card` of one by card.
     verdict: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_sha256: Option<String>,
@@ -75,9 +75,9 @@ pub async fn of_payment<P: Platform>(
         index: stored.index,
         recorded_at: time::format(stored.recorded_at),
         signer_certificate: signer_certificate(call.config, &proof, signer),
-        verdict: match stored.payment.manual {
-            None => "accepted",
-            Some(_) => "manual",
+        verdict: match stored.payment.channel() {
+            Channel::MPay => "accepted",
+            other => other.as_str(),
         },
         request_sha256: proof.request.as_deref().map(sha256),
         answer_sha256: proof.answer.as_deref().map(sha256),
@@ -143,7 +143,7 @@ fn answer<T>(
     proof: &Proof<T>,
     meta: &Meta<'_, impl Serialize>,
 ) -> Result<Response<Bytes>, Problem> {
-    let mut messages = [&proof.by_hand, &proof.request].into_iter().flatten();
+    let mut messages = [&proof.unsigned, &proof.request].into_iter().flatten();
     if let Some(erased) = messages.find_map(|message| Tombstone::of(message)) {
         return Err(Problem::new(
             StatusCode::GONE,
@@ -160,7 +160,7 @@ fn answer<T>(
             let signed = proof.request.clone().ok_or_else(|| {
                 Problem::new(
                     StatusCode::NOT_FOUND,
-                    "The payment was entered by hand, and MPay has not confirmed it: there is no signed message.",
+                    "MPay has not confirmed the payment, which was made by card or entered by hand: there is no signed message.",
                 )
             })?;
             file("text/xml; charset=utf-8", "request.xml", signed)
@@ -169,9 +169,13 @@ fn answer<T>(
 }
 
 fn archive<T>(proof: &Proof<T>, meta: &Meta<'_, impl Serialize>) -> Result<Vec<u8>, Problem> {
+    let unsigned = match meta.verdict {
+        "card" => "card.json",
+        _ => "manual.json",
+    };
     let meta = serde_json::to_vec_pretty(meta).map_err(Problem::internal)?;
     let files = [
-        ("manual.json", proof.by_hand.as_deref()),
+        (unsigned, proof.unsigned.as_deref()),
         ("request.xml", proof.request.as_deref()),
         ("answer.xml", proof.answer.as_deref()),
         ("meta.json", Some(meta.as_slice())),

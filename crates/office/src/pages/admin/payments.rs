@@ -153,6 +153,8 @@ pub fn flag(review: &str) -> &'static str {
         "late" => "flag-late",
         "early" => "flag-early",
         "double" => "flag-double",
+        "mismatch" => "flag-mismatch",
+        "charged-back" => "flag-charged-back",
         "over-paid" => "flag-over-paid",
         "under-paid" => "flag-under-paid",
         "amended" => "flag-amended",

@@ -1,0 +1,522 @@
+//! Payments by card: each begins with an entry of its order's list and one of its own, before the
+//! gateway is told of it, and goes on in its own list. What is in that list is only ever added to, and
+//! everything that follows from it is a fold.
+//!
+//! What was taken from the card is recorded as any payment is ([`Payments::record`]), under the same
+//! id.
+//!
+//! [`Payments::record`]: crate::Payments::record
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+use mpay_log::{BLOCK, Entry, Listing, Slot, entry_key, stored_entry};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Orders, Platform, Precondition, RegisterError, StoreError, StoredOrder,
+    journal_list::JournalList,
+    keys,
+    messages::Evidence,
+    notes::Notes,
+    order_list::{OrderEntry, OrderList},
+    orders::Change,
+    record::{Key, Write, are_alive, emptied, over_the_log_and_the_secret, read, to_json},
+    standings::Standings,
+};
+use crate::{
+    domain::{OrderKey, PaymentId, ServiceId},
+    json::{
+        AttemptJson, CardStartedJson, CommandJson, CommandKind, Ended, EndedJson, Event, Outcome,
+        OutcomeJson, SeenJson,
+    },
+};
+
+/// How often an entry is made anew because its place was passed by.
+const TRIES: u32 = 5;
+/// What the walk over the journal has found of payments that are not over.
+const WALK: &str = "card-walk";
+/// Blocks of the journal that one call looks through.
+const MOST_BLOCKS: u64 = 40;
+
+over_the_log_and_the_secret! {
+    /// Payments by card that were begun.
+    pub struct CardPayments
+}
+
+/// List of what came of a payment by card.
+fn list(id: &PaymentId) -> String {
+    format!("{}/{}", keys::CARD, keys::encode(id.as_str()))
+}
+
+/// An entry of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CardEntry {
+    /// It is begun.
+    Started(Box<AttemptJson>),
+    /// The gateway has opened a session.
+    Opened {
+        /// Its name, with which the payer goes there.
+        session: String,
+    },
+    /// The gateway's answer was that of somebody else's session, or none: nobody can pay.
+    NotOpened {
+        /// Why.
+        reason: String,
+    },
+    /// The gateway has told another state.
+    Seen(SeenJson),
+    /// A command is about to be sent.
+    Command(CommandJson),
+    /// A command has come to its end.
+    Outcome(OutcomeJson),
+    /// Nothing more is to be expected.
+    Ended(EndedJson),
+    /// What is of a person is to be left out from here on.
+    Erased,
+    /// A place that was taken in vain.
+    Void,
+}
+
+/// A command to the gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Its place in the list.
+    pub place: u64,
+    /// When it was about to be sent.
+    pub at: Timestamp,
+    /// The command.
+    pub command: CommandJson,
+    /// What became of it, and when; `None` while that is not known.
+    pub outcome: Option<(Timestamp, OutcomeJson)>,
+}
+
+/// A payment by card, as its list says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardPayment {
+    /// When it was begun.
+    pub started_at: Timestamp,
+    /// How.
+    pub attempt: AttemptJson,
+    /// The session at the gateway; `None` where none is known to have been opened.
+    pub session: Option<String>,
+    /// Why no session was opened.
+    pub not_opened: Option<String>,
+    /// The state that the gateway told last, and since when.
+    pub seen: Option<(Timestamp, SeenJson)>,
+    /// The commands, in the order in which they were to be sent.
+    pub commands: Vec<Command>,
+    /// Why nothing more is expected.
+    pub ended: Option<Ended>,
+    /// Whether what is of a person is left out.
+    pub is_erased: bool,
+    /// The highest place of its list.
+    length: u64,
+}
+
+impl CardPayment {
+    /// Its id: the order number at the gateway, and the PaymentID.
+    pub fn id(&self) -> &str {
+        &self.attempt.started.payment_id
+    }
+
+    /// The command whose end is not known: there is one at most.
+    pub fn open_command(&self) -> Option<&Command> {
+        self.commands
+            .iter()
+            .find(|command| command.outcome.is_none())
+    }
+
+    /// What the payer is asked for; of what the institution has charged in part, that part.
+    pub fn asked(&self) -> &str {
+        let charged = self.commands.iter().rev().find(|command| {
+            let outcome = command.outcome.as_ref().map(|(_, outcome)| outcome.outcome);
+            command.command.kind == CommandKind::Charge && outcome != Some(Outcome::NotDone)
+        });
+        charged.map_or(&self.attempt.started.amount, |charge| {
+            &charge.command.amount
+        })
+    }
+
+    /// When the payer's session ends.
+    pub fn expires_at(&self) -> Timestamp {
+        let minutes = i64::from(self.attempt.session_minutes);
+        let session = SignedDuration::from_mins(minutes);
+        self.started_at
+            .saturating_add(session)
+            .unwrap_or(self.started_at)
+    }
+
+    /// The fold of a list; `None` if nothing was begun there.
+    fn of(entries: Vec<Entry<CardEntry>>, length: u64) -> Option<Self> {
+        let mut folded: Option<Self> = None;
+        for entry in entries {
+            let at = entry.at;
+            let Some(payment) = &mut folded else {
+                if let CardEntry::Started(attempt) = entry.value {
+                    folded = Some(Self {
+                        started_at: at,
+                        attempt: *attempt,
+                        session: None,
+                        not_opened: None,
+                        seen: None,
+                        commands: Vec::new(),
+                        ended: None,
+                        is_erased: false,
+                        length,
+                    });
+                }
+                continue;
+            };
+            match entry.value {
+                CardEntry::Started(_) | CardEntry::Void => {}
+                CardEntry::Opened { session } => {
+                    payment.session.get_or_insert(session);
+                }
+                CardEntry::NotOpened { reason } => {
+                    payment.not_opened.get_or_insert(reason);
+                }
+                CardEntry::Seen(seen) => {
+                    // What is told again after its end has begun anew.
+                    payment.ended = None;
+                    payment.seen = Some((at, seen));
+                }
+                CardEntry::Command(command) => payment.commands.push(Command {
+                    place: entry.index,
+                    at,
+                    command,
+                    outcome: None,
+                }),
+                CardEntry::Outcome(outcome) => {
+                    let mut commands = payment.commands.iter_mut();
+                    let command = commands.find(|command| command.place == outcome.command);
+                    if let Some(command) = command
+                        && command.outcome.is_none()
+                    {
+                        command.outcome = Some((at, outcome));
+                    }
+                }
+                CardEntry::Ended(ended) => payment.ended = Some(ended.reason),
+                CardEntry::Erased => payment.is_erased = true,
+            }
+        }
+        if let Some(payment) = folded.as_mut().filter(|payment| payment.is_erased) {
+            payment.attempt.erase_personal_data();
+            if let Some((_, seen)) = &mut payment.seen {
+                seen.masked_number = None;
+            }
+        }
+        folded
+    }
+}
+
+impl CardEntry {
+    /// Takes out what is of a person; `false` if there is nothing of that kind.
+    fn erase_personal_data(&mut self) -> bool {
+        match self {
+            Self::Started(attempt) => attempt.erase_personal_data(),
+            Self::Seen(seen) => seen.masked_number.take().is_some(),
+            _ => false,
+        }
+    }
+}
+
+/// What is to be begun, of which the place in the order's list is not known yet.
+#[derive(Debug, Clone)]
+pub struct Beginning {
+    /// Digest of the name of the request that may be repeated.
+    pub request: String,
+    /// Digest of what it asks for.
+    pub content: String,
+    /// What is begun.
+    pub attempt: AttemptJson,
+}
+
+/// What the walk over the journal knows: whatever was begun at or before a place, and is not listed
+/// here, is over. An older note is as true, so nothing depends on which of two was written last.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardWalk {
+    place: u64,
+    /// The ids of those that are not over, in the order of their beginning.
+    open: Vec<String>,
+}
+
+impl CardWalk {
+    /// Those that are not known to be over.
+    pub fn open(&self) -> impl Iterator<Item = PaymentId> {
+        self.open.iter().filter_map(|id| PaymentId::parse(id).ok())
+    }
+
+    /// Notes that one is over.
+    pub fn is_over(&mut self, id: &PaymentId) {
+        self.open.retain(|open| open != id.as_str());
+    }
+}
+
+impl<'a, P: Platform> CardPayments<'a, P> {
+    /// Begins a payment by card: in one batch an entry of the order's list, one of its own and an
+    /// event. `judge` says, of the order as it stands before that place, what is to be begun, or why
+    /// not. Gives `None` where it says that there is nothing to do.
+    ///
+    /// Nothing may be asked of the gateway before this has given what was begun.
+    ///
+    /// # Errors
+    /// [`RegisterError`]; nothing is begun then.
+    pub async fn begin<E>(
+        self,
+        id: &PaymentId,
+        service: &ServiceId,
+        key: &OrderKey,
+        judge: impl Fn(&StoredOrder) -> Result<Option<Beginning>, E>,
+    ) -> Result<Option<CardPayment>, RegisterError<E>> {
+        let slot = self.log.take(&list(id)).await?;
+        let appended = Orders::on(self.log, self.secrets)
+            .append(service, key, Precondition::None, |stored, place| {
+                let beginning = judge(stored).map_err(RegisterError::Unfit)?;
+                let Some(mut beginning) = beginning else {
+                    return Ok(None);
+                };
+                // Two calls of one request come to the same id.
+                let id = id.as_str();
+                if stored
+                    .begun
+                    .iter()
+                    .any(|begun| begun.started.payment_id == id)
+                {
+                    return Err(RegisterError::Busy);
+                }
+                let started = &mut beginning.attempt.started;
+                id.clone_into(&mut started.payment_id);
+                started.version = Some(place);
+                let started = started.clone();
+                let entry = CardEntry::Started(Box::new(beginning.attempt));
+                Ok(Some(Change {
+                    entry: OrderEntry::CardStarted {
+                        request: beginning.request,
+                        content: beginning.content,
+                        started: Box::new(started.clone()),
+                        is_erased: false,
+                    },
+                    event: Event::CardStarted(Box::new(started)),
+                    others: vec![self.written(&slot, &entry)?],
+                }))
+            })
+            .await;
+        match appended {
+            Ok(Some(_)) => {
+                let begun = self.get(id).await?;
+                let lost = || Key::new(entry_key(&list(id), slot.index())).lost();
+                Ok(Some(begun.ok_or_else(lost)?))
+            }
+            // The batch may be written, or come to be: then it is begun, and found by whoever walks by.
+            Err(RegisterError::Store(error)) => Err(error.into()),
+            nothing => {
+                let void = to_json(&CardEntry::Void)?;
+                let _ = self.log.fill(&[(&slot, &void)], Vec::new()).await?;
+                nothing.map(|_| None)
+            }
+        }
+    }
+
+    fn written(self, slot: &Slot, entry: &CardEntry) -> Result<Write, StoreError> {
+        let key = slot.key();
+        Ok((key, stored_entry(self.log.now(), &to_json(entry)?)))
+    }
+
+    /// The payment by card of this id; `None` if none was begun.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails, or a record of it is damaged.
+    pub async fn get(self, id: &PaymentId) -> Result<Option<CardPayment>, StoreError> {
+        Ok(self.get_many(std::slice::from_ref(id)).await?.remove(id))
+    }
+
+    /// Those of these ids that were begun.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn get_many(
+        self,
+        ids: &[PaymentId],
+    ) -> Result<HashMap<PaymentId, CardPayment>, StoreError> {
+        let lists: Vec<_> = ids.iter().map(list).collect();
+        let listings = self.log.read_lists(&lists, u64::MAX).await?;
+        let mut found = HashMap::new();
+        for (id, listing) in ids.iter().zip(listings) {
+            found.extend(
+                self.fold(id, listing)
+                    .await?
+                    .map(|payment| (id.clone(), payment)),
+            );
+        }
+        Ok(found)
+    }
+
+    async fn fold(
+        self,
+        id: &PaymentId,
+        listing: Listing<CardEntry>,
+    ) -> Result<Option<CardPayment>, StoreError> {
+        if let Some(raw) = listing.unreadable.first() {
+            return Err(Key::new(entry_key(&list(id), raw.index)).corrupt("it is damaged"));
+        }
+        let mut entries = listing.entries;
+        let is_start = |entry: &Entry<CardEntry>| matches!(entry.value, CardEntry::Started(_));
+        if entries.iter().filter(|entry| is_start(entry)).count() > 1 {
+            // Of two calls of one request one has written at a dead place of the order's list.
+            let mut alive = Vec::with_capacity(entries.len());
+            for entry in entries {
+                if let CardEntry::Started(attempt) = &entry.value
+                    && !self.counts(&attempt.started).await?
+                {
+                    continue;
+                }
+                alive.push(entry);
+            }
+            entries = alive;
+        }
+        Ok(CardPayment::of(entries, listing.length))
+    }
+
+    /// Whether a beginning's place in its order's list is alive.
+    async fn counts(self, started: &CardStartedJson) -> Result<bool, StoreError> {
+        let service = ServiceId::parse(&started.service_id);
+        let key = OrderKey::parse(&started.order_key);
+        let (Ok(service), Ok(key), Some(version)) = (service, key, started.version) else {
+            return Ok(false);
+        };
+        let place = OrderList::of(&service, &key).place(version);
+        are_alive(self.log, &[place]).await
+    }
+
+    /// Adds an entry that `judge` gives of what stands before it, with what proves it; gives the
+    /// payment with it, and the entry's place. `None` for the place if nothing is to be added.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the same again then does it.
+    pub async fn append(
+        self,
+        id: &PaymentId,
+        evidence: Option<&Evidence<'_>>,
+        judge: impl Fn(&CardPayment) -> Option<CardEntry>,
+    ) -> Result<Option<(CardPayment, Option<u64>)>, StoreError> {
+        let list = &list(id);
+        let kept = match evidence {
+            Some(evidence) => read(self.log, &evidence.keys()).await?,
+            None => read(self.log, &[]).await?,
+        };
+        for _ in 0..TRIES {
+            let mut seen = self.log.read_all::<CardEntry>(list).await?;
+            if !seen.unsettled.is_empty() {
+                self.log.settle(list, 1, seen.length + 1).await?;
+                seen = self.log.read_all(list).await?;
+            }
+            let next = seen.length + 1;
+            let Some(payment) = self.fold(id, seen).await? else {
+                return Ok(None);
+            };
+            let Some(mut entry) = judge(&payment) else {
+                return Ok(Some((payment, None)));
+            };
+            let slot = self.log.take(list).await?;
+            if slot.index() != next {
+                // Somebody else came in between.
+                self.log.settle(list, next, slot.index()).await?;
+                let mut seen = self.log.read_all(list).await?;
+                seen.truncate(slot.index() - 1);
+                let payment = self.fold(id, seen).await?;
+                match payment.as_ref().and_then(&judge) {
+                    Some(judged) => entry = judged,
+                    None => {
+                        let void = to_json(&CardEntry::Void)?;
+                        let _ = self.log.fill(&[(&slot, &void)], Vec::new()).await?;
+                        return Ok(payment.map(|payment| (payment, None)));
+                    }
+                }
+            }
+            if payment.is_erased {
+                entry.erase_personal_data();
+            }
+            let others = evidence.map(|evidence| evidence.missing(&kept));
+            let others = others.unwrap_or_default();
+            let text = to_json(&entry)?;
+            if !self.log.fill(&[(&slot, &text)], others).await?.all() {
+                continue;
+            }
+            let after = self.get(id).await?;
+            return Ok(after.map(|payment| (payment, Some(slot.index()))));
+        }
+        Err(StoreError::Contested(list.clone()))
+    }
+
+    /// What is not over, as far as the journal was walked through and a bounded part further.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn walk(self) -> Result<CardWalk, StoreError> {
+        let mut walk: CardWalk = Notes::on(self.log).get(WALK).await?.unwrap_or_default();
+        let journal = JournalList::on(self.log);
+        for _ in 0..MOST_BLOCKS {
+            let part = journal.next(walk.place + 1, BLOCK).await?;
+            // A beginning that came too late to its place stands behind then.
+            Standings::on(self.log).enter_late(&part.late).await?;
+            let until = part.settled();
+            if until <= walk.place {
+                break;
+            }
+            for entry in part.entries {
+                if entry.index <= until
+                    && let Event::CardStarted(started) = entry.value
+                    && !walk.open.contains(&started.payment_id)
+                {
+                    walk.open.push(started.payment_id);
+                }
+            }
+            walk.place = until;
+            if until >= part.length {
+                break;
+            }
+        }
+        Ok(walk)
+    }
+
+    /// Keeps what a walk knows.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; then the next walk does the same again.
+    pub async fn keep(self, walk: &CardWalk) -> Result<(), StoreError> {
+        Notes::on(self.log).set(WALK, walk).await
+    }
+
+    /// The entries of a payment by card that are to be written again without what is of a person, and
+    /// the messages that show such.
+    pub(super) async fn erased(
+        self,
+        id: &PaymentId,
+    ) -> Result<(Vec<Write>, Vec<String>), StoreError> {
+        let list = &list(id);
+        let seen = self.log.read_all::<CardEntry>(list).await?;
+        let (mut rest, mut messages) = (emptied(list, &seen), Vec::new());
+        let is_said = seen
+            .entries
+            .iter()
+            .any(|entry| entry.value == CardEntry::Erased);
+        for mut entry in seen.entries {
+            let evidence = match &entry.value {
+                CardEntry::Seen(seen) => Some(seen.evidence.clone()),
+                _ => None,
+            };
+            messages.extend(evidence);
+            if entry.value.erase_personal_data() {
+                let key = entry_key(list, entry.index);
+                rest.push((key, stored_entry(entry.at, &to_json(&entry.value)?)));
+            }
+        }
+        if !is_said {
+            let erased = |payment: &CardPayment| (!payment.is_erased).then_some(CardEntry::Erased);
+            self.append(id, None, erased).await?;
+        }
+        Ok((rest, messages))
+    }
+}

@@ -1,0 +1,196 @@
+//! Refunds: money of a payment that was given back.
+
+use super::{
+    Orders, Payments, Platform, Precondition, RegisterError, StoreError, StoredOrder,
+    afterwards::changed_at,
+    attempts::PaymentName,
+    messages::Evidence,
+    order_list::OrderEntry,
+    orders::Change,
+    record::{over_the_log_and_the_secret, read},
+};
+use crate::{
+    domain::{Money, OrderKey, PaymentId, RecordedPayment, Review, ServiceId},
+    json::{Event, RefundJson, RefundedJson, ReviewOpenedJson},
+};
+
+over_the_log_and_the_secret! {
+    /// Refunds, and what else comes to be known of a payment after it was recorded.
+    pub struct Refunds
+}
+
+/// What a refund changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refunded {
+    /// It is noted now.
+    New,
+    /// So much, or less, remained already.
+    Known,
+    /// There is no such payment that counts.
+    NoPayment,
+}
+
+impl<P: Platform> Refunds<'_, P> {
+    /// Notes that money of a payment was given back: `refund` says what remains of it, and the rest of
+    /// the record follows from what stands before. The same once more changes nothing.
+    ///
+    /// # Errors
+    /// [`RegisterError`]; the same again then does it.
+    pub async fn refund(
+        self,
+        refund: &RefundJson,
+        evidence: &Evidence<'_>,
+    ) -> Result<Refunded, RegisterError<()>> {
+        let wrong = |_| RegisterError::Unfit(());
+        let id = PaymentId::parse(&refund.payment_id).map_err(wrong)?;
+        let remaining = Money::parse(&refund.remaining).map_err(|_| RegisterError::Unfit(()))?;
+        let Some(known) = self.known(&id).await? else {
+            return Ok(Refunded::NoPayment);
+        };
+        let kept = read(self.log, &evidence.keys()).await?;
+        let (service, key) = known.address();
+        let appended = Orders::on(self.log, self.secrets)
+            .append(service, key, Precondition::None, |stored, place| {
+                let payment = known.now(stored, &id)?;
+                if payment.voided.is_some() {
+                    return Err(RegisterError::Unfit(()));
+                }
+                let was = payment.remaining();
+                if remaining >= was {
+                    return Ok(None);
+                }
+                let reviews: &[Review] = match remaining.is_zero() {
+                    true => &payment.review,
+                    false => &[],
+                };
+                let refund = RefundJson {
+                    amount: was.saturating_sub(remaining).to_string(),
+                    remaining: remaining.to_string(),
+                    version: Some(place),
+                    ..refund.clone()
+                };
+                let mut others = evidence.missing(&kept);
+                others.push(changed_at(&id, place));
+                Ok(Some(Change {
+                    entry: OrderEntry::Refunded(Box::new(RefundedJson::new(
+                        refund.clone(),
+                        reviews,
+                    ))),
+                    event: Event::PaymentRefunded(Box::new(refund)),
+                    others,
+                }))
+            })
+            .await;
+        match appended {
+            Ok(Some(_)) => Ok(Refunded::New),
+            Ok(None) => Ok(Refunded::Known),
+            Err(RegisterError::Unfit(())) => Ok(Refunded::NoPayment),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens a review of a payment. One that is open, or that a person has closed, stays as it is: what
+    /// was seen is seen again each time it is looked at. `false` if there is nothing to open.
+    ///
+    /// # Errors
+    /// [`RegisterError`]; the same again then does it.
+    pub async fn open(
+        self,
+        id: &PaymentId,
+        review: Review,
+        evidence: &Evidence<'_>,
+    ) -> Result<bool, RegisterError<()>> {
+        let Some(known) = self.known(id).await? else {
+            return Ok(false);
+        };
+        let kept = read(self.log, &evidence.keys()).await?;
+        let (service, key) = known.address();
+        let appended = Orders::on(self.log, self.secrets)
+            .append(service, key, Precondition::None, |stored, place| {
+                let payment = known.now(stored, id)?;
+                let mut closed = payment.closed.iter();
+                let is_known = payment.review.contains(&review)
+                    || closed.any(|closed| closed.review == review);
+                // Of a payment of which nothing remains nothing is to be looked at.
+                if is_known || payment.voided.is_some() || payment.remaining().is_zero() {
+                    return Ok(None);
+                }
+                let opened = Box::new(ReviewOpenedJson {
+                    payment_id: id.to_string(),
+                    service_id: service.to_string(),
+                    order_key: key.to_string(),
+                    reason: review.as_str().to_owned(),
+                    evidence: evidence.id().to_owned(),
+                    version: Some(place),
+                });
+                let mut others = evidence.missing(&kept);
+                others.push(changed_at(id, place));
+                Ok(Some(Change {
+                    entry: OrderEntry::Opened(opened.clone()),
+                    event: Event::ReviewOpened(opened),
+                    others,
+                }))
+            })
+            .await;
+        match appended {
+            Ok(opened) => Ok(opened.is_some()),
+            Err(RegisterError::Unfit(())) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The payment of this id, as it is before anything is judged.
+    async fn known(self, id: &PaymentId) -> Result<Option<Known>, StoreError> {
+        let payment = Payments::on(self.log, self.secrets).get(id).await?;
+        Ok(payment.map(|payment| Known {
+            until: payment.until,
+            after_void: payment.payment.after_void,
+            state: payment.state,
+        }))
+    }
+}
+
+/// A payment that was looked up.
+struct Known {
+    until: u64,
+    after_void: bool,
+    state: RecordedPayment,
+}
+
+impl Known {
+    fn address(&self) -> (&ServiceId, &OrderKey) {
+        let confirmation = &self.state.confirmation;
+        (&confirmation.service_id, &confirmation.order_key)
+    }
+
+    /// The payment as what stands before a change shows it. One that a long order does not show any
+    /// more is as it was found, unless something came to it since.
+    fn now(
+        &self,
+        stored: &StoredOrder,
+        id: &PaymentId,
+    ) -> Result<RecordedPayment, RegisterError<()>> {
+        let name = PaymentName {
+            id: id.clone(),
+            after_void: self.after_void,
+        };
+        if let Some((_, payment)) = stored.payment(&name) {
+            return Ok(payment);
+        }
+        if stored.state.is_whole() {
+            return Err(RegisterError::Unfit(()));
+        }
+        // So much came in between that what was found may not be so any more.
+        let mut changed = stored.afterwards.changed.iter();
+        if stored.folded > self.until || changed.any(|(of, place)| of == id && *place > self.until)
+        {
+            return Err(RegisterError::Busy);
+        }
+        let mut payment = self.state.clone();
+        let closed = stored.afterwards.closed.iter();
+        for (_, review) in closed.filter(|(of, _)| of == id) {
+            payment.review.retain(|open| open != review);
+        }
+        Ok(payment)
+    }
+}
