@@ -37,7 +37,7 @@ pub mod spin;
 mod testing;
 
 pub use app::{App, Configuration};
-pub use platform::{Outbound, Platform};
+pub use platform::{Outbound, Platform, Unanswered};
 #[cfg(feature = "schema")]
 pub use problem::ProblemDocument;
 pub use problem::{CURSOR_GONE, Problem};

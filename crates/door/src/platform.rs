@@ -1,7 +1,20 @@
 //! What the provider needs of its host: a store and clocks for the ledger, and a way out.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
+
+/// Why a request has no answer, as a text for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unanswered {
+    /// It surely was not sent: there was no name, no connection or no certificate.
+    #[error("{0}")]
+    NotSent(String),
+    /// It may have arrived, and what it asks for may be done.
+    #[error("{0}")]
+    Unknown(String),
+}
 
 /// Who can send a request to the outside.
 #[allow(async_fn_in_trait)] // Used with static dispatch in one thread only.
@@ -13,15 +26,16 @@ pub trait Outbound {
     /// A text for people.
     async fn send(&self, request: Request<Bytes>) -> Result<Response<()>, String>;
 
-    /// The same, with the answer's body, of `most` bytes at most.
+    /// The same, with the answer's body, of `most` bytes at most; the answer may take so long to begin.
     ///
     /// # Errors
-    /// A text for people.
+    /// [`Unanswered`] says whether the request can have arrived.
     async fn fetch(
         &self,
         request: Request<Bytes>,
         most: usize,
-    ) -> Result<(StatusCode, Bytes), String>;
+        patience: Duration,
+    ) -> Result<(StatusCode, Bytes), Unanswered>;
 }
 
 /// What the provider needs of its host.
@@ -39,8 +53,18 @@ impl Outbound for mpay_ledger::memory::Memory {
         &self,
         request: Request<Bytes>,
         _most: usize,
-    ) -> Result<(StatusCode, Bytes), String> {
-        let status = Self::send(self, request).await?.status();
-        Ok((status, self.reply_body()))
+        _patience: Duration,
+    ) -> Result<(StatusCode, Bytes), Unanswered> {
+        let failed = |reason| match reason {
+            "not sent" => Unanswered::NotSent("The connection was refused.".to_owned()),
+            reason => Unanswered::Unknown(reason.to_owned()),
+        };
+        if let Some(reply) = self.reply_to(&request).await {
+            let (status, body) = reply.map_err(|reason| failed(reason))?;
+            let status = StatusCode::from_u16(status).unwrap_or_default();
+            return Ok((status, body.into()));
+        }
+        let answer = Self::send(self, request).await.map_err(Unanswered::Unknown);
+        Ok((answer?.status(), self.reply_body()))
     }
 }

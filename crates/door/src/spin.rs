@@ -24,7 +24,11 @@ use spin_sdk::{
 
 use mpay_ledger::PlatformError;
 
-use crate::{config::Unread, current::Source, platform::Outbound};
+use crate::{
+    config::Unread,
+    current::Source,
+    platform::{Outbound, Unanswered},
+};
 
 /// The store named in the manifest's `key_value_stores`.
 const STORE: &str = "default";
@@ -158,34 +162,61 @@ impl mpay_ledger::Platform for Spin {
 
 impl Outbound for Spin {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<()>, String> {
-        send(request).await.map(|answer| answer.map(drop))
+        /// How long an answer may take to begin.
+        const PATIENCE: Duration = Duration::from_secs(10);
+        let answer = send(request, PATIENCE).await.map_err(in_words);
+        answer.map(|answer| answer.map(drop))
     }
 
     async fn fetch(
         &self,
         request: Request<Bytes>,
         most: usize,
-    ) -> Result<(StatusCode, Bytes), String> {
-        let answer = send(request).await?;
+        patience: Duration,
+    ) -> Result<(StatusCode, Bytes), Unanswered> {
+        let answer = send(request, patience).await.map_err(unanswered)?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), most).collect().await;
-        let body = body.map_err(|_| "The answer broke off, or is too long.".to_owned())?;
+        let broken = "The answer broke off, or is too long.";
+        let body = body.map_err(|_| Unanswered::Unknown(broken.to_owned()))?;
         Ok((status, body.to_bytes()))
     }
 }
 
-async fn send(request: Request<Bytes>) -> Result<spin_sdk::http::Response, String> {
+async fn send(
+    request: Request<Bytes>,
+    patience: Duration,
+) -> Result<spin_sdk::http::Response, ErrorCode> {
     const NANOSECONDS: u64 = 1_000_000_000;
     let options = RequestOptions::new();
     // A host that does not know them has limits of its own.
     let _ = options.set_connect_timeout(Some(5 * NANOSECONDS));
-    let _ = options.set_first_byte_timeout(Some(10 * NANOSECONDS));
+    let _ = options.set_first_byte_timeout(Some(patience.as_secs() * NANOSECONDS));
     let mut request = request.map(FullBody::new);
     request
         .extensions_mut()
         .insert(RequestOptionsExtension(options));
-    let answer = spin_sdk::http::send(request).await;
-    answer.map_err(in_words)
+    spin_sdk::http::send(request).await
+}
+
+/// Whether a request that was not answered can have arrived.
+fn unanswered(error: ErrorCode) -> Unanswered {
+    let is_sure = matches!(
+        error,
+        ErrorCode::ConnectionRefused
+            | ErrorCode::ConnectionTimeout
+            | ErrorCode::DnsTimeout
+            | ErrorCode::DnsError(_)
+            | ErrorCode::DestinationNotFound
+            | ErrorCode::DestinationIpProhibited
+            | ErrorCode::DestinationIpUnroutable
+            | ErrorCode::HttpRequestDenied
+            | ErrorCode::TlsCertificateError
+    );
+    match is_sure {
+        true => Unanswered::NotSent(in_words(error)),
+        false => Unanswered::Unknown(in_words(error)),
+    }
 }
 
 /// Why a request was not answered. What a host says in words of its own may hold parts of the address,
@@ -198,7 +229,7 @@ fn in_words(error: ErrorCode) -> String {
         }
         ErrorCode::ConnectionTimeout => "The connection was not made in time.",
         ErrorCode::ConnectionReadTimeout | ErrorCode::HttpResponseTimeout => {
-            "No answer came within ten seconds."
+            "No answer came in time."
         }
         ErrorCode::ConnectionTerminated | ErrorCode::HttpResponseIncomplete => {
             "The connection broke before an answer came."

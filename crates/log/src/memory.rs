@@ -36,6 +36,22 @@ pub struct Memory {
     epoch: tokio::time::Instant,
 }
 
+/// What answers requests to the outside: a status and a body, or why there is none.
+type Responder = Arc<dyn Fn(&Request<Bytes>) -> Reply + Send + Sync>;
+
+/// A status and a body; or `not sent`, or why the answer was lost.
+pub type Reply = Result<(u16, String), &'static str>;
+
+/// What answers, as `Debug` shows it.
+#[derive(Clone)]
+struct Outside(Responder);
+
+impl std::fmt::Debug for Outside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Outside")
+    }
+}
+
 #[derive(Debug, Default)]
 struct Shared {
     values: HashMap<String, Vec<u8>>,
@@ -45,6 +61,7 @@ struct Shared {
     sent: Vec<Request<Bytes>>,
     replies: VecDeque<u16>,
     reply_body: Bytes,
+    outside: Option<Outside>,
     replies_of: HashMap<String, VecDeque<(u16, String)>>,
     random: VecDeque<u64>,
     randoms: u64,
@@ -76,6 +93,21 @@ impl Memory {
     /// What happens to the next calls, one each; later ones work.
     pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
         self.lock().faults = faults.into_iter().collect();
+    }
+
+    /// What answers requests to the outside whose answer is read.
+    pub fn respond_with(
+        &self,
+        responder: impl Fn(&Request<Bytes>) -> Reply + Send + Sync + 'static,
+    ) {
+        self.lock().outside = Some(Outside(Arc::new(responder)));
+    }
+
+    /// Its answer; `None` where there is none.
+    pub async fn reply_to(&self, request: &Request<Bytes>) -> Option<Reply> {
+        tokio::task::yield_now().await;
+        let outside = self.lock().outside.clone()?;
+        Some((outside.0)(request))
     }
 
     /// The body of the answers from outside.

@@ -135,7 +135,7 @@ async fn ask<P: Platform>(
     let message =
         Message::new(id.clone(), "order.wanted", now, &wanted).map_err(Problem::internal)?;
     let request = source.post(&message, now).map_err(Problem::internal)?;
-    let answer = within(platform.sleep(TIME), platform.fetch(request, MOST)).await;
+    let answer = within(platform.sleep(TIME), platform.fetch(request, MOST, TIME)).await;
     let reason = match answer {
         Some(Ok((StatusCode::OK, body))) => {
             BREAKER.set(Breaker::default());
@@ -146,7 +146,7 @@ async fn ask<P: Platform>(
             return Ok(None);
         }
         Some(Ok((status, _))) => format!("it answered {status}"),
-        Some(Err(reason)) => reason,
+        Some(Err(reason)) => reason.to_string(),
         None => "it took too long".to_owned(),
     };
     // Without the key: it is what somebody typed, which may be the code of a person.

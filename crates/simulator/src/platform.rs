@@ -92,8 +92,10 @@ impl Outbound for Host {
         &self,
         _request: Request<Bytes>,
         _most: usize,
-    ) -> Result<(StatusCode, Bytes), String> {
-        Err("no host of a run asks for orders".to_owned())
+        _patience: Duration,
+    ) -> Result<(StatusCode, Bytes), Unanswered> {
+        let reason = "no host of a run asks for orders".to_owned();
+        Err(Unanswered::NotSent(reason))
     }
 }
 

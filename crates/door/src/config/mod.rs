@@ -24,7 +24,7 @@ pub use certificates::{DEVELOPMENT_CERTIFICATE, in_own_words};
 pub use environment::Environment;
 pub use error::{ConfigError, Misconfigured};
 pub use open::OpenService;
-pub use reader::Reader;
+pub use reader::{IBAN_NEEDED, Reader};
 pub use services::{SERVICES, Service, Services, SourcePolicy};
 pub use variables::{Unread, Variables, VariablesDigest};
 pub(crate) use warnings::expiring;
