@@ -28,7 +28,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mpay-notify", &["mpay-door", "mpay-ledger", "mutation"]),
     (
         "mpay-office",
-        &["mpay-door", "mpay-ledger", "mpay-notify", "tables", "wsse"],
+        &[
+            "cryptoprocessing",
+            "mpay-door",
+            "mpay-ledger",
+            "mpay-notify",
+            "tables",
+            "wsse",
+        ],
     ),
     (
         "mpay-provider",

@@ -37,7 +37,12 @@ fn the_manifest_gives_each_door_every_variable_it_reads_and_no_other() {
     for (name, variable) in &manifest.variables {
         let secret = matches!(
             name.as_str(),
-            "order_source_secret" | "page_key" | "service_key" | "webhooks"
+            "card_password"
+                | "card_terminals"
+                | "order_source_secret"
+                | "page_key"
+                | "service_key"
+                | "webhooks"
         );
         assert_eq!(variable.secret, secret, "{}", name.as_str());
         assert!(

@@ -6,6 +6,7 @@ mod axe;
 mod books;
 mod browser;
 mod bulk;
+mod cards;
 mod clients;
 mod configuration;
 mod details;

@@ -329,10 +329,43 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
             ("What was paid of the line.", Some(amount()))
         }
         ("PaidLine", "amount") => (
-            "What was paid of the line; negative where that is voided.",
+            "What was paid of the line; negative where that is voided or given back.",
             Some(balance()),
         ),
-        ("PaidLine", "void") => ("", None),
+        ("CardPaymentRequest", "return_url") => (
+            "Where the payer goes in the end, whatever came of it: an `https` address.",
+            Some(
+                json!({"type": "string", "format": "uri", "maxLength": 2000, "examples": ["https://shop.example.md/done"]}),
+            ),
+        ),
+        ("CardPaymentRequest", "payer_ip") => (
+            "The payer's address, for the gateway.",
+            Some(json!({"type": "string", "examples": ["192.0.2.1"]})),
+        ),
+        ("CardPaymentRequest", "amount") => ("How much; left out, what is due.", Some(amount())),
+        ("ChargeRequest", "amount") => ("How much; left out, all that is held.", Some(amount())),
+        ("RefundRequest", "amount") => ("How much; left out, all that remains.", Some(amount())),
+        ("RefundRequest", "note") => ("Why.", Some(text(max_read(read_note)))),
+        ("CardPaymentAnswer" | "CardStarted", "capture") => ("How the money is taken.", None),
+        ("CardPaymentAnswer" | "CardStarted", "amount") => {
+            ("What the payer is asked for.", Some(amount()))
+        }
+        ("CardPaymentAnswer", "started_at") => ("When it was begun.", Some(time())),
+        ("CardPaymentAnswer", "expires_at") => ("", Some(time())),
+        ("CardStarted", "lines") => ("What is asked for of each line.", None),
+        ("CardCommandAnswer", "kind") => ("What was asked of the gateway.", None),
+        ("CardCommandAnswer", "amount") => ("How much it is about.", Some(amount())),
+        ("CardCommandAnswer", "at") => ("When it was about to be sent.", Some(time())),
+        ("RefundAnswer" | "Refund", "amount") => ("How much was given back.", Some(amount())),
+        ("RefundAnswer", "at") => ("When it was known here.", Some(time())),
+        ("Refund" | "ReviewOpened", "evidence") => (
+            "Name of the gateway's answer among the evidence.",
+            Some(hexadecimal(64)),
+        ),
+        ("ReviewOpened", "reason") => ("The flag.", Some(reference("Review"))),
+        (_, "card_payments") => ("The payments by card.", None),
+        (_, "remaining" | "amount_refunded" | "asked") => ("", Some(amount())),
+        ("PaidLine", "void" | "refund") => ("", None),
         ("ClosedAnswer", "recorded") => ("", None),
         ("Void", "recorded" | "void_proposal" | "lines") => ("", None),
         ("VoidProposal" | "Void", "proposal") => ("", None),
@@ -363,7 +396,7 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
         ("Reconciliation", "from") => ("The first moment of the span.", Some(time())),
         ("Reconciliation", "to") => ("The end of the span.", Some(time())),
         ("Total" | "DayTotal", "amount") => (
-            "What was paid to the account, or on the day, less what is voided.",
+            "What was paid to the account, or on the day, less what is voided or given back.",
             Some(balance()),
         ),
         ("PaidOnDay", "date") => (
@@ -661,7 +694,8 @@ pub fn required(schema: &str) -> &'static [&'static str] {
             "bank_fiscal_code",
             "beneficiary_name",
         ],
-        "Closing" => &["note"],
+        "Closing" | "RefundRequest" => &["note"],
+        "CardPaymentRequest" => &["return_url"],
         "Proposed" => &[
             "payment_id",
             "service_id",
@@ -753,6 +787,18 @@ pub fn parameters() -> Map<String, Value> {
             "query",
             "Only orders of this status.",
             reference("OrderStatus"),
+        ),
+        (
+            "card_state",
+            "query",
+            "Only payments of this state.",
+            reference("CardState"),
+        ),
+        (
+            "ask",
+            "query",
+            "The gateway is asked for the state first.",
+            flag(),
         ),
         (
             "review",
@@ -1007,6 +1053,7 @@ pub fn parameters() -> Map<String, Value> {
         .map(|(id, place, description, schema)| {
             let name = match id {
                 "refused" => "reason",
+                "card_state" => "state",
                 "outbox_receiver" => "receiver",
                 "export_limit" => "limit",
                 "required_from" => "from",

@@ -60,7 +60,7 @@ impl Outbound for mpay_ledger::memory::Memory {
             reason => Unanswered::Unknown(reason.to_owned()),
         };
         if let Some(reply) = self.reply_to(&request).await {
-            let (status, body) = reply.map_err(|reason| failed(reason))?;
+            let (status, body) = reply.map_err(failed)?;
             let status = StatusCode::from_u16(status).unwrap_or_default();
             return Ok((status, body.into()));
         }

@@ -407,12 +407,8 @@ impl<'a, P: Platform> CardPayments<'a, P> {
             None => read(self.log, &[]).await?,
         };
         for _ in 0..TRIES {
-            let mut seen = self.log.read_all::<CardEntry>(list).await?;
-            if !seen.unsettled.is_empty() {
-                self.log.settle(list, 1, seen.length + 1).await?;
-                seen = self.log.read_all(list).await?;
-            }
-            let next = seen.length + 1;
+            let seen = self.log.read_all::<CardEntry>(list).await?;
+            let settled = seen.settled();
             let Some(payment) = self.fold(id, seen).await? else {
                 return Ok(None);
             };
@@ -420,9 +416,9 @@ impl<'a, P: Platform> CardPayments<'a, P> {
                 return Ok(Some((payment, None)));
             };
             let slot = self.log.take(list).await?;
-            if slot.index() != next {
-                // Somebody else came in between.
-                self.log.settle(list, next, slot.index()).await?;
+            if slot.index() != settled + 1 {
+                // Somebody else came in between, or is still at it: all of that is judged with.
+                self.log.settle(list, settled + 1, slot.index()).await?;
                 let mut seen = self.log.read_all(list).await?;
                 seen.truncate(slot.index() - 1);
                 let payment = self.fold(id, seen).await?;

@@ -9,7 +9,9 @@ use super::{
     CardEntry, CardPayment, Erasure, Evidence, Ledger, Recorded, Refunded, StoreError,
     cursor::Cursor,
     memory::{Fault, Memory},
-    testing::{begin, payment, record, record_card, record_in, register, secret, stored},
+    testing::{
+        begin, begin_again, payment, record, record_card, record_in, register, secret, stored,
+    },
     tests::{close, ledger_events},
 };
 use crate::{
@@ -77,7 +79,7 @@ async fn of_several_that_begin_at_once_one_does() {
     assert_eq!(stored(&memory, "1").await.unwrap().begun.len(), 1);
     // And of one request that comes several times.
     register(&memory, "2", "5").await.unwrap();
-    let all = join_all([(); 8].map(|()| begin(&memory, "X", "2", "5"))).await;
+    let all = join_all([(); 8].map(|()| begin_again(&memory, "X", "2", "5"))).await;
     assert_eq!(all.iter().filter(|begun| begun.is_ok()).count(), 1);
     assert!(card(&memory, "X").await.is_some());
 }
@@ -144,6 +146,12 @@ async fn one_command_at_a_time_stands_in_the_list() {
             .unwrap()
             .1
     };
+    // Somebody is at it before all others, and slow.
+    memory.script([
+        Fault::None,
+        Fault::None,
+        Fault::Delay(Duration::from_millis(700)),
+    ]);
     let all = join_all((0..16).map(|_| append())).await;
     assert_eq!(all.iter().flatten().count(), 1, "{all:?}");
     assert_eq!(card(&memory, "C").await.unwrap().commands.len(), 1);

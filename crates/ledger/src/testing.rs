@@ -106,14 +106,31 @@ pub async fn begin(
     key: &str,
     amount: &str,
 ) -> Result<Option<CardPayment>, RegisterError<()>> {
-    let (service, id) = (
-        ServiceId::parse("TAX").unwrap(),
-        PaymentId::parse(id).unwrap(),
-    );
-    let order = OrderKey::parse(key).unwrap();
+    begin_if(memory, id, key, amount, |stored| stored.begun.is_empty()).await
+}
+
+/// Begins a payment by card, whatever was begun before.
+pub async fn begin_again(
+    memory: &Memory,
+    id: &str,
+    key: &str,
+    amount: &str,
+) -> Result<Option<CardPayment>, RegisterError<()>> {
+    begin_if(memory, id, key, amount, |_| true).await
+}
+
+async fn begin_if(
+    memory: &Memory,
+    id: &str,
+    key: &str,
+    amount: &str,
+    may: impl Fn(&StoredOrder) -> bool,
+) -> Result<Option<CardPayment>, RegisterError<()>> {
+    let service = ServiceId::parse("TAX").unwrap();
+    let (id, order) = (PaymentId::parse(id).unwrap(), OrderKey::parse(key).unwrap());
     let ledger = Ledger::new(memory.clone());
     let cards = ledger.card_payments();
-    let judge = |stored: &StoredOrder| match stored.begun.is_empty() {
+    let judge = |stored: &StoredOrder| match may(stored) {
         true => Ok(Some(beginning(key, amount))),
         false => Err(()),
     };

@@ -33,19 +33,36 @@ struct Job {
     when: When,
     /// What is asked where the answer without a body is 409: the variable for it is not set.
     otherwise: Option<&'static str>,
+    /// The days that it is about, each by how long ago it was; none if it is about no day.
+    days_ago: &'static [i64],
 }
 
-const JOBS: [Job; 2] = [
+const JOBS: [Job; 4] = [
     Job {
         path: "outbox/deliver",
         when: When::EachMinute,
         otherwise: None,
+        days_ago: &[],
+    },
+    // What is not over at a card gateway, and what was given back there without our knowledge.
+    Job {
+        path: "card-payments/check",
+        when: When::EachMinute,
+        otherwise: None,
+        days_ago: &[],
+    },
+    Job {
+        path: "card-payments/recheck",
+        when: When::EachNight,
+        otherwise: None,
+        days_ago: &[1, 7, 30, 90],
     },
     // Also where nothing is erased by age: what came back after an erasure is erased by the next walk.
     Job {
         path: "erasures",
         when: When::EachNight,
         otherwise: Some(r#"{"service_id":"NONE","order_key":"NONE"}"#),
+        days_ago: &[],
     },
 ];
 
@@ -137,19 +154,34 @@ fn night_of(now: Timestamp) -> Date {
 }
 
 impl Api {
-    /// Calls until nothing is left.
     fn carry_out(&self, job: &Job) -> anyhow::Result<()> {
+        if job.days_ago.is_empty() {
+            return self.call(job, "");
+        }
+        let today = time::date(Timestamp::now());
+        let days = job.days_ago.iter();
+        for day in days.filter_map(|days| time::days_after(today, -days)) {
+            self.call(job, &format!("from={day}&to={day}&"))?;
+        }
+        Ok(())
+    }
+
+    /// Calls until nothing is left.
+    fn call(&self, job: &Job, query: &str) -> anyhow::Result<()> {
         let mut body = None;
         let mut cursor: Option<String> = None;
         for _ in 0..MOST_PAGES {
             let path = match &cursor {
-                Some(cursor) => format!("{}?cursor={cursor}", job.path),
-                None => job.path.to_owned(),
+                Some(cursor) => format!("{}?{query}cursor={cursor}", job.path),
+                None => format!("{}?{query}", job.path)
+                    .trim_end_matches(['?', '&'])
+                    .to_owned(),
             };
             let (status, answer) = self.post(&path, body)?;
             match status {
                 200 => {}
-                // Nothing to be done by it, as where no receiver of webhooks is set.
+                // Nothing to be done by it, as where no receiver of webhooks or card gateway is set.
+                404 => return Ok(()),
                 409 if body.is_some() || job.otherwise.is_none() => return Ok(()),
                 409 => {
                     body = job.otherwise;

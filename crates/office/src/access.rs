@@ -401,7 +401,7 @@ mod tests {
     }
 
     /// Every call that changes something, and who may make it.
-    const CHANGES: [(&str, &str, &str); 17] = [
+    const CHANGES: [(&str, &str, &str); 23] = [
         ("POST", "orders", "clerk manager program"),
         ("POST", "orders/import", "clerk manager program"),
         ("PUT", "orders/{service}/{key}", "clerk manager program"),
@@ -421,6 +421,16 @@ mod tests {
             "refusals/{index}/reviews/{reason}",
             "accountant manager",
         ),
+        (
+            "POST",
+            "orders/{service}/{key}/card-payments",
+            "clerk manager program",
+        ),
+        ("POST", "card-payments/{id}/charge", "clerk manager program"),
+        ("POST", "card-payments/{id}/cancel", "clerk manager program"),
+        ("POST", "card-payments/{id}/refunds", "manager program"),
+        ("POST", "card-payments/check", "manager program"),
+        ("POST", "card-payments/recheck", "manager program"),
         ("POST", "settlement", "accountant manager"),
         ("POST", "erasures", "manager program"),
         ("POST", "repair", "manager program"),

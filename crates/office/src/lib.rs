@@ -8,7 +8,7 @@
 //! 2. [`config`]: the variables of this door; [`access`]: who may call it, and do what.
 //! 3. [`api`]: the resources, one file each; [`api::endpoints`] lists what they answer, and
 //!    [`api::endpoint`] says what an endpoint is.
-//! 4. [`pages`]: what people see in a browser.
+//! 4. [`pages`]: what people see in a browser. `cards`: payments by card, at a gateway.
 #![cfg_attr(
     not(test),
     deny(
@@ -21,6 +21,7 @@
 
 pub mod access;
 pub mod api;
+mod cards;
 pub mod config;
 pub mod pages;
 pub mod service;

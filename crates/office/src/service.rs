@@ -13,7 +13,7 @@ use mpay_door::{
 };
 use mpay_ledger::Ledger;
 
-use crate::{App, access, api, pages, source};
+use crate::{App, access, api, cards, pages, source};
 
 /// The address of this door's readiness.
 pub const HEALTH: &str = "/health/office";
@@ -53,6 +53,9 @@ pub async fn handle<P: Platform>(
             source::answer(app, store, &parts, path).await
         }
         "/api/openapi.json" => api::openapi(&parts.method),
+        path if path.starts_with(cards::PUBLIC) => {
+            Box::pin(cards::public(app, store, &parts, body)).await
+        }
         path if path.starts_with(pages::PAYER) => Ok(pages::payer(app, store, &parts).await),
         path if is_of_office(path) => Ok(pages::office(app, store, &parts, body).await),
         path => match path.strip_prefix("/api/") {

@@ -6,7 +6,7 @@ use std::{collections::HashMap, rc::Rc, time::Duration};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use jiff::Timestamp;
-use mpay_door::{Outbound, config::Unread, current::Source};
+use mpay_door::{Outbound, Unanswered, config::Unread, current::Source};
 use mpay_ledger::{Platform, PlatformError};
 
 use crate::{

@@ -7,6 +7,7 @@ use super::PaymentLineJson;
 /// How money is taken from a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), schemars(rename = "CardCapture"))]
 #[serde(rename_all = "snake_case")]
 pub enum Capture {
     /// At once.
@@ -159,6 +160,7 @@ pub struct SeenJson {
 /// What is asked of the gateway with a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), schemars(rename = "CardCommandKind"))]
 #[serde(rename_all = "snake_case")]
 pub enum CommandKind {
     /// To take what is held.
@@ -194,6 +196,7 @@ pub struct CommandJson {
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), schemars(rename = "CardCommandOutcome"))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It is done.
@@ -223,6 +226,7 @@ pub struct EndedJson {
 /// Why nothing more is expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), schemars(rename = "CardEnd"))]
 #[serde(rename_all = "snake_case")]
 pub enum Ended {
     /// The session is over, and nobody paid.

@@ -53,6 +53,11 @@ pub enum Verdict {
         #[serde(flatten)]
         payment: MetaPayment,
     },
+    /// A payment by card, of which the gateway's answer is kept: no message of MPay's.
+    Card {
+        #[serde(flatten)]
+        payment: MetaPayment,
+    },
     /// No payment: the provider answered with a fault.
     Refused {
         #[serde(flatten)]
@@ -98,12 +103,13 @@ pub struct MetaRefusal {
 }
 
 impl Meta {
-    /// When the message came in, and who signed it. `None` of a payment that was entered by hand,
-    /// and which MPay has not confirmed.
+    /// When the message came in, and who signed it. `None` of a payment by card, and of one that was
+    /// entered by hand and which MPay has not confirmed.
     pub fn receipt(&self) -> Option<&Receipt> {
         match &self.verdict {
             Verdict::Accepted { receipt, .. } | Verdict::Refused { receipt, .. } => Some(receipt),
             Verdict::Manual { manual, .. } => manual.confirmed.as_ref(),
+            Verdict::Card { .. } => None,
         }
     }
 }
@@ -173,6 +179,10 @@ impl Evidence {
         }
         let meta = meta.context("no meta.json")?;
         let meta: Meta = serde_json::from_slice(&meta).context("meta.json")?;
+        ensure!(
+            !matches!(meta.verdict, Verdict::Card { .. }),
+            "the payment was made by card: card.json has the gateway's answer, which is not signed"
+        );
         ensure!(
             meta.receipt().is_some(),
             "the payment was entered by hand, and MPay has not confirmed it: nothing of it is signed"

@@ -271,7 +271,9 @@ impl Report {
             return;
         };
         let members = match &meta.verdict {
-            Verdict::Accepted { payment: said, .. } => said.compare(payment),
+            Verdict::Accepted { payment: said, .. } | Verdict::Card { payment: said } => {
+                said.compare(payment)
+            }
             Verdict::Manual { payment: said, .. } => {
                 let mut members = said.compare(payment);
                 // A person wrote it down, and it does not decide.

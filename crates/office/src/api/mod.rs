@@ -1,5 +1,6 @@
 //! The order API: JSON for the institution's own system, for callers with a token.
 
+mod card_payments;
 mod checks;
 #[cfg(feature = "description")]
 pub mod description;
@@ -28,7 +29,7 @@ mod reviews;
 mod settlement;
 mod table;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod webhooks;
 
 use bytes::Bytes;
@@ -43,9 +44,9 @@ use crate::{
 };
 pub use endpoint::Endpoint;
 pub(crate) use endpoint::decode;
-use mpay_door::Problem;
+pub(crate) use mpay_door::Problem;
 pub use openapi::openapi;
-pub(crate) use orders::put as take;
+pub(crate) use orders::{no_such_order, put as take};
 
 /// A call of the API.
 pub struct Call<'a, P> {
@@ -69,7 +70,7 @@ fn reads(method: &Method) -> bool {
 
 /// Every endpoint of the API. Of two paths that fit, the first is meant; `Allow` lists methods in this
 /// order.
-pub fn endpoints<P: Platform>() -> [Endpoint<P>; 35] {
+pub fn endpoints<P: Platform>() -> [Endpoint<P>; 44] {
     [
         register::list_endpoint(),
         orders::post_endpoint(),
@@ -81,6 +82,15 @@ pub fn endpoints<P: Platform>() -> [Endpoint<P>; 35] {
         orders::delete_endpoint(),
         order_answer::payments_endpoint(),
         pay_link::get_endpoint(),
+        card_payments::begin_endpoint(),
+        card_payments::of_order_endpoint(),
+        card_payments::list_endpoint(),
+        card_payments::check_endpoint(),
+        card_payments::recheck_endpoint(),
+        card_payments::get_endpoint(),
+        card_payments::charge_endpoint(),
+        card_payments::cancel_endpoint(),
+        card_payments::refund_endpoint(),
         payments::list_endpoint(),
         manual::list_endpoint(),
         manual::propose_endpoint(),

@@ -11,23 +11,24 @@ use super::{
     Call, Problem, checks, encode,
     endpoint::Endpoint,
     json,
-    payments::VoidedAnswer,
+    payments::{RefundAnswer, VoidedAnswer},
     query::{Query, below, next_if_any},
     reviews::ReviewsAnswer,
 };
 use crate::{
     access::EVERYBODY,
     domain::{OrderKey, OrderState, ServiceId},
-    json::{FieldError, OrderJson, PaymentJson},
+    json::{Channel, FieldError, OrderJson, PaymentJson},
     store::{Platform, StoredOrder},
 };
 
 /// The members of an [`OrderAnswer`] that are none of the order's document.
-pub(super) const DERIVED: [&str; 9] = [
+pub(super) const DERIVED: [&str; 10] = [
     "amount_due",
     "amount_due_by_day",
     "amount_overpaid",
     "amount_paid",
+    "amount_refunded",
     "pay_url",
     "payment_count",
     "payments",
@@ -42,6 +43,9 @@ pub(super) struct OrderAnswer<'a> {
     #[serde(flatten)]
     order: OrderJson,
     amount_paid: String,
+    /// What was given back of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount_refunded: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     amount_due: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,12 +86,17 @@ pub(super) struct PeriodAnswer {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "description", schemars(rename = "OrderPaymentAnswer"))]
 pub(super) struct PaymentAnswer<'a> {
+    /// How it came here.
+    channel: Channel,
     #[serde(flatten)]
     payment: &'a PaymentJson,
     #[serde(flatten)]
     reviews: ReviewsAnswer,
     #[serde(skip_serializing_if = "Option::is_none")]
     voided: Option<VoidedAnswer>,
+    /// What was given back of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    refunds: Vec<RefundAnswer>,
 }
 
 /// Payments of an order, the newest first.
@@ -135,9 +144,11 @@ pub async fn payments<P: Platform>(
     }
     let payments = page.payments.iter();
     let payments = payments.map(|(payment, state)| PaymentAnswer {
+        channel: payment.channel(),
         payment,
         reviews: state.into(),
         voided: state.voided.as_ref().map(VoidedAnswer::from),
+        refunds: state.refunds.iter().map(RefundAnswer::from).collect(),
     });
     let answer = OrderPaymentsAnswer {
         payments: payments.collect(),
@@ -182,14 +193,19 @@ impl<'a> OrderAnswer<'a> {
             .iter()
             .zip(stored.state.payments())
             .map(|(payment, state)| PaymentAnswer {
+                channel: payment.channel(),
                 payment,
                 reviews: state.into(),
                 voided: state.voided.as_ref().map(VoidedAnswer::from),
+                refunds: state.refunds.iter().map(RefundAnswer::from).collect(),
             })
             .collect();
         Ok(Self {
             order,
             amount_paid: stored.state.amount_paid().to_string(),
+            amount_refunded: Some(stored.state.amount_refunded())
+                .filter(|amount| !amount.is_zero())
+                .map(|amount| amount.to_string()),
             amount_due: stored.state.amount_due(now).map(|due| due.to_string()),
             amount_overpaid: Some(stored.state.amount_overpaid(now))
                 .filter(|amount| !amount.is_zero())

@@ -141,7 +141,16 @@ async fn read_as_answered<P: Platform>(
     // A status that is not one to be set is what payments and dates give.
     let status = document.get("status");
     let status = status.as_ref().and_then(Value::as_str);
-    if status.is_some_and(|status| SetStatus::parse(status).is_none()) {
+    // And so is Refunded, where all was given back by card and nothing says what it is found by.
+    let is_given_back = stored
+        .as_ref()
+        .is_some_and(|stored| stored.state.is_given_back())
+        && document.get("refund_reference").is_none();
+    let is_set = |status: &str| match SetStatus::parse(status) {
+        Some(SetStatus::Refunded) => !is_given_back,
+        status => status.is_some(),
+    };
+    if status.is_some_and(|status| !is_set(status)) {
         derived.push("status");
     }
     let document = without_derived(document, &derived, &current).map_err(Problem::fields)?;
@@ -241,12 +250,12 @@ pub const IDEMPOTENCY_KEY_MAX: usize = 128;
 
 /// The `Idempotency-Key` of a request (draft-ietf-httpapi-idempotency-key-header): a string in
 /// quotation marks; many clients send it without.
-fn idempotency_key(headers: &HeaderMap) -> Result<&str, Problem> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<&str, Problem> {
     let wrong = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail);
     let mut values = headers.get_all("idempotency-key").iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(wrong(
-            "Send one Idempotency-Key, such as a new UUID, and the same again if you repeat the request: then it makes one order, however often it comes.",
+            "Send one Idempotency-Key, such as a new UUID, and the same again if you repeat the request: then it is done once, however often it comes.",
         ));
     };
     let text = value.to_str().unwrap_or_default().trim();
@@ -444,7 +453,7 @@ fn not_served() -> Problem {
     )
 }
 
-pub(super) fn no_such_order() -> Problem {
+pub(crate) fn no_such_order() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
         "The service has no order with this key.",

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     access::EVERYBODY,
-    domain::{PaymentId, ServiceId, Voided, time},
-    json::{Event, PaymentJson},
+    domain::{PaymentId, Refund, ServiceId, Voided, time},
+    json::{Channel, Event, PaymentJson},
     store::{JournalPage, Platform, Span, StoredPayment},
 };
 
@@ -37,6 +37,8 @@ pub(super) struct PaymentsAnswer {
 pub(super) struct PaymentAnswer {
     /// Its place in the journal.
     index: u64,
+    /// How it came here.
+    channel: Channel,
     #[serde(flatten)]
     payment: PaymentJson,
     #[serde(flatten)]
@@ -46,6 +48,38 @@ pub(super) struct PaymentAnswer {
     settlement: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     voided: Option<VoidedAnswer>,
+    /// What was given back of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    refunds: Vec<RefundAnswer>,
+}
+
+/// That money of a payment was given back.
+#[derive(Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+pub(super) struct RefundAnswer {
+    at: String,
+    /// How much was given back.
+    amount: String,
+    /// What remains of the payment.
+    remaining: String,
+    /// Why; absent where it was given back elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    /// Name of the principal who gave it back, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+}
+
+impl From<&Refund> for RefundAnswer {
+    fn from(refund: &Refund) -> Self {
+        Self {
+            at: time::format(refund.at),
+            amount: refund.amount.to_string(),
+            remaining: refund.remaining.to_string(),
+            note: refund.note.as_ref().map(|note| note.as_str().to_owned()),
+            by: refund.by.clone(),
+        }
+    }
 }
 
 /// That a payment which was entered by hand counts no more.
@@ -73,10 +107,17 @@ impl From<StoredPayment> for PaymentAnswer {
     fn from(stored: StoredPayment) -> Self {
         Self {
             index: stored.index,
+            channel: stored.payment.channel(),
             payment: stored.payment,
             reviews: ReviewsAnswer::from(&stored.state),
             settlement: stored.settled,
             voided: stored.state.voided.as_ref().map(VoidedAnswer::from),
+            refunds: stored
+                .state
+                .refunds
+                .iter()
+                .map(RefundAnswer::from)
+                .collect(),
         }
     }
 }

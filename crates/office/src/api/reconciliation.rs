@@ -21,7 +21,7 @@ use super::{
 use crate::{
     access::EVERYBODY,
     domain::{Money, time},
-    json::{Event, VoidJson},
+    json::{Channel, Event, RefundJson, VoidJson},
     store::{JournalEntry, Platform, Span, StoredPayment},
 };
 #[cfg(feature = "description")]
@@ -61,9 +61,13 @@ pub(super) struct PaidLine {
     payment_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     invoice_id: Option<String>,
-    line_id: String,
+    /// Absent of a refund, which is of no line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line_id: Option<String>,
     amount: String,
     currency: String,
+    /// How the payment came here.
+    channel: Channel,
     /// The account when the payment was recorded; absent where none was known.
     #[serde(skip_serializing_if = "Option::is_none")]
     bank_account: Option<String>,
@@ -72,6 +76,10 @@ pub(super) struct PaidLine {
     /// which it was voided.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     void: bool,
+    /// Of money that was given back: a line with the amount negative, on the day on which that was
+    /// known.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    refund: bool,
 }
 
 #[derive(Serialize)]
@@ -80,6 +88,8 @@ pub(super) struct Total {
     #[serde(skip_serializing_if = "Option::is_none")]
     bank_account: Option<String>,
     currency: String,
+    /// How the payments came here.
+    channel: Channel,
     amount: String,
     lines: usize,
 }
@@ -107,7 +117,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "reconcile", "What was paid to which account")
-            .describe("Each line of each payment recorded on a day or in a span, and totals by account. What was voided is a line of the day on which it was voided, with the amount negative.")
+            .describe("Each line of each payment recorded on a day or in a span, and totals by account and channel. What was voided or given back is a line of the day on which it was, with the amount negative.")
             .takes(["date", "from", "to", "cursor", "reconciliation_format", "part", "separator"])
             .answers(200, "The lines and totals, or one of them as a table.", json!({
                 "application/json": {"schema": schemas.answer::<Reconciliation>()},
@@ -284,7 +294,9 @@ pub async fn days<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
 fn of_day(totals: &[Total]) -> Result<Vec<DayTotal>, Problem> {
     let mut sums = ByAccount::default();
     for total in totals {
-        sums.put((None, total.currency.clone()), &total.amount, total.lines)?;
+        // Whatever came by which channel.
+        let key = (None, total.currency.clone(), Channel::default());
+        sums.put(key, &total.amount, total.lines)?;
     }
     let totals = sums.totals().into_iter();
     Ok(totals
@@ -302,8 +314,12 @@ async fn reconcile<P: Platform>(
     after: u64,
 ) -> Result<Reconciliation, Problem> {
     let range = call.store.days().range(span).await?;
-    let wanted =
-        |event: &Event| matches!(event, Event::PaymentRecorded(_) | Event::PaymentVoided(_));
+    let wanted = |event: &Event| {
+        matches!(
+            event,
+            Event::PaymentRecorded(_) | Event::PaymentVoided(_) | Event::PaymentRefunded(_)
+        )
+    };
     let (mut lines, mut sums) = (Vec::new(), ByAccount::default());
     let (mut cursor, mut next, mut counted, mut whole) = (after, None, 0, after == 0);
     loop {
@@ -317,8 +333,10 @@ async fn reconcile<P: Platform>(
         }
         let mut of_page = Vec::new();
         for entry in &page.entries {
-            if let Event::PaymentVoided(void) = &entry.event {
-                subtract(entry, void, &mut of_page);
+            match &entry.event {
+                Event::PaymentVoided(void) => subtract(entry, void, &mut of_page),
+                Event::PaymentRefunded(refund) => of_page.push(given_back(entry, refund)),
+                _ => {}
             }
         }
         for payment in call.store.payments().of(page.entries).await? {
@@ -359,6 +377,7 @@ async fn reconcile<P: Platform>(
 /// Adds the lines of a payment. One that was voided since stays on its day, which does not change.
 fn add<P: Platform>(call: &Call<'_, P>, stored: StoredPayment, lines: &mut Vec<PaidLine>) {
     let accounts = payments::accounts(call, &stored);
+    let channel = stored.payment.channel();
     for (line, bank_account) in stored.payment.lines.into_iter().zip(accounts) {
         lines.push(PaidLine {
             index: stored.index,
@@ -368,9 +387,10 @@ fn add<P: Platform>(call: &Call<'_, P>, stored: StoredPayment, lines: &mut Vec<P
             order_key: stored.payment.order_key.clone(),
             payment_id: stored.payment.payment_id.clone(),
             invoice_id: stored.payment.invoice_id.clone(),
-            line_id: line.line_id,
+            line_id: Some(line.line_id),
             amount: line.amount,
             currency: stored.payment.currency.clone(),
+            channel,
             bank_account,
             review: stored
                 .state
@@ -379,7 +399,30 @@ fn add<P: Platform>(call: &Call<'_, P>, stored: StoredPayment, lines: &mut Vec<P
                 .map(|review| review.as_str())
                 .collect(),
             void: false,
+            refund: false,
         });
+    }
+}
+
+/// The line of money that was given back.
+fn given_back(entry: &JournalEntry, refund: &RefundJson) -> PaidLine {
+    let at = time::format(entry.at);
+    PaidLine {
+        index: entry.index,
+        recorded_at: at.clone(),
+        paid_at: at,
+        service_id: refund.service_id.clone(),
+        order_key: refund.order_key.clone(),
+        payment_id: refund.payment_id.clone(),
+        invoice_id: None,
+        line_id: None,
+        amount: format!("-{}", refund.amount),
+        currency: refund.currency.clone(),
+        channel: Channel::Card,
+        bank_account: refund.bank_account.clone(),
+        review: Vec::new(),
+        void: false,
+        refund: true,
     }
 }
 
@@ -394,54 +437,57 @@ fn subtract(entry: &JournalEntry, void: &VoidJson, lines: &mut Vec<PaidLine>) {
             order_key: void.order_key.clone(),
             payment_id: void.payment_id.clone(),
             invoice_id: void.invoice_id.clone(),
-            line_id: line.line_id.clone(),
+            line_id: Some(line.line_id.clone()),
             amount: format!("-{}", line.amount),
             currency: void.currency.clone(),
+            channel: Channel::Manual,
             bank_account: line.bank_account.clone(),
             review: Vec::new(),
             void: true,
+            refund: false,
         });
     }
 }
 
-/// What was paid and what was voided of an account.
+/// What was paid to an account, and what was taken away from that.
 #[derive(Default)]
 struct Sums {
     paid: Money,
-    voided: Money,
+    taken: Money,
     lines: usize,
 }
 
 impl Sums {
     /// The balance, with its sign.
     fn balance(&self) -> String {
-        if self.voided > self.paid {
-            format!("-{}", self.voided.saturating_sub(self.paid))
+        if self.taken > self.paid {
+            format!("-{}", self.taken.saturating_sub(self.paid))
         } else {
-            self.paid.saturating_sub(self.voided).to_string()
+            self.paid.saturating_sub(self.taken).to_string()
         }
     }
 }
 
-/// Sums by account and currency.
+/// Sums by account, currency and channel.
 #[derive(Default)]
-struct ByAccount(BTreeMap<(Option<String>, String), Sums>);
+struct ByAccount(BTreeMap<(Option<String>, String, Channel), Sums>);
 
 impl ByAccount {
     fn add(&mut self, line: &PaidLine) -> Result<(), Problem> {
-        let key = (line.bank_account.clone(), line.currency.clone());
+        let account = line.bank_account.clone();
+        let key = (account, line.currency.clone(), line.channel);
         self.put(key, &line.amount, 1)
     }
 
     fn put(
         &mut self,
-        key: (Option<String>, String),
+        key: (Option<String>, String, Channel),
         amount: &str,
         lines: usize,
     ) -> Result<(), Problem> {
         let sum = self.0.entry(key).or_default();
         let (amount, of_kind) = match amount.strip_prefix('-') {
-            Some(amount) => (amount, &mut sum.voided),
+            Some(amount) => (amount, &mut sum.taken),
             None => (amount, &mut sum.paid),
         };
         *of_kind = *of_kind + Money::parse(amount).map_err(Problem::internal)?;
@@ -451,9 +497,10 @@ impl ByAccount {
 
     fn totals(self) -> Vec<Total> {
         let sums = self.0.into_iter();
-        sums.map(|((bank_account, currency), sum)| Total {
+        sums.map(|((bank_account, currency, channel), sum)| Total {
             bank_account,
             currency,
+            channel,
             amount: sum.balance(),
             lines: sum.lines,
         })
@@ -475,9 +522,16 @@ fn lines(format: tables::Format, lines: Vec<PaidLine>) -> Sheet {
         ("currency", Value::Text),
         ("bank_account", Value::Text),
         ("review", Value::Text),
+        ("channel", Value::Text),
+        ("kind", Value::Text),
     ];
     let mut sheet = Sheet::new(format, &columns);
     for line in lines {
+        let kind = match (line.void, line.refund) {
+            (true, _) => "void",
+            (_, true) => "refund",
+            _ => "payment",
+        };
         sheet.row(&[
             line.index.to_string(),
             line.recorded_at,
@@ -486,11 +540,13 @@ fn lines(format: tables::Format, lines: Vec<PaidLine>) -> Sheet {
             line.order_key,
             line.payment_id,
             line.invoice_id.unwrap_or_default(),
-            line.line_id,
+            line.line_id.unwrap_or_default(),
             line.amount,
             line.currency,
             line.bank_account.unwrap_or_default(),
             line.review.join(" "),
+            line.channel.as_str().to_owned(),
+            kind.to_owned(),
         ]);
     }
     sheet
@@ -500,6 +556,7 @@ fn totals(format: tables::Format, totals: Vec<Total>) -> Sheet {
     let columns = [
         ("bank_account", Value::Text),
         ("currency", Value::Text),
+        ("channel", Value::Text),
         ("amount", Value::Amount),
         ("lines", Value::Number),
     ];
@@ -508,6 +565,7 @@ fn totals(format: tables::Format, totals: Vec<Total>) -> Sheet {
         sheet.row(&[
             total.bank_account.unwrap_or_default(),
             total.currency,
+            total.channel.as_str().to_owned(),
             total.amount,
             total.lines.to_string(),
         ]);
@@ -575,7 +633,7 @@ mod tests {
         let api = paid().await;
         let day = api.get("reconciliation?date=2026-06-01").await.json();
         let (a, b) = ("MD80EX0900002374642125MD", "MD21EX000000000001234567");
-        let of = |account: &str, currency: &str, amount: &str, lines: u32| json!({"bank_account": account, "currency": currency, "amount": amount, "lines": lines});
+        let of = |account: &str, currency: &str, amount: &str, lines: u32| json!({"bank_account": account, "currency": currency, "channel": "mpay", "amount": amount, "lines": lines});
         let totals = [
             of(b, "MDL", "2.50", 1),
             of("MD24AG000225100013104168", "MDL", "16.00", 1),
@@ -603,12 +661,12 @@ mod tests {
         assert_eq!(
             table.lines()[..3],
             [
-                "index,recorded_at,paid_at,service_id,order_key,payment_id,invoice_id,line_id,amount,currency,bank_account,review",
+                "index,recorded_at,paid_at,service_id,order_key,payment_id,invoice_id,line_id,amount,currency,bank_account,review,channel,kind",
                 &format!(
-                    "2,2026-06-01T12:00:00+03:00,2026-05-01T12:00:00+03:00,TAX,1,P,I,1,1,MDL,{a},under-paid amended"
+                    "2,2026-06-01T12:00:00+03:00,2026-05-01T12:00:00+03:00,TAX,1,P,I,1,1,MDL,{a},under-paid amended,mpay,payment"
                 ),
                 &format!(
-                    "2,2026-06-01T12:00:00+03:00,2026-05-01T12:00:00+03:00,TAX,1,P,I,2,2.50,MDL,{b},under-paid amended"
+                    "2,2026-06-01T12:00:00+03:00,2026-05-01T12:00:00+03:00,TAX,1,P,I,2,2.50,MDL,{b},under-paid amended,mpay,payment"
                 ),
             ]
         );
@@ -620,8 +678,8 @@ mod tests {
         assert_eq!(
             table.lines()[..2],
             [
-                "bank_account;currency;amount;lines",
-                &format!("{b};MDL;2,50;1")
+                "bank_account;currency;channel;amount;lines",
+                &format!("{b};MDL;mpay;2,50;1")
             ]
         );
     }

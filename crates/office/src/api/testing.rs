@@ -15,8 +15,8 @@ use crate::{
 };
 
 /// A provider without a host.
-pub(super) struct Api {
-    app: App,
+pub(crate) struct Api {
+    pub app: App,
     pub memory: Memory,
     caller: Principal,
 }
@@ -26,13 +26,21 @@ fn manager(name: &str) -> Principal {
 }
 
 /// What it answers.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
 }
 
 impl Answer {
+    pub fn of(answer: Response<Bytes>) -> Self {
+        Self {
+            status: answer.status().as_u16(),
+            headers: answer.headers().clone(),
+            text: String::from_utf8(answer.body().to_vec()).unwrap(),
+        }
+    }
+
     /// The document.
     #[track_caller]
     pub fn json(&self) -> Value {
@@ -93,14 +101,15 @@ impl Api {
         media_type: &str,
         body: impl AsRef<[u8]>,
     ) -> Answer {
-        let answer = self
-            .answer(method, address, media_type, body.as_ref())
-            .await;
-        Answer {
-            status: answer.status().as_u16(),
-            headers: answer.headers().clone(),
-            text: String::from_utf8(answer.body().to_vec()).unwrap(),
-        }
+        let answer = self.answer(method, address, media_type, "", body.as_ref());
+        Answer::of(answer.await)
+    }
+
+    /// A call with a document, and an `Idempotency-Key`.
+    pub async fn post_as(&self, key: &str, address: &str, body: &Value) -> Answer {
+        let body = body.to_string();
+        let answer = self.answer("POST", address, "application/json", key, body.as_bytes());
+        Answer::of(answer.await)
     }
 
     /// The same where the answer is no text: status, media type and content.
@@ -111,7 +120,7 @@ impl Api {
         media_type: &str,
         body: &[u8],
     ) -> (u16, String, Vec<u8>) {
-        let answer = self.answer(method, address, media_type, body).await;
+        let answer = self.answer(method, address, media_type, "", body).await;
         let media_type = answer.headers()[header::CONTENT_TYPE].to_str().unwrap();
         (
             answer.status().as_u16(),
@@ -125,6 +134,7 @@ impl Api {
         method: &str,
         address: &str,
         media_type: &str,
+        key: &str,
         body: &[u8],
     ) -> Response<Bytes> {
         let store = Ledger::new(self.memory.clone());
@@ -132,6 +142,9 @@ impl Api {
         let (path, query) = address.split_once('?').unwrap_or((address, ""));
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, media_type.parse().unwrap());
+        if !key.is_empty() {
+            headers.insert("idempotency-key", key.parse().unwrap());
+        }
         let call = Call {
             app: &self.app,
             config: self.app.config.as_ref().unwrap(),
@@ -154,6 +167,12 @@ impl Api {
     /// The same API, called by somebody in a role.
     pub fn in_role(&self, role: Role) -> Self {
         self.by_principal(Principal::new(role.name(), role).unwrap())
+    }
+
+    /// This very API, called by somebody in a role.
+    pub fn into_role(self, role: Role) -> Self {
+        let caller = Principal::new(role.name(), role).unwrap();
+        Self { caller, ..self }
     }
 
     fn by_principal(&self, caller: Principal) -> Self {

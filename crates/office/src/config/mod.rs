@@ -18,14 +18,29 @@ use wsse::Certificate;
 
 use crate::{
     access::{ACCESS, Principals},
+    cards::{self, Cards},
     pages::Pages,
 };
 pub use mpay_door::config::Service;
 
 /// Of the variables those that the API can do without. A mistake in one of them switches off what it
 /// is for, and nothing else.
-pub const OPTIONAL: [&str; 22] = [
+pub const OPTIONAL: [&str; 36] = [
     ACCESS,
+    "card_bank_account",
+    "card_capture",
+    "card_currency",
+    "card_gateway",
+    "card_languages",
+    "card_password",
+    "card_path",
+    "card_refunds",
+    "card_services",
+    "card_session_minutes",
+    "card_state_command",
+    "card_template",
+    "card_terminal",
+    "card_terminals",
     "extra_holidays",
     "extra_working_days",
     "institution_logo",
@@ -81,6 +96,8 @@ pub struct Config {
     pub pages: Option<Pages>,
     /// The institution's own system, which is asked for orders.
     pub order_source: Option<Webhook>,
+    /// The institution's own card gateway; without it nothing is paid by card.
+    pub cards: Option<Cards>,
     /// How long after an order was closed personal data is kept; `None` for ever.
     pub personal_data_retention: Option<SignedDuration>,
     /// Which days are worked; `None` where a variable that says so is wrong.
@@ -98,6 +115,20 @@ impl Configuration for Config {
         "bank_code",
         "bank_fiscal_code",
         "beneficiary_name",
+        "card_bank_account",
+        "card_capture",
+        "card_currency",
+        "card_gateway",
+        "card_languages",
+        "card_password",
+        "card_path",
+        "card_refunds",
+        "card_services",
+        "card_session_minutes",
+        "card_state_command",
+        "card_template",
+        "card_terminal",
+        "card_terminals",
         "environment",
         "extra_holidays",
         "extra_working_days",
@@ -142,6 +173,12 @@ impl Configuration for Config {
         let notification = Settings::read(&mut reader, environment);
         let pages = Pages::read(&mut reader, environment);
         let order_source = signed_to(&mut reader, environment, &ORDER_SOURCE);
+        let cards = Cards::read(&mut reader, environment);
+        let gateway = cards.as_ref().map(|cards| cards.gateway.clone());
+        let pages = pages.map(|pages| Pages {
+            card_gateway: gateway,
+            ..pages
+        });
         let retention = reader.number("personal_data_retention", 0, MAX_RETENTION, "days");
         let retention = SignedDuration::from_hours(24 * i64::from(retention));
         let working_days = working_days(&mut reader);
@@ -158,6 +195,7 @@ impl Configuration for Config {
             notification,
             pages,
             order_source,
+            cards,
             personal_data_retention: (!retention.is_zero()).then_some(retention),
             working_days,
             certificates,
@@ -206,6 +244,14 @@ impl Config {
     /// The variable for whose mistake a receiver may be missing.
     pub fn webhook_off(&self) -> Option<&'static str> {
         self.switched_off(&OF_RECEIVERS)
+    }
+
+    /// The variable for whose mistake nothing is paid by card.
+    pub fn switched_off_cards(&self) -> Option<&'static str> {
+        match self.cards {
+            Some(_) => None,
+            None => self.switched_off(&cards::VARIABLES),
+        }
     }
 
     /// The services that are served, in the order of their ids.

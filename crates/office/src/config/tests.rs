@@ -55,6 +55,9 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
         b https://b.example.md/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw orders
         c https://c.example.md/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw alerts";
     let whole = [
+        ("card_gateway", "https://gateway.example.md"),
+        ("card_terminal", "Merchant"),
+        ("card_password", "p"),
         ("institution_logo", "iVBORw0KGgo="),
         ("institution_name", "Muzeul"),
         ("max_silence", "3600"),
@@ -79,6 +82,11 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
         };
         let things = [
             ("page_key|public_url|mpay_url", config.pages.is_some()),
+            // Where payers cannot come back to there are neither pages nor cards.
+            (
+                "card_",
+                config.cards.is_some() || config.switched_off(&["public_url"]).is_some(),
+            ),
             ("institution_logo", shows(|own| own.logo.is_some())),
             (
                 "institution_name",

@@ -362,7 +362,10 @@ impl Answer {
         // No script, nothing from elsewhere, no frame around it. A form of the office stays here; that of
         // a payer goes to MPay, which may send the browser on, and some browsers ask for leave then too.
         let forms = match (self.is_of_office, pages.mpay_origin()) {
-            (false, Some(mpay)) => format!("'self' https: {mpay}"),
+            (false, Some(mpay)) => match &pages.card_gateway {
+                Some(gateway) => format!("'self' https: {mpay} {gateway}"),
+                None => format!("'self' https: {mpay}"),
+            },
             _ => "'self'".to_owned(),
         };
         let policy = format!(

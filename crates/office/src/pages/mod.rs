@@ -21,6 +21,7 @@ use mpay_door::{Problem, log::log};
 
 use crate::{
     App,
+    cards::Cards,
     domain::Language,
     store::{Ledger, Platform},
 };
@@ -37,6 +38,7 @@ struct Visit<'a, P> {
     store: &'a Ledger<P>,
     view: View<'a>,
     query: Query,
+    cards: Option<&'a Cards>,
 }
 
 /// Answers a request for a payer's page.
@@ -52,7 +54,23 @@ pub async fn payer<P: Platform>(app: &App, store: &Ledger<P>, parts: &Parts) -> 
         store,
         view: View::new(pages, language, &parts.uri),
         query,
+        cards: config.and_then(|config| config.cards.as_ref()),
     };
+    let to_gateway = path
+        .strip_prefix(PAYER)
+        .and_then(|rest| rest.strip_suffix("/card"));
+    if let (Some(token), Some(config), &Method::POST) = (to_gateway, config, &parts.method) {
+        let begun = Box::pin(payer::card::begin(app, config, &visit, token)).await;
+        let answer = begun.unwrap_or_else(|problem| {
+            let (detail, _) = problem.into_parts();
+            log!("a payment by card could not be begun: {detail}");
+            Some(visit.view.unavailable())
+        });
+        return match answer {
+            Some(answer) => answer.into_response(pages),
+            None => Problem::nothing_here().into_response(),
+        };
+    }
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         return Problem::method_not_allowed("GET, HEAD").into_response();
     }

@@ -33,6 +33,8 @@ pub struct Pages {
     pub public_url: String,
     /// The address of MPay, likewise.
     pub mpay_url: String,
+    /// Scheme, host and port of the card gateway, if payers may be sent there.
+    pub card_gateway: Option<String>,
     /// Where the deployment stands.
     pub environment: Environment,
     /// What the institution shows of itself.
@@ -153,6 +155,7 @@ impl Pages {
             keys: keys?,
             public_url: without_slash(public_url?),
             mpay_url: without_slash(mpay_url.unwrap_or_else(|| default.to_owned())),
+            card_gateway: None,
             environment,
             institution,
         })

@@ -452,6 +452,7 @@ fn unsigned<P: Platform>(proposal: &ProposalJson, call: &Call<'_, P>) -> Payment
         amount_validity: None,
         signer: None,
         evidence: String::new(),
+        card: None,
         manual: None,
         after_void: false,
         version: None,
@@ -528,8 +529,16 @@ async fn refuse_recorded<P: Platform>(
     call: &Call<'_, P>,
     confirmation: &Confirmation,
 ) -> Result<(), Problem> {
-    match call.store.payments().get(&confirmation.payment_id).await? {
-        Some(_) => Err(already_recorded()),
+    let id = &confirmation.payment_id;
+    if call.store.payments().get(id).await?.is_some() {
+        return Err(already_recorded());
+    }
+    // What comes of it by card must not meet what somebody typed.
+    match call.store.card_payments().get(id).await? {
+        Some(_) => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "A payment by card was begun under this id: what is paid by it is recorded by itself.",
+        )),
         None => Ok(()),
     }
 }

@@ -471,7 +471,7 @@ async fn the_evidence_of_two_people_has_a_nonce_that_is_the_same_each_time() {
         .proof(&PaymentId::parse("M").unwrap())
         .await
         .unwrap();
-    let bytes = proof.unwrap().by_hand.unwrap();
+    let bytes = proof.unwrap().unsigned.unwrap();
     let document: Value = serde_json::from_slice(&bytes).unwrap();
     let nonce = document["nonce"].as_str().unwrap();
     assert_eq!(nonce.len(), 64);

@@ -139,6 +139,22 @@ impl<'a> Ledger<'a> {
                 .map(|p| (p.payment.payment_id.clone(), p.index)),
         );
         let ids: Vec<_> = by_id.keys().cloned().collect();
+        // A bank's statement names a payment by card by its reference number. One that two have names
+        // neither.
+        let mut by_reference: HashMap<String, Option<u64>> = HashMap::new();
+        for payment in recorded.iter().chain(&elsewhere) {
+            let card = payment.payment.card.as_ref();
+            if let Some(reference) = card.and_then(|card| card.rrn.clone()) {
+                let place = by_reference.entry(reference);
+                let place = place.and_modify(|place| *place = None);
+                place.or_insert(Some(payment.index));
+            }
+        }
+        for (reference, place) in by_reference {
+            if let Some(place) = place {
+                by_id.entry(reference).or_insert(place);
+            }
+        }
         let mut marks = call.store.settlements().marks(&ids).await?;
         let unmarked: Vec<_> = ids
             .into_iter()

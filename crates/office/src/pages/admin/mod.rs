@@ -4,6 +4,7 @@
 //! answers, and what it does a call does, in the name of who is signed in: with the same roles, checks
 //! and records.
 
+mod cards;
 mod columns;
 mod connection;
 mod desk;
@@ -162,6 +163,9 @@ async fn page<P: Platform>(
         ("settlement", true) => Ok(settlement::page(desk)),
         ("settlement", false) => settlement::post(desk).await,
         ("notices", true) => notices::page(desk).await,
+        (path, false) if path.starts_with("card-payments/") => {
+            Box::pin(cards::refund(desk, path)).await
+        }
         ("orders", true) => orders::list(desk).await,
         (path, true) if path.starts_with("orders/") => orders::one(desk, path).await,
         (path, false) if path.starts_with("orders/") => orders::change(desk, path).await,

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     super::layout::{Answer, Page},
+    cards,
     desk::{Ask, Desk, encode},
     order_form::{self, Amendable},
     payments::{closing, flag, moment},
@@ -365,6 +366,7 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
         let value = value.as_str().unwrap_or_default();
         facts.push((name.clone(), html! { (value) }));
     }
+    let by_card = Box::pin(cards::of_order(desk, &listed.path())).await?;
     let content = html! {
         @if desk.query.text("done").is_some() { p.banner.good role="status" { (desk.t("done")) } }
         h1 { (title) }
@@ -402,6 +404,7 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
             }
             @if order.payments_url.is_some() { p.hint { (desk.t("only-latest-payments")) } }
         }
+        (by_card)
     };
     Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
 }

@@ -28,6 +28,7 @@ struct Line {
     payment_id: String,
     service_id: String,
     order_key: String,
+    #[serde(default)]
     line_id: String,
     amount: String,
     currency: String,
@@ -36,12 +37,15 @@ struct Line {
     review: Vec<String>,
     #[serde(default)]
     void: bool,
+    #[serde(default)]
+    refund: bool,
 }
 
 #[derive(Deserialize)]
 struct Total {
     bank_account: Option<String>,
     currency: String,
+    channel: String,
     amount: String,
     lines: usize,
 }
@@ -101,7 +105,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                     tr { th scope="col" { (desk.t("account")) } th.end scope="col" { (desk.t("lines")) } th.end scope="col" { (desk.t("amount")) } }
                     @for total in &day.totals {
                         tr {
-                            td { code { (total.bank_account.as_deref().unwrap_or("–")) } }
+                            td { code { (total.bank_account.as_deref().unwrap_or("–")) } @if total.channel != "mpay" { " " (desk.t(channel(&total.channel))) } }
                             td.end { (total.lines) }
                             td.amount { (money(desk, &total.amount, &total.currency)) }
                         }
@@ -121,7 +125,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                     }
                     @for line in &day.lines {
                         tr {
-                            td { code { (line.payment_id) } @if line.void { " " span.mark.bad { (desk.t("voided")) } } }
+                            td { code { (line.payment_id) } @if line.void { " " span.mark.bad { (desk.t("voided")) } } @if line.refund { " " span.mark.busy { (desk.t("card-given-back")) } } }
                             td {
                                 a href=(desk.link(&format!("/admin/orders/{}/{}", encode(&line.service_id), encode(&line.order_key)))) { (line.order_key) }
                                 br; small { (line.service_id) " · " (line.line_id) }
@@ -145,6 +149,14 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
 /// A time of an answer.
 pub fn moment<P: Platform>(desk: &Desk<'_, P>, at: &str) -> String {
     time::parse(at).map_or_else(|_| at.to_owned(), |at| desk.view.time_of(at))
+}
+
+/// The text of how payments came here.
+fn channel(channel: &str) -> &'static str {
+    match channel {
+        "card" => "by-card",
+        _ => "by-hand",
+    }
 }
 
 /// The text of a flag.

@@ -3,6 +3,7 @@
 //! Whoever has the link sees what MPay would show to whoever knows the order's number, so links are
 //! given to payers only. Nothing here writes.
 
+pub mod card;
 mod order;
 mod print;
 mod returned;
@@ -33,6 +34,8 @@ struct Shown<'a> {
     order: &'a Order,
     stored: &'a StoredOrder,
     now: Timestamp,
+    /// Whether it can be paid by card.
+    by_card: bool,
 }
 
 /// Answers a page of an order: by its token, and what of it is asked for.
@@ -59,14 +62,16 @@ pub async fn page<P: Platform>(visit: &Visit<'_, P>, rest: &str) -> Result<Answe
         return no_such_page();
     };
     let path = view.path.strip_suffix(what).unwrap_or(view.path);
-    let shown = Shown {
+    let mut shown = Shown {
         view,
         link: &link,
         path: path.trim_end_matches('/'),
         order,
         stored,
         now,
+        by_card: false,
     };
+    shown.by_card = card::is_offered(visit.cards, &shown);
     let page = match what {
         "" => order::page(&shown),
         "return" => returned::page(&shown, &visit.query),
@@ -96,6 +101,7 @@ pub fn sheet(
         order,
         stored,
         now,
+        by_card: false,
     };
     shown
         .may_be_paid()

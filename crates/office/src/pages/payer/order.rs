@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{super::layout::Page, Shown};
+use super::{super::layout::Page, Shown, card};
 use crate::domain::{OrderStatus, Period, SetStatus};
 
 pub fn page(shown: &Shown<'_>) -> Page {
@@ -93,6 +93,7 @@ fn how_to_pay(shown: &Shown<'_>) -> Markup {
     html! {
         @if !periods.is_empty() { (later(shown, &periods)) }
         (shown.pay_button("pay"))
+        @if shown.by_card { (card::button(shown)) }
         @if let Some(id) = id { p.hint { (view.t(id)) } }
         p.hint { (view.t("number-hint")) }
         p { a href=(view.link(&format!("{}/notice", shown.path))) { (view.t("to-notice")) } }

@@ -1,0 +1,451 @@
+//! Begins a payment by card: in the books first, then at the gateway.
+
+use std::collections::HashMap;
+
+use cryptoprocessing::{Command, Init, Outcome as Answered, Purpose, SessionId};
+use http::StatusCode;
+use jiff::{SignedDuration, Timestamp};
+use mpay_door::log::log;
+
+use super::{
+    CardTerminal, Desk, amount,
+    gateway::order_id,
+    id_of, lines, minor_units,
+    observe::{AFTER_SESSION, Looked, busy},
+    payable,
+};
+use crate::{
+    api::Problem,
+    domain::{Money, OrderKey, PaymentId, ServiceId},
+    json::{AttemptJson, Capture, CardStartedJson, CardState},
+    store::{Beginning, CardEntry, CardPayment, Platform, RegisterError, StoredOrder},
+};
+
+/// For how long whoever begins a payment may be at it: longer than a call lasts.
+const OPENING: SignedDuration = SignedDuration::from_secs(60);
+/// The most payments of an order that were begun lately and came to nothing.
+const MOST_BEGUN: usize = 50;
+/// How often it is judged anew because others began meanwhile.
+const TRIES: u32 = 4;
+
+/// What somebody wishes to pay.
+#[derive(Debug, Clone)]
+pub struct Wish<'a> {
+    /// The order's service.
+    pub service: &'a ServiceId,
+    /// Its key.
+    pub key: &'a OrderKey,
+    /// How much; `None` is what is due.
+    pub amount: Option<Money>,
+    /// How the money is to be taken.
+    pub capture: Capture,
+    /// Where the payer goes in the end.
+    pub return_url: &'a str,
+    /// The language of the gateway's pages.
+    pub language: Option<&'a str>,
+    /// The payer's address.
+    pub payer_ip: Option<&'a str>,
+    /// Name of the principal; `None` is the payer.
+    pub by: Option<&'a str>,
+    /// The name of the request, the same if it is repeated.
+    pub request: &'a str,
+    /// What it asks for.
+    pub content: &'a [u8],
+}
+
+/// A payment that was begun.
+#[derive(Debug)]
+pub struct Begun {
+    /// It.
+    pub payment: CardPayment,
+    /// Where the payer is to be sent; `None` where the session is over.
+    pub redirect_url: Option<String>,
+    /// Whether it was begun by this call.
+    pub is_new: bool,
+}
+
+/// What a payment that was begun before means for another one of its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Nothing more comes of it.
+    Over,
+    /// The payer may still pay.
+    Open,
+    /// Money may be on its way, or somebody is at it.
+    AtWork,
+}
+
+impl<P: Platform> Desk<'_, P> {
+    /// Begins a payment. One that is still open with the same amount and capture is given again, and so
+    /// is that of the same request.
+    ///
+    /// # Errors
+    /// A [`Problem`] if the order cannot be paid so, or the gateway opens no session: then nobody can
+    /// pay, and the next request begins anew.
+    pub async fn begin(&self, wish: &Wish<'_>) -> Result<Begun, Problem> {
+        let terminal = self.cards.of(wish.service).ok_or_else(|| {
+            conflict("Orders of this service are not paid by card: see card_services.")
+        })?;
+        let secret = self.store.secret().await?;
+        let request = secret.digest("card-request", &[wish.request.as_bytes()]);
+        let content = secret.digest("card-content", &[wish.content]);
+        for try_ in 0..TRIES {
+            let orders = self.store.orders();
+            let order = orders.get(wish.service, wish.key).await?;
+            let order = order.ok_or_else(crate::api::no_such_order)?;
+            let known = self.standings(&order).await?;
+            let mut given_up: u64 = 0;
+            for begun in order.begun.iter().filter(|begun| begun.request == request) {
+                let payment = known.get(&begun.started.payment_id);
+                let Some((standing, payment)) = payment else {
+                    continue;
+                };
+                if begun.content != content {
+                    return Err(Problem::new(
+                        StatusCode::UNPROCESSABLE_ENTITY,
+                        "The Idempotency-Key was used for another payment. Use a new one.",
+                    ));
+                }
+                match payment {
+                    Some(payment) if payment.session.is_some() => {
+                        return self.again(payment.clone());
+                    }
+                    _ if *standing == Standing::AtWork => return Err(at_work()),
+                    // The gateway opened no session: nobody can pay, so it is begun anew.
+                    _ => given_up += 1,
+                }
+            }
+            match self.of_request(&secret, wish, given_up).await? {
+                None => {}
+                Some(known) if known.session.is_some() || known.ended.is_some() => {
+                    return self.again(known);
+                }
+                // The same request is ahead, and was not seen in the order yet.
+                Some(_) => {
+                    self.pause(try_).await;
+                    continue;
+                }
+            }
+            let now = self.store.now();
+            let wanted = payable(&order.state, now, self.cards.currency, wish.amount);
+            let wanted = wanted.map_err(conflict)?;
+            let is_same = |payment: &&CardPayment| {
+                let started = &payment.attempt.started;
+                payment.session.is_some()
+                    && amount(&started.amount).is_ok_and(|amount| amount == wanted)
+                    && started.capture == wish.capture
+                    && payment.expires_at() > now
+                    && started.terminal == terminal.name
+            };
+            let open = known.values().filter_map(|(standing, payment)| {
+                payment.as_ref().filter(|_| *standing == Standing::Open)
+            });
+            if let Some(open) = open.clone().find(is_same) {
+                return self.again(open.clone());
+            }
+            if known
+                .values()
+                .any(|(standing, _)| *standing == Standing::AtWork)
+            {
+                return Err(at_work());
+            }
+            if order.begun.len() >= MOST_BEGUN {
+                return Err(conflict(
+                    "Too many payments by card were begun for this order in the last ten days.",
+                ));
+            }
+            let id = self.id(&secret, wish, given_up)?;
+            // Of two calls of one request the other may be ahead, with its own place not seen yet.
+            let judge = |stored: &StoredOrder| {
+                let mut begun = stored.begun.iter();
+                if begun.any(|begun| !known.contains_key(&begun.started.payment_id)) {
+                    return Err(Judged::Changed);
+                }
+                let now = self.store.now();
+                let wanted = payable(&stored.state, now, self.cards.currency, wish.amount)
+                    .map_err(Judged::Refused)?;
+                Ok(Some(Beginning {
+                    request: request.clone(),
+                    content: content.clone(),
+                    attempt: self.attempt(wish, stored, terminal, now, wanted),
+                }))
+            };
+            let cards = self.store.card_payments();
+            let begun = cards.begin(&id, wish.service, wish.key, judge).await;
+            match begun {
+                Ok(Some(payment)) => return self.open(payment, wish, terminal).await,
+                Ok(None) => {}
+                Err(RegisterError::Unfit(Judged::Refused(why))) => return Err(conflict(why)),
+                Err(RegisterError::Unfit(Judged::Changed) | RegisterError::Busy) => {
+                    self.pause(try_).await;
+                }
+                Err(error) => return Err(busy(error)),
+            }
+        }
+        Err(at_work())
+    }
+
+    async fn pause(&self, try_: u32) {
+        let pause = std::time::Duration::from_millis(100 << try_);
+        self.store.platform().sleep(pause).await;
+    }
+
+    /// The payment of the same request, if it is not among those that were begun lately any more: it is
+    /// recorded, or long ago.
+    async fn of_request(
+        &self,
+        secret: &crate::store::Secret,
+        wish: &Wish<'_>,
+        given_up: u64,
+    ) -> Result<Option<CardPayment>, Problem> {
+        let id = self.id(secret, wish, given_up)?;
+        Ok(self.store.card_payments().get(&id).await?)
+    }
+
+    /// `card` and 32 hexadecimal digits that nobody can guess: the same for the same request, so that its
+    /// repetition finds it, and another one where the gateway opened no session.
+    fn id(
+        &self,
+        secret: &crate::store::Secret,
+        wish: &Wish<'_>,
+        given_up: u64,
+    ) -> Result<PaymentId, Problem> {
+        let service = wish.service.as_str().as_bytes();
+        let key = wish.key.folded();
+        let request = wish.request.as_bytes();
+        let parts = [service, key.as_bytes(), request, &given_up.to_be_bytes()];
+        let digest = secret.digest("card-id", &parts);
+        let digits = digest.get(..32).unwrap_or_default();
+        PaymentId::parse(&format!("card{digits}")).map_err(Problem::internal)
+    }
+
+    fn attempt(
+        &self,
+        wish: &Wish<'_>,
+        stored: &StoredOrder,
+        terminal: &CardTerminal,
+        now: Timestamp,
+        wanted: Money,
+    ) -> AttemptJson {
+        AttemptJson {
+            started: CardStartedJson {
+                payment_id: String::new(),
+                service_id: wish.service.to_string(),
+                order_key: wish.key.to_string(),
+                amount: wanted.to_string(),
+                currency: self.cards.currency.as_str().to_owned(),
+                lines: lines(&stored.state, now, wanted),
+                capture: wish.capture,
+                terminal: terminal.name.clone(),
+                by: wish.by.map(str::to_owned),
+                version: None,
+            },
+            return_url: Some(wish.return_url.to_owned()),
+            customer: None,
+            card: None,
+            session_minutes: self.cards.session_minutes,
+        }
+    }
+
+    /// What the payments that an order was begun to be paid by mean for another one. Those that may still
+    /// be paid are asked for.
+    async fn standings(
+        &self,
+        order: &StoredOrder,
+    ) -> Result<HashMap<String, (Standing, Option<CardPayment>)>, Problem> {
+        let ids = order.begun.iter();
+        let ids = ids.filter_map(|begun| PaymentId::parse(&begun.started.payment_id).ok());
+        let ids: Vec<_> = ids.collect();
+        let mut payments = self.store.card_payments().get_many(&ids).await?;
+        let mut standings = HashMap::new();
+        for id in ids {
+            let payment = payments.remove(&id);
+            let standing = match payment {
+                None => (Standing::Over, None),
+                Some(payment) => {
+                    let (standing, payment) = self.standing(payment).await?;
+                    (standing, Some(payment))
+                }
+            };
+            standings.insert(id.to_string(), standing);
+        }
+        Ok(standings)
+    }
+
+    async fn standing(&self, payment: CardPayment) -> Result<(Standing, CardPayment), Problem> {
+        let now = self.store.now();
+        if payment.ended.is_some() && payment.open_command().is_none() {
+            return Ok((Standing::Over, payment));
+        }
+        if payment.session.is_none() {
+            // Nobody knows its session, if there is one.
+            let age = now.duration_since(payment.started_at);
+            let is_over = payment.not_opened.is_some() || age >= OPENING;
+            let standing = if is_over {
+                Standing::Over
+            } else {
+                Standing::AtWork
+            };
+            return Ok((standing, payment));
+        }
+        let asked_at = now;
+        let payment = match self.look(payment).await? {
+            Looked::Told(payment) => *payment,
+            Looked::Silent(payment, _) => return Ok((Standing::AtWork, *payment)),
+        };
+        let is_past = asked_at.duration_since(payment.expires_at()) >= SignedDuration::ZERO;
+        let state = payment.seen.as_ref().map(|(_, seen)| seen.state);
+        let standing = match state {
+            _ if payment.open_command().is_some() => Standing::AtWork,
+            None | Some(CardState::Open | CardState::Failed) if is_past => Standing::Over,
+            None | Some(CardState::Open | CardState::Failed) => Standing::Open,
+            Some(CardState::Released) => Standing::Over,
+            // The order has it as a payment now.
+            Some(CardState::Paid | CardState::Refunded | CardState::ChargedBack) => Standing::Over,
+            Some(CardState::Pending | CardState::Unknown | CardState::Held) => Standing::AtWork,
+        };
+        Ok((standing, payment))
+    }
+
+    /// Opens a session at the gateway, of a payment that was begun.
+    async fn open(
+        &self,
+        payment: CardPayment,
+        wish: &Wish<'_>,
+        terminal: &CardTerminal,
+    ) -> Result<Begun, Problem> {
+        let id = id_of(&payment)?;
+        let started = &payment.attempt.started;
+        let order_id = order_id(payment.id())?;
+        let minor = minor_units(amount(&started.amount)?)?;
+        let url = format!("{}/cards/return/{}", self.cards.public_url, payment.id());
+        let session = match started.capture {
+            Capture::Immediate => Init::pay(&order_id, minor, &url),
+            Capture::Checked | Capture::Manual => Init::block(&order_id, minor, &url),
+        };
+        let order = self.store.orders().get(wish.service, wish.key).await?;
+        let reason = order.as_ref().and_then(|order| order.state.order());
+        let reason = reason.map(|order| order.reason.ro.as_str().to_owned());
+        let description = format!("{} {}", started.service_id, started.order_key);
+        let mut session = session.with_description(&description);
+        if let Some(reason) = &reason {
+            session = session.with_product(reason);
+        }
+        if let Some(template) = &self.cards.template {
+            session = session.with_template(template);
+        }
+        if let Some(language) = self.cards.language(wish.language) {
+            session = session.with_language(language);
+        }
+        if let Some(address) = wish.payer_ip {
+            session = session.with_payer_ip(address);
+        }
+        let request = session
+            .request(&terminal.terminal)
+            .map_err(|error| Problem::internal(error.to_string()));
+        let request = match request {
+            Ok(request) => request,
+            Err(problem) => {
+                self.not_opened(&id, "it could not be sent").await?;
+                return Err(problem);
+            }
+        };
+        let exchange = self.exchange(&request).await?;
+        let why = match &exchange.answer {
+            Ok((status, body)) => match session.outcome(&terminal.terminal, *status, body) {
+                Answered::Done(opened) => {
+                    let session = opened.session.as_str().to_owned();
+                    let judge = |_: &CardPayment| {
+                        let session = session.clone();
+                        Some(CardEntry::Opened { session })
+                    };
+                    let payment = self.append(&id, None, judge).await?;
+                    let redirect_url = self.redirect_url(&payment)?;
+                    return Ok(Begun {
+                        payment,
+                        redirect_url,
+                        is_new: true,
+                    });
+                }
+                Answered::Refused(code) => {
+                    self.alert_of(&code).await?;
+                    format!("it answered {code}")
+                }
+                Answered::Unknown(unclear) => unclear.to_string(),
+            },
+            Err(reason) => reason.to_string(),
+        };
+        let why = why.trim_end_matches('.');
+        log!("the card gateway opened no session: {why}");
+        self.not_opened(&id, why).await?;
+        Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("The card gateway opened no session, and nobody can pay by this request: {why}. Send it again."),
+        )
+        .retry_after(30))
+    }
+
+    /// Gives a payment up whose session nobody knows. It is watched all the same.
+    async fn not_opened(&self, id: &PaymentId, why: &str) -> Result<(), Problem> {
+        let judge = |payment: &CardPayment| {
+            let reason = why.to_owned();
+            payment
+                .session
+                .is_none()
+                .then_some(CardEntry::NotOpened { reason })
+        };
+        self.append(id, None, judge).await?;
+        Ok(())
+    }
+
+    /// What was begun before.
+    fn again(&self, payment: CardPayment) -> Result<Begun, Problem> {
+        let redirect_url = self.redirect_url(&payment)?;
+        Ok(Begun {
+            payment,
+            redirect_url,
+            is_new: false,
+        })
+    }
+
+    /// Where the payer of a payment is to be sent; `None` where nothing is to be paid there any more.
+    pub fn redirect_url(&self, payment: &CardPayment) -> Result<Option<String>, Problem> {
+        let state = payment.seen.as_ref().map(|(_, seen)| seen.state);
+        let is_open = matches!(state, None | Some(CardState::Open | CardState::Failed))
+            && payment.ended.is_none()
+            && self.store.now() < payment.expires_at();
+        let Some(session) = payment.session.as_ref().filter(|_| is_open) else {
+            return Ok(None);
+        };
+        let session = SessionId::parse(session).map_err(Problem::internal)?;
+        let purpose = match payment.attempt.started.capture {
+            Capture::Immediate => Purpose::Pay,
+            Capture::Checked | Capture::Manual => Purpose::Block,
+        };
+        let terminal = self.terminal(payment)?;
+        let page = terminal.terminal.page(&session, purpose);
+        Ok(Some(format!("{}{page}", self.cards.gateway)))
+    }
+}
+
+/// Why nothing is begun.
+enum Judged {
+    /// Others have begun meanwhile.
+    Changed,
+    /// The order cannot be paid so.
+    Refused(String),
+}
+
+fn conflict(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::CONFLICT, detail)
+}
+
+fn at_work() -> Problem {
+    conflict("A payment by card of this order is at work, or it is not known what became of it. Try again later.")
+        .retry_after(60)
+}
+
+/// Whether nothing is to be expected of a session that began then any more.
+pub(super) fn is_past(payment: &CardPayment, now: Timestamp) -> bool {
+    now.duration_since(payment.expires_at()) >= AFTER_SESSION
+}

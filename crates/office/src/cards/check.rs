@@ -1,0 +1,260 @@
+//! What a timer asks for: the payments that are not over, and those that were paid a while ago.
+
+use std::collections::HashMap;
+
+use futures::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use mpay_door::log::log;
+use serde::Serialize;
+
+use super::{Desk, begin::is_past, observe::Looked};
+use crate::{
+    api::Problem,
+    domain::PaymentId,
+    json::{CardState, Channel, Event},
+    store::{CardPayment, Platform, Span, StoreError},
+};
+
+/// How many are asked for by one call, and how many at once.
+const MOST: usize = 50;
+const AT_ONCE: usize = 10;
+/// After so long a call asks for no more: it must end in time.
+const ENOUGH: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// What a call has asked for.
+#[derive(Debug, Default, Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", schemars(rename = "CardCheckAnswer"))]
+pub struct Checked {
+    /// How many payments were asked for.
+    pub asked: usize,
+    /// Of how many the gateway did not tell the state.
+    pub unanswered: usize,
+    /// How many are still not over, or are to be asked for by the next call.
+    pub open: usize,
+    /// What `cursor` must be to go on; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// The place in the journal to go on after.
+    #[serde(skip)]
+    pub place: Option<u64>,
+}
+
+/// When the state was asked for last, as a note: it only saves asking.
+fn note(id: &PaymentId) -> String {
+    format!("card-asked {id}")
+}
+
+impl<P: Platform> Desk<'_, P> {
+    /// Asks for what is not over and due to be asked for.
+    ///
+    /// # Errors
+    /// A [`Problem`] if the store fails.
+    pub async fn check(&self) -> Result<Checked, Problem> {
+        let cards = self.store.card_payments();
+        let mut walk = cards.walk().await?;
+        let ids: Vec<_> = walk.open().collect();
+        let mut checked = Checked::default();
+        let began = self.store.platform().monotonic();
+        for ids in ids.chunks(MOST) {
+            let payments = self.payments(ids).await?;
+            let mut due = Vec::new();
+            for id in ids {
+                let payment = match payments.get(id) {
+                    Some(Some(payment)) => Some(payment),
+                    Some(None) => continue,
+                    None => None,
+                };
+                let Some(payment) = payment else {
+                    // Its place in the order's list was passed by: it was never begun.
+                    walk.is_over(id);
+                    continue;
+                };
+                if self.is_over(payment).await? {
+                    walk.is_over(id);
+                } else if checked.asked + due.len() < MOST && self.is_due(id, payment).await? {
+                    due.push(payment.clone());
+                }
+            }
+            for due in due.chunks(AT_ONCE) {
+                if self.store.platform().monotonic().saturating_sub(began) >= ENOUGH {
+                    break;
+                }
+                let looked = join_all(due.iter().map(|payment| self.look_noted(payment)));
+                for looked in looked.await {
+                    checked.asked += 1;
+                    let looked = match looked {
+                        Ok(looked) => looked,
+                        Err(problem) => {
+                            // It concerns this payment alone.
+                            failed(problem);
+                            checked.unanswered += 1;
+                            continue;
+                        }
+                    };
+                    checked.unanswered += usize::from(matches!(looked, Looked::Silent(..)));
+                    let payment = looked.payment();
+                    if self.is_over(payment).await?
+                        && let Ok(id) = PaymentId::parse(payment.id())
+                    {
+                        walk.is_over(&id);
+                    }
+                }
+            }
+        }
+        cards.keep(&walk).await?;
+        checked.open = walk.open().count();
+        Ok(checked)
+    }
+
+    /// Asks for the payments again that were recorded in a span, after a place in the journal.
+    ///
+    /// # Errors
+    /// A [`Problem`] if the store fails.
+    pub async fn recheck(&self, span: Span, after: u64) -> Result<Checked, Problem> {
+        let is_card = |event: &Event| match event {
+            Event::PaymentRecorded(payment) => payment.channel() == Channel::Card,
+            _ => false,
+        };
+        let journal = self.store.journal();
+        let page = journal.read(after, MOST, span, is_card).await?;
+        if page.is_beyond_end {
+            return Err(Problem::cursor_gone());
+        }
+        let mut checked = Checked::default();
+        let mut place = after;
+        let began = self.store.platform().monotonic();
+        for entries in page.entries.chunks(AT_ONCE) {
+            if self.store.platform().monotonic().saturating_sub(began) >= ENOUGH {
+                checked.place = Some(place);
+                return Ok(checked);
+            }
+            let ids = entries.iter().filter_map(|entry| match &entry.event {
+                Event::PaymentRecorded(payment) => PaymentId::parse(&payment.payment_id).ok(),
+                _ => None,
+            });
+            let ids: Vec<_> = ids.collect();
+            for looked in join_all(ids.iter().map(|id| self.observe(id))).await {
+                checked.asked += 1;
+                match looked {
+                    Ok(Some(Looked::Told(_))) => {}
+                    Ok(Some(Looked::Silent(..)) | None) => checked.unanswered += 1,
+                    Err(problem) => {
+                        failed(problem);
+                        checked.unanswered += 1;
+                    }
+                }
+            }
+            place = entries.last().map_or(place, |entry| entry.index);
+        }
+        checked.place = (!page.complete).then_some(page.next);
+        Ok(checked)
+    }
+
+    /// The payments of these ids; `None` for one whose record is damaged, which is nobody else's.
+    async fn payments(
+        &self,
+        ids: &[PaymentId],
+    ) -> Result<HashMap<PaymentId, Option<CardPayment>>, Problem> {
+        let cards = self.store.card_payments();
+        if let Ok(found) = cards.get_many(ids).await {
+            let found = found.into_iter();
+            return Ok(found.map(|(id, payment)| (id, Some(payment))).collect());
+        }
+        let mut found = HashMap::new();
+        for id in ids {
+            match cards.get(id).await {
+                Ok(payment) => found.extend(payment.map(|payment| (id.clone(), Some(payment)))),
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    failed(error.into());
+                    found.insert(id.clone(), None);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Asks for a payment, unless somebody did a moment ago. `None` if none of this id was begun;
+    /// `Some(None)` if it was not asked for.
+    ///
+    /// # Errors
+    /// A [`Problem`] if the store fails.
+    pub async fn look_for_stranger(
+        &self,
+        id: &PaymentId,
+    ) -> Result<Option<Option<Looked>>, Problem> {
+        /// How often strangers bring about a question for one payment.
+        const EVERY: SignedDuration = SignedDuration::from_secs(3);
+        let Some(payment) = self.store.card_payments().get(id).await? else {
+            return Ok(None);
+        };
+        let last = self.store.notes().time(&note(id)).await?;
+        if last.is_some_and(|last| self.store.now().duration_since(last).abs() < EVERY) {
+            return Ok(Some(None));
+        }
+        Ok(Some(Some(self.look_noted(&payment).await?)))
+    }
+
+    async fn look_noted(&self, payment: &CardPayment) -> Result<Looked, Problem> {
+        let id = super::id_of(payment)?;
+        self.store
+            .notes()
+            .set(&note(&id), &self.store.now())
+            .await?;
+        self.look(payment.clone()).await
+    }
+
+    /// Whether nothing more is to be expected of a payment.
+    async fn is_over(&self, payment: &CardPayment) -> Result<bool, Problem> {
+        if payment.open_command().is_some() {
+            return Ok(false);
+        }
+        if payment.ended.is_some() {
+            return Ok(true);
+        }
+        let state = payment.seen.as_ref().map(|(_, seen)| seen.state);
+        let is_paid = state.is_some_and(|state| state.reach() == CardState::Paid.reach());
+        // It is recorded before it is noted as seen; this makes sure.
+        let recorded = match is_paid {
+            true => self.store.payments().get(&super::id_of(payment)?).await?,
+            false => None,
+        };
+        Ok(recorded.is_some())
+    }
+
+    /// Whether a payment is to be asked for now.
+    async fn is_due(&self, id: &PaymentId, payment: &CardPayment) -> Result<bool, Problem> {
+        let now = self.store.now();
+        let last = self.store.notes().time(&note(id)).await?;
+        let Some(last) = last else {
+            return Ok(now.duration_since(payment.started_at) >= every(payment, now));
+        };
+        Ok(now.duration_since(last).abs() >= every(payment, now))
+    }
+}
+
+/// Says in the log that a payment could not be asked for.
+fn failed(problem: Problem) {
+    let (detail, _) = problem.into_parts();
+    log!("the state of a payment by card could not be asked for: {detail}");
+}
+
+/// How long after one question the next is due.
+fn every(payment: &CardPayment, now: Timestamp) -> SignedDuration {
+    let state = payment.seen.as_ref().map(|(_, seen)| seen.state);
+    if payment.open_command().is_some() {
+        // The first minutes tell most.
+        return SignedDuration::from_secs(55);
+    }
+    match state {
+        None if payment.session.is_some() => SignedDuration::from_secs(15),
+        None | Some(CardState::Open | CardState::Failed) if !is_past(payment, now) => {
+            SignedDuration::from_secs(55)
+        }
+        None | Some(CardState::Open | CardState::Failed) => SignedDuration::ZERO,
+        Some(CardState::Pending | CardState::Unknown) => SignedDuration::from_mins(5),
+        Some(CardState::Held) => SignedDuration::from_hours(1),
+        Some(_) => SignedDuration::ZERO,
+    }
+}

@@ -1,0 +1,319 @@
+//! Commands: to take what is held, to release it, to give money back. Each stands in the payment's list
+//! before it is sent, one at a time; whether it was done, the gateway's state says.
+
+use cryptoprocessing::{Charge, Command as _, Refund, Unblock};
+use http::StatusCode;
+use mpay_door::{Unanswered, log::log};
+
+use super::{
+    Desk, amount,
+    gateway::{Exchange, order_id},
+    id_of, minor_units,
+    observe::{Looked, Refusal},
+    payable,
+};
+use crate::{
+    api::Problem,
+    domain::{Money, OrderKey, PaymentId, ServiceId},
+    json::{CardState, CommandJson, CommandKind, Outcome, OutcomeJson},
+    store::{CardEntry, CardPayment, Platform},
+};
+
+/// What somebody wants done.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// What.
+    pub kind: CommandKind,
+    /// How much; `None` is all.
+    pub amount: Option<Money>,
+    /// Why, of a refund.
+    pub note: Option<String>,
+    /// Name of the principal.
+    pub by: String,
+    /// Digests of the name of the request that may be repeated, and of what it asks for.
+    pub request: Option<[String; 2]>,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub enum Became {
+    /// It is done.
+    Done(Box<CardPayment>),
+    /// It is not known yet.
+    Open(Box<CardPayment>),
+    /// It is not done, for this reason.
+    Refused(String),
+}
+
+fn conflict(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::CONFLICT, detail)
+}
+
+impl<P: Platform> Desk<'_, P> {
+    /// Takes what is held, or releases it. Once more changes nothing.
+    ///
+    /// # Errors
+    /// A [`Problem`] if it is not to be done, or nobody knows.
+    pub async fn settle(&self, id: &PaymentId, order: &Order) -> Result<Became, Problem> {
+        let payment = self.asked(id).await?;
+        let state = payment.seen.as_ref().map(|(_, seen)| seen.state);
+        let (wanted, other) = match order.kind {
+            CommandKind::Charge => (CardState::Paid, CardState::Released),
+            _ => (CardState::Released, CardState::Paid),
+        };
+        if state == Some(wanted) {
+            return Ok(Became::Done(Box::new(payment)));
+        }
+        if let Some(open) = payment.open_command() {
+            return match open.command.kind == order.kind {
+                true => Ok(Became::Open(Box::new(payment))),
+                false => Err(at_work()),
+            };
+        }
+        if state != Some(CardState::Held) {
+            let of = match state == Some(other) {
+                true => "It is settled the other way already.",
+                false => "Nothing is held on the card.",
+            };
+            return Err(conflict(of));
+        }
+        let started = &payment.attempt.started;
+        let held = payment
+            .seen
+            .as_ref()
+            .and_then(|(_, seen)| seen.amount.clone());
+        let held = amount(held.as_deref().unwrap_or(&started.amount))?;
+        let charged = order.amount.unwrap_or(held);
+        if order.kind == CommandKind::Charge {
+            if charged.is_zero() || charged > held {
+                let detail = format!("must be more than zero and no more than is held: {held}");
+                return Err(Problem::member("amount", detail));
+            }
+            let (service, key) = self.record_address(&payment)?;
+            let found = self.store.orders().get(&service, &key).await?;
+            let found = found.ok_or_else(|| conflict("There is no such order any more."))?;
+            let now = self.store.now();
+            payable(&found.state, now, self.cards.currency, Some(charged)).map_err(conflict)?;
+        }
+        let command = CommandJson {
+            kind: order.kind,
+            amount: charged.to_string(),
+            remaining: None,
+            note: order.note.clone(),
+            by: Some(order.by.clone()),
+            request: None,
+        };
+        let count = payment.commands.len();
+        let looked = self.send(payment, command).await?;
+        Ok(done(looked, count))
+    }
+
+    /// Gives money back. The same request again does not give it back again.
+    ///
+    /// # Errors
+    /// A [`Problem`] if it is not to be done; nothing is sent then.
+    pub async fn refund(&self, id: &PaymentId, order: &Order) -> Result<Became, Problem> {
+        if let Some(known) = self.repeated(id, order).await? {
+            return Ok(known);
+        }
+        // Asked for right before, so that what remains then is certain, whatever was done in the cabinet.
+        let payment = self.asked(id).await?;
+        if payment.open_command().is_some() {
+            return Err(at_work());
+        }
+        let state = payment.seen.as_ref().map(|(_, seen)| seen.state);
+        let recorded = self.store.payments().get(id).await?;
+        let (Some(recorded), Some(CardState::Paid)) = (recorded, state) else {
+            return Err(conflict("Nothing of it was taken, or nothing remains."));
+        };
+        let remaining = recorded.state.remaining();
+        let back = order.amount.unwrap_or(remaining);
+        if back.is_zero() || back > remaining {
+            let detail = format!("must be more than zero and no more than remains: {remaining}");
+            return Err(Problem::member("amount", detail));
+        }
+        let command = CommandJson {
+            kind: CommandKind::Refund,
+            amount: back.to_string(),
+            remaining: Some(remaining.saturating_sub(back).to_string()),
+            note: order.note.clone(),
+            by: Some(order.by.clone()),
+            request: order.request.clone(),
+        };
+        let count = payment.commands.len();
+        let looked = self.send(payment, command).await?;
+        Ok(done(looked, count))
+    }
+
+    /// What became of the same request before.
+    async fn repeated(&self, id: &PaymentId, order: &Order) -> Result<Option<Became>, Problem> {
+        let payment = self.store.card_payments().get(id).await?;
+        let payment = payment.ok_or_else(no_such_payment)?;
+        let Some([name, content]) = &order.request else {
+            return Ok(None);
+        };
+        let is_it = |known: &&crate::store::Command| {
+            let request = known.command.request.as_ref();
+            request.is_some_and(|[known, _]| known == name)
+        };
+        let Some(known) = payment.commands.iter().find(is_it) else {
+            return Ok(None);
+        };
+        let same = known.command.request.as_ref();
+        if same.is_none_or(|[_, known]| known != content) {
+            return Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The Idempotency-Key was used for another refund. Use a new one.",
+            ));
+        }
+        let place = known.place;
+        let is_open = known.outcome.is_none();
+        let payment = match is_open {
+            true => *told(self.look(payment).await?),
+            false => payment,
+        };
+        let position = payment
+            .commands
+            .iter()
+            .position(|known| known.place == place);
+        let looked = Looked::Told(Box::new(payment));
+        Ok(Some(done(looked, position.unwrap_or(usize::MAX))))
+    }
+
+    /// A payment, with its state as the gateway tells it now.
+    async fn asked(&self, id: &PaymentId) -> Result<CardPayment, Problem> {
+        match self.observe(id).await? {
+            None => Err(no_such_payment()),
+            Some(Looked::Told(payment)) => Ok(*payment),
+            Some(Looked::Silent(_, reason)) => Err(Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("The card gateway did not tell the payment's state, and nothing was sent: {reason}"),
+            )
+            .retry_after(30)),
+        }
+    }
+
+    /// The order of a payment.
+    pub(super) fn record_address(
+        &self,
+        payment: &CardPayment,
+    ) -> Result<(ServiceId, OrderKey), Problem> {
+        let started = &payment.attempt.started;
+        let service = ServiceId::parse(&started.service_id).map_err(Problem::internal)?;
+        let key = OrderKey::parse(&started.order_key).map_err(Problem::internal)?;
+        Ok((service, key))
+    }
+
+    /// Notes a command and sends it, if nothing came in between; then asks what came of it.
+    pub(super) async fn send(
+        &self,
+        payment: CardPayment,
+        command: CommandJson,
+    ) -> Result<Looked, Problem> {
+        let id = id_of(&payment)?;
+        let count = payment.commands.len();
+        let judge = |now: &CardPayment| {
+            let is_free = now.open_command().is_none() && now.commands.len() == count;
+            is_free.then(|| CardEntry::Command(command.clone()))
+        };
+        let appended = self.store.card_payments().append(&id, None, judge).await?;
+        let Some((payment, Some(place))) = appended else {
+            return Err(at_work());
+        };
+        let (exchange, refusal) = self.sent(&payment, &command).await?;
+        if let Err(Unanswered::NotSent(reason)) = &exchange.answer {
+            let entry = OutcomeJson {
+                command: place,
+                outcome: Outcome::NotDone,
+                reason: Some("not sent".to_owned()),
+            };
+            let judge = |payment: &CardPayment| {
+                let open = payment.open_command();
+                open.filter(|open| open.place == place)
+                    .map(|_| CardEntry::Outcome(entry.clone()))
+            };
+            self.append(&id, None, judge).await?;
+            log!("a command was not sent to the card gateway: {reason}");
+            return Err(Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("The card gateway cannot be reached, and nothing was done: {reason}"),
+            )
+            .retry_after(30));
+        }
+        let refusal: Option<Refusal> = refusal.map(|code| (place, code));
+        self.look_after(payment, refusal.as_ref()).await
+    }
+
+    /// Sends a command; gives what came back, and the code if it was refused for certain.
+    async fn sent(
+        &self,
+        payment: &CardPayment,
+        command: &CommandJson,
+    ) -> Result<(Exchange, Option<String>), Problem> {
+        let terminal = &self.terminal(payment)?.terminal;
+        let order_id = order_id(payment.id())?;
+        let amount = Some(minor_units(amount(&command.amount)?)?);
+        macro_rules! exchange {
+            ($command:expr) => {{
+                let command = $command;
+                let request = command.request(terminal).map_err(Problem::internal)?;
+                let exchange = self.exchange(&request).await?;
+                let refused = match &exchange.answer {
+                    Ok((status, body)) => match command.outcome(terminal, *status, body) {
+                        cryptoprocessing::Outcome::Refused(code) => Some(code),
+                        _ => None,
+                    },
+                    Err(_) => None,
+                };
+                (exchange, refused)
+            }};
+        }
+        let (exchange, refused) = match command.kind {
+            CommandKind::Charge => exchange!(Charge { order_id, amount }),
+            CommandKind::Cancel => exchange!(Unblock { order_id }),
+            CommandKind::Refund => exchange!(Refund { order_id, amount }),
+            CommandKind::Pay => return Err(Problem::internal("no such command is sent")),
+        };
+        if let Some(code) = &refused {
+            self.alert_of(code).await?;
+        }
+        Ok((exchange, refused.map(|code| code.as_str().to_owned())))
+    }
+}
+
+fn told(looked: Looked) -> Box<CardPayment> {
+    match looked {
+        Looked::Told(payment) | Looked::Silent(payment, _) => payment,
+    }
+}
+
+/// What became of the command at a position.
+fn done(looked: Looked, position: usize) -> Became {
+    let payment = told(looked);
+    let outcome = payment.commands.get(position).and_then(|command| {
+        let (_, outcome) = command.outcome.as_ref()?;
+        Some(outcome.clone())
+    });
+    match outcome {
+        None => Became::Open(payment),
+        Some(outcome) if outcome.outcome == Outcome::Done => Became::Done(payment),
+        Some(outcome) => {
+            let reason = outcome
+                .reason
+                .unwrap_or_else(|| "it had no effect".to_owned());
+            Became::Refused(reason)
+        }
+    }
+}
+
+fn at_work() -> Problem {
+    conflict("A command of this payment is at work, and it is not known yet what came of it. Try again later.")
+        .retry_after(60)
+}
+
+pub(super) fn no_such_payment() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "No payment by card of this id was begun.",
+    )
+}

@@ -1,0 +1,575 @@
+//! Asks the gateway for the state of a payment, and records what follows from it. Everything here may be
+//! done any number of times, also at once: what is recorded is judged by what stands before it.
+
+use cryptoprocessing::{Found, State};
+use jiff::{SignedDuration, Timestamp};
+use mpay_door::log::log;
+use serde_json::json;
+
+use super::{
+    Desk, amount, divided,
+    gateway::{Proof, Told},
+    id_of, payable,
+};
+use crate::{
+    api::Problem,
+    domain::{Confirmation, LineId, Money, PaymentId, Review, time},
+    json::{
+        Capture, CardJson, CardState, CommandJson, CommandKind, Ended, EndedJson, MetadataJson,
+        Outcome, OutcomeJson, PaymentJson, RefundJson, SeenJson,
+    },
+    store::{
+        CardEntry, CardPayment, Command, Platform, Recorded, Refunded, RegisterError, StoredPayment,
+    },
+};
+
+/// How long after the session's end nobody pays any more.
+pub(super) const AFTER_SESSION: SignedDuration = SignedDuration::from_mins(15);
+/// How long a command of which nothing is seen may still be at work.
+const AT_WORK: SignedDuration = SignedDuration::from_mins(15);
+/// How long the gateway may leave open what becomes of a payment.
+const UNCLEAR: SignedDuration = SignedDuration::from_hours(72);
+/// How long a hold lasts at the most, and when people are told of it.
+const HOLD: SignedDuration = SignedDuration::from_hours(8 * 24);
+const LONG_HELD: SignedDuration = SignedDuration::from_hours(5 * 24);
+/// How often a command of our own is tried that the gateway refuses.
+const TRIES: usize = 3;
+
+/// What came of asking.
+#[derive(Debug)]
+pub enum Looked {
+    /// The gateway told its state, and everything that follows is recorded.
+    Told(Box<CardPayment>),
+    /// It said nothing that can be relied on, for this reason. The payment is as it was.
+    Silent(Box<CardPayment>, String),
+}
+
+impl Looked {
+    /// The payment.
+    pub fn payment(&self) -> &CardPayment {
+        match self {
+            Self::Told(payment) | Self::Silent(payment, _) => payment,
+        }
+    }
+}
+
+/// A command that the gateway refused: its place in the payment's list, and why.
+pub(super) type Refusal = (u64, String);
+
+impl<P: Platform> Desk<'_, P> {
+    /// Asks for the state of a payment; `None` if none of this id was begun.
+    ///
+    /// # Errors
+    /// A [`Problem`] if the store fails, or nobody can be asked.
+    pub async fn observe(&self, id: &PaymentId) -> Result<Option<Looked>, Problem> {
+        match self.store.card_payments().get(id).await? {
+            Some(payment) => Ok(Some(self.look(payment).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The same of a payment that was read. What is held is taken or released, if that is for this
+    /// provider to decide.
+    pub(super) async fn look(&self, payment: CardPayment) -> Result<Looked, Problem> {
+        let looked = self.look_after(payment, None).await?;
+        match looked {
+            Looked::Told(payment) if self.is_to_decide(&payment) => self.decide(*payment).await,
+            looked => Ok(looked),
+        }
+    }
+
+    /// The same after a command, which the gateway may have refused.
+    pub(super) async fn look_after(
+        &self,
+        mut payment: CardPayment,
+        refused: Option<&Refusal>,
+    ) -> Result<Looked, Problem> {
+        let terminal = self.terminal(&payment)?;
+        let mut last_try = false;
+        loop {
+            let asked_at = self.store.now();
+            let (found, exchange) = match self.ask(&payment, terminal).await? {
+                Told::State(found, exchange) => (found, exchange),
+                Told::Silent(reason) => {
+                    log!("the card gateway did not tell the state of a payment: {reason}");
+                    return Ok(Looked::Silent(Box::new(payment), reason));
+                }
+            };
+            let proof = self.proof(&payment, &exchange).await?;
+            let money = self
+                .record_money(&payment, &found, &proof, last_try)
+                .await?;
+            // More remains than was known: somebody has seen a later state meanwhile, or the gateway
+            // contradicts itself.
+            if matches!(money, Noted::Stale) {
+                last_try = true;
+                continue;
+            }
+            let seen = self.note(&payment, &found, &proof).await?;
+            let is_stale = seen
+                .seen
+                .as_ref()
+                .is_some_and(|(_, seen)| seen.state.reach() > state_of(found.state).reach());
+            // The same of a state: whoever asked before the payer paid may be the last to note it.
+            if is_stale && !last_try && !is_of_a_command(found.state) {
+                last_try = true;
+                payment = seen;
+                continue;
+            }
+            let seen = self.end_command(seen, &found, refused).await?;
+            let seen = match is_stale {
+                true => self.went_back(seen, &found, &proof).await?,
+                false => seen,
+            };
+            let seen = self.end(seen, &found, asked_at).await?;
+            return Ok(Looked::Told(Box::new(seen)));
+        }
+    }
+
+    /// Records the money that a state speaks of.
+    async fn record_money(
+        &self,
+        payment: &CardPayment,
+        found: &Found,
+        proof: &Proof,
+        last_try: bool,
+    ) -> Result<Noted, Problem> {
+        let asked = amount(payment.asked())?;
+        let (total, remaining) = match found.state {
+            State::Paid { remaining } => {
+                let remaining = Money::of_hundredths(remaining.into());
+                let remaining =
+                    remaining.ok_or_else(|| Problem::internal("an amount beyond any"))?;
+                match remaining.is_zero() {
+                    // Taken, and nothing of it remains: as if the gateway said so.
+                    true => (asked, Some(remaining)),
+                    false => (remaining, Some(remaining)),
+                }
+            }
+            State::Refunded => (asked, Some(Money::ZERO)),
+            State::ChargedBack => (asked, None),
+            _ => return Ok(Noted::Recorded),
+        };
+        let recorded = self.recorded(payment, total, found, proof).await?;
+        let id = id_of(payment)?;
+        if let Some(remaining) = remaining {
+            let known = recorded.state.remaining();
+            if remaining > known {
+                if !last_try {
+                    return Ok(Noted::Stale);
+                }
+                self.flag(&id, Review::Mismatch, proof).await?;
+            }
+            if remaining < known {
+                self.refunded(payment, &recorded, remaining, proof).await?;
+            }
+        }
+        if found.state == State::ChargedBack {
+            self.flag(&id, Review::ChargedBack, proof).await?;
+        }
+        Ok(Noted::Recorded)
+    }
+
+    /// The payment in the books: recorded now, or before.
+    async fn recorded(
+        &self,
+        payment: &CardPayment,
+        total: Money,
+        found: &Found,
+        proof: &Proof,
+    ) -> Result<StoredPayment, Problem> {
+        let id = id_of(payment)?;
+        let payments = self.store.payments();
+        if let Some(known) = payments.get(&id).await? {
+            return Ok(known);
+        }
+        let record = self.record_of(payment, total, found, proof).await?;
+        let confirmation = record.to_confirmation().map_err(Problem::fields)?;
+        let evidence = proof.evidence();
+        let recorded = payments.record(&confirmation, &record, &evidence, None);
+        match recorded.await? {
+            Recorded::New | Recorded::Repeated { .. } | Recorded::Conflict => {}
+            Recorded::Manual => return Err(Problem::internal("a card payment entered by hand")),
+        }
+        // Of two who record at once, one may have seen the payment after a part was given back: the
+        // first counts, and the other goes on from that.
+        let known = payments.get(&id).await?;
+        let known = known.filter(|known| known.payment.card.is_some());
+        known.ok_or_else(|| Problem::internal("a payment by card is not recorded"))
+    }
+
+    /// The record of what was taken, seen now.
+    async fn record_of(
+        &self,
+        payment: &CardPayment,
+        total: Money,
+        found: &Found,
+        proof: &Proof,
+    ) -> Result<PaymentJson, Problem> {
+        let started = &payment.attempt.started;
+        let mut asked = Vec::with_capacity(started.lines.len());
+        for line in &started.lines {
+            let id = LineId::parse(&line.line_id).map_err(Problem::internal)?;
+            asked.push((id, amount(&line.amount)?));
+        }
+        let mut lines = divided(asked, total);
+        let account = self.cards.bank_account.as_ref();
+        for line in &mut lines {
+            line.bank_account = account.map(|iban| iban.as_str().to_owned());
+        }
+        let now = time::format(self.store.now());
+        let record = PaymentJson {
+            payment_id: started.payment_id.clone(),
+            service_id: started.service_id.clone(),
+            order_key: started.order_key.clone(),
+            invoice_id: None,
+            amount: total.to_string(),
+            currency: started.currency.clone(),
+            paid_at: now.clone(),
+            lines,
+            properties: Vec::new(),
+            received_at: now,
+            amount_validity: None,
+            signer: None,
+            evidence: proof.name.clone(),
+            card: Some(CardJson {
+                asked: payment.asked().to_owned(),
+                terminal: started.terminal.clone(),
+                rrn: found.rrn.clone(),
+                masked_number: found.card.clone().filter(|_| !payment.is_erased),
+            }),
+            manual: None,
+            after_void: false,
+            version: None,
+            metadata: MetadataJson::new(),
+        };
+        let confirmation: Confirmation = record.to_confirmation().map_err(Problem::fields)?;
+        let (service, key) = (&confirmation.service_id, &confirmation.order_key);
+        let order = self.store.orders().get(service, key).await?;
+        let Some(order) = order else {
+            return Ok(record);
+        };
+        // The payer was asked for what was due when they began.
+        let since = self.store.now().duration_since(payment.started_at);
+        let since = std::time::Duration::try_from(since).unwrap_or_default();
+        let record = record
+            .with_metadata(&order.state)
+            .with_validity(&order.state, since);
+        if account.is_some() {
+            return Ok(record);
+        }
+        let default = self.config.service(service);
+        let default = default.and_then(|service| service.account.as_ref());
+        Ok(record.to_accounts_of(&order.state, default))
+    }
+
+    /// Notes that money was given back: by our own command, if that is what it comes to.
+    async fn refunded(
+        &self,
+        payment: &CardPayment,
+        recorded: &StoredPayment,
+        remaining: Money,
+        proof: &Proof,
+    ) -> Result<(), Problem> {
+        let command = payment.commands.iter().rev().find(|command| {
+            let left = command.command.remaining.as_deref().map(Money::parse);
+            command.command.kind == CommandKind::Refund && left == Some(Ok(remaining))
+        });
+        let command = command.map(|command| &command.command);
+        let started = &payment.attempt.started;
+        let account = recorded.payment.lines.first();
+        let refund = RefundJson {
+            payment_id: started.payment_id.clone(),
+            service_id: started.service_id.clone(),
+            order_key: recorded.payment.order_key.clone(),
+            amount: String::new(),
+            remaining: remaining.to_string(),
+            currency: started.currency.clone(),
+            bank_account: account.and_then(|line| line.bank_account.clone()),
+            recorded: recorded.index,
+            note: command.and_then(|command| command.note.clone()),
+            by: command.and_then(|command| command.by.clone()),
+            evidence: proof.name.clone(),
+            version: None,
+        };
+        let refunds = self.store.refunds();
+        match refunds.refund(&refund, &proof.evidence()).await {
+            Ok(Refunded::New | Refunded::Known) => Ok(()),
+            Ok(Refunded::NoPayment) => Err(Problem::internal("a payment by card is gone")),
+            Err(error) => Err(busy(error)),
+        }
+    }
+
+    async fn flag(&self, id: &PaymentId, review: Review, proof: &Proof) -> Result<(), Problem> {
+        let refunds = self.store.refunds();
+        let opened = refunds.open(id, review, &proof.evidence()).await;
+        if opened.map_err(busy)? {
+            let detail = json!({"payment_id": id.as_str(), "review": review.as_str()});
+            self.alert(id.as_str(), detail).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds the state to the payment's list, if it is new and no further one stands there.
+    async fn note(
+        &self,
+        payment: &CardPayment,
+        found: &Found,
+        proof: &Proof,
+    ) -> Result<CardPayment, Problem> {
+        let seen = SeenJson {
+            state: state_of(found.state),
+            written: found.written.clone(),
+            amount: match found.state {
+                State::Paid { remaining: amount } | State::Held { amount } => {
+                    Money::of_hundredths(amount.into()).map(|amount| amount.to_string())
+                }
+                _ => None,
+            },
+            rrn: found.rrn.clone(),
+            masked_number: found.card.clone(),
+            evidence: proof.name.clone(),
+        };
+        let judge = |payment: &CardPayment| {
+            if let Some((_, known)) = &payment.seen {
+                let is_same = (known.state, &known.written, &known.amount, &known.rrn)
+                    == (seen.state, &seen.written, &seen.amount, &seen.rrn);
+                if is_same || known.state.reach() > seen.state.reach() {
+                    return None;
+                }
+            }
+            Some(CardEntry::Seen(seen.clone()))
+        };
+        self.append(&id_of(payment)?, Some(proof), judge).await
+    }
+
+    /// Adds an entry to the payment's list.
+    pub(super) async fn append(
+        &self,
+        id: &PaymentId,
+        proof: Option<&Proof>,
+        judge: impl Fn(&CardPayment) -> Option<CardEntry>,
+    ) -> Result<CardPayment, Problem> {
+        let evidence = proof.map(Proof::evidence);
+        let cards = self.store.card_payments();
+        let appended = cards.append(id, evidence.as_ref(), judge).await?;
+        let appended = appended.ok_or_else(|| Problem::internal("a payment by card is gone"))?;
+        Ok(appended.0)
+    }
+
+    /// Says what became of the command whose end is open, as far as the state tells.
+    async fn end_command(
+        &self,
+        payment: CardPayment,
+        found: &Found,
+        refused: Option<&Refusal>,
+    ) -> Result<CardPayment, Problem> {
+        let Some(command) = payment.open_command() else {
+            return Ok(payment);
+        };
+        let refused = refused.filter(|(place, _)| *place == command.place);
+        let age = self.store.now().duration_since(command.at);
+        let Some(outcome) = ended(command, found.state, refused.is_some() || age >= AT_WORK) else {
+            return Ok(payment);
+        };
+        let place = command.place;
+        let entry = OutcomeJson {
+            command: place,
+            outcome,
+            reason: refused.map(|(_, code)| code.clone()),
+        };
+        let judge = |payment: &CardPayment| {
+            let open = payment.open_command();
+            open.filter(|open| open.place == place)
+                .map(|_| CardEntry::Outcome(entry.clone()))
+        };
+        self.append(&id_of(&payment)?, None, judge).await
+    }
+
+    /// A state that stands before one that was seen.
+    async fn went_back(
+        &self,
+        payment: CardPayment,
+        found: &Found,
+        proof: &Proof,
+    ) -> Result<CardPayment, Problem> {
+        let is_paid = payment
+            .seen
+            .as_ref()
+            .is_some_and(|(_, seen)| seen.state.reach() == CardState::Paid.reach());
+        if is_of_a_command(found.state) {
+            return Ok(payment);
+        }
+        let id = id_of(&payment)?;
+        match is_paid {
+            true => self.flag(&id, Review::Mismatch, proof).await?,
+            false => {
+                let detail = json!({"payment_id": id.as_str(), "state": found.written});
+                self.alert(id.as_str(), detail).await?;
+            }
+        }
+        Ok(payment)
+    }
+
+    /// Says that nothing more is to be expected, once that is so. `asked_at` is when the state was
+    /// asked for.
+    async fn end(
+        &self,
+        payment: CardPayment,
+        found: &Found,
+        asked_at: Timestamp,
+    ) -> Result<CardPayment, Problem> {
+        let begun = payment.started_at;
+        let age = asked_at.duration_since(begun);
+        let is_past = asked_at.duration_since(payment.expires_at()) >= AFTER_SESSION;
+        let is_unclear = age >= UNCLEAR;
+        let reason = match found.state {
+            State::Open | State::Failed if payment.session.is_none() && is_past => Ended::NotOpened,
+            State::Open | State::Failed if is_past => Ended::Unpaid,
+            State::Pending | State::Unknown if is_unclear => Ended::Unclear,
+            State::Held { .. } if age >= HOLD => Ended::Unclear,
+            State::Released => Ended::Released,
+            _ => {
+                if matches!(found.state, State::Held { .. }) && age >= LONG_HELD {
+                    let detail = json!({"payment_id": payment.id(), "state": "held"});
+                    self.alert(payment.id(), detail).await?;
+                }
+                return Ok(payment);
+            }
+        };
+        let state = state_of(found.state);
+        let judge = |payment: &CardPayment| {
+            // What is further on is not ended by what was seen before.
+            let is_it = payment
+                .seen
+                .as_ref()
+                .is_some_and(|(_, seen)| seen.state == state);
+            (payment.ended.is_none() && is_it).then_some(CardEntry::Ended(EndedJson { reason }))
+        };
+        let payment = self.append(&id_of(&payment)?, None, judge).await?;
+        if reason == Ended::Unclear {
+            let detail = json!({"payment_id": payment.id(), "state": found.written});
+            self.alert(payment.id(), detail).await?;
+        }
+        Ok(payment)
+    }
+
+    /// Whether it is for this provider to take or release what is held, now.
+    fn is_to_decide(&self, payment: &CardPayment) -> bool {
+        let is_held = payment
+            .seen
+            .as_ref()
+            .is_some_and(|(_, seen)| seen.state == CardState::Held);
+        is_held
+            && payment.attempt.started.capture == Capture::Checked
+            && payment.open_command().is_none()
+    }
+
+    /// Takes what is held if the order can still be paid with it, and else releases it: what came by
+    /// MPay meanwhile is not paid twice.
+    async fn decide(&self, payment: CardPayment) -> Result<Looked, Problem> {
+        let tried = |kind| {
+            let commands = payment.commands.iter();
+            commands
+                .filter(|command| command.command.kind == kind)
+                .count()
+        };
+        let started = &payment.attempt.started;
+        let record = self.record_address(&payment)?;
+        let order = self.store.orders().get(&record.0, &record.1).await?;
+        let wanted = amount(&started.amount)?;
+        let is_payable = order.is_some_and(|order| {
+            let now = self.store.now();
+            payable(&order.state, now, self.cards.currency, Some(wanted)).is_ok()
+        });
+        let kind = match is_payable && tried(CommandKind::Charge) < TRIES {
+            true => CommandKind::Charge,
+            false => CommandKind::Cancel,
+        };
+        if tried(kind) >= TRIES {
+            let detail = json!({"payment_id": payment.id(), "state": "held"});
+            self.alert(payment.id(), detail).await?;
+            return Ok(Looked::Told(Box::new(payment)));
+        }
+        let command = CommandJson {
+            kind,
+            amount: started.amount.clone(),
+            remaining: None,
+            note: None,
+            by: None,
+            request: None,
+        };
+        self.send(payment, command).await
+    }
+}
+
+/// Whether a state, once money has moved, speaks of the last command alone.
+fn is_of_a_command(state: State) -> bool {
+    matches!(state, State::Failed | State::Pending | State::Unknown)
+}
+
+/// What came of recording money.
+enum Noted {
+    /// It is recorded, or there is none.
+    Recorded,
+    /// More remains than is known.
+    Stale,
+}
+
+/// What the gateway's state comes to in the books.
+pub(super) fn state_of(state: State) -> CardState {
+    match state {
+        State::Open => CardState::Open,
+        State::Pending => CardState::Pending,
+        State::Held { .. } => CardState::Held,
+        State::Paid { remaining: 0 } | State::Refunded => CardState::Refunded,
+        State::Paid { .. } => CardState::Paid,
+        State::Released => CardState::Released,
+        State::Failed => CardState::Failed,
+        State::ChargedBack => CardState::ChargedBack,
+        State::Unknown => CardState::Unknown,
+    }
+}
+
+/// How a command has ended, if a state says so. Where nothing of it is seen, it is not done once the
+/// gateway has refused it, or it cannot be at work any more.
+fn ended(command: &Command, state: State, is_over: bool) -> Option<Outcome> {
+    let not_done = is_over.then_some(Outcome::NotDone);
+    let is_at_work = matches!(state, State::Pending | State::Unknown);
+    match (command.command.kind, state) {
+        _ if is_at_work => None,
+        (
+            CommandKind::Charge | CommandKind::Pay,
+            State::Paid { .. } | State::Refunded | State::ChargedBack,
+        )
+        | (CommandKind::Cancel, State::Released)
+        | (CommandKind::Refund, State::Refunded) => Some(Outcome::Done),
+        // The other was done.
+        (CommandKind::Charge, State::Released)
+        | (CommandKind::Cancel, State::Paid { .. } | State::Refunded | State::ChargedBack) => {
+            Some(Outcome::NotDone)
+        }
+        (CommandKind::Refund, State::Paid { remaining }) => {
+            let wanted = command.command.remaining.as_deref().map(Money::parse);
+            let wanted = wanted.and_then(Result::ok)?;
+            let remaining = Money::of_hundredths(remaining.into())?;
+            match remaining <= wanted {
+                true => Some(Outcome::Done),
+                false => not_done,
+            }
+        }
+        _ => not_done,
+    }
+}
+
+/// Why a change of an order was not made.
+pub(super) fn busy<E>(error: RegisterError<E>) -> Problem {
+    match error {
+        RegisterError::Store(error) => error.into(),
+        _ => Problem::new(
+            http::StatusCode::SERVICE_UNAVAILABLE,
+            "Another call is changing the order; try again.",
+        )
+        .retry_after(1),
+    }
+}

@@ -1,0 +1,112 @@
+//! The two addresses of payments by card that need no token: where payers come back to, and where the
+//! gateway posts what happened. Both are reasons to ask, and believed in nothing else.
+
+use bytes::Bytes;
+use cryptoprocessing::Notification;
+use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use http_body::Body;
+use mpay_door::http::{BoxError, read};
+use serde_json::json;
+
+use super::{Desk, observe::Looked};
+use crate::{
+    App,
+    api::Problem,
+    domain::PaymentId,
+    store::{Ledger, Platform},
+};
+
+/// What these addresses begin with.
+pub const PUBLIC: &str = "/cards/";
+
+/// Answers a request at one of them.
+///
+/// # Errors
+/// A [`Problem`]; 404 if no gateway is configured.
+pub async fn answer<P: Platform>(
+    app: &App,
+    store: &Ledger<P>,
+    parts: &Parts,
+    body: impl Body<Error: Into<BoxError>>,
+) -> Result<Response<Bytes>, Problem> {
+    let config = app.config.as_ref().ok();
+    let cards = config.and_then(|config| Some((config, config.cards.as_ref()?)));
+    let (config, cards) = cards.ok_or_else(Problem::nothing_here)?;
+    let desk = Desk {
+        app,
+        config,
+        cards,
+        store,
+    };
+    let path = parts.uri.path().strip_prefix(PUBLIC).unwrap_or_default();
+    match path.strip_prefix("return/") {
+        Some(id) if matches!(parts.method, Method::GET | Method::HEAD) => desk.came_back(id).await,
+        Some(_) => Err(Problem::method_not_allowed("GET, HEAD")),
+        None if path != "notifications" => Err(Problem::nothing_here()),
+        None if parts.method == Method::POST => desk.notified(&read(parts, body).await?).await,
+        None => Err(Problem::method_not_allowed("POST")),
+    }
+}
+
+impl<P: Platform> Desk<'_, P> {
+    /// A payer comes back. Whatever came of it, they go on to where they came from.
+    async fn came_back(&self, id: &str) -> Result<Response<Bytes>, Problem> {
+        let id = PaymentId::parse(id).map_err(|_| Problem::nothing_here())?;
+        let payment = self.store.card_payments().get(&id).await?;
+        let payment = payment.ok_or_else(Problem::nothing_here)?;
+        // What fails here is found by the timer. The payer is told nothing, and waits for nothing.
+        if let Err(problem) = self.look_for_stranger(&id).await {
+            let (detail, _) = problem.into_parts();
+            mpay_door::log::log!("a payer came back, and the state is not known yet: {detail}");
+        }
+        let address = payment
+            .attempt
+            .return_url
+            .ok_or_else(Problem::nothing_here)?;
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = StatusCode::SEE_OTHER;
+        let headers = response.headers_mut();
+        let address = HeaderValue::from_str(&address).map_err(Problem::internal)?;
+        headers.insert(header::LOCATION, address);
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(response)
+    }
+
+    /// Somebody says that something happened to a payment.
+    async fn notified(&self, body: &[u8]) -> Result<Response<Bytes>, Problem> {
+        let ok = || Ok(Response::new(Bytes::new()));
+        let Some(notification) = Notification::read(body) else {
+            return ok();
+        };
+        // Numbers are compared without case; ours are written small.
+        let id = notification
+            .order_id
+            .as_ref()
+            .map(|id| id.as_str().to_lowercase());
+        let Some(Ok(id)) = id.map(|id| PaymentId::parse(&id)) else {
+            return ok();
+        };
+        match self.look_for_stranger(&id).await? {
+            None if is_ours(id.as_str()) => {
+                // Another deployment's, or one of a backup that was put back.
+                self.alert("unknown", json!({"payment_id": id.as_str()}))
+                    .await?;
+                ok()
+            }
+            Some(Some(Looked::Silent(..))) => Err(Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The card gateway did not tell the payment's state; send this again.",
+            )
+            .retry_after(60)),
+            _ => ok(),
+        }
+    }
+}
+
+/// Whether an id has the form of those that this program gives.
+fn is_ours(id: &str) -> bool {
+    let digits = id.strip_prefix("card");
+    digits.is_some_and(|digits| {
+        digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}

@@ -1,0 +1,1157 @@
+//! Payments by card against a gateway that keeps its own count of the money.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::future::join_all;
+use http::Request;
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+use crate::{
+    access::Role,
+    api::testing::{Answer, Api},
+    domain::{OrderKey, PaymentId, ServiceId},
+    json::Channel,
+    service::handle,
+    store::{
+        Ledger,
+        memory::{Fault, Memory, Reply},
+        testing::{record, register},
+    },
+};
+
+const PASSWORD: &str = "hunter2";
+const VARIABLES: [(&str, &str); 6] = [
+    ("card_gateway", "https://gateway.example.md"),
+    ("card_terminal", "Merchant"),
+    ("card_password", PASSWORD),
+    ("card_refunds", "programs"),
+    ("card_bank_account", "MD24AG000225100013104168"),
+    ("public_url", "https://pay.example.md/"),
+];
+
+/// What happens to a request.
+#[derive(Clone)]
+enum Mischief {
+    /// It is done, and the answer lost.
+    Lost,
+    /// It is not done, and there is no answer.
+    Undone,
+    /// No connection is made.
+    NotSent,
+    /// It is done, and this is answered.
+    Answer(u16, String),
+    /// It is not done, and refused with this code.
+    Refused(&'static str),
+}
+
+/// A payment at the gateway, in minor units.
+#[derive(Default, Clone)]
+struct Deal {
+    state: String,
+    asked: u64,
+    is_held_first: bool,
+    held: u64,
+    taken: u64,
+    back: u64,
+    refunds: u32,
+}
+
+#[derive(Default)]
+struct Gateway {
+    deals: HashMap<String, Deal>,
+    plan: HashMap<&'static str, VecDeque<Mischief>>,
+    asked: Vec<String>,
+}
+
+impl Gateway {
+    fn receive(&mut self, request: &Request<Bytes>) -> Reply {
+        let command = request.uri().path().rsplit('/').next().unwrap().to_owned();
+        assert_eq!(request.method(), "POST");
+        assert!(
+            request.uri().query().is_none(),
+            "a password in an address is logged"
+        );
+        let mut fields: HashMap<String, String> = form_urlencoded::parse(request.body())
+            .into_owned()
+            .collect();
+        if let Some(data) = fields.remove("Data") {
+            let pairs = data.split(';').filter_map(|pair| pair.split_once('='));
+            fields.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        }
+        self.asked.push(command.clone());
+        let mischief = self
+            .plan
+            .get_mut(command.as_str())
+            .and_then(VecDeque::pop_front);
+        match mischief {
+            Some(Mischief::NotSent) => return Err("not sent"),
+            Some(Mischief::Undone) => return Err("the connection broke"),
+            Some(Mischief::Refused(code)) => {
+                let id = fields.get("OrderId").cloned().unwrap_or_default();
+                let text =
+                    format!(r#"<{command} Success="False" OrderId="{id}" ErrCode="{code}"/>"#);
+                return Ok((200, text));
+            }
+            _ => {}
+        }
+        let answer = self.answer(&command, &fields);
+        match mischief {
+            Some(Mischief::Lost) => Err("the answer was lost"),
+            Some(Mischief::Answer(status, text)) => Ok((status, text)),
+            _ => Ok((200, answer)),
+        }
+    }
+
+    fn answer(&mut self, command: &str, fields: &HashMap<String, String>) -> String {
+        let id = fields["OrderId"].clone();
+        let amount = fields.get("Amount").and_then(|amount| amount.parse().ok());
+        let refused =
+            |code: &str| format!(r#"<{command} Success="False" OrderId="{id}" ErrCode="{code}"/>"#);
+        if command != "Init" && command != "GetState" && fields["Password"] != PASSWORD {
+            return refused("ACCESS_DENIED");
+        }
+        if command == "Init" {
+            if self.deals.contains_key(&id) {
+                return refused("DUPLICATE_ORDER_ID");
+            }
+            let deal = Deal {
+                state: "New".into(),
+                asked: amount.unwrap(),
+                is_held_first: fields["SessionType"] == "Block",
+                ..Deal::default()
+            };
+            let asked = deal.asked;
+            self.deals.insert(id.clone(), deal);
+            let session = &id[4..];
+            return format!(
+                r#"<Init Success="True" OrderId="{id}" Amount="{asked}" SessionId="{session}"/>"#
+            );
+        }
+        let Some(deal) = self.deals.get_mut(&id) else {
+            return refused("ORDER_NOT_FOUND");
+        };
+        match command {
+            "GetState" => {
+                let amount = match deal.state.to_lowercase().as_str() {
+                    "authorized" => deal.held,
+                    _ => deal.taken - deal.back,
+                };
+                format!(
+                    r#"<GetState Success="True" OrderId="{id}" State="{}" Amount="{amount}" RRN="RRN7"><AddInfo Key="PANMask" Value="411111xxxxxx0031"/></GetState>"#,
+                    deal.state
+                )
+            }
+            "Charge" if deal.state == "Authorized" => {
+                deal.taken = amount.unwrap_or(deal.held);
+                (deal.held, deal.state) = (0, "Charged".into());
+                format!(
+                    r#"<Charge Success="True" OrderId="{id}" Amount="{}"/>"#,
+                    deal.taken
+                )
+            }
+            "Unblock" if deal.state == "Authorized" => {
+                (deal.held, deal.state) = (0, "Voided".into());
+                format!(r#"<Unblock Success="True" OrderId="{id}" NewAmount="0"/>"#)
+            }
+            "Refund" if deal.state == "Charged" => {
+                deal.give_back(amount.unwrap_or(deal.taken - deal.back));
+                let left = deal.taken - deal.back;
+                format!(r#"<Refund Success="True" OrderId="{id}" NewAmount="{left}"/>"#)
+            }
+            _ => refused("ILLEGAL_ORDER_STATE"),
+        }
+    }
+}
+
+impl Deal {
+    fn give_back(&mut self, amount: u64) {
+        assert!(amount <= self.taken - self.back);
+        self.back += amount;
+        self.refunds += 1;
+        if self.back == self.taken {
+            self.state = "Refunded".into();
+        }
+    }
+
+    fn pay(&mut self) {
+        assert!(
+            ["New", "Rejected"].contains(&self.state.as_str()),
+            "{}",
+            self.state
+        );
+        match self.is_held_first {
+            true => (self.held, self.state) = (self.asked, "Authorized".into()),
+            false => (self.taken, self.state) = (self.asked, "Charged".into()),
+        }
+    }
+}
+
+struct World {
+    api: Api,
+    gateway: Arc<Mutex<Gateway>>,
+}
+
+impl World {
+    async fn new(more: &[(&'static str, &str)]) -> Self {
+        let api = Api::with(&[VARIABLES.as_slice(), more].concat());
+        let gateway = Arc::new(Mutex::new(Gateway::default()));
+        let there = Arc::clone(&gateway);
+        api.memory
+            .respond_with(move |request| there.lock().unwrap().receive(request));
+        register(&api.memory, "1", "19.99").await.unwrap();
+        Self { api, gateway }
+    }
+
+    async fn begin_as(&self, key: &str, more: Value) -> Answer {
+        let mut body = json!({"return_url": "https://shop.example.md/done?o=1"});
+        let more = more.as_object().unwrap().clone();
+        body.as_object_mut().unwrap().extend(more);
+        self.api
+            .post_as(key, "orders/TAX/1/card-payments", &body)
+            .await
+    }
+
+    /// Begins a payment; gives its id.
+    async fn begin(&self) -> String {
+        let answer = self.begin_as("first", json!({})).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    fn deal(&self, id: &str) -> Deal {
+        self.gateway.lock().unwrap().deals[id].clone()
+    }
+
+    fn change(&self, id: &str, change: impl FnOnce(&mut Deal)) {
+        change(self.gateway.lock().unwrap().deals.get_mut(id).unwrap());
+    }
+
+    fn plan(&self, command: &'static str, mischief: impl IntoIterator<Item = Mischief>) {
+        let mut gateway = self.gateway.lock().unwrap();
+        gateway.plan.insert(command, mischief.into_iter().collect());
+    }
+
+    fn asked(&self, command: &str) -> usize {
+        let gateway = self.gateway.lock().unwrap();
+        gateway
+            .asked
+            .iter()
+            .filter(|asked| *asked == command)
+            .count()
+    }
+
+    async fn ask(&self, id: &str) -> Value {
+        let answer = self.api.get(&format!("card-payments/{id}?ask=true")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()
+    }
+
+    async fn order(&self) -> Value {
+        self.api.get("orders/TAX/1").await.json()
+    }
+
+    async fn check(&self) -> Value {
+        let answer = self.api.call("POST", "card-payments/check", "", "").await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()
+    }
+
+    async fn refund(&self, key: &str, id: &str, amount: &str) -> Answer {
+        let body = json!({"amount": amount, "note": "asked for"});
+        let address = format!("card-payments/{id}/refunds");
+        self.api.post_as(key, &address, &body).await
+    }
+
+    async fn at(&self, method: &str, path: &str, body: &str) -> Answer {
+        let store = Ledger::new(self.api.memory.clone());
+        let request = Request::builder().method(method).uri(path);
+        let request = request.body(Full::new(Bytes::from(body.to_owned())));
+        Answer::of(handle(&self.api.app, &store, request.unwrap()).await)
+    }
+
+    async fn notify(&self, body: &str) -> u16 {
+        self.at("POST", "/cards/notifications", body).await.status
+    }
+
+    /// Money taken at the gateway and money recorded agree.
+    async fn agrees(&self, context: &str) {
+        let deals = self.gateway.lock().unwrap().deals.clone();
+        let store = Ledger::new(self.api.memory.clone());
+        for (id, deal) in deals {
+            let payment = PaymentId::parse(&id).unwrap();
+            let recorded = store.payments().get(&payment).await.unwrap();
+            let remaining = recorded.map_or(0, |payment| {
+                assert_eq!(payment.payment.channel(), Channel::Card);
+                payment.state.remaining().hundredths()
+            });
+            let kept = u128::from(deal.taken - deal.back);
+            assert_eq!(remaining, kept, "{context}: {id} is {}", deal.state);
+            let events = self.api.get("events").await.json();
+            let events = events["events"].as_array().unwrap();
+            let of = |kind: &str| {
+                let is_it = |event: &&Value| event["type"] == kind && event["payment_id"] == id;
+                events.iter().filter(is_it).count()
+            };
+            assert_eq!(
+                of("payment.recorded"),
+                usize::from(deal.taken > 0),
+                "{context}"
+            );
+        }
+    }
+}
+
+async fn pass(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_is_paid_by_card_and_its_payer_comes_back() {
+    let world = World::new(&[]).await;
+    let begun = world.begin_as("k", json!({"language": "en"})).await;
+    assert_eq!(begun.status, 201);
+    let begun = begun.json();
+    let id = begun["id"].as_str().unwrap();
+    assert_eq!(id.len(), 36);
+    assert_eq!(world.deal(id).asked, 1999);
+    let page = format!("https://gateway.example.md/apim/Pay?SessionId={}", &id[4..]);
+    assert_eq!(begun["redirect_url"], page);
+    world.change(id, Deal::pay);
+    let back = world.at("GET", &format!("/cards/return/{id}"), "").await;
+    assert_eq!(back.status, 303);
+    assert_eq!(back.header("location"), "https://shop.example.md/done?o=1");
+    let order = world.order().await;
+    assert_eq!(
+        (&order["status"], &order["amount_paid"]),
+        (&json!("Paid"), &json!("19.99"))
+    );
+    let payment = &order["payments"][0];
+    assert_eq!(payment["channel"], "card");
+    assert_eq!(payment["payment_id"], id);
+    assert_eq!(payment["card"]["rrn"], "RRN7");
+    assert_eq!(
+        payment["lines"][0]["bank_account"],
+        "MD24AG000225100013104168"
+    );
+    assert_eq!(payment["review"], json!([]));
+    let found = world.api.get(&format!("card-payments/{id}")).await.json();
+    assert_eq!(
+        (&found["state"], &found["remaining"]),
+        (&json!("paid"), &json!("19.99"))
+    );
+    assert!(found.get("redirect_url").is_none());
+    assert_eq!(world.begin_as("other", json!({})).await.status, 409);
+    let proof = world
+        .api
+        .bytes("GET", &format!("payments/{id}/evidence"), "", b"")
+        .await;
+    assert_eq!(proof.0, 200);
+    world.agrees("paid").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_believed_who_says_that_something_was_paid() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    let claim = format!("Notification=EnginePaySuccess&OrderId={id}&Success=True&Amount=1999");
+    assert_eq!(world.notify(&claim).await, 200);
+    world
+        .at("GET", &format!("/cards/return/{id}?success=True"), "")
+        .await;
+    assert_eq!(world.order().await["status"], "Active");
+    // The state was found, and says that nothing was paid.
+    for state in ["Rejected", "PreAuthorized3DS", "Something", "Error", "New"] {
+        world.change(&id, |deal| deal.state = state.into());
+        world.ask(&id).await;
+        assert_eq!(world.order().await["status"], "Active", "{state}");
+    }
+    // A state in other letters is the same.
+    world.change(&id, |deal| {
+        deal.state = "New".into();
+        deal.pay();
+        deal.state = "CHARGED".into();
+    });
+    pass(5).await;
+    assert_eq!(world.notify(&claim.replace("card", "CARD")).await, 200);
+    assert_eq!(world.order().await["status"], "Paid");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_notification_of_ours_has_no_effect() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    let unknown = format!("card{}", "0".repeat(32));
+    for body in [
+        "",
+        "x",
+        "OrderId=1",
+        &format!("OrderId={id}"),
+        &format!("Notification=EnginePaySuccess&OrderId={unknown}"),
+        "Notification=EnginePaySuccess&OrderId=somebodyelses",
+    ] {
+        assert_eq!(world.notify(body).await, 200, "{body}");
+    }
+    assert_eq!(world.asked("GetState"), 0);
+    // Strangers do not make us ask more often than every three seconds.
+    let ours = format!("Notification=EnginePayFail&OrderId={id}");
+    for _ in 0..9 {
+        assert_eq!(world.notify(&ours).await, 200);
+    }
+    assert_eq!(world.asked("GetState"), 1);
+    pass(3).await;
+    world.plan("GetState", [Mischief::Undone]);
+    assert_eq!(world.notify(&ours).await, 503);
+    assert_eq!(world.at("GET", "/cards/return/x", "").await.status, 404);
+    assert_eq!(world.at("POST", "/cards/return/x", "").await.status, 405);
+    assert_eq!(
+        world.at("GET", "/cards/notifications", "").await.status,
+        405
+    );
+    assert_eq!(world.at("GET", "/cards/x", "").await.status, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_that_look_at_once_one_payment_is_recorded() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    join_all((0..64).map(|_| world.ask(&id))).await;
+    world.agrees("64 at once").await;
+    world.change(&id, |deal| deal.give_back(500));
+    join_all((0..64).map(|_| world.ask(&id))).await;
+    world.agrees("64 at once, of a refund in the cabinet").await;
+    let payment = world.api.get(&format!("payments/{id}")).await.json();
+    assert_eq!(payment["refunds"].as_array().unwrap().len(), 1);
+    assert!(payment["refunds"][0].get("by").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_still_open_is_given_again() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    for key in ["first", "second"] {
+        let again = world.begin_as(key, json!({})).await;
+        assert_eq!((again.status, &again.json()["id"]), (200, &json!(id)));
+    }
+    let other = world.begin_as("first", json!({"capture": "checked"})).await;
+    assert_eq!(other.status, 422);
+    let other = world.begin_as("third", json!({"capture": "checked"})).await;
+    assert_eq!(other.status, 201, "{}", other.text);
+    world.change(&id, |deal| deal.state = "PreAuthorized3DS".into());
+    assert_eq!(world.begin_as("fourth", json!({})).await.status, 409);
+    for (body, status) in [
+        (json!({"amount": "5"}), 409),
+        (json!({"amount": "0"}), 409),
+        (json!({"amount": "25"}), 409),
+        (json!({"amount": "x"}), 422),
+        (json!({"card_number": "4111111111111111"}), 422),
+        (json!({"return_url": "javascript:alert(1)"}), 422),
+        (json!({"return_url": "http://shop.example.md/"}), 422),
+        (json!({"payer_ip": "x"}), 422),
+    ] {
+        let fresh = World::new(&[]).await;
+        let answer = fresh.begin_as("k", body.clone()).await;
+        assert_eq!(answer.status, status, "{body} {}", answer.text);
+        assert_eq!(fresh.asked("Init"), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_opened_no_session_is_given_up_and_begun_anew() {
+    for mischief in [
+        Mischief::Undone,
+        Mischief::Lost,
+        Mischief::NotSent,
+        Mischief::Answer(500, String::new()),
+        Mischief::Answer(200, "<html>".into()),
+        Mischief::Refused("WRONG_PARAMS"),
+    ] {
+        let world = World::new(&[]).await;
+        world.plan("Init", [mischief]);
+        assert_eq!(world.begin_as("k", json!({})).await.status, 503);
+        let again = world.begin_as("k", json!({})).await;
+        assert_eq!(again.status, 201, "{}", again.text);
+        // Whatever is there without our knowledge is watched.
+        for deal in world.gateway.lock().unwrap().deals.values_mut() {
+            deal.pay();
+        }
+        for _ in 0..10 {
+            pass(60).await;
+            world.check().await;
+        }
+        world.agrees("no session").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_try_that_failed_is_not_the_end_and_the_last_look_is_after_the_session() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, |deal| deal.state = "Rejected".into());
+    for _ in 0..40 {
+        pass(60).await;
+        world.check().await;
+    }
+    world.change(&id, Deal::pay);
+    pass(60).await;
+    world.check().await;
+    world.agrees("failed, then paid").await;
+
+    // Paid in the last moment, and nobody looked.
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    pass(60 * 59).await;
+    world.check().await;
+    pass(60 * 17).await;
+    world.change(&id, Deal::pay);
+    assert_eq!(world.check().await["open"], 0);
+    world.agrees("paid at the end").await;
+
+    // And if nobody pays, it ends, once it was looked at after the session.
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    pass(60 * 74).await;
+    assert_eq!(world.check().await["open"], 1);
+    pass(120).await;
+    assert_eq!(world.check().await["open"], 0);
+    let found = world.api.get(&format!("card-payments/{id}")).await.json();
+    assert_eq!(found["ended"], "unpaid");
+    let asked = world.asked("GetState");
+    pass(3600).await;
+    world.check().await;
+    assert_eq!(world.asked("GetState"), asked);
+    assert_eq!(world.begin_as("again", json!({})).await.status, 201);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_pending_is_asked_for_three_days_and_then_told() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, |deal| deal.state = "PendingPay".into());
+    for _ in 0..71 {
+        pass(3600).await;
+        assert_eq!(world.check().await["open"], 1);
+    }
+    for _ in 0..2 {
+        pass(3600).await;
+        world.check().await;
+    }
+    let found = world.api.get(&format!("card-payments/{id}")).await.json();
+    assert_eq!(found["ended"], "unclear");
+    // It is recorded all the same if it comes.
+    world.change(&id, |deal| {
+        deal.state = "New".into();
+        deal.pay();
+    });
+    let claim = format!("Notification=EnginePaySuccess&OrderId={id}");
+    assert_eq!(world.notify(&claim).await, 200);
+    world.agrees("after three days").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_amount_than_was_asked_for_is_recorded_and_looked_at() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    // A part was given back before anybody asked.
+    world.change(&id, |deal| {
+        deal.pay();
+        deal.give_back(999);
+    });
+    world.ask(&id).await;
+    let payment = world.api.get(&format!("payments/{id}")).await.json();
+    assert_eq!(payment["amount"], "10.00");
+    assert_eq!(payment["review"], json!(["under-paid", "mismatch"]));
+    // Less after that is no other payment.
+    world.change(&id, |deal| deal.give_back(400));
+    world.ask(&id).await;
+    let payment = world.api.get(&format!("payments/{id}")).await.json();
+    assert_eq!(payment["amount"], "10.00");
+    assert_eq!(payment["refunds"][0]["remaining"], "6.00");
+    world.change(&id, |deal| deal.give_back(600));
+    world.ask(&id).await;
+    assert_eq!(world.order().await["status"], "Refunded");
+    let payment = world.api.get(&format!("payments/{id}")).await.json();
+    assert_eq!(payment["review"], json!([]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_follow_on_what_was_seen_is_looked_at() {
+    for (state, review) in [
+        ("Chargeback", json!(["charged-back"])),
+        ("Voided", json!(["mismatch"])),
+        ("New", json!(["mismatch"])),
+        ("Authorized", json!(["mismatch"])),
+        ("Rejected", json!([])),
+        ("Error", json!([])),
+        ("PendingRefund", json!([])),
+        ("Forwarded", json!([])),
+    ] {
+        let world = World::new(&[]).await;
+        let id = world.begin().await;
+        world.change(&id, Deal::pay);
+        world.ask(&id).await;
+        world.change(&id, |deal| deal.state = state.into());
+        for _ in 0..2 {
+            world.ask(&id).await;
+        }
+        let payment = world.api.get(&format!("payments/{id}")).await.json();
+        assert_eq!(payment["review"], review, "{state}");
+        assert_eq!(world.order().await["status"], "Paid", "{state}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_is_known_to_remain_is_asked_for_again_and_then_looked_at() {
+    for (times, review) in [(1, json!([])), (2, json!(["mismatch"]))] {
+        let world = World::new(&[]).await;
+        let id = world.begin().await;
+        world.change(&id, |deal| {
+            deal.pay();
+        });
+        world.ask(&id).await;
+        world.change(&id, |deal| deal.give_back(500));
+        world.ask(&id).await;
+        let whole = format!(
+            "<GetState Success=\"True\" OrderId=\"{id}\" State=\"Charged\" Amount=\"1999\"/>"
+        );
+        let whole = Mischief::Answer(200, whole);
+        world.plan("GetState", std::iter::repeat_n(whole, times));
+        world.ask(&id).await;
+        let payment = world.api.get(&format!("payments/{id}")).await.json();
+        assert_eq!(payment["review"], review, "{times}");
+        world.agrees("more than is known").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_was_asked_for_before_the_payer_paid_and_comes_late_says_nothing() {
+    for state in ["New", "Authorized"] {
+        let world = World::new(&[]).await;
+        let id = world.begin().await;
+        world.change(&id, Deal::pay);
+        world.ask(&id).await;
+        let late = format!(
+            "<GetState Success=\"True\" OrderId=\"{id}\" State=\"{state}\" Amount=\"1999\"/>"
+        );
+        world.plan("GetState", [Mischief::Answer(200, late)]);
+        assert_eq!(world.ask(&id).await["state"], "paid");
+        let payment = world.api.get(&format!("payments/{id}")).await.json();
+        assert_eq!(payment["review"], json!([]), "{state}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refund_whose_answer_is_lost_is_not_made_again() {
+    for mischief in [
+        Mischief::Lost,
+        Mischief::Answer(500, String::new()),
+        Mischief::Answer(200, "<Refund Success=\"True\" OrderId=\"other\"/>".into()),
+        Mischief::Answer(200, "<Charge Success=\"True\"/>".into()),
+    ] {
+        let world = World::new(&[]).await;
+        let id = world.begin().await;
+        world.change(&id, Deal::pay);
+        world.plan("Refund", [mischief]);
+        let refunded = world.refund("a", &id, "5").await;
+        assert_eq!(refunded.status, 201, "the state tells");
+        assert_eq!(world.refund("a", &id, "5").await.status, 201);
+        assert_eq!(world.deal(&id).refunds, 1);
+        world.agrees("lost").await;
+        let payment = world.api.get(&format!("payments/{id}")).await.json();
+        assert_eq!(payment["refunds"][0]["by"], "tester");
+        assert_eq!(payment["refunds"][0]["note"], "asked for");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_refund_is_unknown_no_other_is_made() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    world.plan("Refund", [Mischief::Lost]);
+    let state = r#"<GetState Success="False" ErrCode="NONE"/>"#.to_owned();
+    let at_work =
+        format!("<GetState Success=\"True\" OrderId=\"{id}\" State=\"Charged\" Amount=\"1999\"/>");
+    world.plan(
+        "GetState",
+        [
+            // Asked for before it is sent.
+            Mischief::Answer(200, at_work),
+            Mischief::Answer(200, state.clone()),
+            Mischief::Answer(200, state.clone()),
+            Mischief::Answer(200, state.clone()),
+            Mischief::Undone,
+        ],
+    );
+    assert_eq!(world.refund("a", &id, "5").await.status, 202);
+    assert_eq!(world.refund("a", &id, "5").await.status, 202);
+    assert_eq!(world.refund("b", &id, "5").await.status, 409);
+    assert_eq!(
+        world.refund("c", &id, "5").await.status,
+        503,
+        "nobody tells"
+    );
+    assert_eq!(world.refund("a", &id, "6").await.status, 422);
+    assert_eq!(world.deal(&id).refunds, 1);
+    pass(60).await;
+    world.check().await;
+    assert_eq!(world.refund("a", &id, "5").await.status, 201);
+    assert_eq!(world.deal(&id).refunds, 1);
+    world.agrees("unknown").await;
+    assert_eq!(world.refund("d", &id, "14.99").await.status, 201);
+    assert_eq!(world.order().await["status"], "Refunded");
+    assert_eq!(world.refund("e", &id, "1").await.status, 409);
+    // What is read may be sent back.
+    let order = world.order().await.to_string();
+    let sent = world
+        .api
+        .call("PUT", "orders/TAX/1", "application/json", &order)
+        .await;
+    assert_eq!(sent.status, 200, "{}", sent.text);
+    assert_eq!(sent.json()["status"], "Refunded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refund_that_was_not_done_may_be_made_again_after_a_while() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.plan("Refund", [Mischief::Undone]);
+    assert_eq!(world.refund("a", &id, "5").await.status, 202);
+    pass(14 * 60).await;
+    world.check().await;
+    assert_eq!(world.refund("b", &id, "5").await.status, 409);
+    pass(2 * 60).await;
+    world.check().await;
+    assert_eq!(
+        world.refund("a", &id, "5").await.status,
+        409,
+        "it is known not to be done"
+    );
+    assert_eq!(world.refund("b", &id, "5").await.status, 201);
+    assert_eq!(world.deal(&id).refunds, 1);
+    // At once after a definite refusal, and where nothing was sent.
+    world.plan(
+        "Refund",
+        [Mischief::Refused("REFUND_NOT_ALOWED"), Mischief::NotSent],
+    );
+    assert_eq!(world.refund("c", &id, "5").await.status, 409);
+    assert_eq!(world.refund("d", &id, "5").await.status, 503);
+    assert_eq!(world.refund("e", &id, "5").await.status, 201);
+    assert_eq!(world.deal(&id).refunds, 2);
+    world.agrees("made again").await;
+    for (amount, status) in [("0", 422), ("10", 422), ("x", 422)] {
+        assert_eq!(
+            world.refund("f", &id, amount).await.status,
+            status,
+            "{amount}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_refunds_at_once_no_more_is_given_back_than_was_asked_for() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    join_all((0..16).map(|_| world.refund("a", &id, "5"))).await;
+    assert_eq!(world.deal(&id).refunds, 1);
+    world.agrees("sixteen times the same").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn refunds_need_leave() {
+    for (leave, role, status) in [
+        ("nobody", Role::Manager, 403),
+        ("managers", Role::Manager, 201),
+        ("managers", Role::Program, 403),
+        ("programs", Role::Program, 201),
+    ] {
+        let world = World::new(&[("card_refunds", leave)]).await;
+        let id = world.begin().await;
+        world.change(&id, Deal::pay);
+        world.ask(&id).await;
+        let mut api = Api::with(&[VARIABLES.as_slice(), &[("card_refunds", leave)]].concat());
+        api.memory = world.api.memory.clone();
+        let api = api.into_role(role);
+        let body = json!({"amount": "5", "note": "n"});
+        let address = format!("card-payments/{id}/refunds");
+        let answer = api.post_as("k", &address, &body).await;
+        assert_eq!(answer.status, status, "{leave} {role:?} {}", answer.text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_checked_is_taken_only_if_the_order_still_asks_for_it() {
+    // The card is first.
+    let world = World::new(&[("card_capture", "checked")]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    assert_eq!(world.deal(&id).state, "Charged");
+    world.agrees("the card first").await;
+    // MPay is first.
+    let world = World::new(&[("card_capture", "checked")]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    record(&world.api.memory, "P", "1", "19.99").await.unwrap();
+    let found = world.ask(&id).await;
+    assert_eq!(world.deal(&id).state, "Voided");
+    assert_eq!(
+        (&found["state"], &found["ended"]),
+        (&json!("released"), &json!("released"))
+    );
+    world.agrees("MPay first").await;
+    // At once, both are taken, and one is flagged.
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    record(&world.api.memory, "P", "1", "19.99").await.unwrap();
+    world.ask(&id).await;
+    let payment = world.api.get(&format!("payments/{id}")).await.json();
+    assert_eq!(payment["review"], json!(["double"]));
+    world.agrees("both").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_institution_takes_or_releases_what_is_held() {
+    let manual = [("card_capture", "manual")];
+    let act = async |world: &World, id: &str, what: &str, body: &str| {
+        let address = format!("card-payments/{id}/{what}");
+        let answer = world
+            .api
+            .call("POST", &address, "application/json", body)
+            .await;
+        answer.status
+    };
+    let world = World::new(&manual).await;
+    let id = world.begin().await;
+    assert_eq!(act(&world, &id, "charge", "").await, 409, "nothing is held");
+    world.change(&id, Deal::pay);
+    world.check().await;
+    assert_eq!(world.deal(&id).state, "Authorized");
+    assert_eq!(act(&world, &id, "charge", r#"{"amount": "20"}"#).await, 422);
+    assert_eq!(
+        act(&world, &id, "charge", r#"{"amount": "5"}"#).await,
+        409,
+        "not in part"
+    );
+    world.plan("Charge", [Mischief::Lost]);
+    assert_eq!(act(&world, &id, "charge", "").await, 200);
+    assert_eq!(act(&world, &id, "charge", "").await, 200);
+    assert_eq!(world.asked("Charge"), 1);
+    assert_eq!(act(&world, &id, "cancel", "").await, 409);
+    world.agrees("charged").await;
+
+    let world = World::new(&manual).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.plan("Unblock", [Mischief::Refused("PROCESSING_ERROR")]);
+    assert_eq!(act(&world, &id, "cancel", "").await, 409);
+    assert_eq!(act(&world, &id, "cancel", "").await, 200);
+    assert_eq!(act(&world, &id, "cancel", "").await, 200);
+    assert_eq!(act(&world, &id, "charge", "").await, 409);
+    world.agrees("cancelled").await;
+
+    let world = World::new(&manual).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    record(&world.api.memory, "P", "1", "19.99").await.unwrap();
+    assert_eq!(act(&world, &id, "charge", "").await, 409, "MPay was first");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_night_finds_what_was_given_back_in_the_cabinet() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    world.change(&id, |deal| deal.give_back(1999));
+    pass(60).await;
+    world.check().await;
+    let recheck = "card-payments/recheck?from=2026-06-01&to=2026-06-01";
+    let answer = world.api.call("POST", recheck, "", "").await.json();
+    assert_eq!(answer["asked"], 1, "{answer}");
+    world.agrees("the cabinet").await;
+    assert_eq!(world.order().await["status"], "Refunded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn accounts_have_a_row_for_what_was_given_back_and_statements_name_the_reference() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    assert_eq!(world.refund("a", &id, "5").await.status, 201);
+    let day = world.api.get("reconciliation?date=2026-06-01").await.json();
+    let lines = day["lines"].as_array().unwrap();
+    assert_eq!(lines.len(), 2, "{day}");
+    assert_eq!(
+        (&lines[0]["channel"], &lines[0]["amount"]),
+        (&json!("card"), &json!("19.99"))
+    );
+    assert_eq!(
+        (&lines[1]["refund"], &lines[1]["amount"]),
+        (&json!(true), &json!("-5.00"))
+    );
+    let total = json!({
+        "bank_account": "MD24AG000225100013104168", "currency": "MDL", "channel": "card",
+        "amount": "14.99", "lines": 2
+    });
+    assert_eq!(day["totals"], json!([total]));
+    let table = world
+        .api
+        .get("reconciliation?date=2026-06-01&format=csv")
+        .await;
+    assert!(table.lines()[2].ends_with(",card,refund"), "{}", table.text);
+    let statement = "reference;sum\nRRN7;19,99\n";
+    let address = "settlement?from=2026-06-01&to=2026-06-01&payment_id=reference&amount=sum";
+    let compared = world
+        .api
+        .call("POST", address, "text/csv", statement)
+        .await
+        .json();
+    assert_eq!(compared["matched"][0]["payment_id"], id, "{compared}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_enters_a_payment_by_hand_that_was_begun_by_card() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    let body = json!({
+        "payment_id": id, "service_id": "TAX", "order_key": "1", "amount": "19.99",
+        "paid_at": "2026-06-01T10:00:00+03:00", "note": "n"
+    });
+    let answer = world.api.post_as("", "payments/manual", &body).await;
+    assert_eq!(answer.status, 409, "{}", answer.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_gateway_there_is_nothing_and_it_costs_nothing() {
+    let api = Api::new();
+    api.memory.take_calls();
+    for (method, address) in [
+        ("POST", "orders/TAX/1/card-payments"),
+        ("GET", "orders/TAX/1/card-payments"),
+        ("GET", "card-payments"),
+        ("GET", "card-payments/x"),
+        ("POST", "card-payments/x/charge"),
+        ("POST", "card-payments/x/cancel"),
+        ("POST", "card-payments/x/refunds"),
+        ("POST", "card-payments/check"),
+        ("POST", "card-payments/recheck"),
+    ] {
+        let answer = api.call(method, address, "application/json", "").await;
+        assert_eq!(answer.status, 404, "{method} {address}");
+    }
+    let store = Ledger::new(api.memory.clone());
+    for (method, path) in [("POST", "/cards/notifications"), ("GET", "/cards/return/x")] {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.body(Full::new(Bytes::new())).unwrap();
+        assert_eq!(handle(&api.app, &store, request).await.status(), 404);
+    }
+    assert_eq!(api.memory.take_calls(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_password_is_kept_and_told_nowhere() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    let mut texts = vec![world.ask(&id).await.to_string()];
+    world.plan(
+        "Refund",
+        [Mischief::NotSent, Mischief::Refused("ACCESS_DENIED")],
+    );
+    for key in ["a", "b", "c"] {
+        texts.push(world.refund(key, &id, "5").await.text);
+    }
+    for address in ["events", "payments", "orders/TAX/1", "card-payments"] {
+        texts.push(world.api.get(address).await.text);
+    }
+    texts.push(format!("{:?}", world.api.app.config));
+    for text in texts {
+        assert!(!text.contains(PASSWORD), "{text}");
+    }
+    assert_eq!(world.api.memory.keys_with(PASSWORD), Vec::<String>::new());
+}
+
+/// What is done of a payment, from its beginning to a refund, and cut off at some call of the store.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Begin,
+    Observe,
+    Charge,
+    Refund,
+}
+
+async fn cut(world: &World, step: Step, capture: &'static str, position: usize, fault: Fault) {
+    let memory: &Memory = &world.api.memory;
+    let interrupted = async |work: std::pin::Pin<Box<dyn Future<Output = ()> + '_>>| {
+        memory.script(std::iter::repeat_n(Fault::None, position).chain([fault; 5]));
+        let _ = tokio::time::timeout(Duration::from_secs(24), work).await;
+        memory.script([]);
+    };
+    let first = || {
+        let gateway = world.gateway.lock().unwrap();
+        gateway.deals.keys().next().cloned()
+    };
+    let body = json!({"capture": capture});
+    match step {
+        Step::Begin => {
+            let begun = Box::pin(async {
+                world.begin_as("k", body).await;
+            });
+            interrupted(begun).await;
+            for deal in world.gateway.lock().unwrap().deals.values_mut() {
+                deal.pay();
+            }
+        }
+        Step::Observe | Step::Charge => {
+            world.begin_as("k", body).await;
+            let id = first().unwrap();
+            world.change(&id, Deal::pay);
+            let looked = Box::pin(async {
+                let address = match step {
+                    Step::Observe => format!("card-payments/{id}?ask=true"),
+                    _ => format!("card-payments/{id}/charge"),
+                };
+                let method = if matches!(step, Step::Observe) {
+                    "GET"
+                } else {
+                    "POST"
+                };
+                world
+                    .api
+                    .call(method, &address, "application/json", "")
+                    .await;
+            });
+            interrupted(looked).await;
+        }
+        Step::Refund => {
+            world.begin_as("k", body).await;
+            let id = first().unwrap();
+            world.change(&id, Deal::pay);
+            world.ask(&id).await;
+            let refunded = Box::pin(async {
+                world.refund("r", &id, "5").await;
+            });
+            interrupted(refunded).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_is_cut_off_anywhere_is_put_right_by_the_check() {
+    let mut refunds = [0, 0];
+    for (step, capture) in [
+        (Step::Begin, "immediate"),
+        (Step::Observe, "immediate"),
+        (Step::Observe, "checked"),
+        (Step::Charge, "manual"),
+        (Step::Refund, "immediate"),
+    ] {
+        for fault in [Fault::Cut, Fault::CutAfter, Fault::Fail, Fault::Drop] {
+            for position in 0..60 {
+                let world = World::new(&[]).await;
+                cut(&world, step, capture, position, fault).await;
+                for _ in 0..20 {
+                    pass(60).await;
+                    world.check().await;
+                }
+                let context = format!("{step:?} {capture} {fault:?} {position}");
+                world.agrees(&context).await;
+                if matches!(step, Step::Refund) {
+                    let deals = world.gateway.lock().unwrap().deals.clone();
+                    let made = deals.values().map(|deal| deal.refunds).sum::<u32>();
+                    assert!(
+                        made <= 1,
+                        "{context}: a refund is never made again by itself"
+                    );
+                    refunds[usize::from(made > 0)] += 1;
+                }
+            }
+        }
+    }
+    assert!(refunds.iter().all(|count| *count > 5), "{refunds:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payer_is_sent_to_the_gateway_by_a_button() {
+    let pages = [("page_key", "0123456789012345678901234567890123456789")];
+    let world = World::new(&pages).await;
+    let order = world.order().await;
+    let page = order["pay_url"].as_str().unwrap();
+    let path = page.strip_prefix("https://pay.example.md").unwrap();
+    let shown = world.at("GET", &format!("{path}?lang=en"), "").await;
+    assert!(
+        shown
+            .text
+            .contains(&format!("action=\"{path}/card?lang=en\""))
+    );
+    let policy = shown.header("content-security-policy");
+    assert!(policy.contains(" https://gateway.example.md;"), "{policy}");
+    let sent = world.at("POST", &format!("{path}/card?lang=en"), "").await;
+    assert_eq!(sent.status, 303);
+    assert!(
+        sent.header("location")
+            .starts_with("https://gateway.example.md/apim/Pay?SessionId=")
+    );
+    let again = world.at("POST", &format!("{path}/card?lang=en"), "").await;
+    assert_eq!(again.header("location"), sent.header("location"));
+    let id = world
+        .gateway
+        .lock()
+        .unwrap()
+        .deals
+        .keys()
+        .next()
+        .unwrap()
+        .clone();
+    world.change(&id, |deal| deal.state = "Pending".into());
+    assert_eq!(
+        world.at("POST", &format!("{path}/card"), "").await.status,
+        409
+    );
+    world.change(&id, |deal| {
+        deal.state = "New".into();
+        deal.pay();
+    });
+    let back = world.at("GET", &format!("/cards/return/{id}"), "").await;
+    let there = format!("{page}/return?paid=0&lang=en");
+    assert_eq!(back.header("location"), there);
+    assert!(!world.at("GET", path, "").await.text.contains("/card?"));
+    assert_eq!(world.at("POST", "/o/wrong/card", "").await.status, 404);
+    world.agrees("by the page").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn services_and_orders_that_are_not_paid_by_card_say_so() {
+    let world = World::new(&[("card_services", "SCHOOL")]).await;
+    assert_eq!(world.begin_as("k", json!({})).await.status, 409);
+    let world = World::new(&[("card_currency", "EUR")]).await;
+    assert_eq!(world.begin_as("k", json!({})).await.status, 409);
+    let wrong = Api::with(&[("card_gateway", "ftp://x")]);
+    assert_eq!(wrong.get("card-payments").await.status, 503);
+    let world = World::new(&[]).await;
+    let body = json!({"return_url": "https://shop.example.md/"});
+    let none = world
+        .api
+        .post_as("k", "orders/TAX/2/card-payments", &body)
+        .await;
+    assert_eq!(none.status, 404);
+    let store = Ledger::new(world.api.memory.clone());
+    let (service, key) = (
+        ServiceId::parse("TAX").unwrap(),
+        OrderKey::parse("2").unwrap(),
+    );
+    assert!(store.orders().get(&service, &key).await.unwrap().is_none());
+}

@@ -1,0 +1,165 @@
+//! Payments of an order by card: what was begun, what came of it, and giving money back.
+
+use maud::{Markup, html};
+use mpay_door::Problem;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    super::layout::Answer,
+    desk::{Ask, Desk, encode},
+    orders::money,
+    payments::moment,
+};
+use crate::{access::MANAGERS, cards::Refunding, store::Platform};
+
+#[derive(Deserialize)]
+struct Begun {
+    card_payments: Vec<CardPayment>,
+}
+
+#[derive(Deserialize)]
+struct CardPayment {
+    id: String,
+    amount: String,
+    currency: String,
+    state: String,
+    started_at: String,
+    remaining: Option<String>,
+    masked_number: Option<String>,
+    rrn: Option<String>,
+    #[serde(default)]
+    commands: Vec<Command>,
+    #[serde(default)]
+    refunds: Vec<Refund>,
+}
+
+#[derive(Deserialize)]
+struct Command {
+    kind: String,
+    amount: String,
+    at: String,
+    by: Option<String>,
+    note: Option<String>,
+    outcome: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Refund {
+    at: String,
+    amount: String,
+    remaining: String,
+}
+
+/// The payments of an order by card; nothing where there is no gateway, or none was begun.
+pub async fn of_order<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Markup, Problem> {
+    let Some(cards) = &desk.config.cards else {
+        return Ok(html! {});
+    };
+    let address = format!("{path}/card-payments");
+    let address = address.trim_start_matches("/admin/").to_owned();
+    let begun: Begun = desk.document(Ask::get(address)).await?;
+    if begun.card_payments.is_empty() {
+        return Ok(html! {});
+    }
+    let may_refund = desk.may(&MANAGERS) && cards.refunding != Refunding::Nobody;
+    Ok(html! {
+        section.card {
+            h2 { (desk.t("card-payments")) }
+            ul.payments {
+                @for payment in &begun.card_payments {
+                    li { (one(desk, payment, path, may_refund)) }
+                }
+            }
+        }
+    })
+}
+
+fn one<P: Platform>(
+    desk: &Desk<'_, P>,
+    payment: &CardPayment,
+    back: &str,
+    may_refund: bool,
+) -> Markup {
+    let amount = |amount: &str| money(desk, amount, &payment.currency);
+    let is_open = payment
+        .commands
+        .iter()
+        .any(|command| command.outcome.is_none());
+    let remaining = payment.remaining.as_deref().unwrap_or_default();
+    html! {
+        strong.amount { (amount(&payment.amount)) }
+        span { (moment(desk, &payment.started_at)) }
+        span { (desk.t("payment-number")) " " code { (payment.id) } }
+        span.mark.busy { (desk.t(state(&payment.state))) }
+        @if let Some(number) = &payment.masked_number { span { code { (number) } } }
+        @if let Some(rrn) = &payment.rrn { span { "RRN " code { (rrn) } } }
+        @for command in &payment.commands {
+            span.property {
+                (desk.t(kind(&command.kind))) " " (amount(&command.amount)) ", " (moment(desk, &command.at))
+                @if let Some(by) = &command.by { ", " (by) }
+                ": " (desk.t(outcome(command.outcome.as_deref())))
+                @if let Some(note) = &command.note { " – " (note) }
+            }
+        }
+        @for refund in &payment.refunds {
+            span.property {
+                (desk.t("card-given-back")) " " (amount(&refund.amount)) ", " (moment(desk, &refund.at)) "; "
+                (desk.t("card-remains")) " " (amount(&refund.remaining))
+            }
+        }
+        @if may_refund && payment.state == "paid" && !is_open {
+            details {
+                summary { (desk.t("card-refund")) }
+                form method="post" action=(desk.link(&format!("/admin/card-payments/{}/refunds", encode(&payment.id)))) {
+                    (desk.form_fields())
+                    input type="hidden" name="back" value=(back);
+                    input type="hidden" name="once" value=(format!("{:016x}{:016x}", desk.store.random(), desk.store.random()));
+                    label { span { (desk.t("amount")) } input name="amount" inputmode="decimal" required value=(remaining); }
+                    label { span { (desk.t("note")) } input name="note" required maxlength="500"; }
+                    button type="submit" { (desk.t("card-refund")) }
+                }
+            }
+        }
+    }
+}
+
+/// `POST /admin/card-payments/{id}/refunds`.
+pub async fn refund<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
+    let text = |name| desk.form.text(name).unwrap_or_default();
+    let body = json!({"amount": text("amount").replace(',', "."), "note": text("note")});
+    let ask = Ask::new("POST", path).once(text("once")).json(&body);
+    desk.call(ask).await?;
+    let back = desk.form.back();
+    Ok(Answer::see_other(&desk.link(&format!("{back}?done=1"))))
+}
+
+fn state(state: &str) -> &'static str {
+    match state {
+        "open" => "card-open",
+        "failed" => "card-failed",
+        "pending" => "card-pending",
+        "held" => "card-held",
+        "released" => "card-released",
+        "paid" => "card-paid",
+        "refunded" => "card-refunded",
+        "charged_back" => "flag-charged-back",
+        _ => "card-unknown",
+    }
+}
+
+fn kind(kind: &str) -> &'static str {
+    match kind {
+        "charge" => "card-charge",
+        "cancel" => "card-cancel",
+        _ => "card-refund",
+    }
+}
+
+fn outcome(outcome: Option<&str>) -> &'static str {
+    match outcome {
+        Some("done") => "card-done",
+        Some(_) => "card-not-done",
+        None => "card-at-work",
+    }
+}
