@@ -42,11 +42,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["mpay-door", "mpay-ledger", "mpay-notify", "wsse"],
     ),
     ("describe", &["mpay-door", "mpay-ledger", "mpay-office"]),
-    // MPay's side, for any provider.
+    // The other sides, for any provider.
+    ("stage", &["listener", "mpay-domain"]),
     ("mpay-client", &["mpay-domain", "wsse"]),
     (
         "mpay-offline",
-        &["listener", "mpay-client", "mpay-domain", "wsse"],
+        &["mpay-client", "mpay-domain", "stage", "wsse"],
     ),
     ("mpay-conform", &["mpay-client", "mpay-domain", "wsse"]),
     // What puts the parts together.

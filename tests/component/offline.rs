@@ -71,7 +71,7 @@ impl Offline {
             pause: Duration::from_millis(20),
         };
         change(&mut options);
-        let server = runtime.block_on(Server::start(options)).unwrap();
+        let server = runtime.block_on(mpay_offline::start(options)).unwrap();
         Self {
             url: server.url(),
             runtime,

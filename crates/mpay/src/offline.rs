@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use mpay_offline::{Mischief, Options, Server};
+use mpay_offline::{Mischief, Options};
 
 use crate::{development::SERVICE_ID, roles::Roles};
 
@@ -52,7 +52,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     cast.provider()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let server = Server::start(Options {
+    let server = mpay_offline::start(Options {
         listen: arguments.listen,
         provider: arguments.provider.clone(),
         key: cast.key,

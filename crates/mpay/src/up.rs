@@ -145,7 +145,7 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
             let mut options = offline_options(server.address(), credentials, services)?;
             options.mischief = up.mischief;
             options.listen = *listen;
-            Some(mpay_offline::Server::start(options).await?)
+            Some(mpay_offline::start(options).await?)
         }
         None => None,
     };

@@ -1,12 +1,10 @@
 //! What a payer may pay, and what he chose to.
 
 use mpay_domain::Money;
+use stage::{Request, Text, link};
 use url::Url;
 
-use super::{
-    http::{Request, link},
-    text::{self, Text},
-};
+use super::text;
 use mpay_client::{Confirmation, OrderDetails, OrderProperty};
 
 /// The longest key of the contract, in characters.

@@ -6,9 +6,7 @@
 //!
 //! ```no_run
 //! # async fn run(options: mpay_offline::Options) -> anyhow::Result<()> {
-//! use mpay_offline::Server;
-//!
-//! let server = Server::start(options).await?;
+//! let server = mpay_offline::start(options).await?;
 //! println!("pay at {}", server.url());
 //! server.stop().await
 //! # }
@@ -18,9 +16,8 @@
 //!
 //! | module | what |
 //! | --- | --- |
-//! | `server`, `http` | connections; requests and replies as the pages need them |
 //! | `routes` | from a request to a page: the paths are those of MPay's own sites |
-//! | `language`, `text`, `pages`, `pdf` | what the payer sees, in three languages, and the invoice as PDF |
+//! | `text`, `pages`, `pdf` | what the payer sees, in three languages, and the invoice as PDF |
 //! | `checkout` | what an order asks of the payer, and what they entered |
 //! | `invoice`, `payment` | an invoice, and the confirmations that are sent for it until one succeeds |
 //! | `mischief`, `shape` | what can go wrong on the way, and the forms that other stacks give a message |
@@ -31,27 +28,24 @@
 //! made of it.
 
 mod checkout;
-mod http;
 mod invoice;
 mod journal;
-mod language;
 mod mischief;
 mod pages;
 mod payment;
 mod pdf;
 mod provider;
 mod routes;
-mod server;
 mod shape;
 mod text;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
-pub use language::Language;
 pub use mischief::Mischief;
 use mpay_client::Client;
-pub use server::Server;
+pub use stage::Server;
+use stage::{Language, Reply, Request};
 use wsse::{Algorithms, Certificate, Signer};
 
 /// What to play MPay with, and against whom.
@@ -89,6 +83,16 @@ impl std::fmt::Debug for Options {
     }
 }
 
+/// Reads the keys and listens.
+///
+/// # Errors
+/// If a key or certificate cannot be used, or the address cannot be listened at.
+pub async fn start(options: Options) -> anyhow::Result<Server> {
+    let listen = options.listen;
+    let offline = Offline::new(options, tokio::runtime::Handle::current())?;
+    Server::start(Arc::new(offline), listen).await
+}
+
 /// Everything that requests share.
 struct Offline {
     provider: Arc<provider::Provider>,
@@ -99,6 +103,19 @@ struct Offline {
     mischief: Option<Mischief>,
     pause: Duration,
     runtime: tokio::runtime::Handle,
+}
+
+impl stage::Play for Offline {
+    const NAME: &'static str = "MPay offline";
+
+    fn is_entrance(&self, path: &str) -> bool {
+        routes::is_entrance(path)
+    }
+
+    // Calls of the provider wait.
+    fn answer(&self, request: &Request) -> Reply {
+        routes::answer(self, request)
+    }
 }
 
 impl Offline {

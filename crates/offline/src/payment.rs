@@ -7,13 +7,13 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use stage::Text;
 use tokio::sync::Notify;
 
 use super::{
     journal::{Entry, Outcome},
     mischief::{Mischief, Trial},
     provider::{Manner, Provider},
-    text::Text,
 };
 use mpay_client::Confirmation;
 

@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use base64ct::{Base64, Encoding};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use stage::{Reply, Request};
 
 use super::{
     Offline,
     checkout::{self, Visit, web_address},
-    http::{Reply, Request},
     mischief::Mischief,
     pages::{self, View},
     payment::{self, Payment, Purchase, Stage},
@@ -112,11 +112,6 @@ pub fn answer(offline: &Offline, request: &Request) -> Reply {
         (["journal", ..], [_, number, rest @ ..]) if get => {
             of_entry(offline, request, number, rest)
         }
-        (["style.css"], _) if get => {
-            Reply::asset("text/css; charset=utf-8", include_bytes!("style.css"))
-        }
-        (["regular.ttf"], _) if get => Reply::asset("font/ttf", pdf::REGULAR),
-        (["bold.ttf"], _) if get => Reply::asset("font/ttf", pdf::BOLD),
         _ => not_found(offline, request),
     }
 }
@@ -156,7 +151,7 @@ fn invoice(
     request: &Request,
     visit: &Visit,
     order: &OrderDetails,
-    wrong: Option<super::text::Text>,
+    wrong: Option<stage::Text>,
 ) -> Reply {
     let status = match wrong {
         Some(_) => StatusCode::UNPROCESSABLE_ENTITY,

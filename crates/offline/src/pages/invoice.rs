@@ -1,14 +1,14 @@
 //! The pay page.
 
 use maud::{Markup, html};
+use stage::{Request, Text};
 
 use super::{View, day_and_time, layout, mischief_options, money, pdf_link, status};
 use crate::{
     Mischief,
     checkout::{Blank, Terms, Visit, is_true, to_fill_in, web_address},
-    http::Request,
     provider::NoOrder,
-    text::{self, Text},
+    text,
 };
 use mpay_client::{OrderDetails, OrderLine};
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use maud::{Markup, html};
+use stage::Text;
 
 use super::{View, layout, moment, outcome, reason};
 use crate::{
@@ -108,7 +109,7 @@ pub fn exchange(view: &View, entry: &Entry) -> Markup {
     layout(view, &title, None, content)
 }
 
-fn message(view: &View, title: text::Text, how: &str, body: &str, file: Option<String>) -> Markup {
+fn message(view: &View, title: Text, how: &str, body: &str, file: Option<String>) -> Markup {
     html! {
         section.card {
             h2 { (view.t(title)) }

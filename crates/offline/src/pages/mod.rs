@@ -7,90 +7,37 @@ mod payment;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 use mpay_domain::{Money, time};
 
 pub use invoice::{instrument, invoice, no_order};
 pub use journal::{exchange, journal};
 pub use payment::{path as payment_path, payment};
 
+pub use stage::View;
+use stage::{Look, Reload, Text, link};
+
 use super::{
-    Language,
     checkout::Visit,
-    http::{Request, link},
     journal::Outcome,
     payment::{Payment, Stage},
-    text::{self, Text},
+    text,
 };
 use mpay_client::OrderDetails;
 
-/// For whom a page is.
-#[derive(Debug, Clone)]
-pub struct View {
-    language: Language,
-    /// The address at which the same page is found by GET.
-    here: String,
-}
-
-impl View {
-    /// For who made a request, of a page that is found at `here`.
-    pub fn new(request: &Request, here: String) -> Self {
-        Self {
-            language: request.language,
-            here,
-        }
-    }
-
-    fn t(&self, text: Text) -> &'static str {
-        text.of(self.language)
-    }
-}
+/// What is around every page of MPay offline.
+const LOOK: Look = Look {
+    brand: ("MPay", "offline"),
+    rehearsal: text::REHEARSAL,
+    warning: text::NOT_MPAY,
+    languages: text::LANGUAGES,
+    nav: &[("/journal", text::JOURNAL)],
+};
 
 /// A page, which the browser reloads after so many seconds.
 fn layout(view: &View, title: &str, reload: Option<u32>, content: Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang=(view.language.code()) {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                @if let Some(seconds) = reload {
-                    meta http-equiv="refresh" content=(seconds);
-                }
-                title { (title) " · MPay offline" }
-                link rel="stylesheet" href="/style.css";
-            }
-            body {
-                aside.rehearsal aria-label=(view.t(text::REHEARSAL)) {
-                    strong { (view.t(text::REHEARSAL)) } " " (view.t(text::NOT_MPAY))
-                }
-                header {
-                    a.brand href="/" { "MPay " span { "offline" } }
-                    nav {
-                        a href="/journal" { (view.t(text::JOURNAL)) }
-                        span.languages role="group" aria-label=(view.t(text::LANGUAGES)) {
-                            @for language in Language::ALL {
-                                @if language == view.language {
-                                    b aria-current="true" { (language.code()) }
-                                } @else {
-                                    a href=(in_language(&view.here, language)) hreflang=(language.code())
-                                        lang=(language.code()) title=(language.name()) { (language.code()) }
-                                }
-                            }
-                        }
-                    }
-                }
-                main { (content) }
-            }
-        }
-    }
-}
-
-/// The same page in another language.
-fn in_language(here: &str, language: Language) -> String {
-    let separator = if here.contains('?') { '&' } else { '?' };
-    format!("{here}{separator}lang={}", language.code())
+    let reload = reload.map(|seconds| Reload { seconds, url: None });
+    stage::layout(&LOOK, view, title, reload, content)
 }
 
 /// The start page: the payer picks a service and types the order number.

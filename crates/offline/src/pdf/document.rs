@@ -14,11 +14,6 @@ use skrifa::{
     instance::{LocationRef, Size},
 };
 
-/// The font, as the pages use it too.
-pub const REGULAR: &[u8] = include_bytes!("../font/NotoSans-Regular.ttf");
-/// Its bold cut.
-pub const BOLD: &[u8] = include_bytes!("../font/NotoSans-Bold.ttf");
-
 const IDENTITY: SystemInfo<'static> = SystemInfo {
     registry: Str(b"Adobe"),
     ordering: Str(b"Identity"),
@@ -56,7 +51,7 @@ pub enum Weight {
 impl Weight {
     fn face(self) -> &'static Face {
         static FACES: LazyLock<[Face; 2]> =
-            LazyLock::new(|| [Face::read(REGULAR), Face::read(BOLD)]);
+            LazyLock::new(|| [Face::read(stage::REGULAR), Face::read(stage::BOLD)]);
         match self {
             Weight::Regular => &FACES[0],
             Weight::Bold => &FACES[1],

@@ -2,16 +2,17 @@
 
 mod document;
 
-pub use document::{BOLD, Format, REGULAR};
+pub use document::Format;
 use document::{Document, Weight};
 
 use super::{
     Language,
     checkout::is_true,
     pages::{day_and_time, money},
-    text::{self, Text},
+    text,
 };
 use mpay_client::{OrderDetails, OrderLine};
+use stage::Text;
 
 /// The invoice of an order, under its number.
 pub fn invoice(order: &OrderDetails, number: &str, language: Language, format: Format) -> Vec<u8> {

@@ -1,7 +1,8 @@
 //! The language of a page.
 
 use http::{HeaderMap, HeaderName, header};
-pub use mpay_domain::Language;
+
+use crate::Language;
 
 /// The language of a request that does not ask for one: that of the cookie `lang`, or the first one
 /// that the browser accepts, or Romanian.

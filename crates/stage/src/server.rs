@@ -1,11 +1,11 @@
-//! The HTTP server of MPay offline.
+//! The HTTP server.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use ::http::{HeaderMap, Method, StatusCode, header};
 use anyhow::Context;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::Incoming;
 use listener::Running;
 use tokio::{
@@ -13,11 +13,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
 
-use super::{
-    Offline, Options,
-    http::{Reply, Request},
-    routes,
-};
+use crate::{BOLD, Broken, REGULAR, Reply, Request};
 
 /// Bytes of a form.
 const FORM: usize = 64 << 10;
@@ -28,23 +24,33 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long requests under way may take when the server stops.
 const STOP: Duration = Duration::from_secs(5);
 
+/// Who is played.
+pub trait Play: Send + Sync + 'static {
+    /// Their name, for errors.
+    const NAME: &'static str;
+
+    /// Whether pages of other sites may post to a path.
+    fn is_entrance(&self, path: &str) -> bool;
+
+    /// Answers a request. It may wait.
+    fn answer(&self, request: &Request) -> Reply;
+}
+
 /// A running server. Dropping it cuts off what is under way.
 #[derive(Debug)]
 pub struct Server(Running);
 
 impl Server {
-    /// Reads the keys and listens.
+    /// Listens. On a loopback address, requests for other hosts are refused; port 0 takes a free one.
     ///
     /// # Errors
-    /// If a key or certificate cannot be used, or the address cannot be listened at.
-    pub async fn start(options: Options) -> anyhow::Result<Self> {
-        let listen = options.listen;
-        let offline = Offline::new(options, tokio::runtime::Handle::current())?;
+    /// If the address cannot be listened at.
+    pub async fn start<P: Play>(play: Arc<P>, listen: SocketAddr) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(listen)
             .await
-            .with_context(|| format!("MPay offline cannot listen on {listen}"))?;
+            .with_context(|| format!("{} cannot listen on {listen}", P::NAME))?;
         let application = Application {
-            offline: Arc::new(offline),
+            play,
             free: Arc::new(Semaphore::new(CONNECTIONS)),
         };
         let stop = watch::Sender::default();
@@ -56,6 +62,7 @@ impl Server {
     }
 
     /// Its address as a URL, without a slash at the end.
+    #[must_use]
     pub fn url(&self) -> String {
         self.0.url()
     }
@@ -65,12 +72,14 @@ impl Server {
     /// # Errors
     /// If the server had failed.
     pub async fn stop(self) -> anyhow::Result<()> {
-        self.0.stop().await.context("MPay offline failed")
+        self.0.stop().await.context("the server of pages failed")
     }
 }
 
-struct Application {
-    offline: Arc<Offline>,
+type Body = Either<Full<Bytes>, Broken>;
+
+struct Application<P> {
+    play: Arc<P>,
     /// One permit for each connection that may be open.
     free: Arc<Semaphore>,
 }
@@ -83,9 +92,9 @@ struct Connection {
 
 impl listener::Place for Connection {}
 
-impl listener::Application for Application {
+impl<P: Play> listener::Application for Application<P> {
     type Place = Connection;
-    type Body = Full<Bytes>;
+    type Body = Body;
 
     fn header_time(&self) -> Duration {
         PATIENCE
@@ -107,24 +116,24 @@ impl listener::Application for Application {
         &self,
         request: hyper::Request<Incoming>,
         connection: &Arc<Connection>,
-    ) -> hyper::Response<Full<Bytes>> {
-        answer(Arc::clone(&self.offline), request, connection.on_loopback).await
+    ) -> hyper::Response<Body> {
+        answer(Arc::clone(&self.play), request, connection.on_loopback).await
     }
 }
 
-async fn answer(
-    offline: Arc<Offline>,
+async fn answer<P: Play>(
+    play: Arc<P>,
     request: hyper::Request<Incoming>,
     on_loopback: bool,
-) -> hyper::Response<Full<Bytes>> {
+) -> hyper::Response<Body> {
     let (parts, body) = request.into_parts();
     // A page elsewhere could have its own name lead here, and then read what is shown.
     if on_loopback && !names_loopback(&parts.headers) {
-        let text = "MPay offline answers to localhost only.\n";
+        let text = format!("{} answers to localhost only.\n", P::NAME);
         return Reply::refusal(StatusCode::MISDIRECTED_REQUEST, text).into_response(None);
     }
     if parts.method == Method::POST
-        && !routes::is_entrance(parts.uri.path())
+        && !play.is_entrance(parts.uri.path())
         && comes_from_elsewhere(&parts.headers)
     {
         let text = "This form was sent by another site.\n";
@@ -140,16 +149,31 @@ async fn answer(
         parts.uri.path(),
         parts.uri.query().unwrap_or_default(),
         &parts.headers,
-        &body.to_bytes(),
+        body.to_bytes(),
     );
-    // Calls of the provider wait.
     let answered = tokio::task::spawn_blocking(move || {
-        let reply = routes::answer(&offline, &request);
+        let reply = match asset(&request) {
+            Some(asset) => asset,
+            None => play.answer(&request),
+        };
         reply.into_response(request.remembers())
     });
     answered.await.unwrap_or_else(|_| {
-        let text = "MPay offline failed to answer.\n";
+        let text = format!("{} failed to answer.\n", P::NAME);
         Reply::refusal(StatusCode::INTERNAL_SERVER_ERROR, text).into_response(None)
+    })
+}
+
+/// What the pages load.
+fn asset(request: &Request) -> Option<Reply> {
+    let [name] = request.path.as_slice() else {
+        return None;
+    };
+    Some(match name.as_str() {
+        "style.css" => Reply::asset("text/css; charset=utf-8", include_bytes!("style.css")),
+        "regular.ttf" => Reply::asset("font/ttf", REGULAR),
+        "bold.ttf" => Reply::asset("font/ttf", BOLD),
+        _ => return None,
     })
 }
 

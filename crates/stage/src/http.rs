@@ -1,11 +1,18 @@
 //! Requests and replies, as the pages need them.
 
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
-use http_body_util::Full;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{Either, Full};
 use url::form_urlencoded;
 
-use super::{Language, language};
+use crate::{Language, language};
 
 /// A request that was read to its end.
 #[derive(Debug)]
@@ -14,6 +21,12 @@ pub struct Request {
     pub method: Method,
     /// The segments of the path, decoded, without empty ones.
     pub path: Vec<String>,
+    /// The query, as it came.
+    pub query: String,
+    /// The type of the body, as it came.
+    pub content_type: Option<String>,
+    /// The body, as it came.
+    pub body: Bytes,
     /// The fields of the form, then those of the query.
     fields: Vec<(String, String)>,
     /// The language of the answer.
@@ -24,34 +37,38 @@ pub struct Request {
 
 impl Request {
     /// Takes a request apart.
-    pub fn new(method: Method, path: &str, query: &str, headers: &HeaderMap, body: &[u8]) -> Self {
+    pub fn new(method: Method, path: &str, query: &str, headers: &HeaderMap, body: Bytes) -> Self {
         let path = path
             .split('/')
             .filter(|segment| !segment.is_empty())
             .map(decode_segment)
             .collect();
-        let is_form = headers
+        let content_type = headers
             .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.to_str().ok());
+        let is_form = content_type
             .is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"));
         let mut fields: Vec<(String, String)> = Vec::new();
         if is_form {
-            fields.extend(form_urlencoded::parse(body).into_owned());
+            fields.extend(form_urlencoded::parse(&body).into_owned());
         }
-        let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
+        let of_query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
             .into_owned()
             .collect();
-        let asked = query
+        let asked = of_query
             .iter()
             .find(|(name, _)| name == "lang")
             .and_then(|(_, code)| Language::of_code(code));
-        fields.extend(query);
+        fields.extend(of_query);
         Self {
             method,
             path,
+            query: query.to_owned(),
+            content_type: content_type.map(str::to_owned),
             fields,
             language: asked.unwrap_or_else(|| language::of_headers(headers)),
             asked_language: asked.is_some(),
+            body,
         }
     }
 
@@ -80,6 +97,27 @@ pub struct Reply {
     status: StatusCode,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
+    is_lost: bool,
+}
+
+/// A body that breaks off before its first byte.
+#[derive(Debug)]
+pub struct Broken;
+
+impl Body for Broken {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(1)
+    }
 }
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -91,7 +129,24 @@ impl Reply {
             status,
             headers: vec![(header::CONTENT_TYPE, HeaderValue::from_static(content_type))],
             body: body.into(),
+            is_lost: false,
         }
+    }
+
+    /// No answer: the connection breaks off instead.
+    pub fn lost() -> Self {
+        let mut reply = Self::new(StatusCode::OK, "text/xml; charset=utf-8", Bytes::new());
+        reply.is_lost = true;
+        reply
+    }
+
+    /// A document of another type.
+    pub fn document(
+        status: StatusCode,
+        content_type: &'static str,
+        content: impl Into<Bytes>,
+    ) -> Self {
+        Self::new(status, content_type, content)
     }
 
     /// A page.
@@ -129,13 +184,20 @@ impl Reply {
     }
 
     /// A refusal in plain text.
-    pub fn refusal(status: StatusCode, text: &'static str) -> Self {
+    pub fn refusal(status: StatusCode, text: impl Into<Bytes>) -> Self {
         Self::new(status, "text/plain; charset=utf-8", text)
     }
 
     /// The answer to a request, with the headers that all answers have.
-    pub fn into_response(self, language: Option<Language>) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(self.body));
+    pub fn into_response(
+        self,
+        language: Option<Language>,
+    ) -> Response<Either<Full<Bytes>, Broken>> {
+        let body = match self.is_lost {
+            true => Either::Right(Broken),
+            false => Either::Left(Full::new(self.body)),
+        };
+        let mut response = Response::new(body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         for (name, value) in self.headers {
@@ -196,7 +258,13 @@ mod tests {
         let mut headers = HeaderMap::new();
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         headers.insert(header::CONTENT_TYPE, form);
-        Request::new(Method::POST, path, query, &headers, body.as_bytes())
+        Request::new(
+            Method::POST,
+            path,
+            query,
+            &headers,
+            Bytes::copy_from_slice(body.as_bytes()),
+        )
     }
 
     #[test]
