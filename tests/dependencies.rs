@@ -49,6 +49,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "mpay-offline",
         &["mpay-client", "mpay-domain", "stage", "wsse"],
     ),
+    // Shares no code with the other side of the gateway.
+    ("mpay-gateway", &["stage"]),
     ("mpay-conform", &["mpay-client", "mpay-domain", "wsse"]),
     // What puts the parts together.
     (
