@@ -60,6 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "mpay-conform",
             "mpay-domain",
             "mpay-door",
+            "mpay-gateway",
             "mpay-host",
             "mpay-ledger",
             "mpay-notify",

@@ -2,7 +2,8 @@
 //! provider.
 //!
 //! What it does is in libraries: [`mpay_host`] serves a component as Spin would, [`mpay_client`] is
-//! MPay's side of a call, [`mpay_offline`] its pages for payers, [`mpay_conform`] the functional test.
+//! MPay's side of a call, [`mpay_offline`] its pages for payers, [`mpay_gateway`] the card gateway,
+//! [`mpay_conform`] the functional test.
 //! Here are the command's arguments and what it prints, a file or folder for each command, and what
 //! several commands or the tests need:
 //!
@@ -16,7 +17,7 @@
 //! | [`schedule`] | the calls of the order API that are cron's elsewhere |
 //! | [`state`] | the folder of the data: who is at work in it, and how to begin anew |
 //! | [`text`] | files of text, and of keys, as people's programs save them |
-//! | [`offline`], [`conform`] | the arguments of these two commands |
+//! | [`offline`], [`gateway`], [`conform`] | the arguments of these commands |
 //!
 //! ```no_run
 //! # async fn serve() -> anyhow::Result<()> {
@@ -35,6 +36,7 @@
 pub mod component;
 pub mod conform;
 pub mod development;
+pub mod gateway;
 pub mod offline;
 pub mod refusals;
 pub mod roles;

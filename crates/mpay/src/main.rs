@@ -26,7 +26,7 @@ mod webhooks;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use mpay::{conform, offline, text::parse_argument, up};
+use mpay::{conform, gateway, offline, text::parse_argument, up};
 use mpay_offline::Mischief;
 
 /// Be paid through MPay: run a provider on this machine, and play MPay against any provider.
@@ -80,6 +80,8 @@ enum Command {
     Completions(completions::Arguments),
     /// Play MPay in the browser: show orders, confirm payments, rehearse what can go wrong.
     Offline(offline::Arguments),
+    /// Play the card gateway in the browser: take payments by card, refund them, rehearse trouble.
+    Gateway(gateway::Arguments),
     /// Put a provider, in any language and on any host, to MPay's functional test.
     Conform(Box<conform::Arguments>),
 }
@@ -175,6 +177,10 @@ fn main() -> ExitCode {
         Command::Offline(arguments) => tokio::runtime::Runtime::new()
             .map_err(Into::into)
             .and_then(|runtime| runtime.block_on(offline::run(arguments)))
+            .map(|()| ExitCode::SUCCESS),
+        Command::Gateway(arguments) => tokio::runtime::Runtime::new()
+            .map_err(Into::into)
+            .and_then(|runtime| runtime.block_on(gateway::run(arguments)))
             .map(|()| ExitCode::SUCCESS),
         Command::Conform(arguments) => arguments.run(),
     };
