@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     Options,
-    card::{CARDS, CODE, Card, Deed, Step},
+    card::{CODE, Card, Deed, Step},
     journal::{Entry, Journal, Kind},
     mischief::{self, Mischief, Plan, Strikes, disguise},
     order::{Order, State},
@@ -1219,9 +1219,4 @@ fn shown(parameters: &Parameters) -> String {
         format!("{name}={value}")
     });
     shown.collect::<Vec<_>>().join("\n")
-}
-
-/// Where the cards are listed, and what their code is.
-pub(crate) fn cards() -> impl Iterator<Item = &'static Card> {
-    CARDS.iter()
 }

@@ -3,10 +3,7 @@
 
 use stage::{Text, texts};
 
-use crate::{
-    card::{Deed, Step},
-    mischief::Mischief,
-};
+use crate::mischief::Mischief;
 
 texts! {
     REHEARSAL: "Repetiție", "Репетиция", "Rehearsal";
@@ -23,7 +20,6 @@ texts! {
     CARDS: "Carduri de probă", "Пробные карты", "Cards for rehearsal";
     CARDS_HINT: "Codul este 123, termenul orice lună viitoare.", "Код 123, срок — любой будущий месяц.", "The code is 123, the date any coming month.";
     CARD_NUMBER: "Numărul cardului", "Номер карты", "Card number";
-    DOES: "Ce face", "Что делает", "What it does";
 
     PAYMENT: "Plata cu cardul", "Оплата картой", "Payment by card";
     ADDING: "Salvarea unui card", "Сохранение карты", "Saving a card";
@@ -90,9 +86,9 @@ texts! {
     PAYS: "plătește", "платит", "pays";
     ASKS_3DS: "plătește după 3-D Secure", "платит после 3-D Secure", "pays after 3-D Secure";
     FAILS_3DS: "cade la 3-D Secure", "не проходит 3-D Secure", "fails at 3-D Secure";
-    EXCEEDS: "AMOUNT_EXCEED peste 100.00", "AMOUNT_EXCEED выше 100.00", "AMOUNT_EXCEED above 100.00";
-    REFUSES: "refuză", "отказывает", "refuses";
-    IS_SLOW: "durează 40 s", "занимает 40 с", "takes 40 s";
+    ABOVE: "peste", "выше", "above";
+    SECONDS: "s", "с", "s";
+    AT: "la", "при", "at";
     AT_PAY: "la plată", "при оплате", "at paying";
 
     NOTIFICATION_LOST: "Notificarea nu vine", "Уведомление не приходит", "The notification does not come";
@@ -134,24 +130,6 @@ pub fn title(mischief: Mischief) -> Text {
         Mischief::SessionOver => SESSION_ENDS,
         Mischief::FailedThenPaid => FAILED_THEN_PAID,
         Mischief::RefundedInPart => REFUNDED_IN_PART,
-    }
-}
-
-/// What a card does, and the code or command that belongs to it.
-pub fn deed(deed: Deed) -> (Text, Option<(Text, &'static str)>) {
-    let at = |step| match step {
-        Step::Pay => (AT_PAY, ""),
-        Step::Charge => (CHARGE, "Charge"),
-        Step::Unblock => (CANCEL, "Unblock"),
-        Step::Refund => (REFUND, "Refund"),
-    };
-    match deed {
-        Deed::Pays => (PAYS, None),
-        Deed::Asks3ds => (ASKS_3DS, None),
-        Deed::Fails3ds => (FAILS_3DS, None),
-        Deed::ExceedsAbove(_) => (EXCEEDS, None),
-        Deed::Refuses(step, code) => (REFUSES, Some((at(step).0, code))),
-        Deed::IsSlow(step) => (IS_SLOW, Some(at(step))),
     }
 }
 

@@ -9,7 +9,11 @@ use stage::{Look, Reload, Text, View};
 pub use cabinet::{cabinet, journal, order};
 pub use session::{Form, card_form, over, result, secure};
 
-use crate::{card::Card, gateway, text, wire::Interface};
+use crate::{
+    card::{CARDS, Card, Deed, Step},
+    text,
+    wire::Interface,
+};
 
 /// What is around every page.
 const LOOK: Look = Look {
@@ -52,22 +56,21 @@ pub fn start(view: &View, options: &crate::Options) -> Markup {
                 }
             }
         }
-        (cards(view))
+        (cards(view, options))
     };
     layout(view, view.t(text::START_TITLE), content)
 }
 
 /// The cards that exist.
-fn cards(view: &View) -> Markup {
+fn cards(view: &View, options: &crate::Options) -> Markup {
     html! {
         h2 { (view.t(text::CARDS)) }
         p.hint { (view.t(text::CARDS_HINT)) }
-        ul.list {
-            @for card in gateway::cards() {
-                li { a href="#" {
-                    code { (spaced(card)) }
-                    span.end { (deed(view, card)) }
-                } }
+        div.card {
+            ul.lines {
+                @for card in CARDS {
+                    li { div.line { code { (spaced(card)) } span { (deed(view, options, card)) } } }
+                }
             }
         }
     }
@@ -85,15 +88,28 @@ fn spaced(card: &Card) -> String {
     spaced
 }
 
-fn deed(view: &View, card: &Card) -> String {
-    match text::deed(card.deed) {
-        (what, None) => view.t(what).to_owned(),
-        (what, Some((at, code))) => {
-            let at = view.t(at).to_lowercase();
-            format!("{}: {at} {code}", view.t(what))
-                .trim_end()
-                .to_owned()
+/// What a card does. A code is the gateway's own word, and so is a command.
+fn deed(view: &View, options: &crate::Options, card: &Card) -> String {
+    let at = |step| match step {
+        Step::Pay => view.t(text::AT_PAY).to_owned(),
+        Step::Charge => format!("{} Charge", view.t(text::AT)),
+        Step::Unblock => format!("{} Unblock", view.t(text::AT)),
+        Step::Refund => format!("{} Refund", view.t(text::AT)),
+    };
+    match card.deed {
+        Deed::Pays => view.t(text::PAYS).to_owned(),
+        Deed::Asks3ds => view.t(text::ASKS_3DS).to_owned(),
+        Deed::Fails3ds => view.t(text::FAILS_3DS).to_owned(),
+        Deed::ExceedsAbove(most) => {
+            format!("AMOUNT_EXCEED {} {}", view.t(text::ABOVE), money(most))
         }
+        Deed::Refuses(step, code) => format!("{code} {}", at(step)),
+        Deed::IsSlow(step) => format!(
+            "{} {} {}",
+            options.slow.as_secs(),
+            view.t(text::SECONDS),
+            at(step)
+        ),
     }
 }
 

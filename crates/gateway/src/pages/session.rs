@@ -92,7 +92,7 @@ pub fn card_form(view: &View, options: &Options, form: &Form<'_>) -> Markup {
                 }
                 p.back { a href=(form.back) rel="noreferrer" { (view.t(text::BACK)) } }
             }
-            section { (cards(view)) }
+            section { (cards(view, options)) }
         }
     };
     layout(view, view.t(title), content)
