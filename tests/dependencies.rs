@@ -56,6 +56,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "mpay",
         &[
+            "cryptoprocessing",
             "mpay-client",
             "mpay-conform",
             "mpay-domain",

@@ -149,6 +149,10 @@ struct UpArguments {
     /// Address for MPay offline to listen at, in development [default: one port above, on loopback].
     #[arg(long, value_name = "ADDRESS")]
     offline_listen: Option<SocketAddr>,
+    /// Address for the card gateway to listen at, in development where no other one is set [default:
+    /// two ports above, on loopback].
+    #[arg(long, value_name = "ADDRESS")]
+    gateway_listen: Option<SocketAddr>,
     /// How MPay offline sends confirmations unless the payer chooses otherwise.
     #[arg(long, value_enum, value_name = "KIND")]
     mischief: Option<Mischief>,
@@ -202,6 +206,7 @@ fn serve(arguments: UpArguments) -> anyhow::Result<()> {
         schedule: !arguments.no_schedule,
         requests_at_once_per_instance: arguments.requests_at_once_per_instance.into(),
         offline_listen: arguments.offline_listen,
+        gateway_listen: arguments.gateway_listen,
         mischief: arguments.mischief,
     };
     tokio::runtime::Runtime::new()?.block_on(up::run(up))

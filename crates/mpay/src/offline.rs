@@ -75,8 +75,12 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     server.stop().await
 }
 
-/// Where MPay offline listens beside a provider: one port above it, always on loopback.
+/// Where MPay offline listens beside a provider: one port above it, always on loopback; any free one
+/// where that is not known.
 pub fn beside(provider: SocketAddr) -> SocketAddr {
-    let port = provider.port().checked_add(1).unwrap_or_default();
+    let port = match provider.port() {
+        0 => 0,
+        port => port.checked_add(1).unwrap_or_default(),
+    };
     (Ipv4Addr::LOCALHOST, port).into()
 }

@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     component,
     development::{self, Credentials, SERVICE_ID, read},
+    gateway::{PASSWORD, TERMINAL},
     offline::{PAUSE, beside},
     refusals, schedule,
     state::State,
@@ -45,6 +46,8 @@ pub struct Up {
     pub requests_at_once_per_instance: usize,
     /// Where MPay offline listens, in development; by default one port above, on loopback.
     pub offline_listen: Option<SocketAddr>,
+    /// Where the card gateway listens, in development; by default two ports above, on loopback.
+    pub gateway_listen: Option<SocketAddr>,
     /// How MPay offline sends confirmations unless the payer chooses.
     pub mischief: Option<Mischief>,
 }
@@ -86,6 +89,7 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
             eprintln!("The store of before is {} now.", aside.display());
         }
     }
+    let mut gateway = None;
     let credentials =
         if up.development || development::is_meant(&options.variables, &options.environment) {
             if up.development {
@@ -100,10 +104,36 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
             }
             let offline = up
                 .offline_listen
-                .unwrap_or_else(|| offline_address(up.listen));
-            // A port that is not known yet is in no address: then there are no pages.
+                .unwrap_or_else(|| free_address(beside(up.listen)));
+            // A port that is not known yet is in no address: then there are no pages, and no cards.
             if up.listen.port() != 0 {
                 let url = |address| format!("http://{}", reached(address));
+                // Another gateway stays the one that it is.
+                if set(&options, "card_gateway").is_none() {
+                    let usual = beside(beside(up.listen));
+                    let listen = match up.gateway_listen {
+                        Some(listen) if listen.port() != 0 => listen,
+                        asked => free_address(asked.unwrap_or(usual)),
+                    };
+                    gateway = Some(mpay_gateway::Options {
+                        listen,
+                        terminal: TERMINAL.to_owned(),
+                        password: PASSWORD.to_owned(),
+                        notify: Some(format!("{}/cards/notifications", url(up.listen))),
+                        ..mpay_gateway::Options::default()
+                    });
+                    for (name, value) in [
+                        ("card_gateway", url(listen)),
+                        ("card_terminal", TERMINAL.to_owned()),
+                        ("card_password", PASSWORD.to_owned()),
+                        ("card_languages", "ro,ru,en".to_owned()),
+                        ("card_refunds", "programs".to_owned()),
+                    ] {
+                        if set(&options, name).is_none() {
+                            options.variables.push((name.to_owned(), value));
+                        }
+                    }
+                }
                 for (name, value) in [
                     ("public_url", url(up.listen)),
                     ("mpay_url", url(offline)),
@@ -149,13 +179,19 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         }
         None => None,
     };
+    let gateway = match gateway {
+        Some(options) => Some(mpay_gateway::start(options).await?),
+        None => None,
+    };
     let url = server.url();
     let schedule = caller.map(|caller| caller.start(&url));
     let offline_url = offline.as_ref().map(mpay_offline::Server::url);
+    let gateway_url = gateway.as_ref().map(mpay_gateway::Running::url);
     let greeting = tokio::task::spawn_blocking(move || {
         greet(
             &url,
             offline_url,
+            gateway_url,
             credentials.as_ref().map(|(credentials, _)| credentials),
         )
     });
@@ -181,6 +217,9 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
     }
     if let Some(offline) = offline {
         offline.stop().await?;
+    }
+    if let Some(gateway) = gateway {
+        gateway.stop().await?;
     }
     server.stop().await?;
     drop(state);
@@ -223,13 +262,9 @@ fn offline_options(
     })
 }
 
-/// Where MPay offline will listen: at its usual address, or, if that is taken, at another one. The
-/// provider must know it before it starts, for the button to pay.
-fn offline_address(provider: SocketAddr) -> SocketAddr {
-    let usual = beside(provider);
-    if provider.port() == 0 {
-        return (usual.ip(), 0).into();
-    }
+/// Where somebody who is played will listen: at the usual address, or, if that is taken, at another
+/// one. The provider must know it before it starts.
+fn free_address(usual: SocketAddr) -> SocketAddr {
     let free = TcpListener::bind(usual).or_else(|_| TcpListener::bind((usual.ip(), 0)));
     free.and_then(|listener| listener.local_addr())
         .unwrap_or(usual)
@@ -290,6 +325,7 @@ fn set(options: &Options, name: &str) -> Option<OsString> {
 fn greet(
     url: &str,
     offline_url: Option<String>,
+    gateway_url: Option<String>,
     credentials: Option<&Credentials>,
 ) -> anyhow::Result<()> {
     let url = url.trim_end_matches('/');
@@ -353,6 +389,9 @@ fn greet(
                 println!("Sample order   {key} was not registered (HTTP {status})");
             }
         }
+    }
+    if let Some(gateway) = gateway_url {
+        println!("Card gateway   {gateway}/");
     }
     if let Some(offline) = offline_url {
         println!("MPay offline   {offline}/");

@@ -28,6 +28,8 @@ const OFFICE: &str = "mpay-office";
 pub struct Setup {
     /// Its key, certificate and so on, if they are right.
     pub config: Option<Config>,
+    /// What its office is configured to do, if that is right.
+    pub office: Option<OfficeConfig>,
     /// The certificates in its variables, right or wrong.
     pub certificates: Certificates,
     /// Development credentials, if it has some.
@@ -116,7 +118,7 @@ pub fn examine(
         examine_config(&config, findings);
         setup.config = Some(config);
     }
-    examine_door::<OfficeConfig>(resolved.get(OFFICE), explained, findings);
+    setup.office = examine_door::<OfficeConfig>(resolved.get(OFFICE), explained, findings);
     Ok(setup)
 }
 

@@ -44,6 +44,17 @@ impl Http {
         Reply::read(self.agent.get(url).call()?, before)
     }
 
+    /// Posts a form.
+    pub fn post_form(&self, url: &str, form: &[u8]) -> Result<Reply, ureq::Error> {
+        let before = Timestamp::now();
+        let response = self
+            .agent
+            .post(url)
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .send(form)?;
+        Reply::read(response, before)
+    }
+
     /// Posts a SOAP message.
     pub fn post(&self, url: &str, action: &str, message: &[u8]) -> Result<Reply, ureq::Error> {
         let before = Timestamp::now();

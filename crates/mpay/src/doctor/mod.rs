@@ -1,5 +1,6 @@
 //! `mpay doctor`: what is wrong with a configuration or a running provider, and how to mend it.
 
+mod cards;
 mod certificates;
 mod component;
 mod folder;
@@ -13,6 +14,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::bail;
 use clap::Args;
 use mpay::{roles::Tls, text::parse_argument};
+use mpay_provider::config::Config;
 use serde::Serialize;
 
 use crate::{
@@ -31,7 +33,8 @@ Examples:
 
 A folder's spin.toml, .env and variables are read; nothing is changed. A running provider is asked
 for /health and its WSDL, gets one call without a signature, and signed ones where a key is given
-that it may believe. They ask for an order that does not exist: nothing is recorded.
+that it may believe. They ask for an order that does not exist: nothing is recorded. A card gateway
+that the folder names is asked for a payment that does not exist.
 Exit status: 0 if nothing is wrong, 1 if something is, 2 if it could not be examined.")]
 pub struct Arguments {
     /// A folder with a spin.toml, or the address of a running provider, or both.
@@ -143,6 +146,25 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if let Some(target) = folders.first() {
         let mut findings = Findings::of(*target);
         setup = folder::examine(target.as_ref(), &arguments.variables, &mut findings)?;
+        if let Some(office) = &setup.office
+            && let Some(cards) = &office.cards
+        {
+            let services = setup.config.iter().flat_map(Config::service_ids);
+            let mut terminals: Vec<_> = services
+                .filter_map(|service| cards.of(service))
+                .map(|terminal| (terminal.name.as_str(), &terminal.terminal))
+                .collect();
+            terminals.sort_by_key(|(name, _)| *name);
+            terminals.dedup_by_key(|(name, _)| *name);
+            let tls = arguments.tls.config(false)?;
+            cards::examine(
+                &cards.gateway,
+                terminals.into_iter(),
+                arguments,
+                tls,
+                &mut findings,
+            )?;
+        }
         all.push(findings);
     }
     if !urls.is_empty() {

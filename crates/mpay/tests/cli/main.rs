@@ -167,6 +167,28 @@ fn a_first_payment_and_a_kill() {
     alone.kill().unwrap();
     alone.wait().unwrap();
 
+    // The card gateway needs an address to come back to, which port 0 is not.
+    assert!(!up.greeting.contains("Card gateway"), "{}", up.greeting);
+    let mut alone = mpay()
+        .args(["gateway", "--listen", "127.0.0.1:0", "--interface", "appay"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let url = BufReader::new(alone.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| Some(line.strip_prefix("Card gateway")?.trim().to_owned()));
+    let answer = ureq::post(format!("{}apim/GetState", url.unwrap()))
+        .header("Content-Type", "application/x-www-form-urlencoded")
+        .send("Key=Merchant&OrderId=none")
+        .unwrap()
+        .body_mut()
+        .read_to_string()
+        .unwrap();
+    assert!(answer.contains("ORDER_NOT_FOUND"), "{answer}");
+    alone.kill().unwrap();
+    alone.wait().unwrap();
+
     let details = up.call(&["details", "DEMO-2", "--language", "en"]);
     assert_eq!(details.status.code(), Some(0));
     for text in [

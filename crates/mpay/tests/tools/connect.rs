@@ -70,6 +70,45 @@ fn the_folder_has_all_that_the_form_asks() {
 }
 
 #[test]
+fn the_letters_to_the_bank_name_both_addresses_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let letters = |more: &[&str]| {
+        let mut arguments = vec![
+            "connect",
+            "--cards",
+            "--out",
+            "letters",
+            "--provider-name",
+            "Primăria Exemplu",
+            "--website",
+            "https://exemplu.md",
+        ];
+        arguments.extend(more);
+        run(folder, &arguments)
+    };
+    let url = ["--url", "https://plati.exemplu.md/"];
+    letters(&["--url", "https://plati.exemplu.md/?a=b"]).expect(2, &["has a query"]);
+    letters(&[&url[..], &["--stages", "two"]].concat()).expect(0, &["scrisoare-1-test.txt"]);
+    for (file, words) in [
+        ("scrisoare-1-test.txt", ["două etape", "test access"]),
+        ("scrisoare-2-comercial.txt", ["TemplateTag", "prin SMS"]),
+    ] {
+        let letter = fs::read_to_string(folder.join("letters").join(file)).unwrap();
+        let addresses = [
+            "Primăria Exemplu",
+            "https://plati.exemplu.md/cards/notifications\n",
+            "https://plati.exemplu.md/cards/return/{orderid}\n",
+        ];
+        for word in addresses.into_iter().chain(words) {
+            assert!(letter.contains(word), "{word}: {letter}");
+        }
+    }
+    letters(&url).expect(2, &["is there already"]);
+    run(folder, &["connect", "--out", "x"]).expect(2, &["--provider-name"]);
+}
+
+#[test]
 fn what_mpay_could_not_use_is_refused_or_doubted() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

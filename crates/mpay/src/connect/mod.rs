@@ -1,4 +1,7 @@
-//! `mpay connect`: what MPay's connection form asks, in one folder.
+//! `mpay connect`: what MPay's connection form asks, in one folder; or, with `--cards`, the letters to the
+//! bank that has the card gateway.
+
+mod cards;
 
 use std::{fs, net::IpAddr, path::PathBuf, process::ExitCode};
 
@@ -22,13 +25,21 @@ const ADDRESSEE: &str = "suport.mpay@gov.md";
 /// What the form asks.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
+Examples:
   mpay connect --out mpay-form --provider-name 'Primăria Exemplu' --website https://exemplu.md \\
       --service-name 'Impozitul funciar' --url https://plati.exemplu.md/mpay --address 203.0.113.7 \\
       --certificate service.pem --logo logo.png
+  mpay connect --cards --out letters --provider-name 'Primăria Exemplu' \\
+      --website https://exemplu.md --url https://plati.exemplu.md
 
 Run it once for the test environment, and again for production. The folder holds no secret.")]
 pub struct Arguments {
+    /// Write the letters to the bank that has the card gateway instead of MPay's form.
+    #[arg(long, conflicts_with_all = ["service_name", "address", "certificate", "logo"])]
+    cards: bool,
+    /// With --cards: whether money is taken at once, or held first.
+    #[arg(long, value_enum, value_name = "STAGES", requires = "cards", default_value_t = cards::Stages::One)]
+    stages: cards::Stages,
     /// The folder to make.
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
@@ -39,26 +50,34 @@ pub struct Arguments {
     #[arg(long, value_name = "URL")]
     website: String,
     /// Name of the service that is paid, as payers read it; several for several services.
-    #[arg(long, value_name = "NAME", required = true)]
+    #[arg(long, value_name = "NAME", required_unless_present = "cards")]
     service_name: Vec<String>,
-    /// Address of the web service that MPay calls.
+    /// Address of the web service that MPay calls; with --cards, that of the variable public_url.
     #[arg(long, value_name = "URL")]
     url: String,
     /// IP address of the test endpoint.
-    #[arg(long, value_name = "IP")]
-    address: IpAddr,
+    #[arg(long, value_name = "IP", required_unless_present = "cards")]
+    address: Option<IpAddr>,
     /// The system certificate: PEM, DER or PKCS#12.
-    #[arg(long, value_name = "FILE")]
-    certificate: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "cards")]
+    certificate: Option<PathBuf>,
     /// The logo that payers see, PNG.
-    #[arg(long, value_name = "FILE")]
-    logo: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "cards")]
+    logo: Option<PathBuf>,
     #[command(flatten)]
     passphrase: Passphrase,
 }
 
 /// Makes the folder.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if arguments.cards {
+        return cards::run(arguments);
+    }
+    let (Some(address), Some(certificate_file), Some(logo_file)) =
+        (arguments.address, &arguments.certificate, &arguments.logo)
+    else {
+        bail!("--address, --certificate and --logo are required");
+    };
     let mut doubts = Vec::new();
     let provider_name = one_line("--provider-name", &arguments.provider_name)?;
     let services = arguments.service_name.iter();
@@ -67,16 +86,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         .collect::<Result<_, _>>()?;
     let website = url("--website", &arguments.website, &mut doubts)?;
     let service_url = url("--url", &arguments.url, &mut doubts)?;
-    doubt_address(arguments.address, &mut doubts);
-    let material = material::read(&arguments.certificate, &arguments.passphrase)?;
+    doubt_address(address, &mut doubts);
+    let material = material::read(certificate_file, &arguments.passphrase)?;
     let certificate = material
         .certificate()
-        .with_context(|| arguments.certificate.display().to_string())?;
+        .with_context(|| certificate_file.display().to_string())?;
     check_certificate(certificate, &mut doubts)?;
-    let logo = fs::read(&arguments.logo)
-        .with_context(|| format!("cannot read {}", arguments.logo.display()))?;
-    let size =
-        check_logo(&logo, &mut doubts).with_context(|| arguments.logo.display().to_string())?;
+    let logo =
+        fs::read(logo_file).with_context(|| format!("cannot read {}", logo_file.display()))?;
+    let size = check_logo(&logo, &mut doubts).with_context(|| logo_file.display().to_string())?;
 
     let name = file_name(&provider_name);
     let files = [
@@ -96,7 +114,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         website: &website,
         services: &services,
         url: &service_url,
-        address: arguments.address,
+        address,
         certificate: &files[1],
         subject: certificate.subject(),
         not_after: certificate.validity().1.to_string(),
@@ -219,7 +237,7 @@ fn url(flag: &str, text: &str, doubts: &mut Vec<String>) -> anyhow::Result<Strin
         "{flag} {text:?} must begin with https:// and a host"
     );
     if flag == "--url" && scheme == "http" {
-        doubts.push("--url is without TLS: MPay calls https:// only".to_owned());
+        doubts.push("--url is without TLS: it must be https:// in the end".to_owned());
     }
     if matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
         doubts.push(format!(
