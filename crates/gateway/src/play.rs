@@ -269,7 +269,7 @@ impl Pages {
         let view = self.view(request, session, page);
         let back = back(session);
         if session.is_done || self.0.is_over(session) {
-            return Reply::page(StatusCode::OK, pages::over(&view, Some(&back)));
+            return framed(pages::over(&view, Some(&back)));
         }
         let order = session.order_id.as_deref().and_then(|id| self.0.order(id));
         let login = session.customer.as_deref();
@@ -282,7 +282,7 @@ impl Pages {
             back: &back,
         };
         let page = pages::card_form(&view, self.0.options(), &form);
-        Reply::page(StatusCode::OK, page)
+        framed(page)
     }
 
     fn typed(&self, request: &Request, session: &Session) -> Reply {
@@ -324,7 +324,7 @@ impl Pages {
         let view = self.view(request, session, "Secure");
         let order = session.order_id.as_deref().and_then(|id| self.0.order(id));
         let page = pages::secure(&view, self.0.options(), session, order.as_ref());
-        Reply::page(StatusCode::OK, page)
+        framed(page)
     }
 
     fn result(&self, request: &Request, session: &Session) -> Reply {
@@ -340,7 +340,7 @@ impl Pages {
         let proof = saved.map(|saved| saved.proof);
         let back = back(session);
         let page = pages::result(&view, self.0.options(), order.as_ref(), proof, &back);
-        Reply::page(StatusCode::OK, page)
+        framed(page)
     }
 
     fn cabinet(&self, request: &Request, id: &str, mistake: Option<(Text, &str)>) -> Reply {
@@ -371,6 +371,11 @@ impl Pages {
             Err(code) => self.cabinet(request, id, Some((text::NOT_DONE, code))),
         }
     }
+}
+
+/// A page that merchants may show in a frame of theirs.
+fn framed(page: maud::Markup) -> Reply {
+    Reply::page(StatusCode::OK, page).in_frames()
 }
 
 fn page_of(session: &Session) -> &'static str {

@@ -197,6 +197,59 @@ fn the_cabinet_changes_payments() {
     );
 }
 
+#[test]
+fn a_customer_saves_a_card_and_proves_that_it_is_theirs() {
+    let played = Played::start(Options::default());
+    let post = |command: &str, data: &str| {
+        let who = "VWID=Merchant&DATA=VWUserLgn%3Dana%3BVWUserPsw%3Dx";
+        let form = format!("{who}{}", data.replace(';', "%3B").replace('=', "%3D"));
+        played.post(&format!("/vwapi/{command}"), &form).unwrap().1
+    };
+    let value = |text: &str, name: &str| {
+        let (_, rest) = text.split_once(&format!("{name}=\"")).unwrap();
+        rest.split_once('"').unwrap().0.to_owned()
+    };
+    let answer = post("Init", ";SessionType=Add;Url=https://a.md/");
+    let session = value(&answer, "SessionId");
+    let (_, page) = played.get(&format!("/vwapi/Add?SessionId={session}&lang=en"));
+    assert!(
+        page.contains("Saving a card") && !page.contains("To pay"),
+        "{page}"
+    );
+    let form = format!("SessionId={session}&number=4111111111100031&month=12&year=99&code=123");
+    let (_, location) = played.post("/vwapi/Card", &form).unwrap();
+    let (_, page) = played.get(&format!("{location}&lang=en"));
+    let (_, proof) = page.split_once("show the amount <strong>").unwrap();
+    let proof: String = proof.chars().take(4).filter(|&c| c != '.').collect();
+    let list = post("GetList", "");
+    assert!(list.contains("Status=\"NotActive\""), "{list}");
+    let card = value(&list, "CardId");
+    let pay = |id: &str| post("Pay", &format!(";CardId={card};OrderId={id};Amount=500"));
+    assert!(pay("card01").contains("WRONG_CARD"));
+    let activated = post("Activate", &format!(";CardId={card};Amount={proof}"));
+    assert!(activated.contains("Success=\"True\""), "{activated}");
+    assert!(pay("card02").contains("Success=\"True\""));
+    assert_eq!(played.running.order("card02").unwrap().taken, 500);
+}
+
+#[test]
+fn only_what_a_payer_sees_may_stand_in_a_frame() {
+    let played = Played::start(Options::default());
+    let session = played.init("card01");
+    let framed = |path: &str| {
+        let url = format!("{}{path}", played.running.url());
+        let response = played.agent.get(url).call().unwrap();
+        let policy = response.headers()["Content-Security-Policy"]
+            .to_str()
+            .unwrap();
+        !policy.contains("frame-ancestors") && response.headers().get("X-Frame-Options").is_none()
+    };
+    assert!(framed(&format!("/apim/Pay?SessionId={session}")));
+    for path in ["/", "/cabinet", "/cabinet/card01", "/journal"] {
+        assert!(!framed(path), "{path}");
+    }
+}
+
 /// Takes one form that is posted, and answers 200.
 fn posted(listener: &TcpListener) -> String {
     let (stream, _) = listener.accept().unwrap();

@@ -98,6 +98,7 @@ pub struct Reply {
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
     is_lost: bool,
+    is_framed: bool,
 }
 
 /// A body that breaks off before its first byte.
@@ -130,7 +131,14 @@ impl Reply {
             headers: vec![(header::CONTENT_TYPE, HeaderValue::from_static(content_type))],
             body: body.into(),
             is_lost: false,
+            is_framed: false,
         }
+    }
+
+    /// The same where pages of other sites may show it in a frame.
+    pub fn in_frames(mut self) -> Self {
+        self.is_framed = true;
+        self
     }
 
     /// No answer: the connection breaks off instead.
@@ -203,17 +211,21 @@ impl Reply {
         for (name, value) in self.headers {
             headers.insert(name, value);
         }
-        // No script, nothing from elsewhere, no frame around it.
+        // No script, nothing from elsewhere, no frame around it unless it is meant for one.
+        let policy = if self.is_framed {
+            "default-src 'none'; style-src 'self'; font-src 'self'; form-action 'self'; \
+             base-uri 'none'"
+        } else {
+            headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+            "default-src 'none'; style-src 'self'; font-src 'self'; form-action 'self'; \
+             base-uri 'none'; frame-ancestors 'none'"
+        };
         headers.insert(
             header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static(
-                "default-src 'none'; style-src 'self'; font-src 'self'; form-action 'self'; \
-                 base-uri 'none'; frame-ancestors 'none'",
-            ),
+            HeaderValue::from_static(policy),
         );
         for (name, value) in [
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            (header::X_FRAME_OPTIONS, "DENY"),
             (header::REFERRER_POLICY, "no-referrer"),
             (header::CACHE_CONTROL, "no-store"),
         ] {
