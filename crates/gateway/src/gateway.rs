@@ -592,6 +592,12 @@ impl World {
     fn be_busy(&mut self, order_id: Option<&str>, for_long: Duration) {
         let until = self.now() + SignedDuration::try_from(for_long).unwrap_or_default();
         self.busy.extend(order_id.map(|id| (id.to_owned(), until)));
+        // Nobody is told before it is done.
+        for notice in &mut self.notices {
+            if notice.order_id.as_deref() == order_id {
+                notice.after = notice.after.max(for_long);
+            }
+        }
     }
 
     fn note_cabinet(&mut self, id: &str, what: &str, answer: &str) {

@@ -377,11 +377,19 @@ fn a_slow_card_is_at_work_until_it_is_done() {
     shop.opened(&Init::pay(&id, 1999, URL));
     shop.gateway.pay("card01", "4100401111103025").unwrap();
     assert_eq!(shop.state(&id), State::Paid { remaining: 1999 });
+    shop.gateway.take_notices();
     assert_eq!(
         shop.send(&refund(&id, Some(999))),
         Outcome::Done(Some(1000))
     );
     assert_eq!(shop.state(&id), State::Pending);
+    let told: Vec<_> = shop
+        .gateway
+        .take_notices()
+        .iter()
+        .map(|n| n.after.as_secs())
+        .collect();
+    assert_eq!(told, [40]);
     at("2026-12-01T10:00:39Z");
     assert_eq!(shop.state(&id), State::Pending);
     at("2026-12-01T10:00:40Z");

@@ -119,7 +119,7 @@ pub fn journal(view: &View, entries: &[Entry]) -> Markup {
             @for entry in entries.iter().rev() {
                 section.card #{ "entry-" (entry.number) } {
                     p {
-                        span.time { (entry.at.strftime("%H:%M:%S").to_string()) } " "
+                        span.time { (entry.at.strftime("%H:%M:%S UTC").to_string()) } " "
                         (kind(entry)) " " strong { (entry.what) } " "
                         @if let Some(order_id) = &entry.order_id {
                             a href={ "/cabinet/" (order_id) } { code { (order_id) } }
