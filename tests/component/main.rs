@@ -12,6 +12,7 @@ mod configuration;
 mod details;
 mod events;
 mod evidence;
+mod gateway;
 mod harness;
 mod host;
 mod keys;

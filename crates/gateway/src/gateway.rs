@@ -46,6 +46,7 @@ struct World {
     held_back: Vec<Notice>,
     busy: Vec<(String, Timestamp)>,
     journal: Journal,
+    notify: Option<String>,
     now: Option<Timestamp>,
     count: u64,
     posted: Arc<Notify>,
@@ -168,6 +169,7 @@ impl Gateway {
     pub fn new(options: Options) -> Self {
         let mut world = World::default();
         world.plans.extend(options.mischief.map(Plan::new));
+        world.notify.clone_from(&options.notify);
         Self {
             options,
             posted: Arc::clone(&world.posted),
@@ -184,6 +186,17 @@ impl Gateway {
     /// Sets the time, which then stands still; `None` is the machine's own.
     pub fn set_time(&self, now: Option<Timestamp>) {
         self.world().now = now;
+    }
+
+    /// Says where notifications are posted from now on.
+    pub fn set_notify(&self, url: &str) {
+        self.world().notify = Some(url.to_owned());
+    }
+
+    /// Where notifications are posted.
+    #[must_use]
+    pub fn notify(&self) -> Option<String> {
+        self.world().notify.clone()
     }
 
     /// Lets something go wrong.
@@ -524,7 +537,7 @@ impl Gateway {
             order.rrn = Some(rrn);
         }
         world.note_cabinet(id, what, outcome.err().unwrap_or("OK"));
-        world.notify_of(id, what, outcome);
+        world.tell_of(id, what, outcome);
         outcome.map(|_| ())
     }
 
@@ -641,7 +654,7 @@ impl World {
                 fields.extend(session.customer.clone().map(|login| ("VWUserLgn", login)));
                 fields.extend(new_card.map(|id| ("CardId", id)));
                 fields.extend(outcome.err().map(|code| ("ErrCode", code.to_owned())));
-                self.notify(name, None, fields);
+                self.tell(name, None, fields);
             }
         }
     }
@@ -667,13 +680,13 @@ impl World {
         }
         let what = if order.holds { "Block" } else { "Pay" };
         let amount = order.asked;
-        self.notify_of(id, what, outcome.map(|()| amount));
+        self.tell_of(id, what, outcome.map(|()| amount));
         if let Some(order) = self.order(id)
             && refunds
             && let Ok(remains) = order.refund(Some((amount / 2).max(1)))
         {
             self.note_cabinet(id, "Refund", "OK");
-            self.notify_of(id, "Refund", Ok(remains));
+            self.tell_of(id, "Refund", Ok(remains));
         }
     }
 
@@ -701,7 +714,7 @@ impl World {
     }
 
     /// Tells the merchant of what was done to a payment.
-    fn notify_of(&mut self, id: &str, what: &str, outcome: Result<u64, &'static str>) {
+    fn tell_of(&mut self, id: &str, what: &str, outcome: Result<u64, &'static str>) {
         let Some(order) = self.order(id) else { return };
         let (interface, customer, card_id) = (
             order.interface,
@@ -723,7 +736,7 @@ impl World {
         }
         fields.extend(customer.map(|login| ("VWUserLgn", login)));
         fields.extend(card_id.map(|id| ("CardId", id)));
-        self.notify(&format!("{by}{what}{ending}"), Some(id), fields);
+        self.tell(&format!("{by}{what}{ending}"), Some(id), fields);
     }
 
     /// Posts what somebody else could post: that all was paid.
@@ -737,11 +750,11 @@ impl World {
             )
         {
             let fields = vec![("Success", truth(true)), ("Amount", amount.to_string())];
-            self.notify("EnginePaySuccess", Some(order_id), fields);
+            self.tell("EnginePaySuccess", Some(order_id), fields);
         }
     }
 
-    fn notify(&mut self, name: &str, order_id: Option<&str>, fields: Vec<(&str, String)>) {
+    fn tell(&mut self, name: &str, order_id: Option<&str>, fields: Vec<(&str, String)>) {
         let date = self.now().strftime("%d.%m.%Y %H:%M:%S").to_string();
         let mut all = vec![("Notification", name.to_owned())];
         all.extend(order_id.map(|id| ("OrderId", id.to_owned())));
@@ -890,7 +903,7 @@ impl World {
                 if outcome.is_ok() {
                     order.rrn = Some(rrn);
                 }
-                self.notify_of(order_id, command, outcome);
+                self.tell_of(order_id, command, outcome);
                 if is_slow {
                     self.be_busy(Some(order_id), options.slow);
                     *after = options.slow;

@@ -101,7 +101,7 @@ fn post(gateway: &Gateway, notice: &Notice) {
     let mut entry = Entry::new(Timestamp::now(), Kind::Notification, &*notice.name);
     entry.order_id.clone_from(&notice.order_id);
     entry.sent.clone_from(&notice.body);
-    entry.answer = match &gateway.options().notify {
+    entry.answer = match gateway.notify() {
         None => "no address".to_owned(),
         Some(url) => {
             let agent = ureq::Agent::config_builder()
@@ -141,7 +141,9 @@ impl Play for Pages {
             return Reply::refusal(StatusCode::METHOD_NOT_ALLOWED, "Use GET or POST.\n");
         }
         match path.as_slice() {
-            [] if get => self.page(request, "/", |view| pages::start(view, self.0.options())),
+            [] if get => self.page(request, "/", |view| {
+                pages::start(view, self.0.options(), self.0.notify().as_deref())
+            }),
             ["cabinet"] if get => self.page(request, "/cabinet", |view| {
                 pages::cabinet(view, self.0.options(), &self.0.orders())
             }),

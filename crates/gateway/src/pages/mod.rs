@@ -37,7 +37,7 @@ fn layout_that_leaves(view: &View, title: &str, url: &str, content: Markup) -> M
 }
 
 /// The start page: what is played, and the cards.
-pub fn start(view: &View, options: &crate::Options) -> Markup {
+pub fn start(view: &View, options: &crate::Options, notify: Option<&str>) -> Markup {
     let path = |interface: &Interface| format!("/{}/", interface.path());
     let interfaces: Vec<_> = options.interfaces.iter().map(path).collect();
     let content = html! {
@@ -49,7 +49,7 @@ pub fn start(view: &View, options: &crate::Options) -> Markup {
                 dd { code { (options.terminal) } " (Key, VWID) · " (interfaces.join(" · ")) " · " (options.currency) }
                 dt { (view.t(text::NOTIFICATIONS)) }
                 dd {
-                    @match &options.notify {
+                    @match notify {
                         Some(url) => code { (url) },
                         None => (view.t(text::NOT_SENT)),
                     }

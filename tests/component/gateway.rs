@@ -1,0 +1,186 @@
+//! Payments by card, by the components in the embedded host, at the gateway that `mpay gateway` plays. Its
+//! money is counted, and the books must say the same.
+
+use std::time::{Duration, Instant};
+
+use mpay_gateway::{Entry, Kind, Mischief, Options, Plan, Running};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use crate::harness::*;
+
+const PAYS: &str = "4111111111100031";
+
+struct Both {
+    provider: Provider,
+    gateway: Running,
+    _runtime: Runtime,
+}
+
+impl Both {
+    fn start(variables: &[(&str, &str)]) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let gateway = runtime
+            .block_on(mpay_gateway::start(Options::default()))
+            .unwrap();
+        let url = gateway.url();
+        let mut all = vec![
+            ("environment", "development"),
+            ("card_gateway", url.as_str()),
+            ("card_terminal", "Merchant"),
+            ("card_password", "123"),
+            ("card_refunds", "programs"),
+            ("public_url", "http://127.0.0.1/"),
+        ];
+        all.extend(variables);
+        let provider = Provider::start_with(&all, None);
+        gateway.set_notify(&format!("{}/cards/notifications", provider.url.trim_end_matches('/')));
+        Self {
+            provider,
+            gateway,
+            _runtime: runtime,
+        }
+    }
+
+    fn post(&self, path: &str, key: &str, body: &Value) -> ApiAnswer {
+        let authorization = format!("Bearer {TOKEN}");
+        let headers = [
+            ("Authorization", authorization.as_str()),
+            ("Idempotency-Key", key),
+        ];
+        self.provider.api_with("POST", path, Some(body), &headers)
+    }
+
+    /// Registers an order of 19.99 and begins to pay it by card. Gives the id.
+    fn begin(&self, key: &str) -> String {
+        self.provider.register(key, order("19.99"));
+        let path = format!("orders/{SERVICE}/{key}/card-payments");
+        let body = json!({"return_url": "https://shop.example.md/"});
+        let begun = self.post(&path, "begin", &body);
+        assert_eq!(begun.status, 201, "{begun:?}");
+        begun.body["id"].as_str().unwrap().to_owned()
+    }
+
+    fn refund(&self, id: &str, amount: &str) -> u16 {
+        let path = format!("card-payments/{id}/refunds");
+        let body = json!({"amount": amount, "note": "rehearsal"});
+        self.post(&path, amount, &body).status
+    }
+
+    /// The payment, once the gateway was asked.
+    fn asked(&self, id: &str) -> Value {
+        let path = format!("card-payments/{id}?ask=true");
+        self.provider.api("GET", &path, None).body
+    }
+
+    fn notified(&self, name: &str) -> Entry {
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let mut journal = self.gateway.journal().into_iter();
+            let posted = |entry: &Entry| entry.kind == Kind::Notification && entry.what == name;
+            if let Some(entry) = journal.find(posted) {
+                return entry;
+            }
+            assert!(Instant::now() < until, "{name} was not posted");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What remains with the institution, by the books and by the gateway, in minor units.
+    fn remains(&self, id: &str) -> (String, u64) {
+        let state = self.asked(id);
+        let remaining = state["remaining"].as_str().unwrap_or("0.00").to_owned();
+        (remaining, self.gateway.order(id).unwrap().remaining())
+    }
+
+    fn complaints(&self) -> Vec<String> {
+        let journal = self.gateway.journal().into_iter();
+        journal.filter_map(|entry| entry.complaint).collect()
+    }
+}
+
+#[test]
+fn a_card_pays_an_order_and_the_notification_alone_tells_of_it() {
+    let both = Both::start(&[]);
+    let id = both.begin("1");
+    both.gateway.pay(&id, PAYS).unwrap();
+    assert_eq!(both.notified("EnginePaySuccess").answer, "HTTP 200");
+    assert_eq!(both.provider.order("1")["status"], "Paid");
+    assert_eq!(both.refund(&id, "9.99"), 201);
+    assert_eq!(both.remains(&id), ("10.00".to_owned(), 1000));
+    both.gateway.refund_in_cabinet(&id, None).unwrap();
+    both.notified("EngineRefundSuccess");
+    both.asked(&id);
+    assert_eq!(both.provider.order("1")["status"], "Refunded");
+    assert_eq!(both.complaints(), [""; 0]);
+}
+
+#[test]
+fn what_a_stranger_announces_is_not_believed() {
+    let both = Both::start(&[]);
+    both.gateway.plan(Plan::new(Mischief::NotificationForged));
+    let id = both.begin("1");
+    assert_eq!(both.notified("EnginePaySuccess").answer, "HTTP 200");
+    assert_eq!(both.provider.order("1")["status"], "Active");
+    assert_eq!(both.gateway.order(&id).unwrap().taken, 0);
+}
+
+#[test]
+fn no_refund_is_made_twice_whatever_becomes_of_the_answer() {
+    let both = Both::start(&[]);
+    for (n, mischief) in [
+        Mischief::DoneAnswerLost,
+        Mischief::NotDoneAnswerLost,
+        Mischief::ServerError,
+        Mischief::NoXml,
+        Mischief::CodeNone,
+        Mischief::OtherOrder,
+        Mischief::Dressed,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = both.begin(&n.to_string());
+        both.gateway.pay(&id, PAYS).unwrap();
+        both.asked(&id);
+        both.gateway.plan(Plan::new(mischief).of(&id).at("Refund"));
+        for _ in 0..3 {
+            let status = both.refund(&id, "9.99");
+            assert!(matches!(status, 201 | 202), "{mischief:?}: {status}");
+            both.asked(&id);
+        }
+        let order = both.gateway.order(&id).unwrap();
+        let expected: &[u64] = match mischief {
+            Mischief::NotDoneAnswerLost => &[],
+            _ => &[999],
+        };
+        assert_eq!(order.refunds, expected, "{mischief:?}");
+        let (books, gateway) = both.remains(&id);
+        assert_eq!(books.replace('.', ""), gateway.to_string(), "{mischief:?}");
+    }
+    assert_eq!(both.complaints(), [""; 0]);
+}
+
+#[test]
+fn a_hold_is_released_if_mpay_was_faster() {
+    let both = Both::start(&[("card_capture", "checked")]);
+    let (slow, fast) = (both.begin("slow"), both.begin("fast"));
+    let mpay = both.provider.mpay();
+    mpay.confirm(&confirmation("slow", "P-1", "19.99")).unwrap();
+    for id in [&slow, &fast] {
+        both.gateway.pay(id, PAYS).unwrap();
+        both.asked(id);
+    }
+    both.provider.api("POST", "card-payments/check", None);
+    let taken = |id: &str| both.gateway.order(id).unwrap().taken;
+    assert_eq!((taken(&slow), taken(&fast)), (0, 1999));
+    let held: u64 = both.gateway.orders().iter().map(|order| order.held).sum();
+    assert_eq!(held, 0);
+    for key in ["slow", "fast"] {
+        let order = both.provider.order(key);
+        assert_eq!(
+            (&order["status"], &order["amount_paid"]),
+            (&json!("Paid"), &json!("19.99"))
+        );
+    }
+}
