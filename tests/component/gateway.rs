@@ -34,7 +34,10 @@ impl Both {
         ];
         all.extend(variables);
         let provider = Provider::start_with(&all, None);
-        gateway.set_notify(&format!("{}/cards/notifications", provider.url.trim_end_matches('/')));
+        gateway.set_notify(&format!(
+            "{}/cards/notifications",
+            provider.url.trim_end_matches('/')
+        ));
         Self {
             provider,
             gateway,

@@ -219,12 +219,15 @@ impl Pages {
                 None => self.not_found(request),
             },
             _ if get => {
-                let what = format!("/{}/{command}", interface.path());
-                let mut entry = Entry::new(Timestamp::now(), Kind::Command, what);
-                entry.complaint =
-                    Some("Commands are sent by POST: GET would log passwords.".to_owned());
-                self.0.note(entry);
+                let complaint = "Commands are sent by POST: GET would log passwords.";
+                self.complain(interface, command, complaint);
                 Reply::refusal(StatusCode::METHOD_NOT_ALLOWED, "Use POST.\n")
+            }
+            _ if !request.has_length => {
+                let complaint =
+                    "Content-Length is missing: not every server takes a form in chunks.";
+                self.complain(interface, command, complaint);
+                Reply::refusal(StatusCode::LENGTH_REQUIRED, "Send Content-Length.\n")
             }
             command => {
                 let content_type = request.content_type.as_deref();
@@ -246,6 +249,14 @@ impl Pages {
                 }
             }
         }
+    }
+
+    /// Notes what is wrong with a request that is not even read.
+    fn complain(&self, interface: Interface, command: &str, complaint: &str) {
+        let what = format!("/{}/{command}", interface.path());
+        let mut entry = Entry::new(Timestamp::now(), Kind::Command, what);
+        entry.complaint = Some(complaint.to_owned());
+        self.0.note(entry);
     }
 
     /// For whom a page of a session is: in the language of the session, unless they chose another.

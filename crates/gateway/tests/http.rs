@@ -156,6 +156,10 @@ fn a_complaint_stands_in_the_journal_and_no_password_does() {
     assert_eq!((status, answer.contains("WRONG_PARAMS")), (200, true));
     let (status, _) = played.get("/apim/Charge?Key=Merchant&Password=hunter2&OrderId=card01");
     assert_eq!(status, 405);
+    let chunked = ureq::SendBody::from_owned_reader(&b"Key=Merchant&OrderId=card01"[..]);
+    let url = format!("{}/apim/GetState", played.running.url());
+    let answer = played.agent.post(url).send(chunked).unwrap();
+    assert_eq!(answer.status(), 411);
     let wrong = "Key=Merchant&Password=hunter2&OrderId=card01";
     assert!(
         played
@@ -168,6 +172,7 @@ fn a_complaint_stands_in_the_journal_and_no_password_does() {
         let journal = played.get(page).1;
         assert!(journal.contains("orderid is another name"), "{journal}");
         assert!(journal.contains("GET would log passwords"));
+        assert!(journal.contains("Content-Length is missing"));
         assert!(journal.contains("Password is wrong"));
         assert!(!journal.contains("hunter2") && !journal.contains("=123"));
     }

@@ -25,6 +25,8 @@ pub struct Request {
     pub query: String,
     /// The type of the body, as it came.
     pub content_type: Option<String>,
+    /// Whether the length of the body was said before it came.
+    pub has_length: bool,
     /// The body, as it came.
     pub body: Bytes,
     /// The fields of the form, then those of the query.
@@ -65,6 +67,7 @@ impl Request {
             path,
             query: query.to_owned(),
             content_type: content_type.map(str::to_owned),
+            has_length: headers.contains_key(header::CONTENT_LENGTH),
             fields,
             language: asked.unwrap_or_else(|| language::of_headers(headers)),
             asked_language: asked.is_some(),
