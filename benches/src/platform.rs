@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use jiff::Timestamp;
-use mpay_door::Outbound;
+use mpay_door::{Outbound, Unanswered};
 use mpay_ledger::PlatformError;
 
 use crate::messages::now;
@@ -82,7 +82,12 @@ impl Outbound for &Memory {
         Err("nobody is outside".to_owned())
     }
 
-    async fn fetch(&self, _: Request<Bytes>, _: usize) -> Result<(StatusCode, Bytes), String> {
-        Err("nobody is outside".to_owned())
+    async fn fetch(
+        &self,
+        _: Request<Bytes>,
+        _: usize,
+        _: Duration,
+    ) -> Result<(StatusCode, Bytes), Unanswered> {
+        Err(Unanswered::NotSent("nobody is outside".to_owned()))
     }
 }
