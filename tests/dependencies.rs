@@ -33,6 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "mpay-door",
             "mpay-ledger",
             "mpay-notify",
+            "mutation",
             "tables",
             "wsse",
         ],
@@ -76,6 +77,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "simulator",
         &[
             "mpay-door",
+            "mpay-gateway",
             "mpay-ledger",
             "mpay-notify",
             "mpay-office",

@@ -86,6 +86,12 @@ mutations! {
     AliasNotIndexed = "alias-not-indexed",
     /// A repeated request is done again.
     RepetitionDoneAgain = "repetition-done-again",
+    /// A refund of which no answer came is sent again.
+    RefundSentAgain = "refund-sent-again",
+    /// That the gateway found a payment's state is taken for its being paid.
+    StateTakenForPaid = "state-taken-for-paid",
+    /// What is held on a card is taken though MPay has paid the order.
+    ChargedTwice = "charged-twice",
 }
 
 impl Mutation {

@@ -115,12 +115,7 @@ impl Ask {
         let request = request.body(Bytes::from(self.body.clone()));
         let request = request.expect("a request");
         let answer = world.request(host, request, self.patience).await;
-        if answer.status() == 500 {
-            let body = String::from_utf8_lossy(answer.body()).into_owned();
-            let detail = format!("{} {}: {body}", self.method, self.path);
-            let mut history = world.history.borrow_mut();
-            history.find("the provider failed", &self.path, detail);
-        }
+        world.fail_on_500(&format!("{} {}", self.method, self.path), &answer);
         answer
     }
 

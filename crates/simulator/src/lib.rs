@@ -8,12 +8,14 @@
 //! 2. `engine`: what the store does, and how it fails; `world`: hosts, requests, and each call of
 //!    the store on its way; `platform`: the provider's own trait over that; `audit`: whether the
 //!    store keeps its promises.
-//! 3. `profile`: what a run is mostly about. The actors: `mpay`, `office` (people and programs), `readers`, `webhook`, `chaos` (what
-//!    befalls hosts). What they ask and are answered is in `history`.
+//! 3. `profile`: what a run is mostly about. The actors: `mpay`, `office` (people and programs), `cards` (the
+//!    gateway, payers at it, and who takes and gives back), `readers`, `webhook`, `chaos` (what befalls
+//!    hosts). What they ask and are answered is in `history`.
 //! 4. `model`: what an order is; `oracle`: everything compared at the end; `recovery`: how long
 //!    the dead hold up the living; `run`: all of it.
 
 pub mod audit;
+pub mod cards;
 pub mod chaos;
 pub mod client;
 pub mod clock;

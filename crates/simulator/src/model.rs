@@ -271,6 +271,15 @@ pub fn explain(ops: &[Op], end: Option<&Shown>) -> Verdict {
     }
 }
 
+/// Whether an order has been paid what was acknowledged, whatever else was done.
+pub fn adds_up(ops: &[Op], end: Option<&Shown>) -> Verdict {
+    let ops: Vec<_> = ops.iter().collect();
+    match end {
+        None => explain(&[], end),
+        end => add_up(&ops, end),
+    }
+}
+
 /// Of many requests only what they come to is compared: nothing takes a payment back.
 fn add_up(ops: &[&Op], end: Option<&Shown>) -> Verdict {
     let sum = |outcome| -> Bani {

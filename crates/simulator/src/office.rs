@@ -6,6 +6,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use crate::{
+    cards,
     client::{Ask, Cursor},
     clock,
     configuration::{OPEN, OTHER_TOKEN, SERVICES},
@@ -64,6 +65,19 @@ async fn step(world: &Rc<World>) {
             let task = repair(Rc::clone(world));
             world.executor.spawn(OUTSIDE, task);
         }
+        (Step::BeginCard, Some(order)) => {
+            let task = cards::begin(Rc::clone(world), order);
+            world.executor.spawn(OUTSIDE, task);
+        }
+        (Step::SettleCard, _) => {
+            let task = cards::settle(Rc::clone(world));
+            world.executor.spawn(OUTSIDE, task);
+        }
+        (Step::RefundCard, _) => {
+            let task = cards::refund(Rc::clone(world));
+            world.executor.spawn(OUTSIDE, task);
+        }
+        (Step::Cabinet, _) => cards::cabinet(world),
     }
 }
 

@@ -10,12 +10,14 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
+    cards,
     client::{Ask, Cursor},
     clock::Clock,
     configuration::Configuration,
     history::{OrderHistory, OrderId, Variant, bani, money},
     model::{self, Op, Outcome, Shown, Verdict},
     mpay, office,
+    profile::Profile,
     random::{HOUR, MINUTE, SECOND},
     readers::{self, List},
     recovery, webhook,
@@ -74,16 +76,21 @@ pub async fn judge(world: Rc<World>) {
         let path = format!("webhooks/{receiver}/resume");
         Ask::new("POST", path).insist(&world).await;
     }
+    let days = match world.profile.get() {
+        Profile::Cards => cards::make_peace(&world).await,
+        _ => 0,
+    };
     for pause in [MINUTE, 10 * MINUTE, HOUR, 8 * HOUR, 24 * HOUR, 48 * HOUR] {
         deliver(&world).await;
         world.sleep(pause).await;
     }
     readers(&world).await;
     let payments = payments(&world).await;
+    cards::check(&world).await;
     check_payments(&world, &payments);
     check_orders(&world, &payments).await;
     check_aliases(&world).await;
-    check_days(&world, &payments).await;
+    check_days(&world, &payments, days).await;
     check_export(&world).await;
     check_outbox(&world, &payments).await;
     check_refusals(&world).await;
@@ -232,7 +239,7 @@ async fn payments(world: &Rc<World>) -> BTreeMap<String, Vec<Listed>> {
 fn check_payments(world: &World, payments: &BTreeMap<String, Vec<Listed>>) {
     let mut found: Vec<(&'static str, String, String)> = Vec::new();
     {
-        let history = world.history.borrow();
+        let (history, cards) = (world.history.borrow(), world.cards.borrow());
         let key = |variant: &Variant| {
             let order = history.orders.get(variant.order);
             order.map_or("?", |order| order.key.as_str()).to_owned()
@@ -278,7 +285,8 @@ fn check_payments(world: &World, payments: &BTreeMap<String, Vec<Listed>>) {
             }
         }
         for (id, listed) in payments {
-            if !history.payments.contains_key(id) {
+            let is_known = history.payments.contains_key(id) || cards.knows(id);
+            if !is_known {
                 let detail = format!("payment {id} is {listed:?}, which nobody has sent");
                 found.push(("a payment is not what was sent", id.clone(), detail));
             }
@@ -325,7 +333,11 @@ async fn check_orders(world: &Rc<World>, payments: &BTreeMap<String, Vec<Listed>
         };
         // A payment that nobody was told of counts from when it is there.
         let ops: Vec<_> = known.ops.clone();
-        match model::explain(&ops, end.as_ref()) {
+        let verdict = match cards::has_refunds(world, order) {
+            true => model::adds_up(&ops, end.as_ref()),
+            false => model::explain(&ops, end.as_ref()),
+        };
+        match verdict {
             Verdict::Explained => {}
             Verdict::Undecided => world.trace.say(|| format!("order {key} is undecided")),
             Verdict::Impossible => {
@@ -462,9 +474,9 @@ fn describe(order: &OrderHistory, end: Option<&Shown>) -> String {
 }
 
 /// Each payment is in exactly one closed day.
-async fn check_days(world: &Rc<World>, payments: &BTreeMap<String, Vec<Listed>>) {
+async fn check_days(world: &Rc<World>, payments: &BTreeMap<String, Vec<Listed>>, more: u64) {
     let mut days: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for day in 0..5 {
+    for day in 0..5 + more {
         let date = readers::day_after_the_first(day);
         let lines = readers::read_day(world, &date).await;
         let closed = world.history.borrow().closed_days.contains_key(&date);
@@ -579,6 +591,10 @@ fn message_id(event: &Value) -> Option<String> {
             Some(format!("{}.after-void", payment()?))
         }
         "payment.recorded" => payment().map(str::to_owned),
+        "payment.refunded" => {
+            let remaining = event.get("remaining")?.as_str()?;
+            Some(format!("{}.{remaining}", payment()?))
+        }
         "payment.voided" => Some(format!("{}.voided", payment()?)),
         _ => {
             let at: Timestamp = event.get("at")?.as_str()?.parse().ok()?;

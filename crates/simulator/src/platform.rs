@@ -10,7 +10,7 @@ use mpay_door::{Outbound, Unanswered, config::Unread, current::Source};
 use mpay_ledger::{Platform, PlatformError};
 
 use crate::{
-    webhook,
+    cards, webhook,
     world::{Call, Door, HostId, Reply, World},
 };
 
@@ -90,12 +90,11 @@ impl Outbound for Host {
 
     async fn fetch(
         &self,
-        _request: Request<Bytes>,
+        request: Request<Bytes>,
         _most: usize,
-        _patience: Duration,
+        patience: Duration,
     ) -> Result<(StatusCode, Bytes), Unanswered> {
-        let reason = "no host of a run asks for orders".to_owned();
-        Err(Unanswered::NotSent(reason))
+        cards::fetch(&self.world, self.id, request, patience).await
     }
 }
 

@@ -21,6 +21,8 @@ pub enum Profile {
     Long,
     /// Configurations that change again and again while they are read, slowly.
     Rotation,
+    /// Payments by card. No run is about them unless that is said.
+    Cards,
 }
 
 /// The requests of people and programs, in the order of the weights of [`Profile::weights`].
@@ -62,9 +64,17 @@ pub enum Step {
     Reconcile,
     /// The store is mended.
     Repair,
+    /// A payment by card is begun.
+    BeginCard,
+    /// What is held on a card is taken or released.
+    SettleCard,
+    /// Money of a payment by card is given back.
+    RefundCard,
+    /// Something is done in the gateway's cabinet.
+    Cabinet,
 }
 
-const STEPS: [Step; 18] = [
+const STEPS: [Step; 22] = [
     Step::Register,
     Step::Create,
     Step::Import,
@@ -83,16 +93,21 @@ const STEPS: [Step; 18] = [
     Step::Look,
     Step::Reconcile,
     Step::Repair,
+    Step::BeginCard,
+    Step::SettleCard,
+    Step::RefundCard,
+    Step::Cabinet,
 ];
 
 impl Profile {
     /// Every one.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Usual,
         Self::Contested,
         Self::Midnight,
         Self::Long,
         Self::Rotation,
+        Self::Cards,
     ];
 
     /// That of a run.
@@ -109,6 +124,7 @@ impl Profile {
             Self::Midnight => "midnight",
             Self::Long => "long",
             Self::Rotation => "rotation",
+            Self::Cards => "cards",
         }
     }
 
@@ -119,19 +135,27 @@ impl Profile {
     }
 
     fn weights(self) -> [u32; STEPS.len()] {
-        match self {
+        let weights = match self {
             Self::Usual => [14, 6, 3, 10, 10, 6, 6, 8, 8, 26, 6, 4, 3, 4, 4, 10, 4, 2],
             Self::Contested => [2, 0, 0, 14, 8, 18, 10, 12, 4, 34, 6, 1, 0, 2, 0, 6, 0, 1],
             Self::Midnight => [8, 1, 0, 3, 2, 3, 1, 2, 2, 52, 2, 4, 2, 2, 0, 2, 14, 1],
             Self::Long => [0, 0, 0, 0, 0, 0, 0, 0, 2, 80, 0, 1, 0, 0, 0, 18, 0, 1],
             Self::Rotation => [10, 4, 2, 6, 4, 4, 2, 4, 50, 20, 2, 2, 1, 1, 1, 6, 2, 1],
-        }
+            Self::Cards => [9, 2, 0, 3, 2, 5, 3, 3, 3, 10, 0, 1, 1, 3, 1, 5, 3, 1],
+        };
+        let of_cards = match self {
+            Self::Cards => [26, 8, 14, 5],
+            _ => [0; 4],
+        };
+        let mut all = weights.into_iter().chain(of_cards);
+        std::array::from_fn(|_| all.next().unwrap_or(0))
     }
 
     /// How long somebody does nothing between two requests, at least and at most.
     pub fn pause(self) -> (Micros, Micros) {
         match self {
             Self::Usual => (10_000, 20 * SECOND),
+            Self::Cards => (10_000, MINUTE),
             Self::Contested => (1_000, 2 * SECOND),
             Self::Midnight => (5_000, SECOND / 2),
             Self::Long => (1_000, 60_000),
@@ -142,7 +166,7 @@ impl Profile {
     /// How many of the latest orders most requests are about.
     pub fn latest_orders(self) -> usize {
         match self {
-            Self::Usual | Self::Midnight | Self::Rotation => 4,
+            Self::Usual | Self::Midnight | Self::Rotation | Self::Cards => 4,
             Self::Contested | Self::Long => 1,
         }
     }
@@ -169,6 +193,7 @@ impl Profile {
     pub fn readers_pause(self) -> (Micros, Micros) {
         match self {
             Self::Usual | Self::Rotation => (50_000, 30 * SECOND),
+            Self::Cards => (SECOND, 2 * MINUTE),
             Self::Contested | Self::Midnight | Self::Long => (20_000, 2 * SECOND),
         }
     }
@@ -177,7 +202,18 @@ impl Profile {
     pub fn length(self) -> u64 {
         match self {
             Self::Long | Self::Midnight => 2,
+            // Payers take their time.
+            Self::Cards => 3,
             _ => 1,
+        }
+    }
+
+    /// How many events of the executor a request comes to at most.
+    pub fn most_events(self) -> u64 {
+        match self {
+            // The gateway is asked for days in the end.
+            Self::Cards => 2_000,
+            _ => 400,
         }
     }
 
@@ -225,6 +261,11 @@ impl Profile {
             Self::Long => {
                 weather.stall = weather.stall.max(stall);
                 weather.longest_stall = longest;
+            }
+            Self::Cards => {
+                // Sessions and commands at the gateway end by the clock, a quarter of an hour late.
+                chaos.farthest_clock = chaos.farthest_clock.min(2 * MINUTE);
+                chaos.steps = false;
             }
             Self::Rotation => {
                 chaos.rotates = true;

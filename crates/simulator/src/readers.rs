@@ -176,7 +176,9 @@ pub async fn read_day(world: &Rc<World>, date: &str) -> Option<Vec<String>> {
                 "amount",
                 "recorded_at",
             ];
-            lines.push(format!("{} {index}", members.map(text).join(" ")));
+            let is_refund = line.get("refund").and_then(Value::as_bool) == Some(true);
+            let what = if is_refund { "refund " } else { "" };
+            lines.push(format!("{what}{} {index}", members.map(text).join(" ")));
         }
         match Cursor::next(&page) {
             Some(next) if next.place > after.place => after = next,

@@ -5,6 +5,7 @@ use std::{cell::Cell, collections::BTreeMap, fmt, rc::Rc, thread};
 use mutation::Mutation;
 
 use crate::{
+    cards,
     chaos::{self, Chaos},
     configuration::Configuration,
     engine::{Broken, Kind, Weather},
@@ -196,6 +197,11 @@ fn run_here(plan: &Plan) -> Report {
     world
         .executor
         .spawn(OUTSIDE, chaos::reign(Rc::clone(&world), chaos));
+    if profile == Profile::Cards {
+        world
+            .executor
+            .spawn(OUTSIDE, cards::cron(Rc::clone(&world)));
+    }
     if profile == Profile::Midnight {
         world
             .executor
@@ -216,7 +222,7 @@ fn run_here(plan: &Plan) -> Report {
         });
     }
     // A run that goes round in circles ends too, and says so.
-    let most = 60_000 + operations * 400;
+    let most = 60_000 + operations * profile.most_events();
     let circles = || world.executor.events() > most;
     world.executor.run(|| working.get() == 0 || circles());
     oracle::make_peace(&world);

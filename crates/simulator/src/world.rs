@@ -19,6 +19,7 @@ use mpay_provider::config::Config as ProviderConfig;
 
 use crate::{
     audit::Audit,
+    cards::{self, Cards},
     clock::Clock,
     configuration::Configuration,
     engine::{Broken, Engine, Kind, Weather},
@@ -184,6 +185,8 @@ pub struct World {
     pub audit: RefCell<Audit>,
     /// The hosts.
     pub hosts: RefCell<Vec<Host>>,
+    /// The card gateway, to which hosts send nothing unless the profile has it.
+    pub cards: RefCell<Cards>,
     /// What the receivers of webhooks have been told.
     pub told: RefCell<Told>,
     /// What the actors asked for, and what they were answered.
@@ -221,6 +224,7 @@ impl World {
             weather: RefCell::new(weather),
             audit: RefCell::default(),
             hosts: RefCell::default(),
+            cards: RefCell::default(),
             told: RefCell::default(),
             history: RefCell::default(),
             operations: Cell::new(0),
@@ -408,7 +412,8 @@ impl World {
             let reading = host.readings.remove(position);
             host.has_read[door as usize] |= reading.change == host.changes;
         }
-        Ok(host.configuration.text(name))
+        let of_cards = cards::variable(name).filter(|_| self.profile.get() == Profile::Cards);
+        Ok(of_cards.map_or_else(|| host.configuration.text(name), str::to_owned))
     }
 
     /// A new reader of variables.
@@ -473,6 +478,15 @@ impl World {
         answer
     }
 
+    /// An answer with status 500 must not be.
+    pub fn fail_on_500(&self, what: &str, answer: &Answer) {
+        if answer.status() == 500 {
+            let body = String::from_utf8_lossy(answer.body()).into_owned();
+            let mut history = self.history.borrow_mut();
+            history.find("the provider failed", what, format!("{what}: {body}"));
+        }
+    }
+
     /// How long a message takes between a client and a host.
     fn network(&self) -> Micros {
         self.random.scaled(200, 40_000)
@@ -500,7 +514,9 @@ impl World {
             // As `entry.rs` of either door does it.
             let is_office = {
                 let path = request.uri().path();
-                path.starts_with("/api/") || path == mpay_office::service::HEALTH
+                path.starts_with("/api/")
+                    || path.starts_with("/cards/")
+                    || path == mpay_office::service::HEALTH
             };
             let door = if is_office {
                 Door::Office

@@ -62,7 +62,7 @@ fn what_a_broken_engine_brings_about_is_its_fault() {
 
 /// Each fault, the runs that are made to find it, and what it is found by: its own consequence, and
 /// not just any.
-const FAULTS: [(Mutation, Profile, &str); 18] = [
+const FAULTS: [(Mutation, Profile, &str); 21] = [
     (Mutation::TimeWindows, Profile::Long, "a reader passes by"),
     (
         Mutation::HoleWithoutHandshake,
@@ -148,6 +148,21 @@ const FAULTS: [(Mutation, Profile, &str); 18] = [
         Mutation::RepetitionDoneAgain,
         Profile::Usual,
         "one request made two orders",
+    ),
+    (
+        Mutation::RefundSentAgain,
+        Profile::Cards,
+        "a refund is made twice",
+    ),
+    (
+        Mutation::StateTakenForPaid,
+        Profile::Cards,
+        "money at the gateway and in the books differs",
+    ),
+    (
+        Mutation::ChargedTwice,
+        Profile::Cards,
+        "a card is charged for what MPay has paid",
     ),
 ];
 

@@ -4,6 +4,7 @@
 use cryptoprocessing::{Charge, Command as _, Refund, Unblock};
 use http::StatusCode;
 use mpay_door::{Unanswered, log::log};
+use mutation::{Mutation, mutated};
 
 use super::{
     Desk, amount,
@@ -271,7 +272,18 @@ impl<P: Platform> Desk<'_, P> {
         let (exchange, refused) = match command.kind {
             CommandKind::Charge => exchange!(Charge { order_id, amount }),
             CommandKind::Cancel => exchange!(Unblock { order_id }),
-            CommandKind::Refund => exchange!(Refund { order_id, amount }),
+            CommandKind::Refund => {
+                let order_id = &order_id;
+                let refund = || Refund {
+                    order_id: order_id.clone(),
+                    amount,
+                };
+                let sent = exchange!(refund());
+                match sent.0.answer.is_err() && mutated(Mutation::RefundSentAgain) {
+                    true => exchange!(refund()),
+                    false => sent,
+                }
+            }
             CommandKind::Pay => return Err(Problem::internal("no such command is sent")),
         };
         if let Some(code) = &refused {

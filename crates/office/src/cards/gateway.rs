@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cryptoprocessing::{Command, Found, GetState, MAX_ANSWER, OrderId, Request, StateAnswer};
+use cryptoprocessing::{
+    Command, Found, GetState, MAX_ANSWER, OrderId, Request, State, StateAnswer,
+};
 use http::{Method, header};
 use mpay_door::{Unanswered, limit::within};
+use mutation::{Mutation, mutated};
 use serde::Serialize;
 
-use super::{CardTerminal, Desk};
+use super::{CardTerminal, Desk, amount, minor_units};
 use crate::{
     api::Problem,
     domain::time,
@@ -107,7 +110,13 @@ impl<P: Platform> Desk<'_, P> {
             Err(reason) => return Ok(Told::Silent(reason.to_string())),
         };
         Ok(match question.outcome(terminal, status, body) {
-            StateAnswer::Found(found) => Told::State(Box::new(found), exchange),
+            StateAnswer::Found(mut found) => {
+                if mutated(Mutation::StateTakenForPaid) {
+                    let remaining = minor_units(amount(payment.asked())?)?;
+                    found.state = State::Paid { remaining };
+                }
+                Told::State(Box::new(found), exchange)
+            }
             StateAnswer::Refused(code) => {
                 self.alert_of(&code).await?;
                 Told::Silent(format!("the gateway answered {code}"))

@@ -47,7 +47,7 @@ struct Arguments {
     /// Clocks that differ by seconds, and stops of seconds.
     #[arg(long)]
     mild: bool,
-    /// Only runs that are about this: usual, contested, midnight, long or rotation.
+    /// Only runs that are about this: usual, contested, midnight, long, rotation or cards.
     #[arg(long)]
     profile: Option<String>,
     /// Prints the whole trace of a run.
