@@ -34,7 +34,7 @@ pub use check::Checked;
 pub use command::{Became, Order};
 pub use public::{PUBLIC, answer as public};
 use settings::CardTerminal;
-pub use settings::{Cards, Refunding, VARIABLES};
+pub use settings::{Cards, Refunding, VARIABLES, wanted};
 
 /// Who deals with the gateway.
 pub struct Desk<'a, P> {

@@ -12,6 +12,7 @@ use super::{Desk, observe::Looked};
 use crate::{
     App,
     api::Problem,
+    config::Config,
     domain::PaymentId,
     store::{Ledger, Platform},
 };
@@ -22,7 +23,7 @@ pub const PUBLIC: &str = "/cards/";
 /// Answers a request at one of them.
 ///
 /// # Errors
-/// A [`Problem`]; 404 if no gateway is configured.
+/// A [`Problem`]; 404 if no gateway is configured, 503 while a mistake switches it off.
 pub async fn answer<P: Platform>(
     app: &App,
     store: &Ledger<P>,
@@ -30,6 +31,9 @@ pub async fn answer<P: Platform>(
     body: impl Body<Error: Into<BoxError>>,
 ) -> Result<Response<Bytes>, Problem> {
     let config = app.config.as_ref().ok();
+    if let Some(variable) = config.and_then(Config::switched_off_cards) {
+        return Err(Problem::switched_off("Payment by card", variable));
+    }
     let cards = config.and_then(|config| Some((config, config.cards.as_ref()?)));
     let (config, cards) = cards.ok_or_else(Problem::nothing_here)?;
     let desk = Desk {

@@ -2,7 +2,7 @@
 
 use cryptoprocessing::{Interface, Secret, StateCommand, Terminal};
 use http::Uri;
-use mpay_door::config::{Environment, Reader};
+use mpay_door::config::{Environment, Reader, Variables};
 use serde::Deserialize;
 
 use crate::{
@@ -97,10 +97,7 @@ struct TerminalJson {
 impl Cards {
     /// Reads the variables. `None` where no gateway is set, or a variable of it is wrong.
     pub fn read(reader: &mut Reader<'_>, environment: Environment) -> Option<Self> {
-        let gateway = reader.variables.get(GATEWAY)?.trim_end_matches('/');
-        if gateway == NOBODY {
-            return None;
-        }
+        let gateway = wanted(reader.variables)?;
         let plain = environment == Environment::Development;
         let Some(gateway) = origin(gateway, plain) else {
             reader.error(
@@ -320,6 +317,12 @@ fn is_word(text: &str) -> bool {
     !text.is_empty() && text.chars().all(is)
 }
 
+/// The gateway that is set, whether it can be used or not.
+pub fn wanted(variables: &Variables) -> Option<&str> {
+    let gateway = variables.get(GATEWAY)?.trim_end_matches('/');
+    (gateway != NOBODY).then_some(gateway)
+}
+
 /// Scheme, host and port alone: encrypted, or to this machine in development.
 fn origin(text: &str, plain: bool) -> Option<String> {
     let uri: Uri = text.parse().ok()?;
@@ -332,8 +335,6 @@ fn origin(text: &str, plain: bool) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use mpay_door::config::Variables;
-
     use super::*;
 
     /// What is read of some variables, and the mistakes.

@@ -98,6 +98,8 @@ pub struct Config {
     pub order_source: Option<Webhook>,
     /// The institution's own card gateway; without it nothing is paid by card.
     pub cards: Option<Cards>,
+    /// Whether one is set, though it may not be usable.
+    wants_cards: bool,
     /// How long after an order was closed personal data is kept; `None` for ever.
     pub personal_data_retention: Option<SignedDuration>,
     /// Which days are worked; `None` where a variable that says so is wrong.
@@ -174,6 +176,7 @@ impl Configuration for Config {
         let pages = Pages::read(&mut reader, environment);
         let order_source = signed_to(&mut reader, environment, &ORDER_SOURCE);
         let cards = Cards::read(&mut reader, environment);
+        let wants_cards = cards::wanted(variables).is_some();
         let gateway = cards.as_ref().map(|cards| cards.gateway.clone());
         let pages = pages.map(|pages| Pages {
             card_gateway: gateway,
@@ -196,6 +199,7 @@ impl Configuration for Config {
             pages,
             order_source,
             cards,
+            wants_cards,
             personal_data_retention: (!retention.is_zero()).then_some(retention),
             working_days,
             certificates,
@@ -250,6 +254,10 @@ impl Config {
     pub fn switched_off_cards(&self) -> Option<&'static str> {
         match self.cards {
             Some(_) => None,
+            // Payers must be able to come back.
+            None if self.wants_cards => self
+                .switched_off(&cards::VARIABLES)
+                .or_else(|| self.switched_off(&["public_url"])),
             None => self.switched_off(&cards::VARIABLES),
         }
     }

@@ -85,7 +85,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
             // Where payers cannot come back to there are neither pages nor cards.
             (
                 "card_",
-                config.cards.is_some() || config.switched_off(&["public_url"]).is_some(),
+                config.cards.is_some() || config.switched_off_cards() == Some("public_url"),
             ),
             ("institution_logo", shows(|own| own.logo.is_some())),
             (
