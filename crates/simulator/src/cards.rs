@@ -52,7 +52,7 @@ pub struct Cards {
     gateway: Gateway,
     /// The payments that were begun, in the order of their beginning.
     begun: Vec<Begun>,
-    /// Ids by the key of the request that began them.
+    /// Ids by the key of the request that has begun them.
     requests: BTreeMap<String, BTreeSet<String>>,
     /// How many requests there were.
     count: u64,
@@ -232,7 +232,7 @@ fn receive(world: &Rc<World>, command: &str, request: &Request<Bytes>, fate: Fat
         .split('&')
         .find_map(|field| field.strip_prefix("OrderId="));
     let id = id.unwrap_or_default().to_owned();
-    let pending = {
+    let is_pending = {
         let mut cards = world.cards.borrow_mut();
         cards
             .of(&id)
@@ -240,10 +240,10 @@ fn receive(world: &Rc<World>, command: &str, request: &Request<Bytes>, fate: Fat
     };
     let before = world.cards.borrow().gateway.order(&id);
     let given = at_gateway(world, |gateway| {
-        if let Fate::Spoilt(mischief) = fate {
-            gateway.plan(Plan::new(mischief).times(1));
-        } else if pending && command == "GetState" {
+        if is_pending && command == "GetState" {
             gateway.plan(Plan::new(Mischief::Pending).times(1));
+        } else if let Fate::Spoilt(mischief) = fate {
+            gateway.plan(Plan::new(mischief).times(1));
         }
         let kind = request.headers().get("content-type");
         let kind = kind.and_then(|kind| kind.to_str().ok());
@@ -251,6 +251,15 @@ fn receive(world: &Rc<World>, command: &str, request: &Request<Bytes>, fate: Fat
         gateway.clear_plans();
         given
     });
+    let is_paid = before
+        .as_ref()
+        .is_some_and(|order| order.taken + order.held > 0);
+    // What was told once is at work no more.
+    if command == "GetState" && is_paid && !is_pending {
+        if let Some(begun) = world.cards.borrow_mut().of(&id) {
+            begun.pending = 0;
+        }
+    }
     if command == "Charge" && before.is_some_and(|order| order.state == State::Authorized) {
         charged(world, &id);
     }
@@ -344,12 +353,15 @@ pub async fn begin(world: Rc<World>, order: OrderId) {
     for _ in 0..again {
         let answer = ask.send(&world).await;
         if matches!(answer.status(), 200 | 201) {
-            let answer = answer.json();
-            let text = |name| answer.get(name).and_then(Value::as_str);
+            let document = answer.json();
+            let text = |name| document.get(name).and_then(Value::as_str);
             let id = text("id").unwrap_or_default().to_owned();
             let mut cards = world.cards.borrow_mut();
             let ids = cards.requests.entry(key.clone()).or_default();
-            ids.insert(id.clone());
+            // Another payment that is still open may be answered before this request begins its own.
+            if answer.status() == 201 {
+                ids.insert(id.clone());
+            }
             if ids.len() > 1 {
                 let detail = format!("the request {key} has begun {ids:?}");
                 let mut history = world.history.borrow_mut();

@@ -18,18 +18,22 @@ fn mild(seed: u64) -> Plan {
 
 #[test]
 fn a_seed_decides_everything() {
-    for seed in 1..=3 {
-        let plan = Plan {
-            trace: true,
+    for seed in 1..=4 {
+        let new = |seed| Plan {
+            profile: (seed % 100 == 4).then_some(Profile::Cards),
             ..Plan::new(seed)
         };
-        let (first, other) = (run(&plan), run(&Plan::new(seed + 100)));
+        let plan = Plan {
+            trace: true,
+            ..new(seed)
+        };
+        let (first, other) = (run(&plan), run(&new(seed + 100)));
         let second = run(&plan);
         assert_eq!(first.trace, second.trace, "seed {seed}");
         assert_eq!(first.digest, second.digest, "seed {seed}");
         assert_ne!(first.digest, other.digest, "seed {seed}");
         // What is written down changes nothing of what happens.
-        let unwritten = run(&Plan::new(seed));
+        let unwritten = run(&new(seed));
         assert_eq!(first.digest, unwritten.digest, "seed {seed}");
     }
 }
@@ -40,6 +44,17 @@ fn where_the_provider_may_take_things_for_granted_nothing_is_found() {
         let report = run(&mild(seed));
         assert!(report.is_clean(), "{report}");
         assert_eq!(report.faults, [""; 0], "{report}");
+    }
+}
+
+#[test]
+fn the_card_gateway_and_the_books_agree() {
+    for seed in 1..=15 {
+        let report = run(&Plan {
+            profile: Some(Profile::Cards),
+            ..Plan::new(seed)
+        });
+        assert!(report.is_clean(), "{report}");
     }
 }
 
