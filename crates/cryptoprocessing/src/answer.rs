@@ -496,6 +496,35 @@ fn without_card_number(text: &str) -> String {
     text.chars().map(hide).collect()
 }
 
+/// An answer as it may be kept: as it came, but for what may be the number of a card, of which the first
+/// six and the last four digits are left. The gateway masks them itself; this is for one that does not.
+pub fn without_card_numbers(answer: &[u8]) -> String {
+    const SHORTEST: usize = 13;
+    const LONGEST: usize = 19;
+    let text = String::from_utf8_lossy(answer);
+    let is_part = |c: char| c.is_alphanumeric() || c == ' ' || c == '-';
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = &*text;
+    while !rest.is_empty() {
+        let end = rest.find(is_part).unwrap_or(rest.len());
+        let (between, from) = rest.split_at(end);
+        let end = from.find(|c| !is_part(c)).unwrap_or(from.len());
+        let (word, after) = from.split_at(end);
+        let digits = word.chars().filter(char::is_ascii_digit).count();
+        let is_number = (SHORTEST..=LONGEST).contains(&digits)
+            && !word
+                .chars()
+                .any(|c| c.is_alphanumeric() && !c.is_ascii_digit());
+        kept.push_str(between);
+        match is_number {
+            true => kept.push_str(&without_card_number(word)),
+            false => kept.push_str(word),
+        }
+        rest = after;
+    }
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -514,6 +543,45 @@ mod tests {
             customer: None,
         };
         state(&expected, 200, answer.as_bytes())
+    }
+
+    #[test]
+    fn an_answer_is_kept_as_it_came_but_for_numbers_of_cards() {
+        let order = "card01234567890123456789012345678901";
+        let kept = without_card_numbers(
+            format!(
+                r#"<GetState OrderId="{order}" RRN="123456789012" Amount="10000" PAN="4111111111111111" A="4111 1111-1111 1111"/>"#
+            )
+            .as_bytes(),
+        );
+        assert_eq!(
+            kept,
+            format!(
+                r#"<GetState OrderId="{order}" RRN="123456789012" Amount="10000" PAN="411111******1111" A="4111 11**-**** 1111"/>"#
+            )
+        );
+        assert_eq!(
+            without_card_numbers(b"\xff4111111111111111"),
+            "\u{FFFD}411111******1111"
+        );
+        assert_eq!(without_card_numbers(b""), "");
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_of_cards_are_hidden_and_order_numbers_are_not(
+            number in "[0-9]{13,19}",
+            order in "card[0-9a-f]{32}"
+        ) {
+            let of = |number: &str| format!("<A OrderId=\"{order}\" N='{number}'/>");
+            let hidden = format!(
+                "{}{}{}",
+                &number[..6],
+                "*".repeat(number.len() - 10),
+                &number[number.len() - 4..]
+            );
+            prop_assert_eq!(without_card_numbers(of(&number).as_bytes()), of(&hidden));
+        }
     }
 
     fn found(answer: &str) -> Found {

@@ -53,7 +53,9 @@ mod notification;
 mod state;
 mod value;
 
-pub use answer::{Found, MAX_ANSWER, Outcome, SavedCard, StateAnswer, Unclear};
+pub use answer::{
+    Found, MAX_ANSWER, Outcome, SavedCard, StateAnswer, Unclear, without_card_numbers,
+};
 pub use command::{
     Activate, Charge, Check, Command, Customer, Delete, GetList, GetState, Init, Interface,
     MAX_CARDS, Opened, PaySaved, Purpose, Refund, Register, Remove, Request, StateCommand,

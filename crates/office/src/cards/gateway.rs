@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cryptoprocessing::{
     Command, Found, GetState, MAX_ANSWER, OrderId, Request, State, StateAnswer,
+    without_card_numbers,
 };
 use http::{Method, header};
 use mpay_door::{Unanswered, limit::within};
@@ -43,11 +44,11 @@ struct Kept<'a> {
 }
 
 impl Exchange {
-    /// The answer as it came, the request without secrets and the time.
-    pub fn kept(&self, nonce: &str) -> Vec<u8> {
+    /// The answer as it came but for numbers of cards, the request without secrets and the time.
+    pub fn kept(&self, nonce: &str) -> Result<Vec<u8>, Problem> {
         let (status, answer) = match &self.answer {
-            Ok((status, body)) => (*status, String::from_utf8_lossy(body)),
-            Err(_) => (0, "".into()),
+            Ok((status, body)) => (*status, without_card_numbers(body)),
+            Err(_) => (0, String::new()),
         };
         let kept = Kept {
             request: &self.shown,
@@ -56,7 +57,7 @@ impl Exchange {
             answer: &answer,
             nonce,
         };
-        serde_json::to_vec_pretty(&kept).unwrap_or_default()
+        serde_json::to_vec_pretty(&kept).map_err(Problem::internal)
     }
 }
 
@@ -138,7 +139,7 @@ impl<P: Platform> Desk<'_, P> {
         };
         let id = payment.id().to_owned();
         let nonce = secret.digest("card", &[id.as_bytes(), &content]);
-        let bytes = exchange.kept(&nonce);
+        let bytes = exchange.kept(&nonce)?;
         let name = Evidence::new(&secret, &bytes, &id, &content, "card");
         let name = name.id().to_owned();
         Ok(Proof {

@@ -984,6 +984,27 @@ async fn the_password_is_kept_and_told_nowhere() {
     assert_eq!(world.api.memory.keys_with(PASSWORD), Vec::<String>::new());
 }
 
+/// The gateway masks it; but a rule of the card schemes must not rest on that.
+#[tokio::test(start_paused = true)]
+async fn no_card_number_is_kept_also_where_the_gateway_shows_it() {
+    const NUMBER: &str = "4111111111110031";
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    let shown = format!(
+        r#"<GetState Success="True" OrderId="{id}" State="Charged" Amount="1999" Pan="{NUMBER}"><AddInfo Key="PANMask" Value="{NUMBER}"/></GetState>"#
+    );
+    world.plan("GetState", [Mischief::Answer(200, shown)]);
+    assert_eq!(world.ask(&id).await["state"], "paid");
+    let memory = &world.api.memory;
+    assert_eq!(memory.keys_with(NUMBER), [""; 0]);
+    let kept = memory.keys_with("411111******0031");
+    assert!(
+        kept.iter().any(|key| key.starts_with("evidence/")),
+        "{kept:?}"
+    );
+}
+
 /// What is done of a payment, from its beginning to a refund, and cut off at some call of the store.
 #[derive(Debug, Clone, Copy)]
 enum Step {
