@@ -815,11 +815,17 @@ fn a_provider_that_reads_a_key_by_its_beginning_fails() {
 
 #[test]
 fn a_provider_that_does_not_look_at_the_service_of_an_order_fails() {
-    for (operation, check) in [
-        ("<GetOrderDetails ", "fault.order-of-another-service"),
+    for (operation, checks) in [
+        (
+            "<GetOrderDetails ",
+            ["fault.order-of-another-service"].as_slice(),
+        ),
         (
             "<ConfirmOrderPayment ",
-            "fault.confirm-order-of-another-service",
+            &[
+                "fault.confirm-order-of-another-service",
+                "fault.confirm-service-first",
+            ],
         ),
     ] {
         fails(
@@ -829,7 +835,7 @@ fn a_provider_that_does_not_look_at_the_service_of_an_order_fails() {
                 (xml.contains(operation) && exists && service != SERVICE)
                     .then(|| xml.replace(&format!(">{service}<"), &format!(">{SERVICE}<")))
             }),
-            &[check],
+            checks,
         );
     }
 }
@@ -1261,6 +1267,7 @@ fn a_provider_that_says_yes_and_forgets_the_payment_fails() {
             "payment.rest-of-lines",
             "payment.line-by-line",
             "payment.sum-of-lines",
+            "payment.zero-line",
             "idempotence.other-lines",
         ],
     );
