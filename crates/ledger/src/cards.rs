@@ -233,11 +233,15 @@ pub struct Beginning {
     pub attempt: AttemptJson,
 }
 
-/// What the walk over the journal knows: whatever was begun at or before a place, and is not listed
-/// here, is over. An older note is as true, so nothing depends on which of two was written last.
+/// What the walk over the journal and the list of commands knows: whatever was begun or commanded at or
+/// before their places, and is not listed here, is over. An older note is as true, so nothing depends on
+/// which of two was written last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CardWalk {
     place: u64,
+    /// The place in the list of commands: a refund may be sent long after its payment was over.
+    #[serde(default)]
+    commands: u64,
     /// The ids of those that are not over, in the order of their beginning.
     open: Vec<String>,
 }
@@ -440,10 +444,27 @@ impl<'a, P: Platform> CardPayments<'a, P> {
             if !self.log.fill(&[(&slot, &text)], others).await?.all() {
                 continue;
             }
+            if matches!(entry, CardEntry::Command(_)) {
+                // Before it is sent; whoever dies in between has not sent it.
+                self.note_command(id).await?;
+            }
             let after = self.get(id).await?;
             return Ok(after.map(|payment| (payment, Some(slot.index()))));
         }
         Err(StoreError::Contested(list.clone()))
+    }
+
+    /// Enters a payment into the list of those that a command is sent of.
+    async fn note_command(self, id: &PaymentId) -> Result<(), StoreError> {
+        let entry = to_json(&id.as_str())?;
+        for _ in 0..TRIES {
+            let slot = self.log.take(keys::COMMANDED).await?;
+            let filled = self.log.fill(&[(&slot, &entry)], Vec::new()).await?;
+            if filled.all() {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Contested(keys::COMMANDED.to_owned()))
     }
 
     /// What is not over, as far as the journal was walked through and a bounded part further.
@@ -473,6 +494,23 @@ impl<'a, P: Platform> CardPayments<'a, P> {
             if until >= part.length {
                 break;
             }
+        }
+        for _ in 0..MOST_BLOCKS {
+            let first = walk.commands + 1;
+            let part = self
+                .log
+                .read_on::<String>(keys::COMMANDED, first, BLOCK)
+                .await?;
+            let until = part.settled();
+            if until <= walk.commands {
+                break;
+            }
+            for entry in part.entries {
+                if entry.index <= until && !walk.open.contains(&entry.value) {
+                    walk.open.push(entry.value);
+                }
+            }
+            walk.commands = until;
         }
         Ok(walk)
     }

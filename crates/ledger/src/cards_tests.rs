@@ -119,6 +119,42 @@ async fn a_beginning_that_broke_off_is_nothing_or_is_known_everywhere() {
     assert!(begun > 4, "{begun}");
 }
 
+/// A refund may be sent long after its payment was over: what came of it is still to be asked.
+#[tokio::test(start_paused = true)]
+async fn a_payment_of_which_a_command_is_sent_is_looked_after_again() {
+    let memory = Memory::new();
+    register(&memory, "1", "5").await.unwrap();
+    begin(&memory, "C", "1", "5").await.unwrap();
+    let ledger = Ledger::new(memory.clone());
+    let cards = ledger.card_payments();
+    let id = PaymentId::parse("C").unwrap();
+    let open = async || {
+        let walk = cards.walk().await.unwrap();
+        walk.open().count()
+    };
+    let mut walk = cards.walk().await.unwrap();
+    walk.is_over(&id);
+    cards.keep(&walk).await.unwrap();
+    assert_eq!(open().await, 0);
+    let command = |_: &CardPayment| {
+        Some(CardEntry::Command(CommandJson {
+            kind: CommandKind::Refund,
+            amount: "5".into(),
+            remaining: Some("0".into()),
+            note: None,
+            by: None,
+            request: None,
+        }))
+    };
+    cards.append(&id, None, command).await.unwrap();
+    assert_eq!(open().await, 1);
+    // An older walk that is kept late forgets nothing.
+    let newer = cards.walk().await.unwrap();
+    cards.keep(&newer).await.unwrap();
+    cards.keep(&walk).await.unwrap();
+    assert_eq!(open().await, 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_command_at_a_time_stands_in_the_list() {
     let memory = Memory::new();

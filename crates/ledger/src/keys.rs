@@ -57,6 +57,8 @@ prefixes! {
     CHANGED = "changed" by "afterwards",
     /// `card/<payment>`, list: what came of a payment by card that was begun.
     CARD = "card" by "cards",
+    /// List: payments by card of which a command was about to be sent.
+    COMMANDED = "commanded" by "cards",
     /// `payment/<payment>`, list: the attempts to record a payment. With `/after-void` behind it those
     /// at MPay's own payment, after the void of one that was entered by hand.
     PAYMENT = "payment" by "attempts",

@@ -984,6 +984,30 @@ async fn the_password_is_kept_and_told_nowhere() {
     assert_eq!(world.api.memory.keys_with(PASSWORD), Vec::<String>::new());
 }
 
+/// Nobody repeats the request, no notification comes, and the payment was over long before.
+#[tokio::test(start_paused = true)]
+async fn what_came_of_a_refund_is_found_by_the_check_also_long_after_the_payment() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    assert_eq!(world.check().await["open"], 0);
+    pass(5 * 24 * 3600).await;
+    assert_eq!(world.check().await["open"], 0);
+    let charged =
+        format!(r#"<GetState Success="True" OrderId="{id}" State="Charged" Amount="1999"/>"#);
+    world.plan(
+        "GetState",
+        [Mischief::Answer(200, charged), Mischief::Undone],
+    );
+    world.plan("Refund", [Mischief::Lost]);
+    assert_eq!(world.refund("k", &id, "5").await.status, 202);
+    pass(60).await;
+    assert_eq!(world.check().await["open"], 0);
+    world.agrees("after the check").await;
+    assert_eq!(world.deal(&id).refunds, 1);
+}
+
 /// The gateway masks it; but a rule of the card schemes must not rest on that.
 #[tokio::test(start_paused = true)]
 async fn no_card_number_is_kept_also_where_the_gateway_shows_it() {
