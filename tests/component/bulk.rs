@@ -391,8 +391,8 @@ fn a_day_is_reconciled_by_account() {
     assert_eq!(
         day["totals"],
         json!([
-            {"bank_account": default, "currency": "MDL", "amount": "17.25", "lines": 3},
-            {"bank_account": other, "currency": "MDL", "amount": "2.75", "lines": 1},
+            {"bank_account": default, "currency": "MDL", "channel": "mpay", "amount": "17.25", "lines": 3},
+            {"bank_account": other, "currency": "MDL", "channel": "mpay", "amount": "2.75", "lines": 1},
         ])
     );
     let table =
@@ -405,7 +405,9 @@ fn a_day_is_reconciled_by_account() {
         "from={first}&to={last}&part=totals&separator=semicolon"
     ));
     assert!(
-        totals.text.contains(&format!("{default};MDL;17,25;3\r\n")),
+        totals
+            .text
+            .contains(&format!("{default};MDL;mpay;17,25;3\r\n")),
         "{}",
         totals.text
     );

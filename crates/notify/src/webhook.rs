@@ -13,7 +13,7 @@ use http::{
 use jiff::Timestamp;
 use mpay_ledger::{
     domain::time,
-    json::{Event, PaymentJson},
+    json::{Channel, Event, PaymentJson},
 };
 use serde::Serialize;
 use sha2::Sha256;
@@ -73,6 +73,8 @@ struct Body<'a, T> {
 struct PaymentData<'a> {
     /// Its place, as in `GET /api/payments`.
     index: u64,
+    /// How it came here.
+    channel: Channel,
     #[serde(flatten)]
     payment: &'a PaymentJson,
     /// What a person should look at.
@@ -122,6 +124,7 @@ impl Message {
             Event::PaymentRecorded(payment) => {
                 let data = PaymentData {
                     index,
+                    channel: payment.channel(),
                     payment,
                     review,
                 };
