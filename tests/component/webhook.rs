@@ -1,6 +1,9 @@
 //! What the institution's webhook is sent, by the component in the embedded host.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use base64ct::{Base64, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
@@ -234,7 +237,12 @@ fn each_receiver_is_told_by_itself_and_ends_by_itself() {
         messages(&archive, "payment.recorded").pop()
     });
     deliver();
-    assert_eq!(messages(&archive, "order.registered").len(), 1);
+    // A delivery under way elsewhere may be made twice; it is one message by its id.
+    let registered = messages(&archive, "order.registered");
+    let ids = registered
+        .iter()
+        .map(|(received, _)| received.headers["webhook-id"].clone());
+    assert_eq!(ids.collect::<HashSet<_>>().len(), 1);
     assert_eq!(erp.received().len(), 1, "it is left alone");
     assert!(webhook(0)["paused_until"].is_string());
     let gone = webhook(2);
@@ -263,7 +271,7 @@ fn each_receiver_is_told_by_itself_and_ends_by_itself() {
     provider.register("2", order("10"));
     confirm(&provider, "2", "P-2", "10");
     eventually("the payment", || {
-        (messages(&archive, "payment.recorded").len() == 2).then_some(())
+        (messages(&archive, "payment.recorded").len() >= 2).then_some(())
     });
     deliver();
     assert_eq!(erp.received().len(), count, "it wants nothing any more");

@@ -255,10 +255,12 @@ fn receive(world: &Rc<World>, command: &str, request: &Request<Bytes>, fate: Fat
         .as_ref()
         .is_some_and(|order| order.taken + order.held > 0);
     // What was told once is at work no more.
-    if command == "GetState" && is_paid && !is_pending {
-        if let Some(begun) = world.cards.borrow_mut().of(&id) {
-            begun.pending = 0;
-        }
+    if command == "GetState"
+        && is_paid
+        && !is_pending
+        && let Some(begun) = world.cards.borrow_mut().of(&id)
+    {
+        begun.pending = 0;
     }
     if command == "Charge" && before.is_some_and(|order| order.state == State::Authorized) {
         charged(world, &id);
