@@ -220,16 +220,19 @@ impl Visitor {
         format!("o/{path}")
     }
 
-    /// What each page asks, once it was opened before.
+    /// What each page asks, the least of several times: an instance that is new reads what others keep.
     fn costs(&self) -> Vec<(String, Vec<Operation>)> {
         let pages = PAGES.map(str::to_owned).into_iter();
         pages
             .chain([self.payers_page()])
             .map(|page| {
-                self.open(&page);
-                self.calls.lock().unwrap().clear();
-                self.open(&page);
-                (page, std::mem::take(&mut *self.calls.lock().unwrap()))
+                let times = (0..4).map(|_| {
+                    self.calls.lock().unwrap().clear();
+                    self.open(&page);
+                    std::mem::take(&mut *self.calls.lock().unwrap())
+                });
+                let least = times.min_by_key(Vec::len).unwrap();
+                (page, least)
             })
             .collect()
     }
