@@ -1,6 +1,11 @@
 //! The calls that elsewhere are cron's: `mpay up` makes them itself, by a token that nobody else has.
 
-use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use jiff::{SignedDuration, Timestamp, civil::Date};
@@ -121,30 +126,46 @@ async fn run(api: Api) {
     let api = Arc::new(api);
     let mut minute = tokio::time::interval(Duration::from_secs(60));
     minute.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut night, mut failing) = (None, BTreeSet::new());
+    let (mut nights, mut failing) = (Nights::default(), BTreeSet::new());
     loop {
         minute.tick().await;
-        let tonight = Some(night_of(Timestamp::now()));
-        // A start makes up for a night when nothing ran.
-        let is_night = tonight != night;
-        for job in JOBS
-            .iter()
-            .filter(|job| is_night || job.when == When::EachMinute)
-        {
+        let tonight = night_of(Timestamp::now());
+        for job in &JOBS {
+            if !nights.is_due(job, tonight) {
+                continue;
+            }
             let api = Arc::clone(&api);
             let done = tokio::task::spawn_blocking(move || api.carry_out(job)).await;
             // A mistake is told once, and that it is mended.
             match done.unwrap_or_else(|error| Err(error.into())) {
-                Ok(()) if failing.remove(job.path) => {
-                    eprintln!("Schedule: POST /api/{} works again.", job.path);
+                Ok(()) => {
+                    nights.is_done(job, tonight);
+                    if failing.remove(job.path) {
+                        eprintln!("Schedule: POST /api/{} works again.", job.path);
+                    }
                 }
-                Err(error) if failing.insert(job.path) => {
-                    eprintln!("Schedule: POST /api/{} failed: {error:#}", job.path);
+                Err(error) => {
+                    if failing.insert(job.path) {
+                        eprintln!("Schedule: POST /api/{} failed: {error:#}", job.path);
+                    }
                 }
-                _ => {}
             }
         }
-        night = tonight;
+    }
+}
+
+/// The night when each of the nightly calls was made last. One that failed is due again the next minute,
+/// and so is one of a night when nothing ran.
+#[derive(Debug, Default)]
+struct Nights(BTreeMap<&'static str, Date>);
+
+impl Nights {
+    fn is_due(&self, job: &Job, tonight: Date) -> bool {
+        job.when == When::EachMinute || self.0.get(job.path) != Some(&tonight)
+    }
+
+    fn is_done(&mut self, job: &Job, tonight: Date) {
+        self.0.insert(job.path, tonight);
     }
 }
 
@@ -220,6 +241,21 @@ impl Api {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_nightly_call_that_failed_is_due_until_it_is_made() {
+        let [first, second] = ["2026-06-01", "2026-06-02"].map(|day| day.parse::<Date>().unwrap());
+        let of = |when| JOBS.iter().find(|job| job.when == when).unwrap();
+        let (minutely, nightly) = (of(When::EachMinute), of(When::EachNight));
+        let mut nights = Nights::default();
+        assert!(nights.is_due(nightly, first), "a start makes up for it");
+        assert!(nights.is_due(nightly, first), "nothing was done");
+        nights.is_done(nightly, first);
+        nights.is_done(minutely, first);
+        assert!(!nights.is_due(nightly, first));
+        assert!(nights.is_due(minutely, first));
+        assert!(nights.is_due(nightly, second));
+    }
 
     #[test]
     fn a_night_is_new_at_three_in_moldova() {

@@ -259,7 +259,7 @@ impl Held {
         while let Some(row) = rows.next()? {
             keys += 1;
             for column in 0..3 {
-                let part = row.get_ref(column)?.as_bytes_or_null()?.unwrap_or_default();
+                let part = row.get_ref(column)?.as_bytes()?;
                 let length = part.len() as u64;
                 bytes += part.len() as i64;
                 digest.update(length.to_be_bytes());

@@ -215,7 +215,10 @@ impl<P: Platform> Desk<'_, P> {
         let request = wish.request.as_bytes();
         let parts = [service, key.as_bytes(), request, &given_up.to_be_bytes()];
         let digest = secret.digest("card-id", &parts);
-        let digits = digest.get(..32).unwrap_or_default();
+        // Fewer would give one id to several payments.
+        let digits = digest
+            .get(..32)
+            .ok_or_else(|| Problem::internal("a digest is too short"))?;
         PaymentId::parse(&format!("card{digits}")).map_err(Problem::internal)
     }
 
