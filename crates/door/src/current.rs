@@ -182,8 +182,8 @@ impl<C: Configuration> Current<C> {
             }
             Judgement::ReadAgain => {
                 for reading in 2.. {
-                    // Slowness was waited for; once is enough.
-                    if is_slow(&variables) {
+                    // Slowness was waited for; once is enough, as long as nothing is answered by it.
+                    if is_slow(&variables) && C::read(&variables).is_err() {
                         break;
                     }
                     let mut again = read(C::VARIABLES, source).await;
@@ -352,14 +352,20 @@ mod tests {
         values: RefCell<BTreeMap<&'static str, Read>>,
         /// Changes that happen before a call, by its number.
         changes: RefCell<BTreeMap<u32, (&'static str, Read)>>,
-        hangs: Cell<bool>,
+        /// A variable that is waited for in vain.
+        hangs: Cell<Option<&'static str>>,
+        /// Whether it is there at the next reading.
+        hangs_once: Cell<bool>,
         calls: Cell<u32>,
         time: Cell<Duration>,
     }
 
     impl Source for Host {
         async fn get(&self, name: &'static str) -> Result<String, Unread> {
-            if self.hangs.get() && name == "upper" {
+            if self.hangs.get() == Some(name) {
+                if self.hangs_once.get() {
+                    self.hangs.set(None);
+                }
                 return pending().await;
             }
             self.calls.set(self.calls.get() + 1);
@@ -574,6 +580,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nor_is_it_where_something_optional_answers_too_late() {
+        for once in [true, false] {
+            let host = Host::new();
+            host.set("lower", "1");
+            host.set("upper", "100");
+            let set = |name| (name, Ok("50".to_owned()));
+            let changes = [(9, set("lower")), (10, set("upper"))];
+            host.changes.borrow_mut().extend(changes);
+            host.hangs.set(Some("webhook_url"));
+            host.hangs_once.set(once);
+            let app = Asked::new(host).now().await;
+            let config = app.config.as_ref().unwrap();
+            assert_eq!(config.range, 50..=50);
+            assert_eq!(config.off().is_empty(), once);
+        }
+    }
+
+    #[tokio::test]
     async fn a_variable_that_changes_at_each_reading_is_named() {
         let host = Host::new();
         let set = |value: &str| ("accept_sha1", Ok(value.to_owned()));
@@ -594,7 +618,7 @@ mod tests {
     async fn a_host_that_hangs_is_waited_for_once_in_half_a_minute() {
         let asked = Asked::new(Host::new());
         let good = asked.now().await;
-        asked.host.hangs.set(true);
+        asked.host.hangs.set(Some("upper"));
         let before = asked.host.time.get();
         assert!(Rc::ptr_eq(&good, &asked.later().await));
         assert_eq!(
@@ -606,16 +630,16 @@ mod tests {
         asked.host.wait(29);
         assert!(Rc::ptr_eq(&good, &asked.now().await));
         assert_eq!(asked.host.time.get() - waited, Duration::from_secs(29));
-        asked.host.hangs.set(false);
+        asked.host.hangs.set(None);
         asked.later().await;
         assert_eq!(refused(&good), [""; 0]);
 
         let host = Host::new();
-        host.hangs.set(true);
+        host.hangs.set(Some("upper"));
         let asked = Asked::new(host);
         assert!(asked.now().await.config.is_err());
         assert_eq!(asked.host.time.get(), LIMIT);
-        asked.host.hangs.set(false);
+        asked.host.hangs.set(None);
         assert!(asked.later().await.config.is_ok());
     }
 
