@@ -131,7 +131,7 @@ async fn confirm<P: Platform>(
     let recorded = call
         .store
         .payments()
-        .record(&confirmation, &payment, &evidence, answer)
+        .record(&confirmation, &payment, &order, &evidence, answer)
         .await?;
     match recorded {
         Recorded::New => {

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use jiff::SignedDuration;
 
 use super::{
-    CardEntry, CardPayment, Erasure, Evidence, Ledger, Recorded, Refunded, StoreError,
+    CardEntry, CardPayment, Erasure, Evidence, Ledger, Recorded, Refunded, StoreError, StoredOrder,
     cursor::Cursor,
     memory::{Fault, Memory},
     testing::{
@@ -323,7 +323,15 @@ async fn what_was_paid_by_card_nobody_confirms_or_enters_under_the_same_id() {
     };
     let ledger = Ledger::new(memory.clone());
     let payments = ledger.payments();
-    let entered = payments.record(&confirmation, &json, &evidence, None).await;
+    let entered = payments
+        .record(
+            &confirmation,
+            &json,
+            &StoredOrder::default(),
+            &evidence,
+            None,
+        )
+        .await;
     assert_eq!(entered.unwrap(), Recorded::Conflict);
     let known = payments.known(&id("C")).await.unwrap();
     assert_eq!(

@@ -64,9 +64,10 @@ async fn pay(memory: &Memory, id: &str, key: &str, amount: &str) -> Recorded {
     .unwrap();
     let confirmation = json.to_confirmation().unwrap();
     let store = Ledger::new(memory.clone());
+    let order = StoredOrder::default();
     let recorded = store
         .payments()
-        .record(&confirmation, &json, &evidence, Some(ANSWER));
+        .record(&confirmation, &json, &order, &evidence, Some(ANSWER));
     recorded.await.unwrap()
 }
 

@@ -2,12 +2,14 @@
 //! and whether it counts, `standings` knows.
 
 use jiff::Timestamp;
-use mpay_log::{BLOCK, Entry, Listing, RawEntry, Slot, entry_key, read_entry, stored_entry};
+use mpay_log::{BLOCK, Entry, Listing, Slot, entry_key, read_entry, stored_entry};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::{
     Platform, StoreError, keys,
-    record::{Key, Place, Write, are_alive, emptied, over_the_log, place_bytes, read, to_json},
+    record::{
+        Key, Place, Values, Write, are_alive, emptied, over_the_log, place_bytes, read, to_json,
+    },
 };
 use crate::json::Event;
 
@@ -121,32 +123,41 @@ impl<P: Platform> JournalList<'_, P> {
         self.log.set_many(&[rewritten(index, at, event)?]).await
     }
 
-    /// Of these places what came too late to them.
-    async fn late_at(self, places: &[u64]) -> Result<Vec<RawEntry>, StoreError> {
-        let contest = |index: &u64| place(*index).contest();
-        let mut contests: Vec<_> = places.iter().map(contest).collect();
+    /// The keys that tell, read after the entries at these places, whether somebody asked about them.
+    pub fn contests(places: &[u64]) -> Vec<Key> {
+        let mut contests: Vec<_> = places.iter().map(|index| place(*index).contest()).collect();
         contests.dedup();
-        let mut late = Vec::new();
-        if contests.is_empty() {
-            return Ok(late);
-        }
-        // Where nobody asked about a place, nobody has passed by what stands there.
-        let contests = read(self.log, &contests).await?;
-        for index in places.iter().filter(|index| contests.has(&contest(index))) {
-            late.extend(self.part::<IgnoredAny>(*index, 1).await?.late);
-        }
-        Ok(late)
+        contests
     }
 
     /// Enters the events of changes behind, by their places, if they came too late to them. The
     /// changes are known to be made: whoever says so, because they find them, must not leave them
     /// without their events, for their own writers had no answer to give, and may be dead.
     pub async fn make_sure(self, events: &[u64]) -> Result<(), StoreError> {
-        for raw in self.late_at(events).await? {
-            if let Ok(entry) = read_entry::<Event>(raw.index, &raw.bytes)
-                && !self.is_claimed(raw.index).await?
-            {
-                self.enter_again(&to_json(&entry.value)?, raw.index).await?;
+        let contests = Self::contests(events);
+        if contests.is_empty() {
+            return Ok(());
+        }
+        let contests = read(self.log, &contests).await?;
+        self.make_sure_with(events, &contests).await
+    }
+
+    /// The same, by what was read under [`contests`](Self::contests).
+    pub async fn make_sure_with(self, events: &[u64], contests: &Values) -> Result<(), StoreError> {
+        // Where nobody asked about a place, nobody has passed by what stands there.
+        let is_contested = |index: &&u64| contests.has(&place(**index).contest());
+        let contested: Vec<_> = events.iter().filter(is_contested).collect();
+        let places: Vec<_> = contested.iter().map(|index| place(**index)).collect();
+        if places.is_empty() || are_alive(self.log, &places).await? {
+            return Ok(());
+        }
+        for index in contested {
+            for raw in self.part::<IgnoredAny>(*index, 1).await?.late {
+                if let Ok(entry) = read_entry::<Event>(raw.index, &raw.bytes)
+                    && !self.is_claimed(raw.index).await?
+                {
+                    self.enter_again(&to_json(&entry.value)?, raw.index).await?;
+                }
             }
         }
         Ok(())

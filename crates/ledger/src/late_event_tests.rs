@@ -12,7 +12,7 @@ use super::{
     *,
 };
 use crate::{
-    domain::{Review, Text},
+    domain::{OrderKey, Review, ServiceId, Text},
     json::{VoidJson, VoidProposalJson},
 };
 
@@ -199,6 +199,25 @@ async fn whoever_is_refused_because_a_change_is_made_makes_sure_of_its_event() {
         assert!(matches!(again, Err(RegisterError::PreconditionFailed)));
         let events = ledger_events(&memory, "order.registered").await;
         assert_eq!(events, 1);
+    }
+}
+
+/// Who is told that an order is paid learns that there is one. Who registered it may never come again.
+#[tokio::test(start_paused = true)]
+async fn whoever_pays_an_order_makes_sure_of_its_registration() {
+    let memory = Memory::new();
+    register(&memory, "1", "500").await.unwrap();
+    lose(&memory, "order.registered").await;
+    let store = Ledger::new(memory.clone());
+    for id in ["P1", "P1", "P2"] {
+        let (service, key) = (
+            ServiceId::parse("TAX").unwrap(),
+            OrderKey::parse("1").unwrap(),
+        );
+        let order = store.orders().get(&service, &key).await.unwrap().unwrap();
+        record_of(&store, &order, id, "1", "5").await.unwrap();
+        let events = ledger_events(&memory, "order.registered").await;
+        assert_eq!(events, 1, "{id}");
     }
 }
 

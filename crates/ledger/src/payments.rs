@@ -83,8 +83,10 @@ impl<'a, P: Platform> Payments<'a, P> {
     /// Records a payment: unless this gives [`Recorded::Conflict`] it is there for good, and once.
     ///
     /// Who finds others at it waits a moment for them, finishes what they have written, and
-    /// makes an attempt of his own only where nothing came of theirs. `answer` is the signed
-    /// message that says so to MPay; it is kept with the payment.
+    /// makes an attempt of their own only where nothing came of the others'. `order` is what was read
+    /// of the order that is paid: who is told that it is paid learns that it is there, so its changes
+    /// are made sure of. `answer` is the signed message that says so to MPay; it is kept with the
+    /// payment.
     ///
     /// # Errors
     /// [`StoreError`]; the payment then may be recorded in part, and the next call finishes it.
@@ -92,9 +94,11 @@ impl<'a, P: Platform> Payments<'a, P> {
         self,
         confirmation: &Confirmation,
         payment: &PaymentJson,
+        order: &StoredOrder,
         evidence: &Evidence<'_>,
         answer: Option<&[u8]>,
     ) -> Result<Recorded, StoreError> {
+        let changes = &order.events;
         let id = &confirmation.payment_id;
         let name = &PaymentName {
             id: id.clone(),
@@ -106,6 +110,7 @@ impl<'a, P: Platform> Payments<'a, P> {
         let wanted: Vec<_> = [name.marker(), name.attempts()]
             .into_iter()
             .chain(evidence.keys())
+            .chain(JournalList::<P>::contests(changes))
             .collect();
         for _ in 0..TRIES {
             let stored = read(self.log, &wanted).await?;
@@ -119,6 +124,9 @@ impl<'a, P: Platform> Payments<'a, P> {
             {
                 return Ok(marker.compare(payment.channel(), confirmation, evidence));
             }
+            JournalList::on(self.log)
+                .make_sure_with(changes, &stored)
+                .await?;
             let slot = attempts.take(name).await?;
             let order = OrderLists::on(self.log).take(&order_list).await?;
             let journal = JournalList::on(self.log).take().await?;

@@ -63,6 +63,17 @@ pub async fn record_in<P: Platform>(
     key: &str,
     amount: &str,
 ) -> Result<Recorded, StoreError> {
+    record_of(store, &StoredOrder::default(), id, key, amount).await
+}
+
+/// Records a payment of an order that was read.
+pub async fn record_of<P: Platform>(
+    store: &Ledger<P>,
+    order: &StoredOrder,
+    id: &str,
+    key: &str,
+    amount: &str,
+) -> Result<Recorded, StoreError> {
     let (confirmation, json) = payment(id, key, amount);
     let evidence = Evidence::new(
         &secret(),
@@ -77,7 +88,7 @@ pub async fn record_in<P: Platform>(
     };
     store
         .payments()
-        .record(&confirmation, &json, &evidence, Some(b"<answer/>"))
+        .record(&confirmation, &json, order, &evidence, Some(b"<answer/>"))
         .await
 }
 
@@ -157,7 +168,15 @@ pub async fn record_card(
     };
     let ledger = Ledger::new(memory.clone());
     let payments = ledger.payments();
-    payments.record(&confirmation, &json, &evidence, None).await
+    payments
+        .record(
+            &confirmation,
+            &json,
+            &StoredOrder::default(),
+            &evidence,
+            None,
+        )
+        .await
 }
 
 /// Registers an order with one line.

@@ -617,7 +617,13 @@ async fn the_certificate_of_a_signer_is_kept_once() {
         json.signer.as_mut().unwrap().fingerprint = signer.0.to_owned();
         store
             .payments()
-            .record(&confirmation, &json, &evidence, None)
+            .record(
+                &confirmation,
+                &json,
+                &StoredOrder::default(),
+                &evidence,
+                None,
+            )
             .await
             .unwrap();
         let calls = memory.take_calls();
@@ -1484,7 +1490,13 @@ pub(super) async fn record_by_hand(memory: &Memory, id: &str) -> Result<Recorded
     };
     Ledger::new(memory.clone())
         .payments()
-        .record(&confirmation, &json, &evidence, None)
+        .record(
+            &confirmation,
+            &json,
+            &StoredOrder::default(),
+            &evidence,
+            None,
+        )
         .await
 }
 
@@ -1500,7 +1512,13 @@ pub(super) async fn confirm(memory: &Memory, id: &str) {
     loop {
         match store
             .payments()
-            .record(&confirmation, &json, &evidence, None)
+            .record(
+                &confirmation,
+                &json,
+                &StoredOrder::default(),
+                &evidence,
+                None,
+            )
             .await
         {
             Ok(Recorded::Manual) => {
@@ -1726,7 +1744,13 @@ async fn an_old_payment_by_hand_of_a_long_order_is_voided_and_confirmed_like_oth
         };
         let recorded = store
             .payments()
-            .record(&confirmation, &json, &evidence, None)
+            .record(
+                &confirmation,
+                &json,
+                &StoredOrder::default(),
+                &evidence,
+                None,
+            )
             .await;
         assert_eq!(recorded.unwrap(), Recorded::New);
         assert_eq!(paid().await, "340.00");
@@ -1771,9 +1795,10 @@ async fn cost_of_an_old_payment_by_hand(payments: u64) -> Vec<(&'static str, usi
         };
         let confirmation = json.to_confirmation().unwrap();
         let evidence = Evidence::new(&secret(), b"<m/>", &json.payment_id, b"e", "accepted");
+        let order = StoredOrder::default();
         let recorded = store
             .payments()
-            .record(&confirmation, &json, &evidence, None);
+            .record(&confirmation, &json, &order, &evidence, None);
         recorded.await.unwrap();
     }
     stored(&memory, "1").await.unwrap();

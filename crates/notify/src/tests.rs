@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::*;
 use mpay_door::config::{Environment, Reader, Variables};
 use mpay_ledger::{
-    Evidence, OutboxPage, OutboxState, Standing, Waiting,
+    Evidence, OutboxPage, OutboxState, Standing, StoredOrder, Waiting,
     json::{Groups, ManualJson, PaymentJson, VoidJson, VoidProposalJson},
     memory::{Fault, Memory},
     testing::{payment, record, register, secret},
@@ -390,7 +390,15 @@ async fn a_void_is_told_of_like_a_payment_and_by_an_id_of_its_own() {
             ..json
         };
         let payments = books.payments();
-        payments.record(&confirmation, &json, &evidence, None).await
+        payments
+            .record(
+                &confirmation,
+                &json,
+                &StoredOrder::default(),
+                &evidence,
+                None,
+            )
+            .await
     };
     let by_hand = ManualJson {
         proposal: 7,

@@ -1,6 +1,7 @@
 //! The command itself, as a person runs it.
 
 mod backup;
+mod commands;
 mod crash;
 mod deployment;
 mod full_disk;

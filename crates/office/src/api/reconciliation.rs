@@ -583,7 +583,7 @@ mod tests {
     use crate::{
         json::PaymentJson,
         store::{
-            Evidence, Ledger,
+            Evidence, Ledger, StoredOrder,
             memory::Memory,
             testing::{record, register, secret},
         },
@@ -609,7 +609,13 @@ mod tests {
         let store = Ledger::new(memory.clone());
         let recorded = store
             .payments()
-            .record(&confirmation, &payment, &evidence, None)
+            .record(
+                &confirmation,
+                &payment,
+                &StoredOrder::default(),
+                &evidence,
+                None,
+            )
             .await;
         recorded.unwrap();
     }

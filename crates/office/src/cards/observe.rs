@@ -20,7 +20,8 @@ use crate::{
         Outcome, OutcomeJson, PaymentJson, RefundJson, SeenJson,
     },
     store::{
-        CardEntry, CardPayment, Command, Platform, Recorded, Refunded, RegisterError, StoredPayment,
+        CardEntry, CardPayment, Command, Platform, Recorded, Refunded, RegisterError, StoredOrder,
+        StoredPayment,
     },
 };
 
@@ -184,10 +185,10 @@ impl<P: Platform> Desk<'_, P> {
         if let Some(known) = payments.get(&id).await? {
             return Ok(known);
         }
-        let record = self.record_of(payment, total, found, proof).await?;
+        let (record, order) = self.record_of(payment, total, found, proof).await?;
         let confirmation = record.to_confirmation().map_err(Problem::fields)?;
         let evidence = proof.evidence();
-        let recorded = payments.record(&confirmation, &record, &evidence, None);
+        let recorded = payments.record(&confirmation, &record, &order, &evidence, None);
         match recorded.await? {
             Recorded::New | Recorded::Repeated { .. } | Recorded::Conflict => {}
             Recorded::Manual => return Err(Problem::internal("a card payment entered by hand")),
@@ -199,14 +200,14 @@ impl<P: Platform> Desk<'_, P> {
         known.ok_or_else(|| Problem::internal("a payment by card is not recorded"))
     }
 
-    /// The record of what was taken, seen now.
+    /// The record of what was taken, seen now, and its order.
     async fn record_of(
         &self,
         payment: &CardPayment,
         total: Money,
         found: &Found,
         proof: &Proof,
-    ) -> Result<PaymentJson, Problem> {
+    ) -> Result<(PaymentJson, StoredOrder), Problem> {
         let started = &payment.attempt.started;
         let mut asked = Vec::with_capacity(started.lines.len());
         for line in &started.lines {
@@ -248,7 +249,7 @@ impl<P: Platform> Desk<'_, P> {
         let (service, key) = (&confirmation.service_id, &confirmation.order_key);
         let order = self.store.orders().get(service, key).await?;
         let Some(order) = order else {
-            return Ok(record);
+            return Ok((record, StoredOrder::default()));
         };
         // The payer was asked for what was due when they began.
         let since = self.store.now().duration_since(payment.started_at);
@@ -257,11 +258,11 @@ impl<P: Platform> Desk<'_, P> {
             .with_metadata(&order.state)
             .with_validity(&order.state, since);
         if account.is_some() {
-            return Ok(record);
+            return Ok((record, order));
         }
         let default = self.config.service(service);
         let default = default.and_then(|service| service.account.as_ref());
-        Ok(record.to_accounts_of(&order.state, default))
+        Ok((record.to_accounts_of(&order.state, default), order))
     }
 
     /// Notes that money was given back: by our own command, if that is what it comes to.

@@ -119,7 +119,7 @@ async fn enter<P: Platform>(
     let recorded = call
         .store
         .payments()
-        .record(&confirmation, &payment, &evidence, None)
+        .record(&confirmation, &payment, &order, &evidence, None)
         .await?;
     match recorded {
         Recorded::New | Recorded::Repeated { alike: true } => {

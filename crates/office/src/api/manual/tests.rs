@@ -7,7 +7,7 @@ use crate::{
     domain::{OrderKey, PaymentId, ServiceId},
     json::{Groups, PaymentJson, VoidJson},
     store::{
-        Evidence, Ledger, Recorded,
+        Evidence, Ledger, Recorded, StoredOrder,
         memory::Fault,
         testing::{record, register, secret},
     },
@@ -318,9 +318,11 @@ async fn confirm_of(api: &Api, order: &str, amount: &str) -> Recorded {
     let recorded = match known.compare(&confirmation, &evidence) {
         Some(recorded) => recorded,
         None => {
-            let recorded = store
-                .payments()
-                .record(&confirmation, &payment, &evidence, None);
+            let order = StoredOrder::default();
+            let recorded =
+                store
+                    .payments()
+                    .record(&confirmation, &payment, &order, &evidence, None);
             recorded.await.unwrap()
         }
     };
