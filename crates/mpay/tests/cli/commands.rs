@@ -9,25 +9,27 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use How::{Elsewhere, Run, Serve, Status};
+use How::{Elsewhere, Run, Serve};
 
-use crate::{Up, workspace};
+use crate::{Up, is_there, workspace};
 
 /// What is done with a block.
 enum How {
     /// It is run, and succeeds; with these words replaced.
     Run(&'static [(&'static str, &'static str)]),
-    /// It is run, and ends with this status.
-    Status(i32, &'static [(&'static str, &'static str)]),
     /// It is run until it says this.
     Serve(&'static str),
     /// It is not run here, for this reason.
-    Elsewhere(&'static str),
+    Elsewhere(#[allow(dead_code)] &'static str),
 }
 
 /// What a page's reader has at hand before the first command.
 const SETUP: &str = "\
     cp PICTURE logo.png
+    curl -fsS -X PUT http://127.0.0.1:3000/api/orders/DEMO/2026-0001 \\
+        -H \"Authorization: Bearer $(cat certs/dev/api-token)\" -d \\
+        '{\"reason\": \"Chirie\", \"lines\": [{\"line_id\": \"1\", \"reason\": \"Sala\", \"amount_due\": \"600\"}]}'
+    mpay orders export --output taxe.xlsx
     printf 'Document,Suma\\nP-1,100.00\\n' > extras.csv
     cp certs/dev/mpay.key.pem certs/dev/mpay.pem certs/dev/service.pem .
     cp mpay.pem mpay.cer; cp service.pem ours.pem
@@ -80,10 +82,13 @@ const PAGES: &[(&str, &[How])] = &[
     (
         "docs/conform.md",
         // The template describes orders that this provider does not have.
-        &[Status(1, &[("https://pay.example.md/mpay", "URL")])],
+        &[Run(&[(
+            "mpay conform https://pay.example.md/mpay",
+            "! mpay conform URL",
+        )])],
     ),
     ("docs/connect.md", CONNECT),
-    ("docs/connect.ro.md", CONNECT),
+    ("docs/connect.ro.md", ROMANIAN),
     (
         "docs/operate.md",
         &[
@@ -115,7 +120,7 @@ const PAGES: &[(&str, &[How])] = &[
         &[
             Run(&[]),
             Serve("MPay offline"),
-            Run(&[("TAX", "DEMO")]),
+            Run(&[("TAX", "DEMO"), ("cancel ", "cancel --yes ")]),
             Run(&[]),
             Run(&[]),
             Run(&[]),
@@ -140,6 +145,8 @@ const CONNECT: &[How] = &[
     Run(&[]),
     Run(&[("https://plati.exemplu.md/", "URL")]),
 ];
+
+const ROMANIAN: &[How] = &[const { Elsewhere("the commands are those of connect.md") }; 6];
 
 /// The blocks of commands of a page: whether output follows, and the lines.
 fn blocks(page: &str) -> Vec<(bool, Vec<String>)> {
@@ -247,11 +254,11 @@ impl Desk {
     }
 
     /// Runs a block without output, or each command of one with.
-    fn run(&self, place: &str, block: &(bool, Vec<String>), status: i32, words: &[(&str, &str)]) {
+    fn run(&self, place: &str, block: &(bool, Vec<String>), words: &[(&str, &str)]) {
         let (has_output, lines) = block;
         if !has_output {
             let done = self.type_in(&lines.join("\n"), words);
-            assert_eq!(done.status.code(), Some(status), "{place}: {done:?}");
+            assert!(done.status.success(), "{place}: {done:?}");
             return;
         }
         let begins: Vec<_> = (0..lines.len())
@@ -334,17 +341,15 @@ fn every_block_of_commands_is_known() {
             assert!(blocks(&page).is_empty(), "{} has commands", file.display());
         }
     }
-    for (page, hows) in PAGES {
-        for how in *hows {
-            if let Elsewhere(reason) = how {
-                assert!(!reason.is_empty(), "{page}");
-            }
-        }
-    }
+    let page = |name| blocks(&std::fs::read_to_string(workspace().join(name)).unwrap());
+    assert_eq!(page("docs/connect.ro.md"), page("docs/connect.md"));
 }
 
 #[test]
 fn commands_of_pages_do_what_the_pages_say() {
+    if !is_there("curl") || !is_there("openssl") {
+        return;
+    }
     for (page, hows) in PAGES {
         if hows.iter().all(|how| matches!(how, Elsewhere(_))) {
             continue;
@@ -354,8 +359,7 @@ fn commands_of_pages_do_what_the_pages_say() {
         for (number, (block, how)) in blocks.iter().zip(*hows).enumerate() {
             let place = format!("{page}, block {} ({:?})", number + 1, block.1.first());
             match how {
-                Run(words) => desk.run(&place, block, 0, words),
-                Status(status, words) => desk.run(&place, block, *status, words),
+                Run(words) => desk.run(&place, block, words),
                 Serve(says) => desk.serve(&place, &block.1, says),
                 Elsewhere(_) => {}
             }

@@ -25,6 +25,25 @@ fn workspace() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
+/// Whether a program is at hand; where CI asks, it must be.
+fn is_there(program: &str) -> bool {
+    let there = Command::new(program)
+        .arg("-v")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok();
+    assert!(
+        there || std::env::var_os("CI").is_none(),
+        "{program} is missing"
+    );
+    if !there {
+        eprintln!("left out for want of {program}");
+    }
+    there
+}
+
 fn mpay() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mpay"));
     command.current_dir(workspace());

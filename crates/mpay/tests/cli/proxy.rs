@@ -4,7 +4,7 @@ use std::{
     fs,
     net::TcpListener,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
     time::Duration,
 };
 
@@ -13,26 +13,8 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::{
     deployment::{Deployed, Place},
-    workspace,
+    is_there, workspace,
 };
-
-/// Whether a program is at hand; where CI asks, it must be.
-fn is_there(program: &str) -> bool {
-    let there = Command::new(program)
-        .arg("-v")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok();
-    assert!(
-        there || std::env::var_os("CI").is_none(),
-        "{program} is missing"
-    );
-    if !there {
-        eprintln!("left out for want of {program}");
-    }
-    there
-}
 
 fn of_server(name: &str) -> String {
     fs::read_to_string(workspace().join("deploy/server").join(name)).unwrap()
