@@ -19,18 +19,6 @@ use wsse::{Certificate, Policy, Signer};
 
 pub use mpay_door::config::Service;
 
-/// Of the variables those that MPay's calls do not need. A mistake in one of them switches off what
-/// it is for, and nothing else.
-pub const OPTIONAL: [&str; 7] = [
-    "amount_validity",
-    "max_silence",
-    "public_url",
-    "webhook_origin",
-    "webhook_origin_2",
-    "webhook_origin_3",
-    "webhooks",
-];
-
 /// What GetOrderDetails answers for an order that does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnknownOrder {
@@ -83,32 +71,36 @@ pub struct Memory {
 }
 
 impl Configuration for Config {
-    const VARIABLES: &'static [&'static str] = &[
-        "accept_sha1",
-        "amount_validity",
-        "bank_account",
-        "bank_code",
-        "bank_fiscal_code",
-        "beneficiary_name",
-        "clock_skew",
-        "environment",
-        "expired_signer_grace",
-        "max_message_age",
-        "max_silence",
-        "mpay_authorities",
-        "mpay_certificates",
-        "mpay_signer_names",
-        "public_url",
-        "service_certificate",
-        "service_ids",
-        "service_key",
-        "services",
-        "unknown_order",
-        "webhook_origin",
-        "webhook_origin_2",
-        "webhook_origin_3",
-        "webhooks",
-    ];
+    mpay_door::variables! {
+        required: [
+            "accept_sha1",
+            "bank_account",
+            "bank_code",
+            "bank_fiscal_code",
+            "beneficiary_name",
+            "clock_skew",
+            "environment",
+            "expired_signer_grace",
+            "max_message_age",
+            "mpay_authorities",
+            "mpay_certificates",
+            "mpay_signer_names",
+            "service_certificate",
+            "service_ids",
+            "service_key",
+            "services",
+            "unknown_order",
+        ],
+        optional: [
+            "amount_validity",
+            "max_silence",
+            "public_url",
+            "webhook_origin",
+            "webhook_origin_2",
+            "webhook_origin_3",
+            "webhooks",
+        ],
+    }
 
     type Rest = Rest;
     type Memory = Memory;
@@ -139,7 +131,7 @@ impl Configuration for Config {
         let wrong_url = reader.is_wrong(&["public_url"]).then_some("public_url");
         let notification = Settings::read(&mut reader, environment);
         match (signer.map(Box::new), trust) {
-            (Some(signer), Some(trust)) if reader.is_usable(&OPTIONAL) => Ok(Self {
+            (Some(signer), Some(trust)) if reader.is_usable(Self::OPTIONAL) => Ok(Self {
                 environment,
                 services,
                 signer: *signer,
@@ -203,12 +195,8 @@ impl Config {
         app: &'a App<Self>,
         store: &'a Ledger<P>,
     ) -> Option<Notifier<'a, P>> {
-        let is_wanted = !self.notification.receivers.is_empty();
-        is_wanted.then(|| Notifier {
-            settings: &self.notification,
-            remembered: &app.memory.remembered,
-            warnings: self.warnings(store.now()),
-            store,
-        })
+        let warnings = || self.warnings(store.now());
+        self.notification
+            .notifier(&app.memory.remembered, warnings, store)
     }
 }

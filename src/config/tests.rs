@@ -105,7 +105,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
         ("webhook_origin_3", "https://c.example.md"),
         ("webhooks", WEBHOOKS),
     ];
-    mistakes_switch_off_one_thing(&OPTIONAL, &whole, |config: &Config| {
+    mistakes_switch_off_one_thing(&whole, |config: &Config| {
         let things = [
             ("amount_validity", !config.amount_validity.is_zero()),
             ("max_silence", config.notification.max_silence.is_some()),
@@ -119,7 +119,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
 
 #[test]
 fn a_variable_that_could_not_be_read_is_not_its_default() {
-    what_is_not_read_has_no_value::<Config>(&OPTIONAL);
+    what_is_not_read_has_no_value::<Config>();
 }
 
 #[test]

@@ -12,10 +12,23 @@ use crate::{
     health::Probe,
 };
 
+/// The names of a door's variables, in its [`Configuration`]: each is named once.
+#[macro_export]
+macro_rules! variables {
+    (required: [$($required:expr),* $(,)?], optional: [$($optional:expr),* $(,)?] $(,)?) => {
+        const VARIABLES: &'static [&'static str] = &[$($required,)* $($optional),*];
+        const OPTIONAL: &'static [&'static str] = &[$($optional),*];
+    };
+}
+
 /// A door's configuration, and what goes with it.
 pub trait Configuration: Debug + Sized + 'static {
     /// The names of its variables. The manifest gives each of them to the component.
     const VARIABLES: &'static [&'static str];
+
+    /// Of these those that its calls can do without. A mistake in one of them switches off what it is
+    /// for, and nothing else.
+    const OPTIONAL: &'static [&'static str];
 
     /// What is still of use where the variables are wrong.
     type Rest: Debug;

@@ -42,20 +42,24 @@ impl Plain {
 }
 
 impl Configuration for Plain {
-    const VARIABLES: &'static [&'static str] = &[
-        "accept_sha1",
-        "bank_account",
-        "bank_code",
-        "bank_fiscal_code",
-        "beneficiary_name",
-        "environment",
-        "lower",
-        "service_ids",
-        "services",
-        "upper",
-        "webhook_secret",
-        "webhook_url",
-    ];
+    crate::variables! {
+        required: [
+            "accept_sha1",
+            "bank_account",
+            "bank_code",
+            "bank_fiscal_code",
+            "beneficiary_name",
+            "environment",
+            "lower",
+            "service_ids",
+            "services",
+            "upper",
+            "webhook_secret",
+        ],
+        optional: [
+            "webhook_url",
+        ],
+    }
 
     type Rest = ();
     type Memory = ();
@@ -76,7 +80,7 @@ impl Configuration for Plain {
         {
             reader.error("webhook_url", "must begin with https:");
         }
-        if !reader.is_usable(&["webhook_url"]) {
+        if !reader.is_usable(Self::OPTIONAL) {
             return Err(Misconfigured {
                 errors: reader.errors,
                 rest: (),

@@ -78,6 +78,23 @@ pub struct Notifier<'a, P> {
     pub store: &'a Ledger<P>,
 }
 
+impl Settings {
+    /// Who tells the institution; `None` where nobody is to be told.
+    pub fn notifier<'a, P: mpay_ledger::Platform>(
+        &'a self,
+        remembered: &'a Remembered,
+        warnings: impl FnOnce() -> Vec<String>,
+        store: &'a Ledger<P>,
+    ) -> Option<Notifier<'a, P>> {
+        (!self.receivers.is_empty()).then(|| Notifier {
+            settings: self,
+            remembered,
+            warnings: warnings(),
+            store,
+        })
+    }
+}
+
 impl<P: Platform> Notifier<'_, P> {
     /// Notifies of what came of a call, once its answer has been sent: nobody waits for it, and
     /// what fails is made up for by [`deliver`].

@@ -98,11 +98,10 @@ pub fn mistakes_name_their_variables<C: Configuration>(wrong: &[(&'static str, &
     }
 }
 
-/// Of what `whole` switches on, a mistake in one of the `optional` variables switches off one thing:
+/// Of what `whole` switches on, a mistake in one of the optional variables switches off one thing:
 /// what `on` names by the variable, or by the beginning of its name, or of several names with `|`
 /// between.
 pub fn mistakes_switch_off_one_thing<C: Configuration>(
-    optional: &[&'static str],
     whole: &[(&'static str, &str)],
     on: impl Fn(&C) -> Vec<&'static str>,
 ) {
@@ -114,7 +113,7 @@ pub fn mistakes_switch_off_one_thing<C: Configuration>(
         variables
     };
     let all = on(&C::read(&whole()).ok().unwrap());
-    for &name in optional {
+    for &name in C::OPTIONAL {
         let mut wrong = whole();
         wrong.set(name, "\u{1}wrong".to_owned());
         let mut unread = whole();
@@ -135,7 +134,7 @@ pub fn mistakes_switch_off_one_thing<C: Configuration>(
 }
 
 /// A variable that could not be read is a mistake, and not its default.
-pub fn what_is_not_read_has_no_value<C: Configuration>(optional: &[&'static str]) {
+pub fn what_is_not_read_has_no_value<C: Configuration>() {
     for &name in C::VARIABLES {
         let mut variables = variables();
         variables.set(name, String::new());
@@ -146,7 +145,7 @@ pub fn what_is_not_read_has_no_value<C: Configuration>(optional: &[&'static str]
         assert!(errors[0].detail.contains("not given to the component"));
         assert_eq!(
             C::read(&variables).is_ok(),
-            optional.contains(&name),
+            C::OPTIONAL.contains(&name),
             "{name}"
         );
     }

@@ -23,47 +23,6 @@ use crate::{
 };
 pub use mpay_door::config::Service;
 
-/// Of the variables those that the API can do without. A mistake in one of them switches off what it
-/// is for, and nothing else.
-pub const OPTIONAL: [&str; 36] = [
-    ACCESS,
-    "card_bank_account",
-    "card_capture",
-    "card_currency",
-    "card_gateway",
-    "card_languages",
-    "card_password",
-    "card_path",
-    "card_refunds",
-    "card_services",
-    "card_session_minutes",
-    "card_state_command",
-    "card_template",
-    "card_terminal",
-    "card_terminals",
-    "extra_holidays",
-    "extra_working_days",
-    "institution_logo",
-    "institution_name",
-    "max_silence",
-    "mpay_authorities",
-    "mpay_certificates",
-    "mpay_url",
-    "order_source_origin",
-    "order_source_secret",
-    "order_source_url",
-    "page_color",
-    "page_key",
-    "page_note",
-    "personal_data_retention",
-    "public_url",
-    "service_certificate",
-    "webhook_origin",
-    "webhook_origin_2",
-    "webhook_origin_3",
-    "webhooks",
-];
-
 /// The variables that make the order source: as of a webhook.
 const ORDER_SOURCE: [&str; 3] = [
     "order_source_origin",
@@ -111,51 +70,55 @@ pub struct Config {
 }
 
 impl Configuration for Config {
-    const VARIABLES: &'static [&'static str] = &[
-        ACCESS,
-        "bank_account",
-        "bank_code",
-        "bank_fiscal_code",
-        "beneficiary_name",
-        "card_bank_account",
-        "card_capture",
-        "card_currency",
-        "card_gateway",
-        "card_languages",
-        "card_password",
-        "card_path",
-        "card_refunds",
-        "card_services",
-        "card_session_minutes",
-        "card_state_command",
-        "card_template",
-        "card_terminal",
-        "card_terminals",
-        "environment",
-        "extra_holidays",
-        "extra_working_days",
-        "institution_logo",
-        "institution_name",
-        "max_silence",
-        "mpay_authorities",
-        "mpay_certificates",
-        "mpay_url",
-        "order_source_origin",
-        "order_source_secret",
-        "order_source_url",
-        "page_color",
-        "page_key",
-        "page_note",
-        "personal_data_retention",
-        "public_url",
-        "service_certificate",
-        "service_ids",
-        "services",
-        "webhook_origin",
-        "webhook_origin_2",
-        "webhook_origin_3",
-        "webhooks",
-    ];
+    mpay_door::variables! {
+        required: [
+            "bank_account",
+            "bank_code",
+            "bank_fiscal_code",
+            "beneficiary_name",
+            "environment",
+            "service_ids",
+            "services",
+        ],
+        optional: [
+            ACCESS,
+            "card_bank_account",
+            "card_capture",
+            "card_currency",
+            "card_gateway",
+            "card_languages",
+            "card_password",
+            "card_path",
+            "card_refunds",
+            "card_services",
+            "card_session_minutes",
+            "card_state_command",
+            "card_template",
+            "card_terminal",
+            "card_terminals",
+            "extra_holidays",
+            "extra_working_days",
+            "institution_logo",
+            "institution_name",
+            "max_silence",
+            "mpay_authorities",
+            "mpay_certificates",
+            "mpay_url",
+            "order_source_origin",
+            "order_source_secret",
+            "order_source_url",
+            "page_color",
+            "page_key",
+            "page_note",
+            "personal_data_retention",
+            "public_url",
+            "service_certificate",
+            "webhook_origin",
+            "webhook_origin_2",
+            "webhook_origin_3",
+            "webhooks",
+        ],
+    }
 
     type Rest = ();
     type Memory = Remembered;
@@ -185,7 +148,7 @@ impl Configuration for Config {
         let retention = reader.number("personal_data_retention", 0, MAX_RETENTION, "days");
         let retention = SignedDuration::from_hours(24 * i64::from(retention));
         let working_days = working_days(&mut reader);
-        if !reader.is_usable(&OPTIONAL) {
+        if !reader.is_usable(Self::OPTIONAL) {
             return Err(Misconfigured {
                 errors: reader.errors,
                 rest: (),
@@ -284,12 +247,7 @@ impl Config {
         app: &'a App<Self>,
         store: &'a Ledger<P>,
     ) -> Option<Notifier<'a, P>> {
-        let is_wanted = !self.notification.receivers.is_empty();
-        is_wanted.then(|| Notifier {
-            settings: &self.notification,
-            remembered: &app.memory,
-            warnings: self.warnings(store.now()),
-            store,
-        })
+        let warnings = || self.warnings(store.now());
+        self.notification.notifier(&app.memory, warnings, store)
     }
 }

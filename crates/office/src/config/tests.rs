@@ -75,7 +75,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
         ("webhook_origin_3", "https://c.example.md"),
         ("webhooks", WEBHOOKS),
     ];
-    mistakes_switch_off_one_thing(&OPTIONAL, &whole, |config: &Config| {
+    mistakes_switch_off_one_thing(&whole, |config: &Config| {
         let shows = |what: fn(&Institution) -> bool| {
             let pages = config.pages.as_ref();
             pages.is_none_or(|pages| what(&pages.institution))
@@ -136,7 +136,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
 
 #[test]
 fn a_variable_that_could_not_be_read_is_not_its_default() {
-    what_is_not_read_has_no_value::<Config>(&OPTIONAL);
+    what_is_not_read_has_no_value::<Config>();
 }
 
 #[test]
