@@ -8,7 +8,8 @@ use std::{
     sync::OnceLock,
 };
 
-const PACKAGES: [&str; 5] = [
+const PACKAGES: [&str; 6] = [
+    "kubernetes-validate==1.37.0",
     "openapi-python-client==0.29.1",
     "schemathesis==4.32.5",
     "signxml==5.2.0",
