@@ -23,6 +23,7 @@
 //! | --- | --- |
 //! | `options`, `limits` | what to serve, and the bounds |
 //! | `manifest`, `template`, `variables`, `dotenv`, `names`, `routes` | `spin.toml`, and the values that go into it |
+//! | `runtime_config` | Spin's runtime configuration: where the store is, and more values |
 //! | `server` | puts the parts together; a request's way from a route to an instance |
 //! | `connections`, `request`, `refusal` | who is let in; what is made of a request; what the host answers by itself |
 //! | `guest` | instances: how one is made, what it may use, when it ends |
@@ -47,6 +48,7 @@ mod pools;
 mod refusal;
 mod request;
 mod routes;
+mod runtime_config;
 mod server;
 mod template;
 mod variables;
@@ -54,7 +56,7 @@ mod variables;
 pub use dotenv::{Environment, Error as EnvironmentError};
 pub use guest::FuelMeter;
 pub use key_value::{
-    Call, Database, Error as KeyValueError, Fault, Loss, Manner, Observer, Operation, backup,
+    Call, Database, Error as KeyValueError, Fault, Loss, Manner, Observer, Operation, Redis, backup,
 };
 pub use limits::Limits;
 pub use log::Log;
@@ -64,6 +66,7 @@ pub use options::Options;
 pub use outbound::AllowedHosts;
 pub use refusal::{Refusal, Refusals, Refuse, as_text, text};
 pub use routes::{Match, Route, Router};
+pub use runtime_config::{Error as RuntimeConfigError, RuntimeConfig, Store};
 pub use server::{KEY_VALUE_FILE, Server};
 pub use template::Template;
 pub use variables::{Error as VariablesError, LookupError, Variables, parse_argument};

@@ -121,6 +121,9 @@ struct UpArguments {
     /// Folder of the data [default: .spin beside spin.toml].
     #[arg(long, value_name = "FOLDER")]
     state_dir: Option<PathBuf>,
+    /// Spin's runtime configuration: where the store is (a file, or Redis), and values of variables.
+    #[arg(long = "runtime-config-file", value_name = "FILE")]
+    runtime_config: Option<PathBuf>,
     /// A variable's value, or a file that holds it; SPIN_VARIABLE_NAME does the same.
     #[arg(long = "variable", value_name = "NAME=VALUE|NAME=@FILE", value_parser = parse_argument)]
     variables: Vec<(String, String)>,
@@ -198,6 +201,7 @@ fn serve(arguments: UpArguments) -> anyhow::Result<()> {
     let up = up::Up {
         listen: arguments.listen,
         state_dir: arguments.state_dir,
+        runtime_config: arguments.runtime_config,
         variables: arguments.variables,
         development: arguments.development,
         fresh: arguments.fresh,

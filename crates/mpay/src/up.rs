@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use jiff::Timestamp;
-use mpay_host::{Environment, Manifest, Options, Server, misnamed};
+use mpay_host::{Environment, Manifest, Options, RuntimeConfig, Server, Store, misnamed};
 use mpay_office::access::ACCESS;
 use mpay_offline::Mischief;
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,6 +30,8 @@ pub struct Up {
     pub listen: SocketAddr,
     /// Folder of the data; by default `.spin` beside the manifest.
     pub state_dir: Option<PathBuf>,
+    /// Spin's runtime configuration.
+    pub runtime_config: Option<PathBuf>,
     /// Values of variables.
     pub variables: Vec<(String, String)>,
     /// Whether it is for development though it has keys or tokens of its own.
@@ -72,6 +74,9 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         eprintln!("Read .env: {}.", read.join(", "));
     }
 
+    if let Some(file) = &up.runtime_config {
+        RuntimeConfig::load(file, options.environment.clone())?.apply(&mut options);
+    }
     let manifest = check_names(&options)?;
     let development =
         up.development || development::is_meant(&options.variables, &options.environment);
@@ -81,6 +86,10 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         up.shared,
     )?;
     if up.fresh {
+        ensure!(
+            options.store == Store::StateDir,
+            "--fresh moves the store's file aside, and the runtime configuration has the store elsewhere: empty it there"
+        );
         ensure!(
             development || up.yes,
             "--fresh is for development, and this is none; --yes moves the store aside all the same"

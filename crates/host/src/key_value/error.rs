@@ -63,6 +63,12 @@ pub enum Error {
     /// SQLite failed.
     #[error("SQLite: {0}")]
     Sqlite(Arc<rusqlite::Error>),
+    /// Redis failed.
+    #[error("Redis: {0}")]
+    Redis(Arc<redis::RedisError>),
+    /// The server of Redis copies another one.
+    #[error("Redis: this server is a replica; the address must lead to the primary")]
+    Replica,
     /// The thread that writes or reads has ended.
     #[error("the store is closed")]
     Closed,
@@ -71,6 +77,12 @@ pub enum Error {
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(Arc::new(error))
+    }
+}
+
+impl From<redis::RedisError> for Error {
+    fn from(error: redis::RedisError) -> Self {
+        Self::Redis(Arc::new(error))
     }
 }
 
