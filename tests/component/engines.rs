@@ -12,6 +12,10 @@ use std::{
 };
 
 use mpay_host::{Options, Store};
+use mpay_ledger::{
+    Platform, PlatformError, contract,
+    postgres::{Connection, Failure, Postgres, Value},
+};
 
 use crate::{harness::*, host, servers};
 
@@ -291,5 +295,243 @@ fn one_payment_counts_once(hosts: [&Provider; 2]) {
     for host in hosts {
         assert_eq!(host.ledger().len(), 1);
         assert_eq!(host.order("1")["payments"].as_array().unwrap().len(), 1);
+    }
+}
+
+/// A host whose books are in this database.
+fn over_postgres(postgres: &servers::Postgres) -> Provider {
+    let url = format!("{}?sslmode=disable", postgres.url());
+    let origin = postgres.origin();
+    Provider::start_on_postgres(&[("database_url", &url), ("database_origin", &origin)])
+}
+
+/// The store of the components over a connection of this process.
+struct Native(Postgres<Client>);
+
+struct Client(tokio_postgres::Client);
+
+impl Native {
+    async fn new(postgres: &servers::Postgres) -> Self {
+        Self(Postgres(Client(postgres.administer().await)))
+    }
+}
+
+impl Connection for Client {
+    async fn query(
+        &self,
+        statement: &'static str,
+        parameters: Vec<Value>,
+    ) -> Result<Vec<Vec<Value>>, Failure> {
+        use tokio_postgres::types::{ToSql, Type};
+        let parameters: Vec<Box<dyn ToSql + Sync>> = parameters
+            .into_iter()
+            .map(|value| match value {
+                Value::Text(value) => Box::new(value) as Box<dyn ToSql + Sync>,
+                Value::Texts(values) => Box::new(values),
+                Value::Bytes(value) => Box::new(value),
+                Value::Integer(value) => Box::new(value),
+                Value::Integers(values) => Box::new(values),
+            })
+            .collect();
+        let references: Vec<_> = parameters.iter().map(AsRef::as_ref).collect();
+        let rows = self.0.query(statement, &references).await;
+        let rows = rows.map_err(|error| match error.as_db_error() {
+            Some(told) => Failure::Server {
+                code: told.code().code().to_owned(),
+                message: told.message().to_owned(),
+            },
+            None => Failure::Broken(error.to_string()),
+        })?;
+        let value = |row: &tokio_postgres::Row, index: usize| match *row.columns()[index].type_() {
+            Type::TEXT => Value::Text(row.get(index)),
+            Type::BYTEA => Value::Bytes(row.get(index)),
+            Type::INT8 => Value::Integer(row.get(index)),
+            ref other => panic!("{other}"),
+        };
+        let columns = |row| (0..tokio_postgres::Row::len(row)).map(move |index| value(row, index));
+        Ok(rows.iter().map(|row| columns(row).collect()).collect())
+    }
+}
+
+impl Platform for Native {
+    async fn get_many(
+        &self,
+        keys: &[String],
+    ) -> Result<std::collections::HashMap<String, Vec<u8>>, PlatformError> {
+        self.0.get_many(keys).await
+    }
+
+    async fn set_many(&self, entries: &[(String, Vec<u8>)]) -> Result<(), PlatformError> {
+        self.0.set_many(entries).await
+    }
+
+    async fn increment(&self, key: &str, by: u64) -> Result<u64, PlatformError> {
+        self.0.increment(key, by).await
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        static BEGUN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+        BEGUN.get_or_init(Instant::now).elapsed()
+    }
+
+    fn random(&self) -> u64 {
+        std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+#[test]
+fn postgresql_keeps_the_contract_of_the_platform() {
+    let Some(postgres) = servers::Postgres::start() else {
+        return;
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = Native::new(&postgres).await;
+        contract::check(&store, "contract").await.unwrap();
+        // Of two values for one key the last counts, as on every other store.
+        let twice = [1, 2].map(|value| ("twice".to_owned(), vec![value]));
+        store.set_many(&twice).await.unwrap();
+        let read = store.get_many(&["twice".to_owned()]).await.unwrap();
+        assert_eq!(read["twice"], [2]);
+    });
+}
+
+/// 64 callers at once, whose batches have the same keys in other orders.
+#[test]
+fn what_postgresql_counts_and_writes_is_right_for_many_at_once() {
+    let Some(postgres) = servers::Postgres::start() else {
+        return;
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let local = tokio::task::LocalSet::new();
+    let taken: BTreeSet<u64> = local.block_on(&runtime, async {
+        let mut tasks = Vec::new();
+        for task in 0..64 {
+            let store = Native::new(&postgres).await;
+            tasks.push(tokio::task::spawn_local(async move {
+                let mut keys = ["a", "b", "c", "d"].map(|key| (key.to_owned(), vec![task]));
+                keys.rotate_left(usize::from(task) % 4);
+                if task % 2 == 0 {
+                    keys.reverse();
+                }
+                let last = store.increment("n", 3).await.unwrap();
+                store.set_many(&keys).await.unwrap();
+                let keys = keys.map(|(key, _)| key);
+                let read = store.get_many(&keys).await.unwrap();
+                let values: BTreeSet<_> = read.values().collect();
+                assert_eq!(
+                    (read.len(), values.len()),
+                    (4, 1),
+                    "a part of a batch is seen"
+                );
+                last - 2..=last
+            }));
+        }
+        let mut taken = Vec::new();
+        for task in tasks {
+            taken.extend(task.await.unwrap());
+        }
+        assert_eq!(taken.len(), 192);
+        taken.into_iter().collect()
+    });
+    assert_eq!(taken, (1..=192).collect());
+}
+
+#[test]
+fn no_payment_that_two_hosts_acknowledged_is_lost_when_postgresql_is_killed() {
+    let Some(mut postgres) = servers::Postgres::start() else {
+        return;
+    };
+    let hosts = [0; 2].map(|_| over_postgres(&postgres));
+    let mut times = 0;
+    no_acknowledged_payment_is_lost([&hosts[0], &hosts[1]], 4, || {
+        times += 1;
+        if times % 2 == 0 {
+            // As a failover does, in the middle of what they are at.
+            postgres.carry_out(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+            );
+        } else {
+            postgres.kill();
+            postgres.again();
+        }
+    });
+}
+
+#[test]
+fn a_postgresql_that_is_silent_gone_or_read_only_is_an_error_in_time() {
+    let Some(mut postgres) = servers::Postgres::start() else {
+        return;
+    };
+    let host = over_postgres(&postgres);
+    a_dead_database_is_an_error_in_time(&host, |halted| postgres.halt(halted));
+
+    let set = "ALTER SYSTEM SET default_transaction_read_only =";
+    let reload = "SELECT pg_reload_conf()";
+    for (read_only, expected) in [("on", "InternalError"), ("off", "ok")] {
+        postgres.carry_out(&format!("{set} {read_only}"));
+        postgres.carry_out(reload);
+        thread::sleep(Duration::from_millis(300));
+        host.mpay().details(SERVICE, "1", "ro").unwrap();
+        let answer = host.mpay().confirm(&confirmation("1", "P-2", "5")).unwrap();
+        assert_eq!(code(answer), expected, "{read_only}: {}", host.log());
+    }
+
+    postgres.kill();
+    let begun = Instant::now();
+    let answer = host.mpay().confirm(&confirmation("1", "P", "10")).unwrap();
+    assert_eq!(code(answer), "InternalError");
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        begun.elapsed()
+    );
+    postgres.again();
+    // It looks through its log first, and answers nobody.
+    let begun = Instant::now();
+    while code(host.mpay().confirm(&confirmation("1", "P", "10")).unwrap()) != "ok" {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{}", host.log());
+    }
+    assert_eq!(host.ledger().len(), 2);
+    assert!(!host.log().contains("only-for-tests"), "{}", host.log());
+}
+
+/// Where transactions fail because of each other, they had no effect, and come again.
+#[test]
+fn one_payment_confirmed_to_two_hosts_at_once_counts_once_on_postgresql() {
+    let Some(postgres) = servers::Postgres::start() else {
+        return;
+    };
+    postgres
+        .carry_out("ALTER DATABASE postgres SET default_transaction_isolation = 'serializable'");
+    let hosts = [0; 2].map(|_| over_postgres(&postgres));
+    one_payment_counts_once([&hosts[0], &hosts[1]]);
+}
+
+#[test]
+fn a_database_that_is_not_allowed_or_not_named_is_told() {
+    let other = ("database_url", "postgres://a:only-for-tests@127.0.0.2/b");
+    for variables in [&[other][..], &[]] {
+        let host = Provider::start_on_postgres(variables);
+        assert_eq!(
+            code(host.mpay().details(SERVICE, "1", "ro").unwrap()),
+            "InternalError"
+        );
+        assert_eq!(host.http("GET", "health", &[], b"").status().as_u16(), 503);
+        let log = host.log();
+        assert!(!log.contains("only-for-tests"), "{log}");
+        let expected = match variables {
+            [] => "the variable database_url is not set",
+            _ => "refused a connection of the component to postgres://127.0.0.2:5432",
+        };
+        assert!(log.contains(expected), "{log}");
     }
 }

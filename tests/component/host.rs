@@ -21,6 +21,7 @@ use crate::{
 fn asking() -> &'static Path {
     static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
     COMPONENT.get_or_init(|| {
+        built();
         mpay::component::Build::new(workspace())
             .quiet(true)
             .provider_only()

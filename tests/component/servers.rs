@@ -1,8 +1,9 @@
 //! Servers of databases that a test starts, kills and starts again: real ones, on this machine.
 
 use std::{
+    fs,
     net::{TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -124,4 +125,205 @@ impl Drop for Redis {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A server of PostgreSQL, until it is dropped. Its transactions do not wait for the disk unless they ask
+/// for it.
+pub struct Postgres {
+    programs: PathBuf,
+    folder: TempDir,
+    port: u16,
+    settings: Vec<String>,
+    server: Option<Child>,
+}
+
+impl Postgres {
+    /// The user, and their password.
+    const USER: [&str; 2] = ["mpay", "only-for-tests"];
+
+    pub fn start() -> Option<Self> {
+        Self::start_with(|_| Vec::new())
+    }
+
+    /// One with other settings, which may be of files in the folder of its data.
+    pub fn start_with(settings: impl FnOnce(&Path) -> Vec<String>) -> Option<Self> {
+        let programs = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+        let programs = programs.filter_map(|version| Some(version.ok()?.path().join("bin")));
+        let programs = match programs.max() {
+            Some(programs) => programs,
+            None => program("initdb")?.parent()?.to_owned(),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let password = folder.path().join("password");
+        fs::write(&password, Self::USER[1]).unwrap();
+        let data = folder.path().join("data");
+        let mut postgres = Self {
+            programs,
+            folder,
+            port: free_port(),
+            settings: Vec::new(),
+            server: None,
+        };
+        if is_root() {
+            let mut owned = Command::new("chown");
+            owned.args(["-R", "postgres"]).arg(postgres.folder.path());
+            assert!(owned.status().unwrap().success());
+        }
+        let made = postgres
+            .command("initdb")
+            .args([
+                "--no-sync",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C",
+            ])
+            .args(["--username", Self::USER[0], "--pwfile"])
+            .arg(&password)
+            .arg(&data)
+            .output()
+            .unwrap();
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        postgres.settings = settings(&data);
+        postgres.begin();
+        Some(postgres)
+    }
+
+    /// A program of PostgreSQL, which refuses to be run by root.
+    fn command(&self, name: &str) -> Command {
+        let program = self.programs.join(name);
+        if !is_root() {
+            return Command::new(program);
+        }
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
+            .arg(program);
+        command
+    }
+
+    fn begin(&mut self) {
+        let begun = Instant::now();
+        loop {
+            let server = self
+                .command("postgres")
+                .arg("-D")
+                .arg(self.folder.path().join("data"))
+                .args(["-c", "listen_addresses=127.0.0.1", "-c"])
+                .arg(format!("port={}", self.port))
+                .args([
+                    "-c",
+                    "unix_socket_directories=",
+                    "-c",
+                    "synchronous_commit=off",
+                ])
+                .args(self.settings.iter().flat_map(|setting| ["-c", setting]))
+                .stderr(Stdio::null())
+                .spawn();
+            let mut server = server.unwrap();
+            // After a kill the memory that the last one shared may not be free yet.
+            while begun.elapsed() < Duration::from_secs(30) && server.try_wait().unwrap().is_none()
+            {
+                if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                    self.server = Some(server);
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "PostgreSQL does not start"
+            );
+        }
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        let [user, password] = Self::USER;
+        format!(
+            "postgres://{user}:{password}@127.0.0.1:{}/postgres",
+            self.port
+        )
+    }
+
+    /// Its scheme, host and port.
+    pub fn origin(&self) -> String {
+        format!("postgres://127.0.0.1:{}", self.port)
+    }
+
+    /// The server and all of its processes.
+    fn processes(&self) -> Vec<String> {
+        let Some(server) = &self.server else {
+            return Vec::new();
+        };
+        let server = server.id().to_string();
+        let children = fs::read_to_string(format!("/proc/{server}/task/{server}/children"));
+        let children = children.unwrap();
+        let children = children.split_whitespace().map(str::to_owned);
+        std::iter::once(server.clone()).chain(children).collect()
+    }
+
+    fn signal_all(&self, signal: &str) {
+        let _ = Command::new("kill")
+            .arg(signal)
+            .args(self.processes())
+            .stderr(Stdio::null())
+            .status();
+    }
+
+    /// Kills it, as a loss of power would.
+    pub fn kill(&mut self) {
+        self.signal_all("-KILL");
+        if let Some(mut server) = self.server.take() {
+            server.wait().unwrap();
+        }
+    }
+
+    /// Starts it again over what it has kept.
+    pub fn again(&mut self) {
+        self.begin();
+    }
+
+    /// Makes it silent, or lets it go on.
+    pub fn halt(&self, halted: bool) {
+        self.signal_all(if halted { "-STOP" } else { "-CONT" });
+    }
+
+    /// A connection of its administrator.
+    pub async fn administer(&self) -> tokio_postgres::Client {
+        let begun = Instant::now();
+        loop {
+            match tokio_postgres::connect(&self.url(), tokio_postgres::NoTls).await {
+                Ok((client, connection)) => {
+                    tokio::spawn(connection);
+                    return client;
+                }
+                // It may be at starting.
+                Err(error) => assert!(begun.elapsed() < Duration::from_secs(30), "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Carries out a command of its administrator.
+    pub fn carry_out(&self, command: &str) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime
+            .block_on(async { self.administer().await.batch_execute(command).await })
+            .unwrap();
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().unwrap();
+    id.stdout.trim_ascii() == b"0"
 }

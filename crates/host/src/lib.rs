@@ -27,7 +27,7 @@
 //! | `server` | puts the parts together; a request's way from a route to an instance |
 //! | `connections`, `request`, `refusal` | who is let in; what is made of a request; what the host answers by itself |
 //! | `guest` | instances: how one is made, what it may use, when it ends |
-//! | `bindings`, `key_value`, `outbound`, `log` | what an instance is given |
+//! | `bindings`, `key_value`, `postgres`, `outbound`, `log` | what an instance is given |
 //!
 //! A request: [`listener`] accepts the connection → `connections` gives it a place → `server` finds
 //! the route, takes the body in and waits for a turn → `guest` hands it to an instance → the answer is
@@ -45,6 +45,7 @@ mod names;
 mod options;
 mod outbound;
 mod pools;
+mod postgres;
 mod refusal;
 mod request;
 mod routes;

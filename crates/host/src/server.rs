@@ -27,6 +27,7 @@ use super::log::Log;
 use super::manifest::{self, Manifest};
 use super::options::Options;
 use super::pools::{Others, Pool, Pools};
+use super::postgres::{self, Databases};
 use super::refusal::{self, Refusal, Refusals};
 use super::request::{self, Guarded};
 use super::routes::Router;
@@ -168,6 +169,7 @@ impl Application {
         let engine = guest::engine(options.fuel_meter.is_some()).map_err(into_anyhow)?;
         let limits = options.limits.clone();
         let all = Pools::new(limits.request_time, options.log.clone());
+        let databases = postgres::Pools::default();
         let mut pools = BTreeMap::new();
         for (id, component) in &manifest.components {
             let source = file(component);
@@ -179,12 +181,18 @@ impl Application {
                 .remove(id)
                 .with_context(|| format!("the component {id} has no variables"))?;
             let places = Arc::new(Semaphore::new(limits.instances()));
+            let allowed_hosts = Arc::new(variables.allowed_hosts().clone());
             let instances = Instances {
                 engine: engine.clone(),
                 component: linked,
                 environment: component.environment.clone().into_iter().collect(),
                 others: Others::of(&all),
-                allowed_hosts: Arc::new(variables.allowed_hosts().clone()),
+                databases: Databases {
+                    pools: databases.clone(),
+                    allowed: Arc::clone(&allowed_hosts),
+                    log: options.log.clone(),
+                },
+                allowed_hosts,
                 variables: Arc::new(variables),
                 key_value: KeyValue {
                     engine: key_values.clone(),

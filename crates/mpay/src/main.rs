@@ -115,6 +115,10 @@ Exit status: 0; 1 for a fault; 2 if there was no answer that could be believed."
 
 #[derive(Debug, Args)]
 struct UpArguments {
+    /// The manifest, as for `spin up`: spin.postgres.toml keeps the books in PostgreSQL [default: the
+    /// spin.toml of this folder or one above].
+    #[arg(long, short = 'f', value_name = "FILE")]
+    from: Option<PathBuf>,
     /// Address to listen at.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
@@ -199,6 +203,7 @@ fn main() -> ExitCode {
 
 fn serve(arguments: UpArguments) -> anyhow::Result<()> {
     let up = up::Up {
+        from: arguments.from,
         listen: arguments.listen,
         state_dir: arguments.state_dir,
         runtime_config: arguments.runtime_config,

@@ -26,6 +26,8 @@ use crate::{
 /// What `mpay up` is asked for.
 #[derive(Debug, Clone)]
 pub struct Up {
+    /// The manifest; by default the `spin.toml` of this folder or one above.
+    pub from: Option<PathBuf>,
     /// Where to listen.
     pub listen: SocketAddr,
     /// Folder of the data; by default `.spin` beside the manifest.
@@ -59,10 +61,19 @@ pub struct Up {
 /// # Errors
 /// If there is no workspace, the component cannot be built, or the host does not start.
 pub async fn run(up: Up) -> anyhow::Result<()> {
-    let Some(workspace) = component::workspace_root() else {
-        bail!("there is no spin.toml here or above: run this in the project's folder");
+    let (workspace, manifest) = match (&up.from, component::workspace_root()) {
+        (Some(manifest), _) => {
+            let manifest = std::path::absolute(manifest)?;
+            let folder = manifest.parent().map(Path::to_owned);
+            (folder.unwrap_or_default(), manifest)
+        }
+        (None, Some(workspace)) => (workspace.clone(), workspace.join("spin.toml")),
+        (None, None) => {
+            bail!("there is no spin.toml here or above: run this in the project's folder")
+        }
     };
-    let mut options = Options::new(workspace.join("spin.toml"));
+    let file = manifest;
+    let mut options = Options::new(file.clone());
     refusals::as_component(&mut options);
     options.listen = up.listen;
     options.state_dir = up.state_dir;
@@ -87,8 +98,12 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
     )?;
     if up.fresh {
         ensure!(
-            options.store == Store::StateDir,
-            "--fresh moves the store's file aside, and the runtime configuration has the store elsewhere: empty it there"
+            options.store == Store::StateDir
+                && manifest
+                    .components
+                    .values()
+                    .any(|component| !component.key_value_stores.is_empty()),
+            "--fresh moves the store's file aside, and this store is elsewhere: empty it there"
         );
         ensure!(
             development || up.yes,
@@ -171,7 +186,8 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
     // Without the sources this is a deployment: spin.toml and the component, built elsewhere.
     if workspace.join("Cargo.toml").is_file() {
         let root = workspace.clone();
-        tokio::task::spawn_blocking(move || component::build(&root, false)).await??;
+        let build = move || component::build_for(&root, &file, false);
+        tokio::task::spawn_blocking(build).await??;
     }
 
     // Before the first request can come, or a signal in between would end the process at once.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// How long a call may take, whatever it waits for: its turn, another process, a disk that hangs.
 /// The component tries a call four times, and has then time left to say that it could not.
-pub(super) const CALL_TIME: Duration = Duration::from_secs(5);
+pub(crate) const CALL_TIME: Duration = Duration::from_secs(5);
 
 /// Why an operation on the store failed.
 #[derive(Clone, Debug, thiserror::Error)]

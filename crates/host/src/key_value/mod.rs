@@ -15,6 +15,7 @@ mod writer;
 
 pub use database::Database;
 pub(super) use engine::Engine;
+pub(super) use error::CALL_TIME;
 pub use error::{Error, Loss};
 pub use interface::{Bucket, Cas, Manner};
 pub(super) use interface::{HasKeyValue, KeyValue, KeyValueView};
