@@ -404,6 +404,38 @@ fn postgresql_keeps_the_contract_of_the_platform() {
     });
 }
 
+/// The server's transactions do not wait for its disk, but those that write the books do.
+#[test]
+fn what_postgresql_has_acknowledged_is_there_after_a_kill() {
+    let Some(mut postgres) = servers::Postgres::start() else {
+        return;
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut store = runtime.block_on(Native::new(&postgres));
+    for round in 1..=3 {
+        let entry = (format!("entry/{round}"), vec![1]);
+        let kept = std::slice::from_ref(&entry);
+        // The one that is written last is the one that is tried.
+        match round % 2 {
+            0 => {
+                runtime.block_on(store.set_many(kept)).unwrap();
+                runtime.block_on(store.increment("n", 1)).unwrap();
+            }
+            _ => {
+                runtime.block_on(store.increment("n", 1)).unwrap();
+                runtime.block_on(store.set_many(kept)).unwrap();
+            }
+        }
+        postgres.kill();
+        postgres.again();
+        store = runtime.block_on(Native::new(&postgres));
+        let keys = ["n".to_owned(), entry.0];
+        let read = runtime.block_on(store.get_many(&keys)).unwrap();
+        assert_eq!(read["n"], round.to_string().as_bytes());
+        assert_eq!(read[&keys[1]], [1]);
+    }
+}
+
 /// 64 callers at once, whose batches have the same keys in other orders.
 #[test]
 fn what_postgresql_counts_and_writes_is_right_for_many_at_once() {
@@ -533,5 +565,51 @@ fn a_database_that_is_not_allowed_or_not_named_is_told() {
             _ => "refused a connection of the component to postgres://127.0.0.2:5432",
         };
         assert!(log.contains(expected), "{log}");
+    }
+}
+
+#[test]
+fn the_certificate_of_a_database_is_checked_and_its_name() {
+    if servers::program("openssl").is_none() {
+        return;
+    }
+    let mut authority = String::new();
+    let started = servers::Postgres::start_with(|data| {
+        servers::make_certificates(data);
+        authority = std::fs::read_to_string(data.join("ca.pem")).unwrap();
+        let settings = [
+            "ssl=on",
+            "ssl_cert_file=server.pem",
+            "ssl_key_file=server.key",
+        ];
+        settings.map(str::to_owned).to_vec()
+    });
+    let Some(postgres) = started else {
+        return;
+    };
+    let url = format!("{}?sslmode=require", postgres.url());
+    let named = |text: &str| text.replace("127.0.0.1", "localhost");
+    for (url, origin, ca, expected) in [
+        (
+            url.clone(),
+            postgres.origin(),
+            authority.as_str(),
+            "UnknownOrder",
+        ),
+        (url.clone(), postgres.origin(), "", "InternalError"),
+        (
+            named(&url),
+            named(&postgres.origin()),
+            &authority,
+            "InternalError",
+        ),
+    ] {
+        let host = Provider::start_on_postgres(&[
+            ("database_url", &url),
+            ("database_origin", &origin),
+            ("database_ca", ca),
+        ]);
+        let answer = host.mpay().details(SERVICE, "absent", "ro").unwrap();
+        assert_eq!(code(answer), expected, "{}", host.log());
     }
 }

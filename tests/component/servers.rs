@@ -164,11 +164,7 @@ impl Postgres {
             settings: Vec::new(),
             server: None,
         };
-        if is_root() {
-            let mut owned = Command::new("chown");
-            owned.args(["-R", "postgres"]).arg(postgres.folder.path());
-            assert!(owned.status().unwrap().success());
-        }
+        postgres.own_folder();
         let made = postgres
             .command("initdb")
             .args([
@@ -188,8 +184,17 @@ impl Postgres {
             String::from_utf8_lossy(&made.stderr)
         );
         postgres.settings = settings(&data);
+        postgres.own_folder();
         postgres.begin();
         Some(postgres)
+    }
+
+    fn own_folder(&self) {
+        if is_root() {
+            let mut owned = Command::new("chown");
+            owned.args(["-R", "postgres"]).arg(self.folder.path());
+            assert!(owned.status().unwrap().success());
+        }
     }
 
     /// A program of PostgreSQL, which refuses to be run by root.
@@ -321,6 +326,34 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Makes an authority `ca.pem` in a folder, and the certificate of a server at 127.0.0.1, `server.pem` with
+/// `server.key`.
+pub fn make_certificates(folder: &Path) {
+    let openssl = |arguments: &str| {
+        let made = Command::new("openssl")
+            .args(arguments.split(' '))
+            .current_dir(folder)
+            .output()
+            .unwrap();
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+    };
+    fs::write(folder.join("extensions"), "subjectAltName=IP:127.0.0.1\n").unwrap();
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    openssl(&format!(
+        "req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=authority -days 2"
+    ));
+    openssl(&format!(
+        "req -new {key} -keyout server.key -out server.csr -subj /CN=server"
+    ));
+    openssl(
+        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile extensions -out server.pem -days 2",
+    );
 }
 
 fn is_root() -> bool {

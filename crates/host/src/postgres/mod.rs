@@ -3,6 +3,11 @@
 //! From the guest downwards: [`interface`] → [`pool`] → [`tls`]; [`value`] between the types of both
 //! sides.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "the errors of the interface are what they are"
+)]
+
 mod interface;
 mod pool;
 mod tls;
