@@ -439,6 +439,7 @@ fn what_postgresql_has_acknowledged_is_there_after_a_kill() {
 /// 64 callers at once, whose batches have the same keys in other orders.
 #[test]
 fn what_postgresql_counts_and_writes_is_right_for_many_at_once() {
+    const KEYS: usize = 500;
     let Some(postgres) = servers::Postgres::start() else {
         return;
     };
@@ -449,19 +450,20 @@ fn what_postgresql_counts_and_writes_is_right_for_many_at_once() {
         for task in 0..64 {
             let store = Native::new(&postgres).await;
             tasks.push(tokio::task::spawn_local(async move {
-                let mut keys = ["a", "b", "c", "d"].map(|key| (key.to_owned(), vec![task]));
-                keys.rotate_left(usize::from(task) % 4);
+                let keys = (0..KEYS).map(|key| (format!("key/{key}"), vec![task]));
+                let mut keys: Vec<_> = keys.collect();
+                keys.rotate_left(usize::from(task) * 7);
                 if task % 2 == 0 {
                     keys.reverse();
                 }
                 let last = store.increment("n", 3).await.unwrap();
                 store.set_many(&keys).await.unwrap();
-                let keys = keys.map(|(key, _)| key);
+                let keys: Vec<_> = keys.into_iter().map(|(key, _)| key).collect();
                 let read = store.get_many(&keys).await.unwrap();
                 let values: BTreeSet<_> = read.values().collect();
                 assert_eq!(
                     (read.len(), values.len()),
-                    (4, 1),
+                    (KEYS, 1),
                     "a part of a batch is seen"
                 );
                 last - 2..=last
