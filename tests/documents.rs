@@ -199,3 +199,59 @@ fn the_table_of_variables_is_that_of_the_doors() {
         );
     }
 }
+
+/// The manifest of the components that keep the books in PostgreSQL. `UPDATE_MANIFEST=1` writes it anew.
+#[test]
+fn the_manifest_for_postgresql_is_the_usual_one_with_a_database_for_its_store() {
+    let usual = std::fs::read_to_string(workspace().join("spin.toml")).unwrap();
+    let file = workspace().join("spin.postgres.toml");
+    let made = for_postgres(&usual);
+    if std::env::var_os("UPDATE_MANIFEST").is_some() {
+        std::fs::write(&file, &made).unwrap();
+    }
+    let manifest = Manifest::load(&file).unwrap();
+    for component in manifest.components.values() {
+        assert!(component.key_value_stores.is_empty());
+    }
+    let written = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        written == made,
+        "UPDATE_MANIFEST=1 cargo test --test documents writes it anew"
+    );
+}
+
+fn for_postgres(usual: &str) -> String {
+    const NOTE: &str = "# Made from spin.toml for the components that keep the books in PostgreSQL: change that one, and\n\
+        # `UPDATE_MANIFEST=1 cargo test --test documents` makes this one anew.\n";
+    const VARIABLES: &str = "# The database, postgres://USER:PASSWORD@HOST/DATABASE?sslmode=require, and its scheme, host and port\n\
+        # alone: nothing else may be connected to.\n\
+        database_url = { default = \"\", secret = true }\n\
+        database_origin = { default = \"postgres://database.invalid\" }\n\
+        # The authority of its certificate, PEM, if it is none that the machine knows.\n\
+        database_ca = { default = \"\" }\n\n";
+    const GIVEN: &str =
+        "database_ca = \"{{ database_ca }}\"\ndatabase_url = \"{{ database_url }}\"\n";
+    let mut made = NOTE.to_owned();
+    for line in usual.lines() {
+        if line.starts_with("key_value_stores = ") {
+            continue;
+        }
+        if line.starts_with("# MPay's door: ") {
+            made.push_str(VARIABLES);
+        }
+        let line = line
+            .replace("\"target/wasm32-wasip2", "\"target/postgres/wasm32-wasip2")
+            .replace(
+                "--profile component\"",
+                "--profile component --target-dir target/postgres --features mpay-provider/postgres,mpay-office/postgres\"",
+            )
+            .replace("allowed_outbound_hosts = [", "allowed_outbound_hosts = [\"{{ database_origin }}\", ");
+        // In the order of their names.
+        if line.starts_with("environment = \"") {
+            made.push_str(GIVEN);
+        }
+        made.push_str(&line);
+        made.push('\n');
+    }
+    made
+}

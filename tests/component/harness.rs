@@ -54,6 +54,18 @@ pub fn built() -> &'static Path {
     COMPONENTS.get_or_init(|| component::build(workspace(), true).unwrap())
 }
 
+/// The folder of the components that keep the books in PostgreSQL.
+pub fn built_for_postgres() -> &'static Path {
+    static COMPONENTS: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        component::Build::new(workspace())
+            .quiet(true)
+            .postgres()
+            .run()
+    };
+    COMPONENTS.get_or_init(|| build().unwrap())
+}
+
 /// A provider that runs until it is dropped.
 pub struct Provider {
     runtime: Runtime,
@@ -101,6 +113,13 @@ impl Provider {
     pub fn start_tuned(variables: &[(&str, &str)], tune: impl FnOnce(&mut Options)) -> Self {
         let mut options = options(workspace().join("spin.toml"), built().to_owned());
         tune(&mut options);
+        Self::launch(options, variables)
+    }
+
+    /// A provider whose books are in a database.
+    pub fn start_on_postgres(variables: &[(&str, &str)]) -> Self {
+        let manifest = workspace().join("spin.postgres.toml");
+        let options = options(manifest, built_for_postgres().to_owned());
         Self::launch(options, variables)
     }
 

@@ -21,6 +21,7 @@ use crate::{
 fn asking() -> &'static Path {
     static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
     COMPONENT.get_or_init(|| {
+        built();
         mpay::component::Build::new(workspace())
             .quiet(true)
             .provider_only()
@@ -68,7 +69,12 @@ fn fetch(provider: &Provider, address: &str) -> (u16, String) {
 
 #[test]
 fn the_store_keeps_the_contract_of_the_platform() {
-    let (provider, _folder) = start("");
+    assert_contract_kept(|_| {});
+}
+
+/// Checks what the component needs of its platform, in a host with these options.
+pub fn assert_contract_kept(tune: impl FnOnce(&mut Options)) {
+    let (provider, _folder) = start_tuned("", tune);
     let mut response = provider.http("GET", "", &[], b"");
     let text = response.body_mut().read_to_string().unwrap();
     assert_eq!(

@@ -32,10 +32,13 @@ pub enum Error {
 }
 
 /// The environment with the values of a `.env` beneath it: what the process's own environment has
-/// goes first. `Debug` shows names only.
+/// goes first, after what a runtime configuration provides. `Debug` shows names only.
 #[derive(Clone, Default)]
 pub struct Environment {
     values: BTreeMap<String, String>,
+    provided: BTreeMap<String, String>,
+    /// The names of variables that were given values one by one.
+    names: Vec<String>,
 }
 
 impl Environment {
@@ -46,29 +49,62 @@ impl Environment {
     /// [`Error`] if there is one that cannot be read.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let file = folder.join(".env");
-        let text = match std::fs::read_to_string(&file) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
-            Err(source) => return Err(Error::File { file, source }),
-            Ok(text) => text,
+        match std::fs::read_to_string(&file) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::default()),
+            Err(source) => Err(Error::File { file, source }),
+            Ok(text) => Ok(Self {
+                values: parse(file, &text)?,
+                ..Self::default()
+            }),
+        }
+    }
+
+    /// Gives variables of the application values, unless they were provided before.
+    pub(super) fn provide(&mut self, values: BTreeMap<String, String>) {
+        self.names.extend(values.keys().cloned());
+        self.provide_first(values);
+    }
+
+    fn provide_first(&mut self, values: impl IntoIterator<Item = (String, String)>) {
+        for (name, value) in values {
+            let name = format!("{PREFIX}{}", name.to_ascii_uppercase());
+            self.provided.entry(name).or_insert(value);
+        }
+    }
+
+    /// Gives variables of the application the values that the process's environment has, or else a
+    /// file, under names with another prefix.
+    ///
+    /// # Errors
+    /// [`Error`] if the file cannot be read.
+    pub(super) fn provide_from(&mut self, prefix: &str, file: Option<&Path>) -> Result<(), Error> {
+        let own = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        let named = |values: Vec<(String, String)>| {
+            values.into_iter().filter_map(|(name, value)| {
+                let name = name.strip_prefix(prefix)?.strip_prefix('_')?;
+                Some((name.to_owned(), value))
+            })
         };
-        // Editors of Windows put a byte order mark in front.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let values = dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>();
-        let values = values.map_err(|error| match error {
-            dotenvy::Error::Io(source) => Error::File { file, source },
-            dotenvy::Error::LineParse(wrong, _) => Error::Line {
-                file,
-                line: number_of(&wrong, text),
-            },
-            _ => Error::Line { file, line: 1 },
-        })?;
-        Ok(Self { values })
+        self.provide_first(named(own.collect()));
+        if let Some(file) = file {
+            let text = std::fs::read_to_string(file).map_err(|source| Error::File {
+                file: file.to_owned(),
+                source,
+            })?;
+            let values = parse(file.to_owned(), &text)?;
+            self.provide_first(named(values.into_iter().collect()));
+        }
+        Ok(())
     }
 
     /// The value of a name.
     pub fn get(&self, name: &str) -> Option<OsString> {
-        let own = std::env::var_os(name);
-        own.or_else(|| self.values.get(name).map(OsString::from))
+        let provided = self.provided.get(name).map(OsString::from);
+        provided
+            .or_else(|| std::env::var_os(name))
+            .or_else(|| self.values.get(name).map(OsString::from))
     }
 
     /// The value that a variable of the application has here.
@@ -83,10 +119,30 @@ impl Environment {
         names.map(str::to_ascii_lowercase).collect()
     }
 
+    /// The names of variables that [`provide`](Self::provide) was given.
+    pub(super) fn names_provided(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
     /// All names that the file sets, as they stand there.
     pub(super) fn names_in_file(&self) -> impl Iterator<Item = &str> {
         self.values.keys().map(String::as_str)
     }
+}
+
+/// The values of a file's text.
+fn parse(file: PathBuf, text: &str) -> Result<BTreeMap<String, String>, Error> {
+    // Editors of Windows put a byte order mark in front.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let values = dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>();
+    values.map_err(|error| match error {
+        dotenvy::Error::Io(source) => Error::File { file, source },
+        dotenvy::Error::LineParse(wrong, _) => Error::Line {
+            file,
+            line: number_of(&wrong, text),
+        },
+        _ => Error::Line { file, line: 1 },
+    })
 }
 
 /// The number of the line that begins like this one.
@@ -99,7 +155,7 @@ fn number_of(wrong: &str, text: &str) -> usize {
 
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names: Vec<_> = self.values.keys().collect();
+        let names: Vec<_> = self.values.keys().chain(self.provided.keys()).collect();
         f.debug_tuple("Environment").field(&names).finish()
     }
 }

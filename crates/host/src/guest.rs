@@ -26,6 +26,7 @@ use super::limits::Limits;
 use super::log::{GuestOutput, Log};
 use super::outbound::{AllowedHosts, Outbound};
 use super::pools::Others;
+use super::postgres::{Databases, DatabasesView, HasDatabases};
 use super::variables::{HasVariables, Variables, VariablesView};
 
 /// How often a guest that computes gives way to others.
@@ -40,6 +41,7 @@ pub(super) struct Guest {
     limits: StoreLimits,
     variables: Arc<Variables>,
     key_value: KeyValue,
+    databases: Databases,
     _place: OwnedSemaphorePermit,
 }
 
@@ -111,6 +113,14 @@ pub(super) fn link(engine: &Engine, component: &Component) -> wasmtime::Result<P
     bindings::wasi::keyvalue::batch::add_to_linker::<_, HasKeyValue>(&mut linker, key_value)?;
     bindings::wasi::keyvalue::atomics::add_to_linker::<_, HasKeyValue>(&mut linker, key_value)?;
 
+    bindings::spin::postgres::postgres::add_to_linker::<_, HasDatabases>(
+        &mut linker,
+        |guest: &mut Guest| DatabasesView {
+            databases: &guest.databases,
+            table: &mut guest.table,
+        },
+    )?;
+
     let pre = linker.instantiate_pre(component)?;
     match p3::bindings::ServicePre::new(pre.clone()) {
         Ok(service) => Ok(ProxyPre::P3(service)),
@@ -125,6 +135,7 @@ pub(super) struct Instances {
     pub(super) environment: Vec<(String, String)>,
     pub(super) variables: Arc<Variables>,
     pub(super) key_value: KeyValue,
+    pub(super) databases: Databases,
     pub(super) others: Others,
     pub(super) allowed_hosts: Arc<AllowedHosts>,
     pub(super) limits: Limits,
@@ -165,6 +176,7 @@ impl HandlerState for Instances {
                 .build(),
             variables: self.variables.clone(),
             key_value: self.key_value.clone(),
+            databases: self.databases.clone(),
             _place: place,
         };
         let mut store = Store::new(&self.engine, guest);

@@ -23,10 +23,11 @@
 //! | --- | --- |
 //! | `options`, `limits` | what to serve, and the bounds |
 //! | `manifest`, `template`, `variables`, `dotenv`, `names`, `routes` | `spin.toml`, and the values that go into it |
+//! | `runtime_config` | Spin's runtime configuration: where the store is, and more values |
 //! | `server` | puts the parts together; a request's way from a route to an instance |
 //! | `connections`, `request`, `refusal` | who is let in; what is made of a request; what the host answers by itself |
 //! | `guest` | instances: how one is made, what it may use, when it ends |
-//! | `bindings`, `key_value`, `outbound`, `log` | what an instance is given |
+//! | `bindings`, `key_value`, `postgres`, `outbound`, `log` | what an instance is given |
 //!
 //! A request: [`listener`] accepts the connection → `connections` gives it a place → `server` finds
 //! the route, takes the body in and waits for a turn → `guest` hands it to an instance → the answer is
@@ -44,9 +45,11 @@ mod names;
 mod options;
 mod outbound;
 mod pools;
+mod postgres;
 mod refusal;
 mod request;
 mod routes;
+mod runtime_config;
 mod server;
 mod template;
 mod variables;
@@ -54,7 +57,7 @@ mod variables;
 pub use dotenv::{Environment, Error as EnvironmentError};
 pub use guest::FuelMeter;
 pub use key_value::{
-    Call, Database, Error as KeyValueError, Fault, Loss, Manner, Observer, Operation, backup,
+    Call, Database, Error as KeyValueError, Fault, Loss, Manner, Observer, Operation, Redis, backup,
 };
 pub use limits::Limits;
 pub use log::Log;
@@ -64,6 +67,7 @@ pub use options::Options;
 pub use outbound::AllowedHosts;
 pub use refusal::{Refusal, Refusals, Refuse, as_text, text};
 pub use routes::{Match, Route, Router};
+pub use runtime_config::{Error as RuntimeConfigError, RuntimeConfig, Store};
 pub use server::{KEY_VALUE_FILE, Server};
 pub use template::Template;
 pub use variables::{Error as VariablesError, LookupError, Variables, parse_argument};

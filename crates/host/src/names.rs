@@ -18,6 +18,8 @@ pub enum Given {
     Environment,
     /// `.env`.
     File,
+    /// The values of a runtime configuration.
+    RuntimeConfig,
 }
 
 /// A name that is of no variable of the application.
@@ -41,10 +43,16 @@ impl fmt::Display for Misnamed {
             Given::Environment => write!(f, "{name} in the environment is of no variable")?,
             Given::File if self.is_certain => write!(f, "{name} in .env is of no variable")?,
             Given::File => write!(f, "{name} in .env is not read")?,
+            Given::RuntimeConfig => write!(
+                f,
+                "{name} in the runtime configuration: there is no such variable"
+            )?,
         }
         match (&self.meant, self.given) {
             (None, _) => Ok(()),
-            (Some(meant), Given::Argument) => write!(f, ": did you mean {meant}?"),
+            (Some(meant), Given::Argument | Given::RuntimeConfig) => {
+                write!(f, ": did you mean {meant}?")
+            }
             (Some(meant), _) => write!(f, ": did you mean {}?", meant.environment_name()),
         }
     }
@@ -70,6 +78,7 @@ pub fn misnamed(
         Given::Argument,
         &mut arguments.iter().map(|(name, _)| name.as_str()),
     );
+    found.extend(of(Given::RuntimeConfig, &mut environment.names_provided()));
     found.extend(of(Given::Environment, &mut own.iter().map(String::as_str)));
     found.extend(of(Given::File, &mut environment.names_in_file()));
     found
@@ -84,7 +93,7 @@ fn judge(name: &str, given: Given, known: &[&VariableName]) -> Option<Misnamed> 
             is_certain,
         })
     };
-    if given == Given::Argument {
+    if matches!(given, Given::Argument | Given::RuntimeConfig) {
         let is_known = known.iter().any(|known| known.as_str() == name);
         return match is_known {
             true => None,

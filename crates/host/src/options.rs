@@ -9,6 +9,7 @@ use super::key_value::{Manner, Observer};
 use super::limits::Limits;
 use super::log::Log;
 use super::refusal::{Refusals, as_text};
+use super::runtime_config::Store;
 
 /// What to serve and how.
 #[derive(Clone)]
@@ -17,6 +18,8 @@ pub struct Options {
     pub manifest: PathBuf,
     /// The folder of the application's data; by default `.spin` beside the manifest.
     pub state_dir: Option<PathBuf>,
+    /// Where the key-value store is.
+    pub store: Store,
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Values of variables, before those of the environment.
@@ -45,6 +48,7 @@ impl Options {
         Self {
             manifest: manifest.into(),
             state_dir: None,
+            store: Store::default(),
             listen: (Ipv4Addr::LOCALHOST, 3000).into(),
             variables: Vec::new(),
             environment: Environment::default(),

@@ -13,10 +13,10 @@ use wasmtime_wasi_http::{
 use super::log::Log;
 use super::pools::{Others, component_of};
 
-/// Where the component may send HTTP requests: `allowed_outbound_hosts` in Spin's syntax,
+/// Where the component may send HTTP requests and connect to databases: `allowed_outbound_hosts` in Spin's syntax,
 /// `scheme://host[:port]`.
 ///
-/// The scheme is `http`, `https` or `*`; the host a name, an address, `*.domain` for the names
+/// The scheme is `http`, `https`, `postgres` or `*`; the host a name, an address, `*.domain` for the names
 /// below a domain, or `*`; the port a number, a range `8000..9000` without its end, or `*`, and
 /// that of the scheme if left out. Spin's networks (`10.0.0.0/8`), its `self` and its other schemes
 /// are not served.
@@ -43,6 +43,7 @@ struct AllowedHost {
 enum Scheme {
     Http,
     Https,
+    Postgres,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,16 +77,27 @@ impl AllowedHosts {
 
     /// Whether a request may go to this address.
     pub fn allows(&self, uri: &Uri) -> bool {
-        let Some(scheme) = uri.scheme_str().and_then(Scheme::parse) else {
+        let Some(scheme @ (Scheme::Http | Scheme::Https)) =
+            uri.scheme_str().and_then(Scheme::parse)
+        else {
             return false;
         };
         let Some(host) = uri.host() else {
             return false;
         };
         let port = uri.port_u16().unwrap_or(scheme.port());
-        self.0
-            .iter()
-            .any(|allowed| allowed.allows(scheme, &host.to_ascii_lowercase(), port))
+        self.allow(scheme, host, port)
+    }
+
+    /// Whether a database may be connected to at this host.
+    pub fn allows_database(&self, host: &str, port: u16) -> bool {
+        self.allow(Scheme::Postgres, host, port)
+    }
+
+    fn allow(&self, scheme: Scheme, host: &str, port: u16) -> bool {
+        let host = host.to_ascii_lowercase();
+        let mut allowed = self.0.iter();
+        allowed.any(|allowed| allowed.allows(scheme, &host, port))
     }
 }
 
@@ -96,7 +108,9 @@ impl AllowedHost {
             .ok_or("is not of the form scheme://host[:port]")?;
         let scheme = match scheme_text {
             "*" => None,
-            text => Some(Scheme::parse(text).ok_or("has another scheme than http, https or *")?),
+            text => Some(
+                Scheme::parse(text).ok_or("has another scheme than http, https, postgres or *")?,
+            ),
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         if rest.contains('/') {
@@ -140,6 +154,7 @@ impl Scheme {
         match text {
             "http" => Some(Self::Http),
             "https" => Some(Self::Https),
+            "postgres" => Some(Self::Postgres),
             _ => None,
         }
     }
@@ -148,6 +163,7 @@ impl Scheme {
         match self {
             Self::Http => 80,
             Self::Https => 443,
+            Self::Postgres => 5432,
         }
     }
 }
@@ -314,6 +330,17 @@ mod tests {
             ],
         );
         check("*://*:*", &["http://a/", "https://b:1/"], &["gopher://a/"]);
+    }
+
+    #[test]
+    fn a_database_is_not_a_host_of_http() {
+        let hosts = AllowedHosts::parse(["postgres://db.example", "https://erp.example"]).unwrap();
+        assert!(hosts.allows_database("DB.example", 5432));
+        assert!(!hosts.allows_database("db.example", 443));
+        assert!(!hosts.allows_database("erp.example", 443));
+        for uri in ["postgres://db.example:5432/", "http://db.example:5432/"] {
+            assert!(!hosts.allows(&uri.parse().unwrap()), "{uri}");
+        }
     }
 
     #[test]

@@ -21,15 +21,17 @@ use wasmtime_wasi_http::handler::ProxyHandler;
 
 use super::connections::{Connections, Phase, Place};
 use super::guest::{self, Instances};
-use super::key_value::{Database, Error as KeyValueError, KeyValue};
+use super::key_value::{Database, Engine, Error as KeyValueError, KeyValue, Redis};
 use super::limits::Limits;
 use super::log::Log;
 use super::manifest::{self, Manifest};
 use super::options::Options;
 use super::pools::{Others, Pool, Pools};
+use super::postgres::{self, Databases};
 use super::refusal::{self, Refusal, Refusals};
 use super::request::{self, Guarded};
 use super::routes::Router;
+use super::runtime_config::Store;
 use super::variables::Variables;
 
 /// The folder of Spin for what belongs to its runtime.
@@ -61,7 +63,11 @@ impl Server {
                 "warning: the variable {name} names no host as scheme://host[:port]: requests that it was to allow are not sent"
             ));
         }
-        let listen = options.listen;
+        let (listen, log) = (options.listen, options.log.clone());
+        let redis = match &options.store {
+            Store::Redis(url) => Some(Redis::new(url)?),
+            _ => None,
+        };
         let (stop, stopping) = watch::channel(false);
         let for_instances = stopping.clone();
         let application = tokio::task::spawn_blocking(move || {
@@ -70,6 +76,9 @@ impl Server {
         .await
         .context("the application could not be loaded")??;
 
+        if let Some(redis) = redis {
+            tell_weaknesses(&redis, &log).await;
+        }
         let listener = TcpListener::bind(listen).await.with_context(|| {
             format!("cannot listen on {listen}: choose another address with `--listen`")
         })?;
@@ -143,18 +152,24 @@ impl Application {
                 missing.display()
             );
         }
-        let state_dir = match &options.state_dir {
-            Some(state_dir) => state_dir.clone(),
-            None => manifest.default_state_dir(),
+        let key_values = match &options.store {
+            Store::Redis(url) => Engine::Redis(Redis::new(url)?),
+            store => {
+                let file = match (store, &options.state_dir) {
+                    (Store::File(file), _) => file.clone(),
+                    (_, Some(state_dir)) => state_dir.join(KEY_VALUE_FILE),
+                    (_, None) => manifest.default_state_dir().join(KEY_VALUE_FILE),
+                };
+                Engine::Sqlite(Database::open(&file).with_context(|| {
+                    format!("cannot open the key-value store {}", file.display())
+                })?)
+            }
         };
-        let store = state_dir.join(KEY_VALUE_FILE);
-        let database = Database::open(&store)
-            .with_context(|| format!("cannot open the key-value store {}", store.display()))?;
-
-        let lost = database.lost();
+        let lost = key_values.lost();
         let engine = guest::engine(options.fuel_meter.is_some()).map_err(into_anyhow)?;
         let limits = options.limits.clone();
         let all = Pools::new(limits.request_time, options.log.clone());
+        let databases = postgres::Pools::default();
         let mut pools = BTreeMap::new();
         for (id, component) in &manifest.components {
             let source = file(component);
@@ -166,15 +181,21 @@ impl Application {
                 .remove(id)
                 .with_context(|| format!("the component {id} has no variables"))?;
             let places = Arc::new(Semaphore::new(limits.instances()));
+            let allowed_hosts = Arc::new(variables.allowed_hosts().clone());
             let instances = Instances {
                 engine: engine.clone(),
                 component: linked,
                 environment: component.environment.clone().into_iter().collect(),
                 others: Others::of(&all),
-                allowed_hosts: Arc::new(variables.allowed_hosts().clone()),
+                databases: Databases {
+                    pools: databases.clone(),
+                    allowed: Arc::clone(&allowed_hosts),
+                    log: options.log.clone(),
+                },
+                allowed_hosts,
                 variables: Arc::new(variables),
                 key_value: KeyValue {
-                    database: database.clone(),
+                    engine: key_values.clone(),
                     granted: Arc::new(component.key_value_stores.clone()),
                     observer: options.observer.clone(),
                     manner: options.store_manner,
@@ -261,6 +282,19 @@ impl Application {
         self.pools
             .ask(pool, Request::from_parts(parts, body), permit)
             .await
+    }
+}
+
+/// Says in the log what is wrong with a server of Redis. It may come later, and calls are errors until
+/// then.
+async fn tell_weaknesses(redis: &Redis, log: &Log) {
+    match redis.weaknesses().await {
+        Ok(found) => found
+            .iter()
+            .for_each(|weakness| log.line(format_args!("warning: {weakness}"))),
+        Err(error) => log.line(format_args!(
+            "warning: the key-value store does not answer: {error}"
+        )),
     }
 }
 

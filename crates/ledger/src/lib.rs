@@ -110,7 +110,7 @@ pub use messages::{Evidence, Messages, Proof, Tombstone};
 pub use mpay_domain as domain;
 #[cfg(any(test, feature = "testing"))]
 pub use mpay_log::memory;
-pub use mpay_log::{Platform, PlatformError, RawEntry, StoreError, contract};
+pub use mpay_log::{Platform, PlatformError, RawEntry, StoreError, contract, postgres};
 pub use notes::Notes;
 pub use orders::{Intent, OrderPayments, Orders, Precondition, RegisterError, Registered};
 pub use outbox::{

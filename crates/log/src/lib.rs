@@ -6,6 +6,7 @@
 //!
 //! * [`Platform`]: what a store and a host must do; [`contract`] checks one.
 //! * [`Log`]: calls of the store, tried again where they fail for a passing reason.
+//! * [`postgres`]: a store in a table of PostgreSQL.
 //! * `list`: taking places and filling them; reading lists in whole or from a cursor on.
 //! * `fate`: what becomes of a place that nobody fills. A reader that wants to pass it and the
 //!   writer that comes late find out together whether it is dead, and no clock decides.
@@ -47,6 +48,7 @@ mod list;
 )]
 pub mod memory;
 mod platform;
+pub mod postgres;
 #[cfg(test)]
 mod tests;
 

@@ -26,6 +26,18 @@ pub fn workspace_above(folder: &Path) -> Option<PathBuf> {
         .map(Path::to_owned)
 }
 
+/// The manifest of the components that keep the books in PostgreSQL.
+pub const FOR_POSTGRES: &str = "spin.postgres.toml";
+
+/// Builds the components that a manifest of the workspace names.
+pub fn build_for(workspace: &Path, manifest: &Path, quiet: bool) -> anyhow::Result<PathBuf> {
+    let build = Build::new(workspace).quiet(quiet);
+    match manifest.file_name() == Some(OsStr::new(FOR_POSTGRES)) {
+        true => build.postgres().run(),
+        false => build.run(),
+    }
+}
+
 /// Builds the components of a workspace where `spin.toml` expects them, and gives their folder.
 ///
 /// Cargo decides what is out of date; with nothing to do it takes less than a second.
@@ -42,6 +54,7 @@ pub struct Build {
     features: Vec<String>,
     example: Option<(String, String)>,
     relaxed_simd: bool,
+    postgres: bool,
     quiet: bool,
 }
 
@@ -56,6 +69,7 @@ impl Build {
             features: Vec::new(),
             example: None,
             relaxed_simd: true,
+            postgres: false,
             quiet: false,
         }
     }
@@ -76,6 +90,13 @@ impl Build {
     /// serve it.
     pub fn feature(mut self, feature: impl Into<String>) -> Self {
         self.features.push(feature.into());
+        self
+    }
+
+    /// Builds the components that keep the books in PostgreSQL, where `spin.postgres.toml` expects them.
+    pub fn postgres(mut self) -> Self {
+        self.target_dir = self.workspace.join("target/postgres");
+        self.postgres = true;
         self
     }
 
@@ -100,6 +121,7 @@ impl Build {
     /// Builds, and gives the folder of the components, or the path of the example.
     pub fn run(&self) -> anyhow::Result<PathBuf> {
         self.ensure_target()?;
+        self.take_over();
         let mut cargo = self.command(cargo());
         cargo
             .args(["build", "--target", TARGET, "--profile", PROFILE])
@@ -116,12 +138,13 @@ impl Build {
                 PathBuf::new()
             }
         };
-        if !self.features.is_empty() {
-            let features = self
-                .features
-                .iter()
-                .map(|name| format!("{}/{name}", PACKAGES[0]));
-            let features: Vec<_> = features.collect();
+        let own = self.features.iter();
+        let mut features: Vec<_> = own.map(|name| format!("{}/{name}", PACKAGES[0])).collect();
+        if self.postgres {
+            let packages = self.packages.iter();
+            features.extend(packages.map(|package| format!("{package}/postgres")));
+        }
+        if !features.is_empty() {
             cargo.arg("--features").arg(features.join(","));
         }
         if !self.relaxed_simd {
@@ -153,6 +176,47 @@ impl Build {
             built.display()
         );
         Ok(built)
+    }
+
+    /// Begins another folder with what the usual one has of the dependencies, which is most of the work.
+    /// The files of cargo keep their times, by which it sees what is out of date. Without `cp` all is
+    /// built anew.
+    fn take_over(&self) {
+        let usual = self.workspace.join("target");
+        if self.target_dir.exists() || self.target_dir == usual {
+            return;
+        }
+        for folder in [Path::new(PROFILE), &Path::new(TARGET).join(PROFILE)] {
+            let (from, to) = (usual.join(folder), self.target_dir.join(folder));
+            if std::fs::create_dir_all(&to).is_err() {
+                return;
+            }
+            // Large files are never written over, and need no copy.
+            for (name, how) in [("deps", "-al"), (".fingerprint", "-a"), ("build", "-a")] {
+                let copied = Command::new("cp")
+                    .arg(how)
+                    .args([from.join(name), to.join(name)])
+                    .stderr(Stdio::null())
+                    .status();
+                if !copied.is_ok_and(|status| status.success()) {
+                    let _ = std::fs::remove_dir_all(&self.target_dir);
+                    return;
+                }
+                // The components themselves have the same names whatever their features.
+                for file in std::fs::read_dir(to.join(name))
+                    .into_iter()
+                    .flatten()
+                    .flatten()
+                {
+                    let own = file.file_name();
+                    let own = own.to_string_lossy().replace('-', "_");
+                    if own.contains("mpay_provider") || own.contains("mpay_office") {
+                        let _ = std::fs::remove_dir_all(file.path());
+                        let _ = std::fs::remove_file(file.path());
+                    }
+                }
+            }
+        }
     }
 
     /// Installs the standard library for Wasm if it is missing.

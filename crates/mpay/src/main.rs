@@ -115,12 +115,19 @@ Exit status: 0; 1 for a fault; 2 if there was no answer that could be believed."
 
 #[derive(Debug, Args)]
 struct UpArguments {
+    /// The manifest, as for `spin up`: spin.postgres.toml keeps the books in PostgreSQL [default: the
+    /// spin.toml of this folder or one above].
+    #[arg(long, short = 'f', value_name = "FILE")]
+    from: Option<PathBuf>,
     /// Address to listen at.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
     /// Folder of the data [default: .spin beside spin.toml].
     #[arg(long, value_name = "FOLDER")]
     state_dir: Option<PathBuf>,
+    /// Spin's runtime configuration: where the store is (a file, or Redis), and values of variables.
+    #[arg(long = "runtime-config-file", value_name = "FILE")]
+    runtime_config: Option<PathBuf>,
     /// A variable's value, or a file that holds it; SPIN_VARIABLE_NAME does the same.
     #[arg(long = "variable", value_name = "NAME=VALUE|NAME=@FILE", value_parser = parse_argument)]
     variables: Vec<(String, String)>,
@@ -196,8 +203,10 @@ fn main() -> ExitCode {
 
 fn serve(arguments: UpArguments) -> anyhow::Result<()> {
     let up = up::Up {
+        from: arguments.from,
         listen: arguments.listen,
         state_dir: arguments.state_dir,
+        runtime_config: arguments.runtime_config,
         variables: arguments.variables,
         development: arguments.development,
         fresh: arguments.fresh,

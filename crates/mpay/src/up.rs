@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use jiff::Timestamp;
-use mpay_host::{Environment, Manifest, Options, Server, misnamed};
+use mpay_host::{Environment, Manifest, Options, RuntimeConfig, Server, Store, misnamed};
 use mpay_office::access::ACCESS;
 use mpay_offline::Mischief;
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,10 +26,14 @@ use crate::{
 /// What `mpay up` is asked for.
 #[derive(Debug, Clone)]
 pub struct Up {
+    /// The manifest; by default the `spin.toml` of this folder or one above.
+    pub from: Option<PathBuf>,
     /// Where to listen.
     pub listen: SocketAddr,
     /// Folder of the data; by default `.spin` beside the manifest.
     pub state_dir: Option<PathBuf>,
+    /// Spin's runtime configuration.
+    pub runtime_config: Option<PathBuf>,
     /// Values of variables.
     pub variables: Vec<(String, String)>,
     /// Whether it is for development though it has keys or tokens of its own.
@@ -57,10 +61,19 @@ pub struct Up {
 /// # Errors
 /// If there is no workspace, the component cannot be built, or the host does not start.
 pub async fn run(up: Up) -> anyhow::Result<()> {
-    let Some(workspace) = component::workspace_root() else {
-        bail!("there is no spin.toml here or above: run this in the project's folder");
+    let (workspace, manifest) = match (&up.from, component::workspace_root()) {
+        (Some(manifest), _) => {
+            let manifest = std::path::absolute(manifest)?;
+            let folder = manifest.parent().map(Path::to_owned);
+            (folder.unwrap_or_default(), manifest)
+        }
+        (None, Some(workspace)) => (workspace.clone(), workspace.join("spin.toml")),
+        (None, None) => {
+            bail!("there is no spin.toml here or above: run this in the project's folder")
+        }
     };
-    let mut options = Options::new(workspace.join("spin.toml"));
+    let file = manifest;
+    let mut options = Options::new(file.clone());
     refusals::as_component(&mut options);
     options.listen = up.listen;
     options.state_dir = up.state_dir;
@@ -72,6 +85,9 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         eprintln!("Read .env: {}.", read.join(", "));
     }
 
+    if let Some(file) = &up.runtime_config {
+        RuntimeConfig::load(file, options.environment.clone())?.apply(&mut options);
+    }
     let manifest = check_names(&options)?;
     let development =
         up.development || development::is_meant(&options.variables, &options.environment);
@@ -81,6 +97,14 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         up.shared,
     )?;
     if up.fresh {
+        ensure!(
+            options.store == Store::StateDir
+                && manifest
+                    .components
+                    .values()
+                    .any(|component| !component.key_value_stores.is_empty()),
+            "--fresh moves the store's file aside, and this store is elsewhere: empty it there"
+        );
         ensure!(
             development || up.yes,
             "--fresh is for development, and this is none; --yes moves the store aside all the same"
@@ -162,7 +186,8 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
     // Without the sources this is a deployment: spin.toml and the component, built elsewhere.
     if workspace.join("Cargo.toml").is_file() {
         let root = workspace.clone();
-        tokio::task::spawn_blocking(move || component::build(&root, false)).await??;
+        let build = move || component::build_for(&root, &file, false);
+        tokio::task::spawn_blocking(build).await??;
     }
 
     // Before the first request can come, or a signal in between would end the process at once.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// How long a call may take, whatever it waits for: its turn, another process, a disk that hangs.
 /// The component tries a call four times, and has then time left to say that it could not.
-pub(super) const CALL_TIME: Duration = Duration::from_secs(5);
+pub(crate) const CALL_TIME: Duration = Duration::from_secs(5);
 
 /// Why an operation on the store failed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -63,6 +63,12 @@ pub enum Error {
     /// SQLite failed.
     #[error("SQLite: {0}")]
     Sqlite(Arc<rusqlite::Error>),
+    /// Redis failed.
+    #[error("Redis: {0}")]
+    Redis(Arc<redis::RedisError>),
+    /// The server of Redis copies another one.
+    #[error("Redis: this server is a replica; the address must lead to the primary")]
+    Replica,
     /// The thread that writes or reads has ended.
     #[error("the store is closed")]
     Closed,
@@ -71,6 +77,12 @@ pub enum Error {
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(Arc::new(error))
+    }
+}
+
+impl From<redis::RedisError> for Error {
+    fn from(error: redis::RedisError) -> Self {
+        Self::Redis(Arc::new(error))
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use wasmtime::component::{HasData, Resource, ResourceTable};
 
-use super::database::Database;
+use super::engine::Engine;
 use super::error::Error;
 use super::observer::{Call, Fault, Observer, Operation};
 use crate::bindings::wasi::keyvalue::{atomics, batch, store};
@@ -15,7 +15,7 @@ use crate::bindings::wasi::keyvalue::{atomics, batch, store};
 /// What the component may do with key-value stores. Clones share it.
 #[derive(Clone)]
 pub(crate) struct KeyValue {
-    pub(crate) database: Database,
+    pub(crate) engine: Engine,
     /// The stores that the manifest grants.
     pub(crate) granted: Arc<BTreeSet<String>>,
     pub(crate) observer: Option<Observer>,
@@ -132,7 +132,7 @@ impl store::HostBucket for KeyValueView<'_> {
         key: String,
     ) -> Result<Option<Vec<u8>>, store::Error> {
         let name = self.name(&bucket)?;
-        let work = self.stores.database.get(&name, &key);
+        let work = self.stores.engine.get(&name, &key);
         self.stores
             .call(&name, Operation::Get, [&*key].into_iter(), work)
             .await
@@ -145,7 +145,7 @@ impl store::HostBucket for KeyValueView<'_> {
         value: Vec<u8>,
     ) -> Result<(), store::Error> {
         let name = self.name(&bucket)?;
-        let work = self.stores.database.set(&name, vec![(key.clone(), value)]);
+        let work = self.stores.engine.set(&name, vec![(key.clone(), value)]);
         self.stores
             .call(&name, Operation::Set, [&*key].into_iter(), work)
             .await
@@ -153,7 +153,7 @@ impl store::HostBucket for KeyValueView<'_> {
 
     async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Result<(), store::Error> {
         let name = self.name(&bucket)?;
-        let work = self.stores.database.delete(&name, vec![key.clone()]);
+        let work = self.stores.engine.delete(&name, vec![key.clone()]);
         self.stores
             .call(&name, Operation::Delete, [&*key].into_iter(), work)
             .await
@@ -165,7 +165,7 @@ impl store::HostBucket for KeyValueView<'_> {
         key: String,
     ) -> Result<bool, store::Error> {
         let name = self.name(&bucket)?;
-        let work = self.stores.database.exists(&name, &key);
+        let work = self.stores.engine.exists(&name, &key);
         self.stores
             .call(&name, Operation::Exists, [&*key].into_iter(), work)
             .await
@@ -182,7 +182,7 @@ impl store::HostBucket for KeyValueView<'_> {
             ));
         }
         let name = self.name(&bucket)?;
-        let work = self.stores.database.keys(&name);
+        let work = self.stores.engine.keys(&name);
         let keys = self
             .stores
             .call(&name, Operation::ListKeys, [].into_iter(), work)
@@ -203,7 +203,7 @@ impl batch::Host for KeyValueView<'_> {
         keys: Vec<String>,
     ) -> Result<Vec<(String, Option<Vec<u8>>)>, store::Error> {
         let name = self.name(&bucket)?;
-        let work = self.stores.database.get_many(&name, keys.clone());
+        let work = self.stores.engine.get_many(&name, keys.clone());
         let named = keys.iter().map(String::as_str);
         let found = self
             .stores
@@ -231,7 +231,7 @@ impl batch::Host for KeyValueView<'_> {
         }
         let name = self.name(&bucket)?;
         let keys: Vec<String> = pairs.iter().map(|(key, _)| key.clone()).collect();
-        let work = self.stores.database.set(&name, pairs);
+        let work = self.stores.engine.set(&name, pairs);
         let named = keys.iter().map(String::as_str);
         self.stores
             .call(&name, Operation::SetMany, named, work)
@@ -247,7 +247,7 @@ impl batch::Host for KeyValueView<'_> {
             return Err(wrong_number_of_arguments("del"));
         }
         let name = self.name(&bucket)?;
-        let work = self.stores.database.delete(&name, keys.clone());
+        let work = self.stores.engine.delete(&name, keys.clone());
         let named = keys.iter().map(String::as_str);
         self.stores
             .call(&name, Operation::DeleteMany, named, work)
@@ -263,7 +263,7 @@ impl atomics::Host for KeyValueView<'_> {
         delta: i64,
     ) -> Result<i64, store::Error> {
         let name = self.name(&bucket)?;
-        let work = self.stores.database.increment(&name, key.clone(), delta);
+        let work = self.stores.engine.increment(&name, key.clone(), delta);
         self.stores
             .call(&name, Operation::Increment, [&*key].into_iter(), work)
             .await

@@ -4,7 +4,10 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::bail;
 use jiff::Timestamp;
-use mpay::development::{Credentials, is_meant};
+use mpay::{
+    component::FOR_POSTGRES,
+    development::{Credentials, is_meant},
+};
 use mpay_door::{
     Configuration,
     config::{ConfigError, Environment, Misconfigured, Unread, Variables},
@@ -53,7 +56,13 @@ pub fn examine(
     if credentials.mpay_key().is_file() {
         setup.credentials = Some(credentials);
     }
-    let manifest = match Manifest::load(folder.join("spin.toml")) {
+    let usual = folder.join("spin.toml");
+    let for_postgres = folder.join(FOR_POSTGRES);
+    let manifest = match !usual.is_file() && for_postgres.is_file() {
+        true => for_postgres,
+        false => usual,
+    };
+    let manifest = match Manifest::load(manifest) {
         Ok(manifest) => manifest,
         Err(error) => {
             findings.wrong(
@@ -69,7 +78,7 @@ pub fn examine(
         format!("{} can be served", manifest.path.display()),
     );
     for (id, component) in &manifest.components {
-        component::examine(id, &manifest.component_path(component), findings);
+        component::examine(id, component, &manifest.component_path(component), findings);
     }
     examine_files(folder, findings);
 

@@ -1,7 +1,12 @@
-//! The platform of a Spin host: `wasi:keyvalue` and the clocks of WASI.
+//! The platform of a Spin host: a store, and the clocks of WASI. The store is `wasi:keyvalue`, or with
+//! the feature `postgres` a database.
+
+#[cfg(not(feature = "postgres"))]
+mod key_value;
+#[cfg(feature = "postgres")]
+mod postgres;
 
 use std::{
-    cell::Cell,
     collections::HashMap,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -11,7 +16,6 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use jiff::{SignedDuration, Timestamp};
 use spin_sdk::{
-    experimental::wasi::keyvalue::{atomics, batch, store},
     http::FullBody,
     variables,
     wasip3::{
@@ -24,20 +28,20 @@ use spin_sdk::{
 
 use mpay_ledger::PlatformError;
 
+#[cfg(not(feature = "postgres"))]
+use self::key_value::Store;
+#[cfg(feature = "postgres")]
+use self::postgres::Store;
 use crate::{
     config::Unread,
     current::Source,
     platform::{Outbound, Unanswered},
 };
 
-/// The store named in the manifest's `key_value_stores`.
-const STORE: &str = "default";
-
 /// A Spin host. Made for each request: a handle of the store must not outlive it.
 #[derive(Debug)]
 pub struct Spin {
-    /// A store that is not to be had is an error of each call, so that there is one way to fail.
-    bucket: Result<store::Bucket, PlatformError>,
+    store: Store,
     /// From when on the store is not called any more.
     end: Option<monotonic_clock::Mark>,
 }
@@ -46,7 +50,7 @@ impl Spin {
     /// Opens the store.
     pub fn open() -> Self {
         Self {
-            bucket: store::open(STORE).map_err(error),
+            store: Store::open(),
             end: None,
         }
     }
@@ -65,24 +69,12 @@ impl Spin {
     }
 
     /// The store, for one call.
-    fn bucket(&self) -> Result<&store::Bucket, PlatformError> {
+    fn store(&self) -> Result<&Store, PlatformError> {
         if self.end.is_some_and(|end| monotonic_clock::now() >= end) {
             let late = "the request has no time left to call the store";
             return Err(PlatformError::Failed(late.to_owned()));
         }
-        self.bucket.as_ref().map_err(Clone::clone)
-    }
-
-    /// Reads one key after the other, in their order: whoever gives them relies on it that a later
-    /// one is not read before an earlier one.
-    fn get_each(&self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, PlatformError> {
-        let mut values = HashMap::with_capacity(keys.len());
-        for key in keys {
-            if let Some(value) = self.bucket()?.get(key).map_err(error)? {
-                values.insert(key.clone(), value);
-            }
-        }
-        Ok(values)
+        Ok(&self.store)
     }
 }
 
@@ -91,52 +83,19 @@ fn after(duration: Duration) -> monotonic_clock::Mark {
     monotonic_clock::now().saturating_add(nanoseconds)
 }
 
-thread_local! {
-    /// Whether this instance has seen that the store reads no batches, which does not change.
-    static ONE_BY_ONE: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether a batch was refused as Spin's Redis store refuses it: it sends the command `KEYS`, which
-/// takes one pattern, with all keys.
-fn reads_no_batches(error: &store::Error) -> bool {
-    matches!(error, store::Error::Other(reason) if reason.contains("wrong number of arguments"))
-}
-
 impl mpay_ledger::Platform for Spin {
     async fn get_many(&self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, PlatformError> {
-        // One key is never read as a batch: Spin's Redis store answers with its name alone, which
-        // cannot be told from a key without a value, and a payment would be recorded again.
-        if keys.len() < 2 || ONE_BY_ONE.get() {
-            return self.get_each(keys);
-        }
-        let values = match batch::get_many(self.bucket()?, keys) {
-            Err(refused) if reads_no_batches(&refused) => {
-                ONE_BY_ONE.set(true);
-                return self.get_each(keys);
-            }
-            values => values.map_err(error)?,
-        };
-        // They may leave out absent keys, and keep no order.
-        Ok(values
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value?)))
-            .collect())
+        self.store()?
+            .get_many(keys, || self.store().map(drop))
+            .await
     }
 
     async fn set_many(&self, entries: &[(String, Vec<u8>)]) -> Result<(), PlatformError> {
-        // Redis refuses a batch of nothing.
-        if entries.is_empty() {
-            return self.bucket().map(drop);
-        }
-        batch::set_many(self.bucket()?, entries).map_err(error)
+        self.store()?.set_many(entries).await
     }
 
     async fn increment(&self, key: &str, by: u64) -> Result<u64, PlatformError> {
-        let by =
-            i64::try_from(by).map_err(|_| PlatformError::Denied(format!("{by} is too many")))?;
-        let count = atomics::increment(self.bucket()?, key, by).map_err(error)?;
-        u64::try_from(count)
-            .map_err(|_| PlatformError::Denied(format!("the counter {key} is negative: {count}")))
+        self.store()?.increment(key, by).await
     }
 
     fn now(&self) -> Timestamp {
@@ -249,18 +208,6 @@ fn in_words(error: ErrorCode) -> String {
         _ => "The message could not be sent.",
     };
     words.to_owned()
-}
-
-fn error(error: store::Error) -> PlatformError {
-    match error {
-        store::Error::NoSuchStore => {
-            PlatformError::Denied(format!("the host has no key-value store {STORE:?}"))
-        }
-        store::Error::AccessDenied => PlatformError::Denied(format!(
-            "the key-value store {STORE:?} is not among the component's key_value_stores"
-        )),
-        store::Error::Other(reason) => PlatformError::Failed(reason),
-    }
 }
 
 /// The variables of the host.

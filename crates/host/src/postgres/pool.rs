@@ -1,0 +1,193 @@
+//! Connections to databases, shared by all instances of an application.
+//!
+//! A statement borrows a connection and gives it back, so that few serve many instances; one that may
+//! have left something behind, a transaction or a setting, is kept by its instance and then closed. No
+//! statement is ever sent twice: it may have had its effect.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Client, Config, NoTls, Statement};
+
+use super::tls::Tls;
+
+/// Connections to one database at most: a server has a hundred by default, for several hosts.
+const CONNECTIONS: usize = 16;
+
+/// How long it may take to connect: shorter than a call, so that the reason is told.
+const CONNECT_TIME: Duration = Duration::from_secs(3);
+
+/// Statements that a connection keeps prepared.
+const PREPARED: usize = 32;
+
+/// The databases that instances have asked for, each by its address and authorities.
+#[derive(Clone, Default)]
+pub(crate) struct Pools(Arc<Mutex<HashMap<Address, Arc<Pool>>>>);
+
+/// Which database, and whose certificates are believed beside those that the machine believes.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Address {
+    pub(super) url: String,
+    pub(super) ca_root: Option<String>,
+}
+
+impl Pools {
+    /// The connections to a database. The error is a sentence without anything secret.
+    pub(super) fn of(&self, address: &Address) -> Result<Arc<Pool>, String> {
+        let mut pools = lock(&self.0);
+        if let Some(pool) = pools.get(address) {
+            return Ok(Arc::clone(pool));
+        }
+        // A password that was changed is another address. Who still uses the old pool has it.
+        pools.retain(|_, pool| Arc::strong_count(pool) > 1);
+        let pool = Arc::new(Pool::new(address)?);
+        pools.insert(address.clone(), Arc::clone(&pool));
+        Ok(pool)
+    }
+}
+
+/// The connections to one database.
+pub(crate) struct Pool {
+    config: Config,
+    tls: Option<Tls>,
+    places: Arc<Semaphore>,
+    idle: Mutex<Vec<Open>>,
+}
+
+impl Pool {
+    fn new(address: &Address) -> Result<Self, String> {
+        let parsed: Result<Config, _> = address.url.parse();
+        let mut config = parsed.map_err(|_| {
+            "the address is none of PostgreSQL, such as postgres://USER:PASSWORD@HOST/DATABASE?sslmode=require"
+                .to_owned()
+        })?;
+        config.connect_timeout(CONNECT_TIME);
+        if config.get_application_name().is_none() {
+            config.application_name("mpay-provider");
+        }
+        let tls = match config.get_ssl_mode() {
+            SslMode::Disable => None,
+            _ => Some(Tls::new(address.ca_root.as_deref())?),
+        };
+        Ok(Self {
+            config,
+            tls,
+            places: Arc::new(Semaphore::new(CONNECTIONS)),
+            idle: Mutex::default(),
+        })
+    }
+
+    /// The hosts and ports that connections may go to; `None` if one of them is no host of a network.
+    pub(super) fn targets(&self) -> Option<Vec<(String, u16)>> {
+        const PORT: u16 = 5432;
+        let ports = self.config.get_ports();
+        let port = |index: usize| match ports {
+            [] => PORT,
+            [port] => *port,
+            ports => ports.get(index).copied().unwrap_or(PORT),
+        };
+        let hosts = self.config.get_hosts().iter().enumerate();
+        let hosts = hosts.map(|(index, host)| match host {
+            Host::Tcp(name) => Some((name.clone(), port(index))),
+            Host::Unix(_) => None,
+        });
+        // Where an address is given, that is connected to, and the name is for the certificate.
+        let addresses = self.config.get_hostaddrs().iter().enumerate();
+        let addresses = addresses.map(|(index, address)| Some((address.to_string(), port(index))));
+        let all: Option<Vec<_>> = hosts.chain(addresses).collect();
+        all.filter(|targets| !targets.is_empty())
+    }
+
+    /// A connection that nobody else uses.
+    pub(super) async fn borrow(self: &Arc<Self>) -> Result<Borrowed, tokio_postgres::Error> {
+        // Never closed.
+        let place = Arc::clone(&self.places).acquire_owned().await.ok();
+        let kept = loop {
+            let kept = lock(&self.idle).pop();
+            match kept {
+                Some(open) if open.client.is_closed() => {}
+                kept => break kept,
+            }
+        };
+        let open = match kept {
+            Some(open) => open,
+            None => Open {
+                client: self.connect().await?,
+                prepared: HashMap::new(),
+            },
+        };
+        Ok(Borrowed {
+            open,
+            pool: Arc::clone(self),
+            _place: place,
+        })
+    }
+
+    async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
+        let client = match &self.tls {
+            Some(tls) => {
+                let (client, connection) = self.config.connect(tls.clone()).await?;
+                tokio::spawn(connection);
+                client
+            }
+            None => {
+                let (client, connection) = self.config.connect(NoTls).await?;
+                tokio::spawn(connection);
+                client
+            }
+        };
+        Ok(client)
+    }
+}
+
+/// A connection with the statements that it knows.
+struct Open {
+    client: Client,
+    prepared: HashMap<String, Statement>,
+}
+
+/// A connection that is in use. It is closed when it is dropped, unless it is given back.
+pub(super) struct Borrowed {
+    open: Open,
+    pool: Arc<Pool>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Borrowed {
+    pub(super) fn client(&self) -> &Client {
+        &self.open.client
+    }
+
+    /// A statement, which the server need not be asked about a second time.
+    pub(super) async fn prepare(&mut self, text: &str) -> Result<Statement, tokio_postgres::Error> {
+        if let Some(statement) = self.open.prepared.get(text) {
+            return Ok(statement.clone());
+        }
+        let statement = self.open.client.prepare(text).await?;
+        if self.open.prepared.len() < PREPARED {
+            let known = statement.clone();
+            self.open.prepared.insert(text.to_owned(), known);
+        }
+        Ok(statement)
+    }
+
+    /// Lets others use it.
+    pub(super) fn give_back(self) {
+        if !self.open.client.is_closed() {
+            lock(&self.pool.idle).push(self.open);
+        }
+    }
+}
+
+/// Waits for a call no longer than that.
+pub(super) async fn within<T>(time: Duration, call: impl Future<Output = T>) -> Option<T> {
+    timeout(time, call).await.ok()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
