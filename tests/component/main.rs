@@ -17,6 +17,7 @@ mod gateway;
 mod harness;
 mod host;
 mod keys;
+mod kubernetes;
 mod life;
 mod limits;
 mod manual;
