@@ -61,7 +61,7 @@ pub struct Up {
 /// # Errors
 /// If there is no workspace, the component cannot be built, or the host does not start.
 pub async fn run(up: Up) -> anyhow::Result<()> {
-    let (workspace, manifest) = match (&up.from, component::workspace_root()) {
+    let (workspace, file) = match (&up.from, component::workspace_root()) {
         (Some(manifest), _) => {
             let manifest = std::path::absolute(manifest)?;
             let folder = manifest.parent().map(Path::to_owned);
@@ -72,7 +72,6 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
             bail!("there is no spin.toml here or above: run this in the project's folder")
         }
     };
-    let file = manifest;
     let mut options = Options::new(file.clone());
     refusals::as_component(&mut options);
     options.listen = up.listen;
