@@ -676,9 +676,10 @@ async fn no_name_and_no_value_is_a_digest_that_a_guess_can_be_compared_with() {
         order.map_err(|_| ())
     };
     let create = async || {
-        let created = store
-            .requests()
-            .create(&service, "request", document.as_bytes(), order);
+        let created =
+            store
+                .requests()
+                .create(&service, "tester", "request", document.as_bytes(), order);
         created.await.unwrap()
     };
     let key = create().await;

@@ -1,8 +1,10 @@
 //! Orders: what is asked of them, and how they are changed.
 
 mod bulk;
+mod history;
 
 pub use bulk::Intent;
+pub use history::{HistoryEntry, OrderHistory};
 
 use std::convert::Infallible;
 
@@ -252,7 +254,8 @@ impl<'a, P: Platform> Orders<'a, P> {
         }))
     }
 
-    /// Changes an order, or makes it: `change` gives what it shall be, of what it is.
+    /// Changes an order, or makes it: `change` gives what it shall be, of what it is. `by` is the name of
+    /// the principal who does.
     ///
     /// The change is judged by what stands before its own place in the order's list: where
     /// somebody came in between, `change` is asked again.
@@ -264,11 +267,12 @@ impl<'a, P: Platform> Orders<'a, P> {
         service: &ServiceId,
         key: &OrderKey,
         precondition: Precondition,
+        by: Option<&str>,
         change: impl Fn(&OrderState) -> Result<Order, E>,
     ) -> Result<Registered, RegisterError<E>> {
         let appended = self
             .append(service, key, precondition, |stored, index| {
-                self.judge(stored, index, &change)
+                self.judge(stored, index, by, &change)
             })
             .await?;
         Ok(match appended {
@@ -284,6 +288,7 @@ impl<'a, P: Platform> Orders<'a, P> {
         self,
         stored: &StoredOrder,
         index: u64,
+        by: Option<&str>,
         change: impl Fn(&OrderState) -> Result<Order, E>,
     ) -> Result<Option<Change>, RegisterError<E>> {
         let state = &stored.state;
@@ -295,7 +300,7 @@ impl<'a, P: Platform> Orders<'a, P> {
         }
         state.check_change(&compared, self.log.now())?;
         Ok(Some(Change {
-            event: Event::of_order(before, &after, index),
+            event: Event::of_order(before, &after, index, by),
             entry: OrderEntry::Version(Box::new((&after).into())),
             others: Vec::new(),
         }))
