@@ -1,7 +1,6 @@
 //! Signing in and out, by the token of a principal.
 
 use http::{HeaderValue, StatusCode, Uri};
-use jiff::Timestamp;
 use maud::html;
 use mpay_door::log::log;
 
@@ -16,6 +15,7 @@ use super::{
 use crate::{
     access::{self, Role},
     config::Config,
+    store::{Ledger, Platform},
 };
 
 /// The page to sign in, below [`OFFICE`](super::OFFICE).
@@ -25,12 +25,12 @@ pub const PATH: &str = "/sign-in";
 pub const OUT: &str = "sign-out";
 
 /// The page to sign in, or what came of it.
-pub fn answer(
+pub async fn answer<P: Platform>(
     config: &Config,
+    store: &Ledger<P>,
     view: &View<'_>,
     form: &Form,
     is_read: bool,
-    now: Timestamp,
 ) -> Answer {
     if is_read {
         return page(view, None);
@@ -38,7 +38,10 @@ pub fn answer(
     let token = form.text("token").unwrap_or_default();
     match access::admit(config, Some(token)) {
         Ok(principal) if principal.role == Role::Program => page(view, Some("token-of-program")),
-        Ok(_) => {
+        Ok(principal) => {
+            let Ok(now) = Session::earliest(store, principal).await else {
+                return view.unavailable();
+            };
             let mut answer = Answer::see_other(&view.link(super::OFFICE));
             answer.cookie = Session::begin(token, now).cookie(view.pages);
             answer
