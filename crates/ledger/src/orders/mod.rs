@@ -232,9 +232,18 @@ impl<'a, P: Platform> Orders<'a, P> {
         let last = last.min(order.length);
         let segment = last.saturating_sub(1) / SEGMENT;
         let (stored, first, until) = self.folds().segment(&list, segment).await?;
+        // After the segment, and also if that stands behind it: an erasure says that it is done before
+        // it is.
+        let erased_before = self.folds().order(&list).await?.erased_before;
         let states = stored.state.payments().iter().cloned();
-        let payments = stored.payments.into_iter().zip(states);
+        let payments = stored.payments.into_iter().map(|mut record| {
+            if until < erased_before {
+                record.erase_personal_data();
+            }
+            record
+        });
         let mut payments: Vec<_> = payments
+            .zip(states)
             .map(|(record, state)| OldPayment {
                 list: list.clone(),
                 until,

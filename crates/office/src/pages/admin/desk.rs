@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     super::{
-        Query,
+        OFFICE, Query,
         layout::{Answer, Page, View},
     },
     session::Session,
@@ -351,8 +351,13 @@ impl Form {
 
     /// The page of the office that the form was on.
     pub fn back(&self) -> &str {
-        let back = self.text("back").filter(|back| back.starts_with("/admin"));
-        back.unwrap_or("/admin")
+        // Nothing that leads elsewhere, nor what no header can hold.
+        let is_here = |back: &&str| {
+            let rest = back.strip_prefix(OFFICE);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+                && back.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        self.text("back").filter(is_here).unwrap_or(OFFICE)
     }
 
     /// The file that was sent.

@@ -101,7 +101,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer,
 
 fn list<P: Platform>(desk: &Desk<'_, P>, history: &History) -> Markup {
     html! {
-        ul.payments {
+        ul.payments.history {
             @for (place, entry) in history.history.iter().enumerate() {
                 @let earlier = history.history.get(place + 1..).unwrap_or_default();
                 @let before = earlier.iter().find(|entry| !entry.order.is_empty());
@@ -196,8 +196,8 @@ fn what(r#type: &str) -> &'static str {
         "order.reopened" => "happened-reopened",
         "payment.recorded" => "happened-paid",
         "payment.confirmed" => "happened-confirmed",
-        "payment.voided" => "voided",
-        "payment.refunded" => "card-given-back",
+        "payment.voided" => "happened-voided",
+        "payment.refunded" => "happened-given-back",
         "card.started" => "happened-card",
         "review.opened" => "happened-opened",
         "review.closed" => "happened-closed",

@@ -92,7 +92,7 @@ pub async fn answer<P: Platform>(
         // A browser keeps the cookie back where another site led here: from here it sends it.
         return match is_read && site(parts) == Some("cross-site") {
             true => respond(view.come_again(&parts.uri)),
-            false => respond(sign_in::to_sign_in(&parts.uri)),
+            false => respond(sign_in::to_sign_in(&parts.uri, is_read)),
         };
     }
     let form = match is_read {
@@ -110,7 +110,9 @@ pub async fn answer<P: Platform>(
         }
     };
     let Some((session, principal)) = session.filter(|_| rest != sign_in::PATH) else {
-        return respond(sign_in::answer(config, store, &view, &form, is_read).await);
+        let asked = query.text(sign_in::NEXT);
+        let asked = asked.as_deref();
+        return respond(sign_in::answer(config, store, &view, &form, asked, is_read).await);
     };
     if !is_read && !session.made(&pages.keys, form.text("form").unwrap_or_default()) {
         return respond(refused(&view));

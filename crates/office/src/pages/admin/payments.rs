@@ -19,28 +19,19 @@ struct Day {
     closed: bool,
     lines: Vec<Line>,
     totals: Vec<Total>,
-    #[serde(flatten)]
-    extent: Extent,
-    next: Option<String>,
-}
-
-/// How much of a day its sums are of.
-#[derive(Deserialize)]
-pub struct Extent {
     totals_complete: bool,
     #[serde(default)]
     unreadable: usize,
+    next: Option<String>,
 }
 
-impl Extent {
-    /// Says it, where they are not of all, with a link to the page that adds up more.
-    pub fn said<P: Platform>(&self, desk: &Desk<'_, P>, page: &str) -> Markup {
-        html! {
-            @if self.unreadable > 0 {
-                p.alert { (desk.t("totals-unreadable")) }
-            } @else if !self.totals_complete {
-                p.alert { (desk.t("totals-incomplete")) " " a href=(desk.link(page)) { (desk.t("totals-go-on")) } }
-            }
+/// Says that sums are not of all of a day, with a link to the page that adds up more.
+pub fn incomplete<P: Platform>(desk: &Desk<'_, P>, unreadable: usize, page: &str) -> Markup {
+    html! {
+        @if unreadable > 0 {
+            p.alert { (desk.t("totals-unreadable")) }
+        } @else {
+            p.alert { (desk.t("totals-incomplete")) " " a href=(desk.link(page)) { (desk.t("totals-go-on")) } }
         }
     }
 }
@@ -120,8 +111,8 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             a href=(desk.link("/admin/payments/manual")) { (desk.t("by-hand")) }
         }
         p { (desk.t(if day.closed { "day-closed" } else { "day-open" })) }
-        (day.extent.said(desk, &format!("/admin/payments?date={date}")))
-        @if day.totals.is_empty() && day.extent.totals_complete { p { (desk.t("no-payments")) } }
+        @if !day.totals_complete { (incomplete(desk, day.unreadable, &format!("/admin/payments?date={date}"))) }
+        @if day.totals.is_empty() && day.totals_complete { p { (desk.t("no-payments")) } }
         @if !day.totals.is_empty() {
             section.card {
                 h2 { (desk.t("sums")) }

@@ -72,7 +72,8 @@ impl Session {
         principal: &Principal,
     ) -> Result<Timestamp, StoreError> {
         let ended = store.notes().time(&ended(principal)).await?;
-        Ok(ended.map_or(store.now(), |ended| store.now().max(ended + PRECISION)))
+        let after = ended.map(|ended| ended.checked_add(PRECISION).unwrap_or(ended));
+        Ok(after.map_or(store.now(), |after| store.now().max(after)))
     }
 
     /// Whether its principal has signed out since: then a copy of the cookie is good for nothing,

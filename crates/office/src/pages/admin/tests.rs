@@ -192,8 +192,20 @@ async fn only_people_with_a_token_are_let_in() {
         "/admin/x",
     ] {
         let page = office.ask("GET", address, &[], &[]).await;
+        let next = match address {
+            "/admin" => String::new(),
+            _ => format!("?next={}", utf8_percent_encode(address, NON_ALPHANUMERIC)),
+        };
+        let sign_in = format!("/admin/sign-in{next}");
         assert_eq!(
             (page.status, page.header("location")),
+            (303, sign_in.as_str()),
+            "{address}"
+        );
+        let page = office.ask("POST", address, &[], &[]).await;
+        let location = page.header("location");
+        assert_eq!(
+            (page.status, location),
             (303, "/admin/sign-in"),
             "{address}"
         );
@@ -221,6 +233,46 @@ async fn only_people_with_a_token_are_let_in() {
         let page = browser.get("/admin").await;
         assert_eq!(page.status, 200, "{}", page.text);
         assert!(page.text.contains(role.name()), "{}", page.text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_signs_in_comes_to_the_page_that_was_asked_for_and_to_no_other_site() {
+    let office = Office::new();
+    let asked = "/admin/orders?review=open&lang=en";
+    let page = office.ask("GET", asked, &[], &[]).await;
+    let sign_in = page.header("location").to_owned();
+    let page = office.ask("GET", &sign_in, &[], &[]).await;
+    assert!(page.text.contains("Sign in"), "{}", page.text);
+    let back = page.field("back");
+    let clerk = token(Role::Clerk);
+    for (back, led_to) in [
+        (back.as_str(), "/admin/orders?review=open&lang=ro"),
+        ("https://evil.example/", "/admin?lang=ro"),
+        ("//evil.example/admin", "/admin?lang=ro"),
+        ("/admin.evil.example", "/admin?lang=ro"),
+        ("/\\evil.example", "/admin?lang=ro"),
+        ("/admin\r\nSet-Cookie: a=b", "/admin?lang=ro"),
+        ("/admin/ș", "/admin?lang=ro"),
+        ("javascript:alert(1)", "/admin?lang=ro"),
+    ] {
+        let form = [("token", "wrong"), ("back", back)];
+        let page = office.ask("POST", "/admin/sign-in", &[], &form).await;
+        assert_eq!(page.status, 401);
+        assert!(!page.text.contains("evil"), "{back}: {}", page.text);
+        let form = [("token", clerk.as_str()), ("back", back)];
+        let page = office.ask("POST", "/admin/sign-in", &[], &form).await;
+        assert_eq!(
+            (page.status, page.header("location")),
+            (303, led_to),
+            "{back}"
+        );
+        let names: Vec<_> = page
+            .headers
+            .keys()
+            .filter(|name| *name == "set-cookie")
+            .collect();
+        assert_eq!(names.len(), 1, "{back}");
     }
 }
 

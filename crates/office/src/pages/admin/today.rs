@@ -11,7 +11,7 @@ use super::{
     desk::{Ask, Desk},
     manual::Proposals,
     orders::{self, Listed},
-    payments::Extent,
+    payments::incomplete,
 };
 use crate::{access::MANAGERS, domain::time, store::Platform};
 
@@ -19,8 +19,9 @@ use crate::{access::MANAGERS, domain::time, store::Platform};
 #[derive(Deserialize)]
 struct Reconciliation {
     totals: Vec<Total>,
-    #[serde(flatten)]
-    extent: Extent,
+    totals_complete: bool,
+    #[serde(default)]
+    unreadable: usize,
 }
 
 #[derive(Deserialize)]
@@ -175,7 +176,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                         }
                     }
                 }
-                (day.extent.said(desk, "/admin"))
+                @if !day.totals_complete { (incomplete(desk, day.unreadable, "/admin")) }
             }
             section.card {
                 h2 { (desk.t("needs-somebody")) }
