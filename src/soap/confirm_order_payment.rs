@@ -171,7 +171,8 @@ async fn register<P: Platform>(call: &Call<'_, P>, order: Order) -> Result<Store
         let known = state.order().unwrap_or(&order);
         Ok::<_, Infallible>(known.clone())
     };
-    match orders.change(service, key, Precondition::None, make).await {
+    let registered = orders.change(service, key, Precondition::None, None, make);
+    match registered.await {
         Ok(Registered::Created) => {
             log!("order {key} of service {service} is paid, and so registered")
         }

@@ -30,7 +30,21 @@ pub struct Browser {
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// The pictures that documents show: of what a screen holds.
-const DOCUMENTED: [&str; 11] = [
+const DOCUMENTED: [&str; 25] = [
+    "amend-desktop-ro",
+    "amend-phone-ro",
+    "history-desktop-ro",
+    "history-phone-ro",
+    "cards-desktop-ro",
+    "cards-phone-ro",
+    "card-of-payer-desktop-ro",
+    "card-of-payer-phone-ro",
+    "personal-desktop-ro",
+    "personal-phone-ro",
+    "connection-desktop-ro",
+    "connection-phone-ro",
+    "notices-desktop-ro",
+    "notices-phone-ro",
     "import-columns-desktop-ro",
     "proposal-desktop-ro",
     "import-desktop-ro",

@@ -504,29 +504,6 @@ fn a_payment_stays_with_the_account_that_it_was_recorded_with() {
     let now = accounts(&provider, &day(&provider, 2));
     assert_eq!(now[..3], before);
     assert_eq!(now[3..], [format!("Q {later}"), format!("Q {later}")]);
-
-    // Records of earlier versions keep no account: it is looked up now.
-    let key = provider
-        .keys("journal/")
-        .into_iter()
-        .find(|key| {
-            String::from_utf8(provider.stored(key).unwrap())
-                .unwrap()
-                .contains("\"payment.recorded\"")
-        })
-        .unwrap();
-    for key in [key, "order/TAX/1/2".to_owned()] {
-        let record = String::from_utf8(provider.stored(&key).unwrap()).unwrap();
-        let mut old = record.clone();
-        for iban in [default, own] {
-            old = old.replace(&format!(",\"bank_account\":\"{iban}\""), "");
-        }
-        assert_ne!(old, record, "{key}");
-        provider.load(&[(key, old.into_bytes())]);
-    }
-    let now = accounts(&provider, &day(&provider, 2));
-    assert_eq!(now[..2], [format!("P {later}"), format!("P {later}")]);
-    assert_eq!(now[2], before[2]);
 }
 
 #[test]

@@ -153,19 +153,20 @@ fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts(
     let days = (1..29).map(|day| {
         let date = mpay_ledger::domain::time::days_after(date, -day).unwrap();
         let amount = format!("{}.00", (day * 7919 + 500) % 3000);
-        let total = json!({"currency": "MDL", "amount": amount, "lines": day % 9 + 1});
+        let total =
+            json!({"currency": "MDL", "channel": "mpay", "amount": amount, "lines": day % 9 + 1});
         let is_weekend = day % 7 < 2;
         let totals = if is_weekend {
             json!([])
         } else {
             json!([total])
         };
-        (date.to_string(), totals)
+        let kept =
+            json!({"after": 0, "until": 0, "is_done": true, "mended": null, "totals": totals});
+        let note = json!({"v": 1, "value": kept}).to_string();
+        (format!("note/paid-on-{date}"), note.into_bytes())
     });
-    let days: serde_json::Map<String, serde_json::Value> = days.collect();
-    let note = json!({"v": 1, "value": days}).to_string();
-    let note = ("note/paid-by-day".to_owned(), note.into_bytes());
-    town.provider.load(&[note]);
+    town.provider.load(&days.collect::<Vec<_>>());
     browser.open(&town.url("/admin?lang=ro"));
     browser.wait_for("1\u{202F}250,50");
     browser.element("svg.chart rect");
@@ -273,6 +274,10 @@ fn every_page_can_be_used_by_everybody_and_only_shows_what_strangers_write() {
                 "order-of-office",
                 town.url(&format!("/admin/orders/TAX/{key}")),
             ),
+            (
+                "history",
+                town.url(&format!("/admin/orders/TAX/{key}/history")),
+            ),
             ("new", town.url("/admin/orders/new")),
             ("import", town.url("/admin/import")),
             ("payments", town.url("/admin/payments")),
@@ -287,6 +292,7 @@ fn every_page_can_be_used_by_everybody_and_only_shows_what_strangers_write() {
             ("notices", town.url("/admin/notices?status=Active")),
         ] {
             let separator = if url.contains('?') { '&' } else { '?' };
+            browser.size(1280, 900);
             browser.open(&format!("{url}{separator}lang={language}"));
             let title = browser.evaluate("return document.title");
             assert!(title != "owned", "{what}");
@@ -303,6 +309,95 @@ fn every_page_can_be_used_by_everybody_and_only_shows_what_strangers_write() {
         }
     }
     let _ = &town.offline;
+}
+
+/// Pictures of what is at an element, on a desk and on a phone, light and dark.
+fn pictures(browser: &Browser, name: &str, at: &str) {
+    for (width, height, kind) in [(1280, 900, "desktop"), (390, 844, "phone")] {
+        browser.size(width, height);
+        browser.evaluate(&format!("document.querySelector('{at}').scrollIntoView()"));
+        browser.picture(&format!("{name}-{kind}-ro"));
+        browser.dark(true);
+        browser.picture(&format!("{name}-dark-{kind}-ro"));
+        browser.dark(false);
+    }
+    browser.judge(name);
+}
+
+#[test]
+fn the_guide_of_the_office_shows_what_is_done_there() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let options = mpay_gateway::Options::default();
+    let gateway = runtime.block_on(mpay_gateway::start(options)).unwrap();
+    let url = gateway.url();
+    let town = Town::start(&[
+        ("environment", "development"),
+        ("card_gateway", &url),
+        ("card_terminal", "Merchant"),
+        ("card_password", "123"),
+        ("card_refunds", "managers"),
+        ("institution_name", "Primăria Exemplu"),
+    ]);
+    let provider = &town.provider;
+    let fee = |amount: &str| {
+        json!({
+            "reason": "Taxă de salubrizare", "due_date": "2099-12-31",
+            "customer_name": "Ștefania Țurcanu", "customer_id": "2000000000004",
+            "lines": [{"line_id": "1", "reason": "Salubrizare", "amount_due": amount}]
+        })
+    };
+    provider.register("123456789012", fee("1250.50"));
+    provider.register("123456789012", fee("1300.00"));
+    provider.register("123456789029", fee("600.00"));
+    let pay_url = provider.order("123456789012")["pay_url"].clone();
+    browser.open(&format!("{}?lang=ro", pay_url.as_str().unwrap()));
+    browser.wait_for("card");
+    pictures(&browser, "card-of-payer", "main");
+    sign_in(&browser, &town, "ro");
+    let order = town.url("/admin/orders/TAX/123456789012?lang=ro");
+    browser.open(&order);
+    browser.evaluate("document.querySelector('details').open = true");
+    pictures(&browser, "amend", "section.card + section.card");
+    browser.open(&town.url("/admin/personal?customer_id=2000000000004&lang=ro"));
+    browser.wait_for("Ștefania");
+    pictures(&browser, "personal", "body");
+    browser.open(&town.url("/admin/connection?lang=ro"));
+    pictures(&browser, "connection", "body");
+    browser.open(&town.url("/admin/notices?status=Active&lang=ro"));
+    browser.element("article.notice + article.notice");
+    pictures(&browser, "notices", "body");
+    // Paid by card, and given back in part.
+    let authorization = format!("Bearer {TOKEN}");
+    let post = |path: &str, body: serde_json::Value| {
+        let headers = [
+            ("Authorization", authorization.as_str()),
+            ("Idempotency-Key", "one"),
+        ];
+        provider.api_with("POST", path, Some(&body), &headers)
+    };
+    let begun = post(
+        "orders/TAX/123456789012/card-payments",
+        json!({"return_url": "https://plati.example.md/"}),
+    );
+    assert_eq!(begun.status, 201, "{begun:?}");
+    let id = begun.body["id"].as_str().unwrap().to_owned();
+    gateway.pay(&id, "4111111111100031").unwrap();
+    let asked = provider.api("GET", &format!("card-payments/{id}?ask=true"), None);
+    assert_eq!(asked.body["state"], "paid", "{asked:?}");
+    let refunded = post(
+        &format!("card-payments/{id}/refunds"),
+        json!({"amount": "300.00", "note": "Achitat de două ori pentru iulie"}),
+    );
+    assert_eq!(refunded.status, 201, "{refunded:?}");
+    browser.open(&order);
+    browser.wait_for("300,00");
+    pictures(&browser, "cards", "div.columns + section.card");
+    browser.open(&town.url("/admin/orders/TAX/123456789012/history?lang=ro"));
+    browser.wait_for("Modificată");
+    pictures(&browser, "history", "body");
 }
 
 #[test]

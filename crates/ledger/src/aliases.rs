@@ -374,7 +374,9 @@ mod tests {
         let store = Ledger::new(memory.clone());
         let results = store
             .orders()
-            .change_many::<()>(crate::Intent::Make, &keys, |row, _| Ok(orders[row].clone()))
+            .change_many::<()>(crate::Intent::Make { by: "tester" }, &keys, |row, _| {
+                Ok(orders[row].clone())
+            })
             .await;
         assert!(results.iter().all(Result::is_ok));
         let all = named(&memory, "all").await;

@@ -33,6 +33,9 @@ pub struct JournalPage {
     pub complete: bool,
     /// Whether nothing will be recorded in the span any more: its days are closed.
     pub closed: bool,
+    /// Whether something of this part was left out because of its time: it may be of the span when its
+    /// days are closed.
+    pub is_cut_by_time: bool,
     /// Whether the cursor was beyond the end of the journal: it is not of this store as it is.
     pub is_beyond_end: bool,
 }
@@ -73,6 +76,7 @@ impl<P: Platform> Journal<'_, P> {
             next: after.max(range.after),
             complete: false,
             closed: range.closed,
+            is_cut_by_time: false,
             is_beyond_end: false,
         };
         for _ in 0..BLOCKS {
@@ -95,9 +99,11 @@ impl<P: Platform> Journal<'_, P> {
             let cursor = listing.settled();
             let until = listing.next - 1;
             listing.truncate(cursor);
-            listing
-                .entries
-                .retain(|entry| range.contains(entry.at) && wanted(&entry.value));
+            listing.entries.retain(|entry| {
+                let is_wanted = wanted(&entry.value);
+                page.is_cut_by_time |= is_wanted && !range.contains(entry.at);
+                is_wanted && range.contains(entry.at)
+            });
             let standings = Standings::on(self.log).of(listing.entries).await?;
             let mut raw = listing.unreadable.into_iter().peekable();
             for (entry, standing) in standings {

@@ -110,9 +110,12 @@ pub use messages::{Evidence, Messages, Proof, Tombstone};
 pub use mpay_domain as domain;
 #[cfg(any(test, feature = "testing"))]
 pub use mpay_log::memory;
-pub use mpay_log::{Platform, PlatformError, RawEntry, StoreError, contract, postgres};
+pub use mpay_log::{BLOCK, Platform, PlatformError, RawEntry, StoreError, contract, postgres};
 pub use notes::Notes;
-pub use orders::{Intent, OrderPayments, Orders, Precondition, RegisterError, Registered};
+pub use orders::{
+    HistoryEntry, Intent, OrderHistory, OrderPayments, Orders, Precondition, RegisterError,
+    Registered,
+};
 pub use outbox::{
     Attempts, Delivery, Ended, LONGEST_WAIT, Lately, Outbox, OutboxPage, OutboxState, PartLeft,
     ReceiverOutbox, Settled, Standing, Waiting,
@@ -122,7 +125,7 @@ pub use proposals::{Decision, ProposalPage, Proposals, Proposed, StoredProposal}
 pub use refunds::{Refunded, Refunds};
 pub use refusals::{CloseError, ClosedBy, ClosedRefusal, Refusals, StoredRefusal};
 pub use register::{Register, RegisterPage, RegisteredOrder};
-pub use repair::{Repair, Repairs};
+pub use repair::{JOURNAL_MENDED, Repair, Repairs};
 pub use requests::{CreateError, Requests};
 pub use reviews::Reviews;
 pub use secret::{Secret, SecretCell};

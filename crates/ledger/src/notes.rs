@@ -33,6 +33,20 @@ impl<P: Platform> Notes<'_, P> {
         unwrap(&values, &key)
     }
 
+    /// The notes of several names. One that is damaged is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn get_many<T: DeserializeOwned>(
+        self,
+        names: &[String],
+    ) -> Result<Vec<Option<T>>, StoreError> {
+        let keys: Vec<_> = names.iter().map(|name| Key::new(note(name))).collect();
+        let values = read(self.log, &keys).await?;
+        let notes = keys.iter().map(|key| unwrap(&values, key).ok().flatten());
+        Ok(notes.collect())
+    }
+
     /// Such a note that is a time.
     ///
     /// # Errors
@@ -54,6 +68,26 @@ impl<P: Platform> Notes<'_, P> {
     /// [`StoreError`] if the store fails.
     pub async fn set<T: Serialize>(self, name: &str, value: &T) -> Result<(), StoreError> {
         self.log.set_many(&[wrapped(note(name), value)?]).await
+    }
+
+    /// Writes several notes.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn set_many<T: Serialize>(self, notes: &[(String, T)]) -> Result<(), StoreError> {
+        if notes.is_empty() {
+            return Ok(());
+        }
+        let writes = notes.iter();
+        let writes = writes.map(|(name, value)| wrapped(note(name), value));
+        self.log
+            .set_many(&writes.collect::<Result<Vec<_>, _>>()?)
+            .await
+    }
+
+    /// A note to be written with what it is about.
+    pub(crate) fn written<T: Serialize>(name: &str, value: &T) -> Result<Write, StoreError> {
+        wrapped(note(name), value)
     }
 
     /// Whether this call is the first ever with this name. Whoever comes later only reads.

@@ -21,6 +21,7 @@ use super::{
     folds::Folds,
     journal_list::{self, JournalList},
     long_orders::Parts,
+    notes::Notes,
     order_list::{OrderEntry, OrderList, OrderLists},
     record::{Key, over_the_log_and_the_secret, read, to_json},
     standings::Standings,
@@ -34,6 +35,10 @@ over_the_log_and_the_secret! {
     /// The mending of what the store has lost.
     pub struct Repairs
 }
+
+/// The note that says when an entry of the journal was written again that was lost or damaged: a text of
+/// its own each time. What was added up before may lack it.
+pub const JOURNAL_MENDED: &str = "journal-mended";
 
 /// What a call found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -234,6 +239,8 @@ impl<'a, P: Platform> Repairs<'a, P> {
             record.version = Some(place);
             let event = Event::PaymentRecorded(record);
             batch.push(journal_list::rewritten(marker.journal, at, &event)?);
+            let mended = format!("{} {:x}", self.log.now(), self.log.platform().random());
+            batch.push(Notes::<P>::written(JOURNAL_MENDED, &mended)?);
         }
         self.log.set_many(&batch).await?;
         Ok(true)

@@ -65,13 +65,15 @@ impl<P: Platform> Requests<'_, P> {
     /// Registers an order under a key that is generated, once for each `request`; gives its key.
     ///
     /// First the request claims a key, then the order is registered under it: whoever comes again
-    /// after a failure finds the claim, and goes on from there. `order` gives the order of a key.
+    /// after a failure finds the claim, and goes on from there. `order` gives the order of a key, and
+    /// `by` is the name of the principal who asks.
     ///
     /// # Errors
     /// [`CreateError`]; the same request then may be sent again.
     pub async fn create<E>(
         self,
         service: &ServiceId,
+        by: &str,
         request: &str,
         content: &[u8],
         order: impl Fn(&OrderKey) -> Result<Order, E>,
@@ -98,7 +100,7 @@ impl<P: Platform> Requests<'_, P> {
                 }
                 let order = order(&key).map_err(RegisterError::Unfit)?;
                 Ok(Some(Change {
-                    event: Event::of_order(None, &order, place),
+                    event: Event::of_order(None, &order, place, Some(by)),
                     entry: OrderEntry::Created {
                         request: request.clone(),
                         order: Box::new((&order).into()),

@@ -205,9 +205,13 @@ pub async fn put_in<P: Platform>(
 ) -> Result<Registered, RegisterError> {
     store
         .orders()
-        .change(&order.service_id, &order.order_key, precondition, |_| {
-            Ok(order.clone())
-        })
+        .change(
+            &order.service_id,
+            &order.order_key,
+            precondition,
+            Some("tester"),
+            |_| Ok(order.clone()),
+        )
         .await
 }
 

@@ -950,6 +950,7 @@ pub(super) async fn set(
             &first.service_id,
             &first.order_key,
             Precondition::None,
+            Some("tester"),
             |state| {
                 let mut json = OrderJson::from(state.order().unwrap());
                 json.status = status.map(str::to_owned);
@@ -1101,6 +1102,7 @@ async fn create(
         .requests()
         .create(
             &ServiceId::parse("TAX").unwrap(),
+            "tester",
             request,
             amount.as_bytes(),
             |key| Ok(order(key.as_str(), amount)),
@@ -1592,7 +1594,7 @@ async fn an_order_of_an_import_that_a_payment_overtakes_is_judged_again_by_itsel
     };
     let import = store
         .orders()
-        .change_many(Intent::Make, &keys, |position, _| {
+        .change_many(Intent::Make { by: "tester" }, &keys, |position, _| {
             Ok::<_, std::convert::Infallible>(order(&(position + 1).to_string(), "120"))
         });
     let (results, paid) = tokio::join!(import, payment);
@@ -1988,7 +1990,10 @@ async fn whoever_finds_a_change_made_makes_sure_of_its_event() {
                 true => {
                     let key = [(same.service_id.clone(), same.order_key.clone())];
                     let change = |_, _: &_| Ok::<_, std::convert::Infallible>(same.clone());
-                    let many = store.orders().change_many(Intent::Make, &key, change).await;
+                    let many = store
+                        .orders()
+                        .change_many(Intent::Make { by: "tester" }, &key, change)
+                        .await;
                     many.into_iter().next().unwrap().unwrap()
                 }
             };

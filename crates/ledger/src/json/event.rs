@@ -249,6 +249,9 @@ pub struct OrderEvent {
     /// What the institution noted for itself, without what is of a person.
     #[serde(default, skip_serializing_if = "MetadataJson::is_empty")]
     pub metadata: MetadataJson,
+    /// Name of the principal who made the change; absent where a payment registered the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// Payments that a bank's or the treasury's statement shows.
@@ -356,8 +359,8 @@ pub struct RefusalJson {
 }
 
 impl Event {
-    /// What happened to an order that was `before` and is `after`, as version `version`.
-    pub fn of_order(before: Option<&Order>, after: &Order, version: u64) -> Self {
+    /// What somebody did to an order that was `before` and is `after`, as version `version`.
+    pub fn of_order(before: Option<&Order>, after: &Order, version: u64, by: Option<&str>) -> Self {
         let event = OrderEvent {
             service_id: after.service_id.to_string(),
             order_key: after.order_key.to_string(),
@@ -370,6 +373,7 @@ impl Event {
                 .as_ref()
                 .map(|text| text.as_str().to_owned()),
             metadata: metadata::write_impersonal(&after.metadata),
+            by: by.map(str::to_owned),
         };
         let Some(before) = before else {
             return Self::OrderRegistered(event);
@@ -472,6 +476,20 @@ impl FromIterator<Group> for Groups {
 pub struct UnknownGroup;
 
 impl Event {
+    /// Name of the principal who made this change of an order.
+    pub fn by(&self) -> Option<&str> {
+        match self {
+            Self::OrderRegistered(event)
+            | Self::OrderAmended(event)
+            | Self::OrderCompleted(event)
+            | Self::OrderCancelled(event)
+            | Self::OrderRefunding(event)
+            | Self::OrderRefunded(event)
+            | Self::OrderReopened(event) => event.by.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Its `type`.
     pub fn name(&self) -> &'static str {
         match self {

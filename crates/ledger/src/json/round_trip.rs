@@ -349,7 +349,7 @@ fn event() -> BoxedStrategy<Event> {
     let maybe = || option::of(any_text());
     let of_order = (
         (any_text(), any_text(), any::<u64>(), any_text()),
-        (maybe(), maybe(), maybe()),
+        (maybe(), maybe(), maybe(), maybe()),
     )
         .prop_map(
             |((service_id, order_key, version, currency), rest)| OrderEvent {
@@ -361,6 +361,7 @@ fn event() -> BoxedStrategy<Event> {
                 status: rest.1,
                 refund_reference: rest.2,
                 metadata: MetadataJson::new(),
+                by: rest.3,
             },
         );
     let order_events = [

@@ -16,11 +16,23 @@ const BATCH: usize = 25;
 
 /// What becomes of changes that are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Intent {
+pub enum Intent<'a> {
     /// They are made.
-    Make,
+    Make {
+        /// Name of the principal who makes them.
+        by: &'a str,
+    },
     /// Nothing is written: what would become of each is told, of what is there now.
     Try,
+}
+
+impl<'a> Intent<'a> {
+    fn by(self) -> Option<&'a str> {
+        match self {
+            Self::Make { by } => Some(by),
+            Self::Try => None,
+        }
+    }
 }
 
 /// An order that waits for its batch.
@@ -37,7 +49,7 @@ impl<P: Platform> Orders<'_, P> {
     /// gives what the order at a position shall be.
     pub async fn change_many<E>(
         self,
-        intent: Intent,
+        intent: Intent<'_>,
         keys: &[(ServiceId, OrderKey)],
         change: impl Fn(usize, &OrderState) -> Result<Order, E>,
     ) -> Vec<Result<Registered, RegisterError<E>>> {
@@ -79,7 +91,7 @@ impl<P: Platform> Orders<'_, P> {
 
     async fn change_batch<E>(
         self,
-        intent: Intent,
+        intent: Intent<'_>,
         batch: &[(ServiceId, OrderKey)],
         first: usize,
         change: &impl Fn(usize, &OrderState) -> Result<Order, E>,
@@ -103,10 +115,12 @@ impl<P: Platform> Orders<'_, P> {
                     continue;
                 }
             };
-            if seen.settled < seen.length && intent == Intent::Make {
+            if seen.settled < seen.length && intent != Intent::Try {
                 // Something before what is seen is still coming: this one goes its own way.
                 *result = self
-                    .change(service, key, Precondition::None, |state| change(row, state))
+                    .change(service, key, Precondition::None, intent.by(), |state| {
+                        change(row, state)
+                    })
                     .await;
                 continue;
             }
@@ -115,7 +129,7 @@ impl<P: Platform> Orders<'_, P> {
                 continue;
             }
             let next = seen.length + 1;
-            let made = match self.judge(&seen, next, |state| change(row, state)) {
+            let made = match self.judge(&seen, next, intent.by(), |state| change(row, state)) {
                 Ok(Some(made)) => made,
                 Ok(None) => {
                     unwritten.push((row, seen.events));
@@ -159,7 +173,9 @@ impl<P: Platform> Orders<'_, P> {
                 // Somebody else came in between: this one goes its own way.
                 self.lists().void(&slot).await?;
                 *result = self
-                    .change(service, key, Precondition::None, |state| change(row, state))
+                    .change(service, key, Precondition::None, intent.by(), |state| {
+                        change(row, state)
+                    })
                     .await;
                 continue;
             }
@@ -208,7 +224,7 @@ impl<P: Platform> Orders<'_, P> {
                 // Its place was passed by: it goes its own way.
                 match batch.get(order.row - first) {
                     Some((service, key)) => {
-                        self.change(service, key, Precondition::None, |state| {
+                        self.change(service, key, Precondition::None, intent.by(), |state| {
                             change(order.row, state)
                         })
                         .await

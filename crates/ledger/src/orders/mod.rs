@@ -1,8 +1,10 @@
 //! Orders: what is asked of them, and how they are changed.
 
 mod bulk;
+mod history;
 
 pub use bulk::Intent;
+pub use history::{HistoryEntry, OrderHistory};
 
 use std::convert::Infallible;
 
@@ -230,9 +232,18 @@ impl<'a, P: Platform> Orders<'a, P> {
         let last = last.min(order.length);
         let segment = last.saturating_sub(1) / SEGMENT;
         let (stored, first, until) = self.folds().segment(&list, segment).await?;
+        // After the segment, and also if that stands behind it: an erasure says that it is done before
+        // it is.
+        let erased_before = self.folds().order(&list).await?.erased_before;
         let states = stored.state.payments().iter().cloned();
-        let payments = stored.payments.into_iter().zip(states);
+        let payments = stored.payments.into_iter().map(|mut record| {
+            if until < erased_before {
+                record.erase_personal_data();
+            }
+            record
+        });
         let mut payments: Vec<_> = payments
+            .zip(states)
             .map(|(record, state)| OldPayment {
                 list: list.clone(),
                 until,
@@ -252,7 +263,8 @@ impl<'a, P: Platform> Orders<'a, P> {
         }))
     }
 
-    /// Changes an order, or makes it: `change` gives what it shall be, of what it is.
+    /// Changes an order, or makes it: `change` gives what it shall be, of what it is. `by` is the name of
+    /// the principal who does.
     ///
     /// The change is judged by what stands before its own place in the order's list: where
     /// somebody came in between, `change` is asked again.
@@ -264,11 +276,12 @@ impl<'a, P: Platform> Orders<'a, P> {
         service: &ServiceId,
         key: &OrderKey,
         precondition: Precondition,
+        by: Option<&str>,
         change: impl Fn(&OrderState) -> Result<Order, E>,
     ) -> Result<Registered, RegisterError<E>> {
         let appended = self
             .append(service, key, precondition, |stored, index| {
-                self.judge(stored, index, &change)
+                self.judge(stored, index, by, &change)
             })
             .await?;
         Ok(match appended {
@@ -284,6 +297,7 @@ impl<'a, P: Platform> Orders<'a, P> {
         self,
         stored: &StoredOrder,
         index: u64,
+        by: Option<&str>,
         change: impl Fn(&OrderState) -> Result<Order, E>,
     ) -> Result<Option<Change>, RegisterError<E>> {
         let state = &stored.state;
@@ -295,7 +309,7 @@ impl<'a, P: Platform> Orders<'a, P> {
         }
         state.check_change(&compared, self.log.now())?;
         Ok(Some(Change {
-            event: Event::of_order(before, &after, index),
+            event: Event::of_order(before, &after, index, by),
             entry: OrderEntry::Version(Box::new((&after).into())),
             others: Vec::new(),
         }))

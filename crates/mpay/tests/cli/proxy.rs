@@ -49,6 +49,10 @@ impl Nginx {
             ),
             ("/etc/ssl/plati.exemplu.md.key", key.display().to_string()),
             (
+                "/var/log/nginx/mpay-provider.log",
+                folder.join("access.log").display().to_string(),
+            ),
+            (
                 "http://127.0.0.1:3000",
                 upstream.trim_end_matches('/').to_owned(),
             ),
@@ -127,7 +131,8 @@ fn nginx_lets_mpay_and_payers_through_and_fences_the_rest() {
         ("/ServiceProvider.svc?wsdl", 200),
         // Without a link there is no page; but it is the provider that says so.
         ("/o/x", 404),
-        ("/api/orders", 403),
+        ("/o/seal?lang=ro", 404),
+        ("/api/orders?customer_id=2000000000004", 403),
         ("/api", 403),
         ("/admin", 403),
         ("/admin/orders", 403),
@@ -144,6 +149,13 @@ fn nginx_lets_mpay_and_payers_through_and_fences_the_rest() {
     };
     assert!(!body_of("/o/x").contains("nginx"), "{}", body_of("/o/x"));
     assert!(body_of("/nothing").contains("nginx"));
+    // Nobody learns from the log whose order it was.
+    let log = fs::read_to_string(folder.path().join("access.log")).unwrap();
+    assert!(log.contains(" GET /api/orders 403 "), "{log}");
+    assert!(log.contains(" GET /o/ 404 "), "{log}");
+    for secret in ["2000000000004", "seal"] {
+        assert!(!log.contains(secret), "{log}");
+    }
     // A signed body reaches the provider as it was.
     let query = encode_query("S", "no-such-order", "ro");
     let message = up.client().sign(&query).unwrap();

@@ -30,10 +30,10 @@ pub(super) struct EventsAnswer {
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct EventAnswer {
-    index: u64,
-    at: String,
+    pub(super) index: u64,
+    pub(super) at: String,
     #[serde(flatten)]
-    event: Event,
+    pub(super) event: Event,
 }
 
 /// An entry that this program cannot read, as it is: one of a later version, or a damaged one.

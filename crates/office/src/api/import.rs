@@ -171,7 +171,9 @@ pub async fn post<P: Platform>(
     let is_strict = query.word("strict", &flag)? == Some(true);
     let intent = match query.word("dry_run", &flag)? {
         Some(true) => Intent::Try,
-        _ => Intent::Make,
+        _ => Intent::Make {
+            by: &call.caller.name,
+        },
     };
     let batch = query.parsed("batch", |text| {
         text.parse::<NonZeroUsize>()
@@ -230,7 +232,7 @@ fn lines(results: &[RowResult]) -> Result<Response<Bytes>, Problem> {
 /// The answer about a table, as that one is written, with the totals as its last row.
 fn answer(
     table: &Table,
-    intent: Intent,
+    intent: Intent<'_>,
     results: Vec<RowResult>,
 ) -> Result<Response<Bytes>, Problem> {
     let format = table::format_of(table.source());
@@ -264,7 +266,7 @@ fn answer(
 }
 
 /// How many rows became what, and what the orders of each kind are about: `2 created (110.50 MDL)`.
-fn totals(table: &Table, intent: Intent, results: &[RowResult]) -> String {
+fn totals(table: &Table, intent: Intent<'_>, results: &[RowResult]) -> String {
     let kinds = ["created", "amended", "unchanged", "error", "skipped"];
     let counts = kinds.into_iter().filter_map(|kind| {
         let of_kind: Vec<_> = results.iter().filter(|row| row.result == kind).collect();
@@ -297,7 +299,7 @@ fn totals(table: &Table, intent: Intent, results: &[RowResult]) -> String {
     };
     let tried = match intent {
         Intent::Try => "nothing is written: dry_run; ",
-        Intent::Make => "",
+        Intent::Make { .. } => "",
     };
     format!("{tried}{counts}; read as {}", table.source())
 }
@@ -409,7 +411,7 @@ async fn import<P: Platform>(
     call: &Call<'_, P>,
     part: Part,
     is_strict: bool,
-    intent: Intent,
+    intent: Intent<'_>,
 ) -> Result<Vec<RowResult>, Problem> {
     let (mut results, mut candidates) = (Vec::with_capacity(part.rows.len()), Vec::new());
     let mut seen: HashMap<(String, String), usize> = HashMap::new();

@@ -10,6 +10,7 @@ mod erasures;
 mod events;
 mod evidence;
 mod export;
+mod history;
 mod import;
 mod manual;
 mod merge_patch;
@@ -70,7 +71,7 @@ fn reads(method: &Method) -> bool {
 
 /// Every endpoint of the API. Of two paths that fit, the first is meant; `Allow` lists methods in this
 /// order.
-pub fn endpoints<P: Platform>() -> [Endpoint<P>; 44] {
+pub fn endpoints<P: Platform>() -> [Endpoint<P>; 45] {
     [
         register::list_endpoint(),
         orders::post_endpoint(),
@@ -81,6 +82,7 @@ pub fn endpoints<P: Platform>() -> [Endpoint<P>; 44] {
         orders::patch_endpoint(),
         orders::delete_endpoint(),
         order_answer::payments_endpoint(),
+        history::get_endpoint(),
         pay_link::get_endpoint(),
         card_payments::begin_endpoint(),
         card_payments::of_order_endpoint(),

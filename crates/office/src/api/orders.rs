@@ -226,7 +226,7 @@ pub async fn post<P: Platform>(
     let key = call
         .store
         .requests()
-        .create(&service, &request, &content, |key| {
+        .create(&service, &call.caller.name, &request, &content, |key| {
             let state = OrderState::default();
             let order = accept(call, &service, key, json.clone(), &state, is_strict)?;
             refunded_by_right(call.caller, &state, order)
@@ -407,9 +407,13 @@ async fn change_and_warn<P: Platform>(
     let registered = call
         .store
         .orders()
-        .change(service, key, precondition, |state| {
-            change(state).and_then(|order| refunded_by_right(call.caller, state, order))
-        })
+        .change(
+            service,
+            key,
+            precondition,
+            Some(&call.caller.name),
+            |state| change(state).and_then(|order| refunded_by_right(call.caller, state, order)),
+        )
         .await
         .map_err(not_changed)?;
     let status = match registered {

@@ -242,13 +242,14 @@ mod tests {
         r#"{"reason": "R", "lines": [{"line_id": "1", "reason": "L", "amount_due": "1"}]}"#;
 
     /// Every list with a cursor.
-    const LISTS: [(&str, &str); 8] = [
+    const LISTS: [(&str, &str); 9] = [
         ("GET", "events?cursor="),
         ("GET", "payments?cursor="),
         ("GET", "refusals?cursor="),
         ("GET", "reconciliation?date=2026-06-01&cursor="),
         ("GET", "orders?cursor="),
         ("GET", "orders/TAX/1/payments?cursor="),
+        ("GET", "orders/TAX/1/history?cursor="),
         ("POST", "erasures?cursor="),
         ("POST", "repair?cursor="),
     ];

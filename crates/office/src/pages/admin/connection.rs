@@ -12,16 +12,19 @@ use super::{
 };
 use crate::{service::readiness, store::Platform};
 
+/// How this deployment stands.
 #[derive(Deserialize)]
-struct Health {
+pub struct Health {
     status: String,
     version: String,
     environment: Option<String>,
     configuration: String,
+    /// What must be mended.
     #[serde(default)]
-    errors: Vec<String>,
+    pub errors: Vec<String>,
+    /// What will be wrong soon.
     #[serde(default)]
-    warnings: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -29,9 +32,11 @@ struct Webhooks {
     webhooks: Vec<Webhook>,
 }
 
+/// Who is told, and how it goes with them.
 #[derive(Deserialize)]
-struct Webhook {
-    name: String,
+pub struct Webhook {
+    /// Its name.
+    pub name: String,
     origin: String,
     status: String,
     pending: usize,
@@ -41,10 +46,21 @@ struct Webhook {
     last_error: Option<String>,
 }
 
-/// `GET /admin/connection`.
-pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
+impl Webhook {
+    /// Whether it is told what happens.
+    pub fn is_well(&self) -> bool {
+        self.status == "active"
+    }
+}
+
+/// How this deployment stands, as its readiness says.
+pub async fn health<P: Platform>(desk: &Desk<'_, P>) -> Result<Health, Problem> {
     let health = readiness(desk.app, desk.store, &http::Method::GET).await?;
-    let health: Health = serde_json::from_slice(health.body()).map_err(Problem::internal)?;
+    serde_json::from_slice(health.body()).map_err(Problem::internal)
+}
+
+/// Who is told of what happens.
+pub async fn webhooks<P: Platform>(desk: &Desk<'_, P>) -> Result<Vec<Webhook>, Problem> {
     let webhooks = match desk.document(Ask::get("webhooks")).await {
         Ok(webhooks) => webhooks,
         Err(problem) => match problem.status() {
@@ -53,6 +69,13 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             _ => return Err(problem),
         },
     };
+    Ok(webhooks.webhooks)
+}
+
+/// `GET /admin/connection`.
+pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
+    let health = health(desk).await?;
+    let webhooks = webhooks(desk).await?;
     let last_call = mpay_notify::quiet_since(desk.store).await?;
     let now = desk.store.now();
     let title = desk.t("menu-connection");
@@ -105,9 +128,9 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         }
         section.card {
             h2 { (desk.t("webhooks")) }
-            @if webhooks.webhooks.is_empty() { p { (desk.t("no-webhooks")) } }
+            @if webhooks.is_empty() { p { (desk.t("no-webhooks")) } }
             ul.lines {
-                @for webhook in &webhooks.webhooks {
+                @for webhook in &webhooks {
                     @let (kind, state) = match webhook.status.as_str() {
                         "active" => ("good", "webhook-active"),
                         "failing" => ("bad", "webhook-failing"),

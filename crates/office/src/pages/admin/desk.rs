@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     super::{
-        Query,
+        OFFICE, Query,
         layout::{Answer, Page, View},
     },
     session::Session,
@@ -49,7 +49,7 @@ const MENU: [(&str, &str, &[Role]); 7] = [
 ];
 
 /// What members and parameters are called on the pages.
-const MEMBERS: [(&str, &str); 14] = [
+const MEMBERS: [(&str, &str); 18] = [
     ("order_key", "order-number"),
     ("reason", "for-what"),
     ("amount_due", "amount"),
@@ -64,6 +64,10 @@ const MEMBERS: [(&str, &str); 14] = [
     ("note", "note"),
     ("refund_reference", "refund-reference"),
     ("file", "file"),
+    ("lines", "lines"),
+    ("total_amount_due", "total"),
+    ("aliases", "other-number"),
+    ("amounts", "amounts-by-day"),
 ];
 
 /// A call of the order API.
@@ -234,11 +238,7 @@ impl<P: Platform> Desk<'_, P> {
         html! {
             @for (place, error) in errors.into_iter().enumerate() {
                 @if place > 0 { "; " }
-                @match MEMBERS.into_iter().find(|(member, _)| *member == error.field) {
-                    Some((_, id)) => { strong { (self.t(id)) } " " }
-                    None if error.field.is_empty() => {}
-                    None => { code { (error.field) } " " }
-                }
+                @if !error.field.is_empty() { (member(self, &error.field)) " " }
                 (self.view.said(&error.detail))
             }
         }
@@ -272,6 +272,14 @@ impl<P: Platform> Desk<'_, P> {
             p { a href=(self.link(self.form.back())) { (self.t("go-back")) } }
         };
         self.page(status, &Page::new(title, content))
+    }
+}
+
+/// What a member is called on the pages.
+pub fn member<P: Platform>(desk: &Desk<'_, P>, name: &str) -> Markup {
+    match MEMBERS.into_iter().find(|(member, _)| *member == name) {
+        Some((_, id)) => html! { strong { (desk.t(id)) } },
+        None => html! { code { (name) } },
     }
 }
 
@@ -343,8 +351,13 @@ impl Form {
 
     /// The page of the office that the form was on.
     pub fn back(&self) -> &str {
-        let back = self.text("back").filter(|back| back.starts_with("/admin"));
-        back.unwrap_or("/admin")
+        // Nothing that leads elsewhere, nor what no header can hold.
+        let is_here = |back: &&str| {
+            let rest = back.strip_prefix(OFFICE);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+                && back.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        self.text("back").filter(is_here).unwrap_or(OFFICE)
     }
 
     /// The file that was sent.

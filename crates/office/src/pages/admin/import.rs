@@ -13,6 +13,7 @@ use super::{
     super::layout::{Answer, Page},
     columns::{self, Chosen, MEMBERS, Memory},
     desk::{Ask, Desk, encode},
+    orders,
     upload::{MEDIA_TYPE, Upload},
 };
 use crate::{
@@ -478,17 +479,8 @@ fn results<P: Platform>(desk: &Desk<'_, P>, rows: &[Row]) -> Markup {
 pub async fn export<P: Platform>(
     desk: &Desk<'_, P>,
 ) -> Result<http::Response<bytes::Bytes>, Problem> {
-    let mut address = "orders/export?limit=2000".to_owned();
-    for name in [
-        "format",
-        "separator",
-        "cursor",
-        "status",
-        "service_id",
-        "customer_id",
-        "due_from",
-        "due_to",
-    ] {
+    let mut address = format!("orders/export?limit=2000{}", orders::chosen(desk));
+    for name in ["format", "separator", "cursor"] {
         if let Some(value) = desk.query.text(name) {
             address.push_str(&format!("&{name}={}", encode(&value)));
         }

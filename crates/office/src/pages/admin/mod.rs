@@ -8,6 +8,7 @@ mod cards;
 mod columns;
 mod connection;
 mod desk;
+mod history;
 mod import;
 mod manual;
 mod notices;
@@ -76,12 +77,22 @@ pub async fn answer<P: Platform>(
     }
     let rest = path.strip_prefix(OFFICE).unwrap_or_default();
     let now = store.now();
-    let session = Session::of_request(config, pages, &parts.headers, now);
+    let mut session = Session::of_request(config, pages, &parts.headers, now);
+    if let Some((known, principal)) = &session {
+        match known.is_over(store, principal).await {
+            Ok(false) => {}
+            Ok(true) => session = None,
+            Err(error) => {
+                log!("it could not be read who has signed out: {error}");
+                return respond(view.unavailable());
+            }
+        }
+    }
     if session.is_none() && rest != sign_in::PATH {
         // A browser keeps the cookie back where another site led here: from here it sends it.
         return match is_read && site(parts) == Some("cross-site") {
             true => respond(view.come_again(&parts.uri)),
-            false => respond(sign_in::to_sign_in(&parts.uri)),
+            false => respond(sign_in::to_sign_in(&parts.uri, is_read)),
         };
     }
     let form = match is_read {
@@ -99,7 +110,9 @@ pub async fn answer<P: Platform>(
         }
     };
     let Some((session, principal)) = session.filter(|_| rest != sign_in::PATH) else {
-        return respond(sign_in::answer(config, &view, &form, is_read, now));
+        let asked = query.text(sign_in::NEXT);
+        let asked = asked.as_deref();
+        return respond(sign_in::answer(config, store, &view, &form, asked, is_read).await);
     };
     if !is_read && !session.made(&pages.keys, form.text("form").unwrap_or_default()) {
         return respond(refused(&view));
@@ -126,7 +139,10 @@ pub async fn answer<P: Platform>(
     let answer = match file {
         Some(Ok(file)) => return file,
         Some(Err(problem)) => Err(problem),
-        None if !is_read && path == sign_in::OUT => return respond(sign_in::out(pages)),
+        None if !is_read && path == sign_in::OUT => match session.end(store, principal).await {
+            Ok(()) => return respond(sign_in::out(pages)),
+            Err(error) => Err(Problem::internal(error)),
+        },
         None => page(&desk, path, is_read).await,
     };
     let answer = answer.unwrap_or_else(|problem| desk.problem(problem));
@@ -167,6 +183,9 @@ async fn page<P: Platform>(
             Box::pin(cards::refund(desk, path)).await
         }
         ("orders", true) => orders::list(desk).await,
+        (path, true) if path.starts_with("orders/") && history::is_history(path) => {
+            history::page(desk, path).await
+        }
         (path, true) if path.starts_with("orders/") => orders::one(desk, path).await,
         (path, false) if path.starts_with("orders/") => orders::change(desk, path).await,
         _ => Ok(desk.no_such_page()),

@@ -10,6 +10,7 @@ use super::{
     super::layout::{Answer, Page},
     cards,
     desk::{Ask, Desk, encode},
+    history,
     order_form::{self, Amendable},
     payments::{closing, flag, moment},
 };
@@ -254,7 +255,11 @@ pub async fn list<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             p { (desk.t(if next.is_some() { "none-so-far" } else { "no-orders" })) }
         } @else {
             (table(desk, &page.orders))
-            p { a href=(desk.link(&format!("/admin/notices?{}", filters_chosen.trim_start_matches('&')))) { (desk.t("notices")) } }
+            p.actions {
+                a href=(desk.link(&format!("/admin/notices?{}", filters_chosen.trim_start_matches('&')))) { (desk.t("notices")) }
+                a href={ "/admin/export?format=xlsx" (filters_chosen) } { (desk.t("export-xlsx")) }
+                a href={ "/admin/export?format=csv&separator=semicolon" (filters_chosen) } { (desk.t("export-csv")) }
+            }
         }
         @if let Some(next) = next.filter(|_| key.is_none()) { p { a.button href=(next) { (desk.t("further")) } } }
     };
@@ -367,6 +372,7 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
         facts.push((name.clone(), html! { (value) }));
     }
     let by_card = Box::pin(cards::of_order(desk, &listed.path())).await?;
+    let history = Box::pin(history::latest(desk, &listed.path())).await?;
     let content = html! {
         @if desk.query.text("done").is_some() { p.banner.good role="status" { (desk.t("done")) } }
         h1 { (title) }
@@ -386,8 +392,12 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
             }
             section.card {
                 (actions(desk, &order, etag))
-                @if desk.may(&CLERKS) && let Some(form) = order_form::amending(desk, &listed.path(), etag, &amendable) {
-                    details { summary { (desk.t("amend-order")) } (form) }
+                @if desk.may(&CLERKS) {
+                    @match order_form::amending(desk, &listed.path(), etag, &amendable) {
+                        Some(form) => details { summary { (desk.t("amend-order")) } (form) },
+                        None if listed.status == "Paid" => p.hint { (desk.t("why-not-paid")) },
+                        None => p.hint { (desk.t("why-not-set")) },
+                    }
                 }
             }
         }
@@ -405,6 +415,7 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
             @if order.payments_url.is_some() { p.hint { (desk.t("only-latest-payments")) } }
         }
         (by_card)
+        (history)
     };
     Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
 }

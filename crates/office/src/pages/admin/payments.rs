@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use jiff::civil::Date;
-use maud::html;
+use maud::{Markup, html};
 use mpay_door::Problem;
 use serde::Deserialize;
 use serde_json::json;
@@ -20,7 +20,20 @@ struct Day {
     lines: Vec<Line>,
     totals: Vec<Total>,
     totals_complete: bool,
+    #[serde(default)]
+    unreadable: usize,
     next: Option<String>,
+}
+
+/// Says that sums are not of all of a day, with a link to the page that adds up more.
+pub fn incomplete<P: Platform>(desk: &Desk<'_, P>, unreadable: usize, page: &str) -> Markup {
+    html! {
+        @if unreadable > 0 {
+            p.alert { (desk.t("totals-unreadable")) }
+        } @else {
+            p.alert { (desk.t("totals-incomplete")) " " a href=(desk.link(page)) { (desk.t("totals-go-on")) } }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -98,7 +111,9 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             a href=(desk.link("/admin/payments/manual")) { (desk.t("by-hand")) }
         }
         p { (desk.t(if day.closed { "day-closed" } else { "day-open" })) }
-        @if day.totals.is_empty() { p { (desk.t("no-payments")) } } @else {
+        @if !day.totals_complete { (incomplete(desk, day.unreadable, &format!("/admin/payments?date={date}"))) }
+        @if day.totals.is_empty() && day.totals_complete { p { (desk.t("no-payments")) } }
+        @if !day.totals.is_empty() {
             section.card {
                 h2 { (desk.t("sums")) }
                 table {
@@ -111,8 +126,9 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                         }
                     }
                 }
-                @if !day.totals_complete { p.hint { (desk.t("totals-incomplete")) } }
             }
+        }
+        @if !day.lines.is_empty() {
             div.scroll tabindex="0" role="region" aria-label=(title) {
                 table.wide {
                     tr {

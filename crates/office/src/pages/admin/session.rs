@@ -11,6 +11,7 @@ use super::super::{
 use crate::{
     access::{Principal, Role},
     config::Config,
+    store::{Ledger, Platform, StoreError},
 };
 
 /// After how long without a page a session ends.
@@ -20,6 +21,9 @@ pub const IDLE: SignedDuration = SignedDuration::from_mins(30);
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(8);
 
 const COOKIE: &str = "mpay-office";
+
+/// How exactly a cookie has its times.
+const PRECISION: SignedDuration = SignedDuration::from_millis(1);
 
 /// A session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +35,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Of who signs in with a token now.
+    /// Of who signs in with a token, at a time after they signed out last.
     pub fn begin(token: &str, now: Timestamp) -> Self {
         Self {
             digest: Sha256::digest(token).into(),
@@ -59,6 +63,47 @@ impl Session {
         is_person.then_some((session, principal))
     }
 
+    /// When the sessions of a principal that began after they signed out last can begin.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn earliest<P: Platform>(
+        store: &Ledger<P>,
+        principal: &Principal,
+    ) -> Result<Timestamp, StoreError> {
+        let ended = store.notes().time(&ended(principal)).await?;
+        let after = ended.map(|ended| ended.checked_add(PRECISION).unwrap_or(ended));
+        Ok(after.map_or(store.now(), |after| store.now().max(after)))
+    }
+
+    /// Whether its principal has signed out since: then a copy of the cookie is good for nothing,
+    /// whoever has one.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn is_over<P: Platform>(
+        &self,
+        store: &Ledger<P>,
+        principal: &Principal,
+    ) -> Result<bool, StoreError> {
+        let ended = store.notes().time(&ended(principal)).await?;
+        Ok(ended.is_some_and(|ended| self.began <= ended))
+    }
+
+    /// Ends it, and whatever other sessions of its principal there are.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails: then it may go on.
+    pub async fn end<P: Platform>(
+        &self,
+        store: &Ledger<P>,
+        principal: &Principal,
+    ) -> Result<(), StoreError> {
+        // The clock of the host where it began may be ahead.
+        let now = store.now().max(self.began);
+        store.notes().set(&ended(principal), &now).await
+    }
+
     fn lasts_at(&self, now: Timestamp) -> bool {
         // A clock that was put back ends nothing.
         now.duration_since(self.seen) <= IDLE && now.duration_since(self.began) <= LONGEST
@@ -66,7 +111,7 @@ impl Session {
 
     fn content(&self) -> Vec<u8> {
         let mut content = self.digest.to_vec();
-        content.extend(self.began.as_second().to_be_bytes());
+        content.extend(self.began.as_millisecond().to_be_bytes());
         content
     }
 
@@ -75,7 +120,7 @@ impl Session {
         let (digest, rest) = content.split_first_chunk::<32>()?;
         let (began, rest) = rest.split_first_chunk::<8>()?;
         let (seen, rest) = rest.split_first_chunk::<8>()?;
-        let time = |bytes: &[u8; 8]| Timestamp::from_second(i64::from_be_bytes(*bytes)).ok();
+        let time = |bytes: &[u8; 8]| Timestamp::from_millisecond(i64::from_be_bytes(*bytes)).ok();
         rest.is_empty().then_some(Self {
             digest: *digest,
             began: time(began)?,
@@ -86,7 +131,7 @@ impl Session {
     /// The header that keeps the session.
     pub fn cookie(&self, pages: &Pages) -> Option<HeaderValue> {
         let mut content = self.content();
-        content.extend(self.seen.as_second().to_be_bytes());
+        content.extend(self.seen.as_millisecond().to_be_bytes());
         let sealed = pages.keys.seal(Purpose::Session, &content);
         set_cookie(pages, COOKIE, &sealed, LONGEST.as_secs())
     }
@@ -105,6 +150,11 @@ impl Session {
     pub fn made(&self, keys: &PageKeys, token: &str) -> bool {
         keys.open(Purpose::Form, token) == Some(self.content())
     }
+}
+
+/// The note of when a principal signed out last.
+fn ended(principal: &Principal) -> String {
+    format!("signed-out {}", principal.name)
 }
 
 /// Browsers send a cookie of this name to this host alone, and only over TLS (RFC 6265bis, section

@@ -1,7 +1,6 @@
 //! Signing in and out, by the token of a principal.
 
 use http::{HeaderValue, StatusCode, Uri};
-use jiff::Timestamp;
 use maud::html;
 use mpay_door::log::log;
 
@@ -10,48 +9,58 @@ use super::{
         layout::{Answer, Page, View},
         settings::Pages,
     },
-    desk::Form,
+    desk::{Form, encode},
     session::Session,
 };
 use crate::{
     access::{self, Role},
     config::Config,
+    store::{Ledger, Platform},
 };
 
 /// The page to sign in, below [`OFFICE`](super::OFFICE).
 pub const PATH: &str = "/sign-in";
 
+/// The parameter with the page that was asked for.
+pub const NEXT: &str = "next";
+
 /// Where the form to sign out goes.
 pub const OUT: &str = "sign-out";
 
-/// The page to sign in, or what came of it.
-pub fn answer(
+/// The page to sign in, or what came of it. `asked` is the page that was asked for.
+pub async fn answer<P: Platform>(
     config: &Config,
+    store: &Ledger<P>,
     view: &View<'_>,
     form: &Form,
+    asked: Option<&str>,
     is_read: bool,
-    now: Timestamp,
 ) -> Answer {
     if is_read {
-        return page(view, None);
+        return page(view, None, asked);
     }
     let token = form.text("token").unwrap_or_default();
     match access::admit(config, Some(token)) {
-        Ok(principal) if principal.role == Role::Program => page(view, Some("token-of-program")),
-        Ok(_) => {
-            let mut answer = Answer::see_other(&view.link(super::OFFICE));
+        Ok(principal) if principal.role == Role::Program => {
+            page(view, Some("token-of-program"), Some(form.back()))
+        }
+        Ok(principal) => {
+            let Ok(now) = Session::earliest(store, principal).await else {
+                return view.unavailable();
+            };
+            let mut answer = Answer::see_other(&view.link(form.back()));
             answer.cookie = Session::begin(token, now).cookie(view.pages);
             answer
         }
         Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => {
             log!("somebody without a good token tried to sign in");
-            page(view, Some("token-unknown"))
+            page(view, Some("token-unknown"), Some(form.back()))
         }
         Err(_) => view.unavailable(),
     }
 }
 
-fn page(view: &View<'_>, wrong: Option<&str>) -> Answer {
+fn page(view: &View<'_>, wrong: Option<&str>, back: Option<&str>) -> Answer {
     let title = view.t("sign-in");
     let content = html! {
         form.card.narrow method="post" action=(view.link("/admin/sign-in")) {
@@ -64,6 +73,7 @@ fn page(view: &View<'_>, wrong: Option<&str>) -> Answer {
                 input type="password" name="token" required autocomplete="current-password" autofocus
                     aria-invalid=[wrong.map(|_| "true")] aria-describedby=[wrong.map(|_| "wrong")];
             }
+            @if let Some(back) = back { input type="hidden" name="back" value=(back); }
             p.hint { (view.t("token-hint")) }
             button.primary type="submit" { (view.t("sign-in")) }
         }
@@ -75,16 +85,21 @@ fn page(view: &View<'_>, wrong: Option<&str>) -> Answer {
     view.answer(status, &Page::new(title, content))
 }
 
-/// Sends who is not signed in to the page for it.
-pub fn to_sign_in(uri: &Uri) -> Answer {
-    let language = uri.query().unwrap_or_default().split('&');
-    let language = language.filter(|pair| pair.starts_with("lang="));
-    let query = language.take(1).map(|pair| format!("?{pair}"));
-    Answer::see_other(&format!(
-        "{}{PATH}{}",
-        super::OFFICE,
-        query.collect::<String>()
-    ))
+/// Sends who is not signed in to the page for it, and from there back to what was asked for.
+pub fn to_sign_in(uri: &Uri, is_read: bool) -> Answer {
+    let query = uri.query().unwrap_or_default();
+    let language = query.split('&').find(|pair| pair.starts_with("lang="));
+    let others = query.split('&').filter(|pair| Some(*pair) != language);
+    let others = others.collect::<Vec<_>>().join("&");
+    let mut asked = uri.path().to_owned();
+    if !others.is_empty() {
+        asked = format!("{asked}?{others}");
+    }
+    let asked = (is_read && asked != super::OFFICE).then(|| format!("{NEXT}={}", encode(&asked)));
+    let pairs = language.map(str::to_owned).into_iter().chain(asked);
+    let pairs = pairs.collect::<Vec<_>>().join("&");
+    let separator = if pairs.is_empty() { "" } else { "?" };
+    Answer::see_other(&format!("{}{PATH}{separator}{pairs}", super::OFFICE))
 }
 
 /// Signs out.

@@ -13,7 +13,7 @@ use crate::{
     service::handle,
     store::{
         Ledger, Precondition,
-        memory::Memory,
+        memory::{Fault, Memory},
         testing::{order_json, put, record, register, stored},
     },
 };
@@ -192,8 +192,20 @@ async fn only_people_with_a_token_are_let_in() {
         "/admin/x",
     ] {
         let page = office.ask("GET", address, &[], &[]).await;
+        let next = match address {
+            "/admin" => String::new(),
+            _ => format!("?next={}", utf8_percent_encode(address, NON_ALPHANUMERIC)),
+        };
+        let sign_in = format!("/admin/sign-in{next}");
         assert_eq!(
             (page.status, page.header("location")),
+            (303, sign_in.as_str()),
+            "{address}"
+        );
+        let page = office.ask("POST", address, &[], &[]).await;
+        let location = page.header("location");
+        assert_eq!(
+            (page.status, location),
             (303, "/admin/sign-in"),
             "{address}"
         );
@@ -221,6 +233,46 @@ async fn only_people_with_a_token_are_let_in() {
         let page = browser.get("/admin").await;
         assert_eq!(page.status, 200, "{}", page.text);
         assert!(page.text.contains(role.name()), "{}", page.text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_signs_in_comes_to_the_page_that_was_asked_for_and_to_no_other_site() {
+    let office = Office::new();
+    let asked = "/admin/orders?review=open&lang=en";
+    let page = office.ask("GET", asked, &[], &[]).await;
+    let sign_in = page.header("location").to_owned();
+    let page = office.ask("GET", &sign_in, &[], &[]).await;
+    assert!(page.text.contains("Sign in"), "{}", page.text);
+    let back = page.field("back");
+    let clerk = token(Role::Clerk);
+    for (back, led_to) in [
+        (back.as_str(), "/admin/orders?review=open&lang=ro"),
+        ("https://evil.example/", "/admin?lang=ro"),
+        ("//evil.example/admin", "/admin?lang=ro"),
+        ("/admin.evil.example", "/admin?lang=ro"),
+        ("/\\evil.example", "/admin?lang=ro"),
+        ("/admin\r\nSet-Cookie: a=b", "/admin?lang=ro"),
+        ("/admin/ș", "/admin?lang=ro"),
+        ("javascript:alert(1)", "/admin?lang=ro"),
+    ] {
+        let form = [("token", "wrong"), ("back", back)];
+        let page = office.ask("POST", "/admin/sign-in", &[], &form).await;
+        assert_eq!(page.status, 401);
+        assert!(!page.text.contains("evil"), "{back}: {}", page.text);
+        let form = [("token", clerk.as_str()), ("back", back)];
+        let page = office.ask("POST", "/admin/sign-in", &[], &form).await;
+        assert_eq!(
+            (page.status, page.header("location")),
+            (303, led_to),
+            "{back}"
+        );
+        let names: Vec<_> = page
+            .headers
+            .keys()
+            .filter(|name| *name == "set-cookie")
+            .collect();
+        assert_eq!(names.len(), 1, "{back}");
     }
 }
 
@@ -275,6 +327,23 @@ async fn a_session_ends_by_itself_and_with_its_principal() {
     let page = browser.send("/admin/sign-out", &[]).await;
     assert_eq!(page.status, 303);
     assert!(page.header("set-cookie").contains("Max-Age=0"));
+    // A copy of the cookie is good for nothing, nor is that of another device; others go on.
+    assert_eq!(browser.get("/admin").await.status, 303);
+    assert_eq!(browser.post("/admin/orders/new", &[]).await.status, 303);
+    let again = office.sign_in(Role::Clerk).await;
+    assert_eq!(again.get("/admin").await.status, 200);
+    let device = office.sign_in(Role::Clerk).await;
+    let manager = office.sign_in(Role::Manager).await;
+    again.send("/admin/sign-out", &[]).await;
+    assert_eq!(device.get("/admin").await.status, 303);
+    assert_eq!(manager.get("/admin").await.status, 200);
+    // Where that cannot be read nobody is let in.
+    let clerk = office.sign_in(Role::Clerk).await;
+    let faults = (0..8).map(|_| Fault::Fail);
+    office.memory.script(faults);
+    assert_eq!(clerk.get("/admin").await.status, 503);
+    office.memory.script([]);
+    assert_eq!(clerk.get("/admin").await.status, 200);
     // A token that became that of a program is no person's any more.
     let pages = office.app.config.as_ref().unwrap().pages.as_ref().unwrap();
     let session = Session::begin(
@@ -695,7 +764,12 @@ async fn an_order_is_amended_by_what_was_typed_alone() {
     assert_eq!(page.status, 303, "{}", page.text);
     let page = browser.get(address).await;
     assert!(page.text.contains("1\u{202F}250,50"), "{}", page.text);
-    assert!(!page.text.contains("Ana Rusu"), "{}", page.text);
+    assert!(!page.text.contains("value=\"Ana Rusu\""), "{}", page.text);
+    assert!(
+        page.text.contains("<del>Ana Rusu</del> → –"),
+        "{}",
+        page.text
+    );
     // The line says what the order does.
     assert!(page.text.contains("1 · Amendă"), "{}", page.text);
     // Who saw the order as it was does not change it.
@@ -1800,4 +1874,162 @@ async fn a_page_of_the_office_is_not_framed_kept_or_led_elsewhere() {
             assert_eq!(page.header(name), value, "{address}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_history_of_an_order_says_who_changed_what() {
+    let office = Office::new();
+    register(&office.memory, "1", "10").await.unwrap();
+    let clerk = office.sign_in(Role::Clerk).await;
+    let address = "/admin/orders/TAX/1";
+    let page = clerk.get(address).await;
+    let etag = page.field("etag");
+    let form = [
+        ("etag", etag.as_str()),
+        ("amend", "1"),
+        ("reason", "Taxă"),
+        ("amount_due", "10.00"),
+        ("customer_name", "<Ana>"),
+    ];
+    let page = clerk.send(address, &form).await;
+    assert_eq!(page.status, 303, "{}", page.text);
+    record(&office.memory, "P", "1", "10").await.unwrap();
+    let etag = clerk.get(address).await.field("etag");
+    let form = [("etag", etag.as_str()), ("set", "Completed")];
+    assert_eq!(clerk.send(address, &form).await.status, 303);
+    let whole = format!("{address}/history");
+    for (language, texts) in [
+        (
+            "ro",
+            [
+                "Istoric",
+                "Modificată",
+                "Înregistrată",
+                "Încheiată",
+                "Plată înregistrată",
+            ],
+        ),
+        (
+            "ru",
+            [
+                "История",
+                "Изменён",
+                "Зарегистрирован",
+                "Завершён",
+                "Платёж записан",
+            ],
+        ),
+        (
+            "en",
+            [
+                "History",
+                "Changed",
+                "Registered",
+                "Completed",
+                "Payment recorded",
+            ],
+        ),
+    ] {
+        for address in [address, &whole] {
+            let page = clerk.get(&format!("{address}?lang={language}")).await;
+            assert_eq!(page.status, 200, "{}", page.text);
+            for text in texts.into_iter().chain([
+                "&lt;Ana&gt;",
+                "<span>clerk</span>",
+                "<span>tester</span>",
+                "<span>MPay</span>",
+            ]) {
+                assert!(
+                    page.text.contains(text),
+                    "{text} at {address}: {}",
+                    page.text
+                );
+            }
+            assert!(!page.text.contains("<Ana>"), "{}", page.text);
+        }
+    }
+    for _ in 0..4 {
+        let etag = clerk.get(address).await.field("etag");
+        for set in ["", "Completed"] {
+            let etag = match set {
+                "" => etag.clone(),
+                _ => clerk.get(address).await.field("etag"),
+            };
+            clerk.send(address, &[("etag", &etag), ("set", set)]).await;
+        }
+    }
+    // The order's page has the latest; the rest is one link away.
+    let link = format!("href=\"{whole}?lang=ro\"");
+    assert!(clerk.get(address).await.text.contains(&link));
+    assert_eq!(clerk.get("/admin/orders/TAX/2/history").await.status, 404);
+    let page = clerk.get(&format!("{whole}?cursor=x")).await;
+    assert_eq!(page.status, 400, "{}", page.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_says_that_a_large_day_is_not_added_up_yet_and_goes_on() {
+    use mpay_ledger::Platform as _;
+    let office = Office::new();
+    register(&office.memory, "1", "10").await.unwrap();
+    let (count, at) = (20_000, office.memory.now());
+    let last = office.memory.increment("journal", count).await.unwrap();
+    for place in last - count + 1..=last {
+        let event = r#"{"type":"order.registered","service_id":"TAX","order_key":"x","version":1,"currency":"MDL"}"#;
+        let entry = format!(r#"{{"v":1,"at":"{at}","entry":{event}}}"#);
+        office
+            .memory
+            .overwrite(&format!("journal/{place}"), entry.into_bytes());
+    }
+    record(&office.memory, "P", "1", "10").await.unwrap();
+    let browser = office.sign_in(Role::Read).await;
+    let page = browser.get("/admin").await;
+    let says = "Sumele nu sunt încă ale întregii zile";
+    assert!(page.text.contains(says), "{}", page.text);
+    assert!(!page.text.contains("10,00"), "{}", page.text);
+    assert!(
+        page.text
+            .contains("href=\"/admin?lang=ro\">Însumați mai departe</a>")
+    );
+    let page = browser.get("/admin").await;
+    assert!(
+        !page.text.contains(says) && page.text.contains("10,00"),
+        "{}",
+        page.text
+    );
+    // The list of its payments goes on by a link, and has the sums of all.
+    let page = browser.get("/admin/payments").await;
+    assert!(page.text.contains("10,00"), "{}", page.text);
+    let (_, next) = page.text.split_once("cursor=").unwrap();
+    let next = next.split('&').next().unwrap();
+    assert!(!page.text.contains("<code>P</code>"), "{}", page.text);
+    let page = browser
+        .get(&format!("/admin/payments?date=2026-06-01&cursor={next}"))
+        .await;
+    assert!(page.text.contains("<code>P</code>"), "{}", page.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_filtered_is_what_is_exported() {
+    let office = Office::new();
+    register(&office.memory, "1", "10").await.unwrap();
+    register(&office.memory, "2", "20").await.unwrap();
+    let browser = office.sign_in(Role::Read).await;
+    let page = browser
+        .get("/admin/orders?amount_due=20&status=Active")
+        .await;
+    let (_, link) = page
+        .text
+        .split_once("href=\"/admin/export?format=csv")
+        .unwrap();
+    let link = link.split('"').next().unwrap().replace("&amp;", "&");
+    let table = browser
+        .get(&format!("/admin/export?format=csv{link}"))
+        .await;
+    assert_eq!(table.status, 200, "{}", table.text);
+    assert_eq!(table.text.lines().count(), 2, "{}", table.text);
+    assert!(
+        table.text.contains("20,00") && !table.text.contains("10,00"),
+        "{}",
+        table.text
+    );
 }

@@ -2,14 +2,16 @@
 
 use http::StatusCode;
 use maud::{Markup, html};
-use mpay_door::{Configuration as _, Problem};
+use mpay_door::Problem;
 use serde::Deserialize;
 
 use super::{
     super::layout::{Answer, Page},
+    connection,
     desk::{Ask, Desk},
     manual::Proposals,
     orders::{self, Listed},
+    payments::incomplete,
 };
 use crate::{access::MANAGERS, domain::time, store::Platform};
 
@@ -18,6 +20,8 @@ use crate::{access::MANAGERS, domain::time, store::Platform};
 struct Reconciliation {
     totals: Vec<Total>,
     totals_complete: bool,
+    #[serde(default)]
+    unreadable: usize,
 }
 
 #[derive(Deserialize)]
@@ -134,7 +138,7 @@ fn weeks<P: Platform>(desk: &Desk<'_, P>, weeks: &Weeks) -> Markup {
 pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let today = time::date(desk.store.now());
     let day: Reconciliation = desk
-        .document(Ask::get(format!("reconciliation?date={today}")))
+        .document(Ask::get(format!("reconciliation?date={today}&part=totals")))
         .await?;
     let to_look_at: Register = desk
         .document(Ask::get("orders?review=open&limit=10"))
@@ -148,7 +152,10 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         }
         false => Proposals::default(),
     };
-    let warnings = desk.config.warnings(desk.store.now());
+    let health = connection::health(desk).await?;
+    let warnings: Vec<_> = health.errors.iter().chain(&health.warnings).collect();
+    let mut webhooks = connection::webhooks(desk).await?;
+    webhooks.retain(|webhook| !webhook.is_well());
     let view = &desk.view;
     let title = desk.with("today", &[("day", view.day(today).into())]);
     let content = html! {
@@ -168,17 +175,20 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                             }
                         }
                     }
-                    @if !day.totals_complete { p.hint { (desk.t("totals-incomplete")) } }
                 }
+                @if !day.totals_complete { (incomplete(desk, day.unreadable, "/admin")) }
             }
             section.card {
                 h2 { (desk.t("needs-somebody")) }
-                @if to_look_at.orders.is_empty() && warnings.is_empty() && open.proposals.is_empty() {
+                @if to_look_at.orders.is_empty() && warnings.is_empty() && webhooks.is_empty() && open.proposals.is_empty() {
                     p { (desk.t("nothing-needs-somebody")) }
                 }
                 @if !to_look_at.orders.is_empty() { (orders::table(desk, &to_look_at.orders)) }
                 @if !open.proposals.is_empty() {
                     p { a href=(desk.link("/admin/payments/manual")) { (desk.t("proposals-open")) ": " (open.proposals.len()) @if open.next.is_some() { "+" } } }
+                }
+                @if !webhooks.is_empty() {
+                    p { a href=(desk.link("/admin/connection")) { (desk.t("webhooks-not-well")) ":" } @for webhook in &webhooks { " " (webhook.name) } }
                 }
                 @if !warnings.is_empty() {
                     ul lang="en" {

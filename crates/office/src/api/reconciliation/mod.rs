@@ -1,10 +1,11 @@
 //! `GET /api/reconciliation`: what was paid to which account, for the books of a day.
 
-use std::collections::BTreeMap;
+mod sums;
 
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
+use serde::Serialize;
 
 use tables::{Sheet, Value};
 
@@ -14,24 +15,23 @@ use super::{
     Call, Problem,
     endpoint::Endpoint,
     export::link,
-    json, payments,
+    json,
     query::{Query, cursor, next_if_any, span},
     table,
 };
 use crate::{
     access::EVERYBODY,
-    domain::{Money, time},
-    json::{Channel, Event, RefundJson, VoidJson},
-    store::{JournalEntry, Platform, Span, StoredPayment},
+    domain::{Review, time},
+    json::{Channel, Event, PaymentJson, RefundJson, VoidJson},
+    store::{JournalEntry, Platform, Span},
 };
 #[cfg(feature = "description")]
 use serde_json::json;
+use sums::{ByAccount, PLACES, Total};
 
-/// How many payments one call gives at most, and how many it reads at once.
+/// How many lines one call gives at most, and how many payments it reads at once.
 const MOST: usize = 5000;
 const PAGE: usize = 200;
-/// How many lines one call adds up, where it gives not all of them.
-const MOST_COUNTED: usize = 20_000;
 
 #[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
@@ -40,10 +40,17 @@ pub(super) struct Reconciliation {
     to: String,
     /// Whether nothing can be recorded in this span any more.
     closed: bool,
+    /// Those of this part; none with `part=totals`.
     lines: Vec<PaidLine>,
+    /// Those of the whole span, whatever part of its lines is here, as far as it is added up.
     totals: Vec<Total>,
-    /// Whether they are those of the whole span, also where `next` says that there are more lines.
+    /// Whether they are those of all that was recorded in the span until now. Where they are not,
+    /// the next call has more of them.
     totals_complete: bool,
+    /// Entries among those that were read which this program cannot read: each may be of money, so
+    /// the totals are not complete. `POST /api/repair` tells more.
+    #[serde(skip_serializing_if = "is_none")]
+    unreadable: usize,
     /// What `cursor` must be to go on; absent where all of it is here.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
@@ -82,16 +89,8 @@ pub(super) struct PaidLine {
     refund: bool,
 }
 
-#[derive(Serialize)]
-#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
-pub(super) struct Total {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bank_account: Option<String>,
-    currency: String,
-    /// How the payments came here.
-    channel: Channel,
-    amount: String,
-    lines: usize,
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -119,7 +118,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
             Operation::new("payments", "reconcile", "What was paid to which account")
             .describe("Each line of each payment recorded on a day or in a span, and totals by account and channel. What was voided or given back is a line of the day on which it was, with the amount negative.")
             .takes(["date", "from", "to", "cursor", "reconciliation_format", "part", "separator"])
-            .answers(200, "The lines and totals, or one of them as a table.", json!({
+            .answers(200, "The lines and totals, or one of them as a table. A call looks at 16,384 entries of the journal at most: the lines go on at `next`, and the totals with the next call while they are not complete.", json!({
                 "application/json": {"schema": schemas.answer::<Reconciliation>()},
                 "text/csv": {"schema": {"type": "string"}},
                 (table::XLSX): {}
@@ -163,7 +162,11 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
             ));
         }
     };
-    let reconciliation = reconcile(call, span(&query, first, last)?, after).await?;
+    let span = span(&query, first, last)?;
+    let reconciliation = match part {
+        Part::Lines => reconcile(call, span, after).await?,
+        Part::Totals => add_up(call, span).await?,
+    };
     let format = match format {
         Format::Json => return json(StatusCode::OK, &reconciliation),
         Format::Csv => tables::Format::Csv(separator),
@@ -217,7 +220,7 @@ pub(super) struct PaidOnDay {
 }
 
 /// What was paid in a currency.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct DayTotal {
     currency: String,
@@ -231,11 +234,8 @@ pub(super) struct PaidByDay {
     days: Vec<PaidOnDay>,
 }
 
-/// How many days are told, and how many lines one call adds up before it leaves the rest to the next.
+/// How many days are told.
 const DAYS: i64 = 28;
-const MOST_ADDED: usize = 1000;
-/// The note of sums of days that are closed, which are added up once.
-const BY_DAY: &str = "paid-by-day";
 
 /// `GET /api/reconciliation/days`.
 pub const fn days_endpoint<P: Platform>() -> Endpoint<P> {
@@ -258,150 +258,142 @@ pub async fn days<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     Query::read(call.query, &[])?;
     let today = time::date(call.store.now());
     let dates = (1..=DAYS).filter_map(|days| time::days_after(today, -days));
-    let noted = call.store.notes().get(BY_DAY).await?;
-    let noted: BTreeMap<String, Vec<DayTotal>> = noted.unwrap_or_default();
-    let (mut kept, mut days) = (BTreeMap::new(), Vec::new());
-    let (mut added, mut is_new) = (0, false);
-    for date in dates {
-        let date = date.to_string();
-        let mut totals = noted.get(&date).cloned();
-        if totals.is_none() && added < MOST_ADDED {
-            let span = Span {
-                from: time::parse_start(&date).ok(),
-                to: time::parse_end(&date).ok(),
-            };
-            let day = reconcile(call, span, 0).await?;
-            added += day.totals.iter().map(|total| total.lines).sum::<usize>();
-            // One that may still change, or is too large, is not told.
-            if day.closed && day.totals_complete {
-                totals = Some(of_day(&day.totals)?);
-                is_new = true;
-            }
-        }
-        if let Some(totals) = &totals {
-            kept.insert(date.clone(), totals.clone());
-        }
-        days.push(PaidOnDay { date, totals });
-    }
-    if is_new {
-        call.store.notes().set(BY_DAY, &kept).await?;
+    let dates: Vec<_> = dates.collect();
+    let sums = sums::of_days(call, &dates).await?;
+    let mut days = Vec::with_capacity(dates.len());
+    for (date, sum) in dates.into_iter().zip(sums) {
+        // What may still change, or is not all of it, is not told.
+        let totals = match sum.closed && sum.is_complete {
+            true => Some(sum.totals.by_currency()?.totals().into_iter()),
+            false => None,
+        };
+        let totals = totals.map(|totals| {
+            totals.map(|total| DayTotal {
+                currency: total.currency,
+                amount: total.amount,
+                lines: total.lines,
+            })
+        });
+        days.push(PaidOnDay {
+            date: date.to_string(),
+            totals: totals.map(Iterator::collect),
+        });
     }
     days.reverse();
     json(StatusCode::OK, &PaidByDay { days })
 }
 
-/// The totals of a day by currency.
-fn of_day(totals: &[Total]) -> Result<Vec<DayTotal>, Problem> {
-    let mut sums = ByAccount::default();
-    for total in totals {
-        // Whatever came by which channel.
-        let key = (None, total.currency.clone(), Channel::default());
-        sums.put(key, &total.amount, total.lines)?;
-    }
-    let totals = sums.totals().into_iter();
-    Ok(totals
-        .map(|total| DayTotal {
-            currency: total.currency,
-            amount: total.amount,
-            lines: total.lines,
-        })
-        .collect())
+/// What is of money in the journal.
+fn is_money(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::PaymentRecorded(_) | Event::PaymentVoided(_) | Event::PaymentRefunded(_)
+    )
 }
 
+/// The totals of a span alone.
+async fn add_up<P: Platform>(call: &Call<'_, P>, span: Span) -> Result<Reconciliation, Problem> {
+    let sum = sums::of_span(call, span).await?;
+    Ok(Reconciliation {
+        from: span.from.map(time::format).unwrap_or_default(),
+        to: span.to.map(time::format).unwrap_or_default(),
+        closed: sum.closed,
+        lines: Vec::new(),
+        totals: sum.totals.totals(),
+        totals_complete: sum.is_complete,
+        unreadable: sum.unreadable,
+        next: None,
+    })
+}
+
+/// A part of the lines of a span, and its totals.
 async fn reconcile<P: Platform>(
     call: &Call<'_, P>,
     span: Span,
     after: u64,
 ) -> Result<Reconciliation, Problem> {
     let range = call.store.days().range(span).await?;
-    let wanted = |event: &Event| {
-        matches!(
-            event,
-            Event::PaymentRecorded(_) | Event::PaymentVoided(_) | Event::PaymentRefunded(_)
-        )
-    };
     let (mut lines, mut sums) = (Vec::new(), ByAccount::default());
-    let (mut cursor, mut next, mut counted, mut whole) = (after, None, 0, after == 0);
+    let (mut cursor, mut next, mut unreadable) = (after, None, 0);
+    let first = after.max(range.after);
     loop {
-        let page = call
-            .store
-            .journal()
-            .read_in(&range, cursor, PAGE, wanted)
-            .await?;
+        let journal = call.store.journal();
+        let page = journal.read_in(&range, cursor, PAGE, is_money).await?;
         if page.is_beyond_end {
             return Err(Problem::cursor_gone());
         }
+        unreadable += page.unreadable.len();
         let mut of_page = Vec::new();
         for entry in &page.entries {
             match &entry.event {
-                Event::PaymentVoided(void) => subtract(entry, void, &mut of_page),
+                Event::PaymentVoided(void) => of_page.extend(taken_back(entry, void)),
                 Event::PaymentRefunded(refund) => of_page.push(given_back(entry, refund)),
                 _ => {}
             }
         }
-        for payment in call.store.payments().of(page.entries).await? {
-            add(call, payment, &mut of_page);
+        for stored in call.store.payments().of(page.entries).await? {
+            let (index, at, reviews) = (stored.index, stored.recorded_at, &stored.state.review);
+            of_page.extend(paid(index, at, &stored.payment, reviews));
         }
         of_page.sort_by_key(|line| line.index);
-        counted += of_page.len();
         for line in &of_page {
             sums.add(line)?;
         }
-        if next.is_none() {
-            lines.append(&mut of_page);
-            next = (lines.len() >= MOST && !page.complete).then_some(page.next);
-        }
+        lines.append(&mut of_page);
         if page.complete {
             break;
         }
-        let came_on = page.next > cursor;
+        let is_stuck = page.next <= cursor;
         cursor = page.next;
-        // Totals are those of the whole span, as far as one call goes.
-        if !came_on || (next.is_some() && (after > 0 || counted >= MOST_COUNTED)) {
-            whole = false;
-            next = next.or(Some(cursor));
+        if is_stuck || lines.len() >= MOST || cursor.saturating_sub(first) >= PLACES {
+            next = Some(cursor);
             break;
         }
     }
-    Ok(Reconciliation {
+    let of_lines = Reconciliation {
+        lines,
+        totals: Vec::new(),
+        totals_complete: true,
+        unreadable,
+        next: next_if_any(call, next).await?,
         from: span.from.map(time::format).unwrap_or_default(),
         to: span.to.map(time::format).unwrap_or_default(),
         closed: range.closed,
-        totals: sums.totals(),
-        totals_complete: whole,
-        lines,
-        next: next_if_any(call, next).await?,
+    };
+    if after == 0 && next.is_none() && unreadable == 0 {
+        let totals = sums.totals();
+        return Ok(Reconciliation { totals, ..of_lines });
+    }
+    let whole = add_up(call, span).await?;
+    Ok(Reconciliation {
+        totals: whole.totals,
+        totals_complete: whole.totals_complete,
+        unreadable: unreadable.max(whole.unreadable),
+        ..of_lines
     })
 }
 
-/// Adds the lines of a payment. One that was voided since stays on its day, which does not change.
-fn add<P: Platform>(call: &Call<'_, P>, stored: StoredPayment, lines: &mut Vec<PaidLine>) {
-    let accounts = payments::accounts(call, &stored);
-    let channel = stored.payment.channel();
-    for (line, bank_account) in stored.payment.lines.into_iter().zip(accounts) {
-        lines.push(PaidLine {
-            index: stored.index,
-            recorded_at: time::format(stored.recorded_at),
-            paid_at: stored.payment.paid_at.clone(),
-            service_id: stored.payment.service_id.clone(),
-            order_key: stored.payment.order_key.clone(),
-            payment_id: stored.payment.payment_id.clone(),
-            invoice_id: stored.payment.invoice_id.clone(),
-            line_id: Some(line.line_id),
-            amount: line.amount,
-            currency: stored.payment.currency.clone(),
-            channel,
-            bank_account,
-            review: stored
-                .state
-                .review
-                .iter()
-                .map(|review| review.as_str())
-                .collect(),
-            void: false,
-            refund: false,
-        });
-    }
+/// The lines of a payment. One that was voided since stays on its day, which does not change.
+fn paid(index: u64, at: Timestamp, payment: &PaymentJson, reviews: &[Review]) -> Vec<PaidLine> {
+    let lines = payment.lines.iter();
+    let lines = lines.map(|line| PaidLine {
+        index,
+        recorded_at: time::format(at),
+        paid_at: payment.paid_at.clone(),
+        service_id: payment.service_id.clone(),
+        order_key: payment.order_key.clone(),
+        payment_id: payment.payment_id.clone(),
+        invoice_id: payment.invoice_id.clone(),
+        line_id: Some(line.line_id.clone()),
+        amount: line.amount.clone(),
+        currency: payment.currency.clone(),
+        channel: payment.channel(),
+        bank_account: line.bank_account.clone(),
+        review: reviews.iter().map(|review| review.as_str()).collect(),
+        void: false,
+        refund: false,
+    });
+    lines.collect()
 }
 
 /// The line of money that was given back.
@@ -426,86 +418,27 @@ fn given_back(entry: &JournalEntry, refund: &RefundJson) -> PaidLine {
     }
 }
 
-/// Adds the lines of a void.
-fn subtract(entry: &JournalEntry, void: &VoidJson, lines: &mut Vec<PaidLine>) {
-    for line in &void.lines {
-        lines.push(PaidLine {
-            index: entry.index,
-            recorded_at: time::format(entry.at),
-            paid_at: void.paid_at.clone(),
-            service_id: void.service_id.clone(),
-            order_key: void.order_key.clone(),
-            payment_id: void.payment_id.clone(),
-            invoice_id: void.invoice_id.clone(),
-            line_id: Some(line.line_id.clone()),
-            amount: format!("-{}", line.amount),
-            currency: void.currency.clone(),
-            channel: Channel::Manual,
-            bank_account: line.bank_account.clone(),
-            review: Vec::new(),
-            void: true,
-            refund: false,
-        });
-    }
-}
-
-/// What was paid to an account, and what was taken away from that.
-#[derive(Default)]
-struct Sums {
-    paid: Money,
-    taken: Money,
-    lines: usize,
-}
-
-impl Sums {
-    /// The balance, with its sign.
-    fn balance(&self) -> String {
-        if self.taken > self.paid {
-            format!("-{}", self.taken.saturating_sub(self.paid))
-        } else {
-            self.paid.saturating_sub(self.taken).to_string()
-        }
-    }
-}
-
-/// Sums by account, currency and channel.
-#[derive(Default)]
-struct ByAccount(BTreeMap<(Option<String>, String, Channel), Sums>);
-
-impl ByAccount {
-    fn add(&mut self, line: &PaidLine) -> Result<(), Problem> {
-        let account = line.bank_account.clone();
-        let key = (account, line.currency.clone(), line.channel);
-        self.put(key, &line.amount, 1)
-    }
-
-    fn put(
-        &mut self,
-        key: (Option<String>, String, Channel),
-        amount: &str,
-        lines: usize,
-    ) -> Result<(), Problem> {
-        let sum = self.0.entry(key).or_default();
-        let (amount, of_kind) = match amount.strip_prefix('-') {
-            Some(amount) => (amount, &mut sum.taken),
-            None => (amount, &mut sum.paid),
-        };
-        *of_kind = *of_kind + Money::parse(amount).map_err(Problem::internal)?;
-        sum.lines += lines;
-        Ok(())
-    }
-
-    fn totals(self) -> Vec<Total> {
-        let sums = self.0.into_iter();
-        sums.map(|((bank_account, currency, channel), sum)| Total {
-            bank_account,
-            currency,
-            channel,
-            amount: sum.balance(),
-            lines: sum.lines,
-        })
-        .collect()
-    }
+/// The lines of a void.
+fn taken_back(entry: &JournalEntry, void: &VoidJson) -> Vec<PaidLine> {
+    let lines = void.lines.iter();
+    let lines = lines.map(|line| PaidLine {
+        index: entry.index,
+        recorded_at: time::format(entry.at),
+        paid_at: void.paid_at.clone(),
+        service_id: void.service_id.clone(),
+        order_key: void.order_key.clone(),
+        payment_id: void.payment_id.clone(),
+        invoice_id: void.invoice_id.clone(),
+        line_id: Some(line.line_id.clone()),
+        amount: format!("-{}", line.amount),
+        currency: void.currency.clone(),
+        channel: Channel::Manual,
+        bank_account: line.bank_account.clone(),
+        review: Vec::new(),
+        void: true,
+        refund: false,
+    });
+    lines.collect()
 }
 
 fn lines(format: tables::Format, lines: Vec<PaidLine>) -> Sheet {
@@ -580,8 +513,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{super::testing::Api, *};
+    use jiff::SignedDuration;
+
     use crate::{
-        json::PaymentJson,
+        domain::Money,
         store::{
             Evidence, Ledger, StoredOrder,
             memory::Memory,
@@ -629,7 +564,7 @@ mod tests {
         );
         pay(&api.memory, "P", "MDL", &[("1", a), ("2.50", b), ("4", a)]).await;
         pay(&api.memory, "Q", "EUR", &[("8", a)]).await;
-        // A record of before, without an account, gets that of the configuration.
+        // One whose account nobody knew.
         pay(&api.memory, "R", "MDL", &[("16", None)]).await;
         api
     }
@@ -641,8 +576,8 @@ mod tests {
         let (a, b) = ("MD80EX0900002374642125MD", "MD21EX000000000001234567");
         let of = |account: &str, currency: &str, amount: &str, lines: u32| json!({"bank_account": account, "currency": currency, "channel": "mpay", "amount": amount, "lines": lines});
         let totals = [
+            json!({"currency": "MDL", "channel": "mpay", "amount": "16.00", "lines": 1}),
             of(b, "MDL", "2.50", 1),
-            of("MD24AG000225100013104168", "MDL", "16.00", 1),
             of(a, "EUR", "8.00", 1),
             of(a, "MDL", "5.00", 2),
         ];
@@ -682,9 +617,10 @@ mod tests {
             "attachment; filename=\"payments-2026-06-01-2026-06-02-totals-not-closed.csv\""
         );
         assert_eq!(
-            table.lines()[..2],
+            table.lines()[..3],
             [
                 "bank_account;currency;channel;amount;lines",
+                ";MDL;mpay;16,00;1",
                 &format!("{b};MDL;mpay;2,50;1")
             ]
         );
@@ -720,7 +656,10 @@ mod tests {
             .await
             .json();
         assert_eq!(part["closed"], true);
-        assert_eq!(part["totals_complete"], false, "a part is not the day");
+        // Whatever part of the lines it is, the totals are those of the day.
+        assert_eq!(part["totals_complete"], true);
+        let of_day = api.get("reconciliation?date=2026-06-01").await.json();
+        assert_eq!(part["totals"], of_day["totals"]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -814,23 +753,204 @@ mod tests {
             &json!({"date": "2026-06-02", "totals": []})
         );
         // What is kept is not read again.
-        let noted: Option<BTreeMap<String, Vec<DayTotal>>> = Ledger::new(api.memory.clone())
-            .notes()
-            .get(BY_DAY)
-            .await
-            .unwrap();
-        let mut noted = noted.unwrap();
-        assert_eq!(noted.len(), 28);
-        noted.get_mut("2026-06-01").unwrap()[0].lines = 99;
-        Ledger::new(api.memory.clone())
-            .notes()
-            .set(BY_DAY, &noted)
-            .await
-            .unwrap();
+        let note = "note/paid-on-2026-06-01";
+        let kept = String::from_utf8(api.memory.value(note).unwrap()).unwrap();
+        let changed = kept.replace("\"10.00\"", "\"90.00\"");
+        assert_ne!(changed, kept);
+        api.memory.overwrite(note, changed.into_bytes());
         let told = days().await;
         let day = told.iter().find(|day| day["date"] == "2026-06-01").unwrap();
-        assert_eq!(day["totals"][0]["lines"], 99);
+        assert_eq!(day["totals"][1]["amount"], "95.50");
         assert_eq!(api.get("reconciliation/days?x=1").await.status, 400);
+    }
+
+    /// Puts so many registrations into the journal.
+    async fn register_many(memory: &Memory, count: u64) {
+        use mpay_ledger::Platform as _;
+        let last = memory.increment("journal", count).await.unwrap();
+        let at = memory.now();
+        for place in last - count + 1..=last {
+            let event = json!({
+                "type": "order.registered", "service_id": "TAX", "order_key": place.to_string(),
+                "version": 1, "currency": "MDL"
+            });
+            let entry = json!({"v": 1, "at": at.to_string(), "entry": event});
+            // As it is written, the type comes first.
+            memory.overwrite(&format!("journal/{place}"), entry.to_string().into_bytes());
+        }
+    }
+
+    const TOTALS: &str = "reconciliation?date=2026-06-01&part=totals";
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_day_is_added_up_by_several_calls_and_then_costs_what_a_small_one_does() {
+        let mut costs = Vec::new();
+        for (size, calls) in [(1000, 1), (40_000, 3)] {
+            let api = Api::new();
+            register(&api.memory, "1", "100").await.unwrap();
+            pay(&api.memory, "P", "MDL", &[("10.00", None)]).await;
+            register_many(&api.memory, size).await;
+            pay(&api.memory, "Q", "MDL", &[("5.00", None)]).await;
+            api.memory.take_calls();
+            for call in 1..=calls {
+                let day = api.get(TOTALS).await.json();
+                let is_last = call == calls;
+                assert_eq!(day["totals_complete"], is_last, "{size}, {call}");
+                let amount = if is_last { "15.00" } else { "10.00" };
+                assert_eq!(day["totals"][0]["amount"], amount, "{size}, {call}");
+                assert_eq!((&day["lines"], day.get("next")), (&json!([]), None));
+                // 64 blocks, and what finds the day.
+                let asked = api.memory.take_calls().len();
+                assert!(asked < 64 * 4 + 20, "{size}, {call}: {asked}");
+            }
+            // Its lines go on, and their totals are those of the day all the same.
+            let first = api.get("reconciliation?date=2026-06-01").await.json();
+            assert_eq!(first["totals"][0]["amount"], "15.00", "{size}");
+            assert_eq!(first["totals_complete"], true, "{size}");
+            let mut next = first["next"].as_str().map(str::to_owned);
+            let mut lines = first["lines"].as_array().unwrap().len();
+            while let Some(cursor) = next {
+                let address = format!("reconciliation?date=2026-06-01&cursor={cursor}");
+                let part = api.get(&address).await.json();
+                lines += part["lines"].as_array().unwrap().len();
+                next = part["next"].as_str().map(str::to_owned);
+            }
+            assert_eq!(lines, 2, "{size}");
+            api.memory.take_calls();
+            pay(&api.memory, "R", "MDL", &[("1.00", None)]).await;
+            api.memory.take_calls();
+            let day = api.get(TOTALS).await.json();
+            assert_eq!(day["totals"][0]["amount"], "16.00", "{size}");
+            costs.push(api.memory.take_calls().len());
+        }
+        assert_eq!(costs[0], costs[1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn several_days_that_are_too_large_together_are_added_up_each_for_itself() {
+        let api = Api::new();
+        register(&api.memory, "1", "100").await.unwrap();
+        for day in 0..3 {
+            register_many(&api.memory, 9000).await;
+            pay(&api.memory, &format!("P-{day}"), "MDL", &[("10.00", None)]).await;
+            tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+        }
+        let span = "reconciliation?from=2026-06-01&to=2026-06-03";
+        let mut seen = Vec::new();
+        for _ in 0..4 {
+            let answer = api.get(span).await.json();
+            let amount = answer["totals"][0]["amount"].as_str().unwrap().to_owned();
+            seen.push((amount, answer["totals_complete"].as_bool().unwrap()));
+        }
+        let whole = ("30.00".to_owned(), true);
+        let (first, last) = (seen.first().unwrap(), seen.last().unwrap());
+        assert!(!first.1 && first.0 != "30.00", "{seen:?}");
+        assert_eq!(*last, whole, "{seen:?}");
+        // One that is not of whole days is not kept, and never passes for whole.
+        let odd = "reconciliation?from=2026-06-01T00:00:01%2B03:00&to=2026-06-03";
+        for _ in 0..2 {
+            assert_eq!(api.get(odd).await.json()["totals_complete"], false);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_read_may_be_money_and_is_not_passed_by() {
+        let api = Api::new();
+        register(&api.memory, "1", "100").await.unwrap();
+        for id in ["P", "Q", "R"] {
+            pay(&api.memory, id, "MDL", &[("10.00", None)]).await;
+        }
+        let entry = api.memory.value("journal/3").unwrap();
+        for damage in [
+            &b"{"[..],
+            br#"{"v":9,"at":"2026-06-01T09:00:00Z","entry":{}}"#,
+        ] {
+            api.memory.overwrite("journal/3", damage.to_vec());
+            for address in [TOTALS, "reconciliation?date=2026-06-01"] {
+                let day = api.get(address).await.json();
+                assert_eq!(day["totals_complete"], false, "{address}");
+                assert_eq!(day["unreadable"], 1, "{address}");
+                assert_eq!(day["totals"][0]["amount"], "20.00", "{address}");
+            }
+        }
+        api.memory.overwrite("journal/3", entry);
+        let day = api.get(TOTALS).await.json();
+        assert_eq!(day["totals"][0]["amount"], "30.00");
+        assert_eq!(
+            (&day["totals_complete"], day.get("unreadable")),
+            (&json!(true), None)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_store_had_lost_is_added_up_once_it_is_mended() {
+        let api = Api::new();
+        register(&api.memory, "1", "100").await.unwrap();
+        for id in ["P", "Q", "R"] {
+            pay(&api.memory, id, "MDL", &[("10.00", None)]).await;
+        }
+        api.memory.remove("journal/3");
+        // In the end whoever reads takes its place for one that nobody has filled.
+        let mut before = api.get(TOTALS).await.json();
+        for _ in 0..9 {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            before = api.get(TOTALS).await.json();
+        }
+        assert_eq!(before["totals"][0]["amount"], "20.00");
+        let repaired = api.call("POST", "repair", "", "").await.json();
+        assert_eq!(repaired["repaired"], json!(["Q"]));
+        let after = api.get(TOTALS).await.json();
+        assert_eq!(after["totals"][0]["amount"], "30.00");
+        assert_eq!(after["totals_complete"], true);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_sums_of_a_day_are_those_of_its_lines_whatever_clocks_said() {
+        for ahead in [&[1][..], &[1, 3, 5], &[6], &[0, 2], &[]] {
+            let api = Api::new();
+            register(&api.memory, "1", "100").await.unwrap();
+            let hours = SignedDuration::from_hours(13);
+            for (n, id) in ["A", "B", "C", "D", "E", "F", "G"].into_iter().enumerate() {
+                // Some hosts believe that it is tomorrow, and pay, or only register something.
+                if ahead.is_empty() && n == 3 {
+                    api.memory.step_clock(hours);
+                    register(&api.memory, "2", "100").await.unwrap();
+                    api.memory.step_clock(-hours);
+                }
+                let is_ahead = ahead.contains(&n);
+                if is_ahead {
+                    api.memory.step_clock(hours);
+                }
+                pay(&api.memory, id, "MDL", &[(&format!("{}", 1 << n), None)]).await;
+                if is_ahead {
+                    api.memory.step_clock(-hours);
+                }
+                api.get(TOTALS).await;
+            }
+            tokio::time::sleep(Duration::from_secs(48 * 3600)).await;
+            let mut all = Vec::new();
+            for date in ["2026-06-01", "2026-06-02"] {
+                let lines = api.get(&format!("reconciliation?date={date}")).await.json();
+                let amounts = lines["lines"].as_array().unwrap().iter();
+                let amounts: Vec<_> = amounts
+                    .map(|line| Money::parse(line["amount"].as_str().unwrap()).unwrap())
+                    .collect();
+                let sums = api
+                    .get(&format!("reconciliation?date={date}&part=totals"))
+                    .await
+                    .json();
+                assert_eq!(
+                    (&sums["closed"], &sums["totals_complete"]),
+                    (&json!(true), &json!(true))
+                );
+                let total = amounts.iter().copied().sum::<Money>().to_string();
+                if !amounts.is_empty() {
+                    assert_eq!(sums["totals"][0]["amount"], total, "{date}");
+                }
+                all.extend(amounts);
+            }
+            assert_eq!(all.into_iter().sum::<Money>().to_string(), "127.00");
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -838,10 +958,8 @@ mod tests {
         let api = Api::new();
         register(&api.memory, "1", "100").await.unwrap();
         for day in 0..3 {
-            for n in 0..40 {
-                let lines = vec![("1.00", None); 13];
-                pay(&api.memory, &format!("P-{day}-{n}"), "MDL", &lines).await;
-            }
+            register_many(&api.memory, 9000).await;
+            pay(&api.memory, &format!("P-{day}"), "MDL", &[("1.00", None)]).await;
             tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
         }
         let told = async || {
@@ -849,8 +967,9 @@ mod tests {
             let days = answer["days"].as_array().unwrap().clone();
             days.iter().filter(|day| day["totals"].is_array()).count()
         };
-        // 520 lines a day: the second call finds the third day, and those without payments before.
-        assert_eq!(told().await, 2);
+        // The latest first: the second call has the rest of the second day, the third, and those
+        // before, on which there was nothing.
+        assert_eq!(told().await, 1);
         assert_eq!(told().await, 28);
     }
 }

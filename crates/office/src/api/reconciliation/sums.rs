@@ -1,0 +1,300 @@
+//! What was paid on a day, added up as far as nothing of it can change any more, and kept: so the sums of
+//! a day cost the same whatever was recorded on it.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::{Call, PaidLine, Problem, given_back, is_money, paid, taken_back};
+use crate::{
+    domain::{Money, time},
+    json::{Channel, Event},
+    store::{BLOCK, DayRange, JOURNAL_MENDED, JournalEntry, Platform, Span},
+};
+
+/// How many places of the journal one call looks at, for its lines and for its sums.
+pub const PLACES: u64 = 64 * BLOCK;
+/// The longest span that is added up day by day.
+const MOST_DAYS: usize = 366;
+
+/// What was paid to an account.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+pub struct Total {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bank_account: Option<String>,
+    pub currency: String,
+    /// How the payments came here.
+    pub channel: Channel,
+    pub amount: String,
+    pub lines: usize,
+}
+
+/// What a day adds up to, up to a place of the journal: true for good, whoever adds it up and whenever,
+/// because nothing up to there is pending, or could not be read, or depends on a clock.
+#[derive(Clone, Serialize, Deserialize)]
+struct Kept {
+    /// The last place of the journal that belongs to earlier days.
+    after: u64,
+    /// The place.
+    until: u64,
+    /// Whether that is all of a day that is closed.
+    is_done: bool,
+    /// When the journal was mended last before it was added up.
+    mended: Option<String>,
+    totals: Vec<Total>,
+}
+
+/// Sums, as far as a call went.
+pub struct Sum {
+    pub totals: ByAccount,
+    /// Whether they are of everything until now.
+    pub is_complete: bool,
+    /// Whether nothing can come to them any more.
+    pub closed: bool,
+    /// Entries that could not be read: each may be of money.
+    pub unreadable: usize,
+}
+
+fn note(date: Date) -> String {
+    format!("paid-on-{date}")
+}
+
+/// The days of a span, if it is some whole days.
+fn days_of(span: Span) -> Option<Vec<Date>> {
+    let (from, to) = (span.from?, span.to?);
+    let (first, end) = (time::date(from), time::date(to));
+    let begins = |date: Date| time::start_of(date).ok();
+    if begins(first) != Some(from) || begins(end) != Some(to) {
+        return None;
+    }
+    let days = time::days_from(first).take_while(|day| *day < end);
+    let days: Vec<_> = days.take(MOST_DAYS + 1).collect();
+    (days.len() <= MOST_DAYS).then_some(days)
+}
+
+/// Adds up a span. Days are kept; the next call goes on where this one stopped.
+pub async fn of_span<P: Platform>(call: &Call<'_, P>, span: Span) -> Result<Sum, Problem> {
+    let days = days_of(span);
+    if days.as_ref().is_none_or(|days| days.len() != 1) {
+        // Most spans are short, whatever days they have.
+        let range = call.store.days().range(span).await?;
+        let mut left = PLACES;
+        let kept = Kept::from(range.after, None);
+        let (sum, _) = add_up(call, &range, kept, &mut left).await?;
+        if sum.is_complete || days.is_none() {
+            return Ok(sum);
+        }
+    }
+    let mut whole = Sum {
+        totals: ByAccount::default(),
+        is_complete: true,
+        closed: true,
+        unreadable: 0,
+    };
+    for sum in of_days(call, &days.unwrap_or_default()).await? {
+        for total in sum.totals.totals() {
+            whole.totals.put_total(&total)?;
+        }
+        whole.is_complete &= sum.is_complete;
+        whole.closed &= sum.closed;
+        whole.unreadable += sum.unreadable;
+    }
+    Ok(whole)
+}
+
+/// Adds up days, each for itself, as far as one call goes.
+pub async fn of_days<P: Platform>(call: &Call<'_, P>, dates: &[Date]) -> Result<Vec<Sum>, Problem> {
+    let notes = call.store.notes();
+    // Read first: what is mended from now on makes what is added up now count for nothing.
+    let mended: Option<String> = notes.get(JOURNAL_MENDED).await?;
+    let names: Vec<_> = dates.iter().copied().map(note).collect();
+    let known = notes.get_many::<Kept>(&names).await?;
+    let mut left = PLACES;
+    let (mut sums, mut new) = (Vec::with_capacity(dates.len()), Vec::new());
+    for ((date, name), known) in dates.iter().zip(names).zip(known) {
+        let known = known.filter(|known| known.mended == mended);
+        if let Some(known) = known.as_ref().filter(|known| known.is_done) {
+            sums.push(known.sum(true)?);
+            continue;
+        }
+        if left == 0 {
+            sums.push(match known {
+                Some(known) => known.sum(false)?,
+                None => Kept::from(0, None).sum(false)?,
+            });
+            continue;
+        }
+        let span = Span {
+            from: time::start_of(*date).ok(),
+            to: date
+                .tomorrow()
+                .ok()
+                .and_then(|day| time::start_of(day).ok()),
+        };
+        let range = call.store.days().range(span).await?;
+        let is_of = |known: &Kept| {
+            known.after == range.after && range.last.is_none_or(|last| known.until <= last)
+        };
+        let known = known.filter(is_of);
+        let was = known.as_ref().map(|known| (known.until, known.is_done));
+        let known = known.unwrap_or_else(|| Kept::from(range.after, mended.clone()));
+        let (sum, kept) = add_up(call, &range, known, &mut left).await?;
+        if was != Some((kept.until, kept.is_done)) {
+            new.push((name, kept));
+        }
+        sums.push(sum);
+    }
+    notes.set_many(&new).await?;
+    Ok(sums)
+}
+
+/// Adds to what is kept what follows it in a range of the journal, as far as `left` goes. Gives all that
+/// was added up, and what of it can be kept.
+async fn add_up<P: Platform>(
+    call: &Call<'_, P>,
+    range: &DayRange,
+    mut kept: Kept,
+    left: &mut u64,
+) -> Result<(Sum, Kept), Problem> {
+    let mut sum = kept.sum(false)?;
+    sum.closed = range.closed;
+    let (mut cursor, mut can_be_kept) = (kept.until, true);
+    while *left > 0 {
+        let journal = call.store.journal();
+        let page = journal.read_in(range, cursor, usize::MAX, is_money).await?;
+        for entry in &page.entries {
+            for line in lines_of(entry) {
+                sum.totals.add(&line)?;
+            }
+        }
+        sum.unreadable += page.unreadable.len();
+        // What was left out because of its time may belong to the day when it is closed.
+        can_be_kept &= page.unreadable.is_empty() && !page.is_cut_by_time;
+        if can_be_kept {
+            kept.until = page.next;
+            kept.is_done = page.complete && range.closed;
+            kept.totals = sum.totals.clone().totals();
+        }
+        sum.is_complete = page.complete && sum.unreadable == 0;
+        let came_on = page.next.saturating_sub(cursor);
+        if page.complete || came_on == 0 {
+            break;
+        }
+        *left = left.saturating_sub(came_on);
+        cursor = page.next;
+    }
+    Ok((sum, kept))
+}
+
+/// The lines of an entry, without what only the payment's order says.
+fn lines_of(entry: &JournalEntry) -> Vec<PaidLine> {
+    match &entry.event {
+        Event::PaymentRecorded(payment) => paid(entry.index, entry.at, payment, &[]),
+        Event::PaymentVoided(void) => taken_back(entry, void),
+        Event::PaymentRefunded(refund) => vec![given_back(entry, refund)],
+        _ => Vec::new(),
+    }
+}
+
+impl Kept {
+    /// Of nothing yet.
+    fn from(after: u64, mended: Option<String>) -> Self {
+        Self {
+            after,
+            until: after,
+            is_done: false,
+            mended,
+            totals: Vec::new(),
+        }
+    }
+
+    fn sum(&self, is_complete: bool) -> Result<Sum, Problem> {
+        let mut totals = ByAccount::default();
+        for total in &self.totals {
+            totals.put_total(total)?;
+        }
+        Ok(Sum {
+            totals,
+            is_complete,
+            closed: self.is_done,
+            unreadable: 0,
+        })
+    }
+}
+
+/// What was paid, and what was taken away from that.
+#[derive(Clone, Default)]
+struct Sums {
+    paid: Money,
+    taken: Money,
+    lines: usize,
+}
+
+impl Sums {
+    /// The balance, with its sign.
+    fn balance(&self) -> String {
+        if self.taken > self.paid {
+            format!("-{}", self.taken.saturating_sub(self.paid))
+        } else {
+            self.paid.saturating_sub(self.taken).to_string()
+        }
+    }
+}
+
+/// Sums by account, currency and channel.
+#[derive(Clone, Default)]
+pub struct ByAccount(BTreeMap<(Option<String>, String, Channel), Sums>);
+
+impl ByAccount {
+    pub fn add(&mut self, line: &PaidLine) -> Result<(), Problem> {
+        let account = line.bank_account.clone();
+        let key = (account, line.currency.clone(), line.channel);
+        self.put(key, &line.amount, 1)
+    }
+
+    fn put_total(&mut self, total: &Total) -> Result<(), Problem> {
+        let account = total.bank_account.clone();
+        let key = (account, total.currency.clone(), total.channel);
+        self.put(key, &total.amount, total.lines)
+    }
+
+    fn put(
+        &mut self,
+        key: (Option<String>, String, Channel),
+        amount: &str,
+        lines: usize,
+    ) -> Result<(), Problem> {
+        let sum = self.0.entry(key).or_default();
+        let (amount, of_kind) = match amount.strip_prefix('-') {
+            Some(amount) => (amount, &mut sum.taken),
+            None => (amount, &mut sum.paid),
+        };
+        *of_kind = *of_kind + Money::parse_sum(amount).map_err(Problem::internal)?;
+        sum.lines += lines;
+        Ok(())
+    }
+
+    /// The same by currency alone, whatever account and channel.
+    pub fn by_currency(self) -> Result<Self, Problem> {
+        let mut sums = Self::default();
+        for total in self.totals() {
+            let key = (None, total.currency, Channel::default());
+            sums.put(key, &total.amount, total.lines)?;
+        }
+        Ok(sums)
+    }
+
+    pub fn totals(self) -> Vec<Total> {
+        let sums = self.0.into_iter();
+        sums.map(|((bank_account, currency, channel), sum)| Total {
+            bank_account,
+            currency,
+            channel,
+            amount: sum.balance(),
+            lines: sum.lines,
+        })
+        .collect()
+    }
+}
