@@ -52,7 +52,10 @@ fn manifests_are_what_kubernetes_and_the_components_take() {
     let resources = list(&kustomization["resources"]);
     for file in manifests.iter().map(|it| text(&it["file"])) {
         let is_named = resources.iter().any(|it| it == file);
-        assert!(is_named || file == "cards.yaml" || file == "kustomization.yaml", "{file}");
+        assert!(
+            is_named || file == "cards.yaml" || file == "kustomization.yaml",
+            "{file}"
+        );
     }
 
     // The variables are those of the manifest, and what is secret comes from a secret.
@@ -94,8 +97,19 @@ fn manifests_are_what_kubernetes_and_the_components_take() {
             }
         }
     }
-    assert_eq!(public, BTreeSet::from(["/", "/ServiceProvider.svc", "/cards", "/o"]));
-    for route in ["/", "/ServiceProvider.svc", "/api", "/admin", "/o", "/cards", "/health"] {
+    assert_eq!(
+        public,
+        BTreeSet::from(["/", "/ServiceProvider.svc", "/cards", "/o"])
+    );
+    for route in [
+        "/",
+        "/ServiceProvider.svc",
+        "/api",
+        "/admin",
+        "/o",
+        "/cards",
+        "/health",
+    ] {
         assert!(all.contains(route), "{route}");
     }
     let selected = &of_kind(&manifests, "NetworkPolicy")[0]["spec"]["podSelector"];
@@ -120,10 +134,18 @@ fn the_schedule_calls_what_the_api_has() {
             assert!(script.contains(there), "{script}");
             script = script.replace(there, here);
         }
-        let done = Command::new("/bin/sh").args(["-euc", &script]).output().unwrap();
+        let done = Command::new("/bin/sh")
+            .args(["-euc", &script])
+            .output()
+            .unwrap();
         // Without a gateway there is nothing to be asked.
         let succeeds = job["file"] != "cards.yaml";
-        assert_eq!(done.status.success(), succeeds, "{}: {done:?}", job["metadata"]["name"]);
+        assert_eq!(
+            done.status.success(),
+            succeeds,
+            "{}: {done:?}",
+            job["metadata"]["name"]
+        );
         if !succeeds {
             let said = String::from_utf8_lossy(&done.stderr);
             assert!(said.contains("404"), "{said}");

@@ -389,6 +389,46 @@ impl OrderState {
         true
     }
 
+    /// What it takes away that money of a payment is given back, so that this remains of it, as the
+    /// order stands at the time `now`.
+    ///
+    /// A payment of which nothing remains needs nobody's eye any more. Only if more is paid than asked
+    /// even without it, and it alone says so, it goes on saying so.
+    pub fn refund_effect(
+        &self,
+        payment: &RecordedPayment,
+        remaining: Money,
+        now: Timestamp,
+    ) -> RefundEffect {
+        const TOO_MUCH: [Review; 2] = [Review::OverPaid, Review::Double];
+        let currency = payment.confirmation.currency;
+        let amount = payment.remaining().saturating_sub(remaining);
+        let is_counted = self.order().is_some_and(|order| order.currency == currency);
+        let given_back = if is_counted { amount } else { Money::ZERO };
+        let is_over = self.amount_overpaid(now) > given_back;
+        let open: u64 = TOO_MUCH
+            .map(|review| self.open_reviews_of(review))
+            .iter()
+            .sum();
+        let own = payment
+            .review
+            .iter()
+            .filter(|review| TOO_MUCH.contains(review));
+        let is_alone = u64::try_from(own.count()).is_ok_and(|own| own >= open);
+        let mut reviews = payment.review.clone();
+        if !remaining.is_zero() {
+            reviews.clear();
+        } else if is_over && is_alone {
+            reviews.retain(|review| !TOO_MUCH.contains(review));
+        }
+        RefundEffect {
+            payment_id: payment.confirmation.payment_id.clone(),
+            currency,
+            amount,
+            reviews,
+        }
+    }
+
     /// Notes that money of a payment was given back. It says what remains, so that the same once more
     /// changes nothing, and gives `false`. Of a payment before a summary that was kept the caller knows
     /// what remained, and `effect` says what this takes away.
@@ -407,10 +447,7 @@ impl OrderState {
         if payment.voided.is_some() || refund.remaining >= payment.remaining() {
             return false;
         }
-        // A payment of which nothing remains needs nobody's eye any more.
-        if refund.remaining.is_zero() {
-            payment.review.clear();
-        }
+        payment.review.retain(|open| !effect.reviews.contains(open));
         payment.refunds.push(refund);
         self.summary.refund(effect);
         true

@@ -740,15 +740,7 @@ mod tests {
         let id = PaymentId::parse(id).unwrap();
         let payment = state.payment(&id).unwrap();
         let remaining = money(remaining);
-        let effect = RefundEffect {
-            payment_id: id.clone(),
-            currency: payment.confirmation.currency,
-            amount: payment.remaining().saturating_sub(remaining),
-            reviews: match remaining.is_zero() {
-                true => payment.review.clone(),
-                false => Vec::new(),
-            },
-        };
+        let effect = state.refund_effect(payment, remaining, time(RECEIVED));
         let refund = crate::Refund {
             at: time(RECEIVED),
             amount: effect.amount,
@@ -805,6 +797,23 @@ mod tests {
         assert!(!state.has_open_review());
         assert_eq!(state.amount_overpaid(time(RECEIVED)), Money::ZERO);
         assert_eq!(state.status(time(RECEIVED)), OrderStatus::Paid);
+    }
+
+    /// Whose review says that too much is paid may not be who was paid too much.
+    #[test]
+    fn what_is_too_much_is_said_also_when_the_payment_that_says_it_is_given_back() {
+        let mut state = OrderState::default();
+        state.amend(order(&[("a", "100")], Terms::default()));
+        state.pay(payment("P", &[("a", "99")]), &Receipt::at(time(RECEIVED)));
+        state.pay(payment("Q", &[("a", "1")]), &Receipt::at(time(RECEIVED)));
+        state.amend(order(&[("a", "50")], Terms::default()));
+        let review = |state: &OrderState| state.payments()[1].review.clone();
+        assert_eq!(review(&state), [Review::OverPaid]);
+        assert!(give_back(&mut state, "Q", "0"));
+        assert_eq!(review(&state), [Review::OverPaid]);
+        assert_eq!(state.amount_overpaid(time(RECEIVED)), money("49"));
+        assert!(give_back(&mut state, "P", "0"));
+        assert_eq!(state.amount_overpaid(time(RECEIVED)), Money::ZERO);
     }
 
     fn payment(id: &str, lines: &[(&str, &str)]) -> Confirmation {

@@ -59,12 +59,11 @@ impl<P: Platform> Refunds<'_, P> {
                 if remaining >= was {
                     return Ok(None);
                 }
-                let reviews: &[Review] = match remaining.is_zero() {
-                    true => &payment.review,
-                    false => &[],
-                };
+                let effect = stored
+                    .state
+                    .refund_effect(&payment, remaining, self.log.now());
                 let refund = RefundJson {
-                    amount: was.saturating_sub(remaining).to_string(),
+                    amount: effect.amount.to_string(),
                     remaining: remaining.to_string(),
                     version: Some(place),
                     ..refund.clone()
@@ -74,7 +73,7 @@ impl<P: Platform> Refunds<'_, P> {
                 Ok(Some(Change {
                     entry: OrderEntry::Refunded(Box::new(RefundedJson::new(
                         refund.clone(),
-                        reviews,
+                        &effect.reviews,
                     ))),
                     event: Event::PaymentRefunded(Box::new(refund)),
                     others,
@@ -111,8 +110,9 @@ impl<P: Platform> Refunds<'_, P> {
                 let mut closed = payment.closed.iter();
                 let is_known = payment.review.contains(&review)
                     || closed.any(|closed| closed.review == review);
-                // Of a payment of which nothing remains nothing is to be looked at.
-                if is_known || payment.voided.is_some() || payment.remaining().is_zero() {
+                // Also of a payment of which nothing remains: that the bank took it back as well, or that
+                // the money is there again, is money that somebody must look for.
+                if is_known || payment.voided.is_some() {
                     return Ok(None);
                 }
                 let opened = Box::new(ReviewOpenedJson {

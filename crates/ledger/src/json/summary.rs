@@ -404,7 +404,11 @@ mod tests {
                     .map(|payment| {
                         let was = payment.remaining();
                         let left = was.hundredths() * u128::from(*share) / 100;
-                        Box::new(refunded(payment, Money::of_hundredths(left).unwrap()))
+                        Box::new(refunded(
+                            &whole,
+                            payment,
+                            Money::of_hundredths(left).unwrap(),
+                        ))
                     });
             }
             if apply(&mut whole, &step, None) {
@@ -415,12 +419,8 @@ mod tests {
     }
 
     /// The record of a refund after which so much remains.
-    fn refunded(payment: &RecordedPayment, remaining: Money) -> RefundedJson {
-        let reviews: &[Review] = if remaining.is_zero() {
-            &payment.review
-        } else {
-            &[]
-        };
+    fn refunded(state: &OrderState, payment: &RecordedPayment, remaining: Money) -> RefundedJson {
+        let effect = state.refund_effect(payment, remaining, received());
         let refund: RefundJson = serde_json::from_value(json!({
             "payment_id": payment.confirmation.payment_id.to_string(), "service_id": "S",
             "order_key": "1", "currency": payment.confirmation.currency.as_str(),
@@ -428,7 +428,7 @@ mod tests {
             "remaining": remaining.to_string(), "recorded": 3, "evidence": "e"
         }))
         .unwrap();
-        RefundedJson::new(refund, reviews)
+        RefundedJson::new(refund, &effect.reviews)
     }
 
     /// The id of a payment that is there or was folded away.
