@@ -65,8 +65,8 @@ is-refunded = The money was given back.
 
 ## The return from MPay
 waiting-title = Waiting for the confirmation
-waiting-text = MPay's confirmation can take a few minutes. This page loads itself again.
-waiting-here = MPay's confirmation can take a few minutes. The page stays as it is.
+waiting-text = The confirmation can take a few minutes. This page loads itself again.
+waiting-here = The confirmation can take a few minutes. The page stays as it is.
 do-not-reload = Do not load the page again
 waiting-hint = You may close this page: the payment is recorded all the same.
 look-again = Look now

@@ -66,8 +66,8 @@ is-refunded = Banii au fost restituiți.
 
 ## The return from MPay
 waiting-title = Așteptăm confirmarea plății
-waiting-text = Confirmarea de la MPay poate dura câteva minute. Pagina se reîncarcă singură.
-waiting-here = Confirmarea de la MPay poate dura câteva minute. Pagina rămâne așa cum este.
+waiting-text = Confirmarea poate dura câteva minute. Pagina se reîncarcă singură.
+waiting-here = Confirmarea poate dura câteva minute. Pagina rămâne așa cum este.
 do-not-reload = Nu mai reîncărcați pagina
 waiting-hint = Puteți închide această pagină: plata se înregistrează oricum.
 look-again = Verificați acum

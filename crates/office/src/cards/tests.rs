@@ -513,9 +513,11 @@ async fn nobody_is_believed_who_says_that_something_was_paid() {
     let id = world.begin().await;
     let claim = format!("Notification=EnginePaySuccess&OrderId={id}&Success=True&Amount=1999");
     assert_eq!(world.notify(&claim).await, 200);
+    pass(5).await;
     world
         .at("GET", &format!("/cards/return/{id}?success=True"), "")
         .await;
+    assert_eq!(world.asked("GetState"), 2);
     assert_eq!(world.order().await["status"], "Active");
     // The state was found, and says that nothing was paid.
     for state in ["Rejected", "PreAuthorized3DS", "Something", "Error", "New"] {

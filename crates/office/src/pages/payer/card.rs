@@ -30,7 +30,7 @@ pub(super) fn is_offered(cards: Option<&Cards>, shown: &Shown<'_>) -> bool {
 pub(super) fn button(shown: &Shown<'_>) -> Markup {
     let view = shown.view;
     html! {
-        form method="post" action=(view.link(&format!("{}/card", shown.path))) {
+        form.by-card method="post" action=(view.link(&format!("{}/card", shown.path))) {
             button type="submit" { (view.t("pay-by-card")) }
         }
     }
