@@ -1828,3 +1828,65 @@ async fn after_a_refund_of_which_nothing_was_seen_a_manager_must_have_looked() {
     pass(2 * 3600).await;
     assert_eq!(world.check().await["open"], 0);
 }
+
+/// Whoever stands still for longer than a call lasts sends nothing that was given up meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_stopped_for_long_charges_nothing_that_another_has_charged() {
+    for position in 0..40 {
+        let world = World::wallet(&[]).await;
+        let late = Fault::Delay(Duration::from_secs(90));
+        let faults = std::iter::repeat_n(Fault::None, position).chain([late]);
+        world.api.memory.script(faults);
+        let other = async {
+            pass(70).await;
+            world.unattended("b").await
+        };
+        let (_, other) = futures::join!(world.unattended("a"), other);
+        assert!(
+            matches!(other.status, 201 | 409),
+            "{position} {}",
+            other.text
+        );
+        assert_eq!(world.asked("Pay"), 1, "{position}");
+        for _ in 0..2 {
+            pass(60).await;
+            world.check().await;
+        }
+        world.agrees(&format!("stopped at {position}")).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repetition_long_afterwards_gets_the_payment_that_was_made_in_the_end() {
+    let world = World::wallet(&[]).await;
+    let order = json!({
+        "reason": "x", "allow_partial_payments": true,
+        "lines": [{"line_id": "1", "reason": "x", "amount_due": "100.00"}]
+    });
+    let put = world
+        .api
+        .call("PUT", "orders/TAX/2", "application/json", order.to_string());
+    assert_eq!(put.await.status, 201);
+    let charge = async |key: &str| {
+        let body = json!({
+            "customer": "ana", "card": "card-1", "unattended": true, "amount": "5"
+        });
+        world
+            .api
+            .post_as(key, "orders/TAX/2/card-payments", &body)
+            .await
+    };
+    world.plan("Pay", [Mischief::NotSent]);
+    assert_eq!(charge("a").await.status, 503);
+    let made = charge("a").await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    // The order has forgotten by then what came to nothing.
+    pass(11 * 24 * 3600).await;
+    assert_eq!(charge("b").await.status, 201);
+    let again = charge("a").await;
+    assert_eq!(
+        (again.status, &again.json()["id"]),
+        (200, &made.json()["id"])
+    );
+    assert_eq!(world.asked("Pay"), 3);
+}
