@@ -1841,7 +1841,7 @@ async fn a_call_that_was_stopped_for_long_charges_nothing_that_another_has_charg
             pass(70).await;
             world.unattended("b").await
         };
-        let (_, other) = futures::join!(world.unattended("a"), other);
+        let (_, other) = tokio::join!(world.unattended("a"), other);
         assert!(
             matches!(other.status, 201 | 409),
             "{position} {}",
