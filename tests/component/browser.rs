@@ -30,7 +30,7 @@ pub struct Browser {
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// The pictures that documents show: of what a screen holds.
-const DOCUMENTED: [&str; 25] = [
+const DOCUMENTED: [&str; 30] = [
     "amend-desktop-ro",
     "amend-phone-ro",
     "history-desktop-ro",
@@ -45,6 +45,11 @@ const DOCUMENTED: [&str; 25] = [
     "connection-phone-ro",
     "notices-desktop-ro",
     "notices-phone-ro",
+    "card-order-phone-ro",
+    "card-form-phone-ro",
+    "card-secure-phone-ro",
+    "card-confirmed-phone-ro",
+    "card-refund-desktop-ro",
     "import-columns-desktop-ro",
     "proposal-desktop-ro",
     "import-desktop-ro",

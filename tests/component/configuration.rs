@@ -39,6 +39,7 @@ fn the_manifest_gives_each_door_every_variable_it_reads_and_no_other() {
             name.as_str(),
             "card_password"
                 | "card_terminals"
+                | "card_wallet_secret"
                 | "order_source_secret"
                 | "page_key"
                 | "service_key"

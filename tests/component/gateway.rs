@@ -11,24 +11,33 @@ use crate::harness::*;
 
 const PAYS: &str = "4111111111100031";
 
-struct Both {
-    provider: Provider,
-    gateway: Running,
+pub struct Both {
+    pub provider: Provider,
+    pub gateway: Running,
     _runtime: Runtime,
+}
+
+/// A gateway that is played, and what keeps it alive.
+pub fn play(options: Options) -> (Running, Runtime) {
+    let runtime = Runtime::new().unwrap();
+    let gateway = runtime.block_on(mpay_gateway::start(options)).unwrap();
+    (gateway, runtime)
 }
 
 impl Both {
     fn start(variables: &[(&str, &str)]) -> Self {
-        let runtime = Runtime::new().unwrap();
-        let gateway = runtime
-            .block_on(mpay_gateway::start(Options::default()))
-            .unwrap();
+        Self::start_with(Options::default(), variables)
+    }
+
+    pub fn start_with(options: Options, variables: &[(&str, &str)]) -> Self {
+        let password = options.password.clone();
+        let (gateway, runtime) = play(options);
         let url = gateway.url();
         let mut all = vec![
             ("environment", "development"),
             ("card_gateway", url.as_str()),
             ("card_terminal", "Merchant"),
-            ("card_password", "123"),
+            ("card_password", password.as_str()),
             ("card_refunds", "programs"),
             ("public_url", "http://127.0.0.1/"),
         ];
@@ -45,7 +54,7 @@ impl Both {
         }
     }
 
-    fn post(&self, path: &str, key: &str, body: &Value) -> ApiAnswer {
+    pub fn post(&self, path: &str, key: &str, body: &Value) -> ApiAnswer {
         let authorization = format!("Bearer {TOKEN}");
         let headers = [
             ("Authorization", authorization.as_str()),
@@ -55,13 +64,21 @@ impl Both {
     }
 
     /// Registers an order of 19.99 and begins to pay it by card. Gives the id.
-    fn begin(&self, key: &str) -> String {
+    pub fn begin(&self, key: &str) -> String {
         self.provider.register(key, order("19.99"));
         let path = format!("orders/{SERVICE}/{key}/card-payments");
         let body = json!({"return_url": "https://shop.example.md/"});
         let begun = self.post(&path, "begin", &body);
         assert_eq!(begun.status, 201, "{begun:?}");
         begun.body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Charges a saved card for an order of 19.99, its holder absent.
+    pub fn unattended(&self, key: &str, customer: &str, card: &str) -> ApiAnswer {
+        self.provider.register(key, order("19.99"));
+        let path = format!("orders/{SERVICE}/{key}/card-payments");
+        let body = json!({"customer": customer, "card": card, "unattended": true});
+        self.post(&path, "charge", &body)
     }
 
     fn refund(&self, id: &str, amount: &str) -> u16 {
@@ -71,12 +88,12 @@ impl Both {
     }
 
     /// The payment, once the gateway was asked.
-    fn asked(&self, id: &str) -> Value {
+    pub fn asked(&self, id: &str) -> Value {
         let path = format!("card-payments/{id}?ask=true");
         self.provider.api("GET", &path, None).body
     }
 
-    fn notified(&self, name: &str) -> Entry {
+    pub fn notified(&self, name: &str) -> Entry {
         let until = Instant::now() + Duration::from_secs(60);
         loop {
             let mut journal = self.gateway.journal().into_iter();
@@ -186,4 +203,85 @@ fn a_hold_is_released_if_mpay_was_faster() {
             (&json!("Paid"), &json!("19.99"))
         );
     }
+}
+
+/// The interface Wallet, from a customer to a charge while they are absent.
+#[test]
+fn a_card_is_saved_and_charged_while_its_holder_is_absent() {
+    let both = Both::start(&[
+        ("card_interface", "wallet"),
+        (
+            "card_wallet_secret",
+            "a-secret-of-customers-for-tests-alone",
+        ),
+    ]);
+    let provider = &both.provider;
+    let customer = |method, path: &str, body: Option<&Value>| {
+        provider.api(method, &format!("card-customers/1001{path}"), body)
+    };
+    assert_eq!(customer("PUT", "", None).status, 201);
+    let reached = json!({"phone": "+373 22 000000", "email": "ana@exemplu.md"});
+    assert_eq!(customer("PUT", "", Some(&reached)).status, 200);
+    provider.register("1", order("19.99"));
+    let body = json!({"return_url": "https://shop.example.md/", "customer": "1001"});
+    let path = format!("orders/{SERVICE}/1/card-payments");
+    let begun = both.post(&path, "begin", &body);
+    assert_eq!(begun.status, 201, "{begun:?}");
+    let id = begun.body["id"].as_str().unwrap().to_owned();
+    both.gateway.pay_and_save(&id, PAYS).unwrap();
+    assert_eq!(both.notified("CustomerPaySuccess").answer, "HTTP 200");
+    assert_eq!(provider.order("1")["status"], "Paid");
+    let cards = customer("GET", "/cards", None).body;
+    assert_eq!(cards["cards"][0]["active"], true, "{cards}");
+    let card = cards["cards"][0]["id"].as_str().unwrap();
+    let paid = both.unattended("2", "1001", card);
+    assert_eq!((paid.status, &paid.body["state"]), (201, &json!("paid")));
+    assert_eq!(both.notified("MerchantPay").answer, "HTTP 200");
+    assert_eq!(both.unattended("2", "1001", card).status, 200);
+    // What becomes of the answer changes nothing: the card is charged once.
+    for (n, mischief) in [
+        Mischief::DoneAnswerLost,
+        Mischief::ServerError,
+        Mischief::NoXml,
+        Mischief::CodeNone,
+        Mischief::OtherOrder,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        both.gateway.plan(Plan::new(mischief).at("Pay"));
+        let key = format!("lost-{n}");
+        assert_eq!(
+            both.unattended(&key, "1001", card).status,
+            201,
+            "{mischief:?}"
+        );
+        assert_eq!(
+            both.unattended(&key, "1001", card).status,
+            200,
+            "{mischief:?}"
+        );
+    }
+    let orders = both.gateway.orders();
+    assert_eq!(orders.len(), 7);
+    assert!(orders.iter().all(|order| order.taken == 1999));
+    let paid = orders.last().unwrap().id.clone();
+    assert_eq!(both.refund(&paid, "9.99"), 201);
+    assert_eq!(both.remains(&paid), ("10.00".to_owned(), 1000));
+    // A card that is saved without a payment is proved by what its statement shows.
+    let body = json!({"return_url": "https://shop.example.md/cards"});
+    let added = customer("POST", "/cards", Some(&body));
+    assert_eq!(added.status, 201, "{added:?}");
+    let activate = json!({"amount": "99.99"});
+    let wrong = customer("POST", "/cards/none/activate", Some(&activate));
+    assert_eq!(wrong.status, 404, "{wrong:?}");
+    assert_eq!(both.unattended("x", "1001", "none").status, 409);
+    assert_eq!(
+        customer("DELETE", &format!("/cards/{card}"), None).status,
+        200
+    );
+    assert_eq!(both.unattended("y", "1001", card).status, 409);
+    assert_eq!(customer("DELETE", "", None).status, 200);
+    assert_eq!(customer("GET", "", None).status, 404);
+    assert_eq!(both.complaints(), [""; 0]);
 }

@@ -410,6 +410,18 @@ impl Provider {
         self.state.path().join("sqlite_key_value.db")
     }
 
+    /// Every file of the store, by its name.
+    pub fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let files = fs::read_dir(self.state.path()).unwrap().map(Result::unwrap);
+        let files = files.filter(|file| file.path().is_file());
+        files
+            .map(|file| {
+                let name = file.file_name().into_string().unwrap();
+                (name, fs::read(file.path()).unwrap())
+            })
+            .collect()
+    }
+
     /// What the component and the host logged.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()

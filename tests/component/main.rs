@@ -6,6 +6,8 @@ mod axe;
 mod books;
 mod browser;
 mod bulk;
+mod card_pages;
+mod card_secrets;
 mod cards;
 mod clients;
 mod configuration;

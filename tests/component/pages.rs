@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::{browser::Browser, harness::*, offline::Offline};
 
 /// A provider and MPay, each with the address of the other.
-struct Town {
-    provider: Provider,
+pub struct Town {
+    pub provider: Provider,
     offline: Offline,
 }
 
@@ -20,7 +20,7 @@ fn free_port() -> u16 {
 }
 
 impl Town {
-    fn start(others: &[(&str, &str)]) -> Self {
+    pub fn start(others: &[(&str, &str)]) -> Self {
         let (own, mpay) = (free_port(), free_port());
         let (public_url, mpay_url) = (
             format!("http://127.0.0.1:{own}/"),
@@ -42,12 +42,12 @@ impl Town {
         Self { provider, offline }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.provider.url.trim_end_matches('/'))
     }
 }
 
-fn sign_in(browser: &Browser, town: &Town, language: &str) {
+pub fn sign_in(browser: &Browser, town: &Town, language: &str) {
     browser.open(&town.url(&format!("/admin?lang={language}")));
     browser.fill("input[name=token]", TOKEN);
     browser.click("button.primary");

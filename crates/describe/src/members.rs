@@ -55,6 +55,11 @@ pub fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
+/// `CardId` of the gateway.
+fn saved_card() -> Value {
+    json!({"type": "string", "pattern": "^[0-9A-Za-z-]{1,36}$"})
+}
+
 fn several(item: &str) -> Value {
     json!({"type": "array", "items": reference(item)})
 }
@@ -343,6 +348,29 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
             Some(json!({"type": "string", "examples": ["192.0.2.1"]})),
         ),
         ("CardPaymentRequest", "amount") => ("How much; left out, what is due.", Some(amount())),
+        ("CardPaymentRequest" | "CardPaymentAnswer" | "CardCustomerAnswer", "customer") => {
+            ("The customer of the Wallet.", Some(text(50)))
+        }
+        ("CardPaymentRequest" | "CardPaymentAnswer" | "CardCustomerAnswer", "card") => {
+            ("The saved card.", Some(saved_card()))
+        }
+        ("SavedCardAnswer", "id") => ("What the gateway calls it.", Some(saved_card())),
+        ("SavedCardsAnswer", "cards") => ("The cards, 20 at most.", None),
+        ("AddCardRequest", "return_url") => (
+            "Where the customer goes in the end: an `https` address without `;`, `%`, `+` and `&`.",
+            Some(
+                json!({"type": "string", "format": "uri", "maxLength": 2000, "examples": ["https://shop.example.md/cards"]}),
+            ),
+        ),
+        ("AddCardRequest", "payer_ip") => (
+            "The customer's address, for the gateway.",
+            Some(json!({"type": "string", "examples": ["192.0.2.1"]})),
+        ),
+        ("AddCardAnswer", "expires_at") => ("", Some(time())),
+        ("ActivateCardRequest", "amount") => (
+            "The small amount that the gateway holds on the card, as the statement shows it.",
+            Some(amount()),
+        ),
         ("ChargeRequest", "amount") => ("How much; left out, all that is held.", Some(amount())),
         ("RefundRequest", "amount") => ("How much; left out, all that remains.", Some(amount())),
         ("RefundRequest", "note") => ("Why.", Some(text(max_read(read_note)))),
@@ -695,7 +723,6 @@ pub fn required(schema: &str) -> &'static [&'static str] {
             "beneficiary_name",
         ],
         "Closing" | "RefundRequest" => &["note"],
-        "CardPaymentRequest" => &["return_url"],
         "Proposed" => &[
             "payment_id",
             "service_id",
@@ -744,6 +771,14 @@ pub fn parameters() -> Map<String, Value> {
             "query",
             "The receiver's name; needed where there are several.",
             json!({"type": "string", "pattern": "^[0-9A-Za-z_-]{1,32}$"}),
+        ),
+        ("customer", "path", "The customer.", text(50)),
+        ("card", "path", "The saved card.", saved_card()),
+        (
+            "terminal_of",
+            "query",
+            "The service at whose terminal the customer is; left out, that of all services.",
+            identifier(ServiceId::parse),
         ),
         ("reason", "path", "The flag.", reference("Review")),
         (
@@ -1059,7 +1094,7 @@ pub fn parameters() -> Map<String, Value> {
                 "required_from" => "from",
                 "required_to" => "to",
                 "date_column" => "date",
-                "own_service_id" => "service_id",
+                "own_service_id" | "terminal_of" => "service_id",
                 "evidence_format"
                 | "export_format"
                 | "reconciliation_format"

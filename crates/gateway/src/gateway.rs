@@ -716,11 +716,8 @@ impl World {
     /// Tells the merchant of what was done to a payment.
     fn tell_of(&mut self, id: &str, what: &str, outcome: Result<u64, &'static str>) {
         let Some(order) = self.order(id) else { return };
-        let (interface, customer, card_id) = (
-            order.interface,
-            order.customer.clone(),
-            order.card_id.clone(),
-        );
+        let (interface, is_unattended) = (order.interface, order.is_unattended);
+        let (customer, card_id) = (order.customer.clone(), order.card_id.clone());
         let ending = if outcome.is_ok() { "Success" } else { "Fail" };
         let by = match (interface, what) {
             (Interface::Wallet, "Pay" | "Refund") => "Customer",
@@ -736,7 +733,11 @@ impl World {
         }
         fields.extend(customer.map(|login| ("VWUserLgn", login)));
         fields.extend(card_id.map(|id| ("CardId", id)));
-        self.tell(&format!("{by}{what}{ending}"), Some(id), fields);
+        let name = match is_unattended && what == "Pay" {
+            true => "MerchantPay".to_owned(),
+            false => format!("{by}{what}{ending}"),
+        };
+        self.tell(&name, Some(id), fields);
     }
 
     /// Posts what somebody else could post: that all was paid.
@@ -1084,6 +1085,7 @@ impl World {
         self.add(Order {
             customer: Some(get("VWUserLgn").to_owned()),
             card_id: Some(saved.id.clone()),
+            is_unattended: true,
             tries: 1,
             ..new_order(order_id, Interface::Wallet, false, amount)
         });
@@ -1216,6 +1218,7 @@ fn new_order(id: &str, interface: Interface, holds: bool, asked: u64) -> Order {
         card: None,
         card_id: None,
         customer: None,
+        is_unattended: false,
         rrn: None,
     }
 }

@@ -80,6 +80,8 @@ pub struct Order {
     pub card_id: Option<String>,
     /// `VWUserLgn`.
     pub customer: Option<String>,
+    /// Whether a saved card was charged while its holder was absent.
+    pub is_unattended: bool,
     /// The bank's reference of the last operation.
     pub rrn: Option<String>,
 }

@@ -128,11 +128,31 @@ impl CardPayment {
             .find(|command| command.outcome.is_none())
     }
 
+    /// The command to charge a saved card: there is one at most.
+    pub fn pay_command(&self) -> Option<&Command> {
+        let mut commands = self.commands.iter();
+        commands.find(|command| command.command.kind == CommandKind::Pay)
+    }
+
+    /// Refunds of which nothing was seen, and of which nobody has said since that they are not done: the
+    /// gateway may have done them, or do so yet.
+    pub fn unseen_refunds(&self) -> impl Iterator<Item = &Command> {
+        let checked = self.commands.iter().rfind(|known| known.command.checked);
+        let checked = checked.map_or(0, |known| known.place);
+        self.commands.iter().filter(move |known| {
+            let outcome = known.outcome.as_ref().map(|(_, outcome)| outcome.outcome);
+            known.command.kind == CommandKind::Refund
+                && outcome == Some(Outcome::Unseen)
+                && known.place > checked
+        })
+    }
+
     /// What the payer is asked for; of what the institution has charged in part, that part.
     pub fn asked(&self) -> &str {
         let charged = self.commands.iter().rev().find(|command| {
             let outcome = command.outcome.as_ref().map(|(_, outcome)| outcome.outcome);
-            command.command.kind == CommandKind::Charge && outcome != Some(Outcome::NotDone)
+            let is_not_done = matches!(outcome, Some(Outcome::NotDone | Outcome::Unseen));
+            command.command.kind == CommandKind::Charge && !is_not_done
         });
         charged.map_or(&self.attempt.started.amount, |charge| {
             &charge.command.amount

@@ -144,6 +144,7 @@ async fn a_payment_of_which_a_command_is_sent_is_looked_after_again() {
             note: None,
             by: None,
             request: None,
+            checked: false,
         }))
     };
     cards.append(&id, None, command).await.unwrap();
@@ -171,6 +172,7 @@ async fn one_command_at_a_time_stands_in_the_list() {
                     note: None,
                     by: None,
                     request: None,
+                    checked: false,
                 })
             })
         };

@@ -60,6 +60,9 @@ pub fn value(
 /// The key of pay links, which is accepted in development alone.
 pub const PAGE_KEY: &str = "development-only-key-of-pay-links";
 
+/// Of which customers of the card gateway have their passwords, likewise.
+pub const WALLET_SECRET: &str = "development-only-secret-of-customers";
+
 /// A folder with development credentials.
 #[derive(Debug, Clone)]
 pub struct Credentials {

@@ -151,6 +151,7 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
                         ("card_password", PASSWORD.to_owned()),
                         ("card_languages", "ro,ru,en".to_owned()),
                         ("card_refunds", "programs".to_owned()),
+                        ("card_wallet_secret", development::WALLET_SECRET.to_owned()),
                     ] {
                         if set(&options, name).is_none() {
                             options.variables.push((name.to_owned(), value));

@@ -65,8 +65,8 @@ is-refunded = The money was given back.
 
 ## The return from MPay
 waiting-title = Waiting for the confirmation
-waiting-text = MPay's confirmation can take a few minutes. This page loads itself again.
-waiting-here = MPay's confirmation can take a few minutes. The page stays as it is.
+waiting-text = The confirmation can take a few minutes. This page loads itself again.
+waiting-here = The confirmation can take a few minutes. The page stays as it is.
 do-not-reload = Do not load the page again
 waiting-hint = You may close this page: the payment is recorded all the same.
 look-again = Look now
@@ -222,12 +222,15 @@ card-released = released
 card-paid = paid
 card-refunded = given back
 card-charge = Taking
+card-pay = Saved card
 card-cancel = Releasing
 card-refund = Give money back
 card-given-back = given back
 card-remains = remains
 card-done = done
 card-not-done = not done
+card-unseen = not seen
+card-checked = I have looked in the gateway’s cabinet: the refund of which nothing was seen is not done
 card-at-work = it is not known yet what came of it
 flag-mismatch = not what was asked for
 flag-charged-back = taken back by the payer’s bank

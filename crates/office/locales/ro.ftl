@@ -66,8 +66,8 @@ is-refunded = Banii au fost restituiți.
 
 ## The return from MPay
 waiting-title = Așteptăm confirmarea plății
-waiting-text = Confirmarea de la MPay poate dura câteva minute. Pagina se reîncarcă singură.
-waiting-here = Confirmarea de la MPay poate dura câteva minute. Pagina rămâne așa cum este.
+waiting-text = Confirmarea poate dura câteva minute. Pagina se reîncarcă singură.
+waiting-here = Confirmarea poate dura câteva minute. Pagina rămâne așa cum este.
 do-not-reload = Nu mai reîncărcați pagina
 waiting-hint = Puteți închide această pagină: plata se înregistrează oricum.
 look-again = Verificați acum
@@ -223,12 +223,15 @@ card-released = blocare anulată
 card-paid = plătită
 card-refunded = restituită integral
 card-charge = Încasare
+card-pay = Card salvat
 card-cancel = Anularea blocării
 card-refund = Restituiți bani
 card-given-back = restituit
 card-remains = rămân
 card-done = executată
 card-not-done = neexecutată
+card-unseen = nevăzută
+card-checked = M-am uitat în cabinetul băncii: restituirea despre care nu se știe nimic nu a fost executată
 card-at-work = rezultatul nu este încă cunoscut
 flag-mismatch = nu este ce s-a cerut
 flag-charged-back = întors de banca plătitorului

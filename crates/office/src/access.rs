@@ -401,7 +401,7 @@ mod tests {
     }
 
     /// Every call that changes something, and who may make it.
-    const CHANGES: [(&str, &str, &str); 23] = [
+    const CHANGES: [(&str, &str, &str); 28] = [
         ("POST", "orders", "clerk manager program"),
         ("POST", "orders/import", "clerk manager program"),
         ("PUT", "orders/{service}/{key}", "clerk manager program"),
@@ -429,6 +429,27 @@ mod tests {
         ("POST", "card-payments/{id}/charge", "clerk manager program"),
         ("POST", "card-payments/{id}/cancel", "clerk manager program"),
         ("POST", "card-payments/{id}/refunds", "manager program"),
+        ("PUT", "card-customers/{customer}", "clerk manager program"),
+        (
+            "DELETE",
+            "card-customers/{customer}",
+            "clerk manager program",
+        ),
+        (
+            "POST",
+            "card-customers/{customer}/cards",
+            "clerk manager program",
+        ),
+        (
+            "DELETE",
+            "card-customers/{customer}/cards/{card}",
+            "clerk manager program",
+        ),
+        (
+            "POST",
+            "card-customers/{customer}/cards/{card}/activate",
+            "clerk manager program",
+        ),
         ("POST", "card-payments/check", "manager program"),
         ("POST", "card-payments/recheck", "manager program"),
         ("POST", "settlement", "accountant manager"),

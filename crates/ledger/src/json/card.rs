@@ -70,6 +70,9 @@ pub struct AttemptJson {
     /// A card that is saved there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<String>,
+    /// Whether the saved card is charged at once, its holder absent: then no session is opened.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unattended: bool,
     /// Minutes that the payer has.
     pub session_minutes: u32,
 }
@@ -191,6 +194,9 @@ pub struct CommandJson {
     /// Digest of the name of the request that may be repeated, and of what it asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<[String; 2]>,
+    /// Whether somebody says that refunds before, of which nothing was seen, are not done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub checked: bool,
 }
 
 /// How a command ended.
@@ -203,6 +209,8 @@ pub enum Outcome {
     Done,
     /// It is not done.
     NotDone,
+    /// Nothing of it was seen for so long that it is taken for not done. The gateway did not say so.
+    Unseen,
 }
 
 /// What became of a command.

@@ -20,6 +20,32 @@ pub enum Stages {
     Two,
 }
 
+/// The interface that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Interface {
+    /// Ap&Pay: each payer types the card.
+    Appay,
+    /// Wallet: customers may save cards.
+    Wallet,
+}
+
+impl Interface {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Appay => "Ap&Pay",
+            Self::Wallet => "Wallet",
+        }
+    }
+
+    /// What the terminal is called by.
+    const fn terminal(self) -> &'static str {
+        match self {
+            Self::Appay => "Key",
+            Self::Wallet => "VWID",
+        }
+    }
+}
+
 /// Makes the folder with the letters.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut doubts = Vec::new();
@@ -36,6 +62,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         website: &website,
         address: address.trim_end_matches('/'),
         stages: arguments.stages,
+        interface: arguments.interface,
     };
     let letters = [
         ("scrisoare-1-test.txt", letter.for_test()),
@@ -65,6 +92,7 @@ struct Letter<'a> {
     website: &'a str,
     address: &'a str,
     stages: Stages,
+    interface: Interface,
 }
 
 impl Letter<'_> {
@@ -106,6 +134,18 @@ Telefon, e-mail / phone, e-mail   ……………………………
             Stages::One => "plata într-o etapă (Pay)               payment in one stage",
             Stages::Two => "plata în două etape (Block, Charge, Unblock)   payment in two stages",
         };
+        let (interface, terminal) = (self.interface.name(), self.interface.terminal());
+        let (saved, path) = match self.interface {
+            Interface::Appay => ("", "apim"),
+            Interface::Wallet => (
+                "\
+   - carduri salvate de clienți (Add, Activate)      cards saved by customers
+   - plata cu un card salvat, fără titular (Pay)     payment by a saved card, its holder absent
+   - notificările CustomerAdd, CustomerPay, CustomerRefund, MerchantPay   these notifications
+",
+                "vwapi",
+            ),
+        };
         let heading = self.heading(
             "Cerere de acces de test la poarta de carduri",
             "Request for test access to the card gateway",
@@ -113,21 +153,21 @@ Telefon, e-mail / phone, e-mail   ……………………………
         format!(
             "{heading}\
 1. Interfața / interface
-   Ap&Pay: cardul se introduce pe pagina băncii.
-   Ap&Pay: the card is typed at the bank's page.
+   {interface}: cardul se introduce pe pagina băncii.
+   {interface}: the card is typed at the bank's page.
 
 2. Funcții / functions
    - {stages}
    - 3-D Secure
    - restituiri, și parțiale (Refund)       refunds, also in part
    - starea plății (GetState)               state of a payment
-
+{saved}
 3. Adresele noastre / our addresses
 {addresses}
 4. Vă rugăm să ne comunicați / please tell us
-   - Key și Password ale terminalului de test, pe cale sigură
-     Key and Password of the test terminal, by a safe way
-   - Host și prima parte a căii (apim?)     Host and the first part of the path
+   - {terminal} și Password ale terminalului de test, pe cale sigură
+     {terminal} and Password of the test terminal, by a safe way
+   - Host și prima parte a căii ({path}?)   Host and the first part of the path
    - valuta terminalului                    the terminal's currency
    - comanda de stare: GetState sau PayStatus        the command for the state
    - dacă Data se decodează o dată sau de două ori   whether Data is decoded once or twice
@@ -141,14 +181,15 @@ Telefon, e-mail / phone, e-mail   ……………………………
     }
 
     fn for_money(&self) -> String {
+        let (interface, terminal) = (self.interface.name(), self.interface.terminal());
         let heading = self.heading(
             "Cerere de acces comercial la poarta de carduri",
             "Request for commercial access to the card gateway",
         );
         format!(
             "{heading}\
-Integrarea prin interfața Ap&Pay este gata și verificată cu accesul de test.
-The integration by the interface Ap&Pay is ready, and tested with test access.
+Integrarea prin interfața {interface} este gata și verificată cu accesul de test.
+The integration by the interface {interface} is ready, and tested with test access.
 
 1. Adresele noastre / our addresses
 {addresses}
@@ -165,8 +206,8 @@ The integration by the interface Ap&Pay is ready, and tested with test access.
 
 4. Vă rugăm să ne comunicați / please tell us
    - Host
-   - Key și Password (parola prin SMS)              Key and Password (the password by SMS)
-   - VWID, dacă se acordă                           VWID, if there is one
+   - {terminal} și Password (parola prin SMS)
+     {terminal} and Password (the password by SMS)
    - cabinetul: adresa, login, parola și parola pentru restituiri și anulări,
      pentru persoane numite de noi
      the cabinet: address, login, password, and the password for refunds and

@@ -40,6 +40,9 @@ pub struct Arguments {
     /// With --cards: whether money is taken at once, or held first.
     #[arg(long, value_enum, value_name = "STAGES", requires = "cards", default_value_t = cards::Stages::One)]
     stages: cards::Stages,
+    /// With --cards: whether customers save their cards.
+    #[arg(long, value_enum, value_name = "INTERFACE", requires = "cards", default_value_t = cards::Interface::Appay)]
+    interface: cards::Interface,
     /// The folder to make.
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,

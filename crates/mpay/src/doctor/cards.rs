@@ -1,6 +1,9 @@
 //! The card gateway: whether it knows the terminals.
 
-use cryptoprocessing::{Command, ErrCode, GetState, OrderId, State, StateAnswer, Terminal};
+use cryptoprocessing::{
+    Check, Command, Customer, CustomerId, ErrCode, GetState, Group, Interface, OrderId, Outcome,
+    Secret, State, StateAnswer, Terminal, WalletError,
+};
 use ureq::tls::TlsConfig;
 
 use super::{Arguments, Findings, http::Http};
@@ -8,7 +11,8 @@ use super::{Arguments, Findings, http::Http};
 /// An id that no payment has: those of this provider begin with `card`.
 const NO_PAYMENT: &str = "doctor00000000000000000000000000";
 
-/// Asks the gateway, for each terminal, for the state of a payment that cannot exist. Nothing is begun.
+/// Asks the gateway, for each terminal, for the state of a payment that cannot exist, and at the Wallet
+/// for such a customer. Nothing is begun.
 pub fn examine<'a>(
     gateway: &str,
     terminals: impl Iterator<Item = (&'a str, &'a Terminal)>,
@@ -54,6 +58,50 @@ pub fn examine<'a>(
                 "Ask the bank for the first part of the path (card_path) and for the command that tells a state (card_state_command).",
             ),
         }
+        if terminal.interface() == Interface::Wallet {
+            examine_wallet(gateway, name, terminal, &http, findings)?;
+        }
+    }
+    Ok(())
+}
+
+/// Asks whether there is a customer who cannot exist.
+fn examine_wallet(
+    gateway: &str,
+    name: &str,
+    terminal: &Terminal,
+    http: &Http,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    let customer = Customer::new(CustomerId::parse(NO_PAYMENT)?, Secret::new(NO_PAYMENT))?;
+    let check = Check { customer };
+    let request = check.request(terminal)?;
+    let url = format!("{gateway}{}", request.path());
+    // Whoever did not answer the question before is told of already.
+    let Ok(reply) = http.post_form(&url, request.body()) else {
+        return Ok(());
+    };
+    match check.outcome(terminal, reply.status, &reply.body) {
+        Outcome::Refused(code) if code.group() == Group::Wallet(WalletError::NoCustomer) => findings
+            .ok(
+                "card-gateway",
+                format!("the card gateway has customers at the terminal {name}"),
+            ),
+        Outcome::Refused(code) => findings.wrong(
+            "card-gateway",
+            format!("the card gateway refuses customers at the terminal {name}: {code}"),
+            "Ask the bank whether the terminal is one of the interface Wallet, and has saved cards.",
+        ),
+        Outcome::Done(()) => findings.warning(
+            "card-gateway",
+            format!("the card gateway knows a customer at the terminal {name} who does not exist"),
+            "Show this to the bank: CUSTOMER_NOT_FOUND is expected.",
+        ),
+        Outcome::Unknown(unclear) => findings.wrong(
+            "card-gateway",
+            format!("{}: {unclear} ({})", request.path(), reply.summary()),
+            "Ask the bank for the first part of the Wallet's path (card_path).",
+        ),
     }
     Ok(())
 }
@@ -86,6 +134,7 @@ mod tests {
         arguments: Arguments,
     }
 
+    /// What is found last.
     fn asked(gateway: &str, terminal: &Terminal) -> (Mark, String) {
         let arguments = Cli::parse_from(["doctor"]).arguments;
         let tls = arguments.tls.config(false).unwrap();
@@ -118,6 +167,11 @@ mod tests {
         }
         let older = right.clone().with_state_command(StateCommand::PayStatus);
         assert_eq!(asked(&url, &older).0, Mark::Ok);
+        let wallet = |name| Terminal::new(Interface::Wallet, name, Secret::new("hunter2"));
+        let (mark, text) = asked(&url, &wallet("Merchant").unwrap());
+        assert!(mark == Mark::Ok && text.contains("customers"), "{text}");
+        let (mark, text) = asked(&url, &wallet("Another").unwrap());
+        assert!(mark == Mark::Wrong && text.contains("Wallet"), "{text}");
         gateway.plan(Plan::new(Mischief::NoXml));
         assert!(asked(&url, &right).1.contains("card_state_command"));
         runtime.block_on(gateway.stop()).unwrap();

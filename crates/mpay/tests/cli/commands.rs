@@ -45,6 +45,7 @@ const SUITE: How = Elsewhere("it is this suite, or a part of it");
 const QUICKSTART: How = Elsewhere("tests/component/quickstarts.rs follows the page");
 const SYSTEM: How = Elsewhere("it changes the system; deploy/ has tests of its own");
 const SPIN: How = Elsewhere("it needs Spin, or builds the components");
+const SAVED_CARD: How = Elsewhere("tests/component/card_pages.rs saves a card in a browser");
 const IN_PROGRAM: How =
     Elsewhere("it needs jq; tests/component/books.rs and personal_data.rs do it");
 
@@ -76,8 +77,11 @@ const PAGES: &[(&str, &[How])] = &[
             Run(&[]),
             Run(&[]),
             Elsewhere("it needs a payment that was made in a browser"),
+            SAVED_CARD,
+            SAVED_CARD,
         ],
     ),
+    ("docs/cards.ro.md", &[Run(&[])]),
     ("docs/configuration.md", &[Run(&[])]),
     (
         "docs/conform.md",

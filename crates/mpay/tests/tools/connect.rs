@@ -105,6 +105,22 @@ fn the_letters_to_the_bank_name_both_addresses_and_no_secret() {
         }
     }
     letters(&url).expect(2, &["is there already"]);
+    fs::remove_dir_all(folder.join("letters")).unwrap();
+    letters(&[&url[..], &["--interface", "wallet"]].concat()).expect(0, &[]);
+    let letter = fs::read_to_string(folder.join("letters/scrisoare-1-test.txt")).unwrap();
+    for word in [
+        "VWID",
+        "vwapi",
+        "CustomerAdd",
+        "MerchantPay",
+        "fără titular",
+    ] {
+        assert!(letter.contains(word), "{word}: {letter}");
+    }
+    assert!(
+        !letter.contains("Ap&Pay") && !letter.contains("Key"),
+        "{letter}"
+    );
     run(folder, &["connect", "--out", "x"]).expect(2, &["--provider-name"]);
 }
 

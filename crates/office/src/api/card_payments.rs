@@ -2,6 +2,7 @@
 //! institution's own gateway.
 
 use bytes::Bytes;
+use cryptoprocessing::{CardId, CustomerId, ErrCode, Group};
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
@@ -18,9 +19,9 @@ use super::{
 };
 use crate::{
     access::{CLERKS, EVERYBODY, OPERATORS, REFUNDERS, Role},
-    cards::{Became, Desk, Order, Refunding, Wish},
+    cards::{Became, Desk, Order, Refunding, Wish, reason},
     domain::{Money, OrderKey, PaymentId, ServiceId, Text, time},
-    json::{Capture, CardState, Channel, CommandKind, Ended, Event, Outcome},
+    json::{Capture, CardState, Channel, CommandKind, Ended, Event, Outcome, OutcomeJson},
     store::{CardPayment, Command, Platform},
 };
 
@@ -33,7 +34,8 @@ const MAX_ADDRESS: usize = 2000;
 #[cfg_attr(feature = "description", schemars(rename = "CardPaymentRequest"))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Beginning {
-    /// Where the payer goes in the end, whatever came of it.
+    /// Where the payer goes in the end, whatever came of it. Left out if `unattended`, and else needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     return_url: Option<String>,
     /// How much; left out, what is due.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,6 +49,15 @@ pub(super) struct Beginning {
     /// The payer's address, for the gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
     payer_ip: Option<String>,
+    /// At the interface Wallet, whose saved cards the gateway's page shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer: Option<String>,
+    /// One of these cards: the page shows it, or it is charged at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    card: Option<String>,
+    /// The saved card is charged at once, its holder absent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unattended: bool,
 }
 
 /// How much is to be taken of what is held.
@@ -69,6 +80,10 @@ pub(super) struct Refunded {
     amount: Option<String>,
     /// Why.
     note: Option<String>,
+    /// A manager has looked in the gateway's cabinet: the refunds whose outcome is `unseen` are not
+    /// done.
+    #[serde(default)]
+    checked_in_cabinet: bool,
 }
 
 /// A payment by card.
@@ -92,8 +107,9 @@ pub(super) struct CardPaymentAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<Ended>,
     started_at: String,
-    /// Until when the payer can pay.
-    expires_at: String,
+    /// Until when the payer can pay; absent if `unattended`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
     /// Where the payer is to be sent, while something can be paid there.
     #[serde(skip_serializing_if = "Option::is_none")]
     redirect_url: Option<String>,
@@ -106,6 +122,15 @@ pub(super) struct CardPaymentAnswer {
     /// The number of the card, but for the digits that tell which it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     masked_number: Option<String>,
+    /// Whose saved cards it was begun with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer: Option<String>,
+    /// The saved card that was chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    card: Option<String>,
+    /// The saved card was charged at once, its holder absent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unattended: bool,
     /// Name of the principal who began it; absent where the payer did.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
@@ -218,11 +243,14 @@ async fn answer<P: Platform>(
         gateway_state: seen.map(|seen| seen.written.clone()),
         ended: payment.ended,
         started_at: time::format(payment.started_at),
-        expires_at: time::format(payment.expires_at()),
+        expires_at: (!payment.attempt.unattended).then(|| time::format(payment.expires_at())),
         redirect_url: desk.redirect_url(&payment)?,
         remaining,
         rrn: seen.and_then(|seen| seen.rrn.clone()),
         masked_number: seen.and_then(|seen| seen.masked_number.clone()),
+        customer: payment.attempt.customer.clone(),
+        card: payment.attempt.card.clone(),
+        unattended: payment.attempt.unattended,
         by: started.by.clone(),
         commands: payment.commands.iter().map(CommandAnswer::from).collect(),
         refunds: refunds.map(RefundAnswer::from).collect(),
@@ -241,11 +269,12 @@ pub const fn begin_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("card-payments", "beginCardPayment", "Begins a payment of an order by card")
-            .describe("Send the payer to `redirect_url`, where they type the card. One that is still open with the same amount and capture is answered again. The same request again gets the same payment.")
+            .describe("Send the payer to `redirect_url`, where they type the card. One that is still open with the same amount, capture, customer and card is answered again; then this request has begun none of its own. The same request again gets the payment that it has begun. If `unattended`, the saved card is charged before this is answered, once, however often the request is repeated; 409 then also says that the card was refused.")
             .takes(["service", "key", "Idempotency-Key"])
             .body(as_json(schemas.request::<Beginning>()))
             .answers(200, "A payment that was begun before.", as_json(schemas.answer::<CardPaymentAnswer>()))
             .answers(201, "The payment.", as_json(schemas.answer::<CardPaymentAnswer>()))
+            .answers(202, "The payment, if `unattended`; whether the card is charged is not known yet, and becomes known by itself.", as_json(schemas.answer::<CardPaymentAnswer>()))
             .header(201, "Location", true, "The payment's address.")
             .fails([404, 409, 413, 422])
         },
@@ -263,50 +292,146 @@ async fn begin<P: Platform>(
     let wish: Beginning = read_object(body)?;
     let content = serde_json::to_vec(&wish).map_err(Problem::internal)?;
     let amount = money(wish.amount.as_deref())?;
-    let return_url = wish.return_url.as_deref();
-    let return_url = return_url.ok_or_else(|| Problem::member("return_url", "is missing"))?;
-    address(return_url, desk.cards.plain)?;
-    if let Some(address) = &wish.payer_ip
-        && address.parse::<std::net::IpAddr>().is_err()
-    {
-        return Err(Problem::member("payer_ip", "must be an IP address"));
+    let saved = saved(&desk, service, &wish)?;
+    if let Some(return_url) = &wish.return_url {
+        address(return_url, desk.cards.plain)?;
     }
+    payer_ip(wish.payer_ip.as_deref())?;
     let request = format!("{} {name}", call.caller.name);
-    let begun = desk
-        .begin(&Wish {
-            service,
-            key,
-            amount,
-            capture: wish.capture.unwrap_or(desk.cards.capture),
-            return_url,
-            language: wish.language.as_deref(),
-            payer_ip: wish.payer_ip.as_deref(),
-            by: Some(&call.caller.name),
-            request: &request,
-            content: &content,
-        })
-        .await?;
-    let status = match begun.is_new {
-        true => StatusCode::CREATED,
-        false => StatusCode::OK,
+    let begun = Box::pin(desk.begin(&Wish {
+        service,
+        key,
+        amount,
+        capture: match wish.unattended {
+            true => Capture::Immediate,
+            false => wish.capture.unwrap_or(desk.cards.capture),
+        },
+        return_url: wish.return_url.as_deref(),
+        customer: saved.customer.as_ref(),
+        card: saved.card.as_ref(),
+        unattended: wish.unattended,
+        language: wish.language.as_deref(),
+        payer_ip: wish.payer_ip.as_deref(),
+        by: Some(&call.caller.name),
+        request: &request,
+        content: &content,
+    }))
+    .await?;
+    let pay = begun.payment.pay_command();
+    let status = match pay.map(|pay| pay.outcome.as_ref()) {
+        Some(None) => StatusCode::ACCEPTED,
+        Some(Some((_, outcome))) if outcome.outcome != Outcome::Done => {
+            return Err(refused(&outcome.clone()));
+        }
+        _ if begun.is_new => StatusCode::CREATED,
+        _ => StatusCode::OK,
     };
     let location = format!("/api/card-payments/{}", begun.payment.id());
     let mut response = json(status, &answer(&desk, begun.payment).await?)?;
-    if begun.is_new {
+    if status == StatusCode::CREATED {
         let location = HeaderValue::from_str(&location).map_err(Problem::internal)?;
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
 }
 
+/// Whose saved card is meant.
+#[derive(Default)]
+struct Saved {
+    customer: Option<CustomerId>,
+    card: Option<CardId>,
+}
+
+/// The customer and the card of a wish, and whether the rest of it fits them.
+fn saved<P: Platform>(
+    desk: &Desk<'_, P>,
+    service: &ServiceId,
+    wish: &Beginning,
+) -> Result<Saved, Problem> {
+    let names = [
+        ("customer", wish.customer.is_some()),
+        ("card", wish.card.is_some()),
+        ("unattended", wish.unattended),
+    ];
+    let named = names.iter().find(|(_, is_there)| *is_there);
+    if let Some((name, _)) = named
+        && desk.cards.wallet(Some(service)).is_none()
+    {
+        let detail = "is for the gateway's interface Wallet, which this service does not have: see card_interface";
+        return Err(Problem::member(*name, detail));
+    }
+    let customer = wish.customer.as_deref().map(customer).transpose();
+    let card = wish.card.as_deref().map(CardId::parse).transpose();
+    let saved = Saved {
+        customer: customer.map_err(|error| Problem::member("customer", error))?,
+        card: card.map_err(|error| Problem::member("card", error))?,
+    };
+    if saved.customer.is_none() && (saved.card.is_some() || wish.unattended) {
+        let detail = "is missing: a saved card is a customer's";
+        return Err(Problem::member("customer", detail));
+    }
+    if !wish.unattended {
+        return match &wish.return_url {
+            Some(_) => Ok(saved),
+            None => Err(Problem::member("return_url", "is missing")),
+        };
+    }
+    let absent = "must be left out: the card is charged at once, and no payer goes to the gateway";
+    let left_out = [
+        ("return_url", wish.return_url.is_some()),
+        ("language", wish.language.is_some()),
+        ("payer_ip", wish.payer_ip.is_some()),
+    ];
+    match left_out.iter().find(|(_, is_there)| *is_there) {
+        Some((name, _)) => Err(Problem::member(*name, absent)),
+        None if saved.card.is_none() => Err(Problem::member("card", "is missing")),
+        None if !matches!(wish.capture, None | Some(Capture::Immediate)) => {
+            let detail =
+                "must be immediate, or left out: a card is charged at once if its holder is absent";
+            Err(Problem::member("capture", detail))
+        }
+        None => Ok(saved),
+    }
+}
+
+/// A customer of the Wallet, as callers name them.
+pub(super) fn customer(id: &str) -> Result<CustomerId, String> {
+    if id.trim() != id {
+        return Err("must not begin or end with a space".to_owned());
+    }
+    CustomerId::parse(id).map_err(|error| error.to_string())
+}
+
+/// The payer's address, if one is given.
+pub(super) fn payer_ip(address: Option<&str>) -> Result<(), Problem> {
+    match address.is_none_or(|address| address.parse::<std::net::IpAddr>().is_ok()) {
+        true => Ok(()),
+        false => Err(Problem::member("payer_ip", "must be an IP address")),
+    }
+}
+
+/// Why a saved card was not charged.
+fn refused(outcome: &OutcomeJson) -> Problem {
+    let why = match outcome.reason.as_deref().and_then(ErrCode::parse) {
+        Some(code) if matches!(code.group(), Group::Wallet(_)) => crate::cards::told(&code),
+        Some(code) => format!("The card gateway refused the card: {code}."),
+        None => format!(
+            "The card gateway did not do it: {}.",
+            reason(outcome.clone())
+        ),
+    };
+    let detail = format!("{why} Send it with a new Idempotency-Key to try again.");
+    Problem::new(StatusCode::CONFLICT, detail)
+}
+
 /// An amount of the document sent.
-fn money(text: Option<&str>) -> Result<Option<Money>, Problem> {
+pub(super) fn money(text: Option<&str>) -> Result<Option<Money>, Problem> {
     let parsed = text.map(Money::parse).transpose();
     parsed.map_err(|error| Problem::member("amount", error))
 }
 
 /// An address that a browser may be sent to.
-fn address(text: &str, plain: bool) -> Result<(), Problem> {
+pub(super) fn address(text: &str, plain: bool) -> Result<(), Problem> {
     let wrong = || {
         let detail = "must be an https address of 2000 characters at most, such as https://shop.example.md/done";
         Problem::member("return_url", detail)
@@ -562,6 +687,7 @@ async fn settle<P: Platform>(
         note: None,
         by: call.caller.name.clone(),
         request: None,
+        checked: false,
     };
     let became = desk.settle(id, &order).await?;
     answer_done(&desk, became, StatusCode::OK).await
@@ -594,7 +720,7 @@ pub const fn refund_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("card-payments", "refundCardPayment", "Gives money of a payment by card back")
-            .describe("Only if the variable `card_refunds` gives leave. The same request again gives nothing back again.")
+            .describe("Only if the variable `card_refunds` gives leave. The same request again gives nothing back again. If it is not known of a refund before whether it is done (`unseen`), a manager must say with `checked_in_cabinet` that it is not.")
             .takes(["id", "Idempotency-Key"])
             .body(as_json(schemas.request::<Refunded>()))
             .answers(201, "The payment; the money is given back.", as_json(schemas.answer::<CardPaymentAnswer>()))
@@ -623,6 +749,12 @@ async fn refund<P: Platform>(
     }
     let name = idempotency_key(call.headers)?;
     let wish: Refunded = read_object(body)?;
+    if wish.checked_in_cabinet && call.caller.role != Role::Manager {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "Whether a refund is done or not, a person says who has looked in the gateway's cabinet: a manager sends checked_in_cabinet.",
+        ));
+    }
     let amount = money(wish.amount.as_deref())?;
     let note = wish.note.as_deref().unwrap_or_default();
     let note = Text::<500>::parse(note).map_err(|error| Problem::member("note", error))?;
@@ -641,6 +773,7 @@ async fn refund<P: Platform>(
             digest(&[&call.caller.name, name]),
             digest(&[&asked, note.as_str(), ""]),
         ]),
+        checked: wish.checked_in_cabinet,
     };
     let became = desk.refund(id, &order).await?;
     answer_done(&desk, became, StatusCode::CREATED).await

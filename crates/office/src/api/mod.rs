@@ -1,5 +1,6 @@
 //! The order API: JSON for the institution's own system, for callers with a token.
 
+mod card_customers;
 mod card_payments;
 mod checks;
 #[cfg(feature = "description")]
@@ -71,7 +72,7 @@ fn reads(method: &Method) -> bool {
 
 /// Every endpoint of the API. Of two paths that fit, the first is meant; `Allow` lists methods in this
 /// order.
-pub fn endpoints<P: Platform>() -> [Endpoint<P>; 45] {
+pub fn endpoints<P: Platform>() -> [Endpoint<P>; 52] {
     [
         register::list_endpoint(),
         orders::post_endpoint(),
@@ -93,6 +94,13 @@ pub fn endpoints<P: Platform>() -> [Endpoint<P>; 45] {
         card_payments::charge_endpoint(),
         card_payments::cancel_endpoint(),
         card_payments::refund_endpoint(),
+        card_customers::get_endpoint(),
+        card_customers::put_endpoint(),
+        card_customers::delete_endpoint(),
+        card_customers::cards_endpoint(),
+        card_customers::add_endpoint(),
+        card_customers::remove_endpoint(),
+        card_customers::activate_endpoint(),
         payments::list_endpoint(),
         manual::list_endpoint(),
         manual::propose_endpoint(),

@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 
-use cryptoprocessing::{Command, Init, Outcome as Answered, Purpose, SessionId};
+use cryptoprocessing::{
+    CardId, Command, Customer, CustomerId, Init, Outcome as Answered, Purpose, SessionId,
+};
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use mpay_door::log::log;
 
 use super::{
     CardTerminal, Desk, amount,
+    command::NOT_SENT,
     gateway::order_id,
     id_of, lines, minor_units,
     observe::{AFTER_SESSION, Looked, busy},
@@ -17,7 +20,7 @@ use super::{
 use crate::{
     api::Problem,
     domain::{Money, OrderKey, PaymentId, ServiceId},
-    json::{AttemptJson, Capture, CardStartedJson, CardState},
+    json::{AttemptJson, Capture, CardStartedJson, CardState, CommandJson, CommandKind},
     store::{Beginning, CardEntry, CardPayment, Platform, RegisterError, StoredOrder},
 };
 
@@ -39,8 +42,14 @@ pub struct Wish<'a> {
     pub amount: Option<Money>,
     /// How the money is to be taken.
     pub capture: Capture,
-    /// Where the payer goes in the end.
-    pub return_url: &'a str,
+    /// Where the payer goes in the end; `None` where none goes to the gateway.
+    pub return_url: Option<&'a str>,
+    /// Whose saved cards the gateway's page shows, or which is charged.
+    pub customer: Option<&'a CustomerId>,
+    /// The saved card.
+    pub card: Option<&'a CardId>,
+    /// Whether the saved card is charged at once, its holder absent.
+    pub unattended: bool,
     /// The language of the gateway's pages.
     pub language: Option<&'a str>,
     /// The payer's address.
@@ -107,17 +116,18 @@ impl<P: Platform> Desk<'_, P> {
                     ));
                 }
                 match payment {
-                    Some(payment) if payment.session.is_some() => {
+                    Some(payment) if is_under_way(payment) => {
                         return self.again(payment.clone());
                     }
                     _ if *standing == Standing::AtWork => return Err(at_work()),
-                    // The gateway opened no session: nobody can pay, so it is begun anew.
+                    // The gateway opened no session, or nothing was sent: nobody pays by it, so it is
+                    // begun anew.
                     _ => given_up += 1,
                 }
             }
-            match self.of_request(&secret, wish, given_up).await? {
+            match self.of_request(&secret, wish, &mut given_up).await? {
                 None => {}
-                Some(known) if known.session.is_some() || known.ended.is_some() => {
+                Some(known) if is_under_way(&known) || known.ended.is_some() => {
                     return self.again(known);
                 }
                 // The same request is ahead, and was not seen in the order yet.
@@ -131,7 +141,12 @@ impl<P: Platform> Desk<'_, P> {
             let wanted = wanted.map_err(conflict)?;
             let is_same = |payment: &&CardPayment| {
                 let started = &payment.attempt.started;
+                let attempt = &payment.attempt;
                 payment.session.is_some()
+                    // The page of a customer shows their cards, to them alone.
+                    && !payment.is_erased
+                    && attempt.customer.as_deref() == wish.customer.map(CustomerId::as_str)
+                    && attempt.card.as_deref() == wish.card.map(CardId::as_str)
                     && amount(&started.amount).is_ok_and(|amount| amount == wanted)
                     && started.capture == wish.capture
                     && payment.expires_at() > now
@@ -140,7 +155,12 @@ impl<P: Platform> Desk<'_, P> {
             let open = known.values().filter_map(|(standing, payment)| {
                 payment.as_ref().filter(|_| *standing == Standing::Open)
             });
-            if let Some(open) = open.clone().find(is_same) {
+            if wish.unattended {
+                // They may pay any moment, and nobody is there to see that both did.
+                if open.clone().next().is_some() {
+                    return Err(at_the_page());
+                }
+            } else if let Some(open) = open.clone().find(is_same) {
                 return self.again(open.clone());
             }
             if known
@@ -173,6 +193,7 @@ impl<P: Platform> Desk<'_, P> {
             let cards = self.store.card_payments();
             let begun = cards.begin(&id, wish.service, wish.key, judge).await;
             match begun {
+                Ok(Some(payment)) if wish.unattended => return self.charge_saved(payment).await,
                 Ok(Some(payment)) => return self.open(payment, wish, terminal).await,
                 Ok(None) => {}
                 Err(RegisterError::Unfit(Judged::Refused(why))) => return Err(conflict(why)),
@@ -191,15 +212,26 @@ impl<P: Platform> Desk<'_, P> {
     }
 
     /// The payment of the same request, if it is not among those that were begun lately any more: it is
-    /// recorded, or long ago.
+    /// recorded, or long ago. Passes by those that were given up.
     async fn of_request(
         &self,
         secret: &crate::store::Secret,
         wish: &Wish<'_>,
-        given_up: u64,
+        given_up: &mut u64,
     ) -> Result<Option<CardPayment>, Problem> {
-        let id = self.id(secret, wish, given_up)?;
-        Ok(self.store.card_payments().get(&id).await?)
+        loop {
+            let id = self.id(secret, wish, *given_up)?;
+            match self.store.card_payments().get(&id).await? {
+                Some(known) if known.attempt.unattended && !is_under_way(&known) => {
+                    // Another one of it is there only if this one was given up.
+                    if known.not_opened.is_none() && !not_sent(&known) {
+                        return Ok(Some(known));
+                    }
+                    *given_up += 1;
+                }
+                known => return Ok(known),
+            }
+        }
     }
 
     /// `card` and 32 hexadecimal digits that nobody can guess: the same for the same request, so that its
@@ -243,9 +275,10 @@ impl<P: Platform> Desk<'_, P> {
                 by: wish.by.map(str::to_owned),
                 version: None,
             },
-            return_url: Some(wish.return_url.to_owned()),
-            customer: None,
-            card: None,
+            return_url: wish.return_url.map(str::to_owned),
+            customer: wish.customer.map(|customer| customer.as_str().to_owned()),
+            card: wish.card.map(|card| card.as_str().to_owned()),
+            unattended: wish.unattended,
             session_minutes: self.cards.session_minutes,
         }
     }
@@ -280,7 +313,10 @@ impl<P: Platform> Desk<'_, P> {
         if payment.ended.is_some() && payment.open_command().is_none() {
             return Ok((Standing::Over, payment));
         }
-        if payment.session.is_none() {
+        if payment.attempt.unattended && payment.pay_command().is_none() {
+            return self.unsent(payment).await;
+        }
+        if payment.session.is_none() && !payment.attempt.unattended {
             // Nobody knows its session, if there is one.
             let age = now.duration_since(payment.started_at);
             let is_over = payment.not_opened.is_some() || age >= OPENING;
@@ -300,7 +336,12 @@ impl<P: Platform> Desk<'_, P> {
         let state = payment.seen.as_ref().map(|(_, seen)| seen.state);
         let standing = match state {
             _ if payment.open_command().is_some() => Standing::AtWork,
-            None | Some(CardState::Open | CardState::Failed) if is_past => Standing::Over,
+            // Nobody but this provider pays by it, and what it sent has ended.
+            None | Some(CardState::Open | CardState::Failed)
+                if is_past || payment.attempt.unattended =>
+            {
+                Standing::Over
+            }
             None | Some(CardState::Open | CardState::Failed) => Standing::Open,
             Some(CardState::Released) => Standing::Over,
             // The order has it as a payment now.
@@ -308,6 +349,59 @@ impl<P: Platform> Desk<'_, P> {
             Some(CardState::Pending | CardState::Unknown | CardState::Held) => Standing::AtWork,
         };
         Ok((standing, payment))
+    }
+
+    /// What one to charge a saved card means of which no command stands in its list. After a while it is
+    /// given up, and so nobody sends anything of it any more.
+    async fn unsent(&self, payment: CardPayment) -> Result<(Standing, CardPayment), Problem> {
+        let age = self.store.now().duration_since(payment.started_at);
+        if payment.not_opened.is_none() && age < OPENING {
+            return Ok((Standing::AtWork, payment));
+        }
+        let id = id_of(&payment)?;
+        let payment = self.not_opened(&id, "nothing was sent").await?;
+        let standing = match payment.not_opened {
+            Some(_) => Standing::Over,
+            None => Standing::AtWork,
+        };
+        Ok((standing, payment))
+    }
+
+    /// Charges the saved card of a payment that was begun, once.
+    async fn charge_saved(&self, payment: CardPayment) -> Result<Begun, Problem> {
+        let command = CommandJson {
+            kind: CommandKind::Pay,
+            amount: payment.attempt.started.amount.clone(),
+            remaining: None,
+            note: None,
+            by: payment.attempt.started.by.clone(),
+            request: None,
+            checked: false,
+        };
+        let looked = self.send(payment, command).await?;
+        Ok(Begun {
+            payment: looked.payment().clone(),
+            redirect_url: None,
+            is_new: true,
+        })
+    }
+
+    /// The customer of a session at the Wallet: whom the caller named, or else one of this payment
+    /// alone. `None` at another interface.
+    fn customer_of(
+        &self,
+        wish: &Wish<'_>,
+        terminal: &CardTerminal,
+        payment: &CardPayment,
+    ) -> Result<Option<Customer>, Problem> {
+        if !terminal.is_wallet() {
+            return Ok(None);
+        }
+        let id = match wish.customer {
+            Some(customer) => customer.clone(),
+            None => CustomerId::parse(payment.id()).map_err(Problem::internal)?,
+        };
+        self.cards.customer(&id).map_err(Problem::internal)
     }
 
     /// Opens a session at the gateway, of a payment that was begun.
@@ -322,6 +416,7 @@ impl<P: Platform> Desk<'_, P> {
         let order_id = order_id(payment.id())?;
         let minor = minor_units(amount(&started.amount)?)?;
         let url = format!("{}/cards/return/{}", self.cards.public_url, payment.id());
+        let customer = self.customer_of(wish, terminal, &payment)?;
         let session = match started.capture {
             Capture::Immediate => Init::pay(&order_id, minor, &url),
             Capture::Checked | Capture::Manual => Init::block(&order_id, minor, &url),
@@ -334,15 +429,13 @@ impl<P: Platform> Desk<'_, P> {
         if let Some(reason) = &reason {
             session = session.with_product(reason);
         }
-        if let Some(template) = &self.cards.template {
-            session = session.with_template(template);
+        if let Some(customer) = &customer {
+            session = session.with_customer(customer);
         }
-        if let Some(language) = self.cards.language(wish.language) {
-            session = session.with_language(language);
+        if let Some(card) = wish.card {
+            session = session.with_card(card);
         }
-        if let Some(address) = wish.payer_ip {
-            session = session.with_payer_ip(address);
-        }
+        let session = self.dressed(session, wish.language, wish.payer_ip);
         let request = session
             .request(&terminal.terminal)
             .map_err(|error| Problem::internal(error.to_string()));
@@ -388,17 +481,34 @@ impl<P: Platform> Desk<'_, P> {
         .retry_after(30))
     }
 
-    /// Gives a payment up whose session nobody knows. It is watched all the same.
-    async fn not_opened(&self, id: &PaymentId, why: &str) -> Result<(), Problem> {
+    /// A session with what is shown at the gateway's page, and to whom.
+    pub(super) fn dressed<'s>(
+        &'s self,
+        mut session: Init<'s>,
+        language: Option<&'s str>,
+        payer_ip: Option<&'s str>,
+    ) -> Init<'s> {
+        if let Some(template) = &self.cards.template {
+            session = session.with_template(template);
+        }
+        if let Some(language) = self.cards.language(language) {
+            session = session.with_language(language);
+        }
+        match payer_ip {
+            Some(address) => session.with_payer_ip(address),
+            None => session,
+        }
+    }
+
+    /// Gives a payment up whose session nobody knows, or of which nothing was sent. It is watched all
+    /// the same.
+    async fn not_opened(&self, id: &PaymentId, why: &str) -> Result<CardPayment, Problem> {
         let judge = |payment: &CardPayment| {
             let reason = why.to_owned();
-            payment
-                .session
-                .is_none()
-                .then_some(CardEntry::NotOpened { reason })
+            let is_unsent = payment.session.is_none() && payment.pay_command().is_none();
+            (is_unsent && payment.not_opened.is_none()).then_some(CardEntry::NotOpened { reason })
         };
-        self.append(id, None, judge).await?;
-        Ok(())
+        self.append(id, None, judge).await
     }
 
     /// What was begun before.
@@ -431,6 +541,17 @@ impl<P: Platform> Desk<'_, P> {
     }
 }
 
+/// Whether somebody can pay by a payment, or this provider has asked for it to be paid.
+fn is_under_way(payment: &CardPayment) -> bool {
+    payment.session.is_some() || (payment.pay_command().is_some() && !not_sent(payment))
+}
+
+/// Whether the command of a payment was never sent, for certain.
+fn not_sent(payment: &CardPayment) -> bool {
+    let outcome = payment.pay_command().and_then(|pay| pay.outcome.as_ref());
+    outcome.is_some_and(|(_, outcome)| outcome.reason.as_deref() == Some(NOT_SENT))
+}
+
 /// Why nothing is begun.
 enum Judged {
     /// Others have begun meanwhile.
@@ -441,6 +562,11 @@ enum Judged {
 
 fn conflict(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::CONFLICT, detail)
+}
+
+fn at_the_page() -> Problem {
+    conflict("A payer may be paying this order at the gateway's page. Try again once that session is over: its expires_at says when.")
+        .retry_after(300)
 }
 
 fn at_work() -> Problem {

@@ -7,12 +7,17 @@ use jiff::{SignedDuration, Timestamp};
 use mpay_door::log::log;
 use serde::Serialize;
 
-use super::{Desk, begin::is_past, observe::Looked};
+use super::{
+    Desk,
+    begin::is_past,
+    command::lost,
+    observe::{Looked, UNCLEAR},
+};
 use crate::{
     api::Problem,
     domain::PaymentId,
     json::{CardState, Channel, Event},
-    store::{CardPayment, Platform, Span, StoreError},
+    store::{CardPayment, Platform, Span, StoreError, StoredPayment},
 };
 
 /// How many are asked for by one call, and how many at once.
@@ -220,7 +225,12 @@ impl<P: Platform> Desk<'_, P> {
             true => self.store.payments().get(&super::id_of(payment)?).await?,
             false => None,
         };
-        Ok(recorded.is_some())
+        let now = self.store.now();
+        // A refund of which nothing was seen may be done yet.
+        let may_come = |recorded: &StoredPayment| {
+            lost(payment, recorded).any(|lost| now.duration_since(lost.at) < UNCLEAR)
+        };
+        Ok(recorded.is_some_and(|recorded| !may_come(&recorded)))
     }
 
     /// Whether a payment is to be asked for now.
@@ -255,6 +265,7 @@ fn every(payment: &CardPayment, now: Timestamp) -> SignedDuration {
         None | Some(CardState::Open | CardState::Failed) => SignedDuration::ZERO,
         Some(CardState::Pending | CardState::Unknown) => SignedDuration::from_mins(5),
         Some(CardState::Held) => SignedDuration::from_hours(1),
+        Some(_) if payment.unseen_refunds().next().is_some() => SignedDuration::from_hours(1),
         Some(_) => SignedDuration::ZERO,
     }
 }

@@ -1,7 +1,9 @@
 //! Commands: to take what is held, to release it, to give money back. Each stands in the payment's list
 //! before it is sent, one at a time; whether it was done, the gateway's state says.
 
-use cryptoprocessing::{Charge, Command as _, Refund, Unblock};
+use cryptoprocessing::{
+    CardId, Charge, Command as _, CustomerId, OrderId, PaySaved, Refund, Unblock,
+};
 use http::StatusCode;
 use mpay_door::{Unanswered, log::log};
 use mutation::{Mutation, mutated};
@@ -15,10 +17,13 @@ use super::{
 };
 use crate::{
     api::Problem,
-    domain::{Money, OrderKey, PaymentId, ServiceId},
+    domain::{Money, OrderKey, PaymentId, ServiceId, time},
     json::{CardState, CommandJson, CommandKind, Outcome, OutcomeJson},
-    store::{CardEntry, CardPayment, Platform},
+    store::{CardEntry, CardPayment, Command, Platform, StoredPayment},
 };
+
+/// Why a command is not done that was never sent.
+pub(super) const NOT_SENT: &str = "not sent";
 
 /// What somebody wants done.
 #[derive(Debug, Clone)]
@@ -33,6 +38,8 @@ pub struct Order {
     pub by: String,
     /// Digests of the name of the request that may be repeated, and of what it asks for.
     pub request: Option<[String; 2]>,
+    /// Whether they have looked for the refunds of which nothing was seen, and those are not done.
+    pub checked: bool,
 }
 
 /// What became of it.
@@ -103,6 +110,7 @@ impl<P: Platform> Desk<'_, P> {
             note: order.note.clone(),
             by: Some(order.by.clone()),
             request: None,
+            checked: false,
         };
         let count = payment.commands.len();
         let looked = self.send(payment, command).await?;
@@ -127,6 +135,14 @@ impl<P: Platform> Desk<'_, P> {
         let (Some(recorded), Some(CardState::Paid)) = (recorded, state) else {
             return Err(conflict("Nothing of it was taken, or nothing remains."));
         };
+        if !order.checked
+            && let Some(lost) = lost(&payment, &recorded).next()
+        {
+            let (amount, at) = (&lost.command.amount, time::format(lost.at));
+            return Err(conflict(format!(
+                "The refund of {amount} that was sent at {at} may be done yet: the gateway did not say, and nothing of it was seen. Look for it in the gateway's cabinet. If it is not there, a manager sends this with checked_in_cabinet true."
+            )));
+        }
         let remaining = recorded.state.remaining();
         let back = order.amount.unwrap_or(remaining);
         if back.is_zero() || back > remaining {
@@ -140,6 +156,7 @@ impl<P: Platform> Desk<'_, P> {
             note: order.note.clone(),
             by: Some(order.by.clone()),
             request: order.request.clone(),
+            checked: order.checked,
         };
         let count = payment.commands.len();
         let looked = self.send(payment, command).await?;
@@ -153,7 +170,7 @@ impl<P: Platform> Desk<'_, P> {
         let Some([name, content]) = &order.request else {
             return Ok(None);
         };
-        let is_it = |known: &&crate::store::Command| {
+        let is_it = |known: &&Command| {
             let request = known.command.request.as_ref();
             request.is_some_and(|[known, _]| known == name)
         };
@@ -214,8 +231,10 @@ impl<P: Platform> Desk<'_, P> {
         let id = id_of(&payment)?;
         let count = payment.commands.len();
         let judge = |now: &CardPayment| {
+            // What was given up because nothing was sent for so long is not sent any more.
+            let is_given_up = command.kind == CommandKind::Pay && now.not_opened.is_some();
             let is_free = now.open_command().is_none() && now.commands.len() == count;
-            is_free.then(|| CardEntry::Command(command.clone()))
+            (is_free && !is_given_up).then(|| CardEntry::Command(command.clone()))
         };
         let appended = self.store.card_payments().append(&id, None, judge).await?;
         let Some((payment, Some(place))) = appended else {
@@ -226,7 +245,7 @@ impl<P: Platform> Desk<'_, P> {
             let entry = OutcomeJson {
                 command: place,
                 outcome: Outcome::NotDone,
-                reason: Some("not sent".to_owned()),
+                reason: Some(NOT_SENT.to_owned()),
             };
             let judge = |payment: &CardPayment| {
                 let open = payment.open_command();
@@ -245,6 +264,27 @@ impl<P: Platform> Desk<'_, P> {
         self.look_after(payment, refusal.as_ref()).await
     }
 
+    /// The command that charges the saved card of a payment.
+    fn pay_saved(
+        &self,
+        payment: &CardPayment,
+        order_id: OrderId,
+        amount: u64,
+    ) -> Result<PaySaved, Problem> {
+        let attempt = &payment.attempt;
+        let (Some(customer), Some(card)) = (&attempt.customer, &attempt.card) else {
+            return Err(Problem::internal("a saved card of nobody"));
+        };
+        let customer = CustomerId::parse(customer).map_err(Problem::internal)?;
+        let customer = self.cards.customer(&customer).map_err(Problem::internal)?;
+        Ok(PaySaved {
+            customer: customer.ok_or_else(|| Problem::internal("no Wallet"))?,
+            card: CardId::parse(card).map_err(Problem::internal)?,
+            order_id,
+            amount,
+        })
+    }
+
     /// Sends a command; gives what came back, and the code if it was refused for certain.
     async fn sent(
         &self,
@@ -253,7 +293,7 @@ impl<P: Platform> Desk<'_, P> {
     ) -> Result<(Exchange, Option<String>), Problem> {
         let terminal = &self.terminal(payment)?.terminal;
         let order_id = order_id(payment.id())?;
-        let amount = Some(minor_units(amount(&command.amount)?)?);
+        let amount = minor_units(amount(&command.amount)?)?;
         macro_rules! exchange {
             ($command:expr) => {{
                 let command = $command;
@@ -270,13 +310,16 @@ impl<P: Platform> Desk<'_, P> {
             }};
         }
         let (exchange, refused) = match command.kind {
-            CommandKind::Charge => exchange!(Charge { order_id, amount }),
+            CommandKind::Charge => exchange!(Charge {
+                order_id,
+                amount: Some(amount)
+            }),
             CommandKind::Cancel => exchange!(Unblock { order_id }),
             CommandKind::Refund => {
                 let order_id = &order_id;
                 let refund = || Refund {
                     order_id: order_id.clone(),
-                    amount,
+                    amount: Some(amount),
                 };
                 let sent = exchange!(refund());
                 match sent.0.answer.is_err() && mutated(Mutation::RefundSentAgain) {
@@ -284,13 +327,26 @@ impl<P: Platform> Desk<'_, P> {
                     false => sent,
                 }
             }
-            CommandKind::Pay => return Err(Problem::internal("no such command is sent")),
+            CommandKind::Pay => exchange!(self.pay_saved(payment, order_id, amount)?),
         };
         if let Some(code) = &refused {
             self.alert_of(code).await?;
         }
         Ok((exchange, refused.map(|code| code.as_str().to_owned())))
     }
+}
+
+/// Refunds of which nothing was seen, and which no refund in the books can be.
+pub(super) fn lost<'a>(
+    payment: &'a CardPayment,
+    recorded: &StoredPayment,
+) -> impl Iterator<Item = &'a Command> {
+    let refunds = recorded.state.refunds.iter();
+    let remained: Vec<_> = refunds.map(|refund| refund.remaining.to_string()).collect();
+    payment.unseen_refunds().filter(move |known| {
+        let remaining = known.command.remaining.as_ref();
+        !remaining.is_some_and(|remaining| remained.contains(remaining))
+    })
 }
 
 fn told(looked: Looked) -> Box<CardPayment> {
@@ -309,13 +365,17 @@ fn done(looked: Looked, position: usize) -> Became {
     match outcome {
         None => Became::Open(payment),
         Some(outcome) if outcome.outcome == Outcome::Done => Became::Done(payment),
-        Some(outcome) => {
-            let reason = outcome
-                .reason
-                .unwrap_or_else(|| "it had no effect".to_owned());
-            Became::Refused(reason)
-        }
+        Some(outcome) => Became::Refused(reason(outcome)),
     }
+}
+
+/// Why a command is not done.
+pub fn reason(outcome: OutcomeJson) -> String {
+    let unknown = match outcome.outcome {
+        Outcome::Unseen => "it did not say, and nothing of it was seen for fifteen minutes",
+        _ => "it had no effect",
+    };
+    outcome.reason.unwrap_or_else(|| unknown.to_owned())
 }
 
 fn at_work() -> Problem {

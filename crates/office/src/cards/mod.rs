@@ -3,8 +3,8 @@
 //!
 //! `settings`: the variables. `gateway`: one question, and what came back. `observe`: asks for the state
 //! of a payment, and records what follows from it; any number of times, also at once. `begin`: begins a
-//! payment. `command`: takes, releases and gives back. `check`: what a timer asks for. `public`: the two
-//! addresses without a token.
+//! payment. `command`: takes, releases and gives back. `wallet`: customers, and the cards that they save.
+//! `check`: what a timer asks for. `public`: the two addresses without a token.
 
 mod begin;
 mod check;
@@ -15,6 +15,7 @@ mod public;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod wallet;
 
 use cryptoprocessing::{ErrCode, Group};
 use http::StatusCode;
@@ -31,10 +32,11 @@ use crate::{
 pub use begin::Wish;
 #[cfg(feature = "description")]
 pub use check::Checked;
-pub use command::{Became, Order};
+pub use command::{Became, Order, reason};
 pub use public::{PUBLIC, answer as public};
 use settings::CardTerminal;
 pub use settings::{Cards, Refunding, VARIABLES, wanted};
+pub use wallet::{Wallet, refused, told};
 
 /// Who deals with the gateway.
 pub struct Desk<'a, P> {

@@ -30,7 +30,7 @@ pub(super) const AFTER_SESSION: SignedDuration = SignedDuration::from_mins(15);
 /// How long a command of which nothing is seen may still be at work.
 const AT_WORK: SignedDuration = SignedDuration::from_mins(15);
 /// How long the gateway may leave open what becomes of a payment.
-const UNCLEAR: SignedDuration = SignedDuration::from_hours(72);
+pub(super) const UNCLEAR: SignedDuration = SignedDuration::from_hours(72);
 /// How long a hold lasts at the most, and when people are told of it.
 const HOLD: SignedDuration = SignedDuration::from_hours(8 * 24);
 const LONG_HELD: SignedDuration = SignedDuration::from_hours(5 * 24);
@@ -371,10 +371,19 @@ impl<P: Platform> Desk<'_, P> {
         };
         let refused = refused.filter(|(place, _)| *place == command.place);
         let age = self.store.now().duration_since(command.at);
-        let Some(outcome) = ended(command, found.state, refused.is_some() || age >= AT_WORK) else {
+        let not_done = match refused {
+            Some(_) => Some(Outcome::NotDone),
+            None => (age >= AT_WORK).then_some(Outcome::Unseen),
+        };
+        let Some(outcome) = ended(command, found.state, not_done) else {
             return Ok(payment);
         };
         let place = command.place;
+        if outcome == Outcome::Unseen {
+            // Whoever wants it done again must look first.
+            let detail = json!({"payment_id": payment.id(), "command": command.command.kind});
+            self.alert(payment.id(), detail).await?;
+        }
         let entry = OutcomeJson {
             command: place,
             outcome,
@@ -425,7 +434,14 @@ impl<P: Platform> Desk<'_, P> {
         let age = asked_at.duration_since(begun);
         let is_past = asked_at.duration_since(payment.expires_at()) >= AFTER_SESSION;
         let is_unclear = age >= UNCLEAR;
+        let pay = payment.pay_command().and_then(|pay| pay.outcome.as_ref());
+        let is_refused = pay.is_some_and(|(_, pay)| pay.outcome == Outcome::NotDone);
         let reason = match found.state {
+            // Nobody else can pay it.
+            State::Open | State::Failed if is_refused => Ended::Unpaid,
+            State::Open | State::Failed if is_past && payment.pay_command().is_some() => {
+                Ended::Unpaid
+            }
             State::Open | State::Failed if payment.session.is_none() && is_past => Ended::NotOpened,
             State::Open | State::Failed if is_past => Ended::Unpaid,
             State::Pending | State::Unknown if is_unclear => Ended::Unclear,
@@ -501,6 +517,7 @@ impl<P: Platform> Desk<'_, P> {
             note: None,
             by: None,
             request: None,
+            checked: false,
         };
         self.send(payment, command).await
     }
@@ -534,10 +551,9 @@ pub(super) fn state_of(state: State) -> CardState {
     }
 }
 
-/// How a command has ended, if a state says so. Where nothing of it is seen, it is not done once the
-/// gateway has refused it, or it cannot be at work any more.
-fn ended(command: &Command, state: State, is_over: bool) -> Option<Outcome> {
-    let not_done = is_over.then_some(Outcome::NotDone);
+/// How a command has ended, if a state says so. `not_done` is the end of one of which nothing is seen:
+/// the gateway has refused it, or it should not be at work any more.
+fn ended(command: &Command, state: State, not_done: Option<Outcome>) -> Option<Outcome> {
     let is_at_work = matches!(state, State::Pending | State::Unknown);
     match (command.command.kind, state) {
         _ if is_at_work => None,

@@ -1,21 +1,27 @@
 //! The variables of the card gateway.
 
-use cryptoprocessing::{Interface, Secret, StateCommand, Terminal};
+use cryptoprocessing::{
+    Customer, CustomerId, Interface, Secret, StateCommand, Terminal, Unsendable,
+};
+use hmac::{Hmac, KeyInit, Mac};
 use http::Uri;
 use mpay_door::config::{Environment, Reader, Variables};
 use serde::Deserialize;
+use sha2::Sha256;
 
 use crate::{
+    access::DEVELOPMENT_TOKEN,
     domain::{Currency, Iban, ServiceId},
     json::Capture,
 };
 
 /// Every variable that is read for cards. All are optional.
-pub const VARIABLES: [&str; 14] = [
+pub const VARIABLES: [&str; 16] = [
     "card_bank_account",
     "card_capture",
     "card_currency",
     GATEWAY,
+    "card_interface",
     "card_languages",
     PASSWORD,
     "card_path",
@@ -26,12 +32,19 @@ pub const VARIABLES: [&str; 14] = [
     "card_template",
     TERMINAL,
     TERMINALS,
+    WALLET_SECRET,
 ];
 
 const GATEWAY: &str = "card_gateway";
 const PASSWORD: &str = "card_password";
 const TERMINAL: &str = "card_terminal";
 const TERMINALS: &str = "card_terminals";
+const WALLET_SECRET: &str = "card_wallet_secret";
+
+/// The fewest characters of the secret by which customers have their passwords.
+const SHORTEST_SECRET: usize = 32;
+/// How many hexadecimal digits a customer's password has: the most that the gateway takes.
+const PASSWORD_DIGITS: usize = 50;
 
 /// The gateway that is nobody: the default, so that the manifest has an address to name.
 const NOBODY: &str = "https://card-gateway.invalid";
@@ -50,7 +63,8 @@ pub enum Refunding {
 /// A terminal, and what it is called by.
 #[derive(Debug, Clone)]
 pub struct CardTerminal {
-    /// Its `Key` or `VWID`: a payment keeps it, to be asked for where it was begun.
+    /// Its `Key` or `VWID`, and the interface if that is Wallet: a payment keeps it, to be asked for
+    /// where it was begun.
     pub name: String,
     /// What requests are made with.
     pub terminal: Terminal,
@@ -59,7 +73,6 @@ pub struct CardTerminal {
 }
 
 /// What payments by card are made with.
-#[derive(Debug)]
 pub struct Cards {
     /// Scheme, host and port of the gateway.
     pub gateway: String,
@@ -84,6 +97,8 @@ pub struct Cards {
     pub public_url: String,
     /// Whether addresses without encryption are allowed.
     pub plain: bool,
+    /// Of which the passwords of customers are made; `None` where no terminal is one of the Wallet.
+    customers: Option<Hmac<Sha256>>,
 }
 
 /// A terminal of `card_terminals`.
@@ -92,6 +107,24 @@ pub struct Cards {
 struct TerminalJson {
     terminal: String,
     password: String,
+    interface: Option<InterfaceJson>,
+}
+
+/// The interface of a terminal, where it is another than `card_interface` says.
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum InterfaceJson {
+    Appay,
+    Wallet,
+}
+
+impl From<InterfaceJson> for Interface {
+    fn from(json: InterfaceJson) -> Self {
+        match json {
+            InterfaceJson::Appay => Self::ApPay,
+            InterfaceJson::Wallet => Self::Wallet,
+        }
+    }
 }
 
 impl Cards {
@@ -131,6 +164,11 @@ impl Cards {
                 ("GetState", StateCommand::GetState),
                 ("PayStatus", StateCommand::PayStatus),
             ],
+        );
+        let interface = reader.word(
+            "card_interface",
+            Interface::ApPay,
+            &[("appay", Interface::ApPay), ("wallet", Interface::Wallet)],
         );
         let session_minutes = reader.number("card_session_minutes", 60, 24 * 60, "minutes");
         if session_minutes == 0 {
@@ -181,7 +219,12 @@ impl Cards {
                 "is not set; cards need the address to which payers come back, such as https://pay.example.md/",
             );
         }
-        let terminals = terminals(reader, state_command);
+        let terminals = terminals(reader, interface, state_command);
+        let is_wallet = |known: &CardTerminal| known.is_wallet();
+        let customers = match terminals.iter().any(is_wallet) {
+            true => customers(reader, environment),
+            false => None,
+        };
         if reader.is_wrong(&VARIABLES) || reader.is_wrong(&["public_url"]) {
             return None;
         }
@@ -198,7 +241,33 @@ impl Cards {
             refunding,
             public_url: public_url?.trim_end_matches('/').to_owned(),
             plain,
+            customers,
         })
+    }
+
+    /// The terminal of the Wallet that has the customers of a service, or of all services. `None` if
+    /// there is none.
+    pub fn wallet(&self, service: Option<&ServiceId>) -> Option<&CardTerminal> {
+        match service {
+            Some(service) => self.of(service),
+            None => self.terminals.iter().find(|known| known.service.is_none()),
+        }
+        .filter(|terminal| terminal.is_wallet())
+    }
+
+    /// A customer of the Wallet, with the password that follows from the id. `None` without a Wallet.
+    ///
+    /// # Errors
+    /// Not of an id that was read.
+    pub fn customer(&self, id: &CustomerId) -> Result<Option<Customer>, Unsendable> {
+        let Some(customers) = &self.customers else {
+            return Ok(None);
+        };
+        let mut mac = customers.clone();
+        mac.update(id.as_str().as_bytes());
+        let mut password = mpay_ledger::digest::hex(&mac.finalize().into_bytes());
+        password.truncate(PASSWORD_DIGITS);
+        Customer::new(id.clone(), Secret::new(password)).map(Some)
     }
 
     /// The terminal of a service; `None` if it is not paid by card.
@@ -230,12 +299,59 @@ impl Cards {
     }
 }
 
+impl CardTerminal {
+    /// Whether it has customers who save cards.
+    pub fn is_wallet(&self) -> bool {
+        self.terminal.interface() == Interface::Wallet
+    }
+}
+
+impl std::fmt::Debug for Cards {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cards")
+            .field("gateway", &self.gateway)
+            .field("terminals", &self.terminals)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the passwords of customers are made of.
+fn customers(reader: &mut Reader<'_>, environment: Environment) -> Option<Hmac<Sha256>> {
+    let Some(secret) = reader.variables.get(WALLET_SECRET) else {
+        reader.required(
+            WALLET_SECRET,
+            "32 characters or more of chance, such as `openssl rand -hex 32` makes: customers of the Wallet have their passwords by it",
+        );
+        return None;
+    };
+    let is_short = secret.chars().count() < SHORTEST_SECRET;
+    let is_known = environment != Environment::Development && secret.starts_with(DEVELOPMENT_TOKEN);
+    if is_short || is_known {
+        let detail = match is_short {
+            true => "must have at least 32 characters; `openssl rand -hex 32` makes such",
+            false => "is one for development, which everybody knows",
+        };
+        reader.error(WALLET_SECRET, detail);
+        return None;
+    }
+    Hmac::new_from_slice(secret.as_bytes()).ok()
+}
+
 /// The terminals, that of all services last.
-fn terminals(reader: &mut Reader<'_>, state_command: StateCommand) -> Vec<CardTerminal> {
+fn terminals(
+    reader: &mut Reader<'_>,
+    interface: Interface,
+    state_command: StateCommand,
+) -> Vec<CardTerminal> {
     let mut terminals = Vec::new();
     let path = reader.variables.get("card_path");
-    let mut make = |reader: &mut Reader<'_>, variable, service, name: &str, password: &str| {
-        let terminal = Terminal::new(Interface::ApPay, name, Secret::new(password));
+    let mut make = |reader: &mut Reader<'_>,
+                    variable,
+                    service,
+                    interface: Interface,
+                    name: &str,
+                    password: &str| {
+        let terminal = Terminal::new(interface, name, Secret::new(password));
         let terminal = terminal.map(|terminal| terminal.with_state_command(state_command));
         match terminal {
             Ok(terminal) => {
@@ -245,7 +361,12 @@ fn terminals(reader: &mut Reader<'_>, state_command: StateCommand) -> Vec<CardTe
                 };
                 match terminal {
                     Ok(terminal) => terminals.push(CardTerminal {
-                        name: name.to_owned(),
+                        // One name at both interfaces would be two terminals, of which each knows its
+                        // own payments.
+                        name: match interface {
+                            Interface::ApPay => name.to_owned(),
+                            Interface::Wallet => format!("{name} (Wallet)"),
+                        },
                         terminal,
                         service,
                     }),
@@ -254,7 +375,7 @@ fn terminals(reader: &mut Reader<'_>, state_command: StateCommand) -> Vec<CardTe
             }
             Err(error) => {
                 // With a password that is none, the mistake is in the name.
-                let named = Terminal::new(Interface::ApPay, name, Secret::new("x"));
+                let named = Terminal::new(interface, name, Secret::new("x"));
                 let variable = match (variable, named) {
                     (TERMINAL, Ok(_)) => PASSWORD,
                     (variable, _) => variable,
@@ -280,6 +401,7 @@ fn terminals(reader: &mut Reader<'_>, state_command: StateCommand) -> Vec<CardTe
                                 reader,
                                 TERMINALS,
                                 Some(service),
+                                json.interface.map_or(interface, Interface::from),
                                 &json.terminal,
                                 &json.password,
                             );
@@ -297,10 +419,15 @@ fn terminals(reader: &mut Reader<'_>, state_command: StateCommand) -> Vec<CardTe
         reader.variables.get(TERMINAL),
         reader.variables.get(PASSWORD),
     ) {
-        (Some(name), Some(password)) => make(reader, TERMINAL, None, name, password),
+        (Some(name), Some(password)) => {
+            make(reader, TERMINAL, None, interface, name, password);
+        }
         (None, None) if is_any => {}
         (None, _) => {
-            reader.required(TERMINAL, "the Key that the bank gave with the password");
+            reader.required(
+                TERMINAL,
+                "the Key, or VWID, that the bank gave with the password",
+            );
         }
         (_, None) => {
             reader.required(
@@ -384,9 +511,57 @@ mod tests {
         assert!(!format!("{cards:?}").contains("hunter2"));
     }
 
+    const WALLET: [(&str, &str); 2] = [
+        ("card_interface", "wallet"),
+        ("card_wallet_secret", "0123456789abcdef0123456789abcdef"),
+    ];
+
+    #[test]
+    fn a_customer_has_the_password_that_openssl_makes_of_their_id() {
+        let (cards, errors) = read(&[WHOLE.as_slice(), &WALLET].concat());
+        assert_eq!(errors, Vec::<String>::new());
+        let cards = cards.unwrap();
+        let ana = CustomerId::parse("ana").unwrap();
+        // printf %s ana | openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef | cut -c1-50
+        let password = "d66e77f17faf9bcf23f6c4d6c98814e0293d150aac51473a13";
+        let expected = Customer::new(ana.clone(), Secret::new(password)).unwrap();
+        assert_eq!(cards.customer(&ana).unwrap(), Some(expected));
+        assert!(!format!("{cards:?}").contains("0123456789"));
+        // Without a Wallet there are no customers, and no secret is asked for.
+        let cards = read(&WHOLE).0.unwrap();
+        assert!(cards.customer(&ana).unwrap().is_none() && cards.wallet(None).is_none());
+    }
+
+    #[test]
+    fn a_terminal_of_one_name_is_another_at_the_other_interface() {
+        let old = r#"{"OLD": {"terminal": "Merchant", "password": "p", "interface": "appay"}}"#;
+        let more = [WALLET.as_slice(), &[("card_terminals", old)]].concat();
+        let cards = read(&[WHOLE.as_slice(), &more].concat()).0.unwrap();
+        let of = |name| cards.named(name).map(CardTerminal::is_wallet);
+        assert_eq!(of("Merchant"), Some(false));
+        assert_eq!(of("Merchant (Wallet)"), Some(true));
+        let service = |id| ServiceId::parse(id).unwrap();
+        assert!(cards.wallet(None).is_some() && cards.wallet(Some(&service("TAX"))).is_some());
+        assert!(cards.wallet(Some(&service("OLD"))).is_none());
+        // Payments that were begun at the one are not asked for at the other.
+        let cards = read(&[WHOLE.as_slice(), &WALLET].concat()).0.unwrap();
+        assert!(cards.named("Merchant").is_none());
+    }
+
+    #[test]
+    fn the_wallet_needs_a_secret_that_nobody_guesses() {
+        for secret in ["", "hunter2", "development-only-hunter2-hunter2-hunter2"] {
+            let wallet = [WALLET[0], ("card_wallet_secret", secret)];
+            let (cards, errors) = read(&[WHOLE.as_slice(), &wallet].concat());
+            assert!(cards.is_none() && errors.len() == 1, "{errors:?}");
+            assert!(errors[0].contains("card_wallet_secret") && !errors[0].contains("hunter2"));
+        }
+    }
+
     #[test]
     fn mistakes_are_told_without_a_part_of_a_value() {
         for (name, value, said) in [
+            ("card_interface", "hunter2", "card_interface"),
             ("card_gateway", "http://gateway.example.md", "card_gateway"),
             ("card_gateway", "http://localhost:1", "card_gateway"),
             ("card_gateway", "https://a@gateway.md", "card_gateway"),

@@ -67,6 +67,17 @@ struct Gateway {
     deals: HashMap<String, Deal>,
     plan: HashMap<&'static str, VecDeque<Mischief>>,
     asked: Vec<String>,
+    /// Customers of the Wallet: their passwords, and their cards with what proves each.
+    customers: HashMap<String, (String, Vec<Saved>)>,
+    /// Whether the gateway plays the interface Wallet.
+    is_wallet: bool,
+}
+
+/// A saved card.
+#[derive(Clone)]
+struct Saved {
+    id: String,
+    is_active: bool,
 }
 
 impl Gateway {
@@ -80,7 +91,12 @@ impl Gateway {
         let mut fields: HashMap<String, String> = form_urlencoded::parse(request.body())
             .into_owned()
             .collect();
-        if let Some(data) = fields.remove("Data") {
+        let (interface, data) = match self.is_wallet {
+            true => ("/vwapi/", "DATA"),
+            false => ("/apim/", "Data"),
+        };
+        assert!(request.uri().path().starts_with(interface));
+        if let Some(data) = fields.remove(data) {
             let pairs = data.split(';').filter_map(|pair| pair.split_once('='));
             fields.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
         }
@@ -108,7 +124,100 @@ impl Gateway {
         }
     }
 
+    /// What is asked of a customer of the Wallet.
+    fn of_customer(&mut self, command: &str, fields: &HashMap<String, String>) -> String {
+        let login = fields["VWUserLgn"].clone();
+        let refused = |code: &str| format!(r#"<{command} Success="False" ErrCode="{code}"/>"#);
+        let done = format!(r#"<{command} Success="True" VWUserLgn="{login}"/>"#);
+        if command == "Register" {
+            let known = self.customers.contains_key(&login);
+            self.customers
+                .entry(login)
+                .or_insert_with(|| (fields["VWUserPsw"].clone(), Vec::new()));
+            return if known {
+                refused("DUPLICATE_USER")
+            } else {
+                done
+            };
+        }
+        if command == "Delete" {
+            assert_eq!(fields["Password"], PASSWORD);
+            return match self.customers.remove(&login) {
+                Some(_) => done,
+                None => refused("USER_NOT_FOUND"),
+            };
+        }
+        let known = self.customers.get_mut(&login);
+        let known = known.filter(|(password, _)| *password == fields["VWUserPsw"]);
+        let Some((_, cards)) = known else {
+            return refused("CUSTOMER_NOT_FOUND");
+        };
+        if matches!(command, "Check" | "Update") {
+            return done;
+        }
+        if command == "GetList" {
+            let item = |card: &Saved| {
+                let status = if card.is_active {
+                    "IsActive"
+                } else {
+                    "NotActive"
+                };
+                format!(
+                    r#"<Item CardName="411111xxxxxx0031" CardId="{}" CardHolder="A" Status="{status}" NoCVV="true" Expired="false"/>"#,
+                    card.id
+                )
+            };
+            let items: String = cards.iter().map(item).collect();
+            return format!(r#"<GetList Success="True" VWUserLgn="{login}">{items}</GetList>"#);
+        }
+        let found = cards.iter().position(|card| card.id == fields["CardId"]);
+        let Some(found) = found else {
+            return refused("CARD_NOT_FOUND");
+        };
+        match command {
+            "Remove" => drop(cards.remove(found)),
+            "Activate" if fields["Amount"] != "123" => return refused("AMOUNT_ERROR"),
+            "Activate" => cards[found].is_active = true,
+            "Pay" if !cards[found].is_active => return refused("WRONG_CARD"),
+            "Pay" => {
+                let id = fields["OrderId"].clone();
+                let asked = fields["Amount"].parse().unwrap();
+                let deal = Deal {
+                    state: "Charged".into(),
+                    asked,
+                    taken: asked,
+                    ..Deal::default()
+                };
+                let before = self.deals.insert(id.clone(), deal);
+                assert!(before.is_none(), "one order is paid twice");
+                return format!(r#"<Pay Success="True" OrderId="{id}" Amount="{asked}"/>"#);
+            }
+            command => panic!("{command}"),
+        }
+        done
+    }
+
     fn answer(&mut self, command: &str, fields: &HashMap<String, String>) -> String {
+        let is_of_customer = matches!(
+            command,
+            "Register" | "Update" | "Check" | "Delete" | "GetList" | "Remove" | "Activate" | "Pay"
+        );
+        if is_of_customer {
+            assert!(self.is_wallet, "{command}");
+            return self.of_customer(command, fields);
+        }
+        if command == "Init" {
+            assert_eq!(self.is_wallet, fields.contains_key("VWUserPsw"));
+            if let Some(login) = fields.get("VWUserLgn") {
+                let password = fields["VWUserPsw"].clone();
+                let made = || (password.clone(), Vec::new());
+                let known = self.customers.entry(login.clone()).or_insert_with(made);
+                assert_eq!(known.0, password);
+            }
+            if fields["SessionType"] == "Add" {
+                return r#"<Init Success="True" SessionId="add-1"/>"#.to_owned();
+            }
+        }
         let id = fields["OrderId"].clone();
         let amount = fields.get("Amount").and_then(|amount| amount.parse().ok());
         let refused =
@@ -197,6 +306,8 @@ struct World {
     gateway: Arc<Mutex<Gateway>>,
 }
 
+const WALLET_SECRET: &str = "0123456789abcdef0123456789abcdef";
+
 impl World {
     async fn new(more: &[(&'static str, &str)]) -> Self {
         let api = Api::with(&[VARIABLES.as_slice(), more].concat());
@@ -206,6 +317,47 @@ impl World {
             .respond_with(move |request| there.lock().unwrap().receive(request));
         register(&api.memory, "1", "19.99").await.unwrap();
         Self { api, gateway }
+    }
+
+    /// With the interface Wallet, and a customer `ana` with an active card.
+    async fn wallet(more: &[(&'static str, &str)]) -> Self {
+        let wallet = [
+            ("card_interface", "wallet"),
+            ("card_wallet_secret", WALLET_SECRET),
+        ];
+        let world = Self::new(&[&wallet, more].concat()).await;
+        world.gateway.lock().unwrap().is_wallet = true;
+        let made = world.customer("PUT", "ana", json!({})).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        world.save("ana", "card-1", true);
+        world
+    }
+
+    /// A customer saves a card at the gateway.
+    fn save(&self, customer: &str, id: &str, is_active: bool) {
+        let mut gateway = self.gateway.lock().unwrap();
+        let id = id.to_owned();
+        let cards = &mut gateway.customers.get_mut(customer).unwrap().1;
+        cards.push(Saved { id, is_active });
+    }
+
+    async fn customer(&self, method: &str, path: &str, body: Value) -> Answer {
+        let address = format!("card-customers/{path}");
+        let body = match body.as_object().is_some_and(|body| body.is_empty()) {
+            true => String::new(),
+            false => body.to_string(),
+        };
+        self.api
+            .call(method, &address, "application/json", body)
+            .await
+    }
+
+    /// Charges the saved card of `ana`.
+    async fn unattended(&self, key: &str) -> Answer {
+        let body = json!({"customer": "ana", "card": "card-1", "unattended": true});
+        self.api
+            .post_as(key, "orders/TAX/1/card-payments", &body)
+            .await
     }
 
     async fn begin_as(&self, key: &str, more: Value) -> Answer {
@@ -361,9 +513,11 @@ async fn nobody_is_believed_who_says_that_something_was_paid() {
     let id = world.begin().await;
     let claim = format!("Notification=EnginePaySuccess&OrderId={id}&Success=True&Amount=1999");
     assert_eq!(world.notify(&claim).await, 200);
+    pass(5).await;
     world
         .at("GET", &format!("/cards/return/{id}?success=True"), "")
         .await;
+    assert_eq!(world.asked("GetState"), 2);
     assert_eq!(world.order().await["status"], "Active");
     // The state was found, and says that nothing was paid.
     for state in ["Rejected", "PreAuthorized3DS", "Something", "Error", "New"] {
@@ -735,7 +889,11 @@ async fn a_refund_that_was_not_done_may_be_made_again_after_a_while() {
         409,
         "it is known not to be done"
     );
-    assert_eq!(world.refund("b", &id, "5").await.status, 201);
+    assert_eq!(world.refund("b", &id, "5").await.status, 409);
+    let body = json!({"amount": "5", "note": "asked for", "checked_in_cabinet": true});
+    let address = format!("card-payments/{id}/refunds");
+    let made = world.api.post_as("b", &address, &body).await;
+    assert_eq!(made.status, 201, "{}", made.text);
     assert_eq!(world.deal(&id).refunds, 1);
     // At once after a definite refusal, and where nothing was sent.
     world.plan(
@@ -948,6 +1106,13 @@ async fn without_a_gateway_there_is_nothing_and_it_costs_nothing() {
         ("POST", "card-payments/x/refunds"),
         ("POST", "card-payments/check"),
         ("POST", "card-payments/recheck"),
+        ("PUT", "card-customers/x"),
+        ("GET", "card-customers/x"),
+        ("DELETE", "card-customers/x"),
+        ("GET", "card-customers/x/cards"),
+        ("POST", "card-customers/x/cards"),
+        ("DELETE", "card-customers/x/cards/y"),
+        ("POST", "card-customers/x/cards/y/activate"),
     ] {
         let answer = api.call(method, address, "application/json", "").await;
         assert_eq!(answer.status, 404, "{method} {address}");
@@ -1036,6 +1201,7 @@ enum Step {
     Observe,
     Charge,
     Refund,
+    Unattended,
 }
 
 async fn cut(world: &World, step: Step, capture: &'static str, position: usize, fault: Fault) {
@@ -1081,6 +1247,12 @@ async fn cut(world: &World, step: Step, capture: &'static str, position: usize, 
             });
             interrupted(looked).await;
         }
+        Step::Unattended => {
+            let charged = Box::pin(async {
+                world.unattended("k").await;
+            });
+            interrupted(charged).await;
+        }
         Step::Refund => {
             world.begin_as("k", body).await;
             let id = first().unwrap();
@@ -1096,17 +1268,21 @@ async fn cut(world: &World, step: Step, capture: &'static str, position: usize, 
 
 #[tokio::test(start_paused = true)]
 async fn whatever_is_cut_off_anywhere_is_put_right_by_the_check() {
-    let mut refunds = [0, 0];
+    let (mut refunds, mut charges) = ([0, 0], [0, 0]);
     for (step, capture) in [
         (Step::Begin, "immediate"),
         (Step::Observe, "immediate"),
         (Step::Observe, "checked"),
         (Step::Charge, "manual"),
         (Step::Refund, "immediate"),
+        (Step::Unattended, "immediate"),
     ] {
         for fault in [Fault::Cut, Fault::CutAfter, Fault::Fail, Fault::Drop] {
             for position in 0..60 {
-                let world = World::new(&[]).await;
+                let world = match step {
+                    Step::Unattended => World::wallet(&[]).await,
+                    _ => World::new(&[]).await,
+                };
                 cut(&world, step, capture, position, fault).await;
                 for _ in 0..20 {
                     pass(60).await;
@@ -1114,6 +1290,22 @@ async fn whatever_is_cut_off_anywhere_is_put_right_by_the_check() {
                 }
                 let context = format!("{step:?} {capture} {fault:?} {position}");
                 world.agrees(&context).await;
+                if matches!(step, Step::Unattended) {
+                    let sent = world.asked("Pay");
+                    assert!(sent <= 1, "{context}");
+                    let again = world.unattended("k").await;
+                    // Whether it was sent cannot be known where the command stands.
+                    let now = match again.status {
+                        200 | 201 => 1,
+                        status => {
+                            assert_eq!((status, sent), (409, 0), "{context} {}", again.text);
+                            0
+                        }
+                    };
+                    assert_eq!(world.asked("Pay"), now, "{context}");
+                    charges[now] += 1;
+                    world.agrees(&context).await;
+                }
                 if matches!(step, Step::Refund) {
                     let deals = world.gateway.lock().unwrap().deals.clone();
                     let made = deals.values().map(|deal| deal.refunds).sum::<u32>();
@@ -1126,7 +1318,12 @@ async fn whatever_is_cut_off_anywhere_is_put_right_by_the_check() {
             }
         }
     }
-    assert!(refunds.iter().all(|count| *count > 5), "{refunds:?}");
+    for counts in [refunds, charges] {
+        assert!(
+            counts.iter().all(|count| *count > 5),
+            "{refunds:?} {charges:?}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -1199,4 +1396,497 @@ async fn services_and_orders_that_are_not_paid_by_card_say_so() {
         OrderKey::parse("2").unwrap(),
     );
     assert!(store.orders().get(&service, &key).await.unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn customers_and_their_cards_are_kept_at_the_gateway() {
+    let world = World::wallet(&[]).await;
+    let keys = world.api.memory.keys_with("ana");
+    assert_eq!(keys, Vec::<String>::new(), "nothing is kept here");
+    let reached = json!({"phone": "+373 (22) 000-000", "email": "ana@exemplu.md"});
+    assert_eq!(world.customer("PUT", "ana", reached).await.status, 200);
+    assert_eq!(world.customer("GET", "ana", json!({})).await.status, 200);
+    let none = world.customer("GET", "ion", json!({})).await;
+    assert_eq!(none.status, 404);
+    assert!(none.text.contains("CUSTOMER_NOT_FOUND"), "{}", none.text);
+    world.save("ana", "card-2", false);
+    let cards = world.customer("GET", "ana/cards", json!({})).await.json();
+    assert_eq!(
+        cards["cards"][1],
+        json!({
+            "id": "card-2", "masked_number": "411111xxxxxx0031", "holder": "A",
+            "active": false, "without_code": true, "expired": false
+        })
+    );
+    let activate = "ana/cards/card-2/activate";
+    let wrong = world
+        .customer("POST", activate, json!({"amount": "1.22"}))
+        .await;
+    assert_eq!(wrong.status, 409);
+    assert!(wrong.text.contains("statement"), "{}", wrong.text);
+    let right = world
+        .customer("POST", activate, json!({"amount": "1.23"}))
+        .await;
+    assert_eq!(right.status, 200, "{}", right.text);
+    let removed = world
+        .customer("DELETE", "ana/cards/card-2", json!({}))
+        .await;
+    assert_eq!(removed.status, 200);
+    let again = world
+        .customer("DELETE", "ana/cards/card-2", json!({}))
+        .await;
+    assert_eq!(again.status, 404);
+    let body = json!({"return_url": "https://shop.example.md/cards", "language": "en"});
+    let added = world.customer("POST", "ana/cards", body).await;
+    assert_eq!(added.status, 201, "{}", added.text);
+    assert_eq!(
+        added.json()["redirect_url"],
+        "https://gateway.example.md/vwapi/Add?SessionId=add-1"
+    );
+    let before = world.gateway.lock().unwrap().asked.len();
+    for (path, body) in [
+        (
+            "ana/cards",
+            json!({"return_url": "https://shop.example.md/?a=1&b=2"}),
+        ),
+        (
+            "ana/cards",
+            json!({"return_url": "https://shop.example.md/%20"}),
+        ),
+        ("ana/cards", json!({"return_url": "javascript:alert(1)"})),
+        (
+            "ana/cards",
+            json!({"return_url": "https://shop.example.md/", "card_number": "4"}),
+        ),
+        (
+            "a%3BAmount=1/cards",
+            json!({"return_url": "https://shop.example.md/"}),
+        ),
+        (
+            "%20ana/cards",
+            json!({"return_url": "https://shop.example.md/"}),
+        ),
+        ("ana/cards/a;b/activate", json!({"amount": "1"})),
+        (activate, json!({"amount": "0"})),
+        (activate, json!({"amount": "-1"})),
+    ] {
+        let refused = world.customer("POST", path, body.clone()).await;
+        assert!(
+            matches!(refused.status, 400 | 422),
+            "{path} {body} {}",
+            refused.text
+        );
+    }
+    for body in [
+        json!({"phone": "12;Amount=1"}),
+        json!({"phone": "1"}),
+        json!({"email": "a+b@c.md"}),
+        json!({"email": "a@c.md;Amount=1"}),
+    ] {
+        let refused = world.customer("PUT", "ana", body.clone()).await;
+        assert_eq!(refused.status, 422, "{body} {}", refused.text);
+        let said = body.as_object().unwrap().values().next().unwrap();
+        assert!(!refused.text.contains(said.as_str().unwrap()));
+    }
+    assert_eq!(world.gateway.lock().unwrap().asked.len(), before);
+    // Another password than that with which the customer was made.
+    world
+        .gateway
+        .lock()
+        .unwrap()
+        .customers
+        .get_mut("ana")
+        .unwrap()
+        .0 = "x".into();
+    let other = world.customer("PUT", "ana", json!({})).await;
+    assert_eq!(other.status, 409);
+    assert!(other.text.contains("card_wallet_secret"), "{}", other.text);
+    for mischief in [
+        Mischief::Lost,
+        Mischief::Answer(200, "<x/>".into()),
+        Mischief::NotSent,
+    ] {
+        world.plan("Delete", [mischief]);
+        let unknown = world.customer("DELETE", "ana", json!({})).await;
+        assert_eq!(unknown.status, 503, "{}", unknown.text);
+        world
+            .gateway
+            .lock()
+            .unwrap()
+            .customers
+            .entry("ana".into())
+            .or_default();
+    }
+    assert_eq!(world.customer("DELETE", "ana", json!({})).await.status, 200);
+    assert_eq!(world.customer("DELETE", "ana", json!({})).await.status, 404);
+    let keys = world.api.memory.keys_with("ana");
+    assert_eq!(keys, Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_shows_the_cards_of_its_own_customer_to_nobody_else() {
+    let world = World::wallet(&[]).await;
+    let ana = world.begin_as("a", json!({"customer": "ana"})).await;
+    assert_eq!(ana.status, 201, "{}", ana.text);
+    assert_eq!(ana.json()["customer"], "ana");
+    let id = ana.json()["id"].as_str().unwrap().to_owned();
+    let again = world.begin_as("b", json!({"customer": "ana"})).await;
+    assert_eq!((again.status, &again.json()["id"]), (200, &json!(id)));
+    for (key, more) in [
+        ("c", json!({"customer": "ion"})),
+        ("d", json!({"customer": "ana", "card": "card-1"})),
+        ("e", json!({})),
+    ] {
+        let other = world.begin_as(key, more).await;
+        assert_eq!(other.status, 201, "{}", other.text);
+        assert_ne!(other.json()["redirect_url"], ana.json()["redirect_url"]);
+    }
+    // Who names no customer is one of this payment alone.
+    let known = world.gateway.lock().unwrap().customers.len();
+    assert_eq!(known, 3, "ana, ion, and one of a payment");
+    world.change(&id, Deal::pay);
+    assert_eq!(world.ask(&id).await["state"], "paid");
+    assert_eq!(world.refund("r", &id, "5").await.status, 201);
+    world.agrees("by the Wallet").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_saved_card_is_charged_once_and_at_once() {
+    let world = World::wallet(&[("card_capture", "checked")]).await;
+    let paid = world.unattended("a").await;
+    assert_eq!(paid.status, 201, "{}", paid.text);
+    let payment = paid.json();
+    assert_eq!(
+        (
+            &payment["state"],
+            &payment["unattended"],
+            &payment["capture"]
+        ),
+        (&json!("paid"), &json!(true), &json!("immediate"))
+    );
+    assert!(payment.get("expires_at").is_none() && payment.get("redirect_url").is_none());
+    assert_eq!(payment["commands"][0]["kind"], "pay");
+    assert_eq!(world.order().await["status"], "Paid");
+    let again = world.unattended("a").await;
+    assert_eq!((again.status, &again.json()["id"]), (200, &payment["id"]));
+    assert_eq!(world.unattended("b").await.status, 409, "it is paid");
+    assert_eq!(world.asked("Pay"), 1);
+    world.agrees("unattended").await;
+    assert_eq!(world.check().await["open"], 0);
+    let id = payment["id"].as_str().unwrap();
+    let claim = format!("Notification=MerchantPay&OrderId={id}&VWUserLgn=ana&CardId=card-1");
+    assert_eq!(world.notify(&claim).await, 200);
+    let added = "Notification=CustomerAddSuccess&VWUserLgn=ana&CardId=card-9&Success=True";
+    assert_eq!(world.notify(added).await, 200);
+    assert_eq!(world.refund("r", id, "5").await.status, 201);
+    world.agrees("unattended, and given back").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_saved_card_whose_charge_is_unknown_is_not_charged_again() {
+    for mischief in [
+        Mischief::Lost,
+        Mischief::Answer(500, String::new()),
+        Mischief::Answer(200, "<Pay Success=\"True\" OrderId=\"other\"/>".into()),
+        Mischief::Answer(200, "<Pay Success=\"False\" ErrCode=\"NONE\"/>".into()),
+    ] {
+        let world = World::wallet(&[]).await;
+        world.plan("Pay", [mischief.clone()]);
+        assert_eq!(world.unattended("a").await.status, 201, "the state tells");
+        assert_eq!(world.unattended("a").await.status, 200);
+        assert_eq!(world.asked("Pay"), 1);
+        world.agrees("lost").await;
+
+        // And while the state does not tell, it is not sent again, and nobody begins another.
+        let world = World::wallet(&[]).await;
+        world.plan("Pay", [mischief]);
+        world.plan("GetState", std::iter::repeat_n(Mischief::Undone, 4));
+        assert_eq!(world.unattended("a").await.status, 202);
+        assert_eq!(world.unattended("a").await.status, 202);
+        assert_eq!(world.unattended("b").await.status, 409);
+        assert_eq!(
+            world.begin_as("c", json!({"customer": "ana"})).await.status,
+            409
+        );
+        pass(60).await;
+        world.check().await;
+        assert_eq!(world.unattended("a").await.status, 200);
+        assert_eq!(world.asked("Pay"), 1);
+        world.agrees("unknown").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_charge_of_a_saved_card_of_which_nothing_is_seen_ends() {
+    let world = World::wallet(&[]).await;
+    world.plan("Pay", [Mischief::Undone]);
+    assert_eq!(world.unattended("a").await.status, 202);
+    pass(14 * 60).await;
+    world.check().await;
+    assert_eq!(world.unattended("b").await.status, 409);
+    pass(2 * 60).await;
+    world.check().await;
+    let unseen = world.unattended("a").await;
+    assert_eq!(unseen.status, 409);
+    assert!(
+        unseen.text.contains("nothing of it was seen"),
+        "{}",
+        unseen.text
+    );
+    assert_eq!(world.unattended("b").await.status, 201);
+    // The first was done after all: it is found, and flagged.
+    let id = world.api.get("card-payments").await.json()["card_payments"][0]["id"].clone();
+    let id = id.as_str().unwrap();
+    let late = Deal {
+        state: "Charged".into(),
+        asked: 1999,
+        taken: 1999,
+        ..Deal::default()
+    };
+    world
+        .gateway
+        .lock()
+        .unwrap()
+        .deals
+        .insert(id.to_owned(), late);
+    pass(61).await;
+    world.check().await;
+    world.agrees("done after all").await;
+    let payment = world.api.get(&format!("payments/{id}")).await.json();
+    assert_eq!(payment["review"], json!(["double"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_saved_card_that_is_refused_says_why_and_may_be_tried_again() {
+    for (code, said) in [
+        ("AMOUNT_EXCEED", "AMOUNT_EXCEED"),
+        ("CARD_NOT_FOUND", "no such card"),
+        ("WRONG_CARD", "activate"),
+        ("CUSTOMER_NOT_FOUND", "no such customer"),
+    ] {
+        let world = World::wallet(&[]).await;
+        world.plan("Pay", [Mischief::Refused(code)]);
+        for _ in 0..2 {
+            let refused = world.unattended("a").await;
+            assert_eq!(refused.status, 409, "{}", refused.text);
+            assert!(refused.text.contains(said), "{}", refused.text);
+        }
+        assert_eq!(world.asked("Pay"), 1);
+        assert_eq!(world.check().await["open"], 0);
+        assert_eq!(world.unattended("b").await.status, 201);
+        world.agrees(code).await;
+    }
+    // What was not sent for certain is begun anew by the same request.
+    let world = World::wallet(&[]).await;
+    world.plan("Pay", [Mischief::NotSent, Mischief::NotSent]);
+    assert_eq!(world.unattended("a").await.status, 503);
+    assert_eq!(world.unattended("a").await.status, 503);
+    assert_eq!(world.unattended("a").await.status, 201);
+    assert_eq!(world.unattended("a").await.status, 200);
+    assert_eq!(world.gateway.lock().unwrap().deals.len(), 1);
+    world.agrees("not sent").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_charged_absent_while_a_payer_may_be_paying() {
+    let world = World::wallet(&[]).await;
+    let begun = world.begin_as("a", json!({"customer": "ana"})).await.json();
+    let at_the_page = world.unattended("b").await;
+    assert_eq!(at_the_page.status, 409, "{}", at_the_page.text);
+    assert_eq!(world.asked("Pay"), 0);
+    pass(76 * 60).await;
+    world.check().await;
+    assert_eq!(world.unattended("b").await.status, 201);
+    assert!(begun["redirect_url"].is_string());
+    world.agrees("after the session").await;
+    // Of many at once, with one key or several, one charges.
+    let world = World::wallet(&[]).await;
+    let keys = ["a", "b", "a", "c", "a", "b"];
+    join_all(keys.map(|key| world.unattended(key))).await;
+    pass(120).await;
+    join_all(keys.map(|key| world.unattended(key))).await;
+    assert_eq!(world.asked("Pay"), 1);
+    world.agrees("many at once").await;
+    // MPay was first.
+    let world = World::wallet(&[]).await;
+    record(&world.api.memory, "P", "1", "19.99").await.unwrap();
+    assert_eq!(world.unattended("a").await.status, 409);
+    assert_eq!(world.asked("Pay"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn wishes_for_a_saved_card_that_do_not_fit_are_refused() {
+    let whole = json!({"customer": "ana", "card": "card-1", "unattended": true});
+    let url = json!("https://shop.example.md/");
+    for (wallet, change, named) in [
+        (false, json!({}), "customer"),
+        (true, json!({"customer": null}), "customer"),
+        (true, json!({"card": null}), "card"),
+        (true, json!({"return_url": url}), "return_url"),
+        (true, json!({"language": "ro"}), "language"),
+        (true, json!({"capture": "manual"}), "capture"),
+        (true, json!({"customer": "ana;Amount=1"}), "customer"),
+        (true, json!({"customer": " ana"}), "customer"),
+        (true, json!({"customer": "a".repeat(51)}), "customer"),
+        (true, json!({"card": "card-1;Amount=1"}), "card"),
+        (
+            true,
+            json!({"unattended": false, "customer": null, "return_url": url}),
+            "customer",
+        ),
+        (true, json!({"unattended": false}), "return_url"),
+    ] {
+        let world = match wallet {
+            true => World::wallet(&[]).await,
+            false => World::new(&[]).await,
+        };
+        let mut body = whole.clone();
+        let change = change.as_object().unwrap().clone();
+        body.as_object_mut().unwrap().extend(change);
+        body.as_object_mut()
+            .unwrap()
+            .retain(|_, value| !value.is_null());
+        let answer = world
+            .api
+            .post_as("k", "orders/TAX/1/card-payments", &body)
+            .await;
+        assert_eq!(answer.status, 422, "{body} {}", answer.text);
+        assert_eq!(answer.json()["errors"][0]["field"], named, "{body}");
+        assert_eq!(world.asked("Pay") + world.asked("Init"), 0);
+    }
+    let world = World::new(&[]).await;
+    for (method, path) in [
+        ("PUT", "ana"),
+        ("GET", "ana"),
+        ("GET", "ana/cards"),
+        ("DELETE", "ana"),
+    ] {
+        let answer = world.customer(method, path, json!({})).await;
+        assert_eq!(answer.status, 404, "{method} {path}");
+        assert!(answer.text.contains("card_interface"), "{}", answer.text);
+    }
+}
+
+/// A refund that is lost may be done long after it was sent. So it counts as money that may be gone until
+/// somebody who has looked says otherwise.
+#[tokio::test(start_paused = true)]
+async fn after_a_refund_of_which_nothing_was_seen_a_manager_must_have_looked() {
+    let lost = async || {
+        let world = World::new(&[]).await;
+        let id = world.begin().await;
+        world.change(&id, Deal::pay);
+        world.plan("Refund", [Mischief::Undone]);
+        assert_eq!(world.refund("a", &id, "5").await.status, 202);
+        pass(16 * 60).await;
+        world.check().await;
+        (world, id)
+    };
+    let (world, id) = lost().await;
+    let found = world.api.get(&format!("card-payments/{id}")).await.json();
+    assert_eq!(found["commands"][0]["outcome"], "unseen");
+    for key in ["a", "b"] {
+        assert_eq!(
+            world.refund(key, &id, "1").await.status,
+            if key == "a" { 422 } else { 409 }
+        );
+    }
+    let said = world.refund("b", &id, "1").await.text;
+    assert!(
+        said.contains("5.00") && said.contains("checked_in_cabinet"),
+        "{said}"
+    );
+    assert_eq!(world.asked("Refund"), 1);
+    let body = json!({"amount": "5", "note": "n", "checked_in_cabinet": true});
+    let address = format!("card-payments/{id}/refunds");
+    let mut program = Api::with(&VARIABLES);
+    program.memory = world.api.memory.clone();
+    let program = program.into_role(Role::Program);
+    assert_eq!(program.post_as("p", &address, &body).await.status, 403);
+    let checked = world.api.post_as("c", &address, &body).await;
+    assert_eq!(checked.status, 201, "{}", checked.text);
+    assert_eq!(
+        world.refund("d", &id, "5").await.status,
+        201,
+        "it was looked for"
+    );
+    world.agrees("looked for").await;
+
+    // It is done hours later: that is seen, and needs no word.
+    let (world, id) = lost().await;
+    assert_eq!(world.check().await["open"], 1);
+    world.change(&id, |deal| deal.give_back(500));
+    pass(3600).await;
+    assert_eq!(world.check().await["open"], 0);
+    world.agrees("done late").await;
+    assert_eq!(world.refund("b", &id, "5").await.status, 201);
+    // If nothing comes of it, it is asked for during three days.
+    let (world, _) = lost().await;
+    for hours in [24, 24, 23] {
+        pass(hours * 3600).await;
+        assert_eq!(world.check().await["open"], 1);
+    }
+    pass(2 * 3600).await;
+    assert_eq!(world.check().await["open"], 0);
+}
+
+/// Whoever stands still for longer than a call lasts sends nothing that was given up meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_stopped_for_long_charges_nothing_that_another_has_charged() {
+    for position in 0..40 {
+        let world = World::wallet(&[]).await;
+        let late = Fault::Delay(Duration::from_secs(90));
+        let faults = std::iter::repeat_n(Fault::None, position).chain([late]);
+        world.api.memory.script(faults);
+        let other = async {
+            pass(70).await;
+            world.unattended("b").await
+        };
+        let (_, other) = tokio::join!(world.unattended("a"), other);
+        assert!(
+            matches!(other.status, 201 | 409),
+            "{position} {}",
+            other.text
+        );
+        assert_eq!(world.asked("Pay"), 1, "{position}");
+        for _ in 0..2 {
+            pass(60).await;
+            world.check().await;
+        }
+        world.agrees(&format!("stopped at {position}")).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repetition_long_afterwards_gets_the_payment_that_was_made_in_the_end() {
+    let world = World::wallet(&[]).await;
+    let order = json!({
+        "reason": "x", "allow_partial_payments": true,
+        "lines": [{"line_id": "1", "reason": "x", "amount_due": "100.00"}]
+    });
+    let put = world
+        .api
+        .call("PUT", "orders/TAX/2", "application/json", order.to_string());
+    assert_eq!(put.await.status, 201);
+    let charge = async |key: &str| {
+        let body = json!({
+            "customer": "ana", "card": "card-1", "unattended": true, "amount": "5"
+        });
+        world
+            .api
+            .post_as(key, "orders/TAX/2/card-payments", &body)
+            .await
+    };
+    world.plan("Pay", [Mischief::NotSent]);
+    assert_eq!(charge("a").await.status, 503);
+    let made = charge("a").await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    // The order has forgotten by then what came to nothing.
+    pass(11 * 24 * 3600).await;
+    assert_eq!(charge("b").await.status, 201);
+    let again = charge("a").await;
+    assert_eq!(
+        (again.status, &again.json()["id"]),
+        (200, &made.json()["id"])
+    );
+    assert_eq!(world.asked("Pay"), 3);
 }

@@ -56,8 +56,10 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
         c https://c.example.md/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw alerts";
     let whole = [
         ("card_gateway", "https://gateway.example.md"),
+        ("card_interface", "wallet"),
         ("card_terminal", "Merchant"),
         ("card_password", "p"),
+        ("card_wallet_secret", "0123456789abcdef0123456789abcdef"),
         ("institution_logo", "iVBORw0KGgo="),
         ("institution_name", "Muzeul"),
         ("max_silence", "3600"),

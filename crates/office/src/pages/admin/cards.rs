@@ -86,6 +86,10 @@ fn one<P: Platform>(
         .commands
         .iter()
         .any(|command| command.outcome.is_none());
+    let is_unseen = |command: &Command| {
+        command.kind == "refund" && command.outcome.as_deref() == Some("unseen")
+    };
+    let is_unseen = payment.commands.iter().any(is_unseen);
     let remaining = payment.remaining.as_deref().unwrap_or_default();
     html! {
         strong.amount { (amount(&payment.amount)) }
@@ -117,6 +121,9 @@ fn one<P: Platform>(
                     input type="hidden" name="once" value=(format!("{:016x}{:016x}", desk.store.random(), desk.store.random()));
                     label { span { (desk.t("amount")) } input name="amount" inputmode="decimal" required value=(remaining); }
                     label { span { (desk.t("note")) } input name="note" required maxlength="500"; }
+                    @if is_unseen {
+                        label.check { input type="checkbox" name="checked" value="1"; span { (desk.t("card-checked")) } }
+                    }
                     button type="submit" { (desk.t("card-refund")) }
                 }
             }
@@ -127,7 +134,7 @@ fn one<P: Platform>(
 /// `POST /admin/card-payments/{id}/refunds`.
 pub async fn refund<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
     let text = |name| desk.form.text(name).unwrap_or_default();
-    let body = json!({"amount": text("amount").replace(',', "."), "note": text("note")});
+    let body = json!({"amount": text("amount").replace(',', "."), "note": text("note"), "checked_in_cabinet": !text("checked").is_empty()});
     let ask = Ask::new("POST", path).once(text("once")).json(&body);
     desk.call(ask).await?;
     let back = desk.form.back();
@@ -152,6 +159,7 @@ fn kind(kind: &str) -> &'static str {
     match kind {
         "charge" => "card-charge",
         "cancel" => "card-cancel",
+        "pay" => "card-pay",
         _ => "card-refund",
     }
 }
@@ -159,6 +167,7 @@ fn kind(kind: &str) -> &'static str {
 fn outcome(outcome: Option<&str>) -> &'static str {
     match outcome {
         Some("done") => "card-done",
+        Some("unseen") => "card-unseen",
         Some(_) => "card-not-done",
         None => "card-at-work",
     }

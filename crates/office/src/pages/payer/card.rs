@@ -30,7 +30,7 @@ pub(super) fn is_offered(cards: Option<&Cards>, shown: &Shown<'_>) -> bool {
 pub(super) fn button(shown: &Shown<'_>) -> Markup {
     let view = shown.view;
     html! {
-        form method="post" action=(view.link(&format!("{}/card", shown.path))) {
+        form.by-card method="post" action=(view.link(&format!("{}/card", shown.path))) {
             button type="submit" { (view.t("pay-by-card")) }
         }
     }
@@ -68,7 +68,10 @@ pub async fn begin<P: Platform>(
         key: &link.key,
         amount: None,
         capture: cards.capture,
-        return_url: &return_url,
+        return_url: Some(&return_url),
+        customer: None,
+        card: None,
+        unattended: false,
         language: Some(view.language().code()),
         payer_ip: None,
         by: None,
