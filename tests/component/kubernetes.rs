@@ -119,7 +119,13 @@ fn manifests_are_what_kubernetes_and_the_components_take() {
 #[test]
 fn the_schedule_calls_what_the_api_has() {
     let Some(manifests) = manifests() else { return };
-    let provider = Provider::start();
+    let receiver = "erp http://127.0.0.1:9/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let variables = [
+        ("personal_data_retention", "30"),
+        ("webhook_origin", "http://127.0.0.1:9"),
+        ("webhooks", receiver),
+    ];
+    let provider = Provider::start_with(&variables, None);
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");
     fs::write(&token, TOKEN).unwrap();
@@ -128,7 +134,7 @@ fn the_schedule_calls_what_the_api_has() {
         let container = &pod["containers"][0];
         let mut script = text(&container["args"][0]).to_owned();
         for (there, here) in [
-            ("http://mpay-provider/", provider.url.as_str()),
+            ("http://mpay-provider", provider.url.trim_end_matches('/')),
             ("/token/token", token.to_str().unwrap()),
         ] {
             assert!(script.contains(there), "{script}");
