@@ -101,6 +101,7 @@ const PAGES: &[(&str, &[How])] = &[
             SYSTEM,
             SYSTEM,
             SPIN,
+            Elsewhere("it needs PostgreSQL; tests/component/engines.rs has it"),
             Run(&[("/mnt/backup", "."), ("/var/lib/mpay-provider", "STATE")]),
             IN_PROGRAM,
         ],
