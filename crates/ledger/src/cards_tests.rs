@@ -6,17 +6,18 @@ use futures::future::join_all;
 use jiff::SignedDuration;
 
 use super::{
-    CardEntry, CardPayment, Erasure, Evidence, Ledger, Recorded, Refunded, StoreError, StoredOrder,
+    CardEntry, CardPayment, Erasure, Evidence, Ledger, Recorded, Refunded, StoredOrder,
     cursor::Cursor,
     memory::{Fault, Memory},
     testing::{
-        begin, begin_again, payment, record, record_card, record_in, register, secret, stored,
+        begin, begin_again, payment, record, record_card, record_in, refund, register, secret,
+        stored,
     },
     tests::{close, ledger_events},
 };
 use crate::{
     domain::{OrderKey, OrderStatus, PaymentId, Review, ServiceId, SetStatus},
-    json::{CardState, CommandJson, CommandKind, ManualJson, PaymentJson, RefundJson, SeenJson},
+    json::{CardState, CommandJson, CommandKind, ManualJson, PaymentJson, SeenJson},
 };
 
 fn id(text: &str) -> PaymentId {
@@ -26,19 +27,6 @@ fn id(text: &str) -> PaymentId {
 async fn card(memory: &Memory, name: &str) -> Option<CardPayment> {
     let ledger = Ledger::new(memory.clone());
     ledger.card_payments().get(&id(name)).await.unwrap()
-}
-
-/// Notes that so much of a payment remains.
-async fn refund(memory: &Memory, name: &str, remaining: &str) -> Result<Refunded, StoreError> {
-    let refund: RefundJson = serde_json::from_value(serde_json::json!({
-        "payment_id": name, "service_id": "TAX", "order_key": "1", "amount": "",
-        "remaining": remaining, "currency": "MDL", "recorded": 1, "evidence": "e"
-    }))
-    .unwrap();
-    let evidence = Evidence::new(&secret(), b"<Refund/>", name, remaining.as_bytes(), "card");
-    let ledger = Ledger::new(memory.clone());
-    let refunded = ledger.refunds().refund(&refund, &evidence).await;
-    refunded.map_err(|error| StoreError::InProgress(error.to_string()))
 }
 
 async fn open(memory: &Memory, name: &str, review: Review) -> bool {

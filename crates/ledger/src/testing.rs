@@ -4,12 +4,12 @@
 #![allow(clippy::missing_panics_doc, clippy::missing_errors_doc)]
 
 use super::{
-    Beginning, CardPayment, Evidence, Ledger, Platform, Precondition, Recorded, RegisterError,
-    Registered, Secret, StoreError, StoredOrder,
+    Beginning, CardPayment, Evidence, Ledger, Platform, Precondition, Recorded, Refunded,
+    RegisterError, Registered, Secret, StoreError, StoredOrder,
 };
 use crate::{
     domain::{Confirmation, Order, OrderKey, PaymentId, ServiceId},
-    json::{AttemptJson, OrderJson, PaymentJson},
+    json::{AttemptJson, OrderJson, PaymentJson, RefundJson},
     memory::Memory,
 };
 
@@ -161,7 +161,8 @@ pub async fn record_card(
         signer: None,
         evidence: evidence.id().to_owned(),
         card: serde_json::from_value(serde_json::json!({
-            "asked": amount, "terminal": "T", "masked_number": "411111xxxxxx0031"
+            "asked": amount, "terminal": "T", "masked_number": "411111xxxxxx0031",
+            "rrn": format!("RRN-{id}")
         }))
         .unwrap(),
         ..json
@@ -177,6 +178,19 @@ pub async fn record_card(
             None,
         )
         .await
+}
+
+/// Notes that so much of a payment remains.
+pub async fn refund(memory: &Memory, name: &str, remaining: &str) -> Result<Refunded, StoreError> {
+    let refund: RefundJson = serde_json::from_value(serde_json::json!({
+        "payment_id": name, "service_id": "TAX", "order_key": "1", "amount": "",
+        "remaining": remaining, "currency": "MDL", "recorded": 1, "evidence": "e"
+    }))
+    .unwrap();
+    let evidence = Evidence::new(&secret(), b"<Refund/>", name, remaining.as_bytes(), "card");
+    let ledger = Ledger::new(memory.clone());
+    let refunded = ledger.refunds().refund(&refund, &evidence).await;
+    refunded.map_err(|error| StoreError::InProgress(error.to_string()))
 }
 
 /// Registers an order with one line.

@@ -264,7 +264,7 @@ pub struct SettlementJson {
     pub payments: Vec<String>,
     /// For each of them the row that shows it: a digest that only this store can make.
     pub rows: Vec<String>,
-    /// Parts of payments of which the rest is still to come.
+    /// Parts of payments of which the rest is still to come, and money that was given back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartJson>,
     /// Name of the principal who sent it.
@@ -283,7 +283,7 @@ pub struct PartJson {
     pub row: String,
     /// Which part it is, from 1.
     pub number: u32,
-    /// How much it is.
+    /// How much it is; below zero for money that was given back.
     pub amount: String,
 }
 

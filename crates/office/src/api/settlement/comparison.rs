@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use http::StatusCode;
+use jiff::Timestamp;
 use tables::Amount;
 
 use super::{
@@ -15,25 +16,50 @@ use super::{
 use crate::{
     api::{Call, Problem, payments},
     domain::{PaymentId, time},
+    json::Event,
     store::{self, MOST_PARTS, Platform, SettlementMark, SettlementPart, Span, StoredPayment},
 };
 
 /// Words of texts that are looked up beyond the period, in one statement.
 const MOST_WORDS: usize = 5000;
 
-/// The payments recorded in the period, and whether these are all: one that is being recorded holds
-/// back what is behind it.
+/// What the journal says of a period.
+#[derive(Clone)]
+pub(super) struct OfPeriod {
+    span: Span,
+    payments: Vec<StoredPayment>,
+    /// Of which payments money was given back.
+    given_back: BTreeSet<String>,
+    /// Whether that is all: what is being recorded holds back what is behind it.
+    pub is_complete: bool,
+}
+
+/// The payments and refunds recorded in the period.
 pub(super) async fn recorded<P: Platform>(
     call: &Call<'_, P>,
     span: Span,
-) -> Result<(Vec<StoredPayment>, bool), Problem> {
-    let (mut found, mut cursor) = (Vec::new(), 0);
+) -> Result<OfPeriod, Problem> {
+    let mut found = OfPeriod {
+        span,
+        payments: Vec::new(),
+        given_back: BTreeSet::new(),
+        is_complete: true,
+    };
+    let wanted =
+        |event: &Event| matches!(event, Event::PaymentRecorded(_) | Event::PaymentRefunded(_));
+    let mut cursor = 0;
     loop {
-        let page = payments::recorded(call, cursor, PAGE, span).await?;
+        let journal = call.store.journal();
+        let page = journal.read(cursor, PAGE, span, wanted).await?;
+        for entry in &page.entries {
+            if let Event::PaymentRefunded(refund) = &entry.event {
+                found.given_back.insert(refund.payment_id.clone());
+            }
+        }
         let mut payments = call.store.payments().of(page.entries).await?;
         payments.retain(|payment| payment.state.voided.is_none());
-        found.extend(payments);
-        if found.len() > MAX_PAYMENTS {
+        found.payments.extend(payments);
+        if found.payments.len().max(found.given_back.len()) > MAX_PAYMENTS {
             return Err(Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 format!(
@@ -42,10 +68,56 @@ pub(super) async fn recorded<P: Platform>(
             ));
         }
         if page.complete || page.next <= cursor {
-            return Ok((found, page.complete));
+            found.is_complete = page.complete;
+            return Ok(found);
         }
         cursor = page.next;
     }
+}
+
+/// Money of a payment that was given back: an amount of its own, below zero.
+struct GivenBack {
+    amount: i128,
+    at: Timestamp,
+    is_of_period: bool,
+    /// The row that shows it.
+    row: Option<String>,
+    /// Whether rows of this statement are about it.
+    is_taken: bool,
+}
+
+impl GivenBack {
+    /// Whether a row may show it: none does, or that one.
+    fn is_for(&self, row: &str) -> bool {
+        self.row.as_deref().is_none_or(|known| known == row)
+    }
+}
+
+/// What was given back of a payment, each with the row among its parts that shows it.
+fn given_back(
+    stored: &StoredPayment,
+    parts: &[SettlementPart],
+    span: Span,
+) -> Result<Vec<GivenBack>, Problem> {
+    let mut all = Vec::with_capacity(stored.state.refunds.len());
+    for refund in &stored.state.refunds {
+        all.push(GivenBack {
+            amount: amount(refund.amount.to_string())?.hundredths(),
+            at: refund.at,
+            is_of_period: span.from.is_none_or(|from| from <= refund.at)
+                && span.to.is_none_or(|to| refund.at < to),
+            row: None,
+            is_taken: false,
+        });
+    }
+    for part in parts {
+        let shown = amount(part.amount.clone())?.hundredths();
+        let mut free = all.iter_mut().filter(|refund| refund.row.is_none());
+        if let Some(refund) = free.find(|refund| refund.amount == -shown) {
+            refund.row = Some(part.row.clone());
+        }
+    }
+    Ok(all)
 }
 
 /// A payment that a statement may show.
@@ -58,7 +130,9 @@ struct Candidate {
     /// Whether rows of this statement are about it.
     is_taken: bool,
     mark: Option<SettlementMark>,
+    /// What statements show of it, and what they show as given back, which is below zero.
     parts: Vec<SettlementPart>,
+    refunds: Vec<GivenBack>,
 }
 
 impl Candidate {
@@ -80,6 +154,80 @@ impl Candidate {
         let lines = self.lines.iter();
         let lines = lines.filter(|(of, _)| account.is_none() || of.as_deref() == account);
         lines.map(|(_, amount)| amount).sum()
+    }
+
+    /// How much of it other rows show.
+    fn shown_besides(&self, row: &str) -> i128 {
+        let parts = self.parts.iter().filter(|part| part.row != row);
+        let amounts = parts.filter_map(|part| amount(part.amount.clone()).ok());
+        // What is below zero was given back.
+        amounts.map(|part| part.hundredths().max(0)).sum()
+    }
+
+    /// What was given back and a row may show: the places, and how much it is.
+    fn refunds_for(&self, row: &str) -> (Vec<usize>, i128) {
+        let refunds = self.refunds.iter().enumerate();
+        let open: Vec<_> = refunds.filter(|(_, refund)| refund.is_for(row)).collect();
+        let sum = open.iter().map(|(_, refund)| refund.amount).sum();
+        (
+            open.into_iter().map(|(position, _)| position).collect(),
+            sum,
+        )
+    }
+
+    /// What was given back that a row alone shows: what it showed before, one refund, or all of them.
+    fn refunds_shown_by(&self, row: &StatementRow) -> Vec<usize> {
+        let refunds = || self.refunds.iter().enumerate();
+        let positions =
+            |found: Vec<(usize, &GivenBack)>| found.into_iter().map(|(at, _)| at).collect();
+        let known = refunds().filter(|(_, refund)| refund.row.as_deref() == Some(&row.name));
+        let known: Vec<_> = known.collect();
+        if !known.is_empty() {
+            return positions(known);
+        }
+        let taken = -row.amount.hundredths();
+        let open: Vec<_> = refunds()
+            .filter(|(_, refund)| refund.row.is_none())
+            .collect();
+        if let Some(one) = open.iter().find(|(_, refund)| refund.amount == taken) {
+            return vec![one.0];
+        }
+        let sum: i128 = open.iter().map(|(_, refund)| refund.amount).sum();
+        if sum == taken {
+            positions(open)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// What was given back, as the answer shows it.
+    fn given_back(&self, positions: &[usize], rows: Vec<usize>) -> Option<Known> {
+        let refunds = || positions.iter().filter_map(|at| self.refunds.get(*at));
+        let last = refunds().next_back()?;
+        let sum: i128 = refunds().map(|refund| refund.amount).sum();
+        Some(Known {
+            amount: written(-sum),
+            detail: Some("given back".to_owned()),
+            recorded_at: time::format(last.at),
+            ..Known::new(self.stored.clone(), rows)
+        })
+    }
+
+    /// Adds a part that a row shows. Gives what is to be kept of it, if it is not one too many.
+    fn add_part(&mut self, row: &str, hundredths: i128) -> Option<store::Shown> {
+        let amount = written(hundredths);
+        self.parts.push(SettlementPart {
+            settlement: 0,
+            row: row.to_owned(),
+            amount: amount.clone(),
+        });
+        let number = u32::try_from(self.parts.len()).ok()?;
+        (number <= MOST_PARTS).then(|| store::Shown {
+            payment_id: self.id().to_owned(),
+            row: row.to_owned(),
+            part: Some(number),
+            amount: Some(amount),
+        })
     }
 }
 
@@ -104,8 +252,14 @@ impl<'a> Ledger<'a> {
         call: &Call<'_, P>,
         statement: &Statement,
         rates: &'a Rates,
-        recorded: Vec<StoredPayment>,
+        recorded: OfPeriod,
     ) -> Result<Self, Problem> {
+        let OfPeriod {
+            span,
+            payments: recorded,
+            given_back: refunded,
+            ..
+        } = recorded;
         let names: Vec<_> = statement.rows.iter().map(|row| row.name.clone()).collect();
         let by_row = call.store.settlements().payments_shown(&names).await?;
         let mut by_id: HashMap<String, u64> = recorded
@@ -125,7 +279,8 @@ impl<'a> Ledger<'a> {
             |word: &&String| word.len() > 5 && word.contains(|c: char| c.is_ascii_digit());
         let words = unknown.flat_map(|row| &row.words).filter(may_be_id);
         let words = words.take(MOST_WORDS);
-        let elsewhere: BTreeSet<_> = whole.chain(by_row.values()).chain(words).collect();
+        let elsewhere = whole.chain(by_row.values()).chain(words);
+        let elsewhere: BTreeSet<_> = elsewhere.chain(&refunded).collect();
         let elsewhere: Vec<_> = elsewhere
             .into_iter()
             .filter(|id| !by_id.contains_key(*id))
@@ -156,11 +311,15 @@ impl<'a> Ledger<'a> {
             }
         }
         let mut marks = call.store.settlements().marks(&ids).await?;
-        let unmarked: Vec<_> = ids
+        let stored = recorded.iter().chain(&elsewhere);
+        let refunded = stored.filter(|payment| !payment.state.refunds.is_empty());
+        let refunded: BTreeSet<_> = refunded.map(|p| p.payment.payment_id.as_str()).collect();
+        // What is settled has no part to come, but what was given back of it.
+        let in_parts: Vec<_> = ids
             .into_iter()
-            .filter(|id| !marks.contains_key(id))
+            .filter(|id| !marks.contains_key(id) || refunded.contains(id.as_str()))
             .collect();
-        let mut parts = call.store.settlements().parts(&unmarked).await?;
+        let mut parts = call.store.settlements().parts(&in_parts).await?;
         let recorded = recorded.into_iter().map(|payment| (payment, true));
         let all = recorded.chain(elsewhere.into_iter().map(|payment| (payment, false)));
         let mut payments = BTreeMap::new();
@@ -171,13 +330,15 @@ impl<'a> Ledger<'a> {
             for (line, account) in stored.payment.lines.iter().zip(accounts) {
                 lines.push((account, amount_of(&line.amount)?));
             }
+            let parts = parts.remove(id).unwrap_or_default();
             let candidate = Candidate {
+                refunds: given_back(&stored, &parts, span)?,
                 total: total(&stored)?.hundredths(),
                 lines,
                 is_of_period,
                 is_taken: false,
                 mark: marks.remove(id),
-                parts: parts.remove(id).unwrap_or_default(),
+                parts,
                 stored,
             };
             payments.insert(candidate.stored.index, candidate);
@@ -294,7 +455,7 @@ pub(super) async fn compare<P: Platform>(
     call: &Call<'_, P>,
     statement: &Statement,
     rates: &Rates,
-    recorded: Vec<StoredPayment>,
+    recorded: OfPeriod,
 ) -> Result<(Vec<store::Shown>, Comparison), Problem> {
     let ledger = Ledger::read(call, statement, rates, recorded).await?;
     let mut work = Work {
@@ -360,6 +521,9 @@ struct Work<'a> {
 impl Work<'_> {
     /// Rows that name a payment.
     fn payment(&mut self, place: u64, group: Group) {
+        let Some(group) = self.without_refunds(place, group) else {
+            return;
+        };
         let Some(candidate) = self.ledger.payments.get(&place) else {
             return;
         };
@@ -394,19 +558,37 @@ impl Work<'_> {
             });
             return;
         }
+        let before = candidate.shown_besides(&group.name);
+        let (refunds, given_back) = candidate.refunds_for(&group.name);
+        let is_open = candidate
+            .mark
+            .as_ref()
+            .is_none_or(|mark| mark.row == group.name);
+        if group.shown > 0 && given_back > 0 && is_open {
+            // A bank may pay what remains.
+            let due = group.shown + given_back;
+            let fee = self.ledger.fee(due, group.fee, &candidate.lines);
+            if let Some(fee) = fee.or((before + due == total).then_some(0)) {
+                if candidate.mark.is_none() {
+                    self.new.push(whole(candidate, group.name.clone()));
+                }
+                self.comparison.matched.push(Known {
+                    fee: (fee != 0).then(|| written(fee)),
+                    shown: Some(written(group.shown)),
+                    detail: Some(format!("less {} that was given back", written(given_back))),
+                    ..known()
+                });
+                self.take_refunds(place, &refunds, &group.name);
+                return;
+            }
+        }
         let differs = |difference, detail: String| Known {
             shown: Some(written(group.shown)),
             difference: Some(difference),
             detail: Some(detail),
             ..known()
         };
-        let part = candidate.parts.iter().find(|part| part.row == group.name);
-        let before: i128 = candidate
-            .parts
-            .iter()
-            .filter(|part| part.row != group.name)
-            .filter_map(|part| amount_of(&part.amount).ok())
-            .sum();
+        let is_part = candidate.parts.iter().any(|part| part.row == group.name);
         let shown_in_all = before + group.shown;
         let is_known =
             self.ledger.by_row.get(&group.name).map(String::as_str) == Some(candidate.id());
@@ -446,15 +628,6 @@ impl Work<'_> {
                 ..known()
             });
         } else if group.shown > 0 && shown_in_all < total {
-            let number = u32::try_from(candidate.parts.len() + 1).unwrap_or(u32::MAX);
-            if part.is_none() && number <= MOST_PARTS {
-                self.new.push(store::Shown {
-                    payment_id: candidate.id().to_owned(),
-                    row: group.name.clone(),
-                    part: Some(number),
-                    amount: Some(written(group.shown)),
-                });
-            }
             let detail = format!(
                 "{} of {} is shown so far; {} is left",
                 written(shown_in_all),
@@ -464,6 +637,10 @@ impl Work<'_> {
             self.comparison
                 .differing
                 .push(differs(Difference::Part, detail));
+            if !is_part && let Some(candidate) = self.ledger.payments.get_mut(&place) {
+                self.new
+                    .extend(candidate.add_part(&group.name, group.shown));
+            }
         } else if group.shown <= 0 {
             let detail = format!(
                 "the statement takes {} back, which no statement has shown",
@@ -480,10 +657,66 @@ impl Work<'_> {
         }
     }
 
+    /// The rows of a group that are not about what was given back; those that are, are taken.
+    fn without_refunds(&mut self, place: u64, group: Group) -> Option<Group> {
+        let candidate = self.ledger.payments.get(&place);
+        // A reversal may be made good in the same statement.
+        let is_whole =
+            candidate.is_none_or(|found| found.refunds.is_empty() || found.total == group.shown);
+        if is_whole {
+            return Some(group);
+        }
+        let rows = group.rows.into_iter();
+        let rest: Vec<_> = rows.filter(|row| !self.refund(place, row)).collect();
+        (!rest.is_empty()).then(|| Group::new(rest))
+    }
+
+    /// Takes a row for what was given back of a payment; `false` if it is not.
+    fn refund(&mut self, place: u64, row: &StatementRow) -> bool {
+        let candidate = self.ledger.payments.get(&place);
+        let Some(candidate) = candidate.filter(|_| row.amount.hundredths() < 0 && !row.is_fee)
+        else {
+            return false;
+        };
+        let positions = candidate.refunds_shown_by(row);
+        let known = candidate.given_back(&positions, vec![row.row]);
+        self.comparison.matched.extend(known);
+        self.take_refunds(place, &positions, &row.name);
+        !positions.is_empty()
+    }
+
+    /// Keeps that a row shows what was given back of a payment.
+    fn take_refunds(&mut self, place: u64, positions: &[usize], row: &str) {
+        let Some(candidate) = self.ledger.payments.get_mut(&place) else {
+            return;
+        };
+        for position in positions {
+            let Some(refund) = candidate.refunds.get_mut(*position) else {
+                continue;
+            };
+            refund.is_taken = true;
+            if refund.row.is_none() {
+                refund.row = Some(row.to_owned());
+                let amount = refund.amount;
+                self.new.extend(candidate.add_part(row, -amount));
+            }
+        }
+    }
+
     /// A row that names several payments.
     fn several(&mut self, places: &[u64], row: StatementRow) {
         let amounts = |candidate: &Candidate| candidate.lines.clone();
-        if let Err(sum) = self.lump(places, &row, amounts) {
+        let refunds = places.iter().filter_map(|place| {
+            let (positions, _) = self.ledger.payments.get(place)?.refunds_for(&row.name);
+            (!positions.is_empty()).then_some((*place, positions))
+        });
+        let refunds: Vec<_> = refunds.collect();
+        let lump = self.lump(places, &row, amounts, &[]);
+        let lump = lump.or_else(|sum| match refunds.is_empty() {
+            true => Err(sum),
+            false => self.lump(places, &row, amounts, &refunds),
+        });
+        if let Err(sum) = lump {
             let group = Group::new(vec![row]);
             let detail = format!(
                 "the payments that the row names are {} in all, {}",
@@ -495,12 +728,14 @@ impl Work<'_> {
         }
     }
 
-    /// Takes payments, each with what of it counts, for what a row is the sum of; or gives their sum.
+    /// Takes payments, each with what of it counts, less what was given back, for what a row is the
+    /// sum of; or gives their sum.
     fn lump(
         &mut self,
         places: &[u64],
         row: &StatementRow,
         amounts: impl Fn(&Candidate) -> Vec<(Option<String>, i128)>,
+        refunds: &[(u64, Vec<usize>)],
     ) -> Result<(), i128> {
         let candidates = || {
             places
@@ -508,11 +743,21 @@ impl Work<'_> {
                 .filter_map(|place| self.ledger.payments.get(place))
         };
         let all: Vec<_> = candidates().flat_map(&amounts).collect();
-        let sum = all.iter().map(|(_, amount)| amount).sum();
-        let Some(fee) = self.ledger.fee(row.amount.hundredths(), row.fee, &all) else {
+        let given_back: i128 = refunds
+            .iter()
+            .flat_map(|(place, positions)| {
+                let candidate = self.ledger.payments.get(place);
+                let refunds = candidate.map(|candidate| &candidate.refunds);
+                positions.iter().filter_map(move |at| refunds?.get(*at))
+            })
+            .map(|refund| refund.amount)
+            .sum();
+        let sum = all.iter().map(|(_, amount)| amount).sum::<i128>() - given_back;
+        let shown = row.amount.hundredths() + given_back;
+        let Some(fee) = self.ledger.fee(shown, row.fee, &all) else {
             return Err(sum);
         };
-        if all.is_empty() {
+        if all.is_empty() && refunds.is_empty() {
             return Err(sum);
         }
         let fee = (fee != 0).then(|| written(fee));
@@ -522,12 +767,7 @@ impl Work<'_> {
             };
             candidate.is_taken = true;
             let counts: i128 = amounts(candidate).iter().map(|(_, amount)| amount).sum();
-            let before: i128 = candidate
-                .parts
-                .iter()
-                .filter(|part| part.row != row.name)
-                .filter_map(|part| amount_of(&part.amount).ok())
-                .sum();
+            let before = candidate.shown_besides(&row.name);
             let is_known = candidate.parts.iter().any(|part| part.row == row.name);
             let mut known = Known::new(candidate.stored.clone(), vec![row.row]);
             known.fee = fee.clone();
@@ -536,21 +776,8 @@ impl Work<'_> {
             if candidate.mark.is_none() && is_whole {
                 self.new.push(whole(candidate, row.name.clone()));
             } else if candidate.mark.is_none() && !is_known {
-                let number = u32::try_from(candidate.parts.len() + 1).unwrap_or(u32::MAX);
-                if number <= MOST_PARTS {
-                    self.new.push(store::Shown {
-                        payment_id: candidate.id().to_owned(),
-                        row: row.name.clone(),
-                        part: Some(number),
-                        amount: Some(written(counts)),
-                    });
-                }
                 // More than one sum of this statement may be about it.
-                candidate.parts.push(SettlementPart {
-                    settlement: 0,
-                    row: row.name.clone(),
-                    amount: written(counts),
-                });
+                self.new.extend(candidate.add_part(&row.name, counts));
             }
             if is_whole {
                 self.comparison.matched.push(known);
@@ -559,6 +786,15 @@ impl Work<'_> {
                 known.difference = Some(Difference::Part);
                 self.comparison.differing.push(known);
             }
+        }
+        for (place, positions) in refunds {
+            let candidate = self.ledger.payments.get(place);
+            let known = candidate.and_then(|found| found.given_back(positions, vec![row.row]));
+            self.comparison.matched.extend(known.map(|known| Known {
+                detail: Some(format!("given back; part of a sum of {}", row.amount)),
+                ..known
+            }));
+            self.take_refunds(*place, positions, &row.name);
         }
         Ok(())
     }
@@ -572,13 +808,28 @@ impl Work<'_> {
             self.comparison.netted.push(shown);
             return;
         }
-        let detail = "no payment of this PaymentID is recorded".to_owned();
+        let mut detail = "no payment of this PaymentID is recorded".to_owned();
+        // A refund may have a reference number of its own.
+        let open = self.ledger.payments.values().filter(|candidate| {
+            let mut refunds = candidate.refunds.iter();
+            refunds.any(|refund| refund.row.is_none() && refund.amount == -group.shown)
+        });
+        let open: Vec<_> = open.map(Candidate::id).collect();
+        if !open.is_empty() {
+            let open = open.join(", ");
+            detail = format!("{detail}; so much was given back of {open}, and no row shows it");
+        }
         let shown = group.into_shown(Some(Difference::UnknownPayment), detail);
         self.comparison.not_recorded.push(shown);
     }
 
     /// Rows that name orders.
-    fn orders(&mut self, rows: Vec<StatementRow>) {
+    fn orders(&mut self, mut rows: Vec<StatementRow>) {
+        // What was given back takes nothing back that a row shows.
+        rows.retain(|row| {
+            let place = self.given_back_of_order(row);
+            !place.is_some_and(|place| self.refund(place, row))
+        });
         let entries: Vec<_> = rows
             .iter()
             .map(|row| (row.order_key.clone(), row.amount.hundredths()))
@@ -600,6 +851,19 @@ impl Work<'_> {
         for row in again.into_iter().chain(others) {
             self.order(row);
         }
+    }
+
+    /// The payment of which a row that names an order shows what was given back.
+    fn given_back_of_order(&self, row: &StatementRow) -> Option<u64> {
+        if let Some(id) = self.ledger.by_row.get(&row.name) {
+            return self.ledger.by_id.get(id).copied();
+        }
+        let mut payments = self.ledger.payments.iter();
+        let found = payments.find(|(_, candidate)| {
+            row.order_key.as_ref() == Some(&candidate.stored.payment.order_key)
+                && !candidate.refunds_shown_by(row).is_empty()
+        });
+        found.map(|(place, _)| *place)
     }
 
     /// A row that names an order: it shows one payment of it at most.
@@ -650,18 +914,29 @@ impl Work<'_> {
 
     /// A payment that fits a row and that no row has shown.
     fn free(&self, row: &StatementRow) -> Option<u64> {
-        let mut candidates = self.ledger.payments.iter();
-        let free = candidates.find(|(_, candidate)| {
-            !candidate.is_taken && candidate.mark.is_none() && self.fits(candidate, row)
-        });
-        free.map(|(place, _)| *place)
+        let free = |fits: &dyn Fn(&Candidate) -> bool| {
+            let mut candidates = self.ledger.payments.iter();
+            let free = candidates.find(|(_, candidate)| {
+                !candidate.is_taken && candidate.mark.is_none() && fits(candidate)
+            });
+            free.map(|(place, _)| *place)
+        };
+        // What is whole goes before what remains of another.
+        free(&|candidate| self.fits_with(candidate, row, 0))
+            .or_else(|| free(&|candidate| self.fits(candidate, row)))
     }
 
-    /// Whether a row that names an order may be about a payment.
+    /// Whether a row that names an order may be about a payment, or about what remains of it.
     fn fits(&self, candidate: &Candidate, row: &StatementRow) -> bool {
+        let (_, given_back) = candidate.refunds_for(&row.name);
+        let remains = given_back > 0 && row.amount.hundredths() > 0;
+        self.fits_with(candidate, row, 0) || remains && self.fits_with(candidate, row, given_back)
+    }
+
+    fn fits_with(&self, candidate: &Candidate, row: &StatementRow, given_back: i128) -> bool {
         let is_of_order = row.order_key.as_ref() == Some(&candidate.stored.payment.order_key);
-        let amount = row.amount.hundredths();
-        is_of_order && self.ledger.fee(amount, row.fee, &candidate.lines).is_some()
+        let due = row.amount.hundredths() + given_back;
+        is_of_order && self.ledger.fee(due, row.fee, &candidate.lines).is_some()
     }
 
     /// A row that names nothing: a fee, or the sum of a day.
@@ -673,7 +948,7 @@ impl Work<'_> {
             self.comparison.fees.push(shown);
             return;
         }
-        let mut sums = Vec::new();
+        let (mut sums, mut given_back) = (Vec::new(), 0);
         if let Some(day) = row.day.clone() {
             let account = row.account.clone();
             for (by, only_new) in [
@@ -697,14 +972,21 @@ impl Work<'_> {
                     let lines = lines.filter(|(of, _)| account.is_none() || *of == account);
                     lines.cloned().collect()
                 };
-                match self.lump(&places, &row, to_account) {
-                    Ok(()) => return,
-                    Err(sum) => sums.push(sum),
+                let Err(sum) = self.lump(&places, &row, to_account, &[]) else {
+                    return;
+                };
+                sums.push(sum);
+                let refunds = self.refunds_of_day(&row, &day, account.as_deref(), only_new);
+                if !refunds.is_empty() {
+                    let Err(less) = self.lump(&places, &row, to_account, &refunds) else {
+                        return;
+                    };
+                    given_back = sum - less;
                 }
             }
         }
         let group = Group::new(vec![row]);
-        let (difference, detail) = match sums.as_slice() {
+        let (difference, mut detail) = match sums.as_slice() {
             [paid, recorded, ..] => (
                 Difference::OtherSum,
                 format!(
@@ -722,8 +1004,37 @@ impl Work<'_> {
                 "the row names no recorded payment".to_owned(),
             ),
         };
+        if given_back > 0 {
+            detail = format!("{detail}; {} was given back on it", written(given_back));
+        }
         let shown = group.into_shown(Some(difference), detail);
         self.comparison.not_recorded.push(shown);
+    }
+
+    /// What was given back on a day, from an account or from any, and a row may show, or has shown in
+    /// another statement. Of a payment to several accounts, the account is not known.
+    fn refunds_of_day(
+        &self,
+        row: &StatementRow,
+        day: &str,
+        account: Option<&str>,
+        only_new: bool,
+    ) -> Vec<(u64, Vec<usize>)> {
+        let payments = self
+            .ledger
+            .payments
+            .iter()
+            .filter(|(_, candidate)| candidate.to_account(account) == candidate.total);
+        let refunds = payments.map(|(place, candidate)| {
+            let refunds = candidate.refunds.iter().enumerate().filter(|(_, refund)| {
+                let is_open = !refund.is_taken && (refund.is_for(&row.name) || !only_new);
+                is_open && time::format(refund.at).get(..10) == Some(day)
+            });
+            (*place, refunds.map(|(at, _)| at).collect::<Vec<_>>())
+        });
+        refunds
+            .filter(|(_, positions)| !positions.is_empty())
+            .collect()
     }
 
     fn finish(self) -> (Vec<store::Shown>, Comparison) {
@@ -736,13 +1047,24 @@ impl Work<'_> {
         comparison.differing.sort_by(|a, b| a.rows.cmp(&b.rows));
         comparison.not_recorded.sort_by(|a, b| a.rows.cmp(&b.rows));
         comparison.netted.sort_by(|a, b| a.rows.cmp(&b.rows));
+        let refunds = ledger.payments.values().flat_map(|candidate| {
+            let refunds = candidate.refunds.iter().enumerate();
+            let open = refunds.filter(|(_, refund)| refund.is_of_period && refund.row.is_none());
+            open.filter_map(|(position, _)| candidate.given_back(&[position], Vec::new()))
+        });
+        let refunds: Vec<_> = refunds
+            .map(|known| Known {
+                difference: Some(Difference::NotShown),
+                detail: Some("no statement shows that it was given back".to_owned()),
+                ..known
+            })
+            .collect();
         let unsettled = ledger.payments.into_values().filter(|candidate| {
             candidate.is_of_period && !candidate.is_taken && candidate.mark.is_none()
         });
         comparison.not_settled = unsettled
             .map(|candidate| {
-                let parts = candidate.parts.iter();
-                let shown: i128 = parts.filter_map(|part| amount_of(&part.amount).ok()).sum();
+                let shown = candidate.shown_besides("");
                 let total = candidate.total;
                 let known = Known::new(candidate.stored, Vec::new());
                 if shown == 0 {
@@ -762,6 +1084,7 @@ impl Work<'_> {
                     ..known
                 }
             })
+            .chain(refunds)
             .collect();
         (new, comparison)
     }

@@ -169,6 +169,7 @@ pub(super) struct Known {
     index: u64,
     payment_id: String,
     order_key: String,
+    /// Below zero for money that was given back.
     amount: String,
     /// What the statement says, where it says something else.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -291,8 +292,8 @@ pub async fn post<P: Platform>(
     let sha256 = sha256(body);
     let secret = call.store.secret().await?;
     let statement = read(&sheet, &mapping, &secret, &sha256)?;
-    let (payments, is_complete) = recorded(call, span).await?;
-    let judge = async || compare(call, &statement, &rates, payments.clone()).await;
+    let recorded = recorded(call, span).await?;
+    let judge = async || compare(call, &statement, &rates, recorded.clone()).await;
     let (settlement, mut comparison) = call
         .store
         .settlements()
@@ -301,7 +302,7 @@ pub async fn post<P: Platform>(
     comparison.sha256 = sha256;
     comparison.read_as = sheet.source().to_string();
     comparison.settlement = settlement;
-    comparison.complete = is_complete;
+    comparison.complete = recorded.is_complete;
     comparison.totals = statement.totals;
     comparison.errors = statement.errors;
     let format = match format {

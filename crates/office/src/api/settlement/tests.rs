@@ -1,11 +1,11 @@
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 
 use super::{super::testing::Api, *};
 use crate::store::{
     memory::Fault,
-    testing::{record, register},
+    testing::{record, record_card, refund, register},
 };
 
 const PERIOD: &str = "settlement?from=2026-06-01&to=2026-06-30";
@@ -779,4 +779,173 @@ async fn a_comparison_is_a_table_too() {
     );
     let read = tables::Table::read(&workbook, &tables::Options::default()).unwrap();
     assert_eq!(read.rows().count(), 5);
+}
+
+/// What was given back is an amount of its own.
+fn amounts(list: &Value) -> Vec<(&str, &str)> {
+    let list = list.as_array().unwrap().iter();
+    list.map(|known| {
+        let amount = known["amount"].as_str().unwrap();
+        (known["payment_id"].as_str().unwrap_or("-"), amount)
+    })
+    .collect()
+}
+
+/// A payment of 33.00 by card, of which 3.00 were given back.
+async fn given_back() -> Api {
+    let api = Api::new();
+    register(&api.memory, "1", "33").await.unwrap();
+    record_card(&api.memory, "C", "1", "33").await.unwrap();
+    refund(&api.memory, "C", "30").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(86_400)).await;
+    api
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_given_back_is_an_amount_of_its_own() {
+    let query = "payment_id=id&amount=sum&date=on";
+    // By the reference number, by the id, and what the bank pays at once.
+    for statement in [
+        "id,sum,on\nRRN-C,33,1.6\nRRN-C,-3,1.6\n",
+        "id,sum,on\nC,33,1.6\nC,-3,1.6\n",
+        "id,sum,on\nC,-3,1.6\nC,33,1.6\n",
+    ] {
+        let api = given_back().await;
+        let seen = settle(&api, query, statement).await;
+        let mut matched = amounts(&seen["matched"]);
+        matched.sort_unstable();
+        assert_eq!(matched, [("C", "-3.00"), ("C", "33")], "{seen}");
+        for list in ["differing", "not_recorded", "not_settled", "netted"] {
+            assert_eq!(seen[list], json!([]), "{list}");
+        }
+        // The same again changes nothing.
+        let again = settle(&api, query, statement).await;
+        assert_eq!(
+            (&again["matched"], &again["settlement"]),
+            (&seen["matched"], &Value::Null)
+        );
+    }
+    let api = given_back().await;
+    for _ in 0..2 {
+        let seen = settle(&api, query, "id,sum,on\nC,30,1.6\n").await;
+        assert_eq!(amounts(&seen["matched"]), [("C", "33")]);
+        let detail = &seen["matched"][0]["detail"];
+        assert_eq!(detail, "less 3.00 that was given back");
+        assert_eq!(seen["not_settled"], json!([]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_given_back_may_be_in_another_statement_or_in_none() {
+    let query = "payment_id=id&amount=sum&date=on";
+    let api = given_back().await;
+    let none = settle(&api, query, "id,sum,on\n").await;
+    assert_eq!(amounts(&none["not_settled"]), [("C", "33"), ("C", "-3.00")]);
+    let first = settle(&api, query, "id,sum,on\nC,33,1.6\n").await;
+    assert_eq!(amounts(&first["matched"]), [("C", "33")]);
+    assert_eq!(amounts(&first["not_settled"]), [("C", "-3.00")]);
+    // A number of its own names no payment; what it may be about is said.
+    let own = settle(&api, query, "id,sum,on\nRRN-9,-3,2.6\nRRN-8,-4,2.6\n").await;
+    assert_eq!(ids(&own["not_recorded"]), ["RRN-9", "RRN-8"]);
+    let detail = |position: usize| own["not_recorded"][position]["detail"].as_str().unwrap();
+    assert!(
+        detail(0).ends_with("so much was given back of C, and no row shows it"),
+        "{own}"
+    );
+    assert!(!detail(1).contains("given back"), "{own}");
+    assert_eq!(amounts(&own["not_settled"]), [("C", "-3.00")]);
+    let second = settle(&api, query, "id,sum,on\nC,-3,2.6\n").await;
+    assert_eq!(amounts(&second["matched"]), [("C", "-3.00")]);
+    assert!(second["settlement"].is_u64());
+    assert_eq!(
+        (&second["differing"], &second["not_settled"]),
+        (&json!([]), &json!([]))
+    );
+    // Once more in another row is too much, and is seen.
+    let third = settle(&api, query, "id,sum,on\nC,-3,3.6\n").await;
+    assert_eq!(differences(&third["differing"]), ["taken-back"]);
+    // Of another period than the payment's, and by its reference number.
+    let api = given_back().await;
+    tokio::time::sleep(Duration::from_secs(40 * 86_400)).await;
+    refund(&api.memory, "C", "20").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(86_400)).await;
+    let july = format!("settlement?from=2026-07-01&to=2026-07-31&{query}");
+    let seen = api
+        .call("POST", &july, "text/csv", "id,sum,on\nRRN-C,-10,12.7\n")
+        .await
+        .json();
+    assert_eq!(amounts(&seen["matched"]), [("C", "-10.00")]);
+    assert_eq!(seen["not_settled"], json!([]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_wholly_given_back_is_settled_with_its_refund() {
+    let query = "payment_id=id&order_key=order&amount=sum";
+    for statement in [
+        "id,order,sum\nC,,33\nC,,-33\n",
+        "id,order,sum\n,1,33\n,1,-33\n",
+    ] {
+        let api = Api::new();
+        register(&api.memory, "1", "33").await.unwrap();
+        record_card(&api.memory, "C", "1", "33").await.unwrap();
+        refund(&api.memory, "C", "0").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(86_400)).await;
+        let seen = settle(&api, query, statement).await;
+        let matched: BTreeSet<_> = amounts(&seen["matched"]).into_iter().collect();
+        assert_eq!(matched, [("C", "-33.00"), ("C", "33")].into(), "{seen}");
+        for list in ["differing", "not_recorded", "not_settled", "netted"] {
+            assert_eq!(seen[list], json!([]), "{list}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sums_are_less_what_was_given_back_or_beside_it() {
+    for (query, statement, matched) in [
+        ("date=on&amount=sum", "on,sum\n01.06.2026,42\n", 3),
+        (
+            "date=on&amount=sum",
+            "on,sum\n01.06.2026,45\n01.06.2026,-3\n",
+            3,
+        ),
+        ("text=text&amount=sum", "text,sum\nplata C P,42\n", 3),
+        ("text=text&amount=sum", "text,sum\nplata C P,45\n", 2),
+        ("order_key=order&amount=sum", "order,sum\n1,30\n2,12\n", 2),
+    ] {
+        let api = Api::new();
+        register(&api.memory, "1", "33").await.unwrap();
+        register(&api.memory, "2", "12").await.unwrap();
+        record_card(&api.memory, "C", "1", "33").await.unwrap();
+        record(&api.memory, "P", "2", "12").await.unwrap();
+        refund(&api.memory, "C", "30").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(86_400)).await;
+        let (head, rows) = statement.split_once('\n').unwrap();
+        let rows: String = rows.lines().map(|row| format!("{row},9\n")).collect();
+        // By a day, what another statement has shown is known again.
+        let other = format!("{head},balance\n{rows}");
+        let other = if query.contains("date=on") {
+            other.as_str()
+        } else {
+            statement
+        };
+        for statement in [statement, statement, other] {
+            let seen = settle(&api, query, statement).await;
+            let found = amounts(&seen["matched"]);
+            assert_eq!(found.len(), matched, "{statement}: {seen}");
+            let open = if matched == 2 && statement.contains("45") {
+                1
+            } else {
+                0
+            };
+            assert_eq!(
+                seen["not_settled"].as_array().unwrap().len(),
+                open,
+                "{seen}"
+            );
+            assert_eq!(
+                (&seen["differing"], &seen["not_recorded"]),
+                (&json!([]), &json!([]))
+            );
+        }
+    }
 }
