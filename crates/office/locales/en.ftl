@@ -40,6 +40,7 @@ status-refunded = Refunded
 amount-due = To pay
 amount-open = You choose the amount when you pay
 amount-paid = Paid
+amount-refunded = Given back
 amounts-by-day = The amount depends on the day
 until-day = until { $day } inclusive
 from-day = from { $day }
@@ -82,7 +83,9 @@ receipt = Statement of payments
 scan = Scan with your phone, and pay
 or-type = Or type the order number at { $mpay }, at a terminal or counter (service { $service }):
 print-hint = Print the page from your browser's menu (Ctrl+P).
-receipt-hint = Payments recorded at the institution until { $time }. The fiscal document is the one that MPay issues.
+receipt-hint = Payments recorded at the institution until { $time }.
+receipt-fiscal = The fiscal document of a payment through MPay is the one that MPay issues.
+receipt-fiscal-card = For a payment by card, ask the institution for the fiscal document.
 
 ## The office
 menu = Menu

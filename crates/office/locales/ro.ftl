@@ -41,6 +41,7 @@ status-refunded = Bani restituiți
 amount-due = De plată
 amount-open = Suma o alegeți la plată
 amount-paid = Achitat
+amount-refunded = Restituit
 amounts-by-day = Suma depinde de zi
 until-day = până la { $day } inclusiv
 from-day = din { $day }
@@ -83,7 +84,9 @@ receipt = Extras al plăților
 scan = Scanați cu telefonul și plătiți
 or-type = Sau introduceți la { $mpay }, la terminal ori la ghișeu numărul comenzii (serviciul { $service }):
 print-hint = Tipăriți pagina din meniul browserului (Ctrl+P).
-receipt-hint = Plățile înregistrate la instituție până la { $time }. Documentul fiscal este cel eliberat de MPay.
+receipt-hint = Plățile înregistrate la instituție până la { $time }.
+receipt-fiscal = Documentul fiscal al unei plăți prin MPay este cel eliberat de MPay.
+receipt-fiscal-card = Pentru o plată cu cardul, cereți documentul fiscal de la instituție.
 
 ## The office
 menu = Meniu

@@ -41,6 +41,7 @@ status-refunded = Деньги возвращены
 amount-due = К оплате
 amount-open = Сумму выберете при оплате
 amount-paid = Оплачено
+amount-refunded = Возвращено
 amounts-by-day = Сумма зависит от дня
 until-day = по { $day } включительно
 from-day = с { $day }
@@ -83,7 +84,9 @@ receipt = Выписка о платежах
 scan = Отсканируйте телефоном и оплатите
 or-type = Или введите на { $mpay }, в терминале либо в кассе номер заказа (услуга { $service }):
 print-hint = Напечатайте страницу через меню браузера (Ctrl+P).
-receipt-hint = Платежи, записанные в учреждении на { $time }. Фискальный документ выдаёт MPay.
+receipt-hint = Платежи, записанные в учреждении на { $time }.
+receipt-fiscal = Фискальный документ о платеже через MPay выдаёт MPay.
+receipt-fiscal-card = Фискальный документ о платеже картой спросите в учреждении.
 
 ## The office
 menu = Меню

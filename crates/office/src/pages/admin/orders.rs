@@ -91,6 +91,7 @@ struct Whole {
     lines: Vec<Line>,
     payments_url: Option<String>,
     amount_overpaid: Option<String>,
+    amount_refunded: Option<String>,
     refund_reference: Option<String>,
     #[serde(default)]
     metadata: Map<String, Value>,
@@ -363,6 +364,7 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
     );
     fact("total", amount(&listed.total_amount_due));
     fact("amount-paid", amount(&Some(listed.amount_paid.clone())));
+    fact("amount-refunded", amount(&order.amount_refunded));
     fact("amount-due", amount(&listed.amount_due));
     fact("amount-overpaid", amount(&order.amount_overpaid));
     fact("refund-reference", text(&order.refund_reference));

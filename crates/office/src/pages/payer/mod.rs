@@ -21,7 +21,8 @@ use super::{
     link::PayLink,
 };
 use crate::{
-    domain::{Money, Order, OrderStatus, SetStatus},
+    domain::{Money, Order, OrderStatus, RecordedPayment, SetStatus},
+    json::{Channel, PaymentJson},
     store::{Platform, StoredOrder},
 };
 
@@ -195,24 +196,43 @@ impl Shown<'_> {
     }
 
     /// Payments that count, the latest first.
-    fn payments(&self) -> impl Iterator<Item = &crate::domain::RecordedPayment> {
-        let payments = self.stored.state.payments().iter().rev();
-        payments.filter(|payment| payment.voided.is_none())
+    fn payments(&self) -> impl Iterator<Item = (&PaymentJson, &RecordedPayment)> {
+        let payments = self.stored.payments.iter();
+        let payments = payments.zip(self.stored.state.payments()).rev();
+        payments.filter(|(_, payment)| payment.voided.is_none())
+    }
+
+    /// What was given back, if anything was.
+    fn refunded(&self) -> Markup {
+        let refunded = self.stored.state.amount_refunded();
+        html! {
+            @if !refunded.is_zero() {
+                p.total.small {
+                    span { (self.view.t("amount-refunded")) }
+                    span { (self.money(refunded)) }
+                }
+            }
+        }
     }
 
     /// Payments as a list.
     fn payment_list<'p>(
         &self,
-        payments: impl Iterator<Item = &'p crate::domain::RecordedPayment>,
+        payments: impl Iterator<Item = (&'p PaymentJson, &'p RecordedPayment)>,
     ) -> Markup {
         html! {
             ul.payments {
-                @for payment in payments {
+                @for (record, payment) in payments {
                     @let confirmation = &payment.confirmation;
+                    @let money = |amount| self.view.money(amount, confirmation.currency.as_str());
                     li {
-                        strong.amount { (self.view.money(confirmation.total, confirmation.currency.as_str())) }
+                        strong.amount { (money(confirmation.total)) }
                         span { (self.view.time_of(confirmation.paid_at)) }
                         span.hint { (self.view.t("payment-number")) " " code { (confirmation.payment_id) } }
+                        @if record.channel() == Channel::Card { span.hint { (self.view.t("by-card")) } }
+                        @for refund in &payment.refunds {
+                            span.property { (self.view.t("card-given-back")) " " (money(refund.amount)) ", " (self.view.time_of(refund.at)) }
+                        }
                     }
                 }
             }

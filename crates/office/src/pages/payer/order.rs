@@ -60,6 +60,7 @@ fn amount(shown: &Shown<'_>) -> Markup {
                 span { (shown.money(paid)) }
             }
         }
+        (shown.refunded())
     }
 }
 

@@ -5,6 +5,7 @@ use mpay_door::Problem;
 use qrcodegen::{QrCode, QrCodeEcc};
 
 use super::{super::layout::Page, Shown};
+use crate::json::{Channel, PaymentJson};
 
 /// White around a code, in its squares (ISO/IEC 18004, section 6.3.8).
 const QUIET: i32 = 4;
@@ -76,6 +77,9 @@ fn ways(shown: &Shown<'_>) -> Result<Markup, Problem> {
 pub fn receipt(shown: &Shown<'_>) -> Page {
     let view = shown.view;
     let title = view.t("receipt");
+    let is_by_card = |(record, _): &(&PaymentJson, _)| record.channel() == Channel::Card;
+    let by_card = shown.payments().filter(is_by_card).count();
+    let others = shown.payments().count() - by_card;
     let content = html! {
         (how_to_print(shown))
         article.notice {
@@ -87,9 +91,14 @@ pub fn receipt(shown: &Shown<'_>) -> Page {
                 span { (view.t("amount-paid")) }
                 strong { (shown.money(shown.stored.state.amount_paid())) }
             }
+            (shown.refunded())
             (shown.payment_list(shown.payments()))
             @if !shown.stored.state.is_whole() { p.hint { (view.with("latest-payments", &[("count", shown.payment_count().into())])) } }
-            p.hint { (view.with("receipt-hint", &[("time", view.time_of(shown.now).into())])) }
+            p.hint {
+                (view.with("receipt-hint", &[("time", view.time_of(shown.now).into())]))
+                @if others > 0 { " " (view.t("receipt-fiscal")) }
+                @if by_card > 0 { " " (view.t("receipt-fiscal-card")) }
+            }
         }
     };
     Page {

@@ -10,7 +10,7 @@ use crate::{
     store::{
         Ledger,
         memory::Memory,
-        testing::{record, register},
+        testing::{record, record_card, refund, register},
     },
 };
 
@@ -264,4 +264,30 @@ async fn a_notice_has_the_link_as_a_code_and_the_number() {
         !page.contains("<svg") && page.contains("Achitată"),
         "{page}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_printed_says_what_was_given_back_and_who_issues_the_fiscal_document() {
+    let site = Site::new();
+    let (mpay, institution) = ("eliberat de MPay", "documentul fiscal de la instituție");
+    register(&site.memory, "1", "50").await.unwrap();
+    record_card(&site.memory, "C", "1", "50").await.unwrap();
+    let path = site.path("1");
+    let (_, page) = site.get(&format!("{path}/receipt")).await;
+    assert!(!page.contains("Restituit"), "{page}");
+    assert!(page.contains(institution) && !page.contains(mpay), "{page}");
+    assert!(page.contains("cu cardul"), "{page}");
+    refund(&site.memory, "C", "30").await.unwrap();
+    for address in [format!("{path}/receipt"), path.clone()] {
+        let (_, page) = site.get(&address).await;
+        let sum = "<span>Restituit</span><span>20,00\u{A0}MDL</span>";
+        assert!(page.contains(sum), "{page}");
+        let of_payment = "restituit 20,00\u{A0}MDL";
+        assert!(page.contains(of_payment), "{page}");
+    }
+    register(&site.memory, "2", "50").await.unwrap();
+    record(&site.memory, "P", "2", "50").await.unwrap();
+    let path = site.path("2");
+    let (_, page) = site.get(&format!("{path}/receipt")).await;
+    assert!(page.contains(mpay) && !page.contains(institution), "{page}");
 }
