@@ -214,6 +214,7 @@ close-flag = Close
 flag-late = late
 flag-early = early
 flag-double = paid twice
+flag-even = Nothing is paid beyond any more: money was given back. Give nothing back again; close the flag.
 card-payments = Payments by card
 by-card = by card
 card-open = begun

@@ -215,6 +215,7 @@ close-flag = Închideți
 flag-late = după termen
 flag-early = înainte de vreme
 flag-double = plătită de două ori
+flag-even = Nu mai este nimic plătit în plus: s-au restituit bani. Nu mai restituiți nimic; închideți marcajul.
 card-payments = Plăți cu cardul
 by-card = cu cardul
 card-open = începută

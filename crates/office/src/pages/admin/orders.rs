@@ -373,6 +373,8 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
         let value = value.as_str().unwrap_or_default();
         facts.push((name.clone(), html! { (value) }));
     }
+    // What was too much was given back, of whichever payment.
+    let is_even = order.amount_overpaid.is_none() && order.amount_refunded.is_some();
     let by_card = Box::pin(cards::of_order(desk, &listed.path())).await?;
     let history = Box::pin(history::latest(desk, &listed.path())).await?;
     let content = html! {
@@ -408,7 +410,7 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
             @if listed.payments.is_empty() { p { (desk.t("no-payments")) } }
             ul.payments {
                 @for payment in listed.payments.iter().rev() {
-                    li { (paid(desk, payment, &listed.path())) }
+                    li { (paid(desk, payment, &listed.path(), is_even)) }
                 }
             }
             @if desk.may(&BOOKKEEPERS) {
@@ -423,7 +425,7 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
 }
 
 /// A payment, and what became of it.
-fn paid<P: Platform>(desk: &Desk<'_, P>, payment: &Paid, back: &str) -> Markup {
+fn paid<P: Platform>(desk: &Desk<'_, P>, payment: &Paid, back: &str, is_even: bool) -> Markup {
     let id = encode(&payment.payment_id);
     let people = |text: String, by: &ByHand| html! { (text) ": " (by.note) };
     let names = |by: &ByHand| {
@@ -439,6 +441,7 @@ fn paid<P: Platform>(desk: &Desk<'_, P>, payment: &Paid, back: &str) -> Markup {
         @if payment.voided.is_some() { span.mark.bad { (desk.t("voided")) } }
         @for review in &payment.review {
             span.mark.bad { (desk.t(flag(review))) }
+            @if is_even && matches!(review.as_str(), "double" | "over-paid") { span.property { (desk.t("flag-even")) } }
             @if desk.may(&BOOKKEEPERS) && review != "orphaned" {
                 (closing(desk, &format!("payments/{id}/reviews/{review}"), back))
             }

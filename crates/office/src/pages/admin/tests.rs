@@ -14,7 +14,7 @@ use crate::{
     store::{
         Ledger, Precondition,
         memory::{Fault, Memory},
-        testing::{order_json, put, record, register, stored},
+        testing::{order_json, put, record, record_card, refund, register, stored},
     },
 };
 
@@ -2031,5 +2031,27 @@ async fn what_is_filtered_is_what_is_exported() {
         table.text.contains("20,00") && !table.text.contains("10,00"),
         "{}",
         table.text
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_flagged_double_says_that_nothing_is_paid_beyond_any_more() {
+    let office = Office::new();
+    register(&office.memory, "1", "10").await.unwrap();
+    record_card(&office.memory, "C", "1", "10").await.unwrap();
+    record(&office.memory, "P", "1", "10").await.unwrap();
+    let browser = office.sign_in(Role::Accountant).await;
+    let said = "Nu mai este nimic plătit în plus";
+    let page = browser.get("/admin/orders/TAX/1").await;
+    assert!(page.text.contains("plătită de două ori"), "{}", page.text);
+    assert!(!page.text.contains(said), "{}", page.text);
+    refund(&office.memory, "C", "0").await.unwrap();
+    let page = browser.get("/admin/orders/TAX/1").await;
+    assert!(page.text.contains("plătită de două ori"), "{}", page.text);
+    assert!(page.text.contains(said), "{}", page.text);
+    assert!(
+        page.text.contains("<dt>Restituit</dt><dd>10,00"),
+        "{}",
+        page.text
     );
 }
