@@ -120,7 +120,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                     tr { th scope="col" { (desk.t("account")) } th.end scope="col" { (desk.t("lines")) } th.end scope="col" { (desk.t("amount")) } }
                     @for total in &day.totals {
                         tr {
-                            td { code { (total.bank_account.as_deref().unwrap_or("–")) } @if total.channel != "mpay" { " " (desk.t(channel(&total.channel))) } }
+                            td { (account(desk, total.bank_account.as_deref(), &total.channel)) }
                             td.end { (total.lines) }
                             td.amount { (money(desk, &total.amount, &total.currency)) }
                         }
@@ -167,11 +167,16 @@ pub fn moment<P: Platform>(desk: &Desk<'_, P>, at: &str) -> String {
     time::parse(at).map_or_else(|_| at.to_owned(), |at| desk.view.time_of(at))
 }
 
-/// The text of how payments came here.
-fn channel(channel: &str) -> &'static str {
-    match channel {
-        "card" => "by-card",
-        _ => "by-hand",
+/// An account, and how payments came to it, if not by MPay.
+pub fn account<P: Platform>(desk: &Desk<'_, P>, iban: Option<&str>, channel: &str) -> Markup {
+    let how = match channel {
+        "mpay" => None,
+        "card" => Some("by-card"),
+        _ => Some("by-hand"),
+    };
+    html! {
+        code { (iban.unwrap_or("–")) }
+        @if let Some(how) = how { " " (desk.t(how)) }
     }
 }
 

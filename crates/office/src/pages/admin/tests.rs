@@ -2055,3 +2055,21 @@ async fn what_is_flagged_double_says_that_nothing_is_paid_beyond_any_more() {
         page.text
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn today_says_how_payments_came_to_an_account() {
+    let office = Office::new();
+    register(&office.memory, "1", "10").await.unwrap();
+    register(&office.memory, "2", "20").await.unwrap();
+    record(&office.memory, "P", "1", "10").await.unwrap();
+    let browser = office.sign_in(Role::Read).await;
+    let page = browser.get("/admin").await;
+    assert!(!page.text.contains("cu cardul"), "{}", page.text);
+    record_card(&office.memory, "C", "2", "20").await.unwrap();
+    let page = browser.get("/admin").await;
+    let (before, _) = page.text.split_once("20,00").unwrap();
+    let row = before.rsplit_once("<tr>").unwrap().1;
+    assert!(row.contains("</code> cu cardul"), "{row}");
+    // The table of what needs somebody is as wide as the page.
+    assert!(!page.text.contains("columns"), "{}", page.text);
+}

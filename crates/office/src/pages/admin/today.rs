@@ -11,23 +11,30 @@ use super::{
     desk::{Ask, Desk},
     manual::Proposals,
     orders::{self, Listed},
-    payments::incomplete,
+    payments::{account, incomplete},
 };
 use crate::{access::MANAGERS, domain::time, store::Platform};
 
 /// What the API answers of a day.
 #[derive(Deserialize)]
 struct Reconciliation {
-    totals: Vec<Total>,
+    totals: Vec<OfAccount>,
     totals_complete: bool,
     #[serde(default)]
     unreadable: usize,
 }
 
+/// What came to an account.
+#[derive(Deserialize)]
+struct OfAccount {
+    bank_account: Option<String>,
+    channel: String,
+    #[serde(flatten)]
+    total: Total,
+}
+
 #[derive(Deserialize)]
 struct Total {
-    #[serde(default)]
-    bank_account: Option<String>,
     currency: String,
     amount: String,
     lines: Option<usize>,
@@ -160,40 +167,38 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let title = desk.with("today", &[("day", view.day(today).into())]);
     let content = html! {
         h1 { (title) }
-        div.columns.halves {
-            section.card {
-                h2 { (desk.t("came-in")) }
-                @if day.totals.is_empty() {
-                    p { (desk.t("nothing-came-in")) }
-                } @else {
-                    table {
-                        tr { th scope="col" { (desk.t("account")) } th.end scope="col" { (desk.t("amount")) } }
-                        @for total in &day.totals {
-                            tr {
-                                td { code { (total.bank_account.as_deref().unwrap_or("–")) } }
-                                td.amount { (orders::money(desk, &total.amount, &total.currency)) }
-                            }
+        section.card {
+            h2 { (desk.t("came-in")) }
+            @if day.totals.is_empty() {
+                p { (desk.t("nothing-came-in")) }
+            } @else {
+                table {
+                    tr { th scope="col" { (desk.t("account")) } th.end scope="col" { (desk.t("amount")) } }
+                    @for OfAccount { bank_account, channel, total } in &day.totals {
+                        tr {
+                            td { (account(desk, bank_account.as_deref(), channel)) }
+                            td.amount { (orders::money(desk, &total.amount, &total.currency)) }
                         }
                     }
                 }
-                @if !day.totals_complete { (incomplete(desk, day.unreadable, "/admin")) }
             }
-            section.card {
-                h2 { (desk.t("needs-somebody")) }
-                @if to_look_at.orders.is_empty() && warnings.is_empty() && webhooks.is_empty() && open.proposals.is_empty() {
-                    p { (desk.t("nothing-needs-somebody")) }
-                }
-                @if !to_look_at.orders.is_empty() { (orders::table(desk, &to_look_at.orders)) }
-                @if !open.proposals.is_empty() {
-                    p { a href=(desk.link("/admin/payments/manual")) { (desk.t("proposals-open")) ": " (open.proposals.len()) @if open.next.is_some() { "+" } } }
-                }
-                @if !webhooks.is_empty() {
-                    p { a href=(desk.link("/admin/connection")) { (desk.t("webhooks-not-well")) ":" } @for webhook in &webhooks { " " (webhook.name) } }
-                }
-                @if !warnings.is_empty() {
-                    ul lang="en" {
-                        @for warning in &warnings { li { (warning) } }
-                    }
+            @if !day.totals_complete { (incomplete(desk, day.unreadable, "/admin")) }
+        }
+        section.card {
+            h2 { (desk.t("needs-somebody")) }
+            @if to_look_at.orders.is_empty() && warnings.is_empty() && webhooks.is_empty() && open.proposals.is_empty() {
+                p { (desk.t("nothing-needs-somebody")) }
+            }
+            @if !to_look_at.orders.is_empty() { (orders::table(desk, &to_look_at.orders)) }
+            @if !open.proposals.is_empty() {
+                p { a href=(desk.link("/admin/payments/manual")) { (desk.t("proposals-open")) ": " (open.proposals.len()) @if open.next.is_some() { "+" } } }
+            }
+            @if !webhooks.is_empty() {
+                p { a href=(desk.link("/admin/connection")) { (desk.t("webhooks-not-well")) ":" } @for webhook in &webhooks { " " (webhook.name) } }
+            }
+            @if !warnings.is_empty() {
+                ul lang="en" {
+                    @for warning in &warnings { li { (warning) } }
                 }
             }
         }
