@@ -148,7 +148,7 @@ pub async fn propose<P: Platform>(
     body: &[u8],
 ) -> Result<Response<Bytes>, Problem> {
     let proposed: Proposed = read_object(body)?;
-    let missing = |field: &str| FieldError::new(field, "is missing");
+    let missing = |field| FieldError::new(field, "is missing");
     let mut errors: Vec<_> = [
         ("payment_id", &proposed.payment_id),
         ("service_id", &proposed.service_id),
@@ -164,9 +164,6 @@ pub async fn propose<P: Platform>(
     let note = proposed.note.as_deref().map(Text::<500>::parse);
     if let Some(Err(error)) = &note {
         errors.push(FieldError::new("note", error));
-    }
-    if !errors.is_empty() {
-        return Err(Problem::fields(errors));
     }
     let amount = proposed.amount.unwrap_or_default();
     let of_only_line = proposed.lines.is_none();
@@ -188,19 +185,37 @@ pub async fn propose<P: Platform>(
     };
     if of_only_line {
         proposal.lines.push(PaymentLineJson {
-            line_id: only_line(call, &proposal).await?,
+            // Which it is, its order says.
+            line_id: "1".to_owned(),
             amount: proposal.amount.clone(),
             bank_account: None,
             properties: Vec::new(),
         });
     }
-    let (confirmation, _) = judge(call, &proposal).await?;
-    if !confirmation.is_plausible(call.store.now()) {
-        return Err(Problem::member(
+    match unsigned(&proposal, call).to_confirmation() {
+        Ok(confirmation) if confirmation.is_plausible(call.store.now()) => {}
+        Ok(_) => errors.push(FieldError::new(
             "paid_at",
             "cannot be: it is before 2013, or more than a day ahead",
-        ));
+        )),
+        Err(mut wrong) => {
+            wrong.retain(|error| {
+                let is_of_line = of_only_line && error.field.starts_with("lines");
+                !is_of_line && errors.iter().all(|known| known.field != error.field)
+            });
+            errors.extend(wrong);
+        }
     }
+    if !errors.is_empty() {
+        return Err(Problem::fields(errors));
+    }
+    if of_only_line {
+        let line_id = only_line(call, &proposal).await?;
+        for line in &mut proposal.lines {
+            line.line_id.clone_from(&line_id);
+        }
+    }
+    let (confirmation, _) = judge(call, &proposal).await?;
     refuse_recorded(call, &confirmation).await?;
     normalise(&mut proposal, &confirmation);
     let id = call

@@ -491,3 +491,19 @@ async fn the_evidence_of_two_people_has_a_nonce_that_is_the_same_each_time() {
     assert_eq!(api.memory.keys_with(nonce), [""; 0]);
     assert_eq!(api.memory.keys_with("079123456"), [""; 0]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn all_that_is_wrong_with_a_proposal_is_named_at_once() {
+    let api = Api::new();
+    register(&api.memory, "1", "10").await.unwrap();
+    let body = json!({"payment_id": "M".repeat(40), "service_id": "TAX", "order_key": "1", "amount": "x", "paid_at": "yesterday"});
+    let answer = send(&api, "POST", "payments/manual", &body.to_string()).await;
+    assert_eq!(answer.status, 422, "{}", answer.text);
+    let errors = answer.json()["errors"].clone();
+    let errors = errors.as_array().unwrap().iter();
+    let mut fields: Vec<_> = errors
+        .map(|error| error["field"].as_str().unwrap())
+        .collect();
+    fields.sort_unstable();
+    assert_eq!(fields, ["amount", "note", "paid_at", "payment_id"]);
+}
