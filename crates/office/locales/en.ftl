@@ -108,6 +108,7 @@ not-allowed = Your role does not allow this
 not-found = Not found
 changed-meanwhile = Somebody else changed it meanwhile
 not-done = It was not done
+typed = What you typed
 done = Done.
 today = Today, { $day }
 came-in = Payments recorded

@@ -109,6 +109,7 @@ not-allowed = Rolul dumneavoastră nu permite aceasta
 not-found = Nu a fost găsit
 changed-meanwhile = Altcineva a modificat-o între timp
 not-done = Nu s-a făcut
+typed = Ați scris
 done = S-a făcut.
 today = Astăzi, { $day }
 came-in = Plăți înregistrate

@@ -109,6 +109,7 @@ not-allowed = Ваша роль этого не позволяет
 not-found = Не найдено
 changed-meanwhile = Тем временем это изменил кто-то другой
 not-done = Не сделано
+typed = Вы ввели
 done = Сделано.
 today = Сегодня, { $day }
 came-in = Записанные платежи

@@ -259,6 +259,9 @@ impl<P: Platform> Desk<'_, P> {
             _ => ("not-done", false),
         };
         let title = self.t(id);
+        let typed = MEMBERS.into_iter();
+        let typed = typed.filter_map(|(name, id)| Some((id, self.form.text(name)?)));
+        let typed: Vec<_> = typed.collect();
         let content = html! {
             div.banner.bad role="alert" {
                 h1 { (title) }
@@ -268,6 +271,10 @@ impl<P: Platform> Desk<'_, P> {
                 } @else {
                     ul { @for error in &errors { li { (self.wrong([error])) } } }
                 }
+            }
+            @if !typed.is_empty() {
+                h2 { (self.t("typed")) }
+                dl { @for (id, value) in typed { dt { (self.t(id)) } dd { (value) } } }
             }
             p { a href=(self.link(self.form.back())) { (self.t("go-back")) } }
         };

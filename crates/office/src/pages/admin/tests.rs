@@ -2073,3 +2073,21 @@ async fn today_says_how_payments_came_to_an_account() {
     // The table of what needs somebody is as wide as the page.
     assert!(!page.text.contains("columns"), "{}", page.text);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_form_that_is_refused_gives_back_what_was_typed() {
+    let office = Office::new();
+    register(&office.memory, "1", "10").await.unwrap();
+    let browser = office.sign_in(Role::Manager).await;
+    let page = browser.get("/admin/orders/TAX/1").await;
+    let etag = page.field("etag");
+    let form = [
+        ("etag", etag.as_str()),
+        ("set", "Refunded"),
+        ("refund_reference", "OP <77>"),
+    ];
+    let page = browser.send("/admin/orders/TAX/1", &form).await;
+    assert!(page.status >= 400, "{}", page.text);
+    let typed = "<h2>Ați scris</h2><dl><dt>Documentul restituirii</dt><dd>OP &lt;77&gt;</dd></dl>";
+    assert!(page.text.contains(typed), "{}", page.text);
+}
