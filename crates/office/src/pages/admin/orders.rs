@@ -154,8 +154,12 @@ pub fn own<P: Platform>(desk: &Desk<'_, P>, text: Option<&LocalizedJson>) -> Str
 
 /// An amount of an answer.
 pub fn money<P: Platform>(desk: &Desk<'_, P>, amount: &str, currency: &str) -> String {
-    match Money::parse_sum(amount) {
-        Ok(amount) => desk.view.money(amount, currency),
+    let (sign, digits) = match amount.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", amount),
+    };
+    match Money::parse_sum(digits) {
+        Ok(amount) => format!("{sign}{}", desk.view.money(amount, currency)),
         Err(_) => format!("{amount} {currency}"),
     }
 }

@@ -2091,3 +2091,26 @@ async fn a_form_that_is_refused_gives_back_what_was_typed() {
     let typed = "<h2>Ați scris</h2><dl><dt>Documentul restituirii</dt><dd>OP &lt;77&gt;</dd></dl>";
     assert!(page.text.contains(typed), "{}", page.text);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_given_back_is_written_like_other_amounts() {
+    let office = Office::new();
+    register(&office.memory, "1", "5000").await.unwrap();
+    record_card(&office.memory, "C", "1", "5000").await.unwrap();
+    refund(&office.memory, "C", "1000").await.unwrap();
+    let browser = office.sign_in(Role::Accountant).await;
+    let page = browser.get("/admin/payments").await;
+    let amount = "-4\u{202F}000,00\u{A0}MDL";
+    assert!(page.text.contains(amount), "{}", page.text);
+    // A statement has its own as well.
+    let fields = [
+        ("from", "2026-06-01"),
+        ("to", "2026-06-30"),
+        ("amount", "suma"),
+        ("payment_id", "plata"),
+    ];
+    let statement = "plata;suma\nRRN-C;5000\nRRN-C;-4000\n";
+    let page = upload(&browser, "/admin/settlement", statement.as_bytes(), &fields).await;
+    assert!(page.text.contains("-4\u{202F}000,00"), "{}", page.text);
+    assert!(page.text.contains("<td>restituire</td>"), "{}", page.text);
+}
