@@ -279,7 +279,6 @@ impl<P: Platform> Desk<'_, P> {
         });
         let command = command.map(|command| &command.command);
         let started = &payment.attempt.started;
-        let account = recorded.payment.lines.first();
         let refund = RefundJson {
             payment_id: started.payment_id.clone(),
             service_id: started.service_id.clone(),
@@ -287,7 +286,7 @@ impl<P: Platform> Desk<'_, P> {
             amount: String::new(),
             remaining: remaining.to_string(),
             currency: started.currency.clone(),
-            bank_account: account.and_then(|line| line.bank_account.clone()),
+            lines: Vec::new(),
             recorded: recorded.index,
             note: command.and_then(|command| command.note.clone()),
             by: command.and_then(|command| command.by.clone()),

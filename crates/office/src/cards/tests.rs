@@ -404,6 +404,14 @@ impl World {
         answer.json()
     }
 
+    /// Gives the order other lines.
+    async fn put(&self, lines: Value) {
+        let order = json!({"reason": "R", "issued_at": "2026-06-01", "due_date": "2099-12-31", "lines": lines});
+        let answer = self.api.call("PUT", "orders/TAX/1", "", order.to_string());
+        let answer = answer.await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+
     async fn order(&self) -> Value {
         self.api.get("orders/TAX/1").await.json()
     }
@@ -1078,6 +1086,49 @@ async fn accounts_have_a_row_for_what_was_given_back_and_statements_name_the_ref
         .await
         .json();
     assert_eq!(compared["matched"][0]["payment_id"], id, "{compared}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_back_is_taken_from_the_accounts_that_had_it() {
+    let world = World::new(&[("card_bank_account", "")]).await;
+    let (a, b) = ("MD80EX0900002374642125MD", "MD21EX000000000001234567");
+    let account = |iban: &str| json!({"bank_account": iban, "bank_code": "X", "bank_fiscal_code": "1", "beneficiary_name": "B"});
+    world
+        .put(json!([
+            {"line_id": "a", "reason": "A", "amount_due": "10", "destination_account": account(a)},
+            {"line_id": "b", "reason": "B", "amount_due": "90", "destination_account": account(b)}
+        ]))
+        .await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    assert_eq!(world.refund("part", &id, "40").await.status, 201);
+    assert_eq!(world.refund("more", &id, "52").await.status, 201);
+    let day = world.api.get("reconciliation?date=2026-06-01").await.json();
+    let lines = day["lines"].as_array().unwrap();
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            let of = |name: &str| line[name].as_str().unwrap_or("-").to_owned();
+            [of("line_id"), of("bank_account"), of("amount")]
+        })
+        .collect();
+    let line = |id: &str, account: &str, amount: &str| [id, account, amount].map(str::to_owned);
+    assert_eq!(
+        lines,
+        [
+            line("a", a, "10.00"),
+            line("b", b, "90.00"),
+            line("b", b, "-40.00"),
+            line("a", a, "-2.00"),
+            line("b", b, "-50.00"),
+        ]
+    );
+    assert_eq!(world.refund("rest", &id, "8").await.status, 201);
+    let day = world.api.get("reconciliation?date=2026-06-01").await.json();
+    for total in day["totals"].as_array().unwrap() {
+        assert_eq!(total["amount"], "0.00", "{day}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
