@@ -84,6 +84,9 @@ pub(super) struct Refunded {
     /// done.
     #[serde(default)]
     checked_in_cabinet: bool,
+    /// A manager knows that the order was set to `Refunded`, and wants this given back all the same.
+    #[serde(default)]
+    despite_refunded: bool,
 }
 
 /// A payment by card.
@@ -688,6 +691,7 @@ async fn settle<P: Platform>(
         by: call.caller.name.clone(),
         request: None,
         checked: false,
+        despite_refunded: false,
     };
     let became = desk.settle(id, &order).await?;
     answer_done(&desk, became, StatusCode::OK).await
@@ -720,7 +724,7 @@ pub const fn refund_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("card-payments", "refundCardPayment", "Gives money of a payment by card back")
-            .describe("Only if the variable `card_refunds` gives leave. The same request again gives nothing back again. If it is not known of a refund before whether it is done (`unseen`), a manager must say with `checked_in_cabinet` that it is not.")
+            .describe("Only if the variable `card_refunds` gives leave. The same request again gives nothing back again. If it is not known of a refund before whether it is done (`unseen`), a manager must say with `checked_in_cabinet` that it is not. If the order was set to `Refunded`, it is refused, unless a manager sends `despite_refunded`.")
             .takes(["id", "Idempotency-Key"])
             .body(as_json(schemas.request::<Refunded>()))
             .answers(201, "The payment; the money is given back.", as_json(schemas.answer::<CardPaymentAnswer>()))
@@ -755,6 +759,12 @@ async fn refund<P: Platform>(
             "Whether a refund is done or not, a person says who has looked in the gateway's cabinet: a manager sends checked_in_cabinet.",
         ));
     }
+    if wish.despite_refunded && call.caller.role != Role::Manager {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "Whether the money of an order that is Refunded goes back by card as well, a person decides: a manager sends despite_refunded.",
+        ));
+    }
     let amount = money(wish.amount.as_deref())?;
     let note = wish.note.as_deref().unwrap_or_default();
     let note = Text::<500>::parse(note).map_err(|error| Problem::member("note", error))?;
@@ -774,6 +784,7 @@ async fn refund<P: Platform>(
             digest(&[&asked, note.as_str(), ""]),
         ]),
         checked: wish.checked_in_cabinet,
+        despite_refunded: wish.despite_refunded,
     };
     let became = desk.refund(id, &order).await?;
     answer_done(&desk, became, StatusCode::CREATED).await

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     api::Problem,
-    domain::{Money, OrderKey, PaymentId, ServiceId, time},
+    domain::{Money, OrderKey, PaymentId, ServiceId, SetStatus, time},
     json::{CardState, CommandJson, CommandKind, Outcome, OutcomeJson},
     store::{CardEntry, CardPayment, Command, Platform, StoredPayment},
 };
@@ -40,6 +40,8 @@ pub struct Order {
     pub request: Option<[String; 2]>,
     /// Whether they have looked for the refunds of which nothing was seen, and those are not done.
     pub checked: bool,
+    /// Whether they know that the order is refunded by other means, and want it all the same.
+    pub despite_refunded: bool,
 }
 
 /// What became of it.
@@ -143,6 +145,9 @@ impl<P: Platform> Desk<'_, P> {
                 "The refund of {amount} that was sent at {at} may be done yet: the gateway did not say, and nothing of it was seen. Look for it in the gateway's cabinet. If it is not there, a manager sends this with checked_in_cabinet true."
             )));
         }
+        if !order.despite_refunded {
+            self.not_refunded(&payment).await?;
+        }
         let remaining = recorded.state.remaining();
         let back = order.amount.unwrap_or(remaining);
         if back.is_zero() || back > remaining {
@@ -161,6 +166,24 @@ impl<P: Platform> Desk<'_, P> {
         let count = payment.commands.len();
         let looked = self.send(payment, command).await?;
         Ok(done(looked, count))
+    }
+
+    /// Refuses what would give the same money back again: somebody has set the order to Refunded, by
+    /// another way than the card.
+    async fn not_refunded(&self, payment: &CardPayment) -> Result<(), Problem> {
+        let (service, key) = self.record_address(payment)?;
+        let found = self.store.orders().get(&service, &key).await?;
+        let order = found.as_ref().and_then(|found| found.state.order());
+        let order = order.filter(|order| order.set_status == Some(SetStatus::Refunded));
+        let Some(order) = order else {
+            return Ok(());
+        };
+        let reference = order.refund_reference.as_ref();
+        let reference = reference.map(|reference| format!(" as {}", reference.as_str()));
+        Err(conflict(format!(
+            "The order is Refunded{}: its money was given back in another way. If this is to be given back by card all the same, a manager sends this with despite_refunded true.",
+            reference.unwrap_or_default()
+        )))
     }
 
     /// What became of the same request before.

@@ -1880,6 +1880,44 @@ async fn after_a_refund_of_which_nothing_was_seen_a_manager_must_have_looked() {
     assert_eq!(world.check().await["open"], 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_was_given_back_in_another_way_is_not_given_back_by_card_without_a_word() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    let patch = async |change: Value| {
+        let answer = world.api.call(
+            "PATCH",
+            "orders/TAX/1",
+            "application/merge-patch+json",
+            change.to_string(),
+        );
+        let answer = answer.await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    };
+    patch(json!({"status": "Refunding"})).await;
+    assert_eq!(world.refund("a", &id, "5").await.status, 201);
+    patch(json!({"status": "Refunded", "refund_reference": "OP 77"})).await;
+    let refused = world.refund("b", &id, "5").await;
+    assert_eq!(refused.status, 409);
+    for word in ["OP 77", "despite_refunded"] {
+        assert!(refused.text.contains(word), "{}", refused.text);
+    }
+    // What was done before is told all the same.
+    assert_eq!(world.refund("a", &id, "5").await.status, 201);
+    assert_eq!(world.asked("Refund"), 1);
+    let body = json!({"amount": "5", "note": "n", "despite_refunded": true});
+    let address = format!("card-payments/{id}/refunds");
+    let mut program = Api::with(&VARIABLES);
+    program.memory = world.api.memory.clone();
+    let program = program.into_role(Role::Program);
+    assert_eq!(program.post_as("p", &address, &body).await.status, 403);
+    let sent = world.api.post_as("c", &address, &body).await;
+    assert_eq!(sent.status, 201, "{}", sent.text);
+    world.agrees("despite").await;
+}
+
 /// Whoever stands still for longer than a call lasts sends nothing that was given up meanwhile.
 #[tokio::test(start_paused = true)]
 async fn a_call_that_was_stopped_for_long_charges_nothing_that_another_has_charged() {

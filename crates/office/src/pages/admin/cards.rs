@@ -1,5 +1,6 @@
 //! Payments of an order by card: what was begun, what came of it, and giving money back.
 
+use http::StatusCode;
 use maud::{Markup, html};
 use mpay_door::Problem;
 use serde::Deserialize;
@@ -51,8 +52,13 @@ struct Refund {
     remaining: String,
 }
 
-/// The payments of an order by card; nothing where there is no gateway, or none was begun.
-pub async fn of_order<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Markup, Problem> {
+/// The payments of an order by card; nothing where there is no gateway, or none was begun. `is_refunded`
+/// says whether the order is refunded, so that a refund by card needs a tick.
+pub async fn of_order<P: Platform>(
+    desk: &Desk<'_, P>,
+    path: &str,
+    is_refunded: bool,
+) -> Result<Markup, Problem> {
     let Some(cards) = &desk.config.cards else {
         return Ok(html! {});
     };
@@ -68,7 +74,7 @@ pub async fn of_order<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Mar
             h2 { (desk.t("card-payments")) }
             ul.payments {
                 @for payment in &begun.card_payments {
-                    li { (one(desk, payment, path, may_refund)) }
+                    li { (one(desk, payment, path, may_refund.then_some(is_refunded))) }
                 }
             }
         }
@@ -79,7 +85,7 @@ fn one<P: Platform>(
     desk: &Desk<'_, P>,
     payment: &CardPayment,
     back: &str,
-    may_refund: bool,
+    may_refund: Option<bool>,
 ) -> Markup {
     let amount = |amount: &str| money(desk, amount, &payment.currency);
     let is_open = payment
@@ -112,7 +118,7 @@ fn one<P: Platform>(
                 (desk.t("card-remains")) " " (amount(&refund.remaining))
             }
         }
-        @if may_refund && payment.state == "paid" && !is_open {
+        @if let Some(is_refunded) = may_refund && payment.state == "paid" && !is_open {
             details {
                 summary { (desk.t("card-refund")) }
                 form method="post" action=(desk.link(&format!("/admin/card-payments/{}/refunds", encode(&payment.id)))) {
@@ -124,6 +130,9 @@ fn one<P: Platform>(
                     @if is_unseen {
                         label.check { input type="checkbox" name="checked" value="1"; span { (desk.t("card-checked")) } }
                     }
+                    @if is_refunded {
+                        label.check { input type="checkbox" name="despite" value="1"; span { (desk.t("card-despite-refunded")) } }
+                    }
                     button type="submit" { (desk.t("card-refund")) }
                 }
             }
@@ -134,11 +143,16 @@ fn one<P: Platform>(
 /// `POST /admin/card-payments/{id}/refunds`.
 pub async fn refund<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
     let text = |name| desk.form.text(name).unwrap_or_default();
-    let body = json!({"amount": text("amount").replace(',', "."), "note": text("note"), "checked_in_cabinet": !text("checked").is_empty()});
+    let body = json!({"amount": text("amount").replace(',', "."), "note": text("note"), "checked_in_cabinet": !text("checked").is_empty(), "despite_refunded": !text("despite").is_empty()});
     let ask = Ask::new("POST", path).once(text("once")).json(&body);
-    desk.call(ask).await?;
+    let answer = desk.call(ask).await?;
+    // Whoever is told that it is done looks no further.
+    let became = match answer.status() {
+        StatusCode::ACCEPTED => "unknown=1",
+        _ => "done=1",
+    };
     let back = desk.form.back();
-    Ok(Answer::see_other(&desk.link(&format!("{back}?done=1"))))
+    Ok(Answer::see_other(&desk.link(&format!("{back}?{became}"))))
 }
 
 fn state(state: &str) -> &'static str {

@@ -371,10 +371,16 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
         let value = value.as_str().unwrap_or_default();
         facts.push((name.clone(), html! { (value) }));
     }
-    let by_card = Box::pin(cards::of_order(desk, &listed.path())).await?;
+    let by_card = Box::pin(cards::of_order(
+        desk,
+        &listed.path(),
+        listed.status == "Refunded",
+    ))
+    .await?;
     let history = Box::pin(history::latest(desk, &listed.path())).await?;
     let content = html! {
         @if desk.query.text("done").is_some() { p.banner.good role="status" { (desk.t("done")) } }
+        @if desk.query.text("unknown").is_some() { p.banner.busy role="status" { (desk.t("card-refund-unknown")) } }
         h1 { (title) }
         p { span.mark.busy { (desk.t(status_text(&listed.status))) } }
         div.columns {
