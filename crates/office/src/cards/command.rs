@@ -134,6 +134,7 @@ impl<P: Platform> Desk<'_, P> {
         }
         let state = payment.seen.as_ref().map(|(_, seen)| seen.state);
         let recorded = self.store.payments().get(id).await?;
+        let recorded = recorded.filter(|recorded| recorded.payment.card.is_some());
         let (Some(recorded), Some(CardState::Paid)) = (recorded, state) else {
             return Err(conflict("Nothing of it was taken, or nothing remains."));
         };
@@ -362,14 +363,18 @@ impl<P: Platform> Desk<'_, P> {
 /// Refunds of which nothing was seen, and which no refund in the books can be.
 pub(super) fn lost<'a>(
     payment: &'a CardPayment,
-    recorded: &StoredPayment,
+    recorded: &'a StoredPayment,
 ) -> impl Iterator<Item = &'a Command> {
-    let refunds = recorded.state.refunds.iter();
-    let remained: Vec<_> = refunds.map(|refund| refund.remaining.to_string()).collect();
-    payment.unseen_refunds().filter(move |known| {
-        let remaining = known.command.remaining.as_ref();
-        !remaining.is_some_and(|remaining| remained.contains(remaining))
-    })
+    let unseen = payment.unseen_refunds();
+    unseen.filter(|known| !is_in_the_books(known, recorded))
+}
+
+/// Whether a refund left just as much as a command to refund was to leave. Where less remains, others
+/// have given money back too, and perhaps they alone.
+pub(super) fn is_in_the_books(command: &Command, recorded: &StoredPayment) -> bool {
+    let wanted = command.command.remaining.as_deref().map(Money::parse);
+    let mut refunds = recorded.state.refunds.iter();
+    refunds.any(|refund| wanted == Some(Ok(refund.remaining)))
 }
 
 fn told(looked: Looked) -> Box<CardPayment> {

@@ -1918,6 +1918,114 @@ async fn what_was_given_back_in_another_way_is_not_given_back_by_card_without_a_
     world.agrees("despite").await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_charged_back_is_as_much_as_the_gateway_tells() {
+    let reviews = async |world: &World, id: &str| {
+        let payment = world.api.get(&format!("payments/{id}")).await.json();
+        (payment["amount"].clone(), payment["review"].clone())
+    };
+    // A part was given back in the cabinet before anybody looked.
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    world.change(&id, |deal| {
+        deal.give_back(999);
+        deal.state = "Chargeback".into();
+    });
+    for _ in 0..2 {
+        world.ask(&id).await;
+    }
+    let both = json!(["charged-back", "mismatch"]);
+    assert_eq!(reviews(&world, &id).await, (json!("19.99"), both));
+    // Of a hold, less was taken.
+    let world = World::new(&[]).await;
+    let begun = world.begin_as("k", json!({"capture": "manual"})).await;
+    let id = begun.json()["id"].as_str().unwrap().to_owned();
+    world.change(&id, |deal| {
+        deal.taken = 500;
+        deal.state = "Chargeback".into();
+    });
+    world.ask(&id).await;
+    let all = json!(["under-paid", "mismatch", "charged-back"]);
+    assert_eq!(reviews(&world, &id).await, (json!("5.00"), all));
+    // Whole, and with nothing left: there is nothing else to say.
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    world.change(&id, |deal| deal.give_back(1999));
+    world.ask(&id).await;
+    world.change(&id, |deal| deal.state = "Chargeback".into());
+    world.ask(&id).await;
+    let one = json!(["charged-back"]);
+    assert_eq!(reviews(&world, &id).await, (json!("19.99"), one));
+    world.change(&id, |deal| (deal.back, deal.state) = (0, "Charged".into()));
+    world.ask(&id).await;
+    let both = json!(["charged-back", "mismatch"]);
+    assert_eq!(reviews(&world, &id).await.1, both);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refund_is_not_done_because_others_gave_more_back() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    for (key, left) in [("a", 999), ("b", 0)] {
+        world.plan("Refund", [Mischief::Undone]);
+        assert_eq!(world.refund(key, &id, "1").await.status, 202);
+        world.change(&id, |deal| deal.give_back(deal.taken - deal.back - left));
+        assert_eq!(world.refund(key, &id, "1").await.status, 202, "{left}");
+        pass(16 * 60).await;
+        world.check().await;
+        let found = world.api.get(&format!("card-payments/{id}")).await.json();
+        let commands = found["commands"].as_array().unwrap();
+        assert_eq!(commands.last().unwrap()["outcome"], "unseen", "{found}");
+        if left > 0 {
+            // A manager has looked, and gives it back again.
+            let body = json!({"amount": "1", "note": "n", "checked_in_cabinet": true});
+            let address = format!("card-payments/{id}/refunds");
+            let answer = world.api.post_as("c", &address, &body).await;
+            assert_eq!(answer.status, 201, "{}", answer.text);
+        }
+    }
+    world.agrees("others gave back").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_night_finds_what_was_paid_after_the_session_was_said_to_be_over() {
+    let world = World::new(&[("card_session_minutes", "1")]).await;
+    let id = world.begin().await;
+    pass(17 * 60).await;
+    assert_eq!(world.check().await["open"], 0);
+    let found = world.api.get(&format!("card-payments/{id}")).await.json();
+    assert_eq!(found["ended"], "unpaid");
+    let recheck = "card-payments/recheck?from=2026-06-01&to=2026-06-01";
+    let asked = world.api.call("POST", recheck, "", "").await.json();
+    assert_eq!(asked["asked"], 1, "{asked}");
+    assert_eq!(world.order().await["status"], "Active");
+    world.change(&id, Deal::pay);
+    world.api.call("POST", recheck, "", "").await;
+    assert_eq!(world.order().await["status"], "Paid");
+    world.agrees("paid after the end").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn money_of_a_card_under_the_id_of_another_payment_is_looked_at() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    record(&world.api.memory, &id, "1", "10").await.unwrap();
+    world.change(&id, Deal::pay);
+    assert_eq!(world.ask(&id).await["state"], "paid");
+    let payment = world.api.get(&format!("payments/{id}")).await.json();
+    assert_eq!(payment["channel"], "mpay");
+    let reviews = payment["review"].as_array().unwrap();
+    assert!(reviews.contains(&json!("mismatch")), "{payment}");
+    assert_eq!(world.refund("a", &id, "1").await.status, 409);
+    assert_eq!(payment.get("refunds"), None);
+}
+
 /// Whoever stands still for longer than a call lasts sends nothing that was given up meanwhile.
 #[tokio::test(start_paused = true)]
 async fn a_call_that_was_stopped_for_long_charges_nothing_that_another_has_charged() {
