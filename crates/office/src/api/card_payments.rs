@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     access::{CLERKS, EVERYBODY, OPERATORS, REFUNDERS, Role},
-    cards::{Became, Desk, Order, Refunding, Wish, reason},
+    cards::{Became, Desk, Looked, Order, Refunding, Wish, reason},
     domain::{Money, OrderKey, PaymentId, ServiceId, Text, time},
     json::{Capture, CardState, Channel, CommandKind, Ended, Event, Outcome, OutcomeJson},
     store::{CardPayment, Command, Platform},
@@ -137,6 +137,9 @@ pub(super) struct CardPaymentAnswer {
     /// Name of the principal who began it; absent where the payer did.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
+    /// With `ask=true`: why the gateway did not tell its state, so that this is what was known before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unanswered: Option<String>,
     /// What was asked of the gateway with a password.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     commands: Vec<CommandAnswer>,
@@ -255,6 +258,7 @@ async fn answer<P: Platform>(
         card: payment.attempt.card.clone(),
         unattended: payment.attempt.unattended,
         by: started.by.clone(),
+        unanswered: None,
         commands: payment.commands.iter().map(CommandAnswer::from).collect(),
         refunds: refunds.map(RefundAnswer::from).collect(),
     })
@@ -578,7 +582,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("card-payments", "getCardPayment", "A payment by card")
-                .describe("With `ask=true` the gateway is asked for its state first.")
+                .describe("With `ask=true` the gateway is asked for its state first; if it does not tell it, `unanswered` says why.")
                 .takes(["id", "ask"])
                 .answers(
                     200,
@@ -594,17 +598,14 @@ async fn get<P: Platform>(call: &Call<'_, P>, id: &PaymentId) -> Result<Response
     let desk = desk(call)?;
     let query = Query::read(call.query, &["ask"])?;
     let words = [("true", true), ("false", false)];
-    if query.word("ask", &words)? == Some(true) {
-        desk.observe(id).await?;
-    }
-    found(&desk, id, StatusCode::OK).await
-}
-
-async fn found<P: Platform>(
-    desk: &Desk<'_, P>,
-    id: &PaymentId,
-    status: StatusCode,
-) -> Result<Response<Bytes>, Problem> {
+    let looked = match query.word("ask", &words)? {
+        Some(true) => desk.observe(id).await?,
+        _ => None,
+    };
+    let unanswered = match looked {
+        Some(Looked::Silent(_, reason)) => Some(reason),
+        _ => None,
+    };
     let payment = desk.store.card_payments().get(id).await?;
     let payment = payment.ok_or_else(|| {
         Problem::new(
@@ -612,7 +613,14 @@ async fn found<P: Platform>(
             "No payment by card of this id was begun.",
         )
     })?;
-    json(status, &answer(desk, payment).await?)
+    let answer = answer(&desk, payment).await?;
+    json(
+        StatusCode::OK,
+        &CardPaymentAnswer {
+            unanswered,
+            ..answer
+        },
+    )
 }
 
 /// `POST /api/card-payments/{id}/charge`.

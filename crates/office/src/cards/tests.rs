@@ -1232,10 +1232,12 @@ async fn no_card_number_is_kept_also_where_the_gateway_shows_it() {
     let id = world.begin().await;
     world.change(&id, Deal::pay);
     let shown = format!(
-        r#"<GetState Success="True" OrderId="{id}" State="Charged" Amount="1999" Pan="{NUMBER}"><AddInfo Key="PANMask" Value="{NUMBER}"/></GetState>"#
+        r#"<GetState Success="True" OrderId="{id}" State="Charged" Amount="1999" RRN="4111 1111 1111 1111" Pan="{NUMBER}"><AddInfo Key="PANMask" Value="{NUMBER}"/></GetState>"#
     );
     world.plan("GetState", [Mischief::Answer(200, shown)]);
-    assert_eq!(world.ask(&id).await["state"], "paid");
+    let found = world.ask(&id).await;
+    assert_eq!(found["state"], "paid");
+    assert_eq!(found["rrn"], "4111 11** **** 1111");
     let memory = &world.api.memory;
     assert_eq!(memory.keys_with(NUMBER), [""; 0]);
     let kept = memory.keys_with("411111******0031");
@@ -2024,6 +2026,48 @@ async fn money_of_a_card_under_the_id_of_another_payment_is_looked_at() {
     assert!(reviews.contains(&json!("mismatch")), "{payment}");
     assert_eq!(world.refund("a", &id, "1").await.status, 409);
     assert_eq!(payment.get("refunds"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_over_other_lines_is_not_given_again() {
+    let world = World::new(&[]).await;
+    let line = |id: &str| json!([{"line_id": id, "reason": "L", "amount_due": "19.99"}]);
+    world.put(line("a")).await;
+    let id = world.begin().await;
+    let again = world.begin_as("second", json!({})).await;
+    assert_eq!(again.json()["id"], id);
+    world.put(line("b")).await;
+    let other = world.begin_as("third", json!({})).await;
+    assert_eq!(other.status, 201, "{}", other.text);
+    let id = other.json()["id"].as_str().unwrap().to_owned();
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    let payment = world.api.get(&format!("payments/{id}")).await.json();
+    assert_eq!(payment["lines"][0]["line_id"], "b");
+    assert_eq!(world.order().await["status"], "Paid");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_kept_from_beginning_is_told_until_when() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, |deal| deal.state = "PreAuthorized3DS".into());
+    let kept = world.begin_as("second", json!({})).await;
+    assert_eq!(kept.status, 409);
+    for word in ["2026-06-04T12:00", "MPay"] {
+        assert!(kept.text.contains(word), "{}", kept.text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_a_silent_gateway_is_told_that_it_is_silent() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    assert!(world.ask(&id).await.get("unanswered").is_none());
+    world.plan("GetState", [Mischief::Undone]);
+    let found = world.ask(&id).await;
+    assert_eq!(found["state"], "open");
+    assert!(!found["unanswered"].as_str().unwrap().is_empty(), "{found}");
 }
 
 /// Whoever stands still for longer than a call lasts sends nothing that was given up meanwhile.
