@@ -12,7 +12,11 @@ use super::{
     orders::money,
     payments::moment,
 };
-use crate::{access::MANAGERS, cards::Refunding, store::Platform};
+use crate::{
+    access::{CLERKS, MANAGERS},
+    cards::Refunding,
+    store::Platform,
+};
 
 #[derive(Deserialize)]
 struct Begun {
@@ -118,10 +122,23 @@ fn one<P: Platform>(
                 (desk.t("card-remains")) " " (amount(&refund.remaining))
             }
         }
+        @if desk.may(&CLERKS) && payment.state == "held" && !is_open {
+            form method="post" action=(action(desk, payment, "charge")) {
+                (desk.form_fields())
+                input type="hidden" name="back" value=(back);
+                label { span { (desk.t("amount")) } input name="amount" inputmode="decimal" required value=(remaining); }
+                button type="submit" { (desk.t("card-take")) }
+            }
+            form method="post" action=(action(desk, payment, "cancel")) {
+                (desk.form_fields())
+                input type="hidden" name="back" value=(back);
+                button type="submit" { (desk.t("card-release")) }
+            }
+        }
         @if let Some(is_refunded) = may_refund && payment.state == "paid" && !is_open {
             details {
                 summary { (desk.t("card-refund")) }
-                form method="post" action=(desk.link(&format!("/admin/card-payments/{}/refunds", encode(&payment.id)))) {
+                form method="post" action=(action(desk, payment, "refunds")) {
                     (desk.form_fields())
                     input type="hidden" name="back" value=(back);
                     input type="hidden" name="once" value=(format!("{:016x}{:016x}", desk.store.random(), desk.store.random()));
@@ -140,11 +157,28 @@ fn one<P: Platform>(
     }
 }
 
-/// `POST /admin/card-payments/{id}/refunds`.
-pub async fn refund<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
+/// Where a form of a payment is sent.
+fn action<P: Platform>(desk: &Desk<'_, P>, payment: &CardPayment, what: &str) -> String {
+    let id = encode(&payment.id);
+    desk.link(&format!("/admin/card-payments/{id}/{what}"))
+}
+
+/// `POST /admin/card-payments/{id}/refunds`, `…/charge` and `…/cancel`.
+pub async fn post<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
     let text = |name| desk.form.text(name).unwrap_or_default();
-    let body = json!({"amount": text("amount").replace(',', "."), "note": text("note"), "checked_in_cabinet": !text("checked").is_empty(), "despite_refunded": !text("despite").is_empty()});
-    let ask = Ask::new("POST", path).once(text("once")).json(&body);
+    let amount = text("amount").replace(',', ".");
+    let ask = Ask::new("POST", path);
+    let ask = match path.rsplit('/').next() {
+        Some("refunds") => ask.once(text("once")).json(&json!({
+            "amount": amount,
+            "note": text("note"),
+            "checked_in_cabinet": !text("checked").is_empty(),
+            "despite_refunded": !text("despite").is_empty(),
+        })),
+        Some("charge") => ask.json(&json!({"amount": amount})),
+        Some("cancel") => ask,
+        _ => return Ok(desk.no_such_page()),
+    };
     let answer = desk.call(ask).await?;
     // Whoever is told that it is done looks no further.
     let became = match answer.status() {

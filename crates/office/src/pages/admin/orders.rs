@@ -380,7 +380,7 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
     let history = Box::pin(history::latest(desk, &listed.path())).await?;
     let content = html! {
         @if desk.query.text("done").is_some() { p.banner.good role="status" { (desk.t("done")) } }
-        @if desk.query.text("unknown").is_some() { p.banner.busy role="status" { (desk.t("card-refund-unknown")) } }
+        @if desk.query.text("unknown").is_some() { p.banner.busy role="status" { (desk.t("card-unknown-yet")) } }
         h1 { (title) }
         p { span.mark.busy { (desk.t(status_text(&listed.status))) } }
         div.columns {

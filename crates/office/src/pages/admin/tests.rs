@@ -2104,10 +2104,7 @@ async fn a_refund_of_a_card_says_done_only_once_it_is_done() {
         sent.header("location")
     );
     let page = browser.get("/admin/orders/TAX/1?unknown=1&lang=en").await;
-    assert!(
-        page.text
-            .contains("It is not known yet whether the money is given back")
-    );
+    assert!(page.text.contains("It is not known yet whether it is done"));
     tokio::time::sleep(Duration::from_secs(16 * 60)).await;
     api.get(&format!("card-payments/{id}?ask=true")).await;
     let sent = browser.send(&address, &once("second")).await;
@@ -2136,4 +2133,67 @@ async fn a_refund_of_a_card_says_done_only_once_it_is_done() {
     assert_eq!(browser.send(&address, &once("third")).await.status, 409);
     let despite = [once("fourth"), vec![("despite", "1")]].concat();
     assert_eq!(browser.send(&address, &despite).await.status, 303);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_on_a_card_is_taken_or_released_in_the_office() {
+    let variables = [
+        ("card_gateway", "https://gateway.example.md"),
+        ("card_terminal", "Merchant"),
+        ("card_password", "hunter2"),
+        ("public_url", "https://pay.example.md/"),
+    ];
+    for (what, field, word, state) in [
+        ("charge", "amount", "Charge", "paid"),
+        ("cancel", "back", "Unblock", "released"),
+    ] {
+        let office = Office::with(&variables);
+        register(&office.memory, "1", "10").await.unwrap();
+        // What the gateway has: a hold, until it is told otherwise.
+        let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let there = asked.clone();
+        office.memory.respond_with(move |request| {
+            let command = request.uri().path().rsplit('/').next().unwrap().to_owned();
+            let fields = form_urlencoded::parse(request.body());
+            let fields: HashMap<_, _> = fields.into_owned().collect();
+            let data = fields.get("Data").cloned().unwrap_or_default();
+            let id = data.split(';').find_map(|pair| pair.strip_prefix("OrderId="));
+            let id = fields.get("OrderId").map_or(id, |id| Some(id.as_str())).unwrap();
+            let mut asked = there.lock().unwrap();
+            let state = match asked.last().map(String::as_str) {
+                Some("Charge") => "Charged",
+                Some("Unblock") => "Voided",
+                _ => "Authorized",
+            };
+            if command != "GetState" {
+                asked.push(command.clone());
+            }
+            Ok((200, format!(r#"<{command} Success="True" OrderId="{id}" State="{state}" Amount="1000" NewAmount="0" SessionId="s1"/>"#)))
+        });
+        let mut api = Api::with(&variables);
+        api.memory = office.memory.clone();
+        let begin =
+            serde_json::json!({"return_url": "https://shop.example.md/", "capture": "manual"});
+        let begun = api.post_as("k", "orders/TAX/1/card-payments", &begin).await;
+        let id = begun.json()["id"].as_str().unwrap().to_owned();
+        api.get(&format!("card-payments/{id}?ask=true")).await;
+        let browser = office.sign_in(Role::Clerk).await;
+        let page = browser.get("/admin/orders/TAX/1").await;
+        let address = format!("/admin/card-payments/{id}/{what}");
+        assert!(page.text.contains(&address), "{}", page.text);
+        let accountant = office.sign_in(Role::Accountant).await;
+        let seen = accountant.get("/admin/orders/TAX/1").await;
+        assert!(!seen.text.contains(&address), "{}", seen.text);
+        // Other calls of the API are no forms.
+        let other = browser.send("/admin/card-payments/check", &[]).await;
+        assert_eq!(other.status, 404);
+        let form = [("back", "/admin/orders/TAX/1"), (field, "10,00")];
+        let sent = browser
+            .send(&address, &form[..if field == "back" { 1 } else { 2 }])
+            .await;
+        assert!(sent.header("location").contains("?done=1"), "{}", sent.text);
+        assert_eq!(asked.lock().unwrap().last().unwrap(), word);
+        let found = api.get(&format!("card-payments/{id}")).await.json();
+        assert_eq!(found["state"], state);
+    }
 }
