@@ -405,6 +405,8 @@ pub(crate) fn state(expected: &Expected<'_>, status: u16, body: &[u8]) -> StateA
                 // The amount of a state that has none decides nothing.
                 let amount = match State::of(written, Some(0)) {
                     Some(State::Held { .. } | State::Paid { .. }) => answer.amount("Amount")?,
+                    // It need not be told, nor be readable.
+                    Some(State::ChargedBack { .. }) => answer.amount("Amount").ok().flatten(),
                     _ => None,
                 };
                 let state = State::of(written, amount).ok_or(Unclear::Lacks("Amount"))?;
@@ -416,7 +418,7 @@ pub(crate) fn state(expected: &Expected<'_>, status: u16, body: &[u8]) -> StateA
             written: without_card_number(&bounded(written)),
             code: code.filter(|code| code.as_str() != "NONE"),
             forwarded: answer.root.flag("Forwarded").ok().flatten() == Some(true),
-            rrn: answer.told("RRN")?.as_deref().map(bounded),
+            rrn: answer.told("RRN")?.as_deref().map(without_card_number),
             card: answer.told("PANMask")?.as_deref().map(without_card_number),
             card_id: answer
                 .told("CardId")?

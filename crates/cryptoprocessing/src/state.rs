@@ -26,7 +26,10 @@ pub enum State {
     /// This try failed. In the session, the payer may try again under the same `OrderId`.
     Failed,
     /// Taken, and disputed by the holder of the card.
-    ChargedBack,
+    ChargedBack {
+        /// What the gateway tells beside it: what was taken and not given back, if it tells that.
+        amount: Option<u64>,
+    },
     /// Another terminal's, or a state that is not in the contract.
     Unknown,
 }
@@ -44,7 +47,7 @@ impl State {
             "REFUNDED" => Self::Refunded,
             "VOIDED" | "AUTHORIZATIONCLOSED" => Self::Released,
             "REJECTED" | "ERROR" | "OBSOLETE" | "ORDER_TIME_OUT" => Self::Failed,
-            "CHARGEBACK" => Self::ChargedBack,
+            "CHARGEBACK" => Self::ChargedBack { amount },
             _ => Self::Unknown,
         })
     }
@@ -173,7 +176,7 @@ mod tests {
             ("Error", State::Failed),
             ("Obsolete", State::Failed),
             ("ORDER_TIME_OUT", State::Failed),
-            ("Chargeback", State::ChargedBack),
+            ("Chargeback", State::ChargedBack { amount: Some(7) }),
             ("Forwarded", State::Unknown),
             ("Chargéd", State::Unknown),
             ("Charged ", State::Unknown),

@@ -429,7 +429,10 @@ fn what_happens_in_the_cabinet_shows_in_the_state() {
     shop.opened(&Init::pay(&disputed, 5, URL));
     shop.gateway.pay("card02", PAYS).unwrap();
     shop.gateway.charge_back("card02").unwrap();
-    assert_eq!(shop.state(&disputed), State::ChargedBack);
+    assert_eq!(
+        shop.state(&disputed),
+        State::ChargedBack { amount: Some(5) }
+    );
     let lapsed = order("card03");
     shop.opened(&Init::block(&lapsed, 5, URL));
     shop.gateway.pay("card03", PAYS).unwrap();

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{Money, OrderKey, PaymentId, RecordedPayment, Review, ServiceId},
-    json::{Event, RefundJson, RefundedJson, ReviewOpenedJson},
+    json::{Event, PaymentLineJson, RefundJson, RefundedJson, ReviewOpenedJson},
 };
 
 over_the_log_and_the_secret! {
@@ -31,8 +31,8 @@ pub enum Refunded {
 }
 
 impl<P: Platform> Refunds<'_, P> {
-    /// Notes that money of a payment was given back: `refund` says what remains of it, and the rest of
-    /// the record follows from what stands before. The same once more changes nothing.
+    /// Notes that money of a payment was given back: `refund` says what remains of it, and its amount
+    /// and lines follow from what stands before. The same once more changes nothing.
     ///
     /// # Errors
     /// [`RegisterError`]; the same again then does it.
@@ -65,6 +65,7 @@ impl<P: Platform> Refunds<'_, P> {
                 let refund = RefundJson {
                     amount: effect.amount.to_string(),
                     remaining: remaining.to_string(),
+                    lines: given_back(&known.lines, was, remaining),
                     version: Some(place),
                     ..refund.clone()
                 };
@@ -145,6 +146,7 @@ impl<P: Platform> Refunds<'_, P> {
         Ok(payment.map(|payment| Known {
             until: payment.until,
             after_void: payment.payment.after_void,
+            lines: payment.payment.lines,
             state: payment.state,
         }))
     }
@@ -154,7 +156,34 @@ impl<P: Platform> Refunds<'_, P> {
 struct Known {
     until: u64,
     after_void: bool,
+    lines: Vec<PaymentLineJson>,
     state: RecordedPayment,
+}
+
+/// What of each line of a payment is given back while what remains of it falls from `was` to
+/// `remaining`. What remains fills the lines from the first on, as what is paid does, so a payment of
+/// which nothing remains has given back each line in full, in however many parts.
+fn given_back(lines: &[PaymentLineJson], was: Money, remaining: Money) -> Vec<PaymentLineJson> {
+    let (mut was, mut remaining) = (was, remaining);
+    let take = |left: &mut Money, of: Money| {
+        let part = of.min(*left);
+        *left = left.saturating_sub(part);
+        part
+    };
+    let mut given_back = Vec::new();
+    for line in lines {
+        let amount = Money::parse(&line.amount).unwrap_or(Money::ZERO);
+        let had = take(&mut was, amount);
+        let part = had.saturating_sub(take(&mut remaining, amount));
+        if !part.is_zero() {
+            given_back.push(PaymentLineJson {
+                amount: part.to_string(),
+                properties: Vec::new(),
+                ..line.clone()
+            });
+        }
+    }
+    given_back
 }
 
 impl Known {

@@ -184,7 +184,7 @@ pub async fn record_card(
 pub async fn refund(memory: &Memory, name: &str, remaining: &str) -> Result<Refunded, StoreError> {
     let refund: RefundJson = serde_json::from_value(serde_json::json!({
         "payment_id": name, "service_id": "TAX", "order_key": "1", "amount": "",
-        "remaining": remaining, "currency": "MDL", "recorded": 1, "evidence": "e"
+        "remaining": remaining, "currency": "MDL", "lines": [], "recorded": 1, "evidence": "e"
     }))
     .unwrap();
     let evidence = Evidence::new(&secret(), b"<Refund/>", name, remaining.as_bytes(), "card");

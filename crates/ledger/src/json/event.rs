@@ -677,7 +677,7 @@ mod tests {
                 "payment.refunded",
                 &json!({
                     "payment_id": "P", "service_id": "TAX", "order_key": "1", "amount": "1.00",
-                    "remaining": "0.00", "currency": "MDL", "recorded": 3, "note": "n", "by": "b",
+                    "remaining": "0.00", "lines": [], "currency": "MDL", "recorded": 3, "note": "n", "by": "b",
                     "evidence": "e"
                 }),
             ),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{FieldError, Reader, summary::read_review};
+use super::{FieldError, PaymentLineJson, Reader, summary::read_review};
 use crate::domain::{Currency, Money, PaymentId, Refund, RefundEffect, Review, Text};
 
 /// Money of a payment was given back. It says what remains: the same once more changes nothing.
@@ -18,9 +18,8 @@ pub struct RefundJson {
     /// What remains of the payment.
     pub remaining: String,
     pub currency: String,
-    /// The account that it was taken from, as the payment's lines name it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bank_account: Option<String>,
+    /// How it is divided over the payment's lines, with their accounts: from the last line on.
+    pub lines: Vec<PaymentLineJson>,
     /// Place of the payment in the journal.
     pub recorded: u64,
     /// Why; absent where it was given back elsewhere.

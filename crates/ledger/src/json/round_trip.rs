@@ -482,7 +482,12 @@ fn event() -> BoxedStrategy<Event> {
             amount: of.3,
             remaining: about.0,
             currency: about.1,
-            bank_account,
+            lines: vec![PaymentLineJson {
+                line_id: about.3,
+                amount: String::new(),
+                bank_account,
+                properties: Vec::new(),
+            }],
             recorded,
             note,
             by,

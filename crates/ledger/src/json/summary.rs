@@ -425,7 +425,7 @@ mod tests {
             "payment_id": payment.confirmation.payment_id.to_string(), "service_id": "S",
             "order_key": "1", "currency": payment.confirmation.currency.as_str(),
             "amount": payment.remaining().saturating_sub(remaining).to_string(),
-            "remaining": remaining.to_string(), "recorded": 3, "evidence": "e"
+            "remaining": remaining.to_string(), "lines": [], "recorded": 3, "evidence": "e"
         }))
         .unwrap();
         RefundedJson::new(refund, &effect.reviews)

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     access::{CLERKS, EVERYBODY, OPERATORS, REFUNDERS, Role},
-    cards::{Became, Desk, Order, Refunding, Wish, reason},
+    cards::{Became, Desk, Looked, Order, Refunding, Wish, reason},
     domain::{Money, OrderKey, PaymentId, ServiceId, Text, time},
     json::{Capture, CardState, Channel, CommandKind, Ended, Event, Outcome, OutcomeJson},
     store::{CardPayment, Command, Platform},
@@ -84,6 +84,9 @@ pub(super) struct Refunded {
     /// done.
     #[serde(default)]
     checked_in_cabinet: bool,
+    /// A manager knows that the order was set to `Refunded`, and wants this given back all the same.
+    #[serde(default)]
+    despite_refunded: bool,
 }
 
 /// A payment by card.
@@ -134,6 +137,9 @@ pub(super) struct CardPaymentAnswer {
     /// Name of the principal who began it; absent where the payer did.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
+    /// With `ask=true`: why the gateway did not tell its state, so that this is what was known before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unanswered: Option<String>,
     /// What was asked of the gateway with a password.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     commands: Vec<CommandAnswer>,
@@ -252,6 +258,7 @@ async fn answer<P: Platform>(
         card: payment.attempt.card.clone(),
         unattended: payment.attempt.unattended,
         by: started.by.clone(),
+        unanswered: None,
         commands: payment.commands.iter().map(CommandAnswer::from).collect(),
         refunds: refunds.map(RefundAnswer::from).collect(),
     })
@@ -575,7 +582,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("card-payments", "getCardPayment", "A payment by card")
-                .describe("With `ask=true` the gateway is asked for its state first.")
+                .describe("With `ask=true` the gateway is asked for its state first; if it does not tell it, `unanswered` says why.")
                 .takes(["id", "ask"])
                 .answers(
                     200,
@@ -591,17 +598,14 @@ async fn get<P: Platform>(call: &Call<'_, P>, id: &PaymentId) -> Result<Response
     let desk = desk(call)?;
     let query = Query::read(call.query, &["ask"])?;
     let words = [("true", true), ("false", false)];
-    if query.word("ask", &words)? == Some(true) {
-        desk.observe(id).await?;
-    }
-    found(&desk, id, StatusCode::OK).await
-}
-
-async fn found<P: Platform>(
-    desk: &Desk<'_, P>,
-    id: &PaymentId,
-    status: StatusCode,
-) -> Result<Response<Bytes>, Problem> {
+    let looked = match query.word("ask", &words)? {
+        Some(true) => desk.observe(id).await?,
+        _ => None,
+    };
+    let unanswered = match looked {
+        Some(Looked::Silent(_, reason)) => Some(reason),
+        _ => None,
+    };
     let payment = desk.store.card_payments().get(id).await?;
     let payment = payment.ok_or_else(|| {
         Problem::new(
@@ -609,7 +613,14 @@ async fn found<P: Platform>(
             "No payment by card of this id was begun.",
         )
     })?;
-    json(status, &answer(desk, payment).await?)
+    let answer = answer(&desk, payment).await?;
+    json(
+        StatusCode::OK,
+        &CardPaymentAnswer {
+            unanswered,
+            ..answer
+        },
+    )
 }
 
 /// `POST /api/card-payments/{id}/charge`.
@@ -688,6 +699,7 @@ async fn settle<P: Platform>(
         by: call.caller.name.clone(),
         request: None,
         checked: false,
+        despite_refunded: false,
     };
     let became = desk.settle(id, &order).await?;
     answer_done(&desk, became, StatusCode::OK).await
@@ -720,7 +732,7 @@ pub const fn refund_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("card-payments", "refundCardPayment", "Gives money of a payment by card back")
-            .describe("Only if the variable `card_refunds` gives leave. The same request again gives nothing back again. If it is not known of a refund before whether it is done (`unseen`), a manager must say with `checked_in_cabinet` that it is not.")
+            .describe("Only if the variable `card_refunds` gives leave. The same request again gives nothing back again. If it is not known of a refund before whether it is done (`unseen`), a manager must say with `checked_in_cabinet` that it is not. If the order was set to `Refunded`, it is refused, unless a manager sends `despite_refunded`.")
             .takes(["id", "Idempotency-Key"])
             .body(as_json(schemas.request::<Refunded>()))
             .answers(201, "The payment; the money is given back.", as_json(schemas.answer::<CardPaymentAnswer>()))
@@ -755,6 +767,12 @@ async fn refund<P: Platform>(
             "Whether a refund is done or not, a person says who has looked in the gateway's cabinet: a manager sends checked_in_cabinet.",
         ));
     }
+    if wish.despite_refunded && call.caller.role != Role::Manager {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "Whether the money of an order that is Refunded goes back by card as well, a person decides: a manager sends despite_refunded.",
+        ));
+    }
     let amount = money(wish.amount.as_deref())?;
     let note = wish.note.as_deref().unwrap_or_default();
     let note = Text::<500>::parse(note).map_err(|error| Problem::member("note", error))?;
@@ -774,6 +792,7 @@ async fn refund<P: Platform>(
             digest(&[&asked, note.as_str(), ""]),
         ]),
         checked: wish.checked_in_cabinet,
+        despite_refunded: wish.despite_refunded,
     };
     let became = desk.refund(id, &order).await?;
     answer_done(&desk, became, StatusCode::CREATED).await

@@ -14,12 +14,12 @@ use super::{
     command::NOT_SENT,
     gateway::order_id,
     id_of, lines, minor_units,
-    observe::{AFTER_SESSION, Looked, busy},
+    observe::{AFTER_SESSION, Looked, UNCLEAR, busy},
     payable,
 };
 use crate::{
     api::Problem,
-    domain::{Money, OrderKey, PaymentId, ServiceId},
+    domain::{Money, OrderKey, PaymentId, ServiceId, time},
     json::{AttemptJson, Capture, CardStartedJson, CardState, CommandJson, CommandKind},
     store::{Beginning, CardEntry, CardPayment, Platform, RegisterError, StoredOrder},
 };
@@ -119,7 +119,7 @@ impl<P: Platform> Desk<'_, P> {
                     Some(payment) if is_under_way(payment) => {
                         return self.again(payment.clone());
                     }
-                    _ if *standing == Standing::AtWork => return Err(at_work()),
+                    _ if *standing == Standing::AtWork => return Err(at_work(payment.as_ref())),
                     // The gateway opened no session, or nothing was sent: nobody pays by it, so it is
                     // begun anew.
                     _ => given_up += 1,
@@ -139,6 +139,7 @@ impl<P: Platform> Desk<'_, P> {
             let now = self.store.now();
             let wanted = payable(&order.state, now, self.cards.currency, wish.amount);
             let wanted = wanted.map_err(conflict)?;
+            let of_lines = lines(&order.state, now, wanted);
             let is_same = |payment: &&CardPayment| {
                 let started = &payment.attempt.started;
                 let attempt = &payment.attempt;
@@ -148,6 +149,8 @@ impl<P: Platform> Desk<'_, P> {
                     && attempt.customer.as_deref() == wish.customer.map(CustomerId::as_str)
                     && attempt.card.as_deref() == wish.card.map(CardId::as_str)
                     && amount(&started.amount).is_ok_and(|amount| amount == wanted)
+                    // The order may ask for something else since.
+                    && started.lines == of_lines
                     && started.capture == wish.capture
                     && payment.expires_at() > now
                     && started.terminal == terminal.name
@@ -163,11 +166,11 @@ impl<P: Platform> Desk<'_, P> {
             } else if let Some(open) = open.clone().find(is_same) {
                 return self.again(open.clone());
             }
-            if known
+            let mut at_work_now = known
                 .values()
-                .any(|(standing, _)| *standing == Standing::AtWork)
-            {
-                return Err(at_work());
+                .filter(|(standing, _)| *standing == Standing::AtWork);
+            if let Some((_, payment)) = at_work_now.next() {
+                return Err(at_work(payment.as_ref()));
             }
             if order.begun.len() >= MOST_BEGUN {
                 return Err(conflict(
@@ -203,7 +206,7 @@ impl<P: Platform> Desk<'_, P> {
                 Err(error) => return Err(busy(error)),
             }
         }
-        Err(at_work())
+        Err(at_work(None))
     }
 
     async fn pause(&self, try_: u32) {
@@ -569,9 +572,24 @@ fn at_the_page() -> Problem {
         .retry_after(300)
 }
 
-fn at_work() -> Problem {
-    conflict("A payment by card of this order is at work, or it is not known what became of it. Try again later.")
-        .retry_after(60)
+/// Another one is at work. Where the payer has left it, such as at their bank's page, the gateway may
+/// leave it open for long, and it may be paid all the while.
+fn at_work(payment: Option<&CardPayment>) -> Problem {
+    let state = payment.and_then(|payment| payment.seen.as_ref());
+    let state = state.map(|(_, seen)| seen.state);
+    let until = payment.filter(|_| matches!(state, Some(CardState::Pending | CardState::Unknown)));
+    let until = until.and_then(|payment| payment.started_at.checked_add(UNCLEAR).ok());
+    let when = match until {
+        Some(until) => format!(
+            "The gateway says when it is over, at the latest at {}. Until then the order can be paid by MPay.",
+            time::format(until)
+        ),
+        None => "Try again later.".to_owned(),
+    };
+    conflict(format!(
+        "A payment by card of this order is at work, or it is not known what became of it. {when}"
+    ))
+    .retry_after(60)
 }
 
 /// Whether nothing is to be expected of a session that began then any more.

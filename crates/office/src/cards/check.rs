@@ -16,7 +16,7 @@ use super::{
 use crate::{
     api::Problem,
     domain::PaymentId,
-    json::{CardState, Channel, Event},
+    json::{CardState, Channel, Ended, Event},
     store::{CardPayment, Platform, Span, StoreError, StoredPayment},
 };
 
@@ -112,13 +112,16 @@ impl<P: Platform> Desk<'_, P> {
         Ok(checked)
     }
 
-    /// Asks for the payments again that were recorded in a span, after a place in the journal.
+    /// Asks again for what was recorded in a span, after a place in the journal, and for what was begun
+    /// in it and ended without money: somebody may have paid after all, in a session that lasts longer
+    /// than ours is said to.
     ///
     /// # Errors
     /// A [`Problem`] if the store fails.
     pub async fn recheck(&self, span: Span, after: u64) -> Result<Checked, Problem> {
         let is_card = |event: &Event| match event {
             Event::PaymentRecorded(payment) => payment.channel() == Channel::Card,
+            Event::CardStarted(_) => true,
             _ => false,
         };
         let journal = self.store.journal();
@@ -134,11 +137,25 @@ impl<P: Platform> Desk<'_, P> {
                 checked.place = Some(place);
                 return Ok(checked);
             }
-            let ids = entries.iter().filter_map(|entry| match &entry.event {
-                Event::PaymentRecorded(payment) => PaymentId::parse(&payment.payment_id).ok(),
-                _ => None,
+            let mut begun = Vec::new();
+            let mut ids = Vec::new();
+            for entry in entries {
+                match &entry.event {
+                    Event::PaymentRecorded(payment) => {
+                        ids.extend(PaymentId::parse(&payment.payment_id));
+                    }
+                    Event::CardStarted(started) => {
+                        begun.extend(PaymentId::parse(&started.payment_id));
+                    }
+                    _ => {}
+                }
+            }
+            let payments = self.payments(&begun).await?;
+            begun.retain(|id| {
+                let payment = payments.get(id).and_then(Option::as_ref);
+                payment.is_some_and(ended_without_money)
             });
-            let ids: Vec<_> = ids.collect();
+            ids.extend(begun);
             for looked in join_all(ids.iter().map(|id| self.observe(id))).await {
                 checked.asked += 1;
                 match looked {
@@ -242,6 +259,14 @@ impl<P: Platform> Desk<'_, P> {
         };
         Ok(now.duration_since(last).abs() >= every(payment, now))
     }
+}
+
+/// Whether a payment is given up of which no money was seen.
+fn ended_without_money(payment: &CardPayment) -> bool {
+    matches!(
+        payment.ended,
+        Some(Ended::Unpaid | Ended::NotOpened | Ended::Unclear)
+    )
 }
 
 /// Says in the log that a payment could not be asked for.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     api::Problem,
-    domain::{Money, OrderKey, PaymentId, ServiceId, time},
+    domain::{Money, OrderKey, PaymentId, ServiceId, SetStatus, time},
     json::{CardState, CommandJson, CommandKind, Outcome, OutcomeJson},
     store::{CardEntry, CardPayment, Command, Platform, StoredPayment},
 };
@@ -40,6 +40,8 @@ pub struct Order {
     pub request: Option<[String; 2]>,
     /// Whether they have looked for the refunds of which nothing was seen, and those are not done.
     pub checked: bool,
+    /// Whether they know that the order is refunded by other means, and want it all the same.
+    pub despite_refunded: bool,
 }
 
 /// What became of it.
@@ -132,6 +134,7 @@ impl<P: Platform> Desk<'_, P> {
         }
         let state = payment.seen.as_ref().map(|(_, seen)| seen.state);
         let recorded = self.store.payments().get(id).await?;
+        let recorded = recorded.filter(|recorded| recorded.payment.card.is_some());
         let (Some(recorded), Some(CardState::Paid)) = (recorded, state) else {
             return Err(conflict("Nothing of it was taken, or nothing remains."));
         };
@@ -142,6 +145,9 @@ impl<P: Platform> Desk<'_, P> {
             return Err(conflict(format!(
                 "The refund of {amount} that was sent at {at} may be done yet: the gateway did not say, and nothing of it was seen. Look for it in the gateway's cabinet. If it is not there, a manager sends this with checked_in_cabinet true."
             )));
+        }
+        if !order.despite_refunded {
+            self.not_refunded(&payment).await?;
         }
         let remaining = recorded.state.remaining();
         let back = order.amount.unwrap_or(remaining);
@@ -161,6 +167,24 @@ impl<P: Platform> Desk<'_, P> {
         let count = payment.commands.len();
         let looked = self.send(payment, command).await?;
         Ok(done(looked, count))
+    }
+
+    /// Refuses what would give the same money back again: somebody has set the order to Refunded, by
+    /// another way than the card.
+    async fn not_refunded(&self, payment: &CardPayment) -> Result<(), Problem> {
+        let (service, key) = self.record_address(payment)?;
+        let found = self.store.orders().get(&service, &key).await?;
+        let order = found.as_ref().and_then(|found| found.state.order());
+        let order = order.filter(|order| order.set_status == Some(SetStatus::Refunded));
+        let Some(order) = order else {
+            return Ok(());
+        };
+        let reference = order.refund_reference.as_ref();
+        let reference = reference.map(|reference| format!(" as {}", reference.as_str()));
+        Err(conflict(format!(
+            "The order is Refunded{}: its money was given back in another way. If this is to be given back by card all the same, a manager sends this with despite_refunded true.",
+            reference.unwrap_or_default()
+        )))
     }
 
     /// What became of the same request before.
@@ -339,14 +363,18 @@ impl<P: Platform> Desk<'_, P> {
 /// Refunds of which nothing was seen, and which no refund in the books can be.
 pub(super) fn lost<'a>(
     payment: &'a CardPayment,
-    recorded: &StoredPayment,
+    recorded: &'a StoredPayment,
 ) -> impl Iterator<Item = &'a Command> {
-    let refunds = recorded.state.refunds.iter();
-    let remained: Vec<_> = refunds.map(|refund| refund.remaining.to_string()).collect();
-    payment.unseen_refunds().filter(move |known| {
-        let remaining = known.command.remaining.as_ref();
-        !remaining.is_some_and(|remaining| remained.contains(remaining))
-    })
+    let unseen = payment.unseen_refunds();
+    unseen.filter(|known| !is_in_the_books(known, recorded))
+}
+
+/// Whether a refund left just as much as a command to refund was to leave. Where less remains, others
+/// have given money back too, and perhaps they alone.
+pub(super) fn is_in_the_books(command: &Command, recorded: &StoredPayment) -> bool {
+    let wanted = command.command.remaining.as_deref().map(Money::parse);
+    let mut refunds = recorded.state.refunds.iter();
+    refunds.any(|refund| wanted == Some(Ok(refund.remaining)))
 }
 
 fn told(looked: Looked) -> Box<CardPayment> {

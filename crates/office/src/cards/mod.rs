@@ -33,6 +33,7 @@ pub use begin::Wish;
 #[cfg(feature = "description")]
 pub use check::Checked;
 pub use command::{Became, Order, reason};
+pub use observe::Looked;
 pub use public::{PUBLIC, answer as public};
 use settings::CardTerminal;
 pub use settings::{Cards, Refunding, VARIABLES, wanted};

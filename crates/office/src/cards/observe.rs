@@ -8,7 +8,9 @@ use mutation::{Mutation, mutated};
 use serde_json::json;
 
 use super::{
-    Desk, amount, divided,
+    Desk, amount,
+    command::is_in_the_books,
+    divided,
     gateway::{Proof, Told},
     id_of, payable,
 };
@@ -149,11 +151,22 @@ impl<P: Platform> Desk<'_, P> {
                 }
             }
             State::Refunded => (asked, Some(Money::ZERO)),
-            State::ChargedBack => (asked, None),
+            // Whether the dispute is of all that is told is not certain, so it records what was not
+            // recorded yet, and takes nothing away.
+            State::ChargedBack { amount } => {
+                let told = amount.filter(|amount| *amount > 0);
+                let told = told.and_then(|amount| Money::of_hundredths(amount.into()));
+                (told.unwrap_or(asked), None)
+            }
             _ => return Ok(Noted::Recorded),
         };
         let recorded = self.recorded(payment, total, found, proof).await?;
         let id = id_of(payment)?;
+        if recorded.payment.card.is_none() {
+            // The gateway has taken money, and the payment of this id is another one.
+            self.flag(&id, Review::Mismatch, proof).await?;
+            return Ok(Noted::Recorded);
+        }
         if let Some(remaining) = remaining {
             let known = recorded.state.remaining();
             if remaining > known {
@@ -166,13 +179,16 @@ impl<P: Platform> Desk<'_, P> {
                 self.refunded(payment, &recorded, remaining, proof).await?;
             }
         }
-        if found.state == State::ChargedBack {
+        if let State::ChargedBack { amount } = found.state {
             self.flag(&id, Review::ChargedBack, proof).await?;
+            if amount.is_some_and(|amount| amount > 0) && total != recorded.state.remaining() {
+                self.flag(&id, Review::Mismatch, proof).await?;
+            }
         }
         Ok(Noted::Recorded)
     }
 
-    /// The payment in the books: recorded now, or before.
+    /// The payment in the books: recorded now, or before, perhaps by another channel under this id.
     async fn recorded(
         &self,
         payment: &CardPayment,
@@ -196,7 +212,6 @@ impl<P: Platform> Desk<'_, P> {
         // Of two who record at once, one may have seen the payment after a part was given back: the
         // first counts, and the other goes on from that.
         let known = payments.get(&id).await?;
-        let known = known.filter(|known| known.payment.card.is_some());
         known.ok_or_else(|| Problem::internal("a payment by card is not recorded"))
     }
 
@@ -279,7 +294,6 @@ impl<P: Platform> Desk<'_, P> {
         });
         let command = command.map(|command| &command.command);
         let started = &payment.attempt.started;
-        let account = recorded.payment.lines.first();
         let refund = RefundJson {
             payment_id: started.payment_id.clone(),
             service_id: started.service_id.clone(),
@@ -287,7 +301,7 @@ impl<P: Platform> Desk<'_, P> {
             amount: String::new(),
             remaining: remaining.to_string(),
             currency: started.currency.clone(),
-            bank_account: account.and_then(|line| line.bank_account.clone()),
+            lines: Vec::new(),
             recorded: recorded.index,
             note: command.and_then(|command| command.note.clone()),
             by: command.and_then(|command| command.by.clone()),
@@ -326,6 +340,9 @@ impl<P: Platform> Desk<'_, P> {
                 State::Paid { remaining: amount } | State::Held { amount } => {
                     Money::of_hundredths(amount.into()).map(|amount| amount.to_string())
                 }
+                State::ChargedBack {
+                    amount: Some(amount),
+                } => Money::of_hundredths(amount.into()).map(|amount| amount.to_string()),
                 _ => None,
             },
             rrn: found.rrn.clone(),
@@ -375,7 +392,18 @@ impl<P: Platform> Desk<'_, P> {
             Some(_) => Some(Outcome::NotDone),
             None => (age >= AT_WORK).then_some(Outcome::Unseen),
         };
-        let Some(outcome) = ended(command, found.state, not_done) else {
+        let is_noted = match command.command.kind {
+            CommandKind::Refund => {
+                let recorded = self.store.payments().get(&id_of(&payment)?).await?;
+                recorded.is_some_and(|recorded| is_in_the_books(command, &recorded))
+            }
+            _ => false,
+        };
+        let outcome = match is_noted {
+            true => Some(Outcome::Done),
+            false => ended(command, found.state, not_done),
+        };
+        let Some(outcome) = outcome else {
             return Ok(payment);
         };
         let place = command.place;
@@ -546,7 +574,7 @@ pub(super) fn state_of(state: State) -> CardState {
         State::Paid { .. } => CardState::Paid,
         State::Released => CardState::Released,
         State::Failed => CardState::Failed,
-        State::ChargedBack => CardState::ChargedBack,
+        State::ChargedBack { .. } => CardState::ChargedBack,
         State::Unknown => CardState::Unknown,
     }
 }
@@ -559,23 +587,13 @@ fn ended(command: &Command, state: State, not_done: Option<Outcome>) -> Option<O
         _ if is_at_work => None,
         (
             CommandKind::Charge | CommandKind::Pay,
-            State::Paid { .. } | State::Refunded | State::ChargedBack,
+            State::Paid { .. } | State::Refunded | State::ChargedBack { .. },
         )
-        | (CommandKind::Cancel, State::Released)
-        | (CommandKind::Refund, State::Refunded) => Some(Outcome::Done),
+        | (CommandKind::Cancel, State::Released) => Some(Outcome::Done),
         // The other was done.
         (CommandKind::Charge, State::Released)
-        | (CommandKind::Cancel, State::Paid { .. } | State::Refunded | State::ChargedBack) => {
+        | (CommandKind::Cancel, State::Paid { .. } | State::Refunded | State::ChargedBack { .. }) => {
             Some(Outcome::NotDone)
-        }
-        (CommandKind::Refund, State::Paid { remaining }) => {
-            let wanted = command.command.remaining.as_deref().map(Money::parse);
-            let wanted = wanted.and_then(Result::ok)?;
-            let remaining = Money::of_hundredths(remaining.into())?;
-            match remaining <= wanted {
-                true => Some(Outcome::Done),
-                false => not_done,
-            }
         }
         _ => not_done,
     }

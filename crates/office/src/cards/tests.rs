@@ -404,6 +404,14 @@ impl World {
         answer.json()
     }
 
+    /// Gives the order other lines.
+    async fn put(&self, lines: Value) {
+        let order = json!({"reason": "R", "issued_at": "2026-06-01", "due_date": "2099-12-31", "lines": lines});
+        let answer = self.api.call("PUT", "orders/TAX/1", "", order.to_string());
+        let answer = answer.await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+
     async fn order(&self) -> Value {
         self.api.get("orders/TAX/1").await.json()
     }
@@ -1081,6 +1089,49 @@ async fn accounts_have_a_row_for_what_was_given_back_and_statements_name_the_ref
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_given_back_is_taken_from_the_accounts_that_had_it() {
+    let world = World::new(&[("card_bank_account", "")]).await;
+    let (a, b) = ("MD80EX0900002374642125MD", "MD21EX000000000001234567");
+    let account = |iban: &str| json!({"bank_account": iban, "bank_code": "X", "bank_fiscal_code": "1", "beneficiary_name": "B"});
+    world
+        .put(json!([
+            {"line_id": "a", "reason": "A", "amount_due": "10", "destination_account": account(a)},
+            {"line_id": "b", "reason": "B", "amount_due": "90", "destination_account": account(b)}
+        ]))
+        .await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    assert_eq!(world.refund("part", &id, "40").await.status, 201);
+    assert_eq!(world.refund("more", &id, "52").await.status, 201);
+    let day = world.api.get("reconciliation?date=2026-06-01").await.json();
+    let lines = day["lines"].as_array().unwrap();
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            let of = |name: &str| line[name].as_str().unwrap_or("-").to_owned();
+            [of("line_id"), of("bank_account"), of("amount")]
+        })
+        .collect();
+    let line = |id: &str, account: &str, amount: &str| [id, account, amount].map(str::to_owned);
+    assert_eq!(
+        lines,
+        [
+            line("a", a, "10.00"),
+            line("b", b, "90.00"),
+            line("b", b, "-40.00"),
+            line("a", a, "-2.00"),
+            line("b", b, "-50.00"),
+        ]
+    );
+    assert_eq!(world.refund("rest", &id, "8").await.status, 201);
+    let day = world.api.get("reconciliation?date=2026-06-01").await.json();
+    for total in day["totals"].as_array().unwrap() {
+        assert_eq!(total["amount"], "0.00", "{day}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_enters_a_payment_by_hand_that_was_begun_by_card() {
     let world = World::new(&[]).await;
     let id = world.begin().await;
@@ -1181,10 +1232,12 @@ async fn no_card_number_is_kept_also_where_the_gateway_shows_it() {
     let id = world.begin().await;
     world.change(&id, Deal::pay);
     let shown = format!(
-        r#"<GetState Success="True" OrderId="{id}" State="Charged" Amount="1999" Pan="{NUMBER}"><AddInfo Key="PANMask" Value="{NUMBER}"/></GetState>"#
+        r#"<GetState Success="True" OrderId="{id}" State="Charged" Amount="1999" RRN="4111 1111 1111 1111" Pan="{NUMBER}"><AddInfo Key="PANMask" Value="{NUMBER}"/></GetState>"#
     );
     world.plan("GetState", [Mischief::Answer(200, shown)]);
-    assert_eq!(world.ask(&id).await["state"], "paid");
+    let found = world.ask(&id).await;
+    assert_eq!(found["state"], "paid");
+    assert_eq!(found["rrn"], "4111 11** **** 1111");
     let memory = &world.api.memory;
     assert_eq!(memory.keys_with(NUMBER), [""; 0]);
     let kept = memory.keys_with("411111******0031");
@@ -1827,6 +1880,194 @@ async fn after_a_refund_of_which_nothing_was_seen_a_manager_must_have_looked() {
     }
     pass(2 * 3600).await;
     assert_eq!(world.check().await["open"], 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_given_back_in_another_way_is_not_given_back_by_card_without_a_word() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    let patch = async |change: Value| {
+        let answer = world.api.call(
+            "PATCH",
+            "orders/TAX/1",
+            "application/merge-patch+json",
+            change.to_string(),
+        );
+        let answer = answer.await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    };
+    patch(json!({"status": "Refunding"})).await;
+    assert_eq!(world.refund("a", &id, "5").await.status, 201);
+    patch(json!({"status": "Refunded", "refund_reference": "OP 77"})).await;
+    let refused = world.refund("b", &id, "5").await;
+    assert_eq!(refused.status, 409);
+    for word in ["OP 77", "despite_refunded"] {
+        assert!(refused.text.contains(word), "{}", refused.text);
+    }
+    // What was done before is told all the same.
+    assert_eq!(world.refund("a", &id, "5").await.status, 201);
+    assert_eq!(world.asked("Refund"), 1);
+    let body = json!({"amount": "5", "note": "n", "despite_refunded": true});
+    let address = format!("card-payments/{id}/refunds");
+    let mut program = Api::with(&VARIABLES);
+    program.memory = world.api.memory.clone();
+    let program = program.into_role(Role::Program);
+    assert_eq!(program.post_as("p", &address, &body).await.status, 403);
+    let sent = world.api.post_as("c", &address, &body).await;
+    assert_eq!(sent.status, 201, "{}", sent.text);
+    world.agrees("despite").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_charged_back_is_as_much_as_the_gateway_tells() {
+    let reviews = async |world: &World, id: &str| {
+        let payment = world.api.get(&format!("payments/{id}")).await.json();
+        (payment["amount"].clone(), payment["review"].clone())
+    };
+    // A part was given back in the cabinet before anybody looked.
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    world.change(&id, |deal| {
+        deal.give_back(999);
+        deal.state = "Chargeback".into();
+    });
+    for _ in 0..2 {
+        world.ask(&id).await;
+    }
+    let both = json!(["charged-back", "mismatch"]);
+    assert_eq!(reviews(&world, &id).await, (json!("19.99"), both));
+    // Of a hold, less was taken.
+    let world = World::new(&[]).await;
+    let begun = world.begin_as("k", json!({"capture": "manual"})).await;
+    let id = begun.json()["id"].as_str().unwrap().to_owned();
+    world.change(&id, |deal| {
+        deal.taken = 500;
+        deal.state = "Chargeback".into();
+    });
+    world.ask(&id).await;
+    let all = json!(["under-paid", "mismatch", "charged-back"]);
+    assert_eq!(reviews(&world, &id).await, (json!("5.00"), all));
+    // Whole, and with nothing left: there is nothing else to say.
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    world.change(&id, |deal| deal.give_back(1999));
+    world.ask(&id).await;
+    world.change(&id, |deal| deal.state = "Chargeback".into());
+    world.ask(&id).await;
+    let one = json!(["charged-back"]);
+    assert_eq!(reviews(&world, &id).await, (json!("19.99"), one));
+    world.change(&id, |deal| (deal.back, deal.state) = (0, "Charged".into()));
+    world.ask(&id).await;
+    let both = json!(["charged-back", "mismatch"]);
+    assert_eq!(reviews(&world, &id).await.1, both);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refund_is_not_done_because_others_gave_more_back() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    for (key, left) in [("a", 999), ("b", 0)] {
+        world.plan("Refund", [Mischief::Undone]);
+        assert_eq!(world.refund(key, &id, "1").await.status, 202);
+        world.change(&id, |deal| deal.give_back(deal.taken - deal.back - left));
+        assert_eq!(world.refund(key, &id, "1").await.status, 202, "{left}");
+        pass(16 * 60).await;
+        world.check().await;
+        let found = world.api.get(&format!("card-payments/{id}")).await.json();
+        let commands = found["commands"].as_array().unwrap();
+        assert_eq!(commands.last().unwrap()["outcome"], "unseen", "{found}");
+        if left > 0 {
+            // A manager has looked, and gives it back again.
+            let body = json!({"amount": "1", "note": "n", "checked_in_cabinet": true});
+            let address = format!("card-payments/{id}/refunds");
+            let answer = world.api.post_as("c", &address, &body).await;
+            assert_eq!(answer.status, 201, "{}", answer.text);
+        }
+    }
+    world.agrees("others gave back").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_night_finds_what_was_paid_after_the_session_was_said_to_be_over() {
+    let world = World::new(&[("card_session_minutes", "1")]).await;
+    let id = world.begin().await;
+    pass(17 * 60).await;
+    assert_eq!(world.check().await["open"], 0);
+    let found = world.api.get(&format!("card-payments/{id}")).await.json();
+    assert_eq!(found["ended"], "unpaid");
+    let recheck = "card-payments/recheck?from=2026-06-01&to=2026-06-01";
+    let asked = world.api.call("POST", recheck, "", "").await.json();
+    assert_eq!(asked["asked"], 1, "{asked}");
+    assert_eq!(world.order().await["status"], "Active");
+    world.change(&id, Deal::pay);
+    world.api.call("POST", recheck, "", "").await;
+    assert_eq!(world.order().await["status"], "Paid");
+    world.agrees("paid after the end").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn money_of_a_card_under_the_id_of_another_payment_is_looked_at() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    record(&world.api.memory, &id, "1", "10").await.unwrap();
+    world.change(&id, Deal::pay);
+    assert_eq!(world.ask(&id).await["state"], "paid");
+    let payment = world.api.get(&format!("payments/{id}")).await.json();
+    assert_eq!(payment["channel"], "mpay");
+    let reviews = payment["review"].as_array().unwrap();
+    assert!(reviews.contains(&json!("mismatch")), "{payment}");
+    assert_eq!(world.refund("a", &id, "1").await.status, 409);
+    assert_eq!(payment.get("refunds"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_over_other_lines_is_not_given_again() {
+    let world = World::new(&[]).await;
+    let line = |id: &str| json!([{"line_id": id, "reason": "L", "amount_due": "19.99"}]);
+    world.put(line("a")).await;
+    let id = world.begin().await;
+    let again = world.begin_as("second", json!({})).await;
+    assert_eq!(again.json()["id"], id);
+    world.put(line("b")).await;
+    let other = world.begin_as("third", json!({})).await;
+    assert_eq!(other.status, 201, "{}", other.text);
+    let id = other.json()["id"].as_str().unwrap().to_owned();
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    let payment = world.api.get(&format!("payments/{id}")).await.json();
+    assert_eq!(payment["lines"][0]["line_id"], "b");
+    assert_eq!(world.order().await["status"], "Paid");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_kept_from_beginning_is_told_until_when() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, |deal| deal.state = "PreAuthorized3DS".into());
+    let kept = world.begin_as("second", json!({})).await;
+    assert_eq!(kept.status, 409);
+    for word in ["2026-06-04T12:00", "MPay"] {
+        assert!(kept.text.contains(word), "{}", kept.text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_a_silent_gateway_is_told_that_it_is_silent() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    assert!(world.ask(&id).await.get("unanswered").is_none());
+    world.plan("GetState", [Mischief::Undone]);
+    let found = world.ask(&id).await;
+    assert_eq!(found["state"], "open");
+    assert!(!found["unanswered"].as_str().unwrap().is_empty(), "{found}");
 }
 
 /// Whoever stands still for longer than a call lasts sends nothing that was given up meanwhile.

@@ -68,9 +68,7 @@ pub(super) struct PaidLine {
     payment_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     invoice_id: Option<String>,
-    /// Absent of a refund, which is of no line.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line_id: Option<String>,
+    line_id: String,
     amount: String,
     currency: String,
     /// How the payment came here.
@@ -327,7 +325,7 @@ async fn reconcile<P: Platform>(
         for entry in &page.entries {
             match &entry.event {
                 Event::PaymentVoided(void) => of_page.extend(taken_back(entry, void)),
-                Event::PaymentRefunded(refund) => of_page.push(given_back(entry, refund)),
+                Event::PaymentRefunded(refund) => of_page.extend(given_back(entry, refund)),
                 _ => {}
             }
         }
@@ -384,7 +382,7 @@ fn paid(index: u64, at: Timestamp, payment: &PaymentJson, reviews: &[Review]) ->
         order_key: payment.order_key.clone(),
         payment_id: payment.payment_id.clone(),
         invoice_id: payment.invoice_id.clone(),
-        line_id: Some(line.line_id.clone()),
+        line_id: line.line_id.clone(),
         amount: line.amount.clone(),
         currency: payment.currency.clone(),
         channel: payment.channel(),
@@ -396,26 +394,28 @@ fn paid(index: u64, at: Timestamp, payment: &PaymentJson, reviews: &[Review]) ->
     lines.collect()
 }
 
-/// The line of money that was given back.
-fn given_back(entry: &JournalEntry, refund: &RefundJson) -> PaidLine {
+/// The lines of money that was given back.
+fn given_back(entry: &JournalEntry, refund: &RefundJson) -> Vec<PaidLine> {
     let at = time::format(entry.at);
-    PaidLine {
+    let lines = refund.lines.iter();
+    let lines = lines.map(|line| PaidLine {
         index: entry.index,
         recorded_at: at.clone(),
-        paid_at: at,
+        paid_at: at.clone(),
         service_id: refund.service_id.clone(),
         order_key: refund.order_key.clone(),
         payment_id: refund.payment_id.clone(),
         invoice_id: None,
-        line_id: None,
-        amount: format!("-{}", refund.amount),
+        line_id: line.line_id.clone(),
+        amount: format!("-{}", line.amount),
         currency: refund.currency.clone(),
         channel: Channel::Card,
-        bank_account: refund.bank_account.clone(),
+        bank_account: line.bank_account.clone(),
         review: Vec::new(),
         void: false,
         refund: true,
-    }
+    });
+    lines.collect()
 }
 
 /// The lines of a void.
@@ -429,7 +429,7 @@ fn taken_back(entry: &JournalEntry, void: &VoidJson) -> Vec<PaidLine> {
         order_key: void.order_key.clone(),
         payment_id: void.payment_id.clone(),
         invoice_id: void.invoice_id.clone(),
-        line_id: Some(line.line_id.clone()),
+        line_id: line.line_id.clone(),
         amount: format!("-{}", line.amount),
         currency: void.currency.clone(),
         channel: Channel::Manual,
@@ -473,7 +473,7 @@ fn lines(format: tables::Format, lines: Vec<PaidLine>) -> Sheet {
             line.order_key,
             line.payment_id,
             line.invoice_id.unwrap_or_default(),
-            line.line_id.unwrap_or_default(),
+            line.line_id,
             line.amount,
             line.currency,
             line.bank_account.unwrap_or_default(),

@@ -193,7 +193,7 @@ fn lines_of(entry: &JournalEntry) -> Vec<PaidLine> {
     match &entry.event {
         Event::PaymentRecorded(payment) => paid(entry.index, entry.at, payment, &[]),
         Event::PaymentVoided(void) => taken_back(entry, void),
-        Event::PaymentRefunded(refund) => vec![given_back(entry, refund)],
+        Event::PaymentRefunded(refund) => given_back(entry, refund),
         _ => Vec::new(),
     }
 }

@@ -1,5 +1,6 @@
 //! Payments of an order by card: what was begun, what came of it, and giving money back.
 
+use http::StatusCode;
 use maud::{Markup, html};
 use mpay_door::Problem;
 use serde::Deserialize;
@@ -11,7 +12,11 @@ use super::{
     orders::money,
     payments::moment,
 };
-use crate::{access::MANAGERS, cards::Refunding, store::Platform};
+use crate::{
+    access::{CLERKS, MANAGERS},
+    cards::Refunding,
+    store::Platform,
+};
 
 #[derive(Deserialize)]
 struct Begun {
@@ -51,8 +56,13 @@ struct Refund {
     remaining: String,
 }
 
-/// The payments of an order by card; nothing where there is no gateway, or none was begun.
-pub async fn of_order<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Markup, Problem> {
+/// The payments of an order by card; nothing where there is no gateway, or none was begun. `is_refunded`
+/// says whether the order is refunded, so that a refund by card needs a tick.
+pub async fn of_order<P: Platform>(
+    desk: &Desk<'_, P>,
+    path: &str,
+    is_refunded: bool,
+) -> Result<Markup, Problem> {
     let Some(cards) = &desk.config.cards else {
         return Ok(html! {});
     };
@@ -68,7 +78,7 @@ pub async fn of_order<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Mar
             h2 { (desk.t("card-payments")) }
             ul.payments {
                 @for payment in &begun.card_payments {
-                    li { (one(desk, payment, path, may_refund)) }
+                    li { (one(desk, payment, path, may_refund.then_some(is_refunded))) }
                 }
             }
         }
@@ -79,7 +89,7 @@ fn one<P: Platform>(
     desk: &Desk<'_, P>,
     payment: &CardPayment,
     back: &str,
-    may_refund: bool,
+    may_refund: Option<bool>,
 ) -> Markup {
     let amount = |amount: &str| money(desk, amount, &payment.currency);
     let is_open = payment
@@ -112,10 +122,23 @@ fn one<P: Platform>(
                 (desk.t("card-remains")) " " (amount(&refund.remaining))
             }
         }
-        @if may_refund && payment.state == "paid" && !is_open {
+        @if desk.may(&CLERKS) && payment.state == "held" && !is_open {
+            form method="post" action=(action(desk, payment, "charge")) {
+                (desk.form_fields())
+                input type="hidden" name="back" value=(back);
+                label { span { (desk.t("amount")) } input name="amount" inputmode="decimal" required value=(remaining); }
+                button type="submit" { (desk.t("card-take")) }
+            }
+            form method="post" action=(action(desk, payment, "cancel")) {
+                (desk.form_fields())
+                input type="hidden" name="back" value=(back);
+                button type="submit" { (desk.t("card-release")) }
+            }
+        }
+        @if let Some(is_refunded) = may_refund && payment.state == "paid" && !is_open {
             details {
                 summary { (desk.t("card-refund")) }
-                form method="post" action=(desk.link(&format!("/admin/card-payments/{}/refunds", encode(&payment.id)))) {
+                form method="post" action=(action(desk, payment, "refunds")) {
                     (desk.form_fields())
                     input type="hidden" name="back" value=(back);
                     input type="hidden" name="once" value=(format!("{:016x}{:016x}", desk.store.random(), desk.store.random()));
@@ -124,6 +147,9 @@ fn one<P: Platform>(
                     @if is_unseen {
                         label.check { input type="checkbox" name="checked" value="1"; span { (desk.t("card-checked")) } }
                     }
+                    @if is_refunded {
+                        label.check { input type="checkbox" name="despite" value="1"; span { (desk.t("card-despite-refunded")) } }
+                    }
                     button type="submit" { (desk.t("card-refund")) }
                 }
             }
@@ -131,14 +157,36 @@ fn one<P: Platform>(
     }
 }
 
-/// `POST /admin/card-payments/{id}/refunds`.
-pub async fn refund<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
+/// Where a form of a payment is sent.
+fn action<P: Platform>(desk: &Desk<'_, P>, payment: &CardPayment, what: &str) -> String {
+    let id = encode(&payment.id);
+    desk.link(&format!("/admin/card-payments/{id}/{what}"))
+}
+
+/// `POST /admin/card-payments/{id}/refunds`, `…/charge` and `…/cancel`.
+pub async fn post<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
     let text = |name| desk.form.text(name).unwrap_or_default();
-    let body = json!({"amount": text("amount").replace(',', "."), "note": text("note"), "checked_in_cabinet": !text("checked").is_empty()});
-    let ask = Ask::new("POST", path).once(text("once")).json(&body);
-    desk.call(ask).await?;
+    let amount = text("amount").replace(',', ".");
+    let ask = Ask::new("POST", path);
+    let ask = match path.rsplit('/').next() {
+        Some("refunds") => ask.once(text("once")).json(&json!({
+            "amount": amount,
+            "note": text("note"),
+            "checked_in_cabinet": !text("checked").is_empty(),
+            "despite_refunded": !text("despite").is_empty(),
+        })),
+        Some("charge") => ask.json(&json!({"amount": amount})),
+        Some("cancel") => ask,
+        _ => return Ok(desk.no_such_page()),
+    };
+    let answer = desk.call(ask).await?;
+    // Whoever is told that it is done looks no further.
+    let became = match answer.status() {
+        StatusCode::ACCEPTED => "unknown=1",
+        _ => "done=1",
+    };
     let back = desk.form.back();
-    Ok(Answer::see_other(&desk.link(&format!("{back}?done=1"))))
+    Ok(Answer::see_other(&desk.link(&format!("{back}?{became}"))))
 }
 
 fn state(state: &str) -> &'static str {

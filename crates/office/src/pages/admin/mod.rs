@@ -180,7 +180,7 @@ async fn page<P: Platform>(
         ("settlement", false) => settlement::post(desk).await,
         ("notices", true) => notices::page(desk).await,
         (path, false) if path.starts_with("card-payments/") => {
-            Box::pin(cards::refund(desk, path)).await
+            Box::pin(cards::post(desk, path)).await
         }
         ("orders", true) => orders::list(desk).await,
         (path, true) if path.starts_with("orders/") && history::is_history(path) => {

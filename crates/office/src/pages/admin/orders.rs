@@ -379,10 +379,16 @@ pub async fn one<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, 
     }
     // What was too much was given back, of whichever payment.
     let is_even = order.amount_overpaid.is_none() && order.amount_refunded.is_some();
-    let by_card = Box::pin(cards::of_order(desk, &listed.path())).await?;
+    let by_card = Box::pin(cards::of_order(
+        desk,
+        &listed.path(),
+        listed.status == "Refunded",
+    ))
+    .await?;
     let history = Box::pin(history::latest(desk, &listed.path())).await?;
     let content = html! {
         @if desk.query.text("done").is_some() { p.banner.good role="status" { (desk.t("done")) } }
+        @if desk.query.text("unknown").is_some() { p.banner.busy role="status" { (desk.t("card-unknown-yet")) } }
         h1 { (title) }
         p { span.mark.busy { (desk.t(status_text(&listed.status))) } }
         div.columns {
