@@ -143,11 +143,19 @@ impl<P: Platform> Refunds<'_, P> {
     /// The payment of this id, as it is before anything is judged.
     async fn known(self, id: &PaymentId) -> Result<Option<Known>, StoreError> {
         let payment = Payments::on(self.log, self.secrets).get(id).await?;
-        Ok(payment.map(|payment| Known {
-            until: payment.until,
-            after_void: payment.payment.after_void,
-            lines: payment.payment.lines,
-            state: payment.state,
+        Ok(payment.map(|payment| {
+            let amounts = payment
+                .state
+                .confirmation
+                .lines
+                .iter()
+                .map(|line| line.amount);
+            Known {
+                until: payment.until,
+                after_void: payment.payment.after_void,
+                lines: amounts.zip(payment.payment.lines).collect(),
+                state: payment.state,
+            }
         }))
     }
 }
@@ -156,14 +164,19 @@ impl<P: Platform> Refunds<'_, P> {
 struct Known {
     until: u64,
     after_void: bool,
-    lines: Vec<PaymentLineJson>,
+    /// Its lines, each with its amount.
+    lines: Vec<(Money, PaymentLineJson)>,
     state: RecordedPayment,
 }
 
 /// What of each line of a payment is given back while what remains of it falls from `was` to
 /// `remaining`. What remains fills the lines from the first on, as what is paid does, so a payment of
 /// which nothing remains has given back each line in full, in however many parts.
-fn given_back(lines: &[PaymentLineJson], was: Money, remaining: Money) -> Vec<PaymentLineJson> {
+fn given_back(
+    lines: &[(Money, PaymentLineJson)],
+    was: Money,
+    remaining: Money,
+) -> Vec<PaymentLineJson> {
     let (mut was, mut remaining) = (was, remaining);
     let take = |left: &mut Money, of: Money| {
         let part = of.min(*left);
@@ -171,10 +184,9 @@ fn given_back(lines: &[PaymentLineJson], was: Money, remaining: Money) -> Vec<Pa
         part
     };
     let mut given_back = Vec::new();
-    for line in lines {
-        let amount = Money::parse(&line.amount).unwrap_or(Money::ZERO);
-        let had = take(&mut was, amount);
-        let part = had.saturating_sub(take(&mut remaining, amount));
+    for (amount, line) in lines {
+        let had = take(&mut was, *amount);
+        let part = had.saturating_sub(take(&mut remaining, *amount));
         if !part.is_zero() {
             given_back.push(PaymentLineJson {
                 amount: part.to_string(),

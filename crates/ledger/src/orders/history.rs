@@ -135,7 +135,10 @@ impl<P: Platform> Orders<'_, P> {
             };
             entries.push(HistoryEntry {
                 place,
-                index: index.unwrap_or_default(),
+                index: index.ok_or_else(|| {
+                    list.entry(place)
+                        .corrupt("it names no place in the journal")
+                })?,
                 at: entry.at,
                 event,
                 order: version,

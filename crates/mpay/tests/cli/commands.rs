@@ -288,10 +288,10 @@ impl Desk {
     fn serve(&self, place: &str, lines: &[String], says: &str) {
         let mut shell = self.shell(&format!("exec {}", lines.join("\n")), &[]);
         let mut process = shell.stdout(Stdio::piped()).spawn().unwrap();
-        let said = BufReader::new(process.stdout.take().unwrap())
-            .lines()
-            .map_while(Result::ok)
-            .any(|line| line.contains(says));
+        // The pipe is open until it has ended: who can print to nobody fails.
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut lines = lines.map_while(Result::ok);
+        let said = lines.any(|line| line.contains(says));
         process.kill().ok();
         process.wait().unwrap();
         assert!(said, "{place} does not say {says}");

@@ -116,7 +116,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
             Operation::new("payments", "reconcile", "What was paid to which account")
             .describe("Each line of each payment recorded on a day or in a span, and totals by account and channel. What was voided or given back is a line of the day on which it was, with the amount negative.")
             .takes(["date", "from", "to", "cursor", "reconciliation_format", "part", "separator"])
-            .answers(200, "The lines and totals, or one of them as a table. A call looks at 16,384 entries of the journal at most: the lines go on at `next`, and the totals with the next call while they are not complete.", json!({
+            .answers(200, "The lines and totals, or one of them as a table. A call looks at a bounded part of the journal: the lines go on at `next`, and the totals with the next call while they are not complete.", json!({
                 "application/json": {"schema": schemas.answer::<Reconciliation>()},
                 "text/csv": {"schema": {"type": "string"}},
                 (table::XLSX): {}

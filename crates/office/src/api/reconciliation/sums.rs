@@ -13,7 +13,8 @@ use crate::{
     store::{BLOCK, DayRange, JOURNAL_MENDED, JournalEntry, Platform, Span},
 };
 
-/// How many places of the journal one call looks at, for its lines and for its sums.
+/// How many places of the journal one call looks at for its lines, and as many for its sums; of a span
+/// of several days that is not added up by one look, twice as many.
 pub const PLACES: u64 = 64 * BLOCK;
 /// The longest span that is added up day by day.
 const MOST_DAYS: usize = 366;
@@ -76,24 +77,27 @@ fn days_of(span: Span) -> Option<Vec<Date>> {
 
 /// Adds up a span. Days are kept; the next call goes on where this one stopped.
 pub async fn of_span<P: Platform>(call: &Call<'_, P>, span: Span) -> Result<Sum, Problem> {
-    let days = days_of(span);
-    if days.as_ref().is_none_or(|days| days.len() != 1) {
-        // Most spans are short, whatever days they have.
-        let range = call.store.days().range(span).await?;
-        let mut left = PLACES;
-        let kept = Kept::from(range.after, None);
-        let (sum, _) = add_up(call, &range, kept, &mut left).await?;
-        if sum.is_complete || days.is_none() {
-            return Ok(sum);
+    let days = match days_of(span) {
+        Some(days) if days.len() == 1 => days,
+        days => {
+            // Most spans are short, whatever days they have.
+            let range = call.store.days().range(span).await?;
+            let mut left = PLACES;
+            let kept = Kept::from(range.after, None);
+            let (sum, _) = add_up(call, &range, kept, &mut left).await?;
+            match days {
+                Some(days) if !sum.is_complete => days,
+                _ => return Ok(sum),
+            }
         }
-    }
+    };
     let mut whole = Sum {
         totals: ByAccount::default(),
         is_complete: true,
         closed: true,
         unreadable: 0,
     };
-    for sum in of_days(call, &days.unwrap_or_default()).await? {
+    for sum in of_days(call, &days).await? {
         for total in sum.totals.totals() {
             whole.totals.put_total(&total)?;
         }
