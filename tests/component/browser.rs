@@ -183,6 +183,22 @@ impl Browser {
         self.call(&format!("/element/{element}/click"), &json!({}));
     }
 
+    /// Clicks on a link or a button that leads on, and waits for the page it leads to. A click alone may be
+    /// over before the browser has asked for that page, and whatever is opened next would cancel the question.
+    pub fn follow(&self, selector: &str) {
+        let element = self.element(selector);
+        self.evaluate("document.documentElement.dataset.left = ''");
+        self.call(&format!("/element/{element}/click"), &json!({}));
+        let is_there = "return document.readyState === 'complete' && !('left' in document.documentElement.dataset)";
+        for _ in 0..600 {
+            if self.evaluate(is_there) == true {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("{selector} leads to no page: {}", self.text());
+    }
+
     /// Writes into a field, instead of what is there.
     pub fn fill(&self, selector: &str, text: &str) {
         let element = self.element(selector);
@@ -411,24 +427,24 @@ fn a_payer_comes_from_the_institution_pays_and_goes_back_without_scripts() {
     let institution = Institution::start(&offline.url, "2026-17");
 
     browser.open(&institution.url);
-    browser.click("button");
+    browser.follow("button");
     browser.wait_for("Taxă de studii, semestrul I");
     browser.picture("invoice-desktop-ro");
-    browser.click("a[hreflang=ru]");
+    browser.follow("a[hreflang=ru]");
     browser.wait_for("Плата за обучение, I семестр");
-    browser.click("a[hreflang=en]");
+    browser.follow("a[hreflang=en]");
     browser.wait_for("Tuition fee, first semester");
     browser.fill("input[name=amount]", "5000");
     browser.fill("input[name=property-0]", "+373 22 000000");
     browser.click("input[value=instant]");
-    browser.click("button[value=pay]");
+    browser.follow("button[value=pay]");
     browser.wait_for("Payment confirmed");
     browser.picture("confirmed-desktop-en");
     assert_eq!(provider.order("2026-17")["amount_paid"], "5000.00");
     let payment = &provider.ledger()[0];
     assert_eq!(payment["properties"][0]["value"], "+373 22 000000");
 
-    browser.click("#return");
+    browser.follow("#return");
     browser.wait_for("Thank you");
     assert_eq!(
         browser.url(),
@@ -528,7 +544,7 @@ fn every_mischief_is_played_from_the_page_and_shown_with_its_verdict() {
         if mischief == "twice" {
             browser.picture("mischief-desktop-en");
         }
-        browser.click("button[value=pay]");
+        browser.follow("button[value=pay]");
         browser.wait_for("A right provider");
         let verdicts = browser.evaluate(
             "return [...document.querySelectorAll('.trial .mark')].map(mark => mark.innerText).join(' ')",
@@ -570,7 +586,7 @@ fn every_mischief_is_played_from_the_page_and_shown_with_its_verdict() {
     }
     browser.open(&format!("{}/journal?lang=en", offline.url));
     browser.picture("journal-desktop-en");
-    browser.click(".list a");
+    browser.follow(".list a");
     browser.wait_for("Signature of the answer");
     browser.picture("exchange-desktop-en");
 }
@@ -623,11 +639,11 @@ fn nothing_is_wider_than_a_phone_and_what_strangers_write_is_only_shown() {
         browser.click("form summary");
         browser.fill("input[name=amount]", "1");
         browser.click("option[value=tampered]");
-        browser.click("button[value=pay]");
+        browser.follow("button[value=pay]");
         fits("a payment");
         browser.open(&format!("{}/journal", offline.url));
         fits("the journal");
-        browser.click(".list a");
+        browser.follow(".list a");
         fits("an exchange");
         browser.open(&format!(
             "{}/service/pay?ServiceID={}&OrderKey={}",

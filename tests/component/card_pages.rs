@@ -42,14 +42,14 @@ fn a_payer_pays_by_card_on_a_phone_and_a_manager_gives_a_part_back() {
         browser.open(&format!("{}?lang=ro", page(key)));
         browser.wait_for("Plătiți cu cardul");
         browser.picture("card-order-phone-ro");
-        browser.click("form[action*='/card'] button");
+        browser.follow("form[action*='/card'] button");
         browser.wait_for("Plata cu cardul");
         assert!(browser.url().starts_with(&url), "{}", browser.url());
     };
     let pay = |number: &str| {
         browser.fill("#number", number);
         browser.fill("#code", "123");
-        browser.click("#pay");
+        browser.follow("#pay");
     };
 
     // A card that the bank refuses, and then one with 3-D Secure, in one session.
@@ -64,10 +64,10 @@ fn a_payer_pays_by_card_on_a_phone_and_a_manager_gives_a_part_back() {
     pay(ASKS_3DS);
     browser.element("#confirm");
     browser.picture("card-secure-phone-ro");
-    browser.click("#confirm");
+    browser.follow("#confirm");
     browser.wait_for("Plata a reușit");
     browser.picture("card-done-phone-ro");
-    browser.click("#return");
+    browser.follow("#return");
     browser.wait_for("Plata a fost înregistrată");
     assert!(
         browser.url().starts_with(&page("2026-17")),
@@ -87,7 +87,7 @@ fn a_payer_pays_by_card_on_a_phone_and_a_manager_gives_a_part_back() {
     to_the_card("2026-18");
     pay(REFUSED);
     browser.wait_for("Plata nu a reușit");
-    browser.click("p.back a");
+    browser.follow("p.back a");
     browser.wait_for("Așteptăm confirmarea plății");
     browser.open(&format!("{}/return?paid=0&n=14&lang=ro", page("2026-18")));
     browser.wait_for("Plata nu a fost confirmată");
@@ -107,7 +107,7 @@ fn a_payer_pays_by_card_on_a_phone_and_a_manager_gives_a_part_back() {
         "A renunțat la cămin",
     );
     browser.judge("an order that was paid by card");
-    browser.click("section.card details button");
+    browser.follow("section.card details button");
     browser.wait_for("restituit");
     browser.size(1280, 1100);
     browser.evaluate("document.querySelector('section.card ul.payments code').scrollIntoView()");
@@ -157,12 +157,12 @@ fn a_customer_saves_a_card_and_pays_with_it_by_its_code() {
     browser.wait_for("Salvarea unui card");
     browser.fill("#number", ASKS_3DS);
     browser.fill("#code", "123");
-    browser.click("#pay");
-    browser.click("#confirm");
+    browser.follow("#pay");
+    browser.follow("#confirm");
     browser.wait_for("Pe extrasul cardului ar apărea suma");
     let proof = browser.evaluate("return document.querySelector('.banner p strong').innerText");
     let proof = proof.as_str().unwrap().trim_end_matches(" MDL");
-    browser.click("#return");
+    browser.follow("#return");
     let cards = customer("GET", "/cards", None);
     let card = cards["cards"][0].clone();
     assert_eq!(card["active"], false);
@@ -187,23 +187,23 @@ fn a_customer_saves_a_card_and_pays_with_it_by_its_code() {
     browser.open(begun.body["redirect_url"].as_str().unwrap());
     browser.click(&format!("input[value='{id}']"));
     browser.fill("#code", "123");
-    browser.click("#pay");
-    browser.click("#confirm");
+    browser.follow("#pay");
+    browser.follow("#confirm");
     browser.wait_for("Plata a reușit");
-    browser.click("#return");
+    browser.follow("#return");
     browser.wait_for("ok");
     assert_eq!(provider.order("1")["status"], "Paid");
     // The button of the payer's page works with this interface as well.
     provider.register("2", order("5"));
     let page = provider.order("2")["pay_url"].as_str().unwrap().to_owned();
     browser.open(&format!("{page}?lang=ro"));
-    browser.click("form[action*='/card'] button");
+    browser.follow("form[action*='/card'] button");
     browser.wait_for("Plata cu cardul");
     browser.fill("#number", "4111111111100031");
     browser.fill("#code", "123");
-    browser.click("#pay");
+    browser.follow("#pay");
     browser.wait_for("Plata a reușit");
-    browser.click("#return");
+    browser.follow("#return");
     browser.wait_for("Plata a fost înregistrată");
     assert_eq!(provider.order("2")["status"], "Paid");
 }

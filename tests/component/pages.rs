@@ -50,7 +50,7 @@ impl Town {
 pub fn sign_in(browser: &Browser, town: &Town, language: &str) {
     browser.open(&town.url(&format!("/admin?lang={language}")));
     browser.fill("input[name=token]", TOKEN);
-    browser.click("button.primary");
+    browser.follow("button.primary");
     browser.element(".out button");
 }
 
@@ -72,13 +72,13 @@ fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts(
         "input[name=token]",
         "wrong-wrong-wrong-wrong-wrong-wrong-wrong",
     );
-    browser.click("button.primary");
+    browser.follow("button.primary");
     browser.wait_for("Codul nu este corect");
     browser.picture("sign-in-desktop-ro");
     browser.judge("sign-in");
     sign_in(&browser, &town, "ro");
     browser.wait_for("Plăți înregistrate");
-    browser.click("a[href^='/admin/import']");
+    browser.follow("a[href^='/admin/import']");
     let orders = "service_id;order_key;reason;line_id;line_reason;amount_due;due_date;customer_name\n\
         TAX;123456789012;Taxă de salubrizare;1;Salubrizare;1 250,50;31.12.2099;Ștefania Țurcanu\n\
         TAX;B-2;Chirie;1;Sala;600,00;31.12.2099;Școala nr. 5\n\
@@ -86,19 +86,19 @@ fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts(
     // A table with columns of its own is asked about.
     let own = "Contract;Chiriaș;Chiria;Scadență;Obs\nC-1;Ana Rusu;1 250,50;31.12.2099;de sunat\n";
     browser.choose("input[type=file]", &file("chirii.csv", own));
-    browser.click("button.primary");
+    browser.follow("button.primary");
     browser.wait_for("Alegeți coloanele");
     browser.picture("import-columns-desktop-ro");
     browser.judge("import-columns");
     browser.open(&town.url("/admin/import?lang=ro"));
     browser.choose("input[type=file]", &file("comenzi.csv", orders));
-    browser.click("button.primary");
+    browser.follow("button.primary");
     browser.wait_for("Ce s-ar întâmpla");
     browser.picture("import-desktop-ro");
     browser.judge("import");
     let absent = town.provider.api("GET", "orders/TAX/B-2", None);
     assert_eq!(absent.status, 404, "nothing is registered yet");
-    browser.click("button.primary");
+    browser.follow("button.primary");
     browser.wait_for("Ce s-a întâmplat");
     browser.judge("imported");
     browser.open(&town.url("/admin/orders?order_key=123456789012&lang=ro"));
@@ -113,17 +113,17 @@ fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts(
     browser.open(&format!("{pay_url}?lang=ro"));
     browser.wait_for("1\u{202F}250,50");
     browser.picture("order-phone-ro");
-    browser.click("nav.languages a[hreflang=ru]");
+    browser.follow("nav.languages a[hreflang=ru]");
     browser.wait_for("Оплатить через MPay");
     browser.picture("order-phone-ru");
-    browser.click("button.primary");
+    browser.follow("button.primary");
     browser.wait_for("Notă de plată");
-    browser.click("button[value=pay]");
+    browser.follow("button[value=pay]");
     browser.wait_for("Plată confirmată");
-    browser.click("#return");
+    browser.follow("#return");
     browser.wait_for("Платёж записан");
     browser.picture("confirmed-payer-phone-ru");
-    browser.click("a[href*='/receipt']");
+    browser.follow("a[href*='/receipt']");
     browser.wait_for("Выписка о платежах");
     browser.judge("receipt");
     assert_eq!(town.provider.order("123456789012")["status"], "Paid");
@@ -182,12 +182,12 @@ fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts(
     browser.evaluate(&format!(
         "document.querySelector('input[name=from]').value = '{today}'"
     ));
-    browser.click("button.primary");
+    browser.follow("button.primary");
     // The button of the page before has the name of this one.
     browser.element("select[name=amount]");
     browser.picture("columns-desktop-ro");
     browser.judge("columns");
-    browser.click("button.primary");
+    browser.follow("button.primary");
     browser.wait_for("în extras, dar neînregistrate");
     browser.picture("settlement-desktop-ro");
     browser.judge("settlement");
@@ -205,14 +205,14 @@ fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts(
     browser.evaluate(&format!(
         "document.querySelector('input[name=paid_at]').value = '{today}'"
     ));
-    browser.click("form.narrow button.primary");
+    browser.follow("form.narrow button.primary");
     browser.wait_for("așteaptă aprobarea");
     browser.judge("proposal");
     browser.picture("proposal-desktop-ro");
     browser.open(&town.url("/admin/payments/manual?lang=ro"));
     browser.element("ul.payments a");
     browser.judge("proposals");
-    browser.click(".out button");
+    browser.follow(".out button");
     browser.wait_for("Autentificare");
     browser.open(&town.url("/admin/orders"));
     browser.wait_for("Autentificare");
