@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tables", &[]),
     ("wsse", &["rsa-fma"]),
     ("listener", &[]),
+    ("xtask", &[]),
     ("mpay-host", &["listener"]),
     // What orders, payments and the books are. None of them can sign, or knows HTTP.
     ("mpay-domain", &[]),

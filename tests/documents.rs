@@ -200,29 +200,39 @@ fn the_table_of_variables_is_that_of_the_doors() {
     }
 }
 
-/// The manifest of the components that keep the books in PostgreSQL. `UPDATE_MANIFEST=1` writes it anew.
+/// The manifests of the components that keep the books in PostgreSQL. `UPDATE_MANIFEST=1` writes them anew.
 #[test]
-fn the_manifest_for_postgresql_is_the_usual_one_with_a_database_for_its_store() {
+fn the_manifests_for_postgresql_are_the_usual_one_with_a_database_for_its_store() {
     let usual = std::fs::read_to_string(workspace().join("spin.toml")).unwrap();
-    let file = workspace().join("spin.postgres.toml");
-    let made = for_postgres(&usual);
-    if std::env::var_os("UPDATE_MANIFEST").is_some() {
-        std::fs::write(&file, &made).unwrap();
+    for (name, note) in [
+        ("spin.postgres.toml", POSTGRES),
+        ("spin.akamai.toml", AKAMAI),
+    ] {
+        let file = workspace().join(name);
+        let made = format!("{note}{MADE}{}", for_postgres(&usual));
+        if std::env::var_os("UPDATE_MANIFEST").is_some() {
+            std::fs::write(&file, &made).unwrap();
+        }
+        let manifest = Manifest::load(&file).unwrap();
+        for component in manifest.components.values() {
+            assert!(component.key_value_stores.is_empty());
+        }
+        let written = std::fs::read_to_string(&file).unwrap();
+        assert!(
+            written == made,
+            "UPDATE_MANIFEST=1 cargo test --test documents writes {name} anew"
+        );
     }
-    let manifest = Manifest::load(&file).unwrap();
-    for component in manifest.components.values() {
-        assert!(component.key_value_stores.is_empty());
-    }
-    let written = std::fs::read_to_string(&file).unwrap();
-    assert!(
-        written == made,
-        "UPDATE_MANIFEST=1 cargo test --test documents writes it anew"
-    );
 }
 
+const POSTGRES: &str = "# For the components that keep the books in PostgreSQL.\n";
+const AKAMAI: &str = "# For Akamai Functions: `spin aka deploy -f spin.akamai.toml`. The components are those that keep the\n\
+    # books in PostgreSQL, since the platform's key-value store neither counts nor writes batches at once.\n\
+    # Its limits are 128 MiB of memory, 30 s for a request, 10 MiB of a body and 50 MiB of an application.\n";
+const MADE: &str = "# Made from spin.toml: change that one, and `UPDATE_MANIFEST=1 cargo test --test documents` makes this\n\
+    # one anew.\n";
+
 fn for_postgres(usual: &str) -> String {
-    const NOTE: &str = "# Made from spin.toml for the components that keep the books in PostgreSQL: change that one, and\n\
-        # `UPDATE_MANIFEST=1 cargo test --test documents` makes this one anew.\n";
     const VARIABLES: &str = "# The database, postgres://USER:PASSWORD@HOST/DATABASE?sslmode=require, and its scheme, host and port\n\
         # alone: nothing else may be connected to.\n\
         database_url = { default = \"\", secret = true }\n\
@@ -231,7 +241,7 @@ fn for_postgres(usual: &str) -> String {
         database_ca = { default = \"\" }\n\n";
     const GIVEN: &str =
         "database_ca = \"{{ database_ca }}\"\ndatabase_url = \"{{ database_url }}\"\n";
-    let mut made = NOTE.to_owned();
+    let mut made = String::new();
     for line in usual.lines() {
         if line.starts_with("key_value_stores = ") {
             continue;

@@ -100,6 +100,32 @@ fn the_doors_import_what_they_need_and_nothing_else() {
     }
 }
 
+/// What the platform offers is listed on <https://techdocs.akamai.com/akamai-functions/docs/quotas-and-limits>.
+#[test]
+fn the_doors_on_postgresql_fit_into_akamai_functions() {
+    let mut config = wasmtime::Config::new();
+    config.wasm_component_model_async(true);
+    let engine = wasmtime::Engine::new(&config).unwrap();
+    let mut bytes = 0;
+    for file in [PROVIDER, OFFICE] {
+        let file = built_for_postgres().join(file);
+        bytes += std::fs::metadata(&file).unwrap().len();
+        let component = wasmtime::component::Component::from_file(&engine, &file).unwrap();
+        let component_type = component.component_type();
+        for (name, _) in component_type.imports(&engine) {
+            let name = name.split('@').next().unwrap();
+            // Its key-value store does not count.
+            let usual = IMPORTS.contains(&name) && !name.starts_with("wasi:keyvalue/");
+            assert!(usual || name.starts_with("spin:postgres/"), "{name}");
+        }
+    }
+    assert!(bytes < 50 << 20, "{bytes}");
+    // Tests of this host run within the limits of that one.
+    let limits = mpay_host::Limits::default();
+    assert!(limits.memory <= 128 << 20 && limits.body <= 10 << 20);
+    assert!(limits.request_time <= std::time::Duration::from_secs(30));
+}
+
 /// Every interface that a door may have of its host: no files, no sockets.
 const IMPORTS: [&str; 24] = [
     "spin:variables/variables",

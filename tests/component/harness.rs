@@ -10,7 +10,7 @@ use std::{
 
 use mpay::component;
 use mpay_client::{Answer, Client, Confirmation, Exchange, Fault, OrderDetails};
-use mpay_host::{Database, Log, Observer, Options, Server};
+use mpay_host::{Database, KEY_VALUE_FILE, Log, Observer, Options, Server, backup};
 use mpay_office::access::{Principal, Role};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -144,8 +144,21 @@ impl Provider {
         Self::launch(options(manifest, built().to_owned()), &[])
     }
 
-    fn launch(mut options: Options, variables: &[(&str, &str)]) -> Self {
-        let state = Arc::new(tempfile::tempdir().unwrap());
+    /// A provider over what a backup holds.
+    pub fn start_over(store: &Path, variables: &[(&str, &str)]) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let file = state.path().join(KEY_VALUE_FILE);
+        backup::restore(store, &file, |_, _| ()).unwrap();
+        let options = options(workspace().join("spin.toml"), built().to_owned());
+        Self::launch_over(state, options, variables)
+    }
+
+    fn launch(options: Options, variables: &[(&str, &str)]) -> Self {
+        Self::launch_over(tempfile::tempdir().unwrap(), options, variables)
+    }
+
+    fn launch_over(state: TempDir, mut options: Options, variables: &[(&str, &str)]) -> Self {
+        let state = Arc::new(state);
         let log = Arc::default();
         options.state_dir = Some(state.path().to_owned());
         options.log = Log::new(Shared(Arc::clone(&log)));
@@ -406,8 +419,9 @@ impl Provider {
         self.runtime.block_on(failed).unwrap().to_string()
     }
 
-    fn store_file(&self) -> PathBuf {
-        self.state.path().join("sqlite_key_value.db")
+    /// The file of the store.
+    pub fn store_file(&self) -> PathBuf {
+        self.state.path().join(KEY_VALUE_FILE)
     }
 
     /// Every file of the store, by its name.

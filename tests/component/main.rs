@@ -46,4 +46,5 @@ mod source;
 mod spreadsheets;
 mod start;
 mod transport;
+mod upgrade;
 mod webhook;

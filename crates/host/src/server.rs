@@ -148,7 +148,7 @@ impl Application {
         let missing = manifest.components.values().map(file);
         if let Some(missing) = missing.into_iter().find(|file| !file.is_file()) {
             bail!(
-                "there is no component at {}: build it first, as `mpay up` does by itself",
+                "there is no component at {}, where the manifest says it is: take it from the release, or build it, as `mpay up` does in the project's folder",
                 missing.display()
             );
         }

@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::anyhow;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use clap::{Args, Subcommand, ValueEnum};
+use mpay::{say, tell};
 use mpay_office::access::{self, Principal};
 use rand::RngExt;
 
@@ -80,14 +81,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &add.out {
         Some(file) => {
             write_secret(file, format!("{token}\n").as_bytes())?;
-            eprintln!("The token of {} is in {}.", principal.name, file.display());
+            tell!("The token of {} is in {}.", principal.name, file.display());
         }
         None => {
-            eprintln!("The token of {}, which is kept nowhere:", principal.name);
-            eprintln!("\n  {token}\n");
+            tell!("The token of {}, which is kept nowhere:", principal.name);
+            tell!("\n  {token}\n");
         }
     }
-    eprintln!("Add this to the variable access, on a line of its own or after a semicolon:");
-    println!("{}", principal.entry(&token));
+    tell!("Add this to the variable access, on a line of its own or after a semicolon:");
+    say!("{}", principal.entry(&token))?;
     Ok(ExitCode::SUCCESS)
 }

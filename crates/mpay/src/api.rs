@@ -8,6 +8,7 @@ use mpay::{
     component,
     development::{Credentials, read},
     roles::Tls,
+    tell,
 };
 use mpay_host::Environment;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -75,7 +76,7 @@ impl Access {
             base: base.strip_suffix("/api").unwrap_or(base).to_owned(),
             token: self.token(&host)?,
             has_answered: Cell::new(false),
-            tell: Box::new(|line| eprintln!("{line}")),
+            tell: Box::new(|line| tell!("{line}")),
         })
     }
 

@@ -1,12 +1,12 @@
 //! `mpay backup` and `mpay restore`: the books as one file, and back.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use mpay::{component, state::State};
+use mpay::{component, say, state::State};
 use mpay_domain::time;
 use mpay_host::{
     KEY_VALUE_FILE, Manifest,
@@ -26,8 +26,9 @@ impl Folder {
         if let Some(folder) = &self.state_dir {
             return Ok(folder.clone());
         }
-        let workspace = component::workspace_root()
-            .context("there is no spin.toml here or above: name the folder by --state-dir")?;
+        let workspace = component::workspace_root().context(
+            "there is no spin.toml here, above or beside mpay: name the folder by --state-dir",
+        )?;
         Ok(Manifest::load(workspace.join("spin.toml"))?.default_state_dir())
     }
 }
@@ -80,8 +81,8 @@ pub struct RestoreArguments {
 pub fn back_up(arguments: &BackupArguments) -> anyhow::Result<ExitCode> {
     if arguments.check {
         let held = backup::check(&arguments.file)?;
-        println!("{} is whole.", arguments.file.display());
-        tell(&held);
+        say!("{} is whole.", arguments.file.display())?;
+        show(&held)?;
         return Ok(ExitCode::SUCCESS);
     }
     let store = arguments.folder.find()?.join(KEY_VALUE_FILE);
@@ -93,12 +94,12 @@ pub fn back_up(arguments: &BackupArguments) -> anyhow::Result<ExitCode> {
     });
     bar.finish_and_clear();
     let made = made?;
-    println!(
+    say!(
         "{} has all of {}.",
         arguments.file.display(),
         store.display()
-    );
-    tell(&made);
+    )?;
+    show(&made)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -111,7 +112,7 @@ pub fn restore(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Runtime::new()?;
     let aside = runtime.block_on(state.begin_anew(arguments.yes, Timestamp::now()))?;
     if let Some(aside) = &aside {
-        println!("The store of before is {} now.", aside.display());
+        say!("The store of before is {} now.", aside.display())?;
     }
     let store = folder.join(KEY_VALUE_FILE);
     let bar = bar();
@@ -121,26 +122,26 @@ pub fn restore(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
     });
     bar.finish_and_clear();
     let held = held?;
-    println!(
+    say!(
         "{} holds what {} does.",
         store.display(),
         arguments.file.display()
-    );
-    tell(&held);
-    println!(
+    )?;
+    show(&held)?;
+    say!(
         "\nStart the provider, and call POST /api/repair. Payments that MPay has confirmed since {}\n\
          are missing. Compare with MPay's statement from that day on (mpay settle): what is in the\n\
          statement and not recorded is entered by hand, by two people.",
         held.made_at
-    );
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(held: &Backup) {
-    println!("Made at   {}", held.made_at);
-    println!("Keys      {}", held.keys);
-    println!("Bytes     {}", held.bytes);
-    println!("SHA-256   {}", held.sha256);
+fn show(held: &Backup) -> io::Result<()> {
+    say!("Made at   {}", held.made_at)?;
+    say!("Keys      {}", held.keys)?;
+    say!("Bytes     {}", held.bytes)?;
+    say!("SHA-256   {}", held.sha256)
 }
 
 fn bar() -> ProgressBar {

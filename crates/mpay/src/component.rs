@@ -8,14 +8,28 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 
+use crate::tell;
+
 const TARGET: &str = "wasm32-wasip2";
 const PROFILE: &str = "component";
 /// MPay's door and the people's door.
 const PACKAGES: [&str; 2] = ["mpay-provider", "mpay-office"];
 
-/// The folder with the `spin.toml`, from the current one upwards.
+/// The folder with the `spin.toml`, from the current one upwards; or that of the release which this
+/// program is of, where they stand beside each other.
 pub fn workspace_root() -> Option<PathBuf> {
-    workspace_above(&env::current_dir().ok()?)
+    let above = env::current_dir()
+        .ok()
+        .and_then(|here| workspace_above(&here));
+    above.or_else(|| {
+        // Of a link to the program it is where the program is.
+        let program = env::current_exe().ok()?;
+        let beside = program.parent()?;
+        beside
+            .join("spin.toml")
+            .is_file()
+            .then(|| beside.to_owned())
+    })
 }
 
 /// The folder with the `spin.toml`, from `folder` upwards.
@@ -28,11 +42,14 @@ pub fn workspace_above(folder: &Path) -> Option<PathBuf> {
 
 /// The manifest of the components that keep the books in PostgreSQL.
 pub const FOR_POSTGRES: &str = "spin.postgres.toml";
+/// That of the same components for Akamai Functions.
+const FOR_AKAMAI: &str = "spin.akamai.toml";
 
 /// Builds the components that a manifest of the workspace names.
 pub fn build_for(workspace: &Path, manifest: &Path, quiet: bool) -> anyhow::Result<PathBuf> {
     let build = Build::new(workspace).quiet(quiet);
-    match manifest.file_name() == Some(OsStr::new(FOR_POSTGRES)) {
+    let name = manifest.file_name().and_then(OsStr::to_str);
+    match name.is_some_and(|name| [FOR_POSTGRES, FOR_AKAMAI].contains(&name)) {
         true => build.postgres().run(),
         false => build.run(),
     }
@@ -153,7 +170,7 @@ impl Build {
         let built = self.target_dir.join(TARGET).join(PROFILE).join(file);
         // Cargo itself shows how far it is; at its last step, which is the longest, it is silent.
         if !self.quiet && !built.exists() {
-            eprintln!(
+            tell!(
                 "Building the components for Wasm: the first time takes minutes, the last step of it \
                   one alone …"
             );
@@ -224,7 +241,7 @@ impl Build {
         if self.has_target()? {
             return Ok(());
         }
-        eprintln!("The Rust target {TARGET} is missing: running `rustup target add {TARGET}`");
+        tell!("The Rust target {TARGET} is missing: running `rustup target add {TARGET}`");
         let added = self
             .command("rustup")
             .args(["target", "add", TARGET])

@@ -6,6 +6,8 @@ use clap::{Args, ValueEnum};
 use mpay_gateway::{Interface, Mischief, Options, start};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::{say, tell};
+
 /// What `mpay gateway` is asked for.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -90,19 +92,19 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     })
     .await?;
     let url = gateway.url();
-    println!("Card gateway   {url}/");
+    say!("Card gateway   {url}/")?;
     for path in paths {
-        println!("Commands       {url}/{path}/");
+        say!("Commands       {url}/{path}/")?;
     }
-    println!("Cabinet        {url}/cabinet");
-    println!(
+    say!("Cabinet        {url}/cabinet")?;
+    say!(
         "Notifications  {}",
         arguments.notify.as_deref().unwrap_or("none")
-    );
+    )?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    eprintln!("Stopping …");
+    tell!("Stopping …");
     gateway.stop().await
 }

@@ -14,6 +14,7 @@
 //! | [`development`] | keys, certificates and a token for a developer's machine |
 //! | [`refusals`] | what the host answers in the component's place |
 //! | [`roles`] | the flags that say who MPay and the provider are |
+//! | [`say`] | what is printed, whoever may have stopped reading |
 //! | [`schedule`] | the calls of the order API that are cron's elsewhere |
 //! | [`state`] | the folder of the data: who is at work in it, and how to begin anew |
 //! | [`text`] | files of text, and of keys, as people's programs save them |
@@ -33,6 +34,8 @@
 //! # }
 //! ```
 
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 pub mod component;
 pub mod conform;
 pub mod development;
@@ -40,6 +43,7 @@ pub mod gateway;
 pub mod offline;
 pub mod refusals;
 pub mod roles;
+pub mod say;
 pub mod schedule;
 pub mod state;
 pub mod text;

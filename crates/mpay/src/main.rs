@@ -1,5 +1,7 @@
 //! The command `mpay`.
 
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 mod access;
 mod api;
 mod backup;
@@ -26,7 +28,7 @@ mod webhooks;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use mpay::{conform, gateway, offline, text::parse_argument, up};
+use mpay::{conform, gateway, offline, tell, text::parse_argument, up};
 use mpay_offline::Mischief;
 
 /// Be paid through MPay: run a provider on this machine, and play MPay against any provider.
@@ -116,7 +118,7 @@ Exit status: 0; 1 for a fault; 2 if there was no answer that could be believed."
 #[derive(Debug, Args)]
 struct UpArguments {
     /// The manifest, as for `spin up`: spin.postgres.toml keeps the books in PostgreSQL [default: the
-    /// spin.toml of this folder or one above].
+    /// spin.toml of this folder or one above, or beside this program].
     #[arg(long, short = 'f', value_name = "FILE")]
     from: Option<PathBuf>,
     /// Address to listen at.
@@ -196,7 +198,7 @@ fn main() -> ExitCode {
         Command::Conform(arguments) => arguments.run(),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("mpay: {}", terminal::clean_lines(&format!("{error:#}")));
+        tell!("mpay: {}", terminal::clean_lines(&format!("{error:#}")));
         ExitCode::from(2)
     })
 }

@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use mpay_offline::{Mischief, Options};
 
-use crate::{development::SERVICE_ID, roles::Roles};
+use crate::{development::SERVICE_ID, roles::Roles, say, tell};
 
 /// The pause after the first confirmation that did not succeed.
 pub const PAUSE: Duration = Duration::from_secs(2);
@@ -65,13 +65,13 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         pause: PAUSE,
     })
     .await?;
-    println!("Provider       {}", arguments.provider);
-    println!("MPay offline   {}/", server.url());
+    say!("Provider       {}", arguments.provider)?;
+    say!("MPay offline   {}/", server.url())?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    eprintln!("Stopping …");
+    tell!("Stopping …");
     server.stop().await
 }
 

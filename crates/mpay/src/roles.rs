@@ -130,7 +130,7 @@ impl Parties {
     pub fn cast(&self) -> anyhow::Result<Cast> {
         let development = || {
             let workspace = component::workspace_root().context(
-                "there is no spin.toml here or above: give --key, --certificate and --provider-certificate",
+                "there is no spin.toml here, above or beside mpay: give --key, --certificate and --provider-certificate",
             )?;
             let credentials = Credentials::of_workspace(&workspace);
             if !credentials.mpay_key().exists() {

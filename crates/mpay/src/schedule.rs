@@ -15,6 +15,8 @@ use rand::RngExt;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
+use crate::tell;
+
 /// The name under which the books show what it did.
 pub const NAME: &str = "mpay up";
 /// So long after midnight in Moldova the nightly calls are made.
@@ -141,12 +143,12 @@ async fn run(api: Api) {
                 Ok(()) => {
                     nights.is_done(job, tonight);
                     if failing.remove(job.path) {
-                        eprintln!("Schedule: POST /api/{} works again.", job.path);
+                        tell!("Schedule: POST /api/{} works again.", job.path);
                     }
                 }
                 Err(error) => {
                     if failing.insert(job.path) {
-                        eprintln!("Schedule: POST /api/{} failed: {error:#}", job.path);
+                        tell!("Schedule: POST /api/{} failed: {error:#}", job.path);
                     }
                 }
             }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use mpay::say::{self, forgive_readers};
 use mpay_domain::steers_display;
 use serde::Serialize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -345,8 +346,8 @@ pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
 /// # Errors
 /// As [`Page::print`].
 pub fn print_raw(bytes: &[u8]) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    forgive_readers(out.write_all(bytes).and_then(|()| out.flush()))
+    let mut out = say::output();
+    out.write_all(bytes).and_then(|()| out.flush())
 }
 
 fn json(value: &impl Serialize) -> serde_json::Result<String> {
@@ -364,13 +365,6 @@ fn json(value: &impl Serialize) -> serde_json::Result<String> {
     }
     clean.push('\n');
     Ok(clean)
-}
-
-fn forgive_readers(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
-    }
 }
 
 #[cfg(test)]

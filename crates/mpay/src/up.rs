@@ -19,14 +19,16 @@ use crate::{
     development::{self, Credentials, SERVICE_ID, read},
     gateway::{PASSWORD, TERMINAL},
     offline::{PAUSE, beside},
-    refusals, schedule,
+    refusals, say, schedule,
     state::State,
+    tell,
 };
 
 /// What `mpay up` is asked for.
 #[derive(Debug, Clone)]
 pub struct Up {
-    /// The manifest; by default the `spin.toml` of this folder or one above.
+    /// The manifest; by default the `spin.toml` of this folder or one above, or that of the release that
+    /// this program is of.
     pub from: Option<PathBuf>,
     /// Where to listen.
     pub listen: SocketAddr,
@@ -69,7 +71,9 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         }
         (None, Some(workspace)) => (workspace.clone(), workspace.join("spin.toml")),
         (None, None) => {
-            bail!("there is no spin.toml here or above: run this in the project's folder")
+            bail!(
+                "there is no spin.toml here, above or beside mpay: run this in the project's folder or in that of a release"
+            )
         }
     };
     let mut options = Options::new(file.clone());
@@ -81,7 +85,7 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
     options.environment = Environment::read(Path::new(""))?;
     let read = options.environment.set_by_file();
     if !read.is_empty() {
-        eprintln!("Read .env: {}.", read.join(", "));
+        tell!("Read .env: {}.", read.join(", "));
     }
 
     if let Some(file) = &up.runtime_config {
@@ -109,7 +113,7 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
             "--fresh is for development, and this is none; --yes moves the store aside all the same"
         );
         if let Some(aside) = state.begin_anew(up.yes, Timestamp::now()).await? {
-            eprintln!("The store of before is {} now.", aside.display());
+            tell!("The store of before is {} now.", aside.display());
         }
     }
     let mut gateway = None;
@@ -120,10 +124,10 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
             }
             let credentials = Credentials::of_workspace(&workspace);
             if !credentials.service_key().exists() {
-                eprintln!("Making development certificates …");
+                tell!("Making development certificates …");
             }
             if credentials.ensure()? {
-                eprintln!("Made them in {}.", credentials.folder().display());
+                tell!("Made them in {}.", credentials.folder().display());
             }
             let offline = up
                 .offline_listen
@@ -184,7 +188,8 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         _ => None,
     };
     // Without the sources this is a deployment: spin.toml and the component, built elsewhere.
-    if workspace.join("Cargo.toml").is_file() {
+    let has_sources = workspace.join("Cargo.toml").is_file();
+    if has_sources {
         let root = workspace.clone();
         let build = move || component::build_for(&root, &file, false);
         tokio::task::spawn_blocking(build).await??;
@@ -218,6 +223,7 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
             offline_url,
             gateway_url,
             credentials.as_ref().map(|(credentials, _)| credentials),
+            &invoked(has_sources),
         )
     });
     let told_to_stop = async {
@@ -236,7 +242,7 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         // Whoever watches over the process must see that it did not end as it should.
         error = server.failed() => Err(error.into()),
     };
-    eprintln!("Stopping …");
+    tell!("Stopping …");
     if let Some(schedule) = schedule {
         schedule.abort();
     }
@@ -312,7 +318,7 @@ fn check_names(options: &Options) -> anyhow::Result<Manifest> {
     let (wrong, doubtful): (Vec<_>, Vec<_>) =
         misnamed.into_iter().partition(|name| name.is_certain);
     for name in doubtful {
-        eprintln!("Warning: {name}");
+        tell!("Warning: {name}");
     }
     if wrong.is_empty() {
         return Ok(manifest);
@@ -352,6 +358,7 @@ fn greet(
     offline_url: Option<String>,
     gateway_url: Option<String>,
     credentials: Option<&Credentials>,
+    command: &str,
 ) -> anyhow::Result<()> {
     let url = url.trim_end_matches('/');
     let agent = ureq::Agent::config_builder()
@@ -365,39 +372,39 @@ fn greet(
         .context("the provider does not answer")?;
     let healthy = health.status().is_success();
     let report: serde_json::Value = health.body_mut().read_json().unwrap_or_default();
-    println!("MPay calls     {url}/");
-    println!("WSDL           {url}/?wsdl");
-    println!("Order API      {url}/api/orders/SERVICE/KEY");
-    println!("Health         {url}/health");
-    println!("               {url}/health/office");
+    say!("MPay calls     {url}/")?;
+    say!("WSDL           {url}/?wsdl")?;
+    say!("Order API      {url}/api/orders/SERVICE/KEY")?;
+    say!("Health         {url}/health")?;
+    say!("               {url}/health/office")?;
     let errors = report["errors"].as_array().into_iter().flatten();
     let errors: Vec<_> = errors.filter_map(|error| error.as_str()).collect();
     if !healthy {
-        println!("\nThe provider is not ready:");
+        say!("\nThe provider is not ready:")?;
         for error in errors {
-            println!("  {error}");
+            say!("  {error}")?;
         }
         return Ok(());
     }
     for error in errors {
-        println!("Wrong          {error}");
+        say!("Wrong          {error}")?;
     }
     for warning in report["warnings"].as_array().into_iter().flatten() {
-        println!("Warning        {}", warning.as_str().unwrap_or_default());
+        say!("Warning        {}", warning.as_str().unwrap_or_default())?;
     }
     let Some(credentials) = credentials else {
         let environment = report["environment"].as_str().unwrap_or_default();
-        println!("Environment    {environment}");
+        say!("Environment    {environment}")?;
         return Ok(());
     };
     let token = read(&credentials.api_token())?;
     let file = credentials.api_token();
     let here = std::env::current_dir().unwrap_or_default();
-    println!(
+    say!(
         "API token      {}",
         file.strip_prefix(&here).unwrap_or(&file).display()
-    );
-    println!("Office         {url}/admin (sign in with this token)");
+    )?;
+    say!("Office         {url}/admin (sign in with this token)")?;
     for (key, order) in sample_orders() {
         let response = agent
             .put(format!("{url}/api/orders/{SERVICE_ID}/{key}"))
@@ -406,26 +413,32 @@ fn greet(
             .send_json(order)
             .context("the order API does not answer")?;
         match response.status().as_u16() {
-            201 => println!("Sample order   {key}"),
+            201 => say!("Sample order   {key}")?,
             // There from an earlier start.
             412 => {}
             // The institution's own configuration: it has other services or tokens.
             status => {
-                println!("Sample order   {key} was not registered (HTTP {status})");
+                say!("Sample order   {key} was not registered (HTTP {status})")?;
             }
         }
     }
     if let Some(gateway) = gateway_url {
-        println!("Card gateway   {gateway}/");
+        say!("Card gateway   {gateway}/")?;
     }
     if let Some(offline) = offline_url {
-        println!("MPay offline   {offline}/");
-        println!(
+        say!("MPay offline   {offline}/")?;
+        say!(
             "\nPay an order in the browser: {offline}/service/pay?ServiceID={SERVICE_ID}&OrderKey=DEMO-1"
-        );
+        )?;
     }
-    println!("Or, in another terminal:\n  cargo run -- call details DEMO-1");
+    say!("Or, in another terminal:\n  {command} call details DEMO-1")?;
     Ok(())
+}
+
+/// How this command is called again.
+fn invoked(has_sources: bool) -> String {
+    let own = std::env::args().next().filter(|_| !has_sources);
+    own.unwrap_or_else(|| "cargo run --".to_owned())
 }
 
 fn sample_orders() -> [(&'static str, serde_json::Value); 3] {

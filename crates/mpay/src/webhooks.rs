@@ -85,7 +85,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             .new_agent(),
         cursor: "0".to_owned(),
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = mpay::say::output();
     if !arguments.all {
         // The end of the list, which is known once it was read.
         while listener.page()?.1 {}

@@ -20,6 +20,7 @@ use mpay::{
     component,
     development::{Credentials, SERVICE_ID, read},
     roles::{Cast, Roles},
+    tell,
 };
 use mpay_client::{Answer, Client, Confirmation, encode_query};
 use rand::RngExt;
@@ -136,7 +137,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         None => Orders::New(read_token(arguments)?),
     };
 
-    eprintln!("Preparing …");
+    tell!("Preparing …");
     let details = bench.details(&orders)?;
     let mut prepared = Prepared {
         details,
@@ -164,12 +165,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let count = (expected as usize + load.connections).min(MOST_CONFIRMATIONS);
     let begun = Instant::now();
     if arguments.mix.confirmations > 0 {
-        eprintln!("Signing {count} confirmations …");
+        tell!("Signing {count} confirmations …");
         prepared.confirmations = bench.confirmations(&orders, count)?;
     }
     let signing = begun.elapsed();
 
-    eprintln!("Measuring for {} s …", arguments.duration);
+    tell!("Measuring for {} s …", arguments.duration);
     let duration = Duration::from_secs(arguments.duration);
     let measured = load.run(&prepared, arguments.mix, duration)?;
     let report = report::Report::of(arguments, &prepared, signing, measured, cast.provider()?);

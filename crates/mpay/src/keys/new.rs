@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
+use mpay::tell;
 use mpay_domain::check_state_identifier;
 use pkcs8::{EncodePrivateKey, EncryptedPrivateKeyInfo, LineEnding, SecretDocument, pkcs5::pbes2};
 use rand::RngExt;
@@ -89,7 +90,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         false => Some(arguments.passphrase.choose()?),
     };
 
-    eprintln!("Making a key of {} bits …", arguments.bits);
+    tell!("Making a key of {} bits …", arguments.bits);
     let bits = arguments.bits.parse().context("--bits")?;
     let key = RsaPrivateKey::new(&mut rand::rng(), bits).context("cannot make an RSA key")?;
     let plain = key.to_pkcs8_der().context("cannot write the RSA key")?;
@@ -130,7 +131,7 @@ fn subject(arguments: &Arguments) -> anyhow::Result<DistinguishedName> {
         "--idno {idno:?} is no IDNO, which has 13 digits"
     );
     if let Err(doubt) = check_state_identifier(idno) {
-        eprintln!("Warning: --idno {idno} {doubt}; the request is made all the same");
+        tell!("Warning: --idno {idno} {doubt}; the request is made all the same");
     }
     let printable = |text: &str| Ok::<_, anyhow::Error>(DnValue::PrintableString(text.try_into()?));
     let text = |flag: &str, value: &str, longest: usize| {

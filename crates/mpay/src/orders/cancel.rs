@@ -1,12 +1,13 @@
 //! `mpay orders cancel`.
 
 use std::{
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
     process::ExitCode,
 };
 
 use anyhow::{Context, bail};
 use clap::Args;
+use mpay::tell;
 
 use super::{path, show};
 use crate::{
@@ -44,7 +45,7 @@ impl Cancel {
         let order = answer.json()?;
         if text(&order, "status") != "Cancelled" {
             if !self.yes && !asked(&order)? {
-                eprintln!("The order stays as it is.");
+                tell!("The order stays as it is.");
                 return Ok(ExitCode::FAILURE);
             }
             let entity_tag = answer
@@ -72,7 +73,7 @@ fn asked(order: &serde_json::Value) -> anyhow::Result<bool> {
         bail!("nobody can be asked here: give --yes to cancel the order");
     }
     show::page(order).print()?;
-    eprint!("\nCancel this order? [y/N] ");
+    let _ = write!(io::stderr(), "\nCancel this order? [y/N] ");
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "da" | "да"))

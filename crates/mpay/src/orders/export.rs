@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use mpay::tell;
 use tables::{Sheet, Table};
 
 use super::filters::Filters;
@@ -124,7 +125,7 @@ impl Export {
         bar.finish_and_clear();
         if let (Target::File(file), Some(name)) = (target, &self.output) {
             file.finish()?;
-            eprintln!("{} orders are in {}.", count(number), name.display());
+            tell!("{} orders are in {}.", count(number), name.display());
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf, process::ExitCode};
 use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use mpay::tell;
 use serde::Serialize;
 use tables::{Encoding, Sheet, Value};
 
@@ -113,7 +114,7 @@ impl Import {
         bar.set_style(ProgressStyle::with_template(style)?);
         let line = bar.clone();
         api.tell = Box::new(move |text| match line.is_hidden() {
-            true => eprintln!("{text}"),
+            true => tell!("{text}"),
             false => line.println(text),
         });
         let flags = [("strict", self.strict), ("dry_run", self.dry_run)];

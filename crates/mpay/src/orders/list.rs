@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use mpay::tell;
 use serde_json::{Value, json};
 
 use super::{filters::Filters, reason};
@@ -134,7 +135,7 @@ pub fn with_next(name: &str, entries: Vec<Value>, next: Option<String>) -> Value
 /// Tells people that a list is not at its end.
 pub fn say_more(is_more: bool, shown: usize) {
     if is_more {
-        eprintln!(
+        tell!(
             "These are {}, and there are more: --limit {} shows them.",
             count(shown),
             shown * 10

@@ -45,6 +45,7 @@ const SUITE: How = Elsewhere("it is this suite, or a part of it");
 const QUICKSTART: How = Elsewhere("tests/component/quickstarts.rs follows the page");
 const SYSTEM: How = Elsewhere("it changes the system; deploy/ has tests of its own");
 const SPIN: How = Elsewhere("it needs Spin, or builds the components");
+const RELEASE: How = Elsewhere("cli/archive.rs begins with a release");
 const SAVED_CARD: How = Elsewhere("tests/component/card_pages.rs saves a card in a browser");
 const IN_PROGRAM: How =
     Elsewhere("it needs jq; tests/component/books.rs and personal_data.rs do it");
@@ -55,6 +56,7 @@ const PAGES: &[(&str, &[How])] = &[
         "README.md",
         &[
             STARTED,
+            RELEASE,
             STARTED,
             SUITE,
             Run(&[]),
@@ -63,7 +65,7 @@ const PAGES: &[(&str, &[How])] = &[
             Run(&[]),
         ],
     ),
-    ("CONTRIBUTING.md", &[STARTED, SUITE, SUITE]),
+    ("CONTRIBUTING.md", &[STARTED, SUITE, SUITE, RELEASE]),
     ("SECURITY.md", &[]),
     (
         "docs/api.md",
@@ -99,6 +101,7 @@ const PAGES: &[(&str, &[How])] = &[
             SPIN,
             SYSTEM,
             SYSTEM,
+            Elsewhere("it needs Docker; cli/archive.rs looks at what the image is made of"),
             SYSTEM,
             SPIN,
             Elsewhere("it needs PostgreSQL; tests/component/engines.rs has it"),

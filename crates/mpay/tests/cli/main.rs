@@ -1,11 +1,13 @@
 //! The command itself, as a person runs it.
 
+mod archive;
 mod backup;
 mod commands;
 mod crash;
 mod deployment;
 mod full_disk;
 mod proxy;
+mod readers;
 mod two_hosts;
 
 use std::{
@@ -63,10 +65,17 @@ impl Up {
     }
 
     fn start_with(state: &Path, listen: &str, arguments: &[&str]) -> Self {
-        let mut process = mpay()
+        let mut command = mpay();
+        command
             .args(["up", "--listen", listen, "--state-dir"])
             .arg(state)
-            .args(arguments)
+            .args(arguments);
+        Self::of(&mut command)
+    }
+
+    /// The same by a command of one's own.
+    fn of(command: &mut Command) -> Self {
+        let mut process = command
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -80,7 +89,7 @@ impl Up {
                 .unwrap();
             greeting.push_str(&line);
             greeting.push('\n');
-            if line.contains("cargo run -- call") {
+            if line.ends_with(" call details DEMO-1") {
                 break;
             }
         }
