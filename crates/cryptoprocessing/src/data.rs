@@ -120,7 +120,7 @@ mod tests {
                 .exact("Amount", &amount.to_string()).unwrap();
             let (sent, shown) = data.finish();
             prop_assert_eq!(&sent, &shown);
-            let encoded = crate::command::encoded(&sent);
+            let encoded = crate::command::form::encoded(&sent);
             prop_assert!(encoded.bytes().all(|b| b.is_ascii_graphic() && b != b'+' && b != b'&'));
             for decode in [percent_decoded, form_decoded] {
                 let once = decode(&encoded);
