@@ -10,6 +10,7 @@ use mpay_door::{
     current::Current,
     health,
     http::finish,
+    log::{self, Origin},
     spin::{self, Host},
 };
 use mpay_door::{http::TIME, spin::Spin};
@@ -42,7 +43,9 @@ async fn answer(platform: Spin, request: Request) -> Response<Bytes> {
     let app = current().app(&Host, store.now()).await;
     let store = store.sharing(&app.secret);
     let mut response = service::handle_until(&app, &store, request, late).await;
+    let origin = response.extensions_mut().remove::<Origin>();
     if let Some(outcome) = response.extensions_mut().remove::<Outcome>()
+        && let Some(origin) = origin
         && let Ok(config) = &app.config
         && !config.notification.receivers.is_empty()
     {
@@ -50,11 +53,14 @@ async fn answer(platform: Spin, request: Request) -> Response<Bytes> {
         // Goes on after the answer has been sent.
         spin_sdk::wasip3::spawn(async move {
             let store = Ledger::new(Spin::open()).sharing(&app.secret);
-            if let Ok(config) = &app.config
-                && let Some(notifier) = config.notifier(&app, &store)
-            {
-                notifier.follow_up(outcome).await;
-            }
+            let follow_up = async {
+                if let Ok(config) = &app.config
+                    && let Some(notifier) = config.notifier(&app, &store)
+                {
+                    notifier.follow_up(outcome).await;
+                }
+            };
+            log::Request::after(origin).during(follow_up).await;
         });
     }
     response

@@ -5,9 +5,9 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body::Body;
 use mpay_door::{
     Configuration as _, Platform, Problem, health,
-    http::{BoxError, finish, read},
+    http::{BoxError, finish, is_browser, read},
     limit::within,
-    log::log,
+    log::{self, Field, log},
 };
 use mpay_ledger::Ledger;
 use wsse::RsaEngine;
@@ -16,6 +16,9 @@ use crate::{App, config::Config, soap};
 
 /// The address of this door's readiness: whether MPay's calls can be answered.
 pub const HEALTH: &str = "/health";
+
+/// The same, by the name that it has beside the liveness.
+pub const READY: &str = "/health/ready";
 
 /// Answers a request, or says that it could not in time: what it was at is dropped where it stands,
 /// as if the host had died, and its caller asks again.
@@ -27,17 +30,20 @@ pub async fn handle_until<P: Platform>(
     request: Request<impl Body<Error: Into<BoxError>>>,
     late: impl Future<Output = ()>,
 ) -> Response<Bytes> {
-    let path = request.uri().path();
-    let calls_soap = is_service(path) && request.method() == Method::POST;
-    match within(late, handle(app, store, request)).await {
-        Some(response) => response,
-        None if calls_soap => soap::late(app, store),
-        None => {
-            log!("a call took too long");
-            let text = "The provider could not answer in time; try again.";
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+    log::answered(store, request, async |request| {
+        let path = request.uri().path();
+        let calls_soap = is_service(path) && request.method() == Method::POST;
+        match within(late, handle(app, store, request)).await {
+            Some(response) => response,
+            None if calls_soap => soap::late(app, store),
+            None => {
+                log!(error: "a call took too long");
+                let text = "The provider could not answer in time; try again.";
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+            }
         }
-    }
+    })
+    .await
 }
 
 /// Whether the SOAP service is at this path: in any case, and with a slash behind it, as IIS takes it.
@@ -55,7 +61,7 @@ pub async fn handle<P: Platform>(
     let (parts, body) = request.into_parts();
     let result = match parts.uri.path() {
         path if is_service(path) => soap(app, store, &parts, body).await,
-        HEALTH => {
+        HEALTH | READY => {
             let engine = RsaEngine::best().name();
             let skew = |config: &Config| config.policy.clock_skew;
             let more = match &app.config {
@@ -80,12 +86,16 @@ async fn soap<P: Platform>(
     body: impl Body<Error: Into<BoxError>>,
 ) -> Result<Response<Bytes>, Problem> {
     match parts.method {
+        Method::POST if app.paused.get() => Ok(soap::paused(app, store)),
         Method::POST => {
             check_media_type(&parts.headers)?;
             let message = read(parts, body).await?;
             Ok(soap::handle(app, store, &parts.headers, &message).await)
         }
-        Method::GET | Method::HEAD if asks_for_wsdl(parts) => wsdl(app, parts),
+        Method::GET | Method::HEAD if asks_for_wsdl(parts) => {
+            log::note(Field::Operation, "wsdl");
+            wsdl(app, parts)
+        }
         Method::GET | Method::HEAD if is_browser(&parts.headers) => Ok(page()),
         _ => Err(Problem::method_not_allowed_here(
             "GET, HEAD, POST",
@@ -105,13 +115,6 @@ fn asks_for_wsdl(parts: &Parts) -> bool {
             name.eq_ignore_ascii_case("wsdl") || name.eq_ignore_ascii_case("singleWsdl")
         })
     })
-}
-
-/// Whether somebody has opened the address in a browser: no client of SOAP asks for HTML.
-fn is_browser(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT).iter();
-    let mut accepted = accepted.filter_map(|accept| accept.to_str().ok());
-    accepted.any(|accept| accept.to_ascii_lowercase().contains("text/html"))
 }
 
 /// What stands here, for a person. It tells nothing of the institution: `/health` does.
@@ -255,6 +258,29 @@ mod tests {
         let request = Request::get("/health/live").body(String::new()).unwrap();
         let response = handle_until(&app, &store, request, std::future::ready(())).await;
         assert_eq!(response.status(), 200);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_everything_is_stopped_mpay_is_told_to_come_again_and_nothing_is_touched() {
+        let mut variables = variables();
+        variables.set("paused", "true".to_owned());
+        let (app, memory) = (App::new(variables), Memory::new());
+        let store = Ledger::new(memory.clone());
+        let late = std::future::pending();
+        let response = handle_until(&app, &store, endless("/"), late).await;
+        assert_eq!(response.status(), 500);
+        let text = String::from_utf8(response.into_body().to_vec()).unwrap();
+        assert!(
+            text.contains("<faultcode>InternalError</faultcode>"),
+            "{text}"
+        );
+        assert!(text.contains("SignatureValue"), "{text}");
+        assert_eq!(memory.take_calls(), [""; 0]);
+        for path in ["/?wsdl", "/health/live", "/health"] {
+            let request = Request::get(path).header("host", "h");
+            let request = request.body(String::new()).unwrap();
+            assert_eq!(handle(&app, &store, request).await.status(), 200, "{path}");
+        }
     }
 
     async fn ask(request: http::request::Builder, body: &str) -> (StatusCode, HeaderMap, String) {

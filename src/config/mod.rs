@@ -11,7 +11,9 @@ use std::{collections::HashMap, time::Duration};
 use jiff::Timestamp;
 use mpay_door::{
     App, Configuration,
-    config::{ConfigError, Environment, Misconfigured, Reader, Services, Variables},
+    config::{
+        ConfigError, Environment, LOG_FORMAT, Misconfigured, PAUSED, Reader, Services, Variables,
+    },
 };
 use mpay_ledger::{Ledger, domain::ServiceId};
 use mpay_notify::{Notifier, Remembered, Settings};
@@ -93,7 +95,9 @@ impl Configuration for Config {
         ],
         optional: [
             "amount_validity",
+            LOG_FORMAT,
             "max_silence",
+            PAUSED,
             "public_url",
             "webhook_origin",
             "webhook_origin_2",
@@ -130,6 +134,7 @@ impl Configuration for Config {
         let public_url = reader.public_url();
         let wrong_url = reader.is_wrong(&["public_url"]).then_some("public_url");
         let notification = Settings::read(&mut reader, environment);
+        reader.operation();
         match (signer.map(Box::new), trust) {
             (Some(signer), Some(trust)) if reader.is_usable(Self::OPTIONAL) => Ok(Self {
                 environment,

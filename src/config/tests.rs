@@ -49,6 +49,8 @@ fn every_mistake_names_its_variable() {
         ("webhook_origin_2", "erp.example.md"),
         ("webhooks", "erp http://erp.example.md/"),
         ("max_silence", "a day"),
+        ("paused", "yes"),
+        ("log_format", "xml"),
     ]);
 }
 
@@ -109,6 +111,8 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
         let things = [
             ("amount_validity", !config.amount_validity.is_zero()),
             ("max_silence", config.notification.max_silence.is_some()),
+            (LOG_FORMAT, config.switched_off(&[LOG_FORMAT]).is_none()),
+            (PAUSED, config.switched_off(&[PAUSED]).is_none()),
             ("public_url", config.public_url.is_some()),
             ("webhook", config.notification.receivers.len() == 3),
         ];

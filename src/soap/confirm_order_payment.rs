@@ -5,7 +5,10 @@ use std::convert::Infallible;
 use wsse::{Content, Element, Writer};
 
 use super::{Answer, Call, Fault, NAMESPACE, member::Structure};
-use mpay_door::{Platform, log::log};
+use mpay_door::{
+    Platform,
+    log::{self, Field, end_of_key, log},
+};
 use mpay_ledger::{
     Evidence, Known, Precondition, Recorded, RegisterError, Registered, StoredOrder,
     digest::sha256,
@@ -22,7 +25,12 @@ pub async fn answer<P: Platform>(
 ) -> Result<Answer, Fault> {
     let content = wsse::exclusive_c14n(operation, false, &[]);
     let verdict = match Claim::decode(operation) {
-        Ok(claim) => confirm(call, &content, claim).await,
+        Ok(claim) => {
+            log::note(Field::Service, &claim.service_id);
+            log::note(Field::Order, end_of_key(claim.order_key.as_str()));
+            log::note(Field::Payment, &claim.payment_id);
+            confirm(call, &content, claim).await
+        }
         Err(fault) => Err(fault),
     };
     let fault = match verdict {
@@ -136,12 +144,12 @@ async fn confirm<P: Platform>(
     match recorded {
         Recorded::New => {
             let _ = call.recorded.set(confirmation.payment_id.clone());
+            log::note(Field::Verdict, "recorded");
             log!(
-                "payment {} of {} {} for order {} recorded",
+                info: "payment {} of {} {} recorded",
                 payment.payment_id,
                 payment.amount,
-                payment.currency,
-                payment.order_key
+                payment.currency
             );
         }
         Recorded::Repeated { alike } => {
@@ -174,7 +182,7 @@ async fn register<P: Platform>(call: &Call<'_, P>, order: Order) -> Result<Store
     let registered = orders.change(service, key, Precondition::None, None, make);
     match registered.await {
         Ok(Registered::Created) => {
-            log!("order {key} of service {service} is paid, and so registered")
+            log!(info: "order {} of service {service} is paid, and so registered", end_of_key(key.as_str()))
         }
         // Under another spelling, maybe.
         Ok(_) | Err(RegisterError::KeyTaken(_)) => {}
@@ -212,6 +220,7 @@ fn record<P: Platform>(
 /// What does not decide whether two confirmations are one payment may differ; people may want to
 /// know.
 fn note_repetition(confirmation: &Confirmation, alike: bool) {
+    log::note(Field::Verdict, "repeated");
     if !alike {
         log!(
             "payment {} is confirmed again with other details (paid at {})",

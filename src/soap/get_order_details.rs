@@ -7,7 +7,11 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use wsse::{Content, Element, Writer};
 
 use super::{Call, Fault, NAMESPACE, member::Structure};
-use mpay_door::{Platform, config::SourcePolicy, log::log};
+use mpay_door::{
+    Platform,
+    config::SourcePolicy,
+    log::{self, Field, end_of_key, log},
+};
 use mpay_ledger::{
     StoredOrder,
     domain::{
@@ -23,6 +27,8 @@ pub async fn answer<P: Platform>(
     operation: Element<'_>,
 ) -> Result<Content, Fault> {
     let query = Query::decode(operation)?;
+    log::note(Field::Service, &query.service_id);
+    log::note(Field::Order, end_of_key(query.order_key.as_str()));
     let service = call
         .config
         .service(&query.service_id)

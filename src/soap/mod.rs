@@ -14,7 +14,10 @@ use http::{HeaderMap, Response, StatusCode, header};
 use jiff::Timestamp;
 use wsse::{Algorithms, Content, Envelope, SecurityError, Signer, Verified};
 
-use mpay_door::{Platform, log::log};
+use mpay_door::{
+    Platform,
+    log::{self, Field, log},
+};
 use mpay_ledger::{Ledger, digest::sha256, domain::PaymentId, json::SignerJson};
 use mpay_notify::Outcome;
 
@@ -49,7 +52,7 @@ impl<P> Call<'_, P> {
             self.verified.algorithms(),
             now,
         )
-        .map_err(|error| log!("an answer could not be signed: {error}"))
+        .map_err(|error| log!(error: "an answer could not be signed: {error}"))
         .ok()
     }
 
@@ -163,6 +166,7 @@ async fn answer<P: Platform>(call: &Call<'_, P>, headers: &HeaderMap) -> Respons
         Some(envelope) => respond(status, envelope),
         None => {
             let fault = Fault::internal("The answer could not be signed.");
+            log::note(Field::Verdict, fault.code.as_str());
             respond(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 answer::unsigned(&fault.encode()),
@@ -172,7 +176,12 @@ async fn answer<P: Platform>(call: &Call<'_, P>, headers: &HeaderMap) -> Respons
 }
 
 fn note(fault: &Fault) {
-    log!("fault {}: {}", fault.code.as_str(), fault.log());
+    let code = fault.code.as_str();
+    log::note(Field::Verdict, code);
+    match fault.is_verdict() {
+        true => log!("fault {code}: {}", fault.log()),
+        false => log!(error: "fault {code}: {}", fault.log()),
+    }
 }
 
 /// Finds the operation in the verified Body, and lets it answer.
@@ -196,6 +205,7 @@ async fn dispatch<P: Platform>(call: &Call<'_, P>, headers: &HeaderMap) -> Resul
         .ok_or_else(|| {
             Fault::client("The Body holds neither GetOrderDetails nor ConfirmOrderPayment.")
         })?;
+    log::note(Field::Operation, known);
     check_action(call.verified, headers, known)?;
     match known {
         "GetOrderDetails" => get_order_details::answer(call, operation)
@@ -246,6 +256,7 @@ fn anonymous<P: Platform>(
     fault: Fault,
 ) -> Response<Bytes> {
     const REUSED_FOR: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
+    log::note(Field::Verdict, fault.code.as_str());
     let now = store.now();
     let key = format!("{} {}", fault.code.as_str(), fault.reason());
     let mut faults = app.memory.faults.borrow_mut();
@@ -262,7 +273,7 @@ fn anonymous<P: Platform>(
             envelope
         }
         Some(Err(error)) => {
-            log!("a fault could not be signed: {error}");
+            log!(error: "a fault could not be signed: {error}");
             answer::unsigned(&content)
         }
         None => answer::unsigned(&content),
@@ -270,11 +281,24 @@ fn anonymous<P: Platform>(
     respond(StatusCode::INTERNAL_SERVER_ERROR, envelope)
 }
 
-/// The answer to a call that took too long: signed like one to a stranger, since who called may
-/// not be known yet.
+/// The answer to a call that took too long.
 pub fn late<P: Platform>(app: &App, store: &Ledger<P>) -> Response<Bytes> {
     let fault = Fault::internal("The provider could not answer in time. Try again.");
     note(&fault);
+    to_stranger(app, store, fault)
+}
+
+/// The answer to every call while everything is stopped: MPay repeats a confirmation until it succeeds,
+/// and shows payers no order that they could pay.
+pub fn paused<P: Platform>(app: &App, store: &Ledger<P>) -> Response<Bytes> {
+    let fault = Fault::internal("The provider is stopped for a while. Try again later.");
+    let response = to_stranger(app, store, fault);
+    log::note(Field::Verdict, "paused");
+    response
+}
+
+/// Signs a fault like one to a stranger, since who called is not known.
+fn to_stranger<P: Platform>(app: &App, store: &Ledger<P>, fault: Fault) -> Response<Bytes> {
     let signer = match &app.config {
         Ok(config) => Some(&config.signer),
         Err(wrong) => wrong.rest.signer.as_deref(),

@@ -165,6 +165,7 @@ impl Provider {
         let access = managers(&[TOKEN]);
         let defaults = [
             ("environment", "test"),
+            ("log_format", "text"),
             ("service_ids", "TAX,SCHOOL"),
             ("service_key", SERVICE_KEY),
             ("service_certificate", SERVICE_CERTIFICATE),

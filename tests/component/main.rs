@@ -26,6 +26,7 @@ mod manual;
 mod offline;
 mod open;
 mod openapi;
+mod operation;
 mod pages;
 mod payments;
 mod personal_data;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use mpay_door::CURSOR_GONE;
+use mpay_door::{CURSOR_GONE, PAUSED};
 
 use mpay_ledger::json::Group;
 
@@ -254,7 +254,7 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
     match (schema, name) {
         ("Problem", "type") => (
             "What kind of problem it is, where programs must tell it from others of its status; absent otherwise.",
-            Some(words([CURSOR_GONE])),
+            Some(words([CURSOR_GONE, PAUSED])),
         ),
         ("Problem", "status") => ("The status of the answer.", None),
         ("Problem", "title") => ("What the status means.", None),

@@ -57,7 +57,7 @@ const PROBLEMS: [(u16, &str, &str); 12] = [
     (
         503,
         "ServiceUnavailable",
-        "The store does not answer now, another call is at the same thing, or the provider is not configured: try again.",
+        "The store does not answer now, another call is at the same thing, or the provider is not configured: try again. With the type `urn:mpay-provider:paused` everything is stopped for a while.",
     ),
 ];
 

@@ -1,6 +1,9 @@
 //! What requests share: the configuration and what was derived from it.
 
-use std::{cell::RefCell, fmt::Debug};
+use std::{
+    cell::{Cell, RefCell},
+    fmt::Debug,
+};
 
 use jiff::Timestamp;
 use mpay_ledger::SecretCell;
@@ -8,8 +11,9 @@ use wsse::Certificate;
 
 use crate::{
     clock::Clock,
-    config::{ConfigError, Environment, Misconfigured, Variables, expiring},
+    config::{ConfigError, Environment, Misconfigured, Variables, expiring, is_paused, log_format},
     health::Probe,
+    log::Format,
 };
 
 /// The names of a door's variables, in its [`Configuration`]: each is named once.
@@ -77,6 +81,11 @@ pub struct App<C: Configuration> {
     pub config: Result<C, Misconfigured<C::Rest>>,
     /// Why variables that were read later are not in use; empty if these are the present ones.
     pub refused: RefCell<Vec<ConfigError>>,
+    /// Whether everything is answered "later", by the variables as they were read last: also where
+    /// these are not in use, since a stop must not wait until something else is mended.
+    pub paused: Cell<bool>,
+    /// How the log is written.
+    pub log_format: Format,
     /// What has been seen of MPay's clock.
     pub clock: Clock,
     /// What a look at the health has found out about the store.
@@ -92,6 +101,8 @@ impl<C: Configuration> App<C> {
     pub fn new(variables: Variables) -> Self {
         Self {
             config: C::read(&variables),
+            log_format: log_format(&variables),
+            paused: Cell::new(is_paused(&variables).unwrap_or(true)),
             refused: RefCell::default(),
             clock: Clock::default(),
             probe: Probe::default(),

@@ -16,9 +16,9 @@ use mutation::{Mutation, mutated};
 
 use crate::{
     app::{App, Configuration},
-    config::{ConfigError, Unread, Variables, VariablesDigest},
+    config::{ConfigError, Unread, Variables, VariablesDigest, is_paused},
     limit::within,
-    log::log,
+    log::{self, log},
 };
 
 /// How long variables are believed to be as they were read. Each is a call of the host, and some
@@ -102,12 +102,23 @@ impl<C: Configuration> Kept<C> {
         self.app.refused.replace(errors);
     }
 
+    /// Stops and goes on at once, whatever becomes of the other variables.
+    fn stop_or_go_on(&self, variables: &Variables) {
+        let Some(paused) = is_paused(variables) else {
+            return;
+        };
+        if self.app.paused.replace(paused) != paused {
+            log_pause(paused);
+        }
+    }
+
     fn judge(&mut self, variables: &Variables, digest: VariablesDigest) -> Judgement<C> {
+        self.stop_or_go_on(variables);
         let keep = Judgement::Keep(Rc::clone(&self.app));
         if digest == self.digest {
             self.next = None;
             if !self.app.refused.take().is_empty() {
-                log!("configuration: the variables are again those in use");
+                log!(info: "configuration: the variables are again those in use");
             }
             return keep;
         }
@@ -313,7 +324,18 @@ fn log_reasons(variables: &Variables) {
     }
 }
 
+fn log_pause(paused: bool) {
+    match paused {
+        true => log!("paused: every call is answered \"later\", and nothing is recorded"),
+        false => log!(info: "no longer paused: calls are answered again"),
+    }
+}
+
 fn log_state<C: Configuration>(app: &App<C>, now: Timestamp) {
+    log::set_format(app.log_format);
+    if app.paused.get() {
+        log_pause(true);
+    }
     match &app.config {
         Ok(config) => {
             for error in config.off() {
@@ -450,7 +472,7 @@ mod tests {
         assert!(Rc::ptr_eq(&first, &asked.now().await));
         assert_eq!(asked.host.calls.get(), read);
         assert!(Rc::ptr_eq(&first, &asked.later().await));
-        assert_eq!(asked.host.calls.get(), read + 12);
+        assert_eq!(asked.host.calls.get(), read + 14);
     }
 
     #[tokio::test]
@@ -547,6 +569,46 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_stop_comes_at_once_whatever_is_wrong_beside_it_and_so_does_its_end() {
+        let asked = Asked::new(Host::new());
+        let good = asked.now().await;
+        assert!(!good.paused.get());
+        asked.host.set("accept_sha1", "perhaps");
+        for (value, paused) in [("true", true), ("false", false), ("ture", true)] {
+            asked.host.set("paused", value);
+            let app = asked.later().await;
+            assert!(Rc::ptr_eq(&good, &app));
+            assert_eq!(app.paused.get(), paused, "{value}");
+        }
+        // Where it cannot be read it stays as it is.
+        asked.host.fail("paused", Unread::Failed("busy".into()));
+        assert!(asked.later().await.paused.get());
+        asked.host.set("paused", "");
+        assert!(!asked.later().await.paused.get());
+        asked.host.fail("paused", Unread::Failed("busy".into()));
+        assert!(!asked.later().await.paused.get());
+    }
+
+    #[tokio::test]
+    async fn who_never_read_whether_to_stop_stops() {
+        for (value, paused) in [
+            (Ok(""), false),
+            (Ok(" false\n"), false),
+            (Ok("true"), true),
+            (Ok("yes"), true),
+            (Err(Unread::Undefined), true),
+        ] {
+            let host = Host::new();
+            let read = value.clone().map(str::to_owned);
+            host.values.borrow_mut().insert("paused", read);
+            let app = Asked::new(host).now().await;
+            assert_eq!(app.paused.get(), paused, "{value:?}");
+            let told = app.config.as_ref().unwrap().switched_off(&["paused"]);
+            assert_eq!(told.is_some(), paused && value != Ok("true"), "{value:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_set_that_is_wrong_does_not_replace_a_good_one() {
         let asked = Asked::new(Host::new());
         let good = asked.now().await;
@@ -601,7 +663,12 @@ mod tests {
     async fn a_variable_that_changes_at_each_reading_is_named() {
         let host = Host::new();
         let set = |value: &str| ("accept_sha1", Ok(value.to_owned()));
-        let changes = [(2, set("true")), (14, set("false")), (26, set("true"))];
+        let all = u32::try_from(Plain::VARIABLES.len()).unwrap();
+        let changes = [
+            (2, set("true")),
+            (2 + all, set("false")),
+            (2 + 2 * all, set("true")),
+        ];
         host.set("accept_sha1", "false");
         host.changes.borrow_mut().extend(changes);
         let asked = Asked::new(host);

@@ -14,6 +14,7 @@ use crate::{
     Problem,
     app::{App, Configuration},
     clock::UNREMARKABLE,
+    log,
     probe::{self, Mark, StoreFault},
 };
 
@@ -63,7 +64,8 @@ struct Probed {
 }
 
 impl Probe {
-    async fn look<P: Platform>(&self, store: &Ledger<P>) -> Probed {
+    /// Looks at the store, and writes there too if that `may_write`.
+    async fn look<P: Platform>(&self, store: &Ledger<P>, may_write: bool) -> Probed {
         let now = store.now();
         let last = *self.0.borrow();
         if let Some(last) = last
@@ -80,7 +82,7 @@ impl Probe {
             });
             if let Some((_, Err(fault))) = failed {
                 found = Err(fault);
-            } else if !marked {
+            } else if !marked && may_write {
                 let written = probe::write_mark(store, Mark::after(mark, now)).await;
                 write = Some((now, written));
                 found = written.map(|()| mark);
@@ -103,6 +105,7 @@ impl Probe {
 /// A [`Problem`] for other methods than GET and HEAD.
 pub fn live(method: &Method) -> Result<Response<Bytes>, Problem> {
     check_method(method)?;
+    log::is_routine();
     Ok(json(
         StatusCode::OK,
         Bytes::from_static(b"{\"status\":\"live\"}"),
@@ -124,7 +127,9 @@ pub async fn ready<C: Configuration, P: Platform>(
     more: Vec<String>,
 ) -> Result<Response<Bytes>, Problem> {
     check_method(method)?;
-    let probed = app.probe.look(store).await;
+    log::is_routine();
+    let paused = app.paused.get();
+    let probed = app.probe.look(store, !paused).await;
     let now = store.now();
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     let refused = app.refused.borrow();
@@ -165,6 +170,8 @@ pub async fn ready<C: Configuration, P: Platform>(
     }
     let (status, text) = match (&app.config, &probed.found) {
         (Err(_), _) => (StatusCode::SERVICE_UNAVAILABLE, "misconfigured"),
+        // Calls are answered, whatever the store is at: that they come later.
+        (Ok(_), _) if paused => (StatusCode::OK, "paused"),
         (Ok(_), Err(_)) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         // Calls are answered, and must go on reaching this host.
         (Ok(_), Ok(_)) if !errors.is_empty() => (StatusCode::OK, "degraded"),
@@ -285,6 +292,21 @@ mod tests {
         wait(1).await;
         ask(&app, &memory).await;
         assert_eq!(memory.take_calls(), ["get probe", "set probe"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_everything_is_stopped_nothing_is_written_and_what_is_wrong_is_told() {
+        let mut variables = Plain::variables();
+        variables.set("paused", "true".to_owned());
+        let (app, memory) = (App::new(variables), Memory::new());
+        let (status, health) = ask(&app, &memory).await;
+        assert_eq!((status, health["status"].as_str()), (200, Some("paused")));
+        assert_eq!(memory.take_calls(), ["get probe"]);
+        wait(1).await;
+        memory.script([Fault::Fail]);
+        let (status, health) = ask(&app, &memory).await;
+        assert_eq!((status, health["status"].as_str()), (200, Some("paused")));
+        assert_eq!(health["errors"][0], "store: fails; the log says why");
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
@@ -38,6 +38,13 @@ pub fn finish(method: &Method, result: Result<Response<Bytes>, Problem>) -> Resp
         .headers_mut()
         .insert(header::CONTENT_LENGTH, length);
     response
+}
+
+/// Whether somebody has opened the address in a browser: no program asks for HTML.
+pub fn is_browser(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter();
+    let mut accepted = accepted.filter_map(|accept| accept.to_str().ok());
+    accepted.any(|accept| accept.to_ascii_lowercase().contains("text/html"))
 }
 
 /// Reads a body, up to [`MAX_BODY`]: hosts have no limit of their own.

@@ -40,4 +40,4 @@ pub use app::{App, Configuration};
 pub use platform::{Outbound, Platform, Unanswered};
 #[cfg(feature = "schema")]
 pub use problem::ProblemDocument;
-pub use problem::{CURSOR_GONE, Problem};
+pub use problem::{CURSOR_GONE, PAUSE, PAUSED, Problem};

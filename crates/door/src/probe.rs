@@ -142,7 +142,7 @@ pub async fn write_mark<P: Platform>(store: &Ledger<P>, mark: Mark) -> Result<()
 }
 
 fn fault(error: &PlatformError) -> StoreFault {
-    log!("the store's probe: {error}");
+    log!(error: "the store's probe: {error}");
     StoreFault::of(error)
 }
 

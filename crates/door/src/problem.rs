@@ -13,6 +13,12 @@ use crate::log::log;
 /// The type of the problem that a cursor is not of this store.
 pub const CURSOR_GONE: &str = "urn:mpay-provider:cursor-gone";
 
+/// The type of the problem that everything is stopped for a while.
+pub const PAUSED: &str = "urn:mpay-provider:paused";
+
+/// How long callers are told to wait while everything is stopped, in seconds.
+pub const PAUSE: u16 = 60;
+
 /// A failed call: its status, what is wrong, and which members are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -104,6 +110,18 @@ impl Problem {
         }
     }
 
+    /// Everything is stopped for a while.
+    pub fn paused() -> Self {
+        Self {
+            kind: Some(PAUSED),
+            retry_after: Some(PAUSE),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The provider is stopped for a while, and nothing was done. Send the same call again later.",
+            )
+        }
+    }
+
     /// A method that the resource does not have; `allow` lists those that it has.
     pub fn method_not_allowed(allow: impl Into<Cow<'static, str>>) -> Self {
         let allow = allow.into();
@@ -134,7 +152,7 @@ impl Problem {
 
     /// A failure of the provider; the cause is for the log.
     pub fn internal(cause: impl ToString) -> Self {
-        log!("internal error: {}", cause.to_string());
+        log!(error: "internal error: {}", cause.to_string());
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "The provider failed; its log says why.",
@@ -188,7 +206,7 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        log!("store: {error}");
+        log!(error: "store: {error}");
         if let StoreError::Corrupt { key, .. } = &error {
             return Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -6,7 +6,10 @@ use wsse::Certificate;
 
 use crate::{
     app::Configuration,
-    config::{ConfigError, Environment, Misconfigured, Reader, SERVICES, Services, Variables},
+    config::{
+        ConfigError, Environment, LOG_FORMAT, Misconfigured, PAUSED, Reader, SERVICES, Services,
+        Variables,
+    },
 };
 
 /// Services, a switch, a range of which one variable has either end, and an address that is
@@ -57,6 +60,8 @@ impl Configuration for Plain {
             "webhook_secret",
         ],
         optional: [
+            LOG_FORMAT,
+            PAUSED,
             "webhook_url",
         ],
     }
@@ -80,6 +85,7 @@ impl Configuration for Plain {
         {
             reader.error("webhook_url", "must begin with https:");
         }
+        reader.operation();
         if !reader.is_usable(Self::OPTIONAL) {
             return Err(Misconfigured {
                 errors: reader.errors,

@@ -5,6 +5,8 @@ not-production-label = Test environment
 not-production = Test environment: nobody pays with real money here.
 unavailable-title = Back in a moment
 unavailable-text = The page cannot be shown now. Load it again in a minute.
+paused-title = Paused for a while
+paused-text = We have stopped for a while. Nothing can be paid now, and nothing that you did before is lost. Come back later.
 
 ## The payer's order
 no-order-title = The order was not found

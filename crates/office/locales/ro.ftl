@@ -5,6 +5,8 @@ not-production-label = Mediu de testare
 not-production = Mediu de testare: aici nu se plătește cu bani reali.
 unavailable-title = Revenim îndată
 unavailable-text = Pagina nu poate fi afișată acum. Reîncărcați-o peste un minut.
+paused-title = Ne-am oprit pentru scurt timp
+paused-text = Am oprit serviciul pentru un timp. Acum nu se poate plăti nimic, iar ceea ce ați făcut până acum nu se pierde. Reveniți mai târziu.
 
 ## The payer's order
 no-order-title = Comanda nu a fost găsită

@@ -23,6 +23,7 @@ pub mod access;
 pub mod api;
 mod cards;
 pub mod config;
+mod metrics;
 pub mod pages;
 pub mod service;
 mod source;

@@ -9,14 +9,24 @@ use mpay_door::{
     health,
     http::{BoxError, finish, read},
     limit::within,
-    log::log,
+    log::{self, Field, end_of_key, log},
 };
 use mpay_ledger::Ledger;
 
-use crate::{App, access, api, cards, pages, source};
+use crate::{
+    App,
+    access::{self, Principal},
+    api::{self, endpoint::Values},
+    cards,
+    config::Config,
+    metrics, pages, source,
+};
 
 /// The address of this door's readiness.
 pub const HEALTH: &str = "/health/office";
+
+/// The same, by the name that it has beside the liveness.
+pub const READY: &str = "/health/office/ready";
 
 /// Answers a request, or says that it could not in time: what it was at is dropped where it stands,
 /// as if the host had died, and its caller asks again.
@@ -28,14 +38,17 @@ pub async fn handle_until<P: Platform>(
     request: Request<impl Body<Error: Into<BoxError>>>,
     late: impl Future<Output = ()>,
 ) -> Response<Bytes> {
-    let answered = within(late, handle(app, store, request)).await;
-    answered.unwrap_or_else(|| {
-        log!("a call took too long");
-        let text = "The provider could not answer in time; try again.";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, text)
-            .retry_after(5)
-            .into_response()
+    log::answered(store, request, async |request| {
+        let answered = within(late, handle(app, store, request)).await;
+        answered.unwrap_or_else(|| {
+            log!(error: "a call took too long");
+            let text = "The provider could not answer in time; try again.";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, text)
+                .retry_after(5)
+                .into_response()
+        })
     })
+    .await
 }
 
 /// Answers a request.
@@ -46,8 +59,16 @@ pub async fn handle<P: Platform>(
 ) -> Response<Bytes> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
+    if let Some(place) = place(path) {
+        log::note(Field::Operation, format_args!("{} {place}", parts.method));
+    }
     let result = match path {
-        HEALTH => readiness(app, store, &parts.method).await,
+        HEALTH | READY => readiness(app, store, &parts.method).await,
+        metrics::PATH => metrics::answer(app, store, &parts).await,
+        _ if app.paused.get() => {
+            log::note(Field::Verdict, "paused");
+            pages::paused(app, &parts)
+        }
         path if path.starts_with(source::PATH) => {
             let path = path.strip_prefix(source::PATH).unwrap_or_default();
             source::answer(app, store, &parts, path).await
@@ -83,6 +104,52 @@ pub async fn readiness<P: Platform>(
     health::ready(app, store, method, |_| skew, None, more).await
 }
 
+/// What the log says of an address: the beginning that it has in common with others of its kind, since the
+/// rest can be a payer's link or an order's key. `None` where there is nothing.
+fn place(path: &str) -> Option<&'static str> {
+    let places = [
+        HEALTH,
+        metrics::PATH,
+        "/api/",
+        source::PATH,
+        cards::PUBLIC,
+        pages::PAYER,
+        pages::OFFICE,
+    ];
+    places.into_iter().find(|place| path.starts_with(place))
+}
+
+/// Says in the log what a call of the API was about.
+fn note_call(config: &Config, caller: &Principal, endpoint: &str, values: &Values) {
+    // What timers call is the same each minute.
+    if matches!(endpoint, "outbox/deliver" | "card-payments/check") {
+        log::is_routine();
+    }
+    log::note(Field::Role, caller.role.name());
+    if let Ok(service) = values.service()
+        && config.service(&service).is_some()
+    {
+        log::note(Field::Service, service);
+    }
+    if let Ok(key) = values.key() {
+        log::note(Field::Order, end_of_key(key.as_str()));
+    }
+    // Elsewhere an id is a customer's.
+    if let Ok(id) = values.id()
+        && (endpoint.starts_with("payments/") || endpoint.starts_with("card-payments/"))
+    {
+        log::note(Field::Payment, id);
+    }
+}
+
+/// What calls are answered while the variables are wrong.
+pub fn not_configured() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "The provider is not configured; GET /health/office says what is missing.",
+    )
+}
+
 fn is_of_office(path: &str) -> bool {
     let rest = path.strip_prefix(pages::OFFICE);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -95,21 +162,16 @@ async fn api<P: Platform>(
     path: &str,
     body: impl Body<Error: Into<BoxError>>,
 ) -> Result<Response<Bytes>, Problem> {
-    let Ok(config) = &app.config else {
-        return Err(Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "The provider is not configured; GET /health/office says what is missing.",
-        ));
-    };
-    let caller = access::authenticate(config, &parts.headers).inspect_err(|_| {
-        log!("a call of the API without a good token was refused");
-    })?;
+    let config = app.config.as_ref().map_err(|_| not_configured())?;
+    let caller = access::authenticate(config, &parts.headers)?;
     let endpoints = api::endpoints();
     let (endpoint, values) = api::Endpoint::find(&endpoints, path, &parts.method)?;
-    access::permit(caller, endpoint.roles).inspect_err(|_| {
-        let (role, method, path) = (caller.role.name(), endpoint.method, endpoint.path);
-        log!("{method} {path} was refused to the role {role}");
-    })?;
+    log::note(
+        Field::Operation,
+        format_args!("{} /api/{}", parts.method, endpoint.path),
+    );
+    note_call(config, caller, endpoint.path, &values);
+    access::permit(caller, endpoint.roles)?;
     let body = match parts.method {
         Method::POST | Method::PUT | Method::PATCH => read(parts, body).await?,
         _ => Bytes::new(),
@@ -156,6 +218,63 @@ mod tests {
         assert_eq!(response.status(), 503);
         let media_type = &response.headers()["content-type"];
         assert_eq!(media_type, "application/problem+json");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_everything_is_stopped_programs_and_people_are_told_to_come_again() {
+        let mut variables = variables();
+        for (name, value) in [
+            ("paused", "true"),
+            ("public_url", "https://pay.example.md/"),
+            ("page_key", "0123456789012345678901234567890123456789"),
+        ] {
+            variables.set(name, value.to_owned());
+        }
+        let (app, memory) = (App::new(variables), Memory::new());
+        let store = Ledger::new(memory.clone());
+        let ask = async |method: &str, path: &str, accept: &str| {
+            let request = Request::builder().method(method).uri(path);
+            let request = request.header("accept", accept).body(String::new());
+            handle(&app, &store, request.unwrap()).await
+        };
+        for (method, path) in [
+            ("POST", "/api/outbox/deliver"),
+            ("GET", "/api/openapi.json"),
+            ("POST", "/cards/notifications"),
+            ("POST", "/ask/TAX/A-1"),
+        ] {
+            let response = ask(method, path, "*/*").await;
+            assert_eq!(response.status(), 503, "{path}");
+            assert_eq!(response.headers()["retry-after"], "60");
+            let problem: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+            assert_eq!(problem["type"], mpay_door::PAUSED, "{problem}");
+        }
+        for (method, path) in [
+            ("GET", "/o/whatever"),
+            ("POST", "/o/whatever/card"),
+            ("GET", "/admin"),
+            ("POST", "/admin/sign-in"),
+            ("GET", "/cards/return/card0"),
+        ] {
+            for (language, words) in [
+                ("ro", "Reveniți mai târziu"),
+                ("ru", "Зайдите позже"),
+                ("en", "Come back later"),
+            ] {
+                let path = format!("{path}?lang={language}");
+                let response = ask(method, &path, "text/html").await;
+                assert_eq!(response.status(), 503, "{path}");
+                assert_eq!(response.headers()["retry-after"], "60");
+                let page = String::from_utf8(response.into_body().to_vec()).unwrap();
+                assert!(page.contains(words), "{page}");
+                assert!(!page.contains("<form"), "{page}");
+            }
+        }
+        assert_eq!(ask("GET", "/o/style.css", "text/css").await.status(), 200);
+        assert_eq!(memory.take_calls(), [""; 0]);
+        let health = ask("GET", HEALTH, "*/*").await;
+        let health: serde_json::Value = serde_json::from_slice(health.body()).unwrap();
+        assert_eq!(health["status"], "paused");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! The provider's log: into the trace; and lines that say that something is broken are found.
 
-use std::{cell::RefCell, fmt, rc::Rc};
+use std::{cell::RefCell, rc::Rc};
 
 use mpay_door::log;
 
@@ -25,16 +25,19 @@ pub fn forget() {
     WORLD.set(None);
 }
 
-fn catch(line: fmt::Arguments<'_>) {
+fn catch(line: &log::Line) {
+    // What was asked is in the trace already.
+    let Some(line) = line.message() else {
+        return;
+    };
     WORLD.with_borrow(|world| {
         let Some(world) = world else {
             return;
         };
-        let line = line.to_string();
         world.trace.say(|| format!("        log: {line}"));
         if line.contains("cannot be read") || line.contains("is not in its order") {
             let mut history = world.history.borrow_mut();
-            history.find("the provider finds its store damaged", "", line);
+            history.find("the provider finds its store damaged", "", line.to_owned());
         }
     });
 }

@@ -35,6 +35,7 @@ use self::postgres::Store;
 use crate::{
     config::Unread,
     current::Source,
+    log,
     platform::{Outbound, Unanswered},
 };
 
@@ -152,6 +153,7 @@ async fn send(
     let _ = options.set_connect_timeout(Some(5 * NANOSECONDS));
     let _ = options.set_first_byte_timeout(Some(patience.as_secs() * NANOSECONDS));
     let mut request = request.map(FullBody::new);
+    log::carry(&mut request);
     request
         .extensions_mut()
         .insert(RequestOptionsExtension(options));

@@ -7,7 +7,9 @@ mod tests;
 use jiff::SignedDuration;
 use mpay_door::{
     App, Configuration,
-    config::{ConfigError, Environment, Misconfigured, Reader, Services, Variables},
+    config::{
+        ConfigError, Environment, LOG_FORMAT, Misconfigured, PAUSED, Reader, Services, Variables,
+    },
 };
 use mpay_ledger::{
     Ledger,
@@ -102,6 +104,7 @@ impl Configuration for Config {
             "extra_working_days",
             "institution_logo",
             "institution_name",
+            LOG_FORMAT,
             "max_silence",
             "mpay_authorities",
             "mpay_certificates",
@@ -112,6 +115,7 @@ impl Configuration for Config {
             "page_color",
             "page_key",
             "page_note",
+            PAUSED,
             "personal_data_retention",
             "public_url",
             "service_certificate",
@@ -150,6 +154,7 @@ impl Configuration for Config {
         let retention = reader.number("personal_data_retention", 0, MAX_RETENTION, "days");
         let retention = SignedDuration::from_hours(24 * i64::from(retention));
         let working_days = working_days(&mut reader);
+        reader.operation();
         if !reader.is_usable(Self::OPTIONAL) {
             return Err(Misconfigured {
                 errors: reader.errors,

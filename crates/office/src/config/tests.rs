@@ -19,6 +19,8 @@ fn every_mistake_names_its_variable() {
         ("webhook_origin_2", "erp.example.md"),
         ("webhooks", "erp http://erp.example.md/"),
         ("max_silence", "a day"),
+        ("paused", "yes"),
+        ("log_format", "xml"),
         ("personal_data_retention", "-1"),
         ("personal_data_retention", "36501"),
         ("page_key", "short"),
@@ -127,6 +129,8 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
                     .iter()
                     .any(|(name, _)| *name == "mpay_authorities"),
             ),
+            (LOG_FORMAT, config.switched_off(&[LOG_FORMAT]).is_none()),
+            (PAUSED, config.switched_off(&[PAUSED]).is_none()),
             ("extra", config.working_days.is_some()),
             ("order_source", config.order_source.is_some()),
             ("webhook", config.notification.receivers.len() == 3),

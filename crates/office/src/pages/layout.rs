@@ -5,7 +5,7 @@ use fluent_bundle::FluentValue;
 use http::{HeaderName, HeaderValue, Response, StatusCode, Uri, header, uri::PathAndQuery};
 use jiff::{Timestamp, civil::Date};
 use maud::{DOCTYPE, Markup, html};
-use mpay_door::config::Environment;
+use mpay_door::{PAUSE, config::Environment};
 
 use super::{format, settings::Pages, text::Texts};
 use crate::domain::{Language, Localized, Money};
@@ -130,10 +130,20 @@ impl<'a> View<'a> {
 
     /// What is said while the books cannot be read.
     pub fn unavailable(&self) -> Answer {
-        let (title, text) = (self.t("unavailable-title"), self.t("unavailable-text"));
-        let mut answer = self.message(StatusCode::SERVICE_UNAVAILABLE, &title, &text);
-        answer.retry_after = true;
-        answer
+        self.later(["unavailable-title", "unavailable-text"], 5)
+    }
+
+    /// What is said while everything is stopped.
+    pub fn paused(&self) -> Answer {
+        self.later(["paused-title", "paused-text"], PAUSE)
+    }
+
+    fn later(&self, texts: [&str; 2], seconds: u16) -> Answer {
+        let [title, text] = texts.map(|id| self.t(id));
+        Answer {
+            retry_after: Some(seconds),
+            ..self.message(StatusCode::SERVICE_UNAVAILABLE, &title, &text)
+        }
     }
 
     /// A page in its frame.
@@ -242,7 +252,8 @@ pub struct Answer {
     status: StatusCode,
     media_type: &'static str,
     content: Bytes,
-    retry_after: bool,
+    /// Seconds after which the same request may succeed.
+    retry_after: Option<u16>,
     /// What the browser is to keep of the session.
     pub cookie: Option<HeaderValue>,
     /// What it is to forget (`Clear-Site-Data`).
@@ -260,7 +271,7 @@ impl Answer {
             status,
             media_type: "text/html; charset=utf-8",
             content: markup.into_string().into(),
-            retry_after: false,
+            retry_after: None,
             cookie: None,
             clears: None,
             location: None,
@@ -282,7 +293,7 @@ impl Answer {
             status: StatusCode::OK,
             media_type,
             content: content.into(),
-            retry_after: false,
+            retry_after: None,
             cookie: None,
             clears: None,
             location: None,
@@ -346,8 +357,8 @@ impl Answer {
             "no-store"
         };
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
-        if self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         let others = [
             (header::SET_COOKIE, self.cookie),

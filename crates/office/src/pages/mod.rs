@@ -17,7 +17,11 @@ mod text;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, header, request::Parts};
-use mpay_door::{Problem, log::log};
+use mpay_door::{
+    Problem,
+    http::is_browser,
+    log::{self, log},
+};
 
 use crate::{
     App,
@@ -75,9 +79,7 @@ pub async fn payer<P: Platform>(app: &App, store: &Ledger<P>, parts: &Parts) -> 
         return Problem::method_not_allowed("GET, HEAD").into_response();
     }
     let answer = match path.strip_prefix(PAYER).unwrap_or_default() {
-        "style.css" => Some(Answer::style()),
-        "theme.css" => Answer::theme(pages),
-        "logo" => Answer::logo(pages),
+        asset @ ("style.css" | "theme.css" | "logo") => asset_of(pages, asset),
         rest => Some(payer::page(&visit, rest).await.unwrap_or_else(|problem| {
             let (detail, _) = problem.into_parts();
             log!("a page could not be made: {detail}");
@@ -88,6 +90,41 @@ pub async fn payer<P: Platform>(app: &App, store: &Ledger<P>, parts: &Parts) -> 
         Some(answer) => answer.into_response(pages),
         None => Problem::nothing_here().into_response(),
     }
+}
+
+/// Answers while everything is stopped: people with a page, programs with a problem.
+///
+/// # Errors
+/// [`Problem::paused`].
+pub fn paused(app: &App, parts: &Parts) -> Result<Response<Bytes>, Problem> {
+    let config = app.config.as_ref().ok();
+    let pages = config.and_then(|config| config.pages.as_ref());
+    let pages = pages.ok_or_else(Problem::paused)?;
+    let asset = parts.uri.path().strip_prefix(PAYER);
+    let answer = match asset.and_then(|path| asset_of(pages, path)) {
+        Some(asset) => asset,
+        None if is_browser(&parts.headers) => {
+            let query = Query::read(parts.uri.query().unwrap_or_default());
+            let language = language(&query, &parts.headers);
+            View::new(pages, language, &parts.uri).paused()
+        }
+        None => return Err(Problem::paused()),
+    };
+    Ok(answer.into_response(pages))
+}
+
+/// What all pages are made with: it is not of the books.
+fn asset_of(pages: &Pages, path: &str) -> Option<Answer> {
+    let asset = match path {
+        "style.css" => Some(Answer::style()),
+        "theme.css" => Answer::theme(pages),
+        "logo" => Answer::logo(pages),
+        _ => None,
+    };
+    if asset.is_some() {
+        log::is_routine();
+    }
+    asset
 }
 
 /// The parameters of a page. None of them is trusted, so a wrong one is as if it were not there.

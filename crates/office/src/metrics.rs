@@ -1,0 +1,619 @@
+//! `/metrics`: what a monitoring asks for, in Prometheus' text format 0.0.4. Each answer looks at a fixed
+//! number of records, however long the books are.
+//!
+//! An instance lives for some requests only, so that it counts nothing itself: what is counted here is
+//! in the books. What is not, such as refused tokens and times of answers, is in the log.
+
+use std::{collections::BTreeMap, fmt, fmt::Write as _};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, header, request::Parts};
+use mpay_door::{
+    Configuration as _, Platform, Problem,
+    log::{self, log},
+};
+use mpay_ledger::{Ledger, Span, StoreError, StoredOrder};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    App, access,
+    config::Config,
+    domain::Money,
+    json::{Channel, Event, PaymentJson},
+    service,
+};
+
+/// The address.
+pub const PATH: &str = "/metrics";
+
+/// How many pages of the journal one answer counts.
+const PAGES: u32 = 16;
+
+/// How many entries of a page are counted at once.
+const LIMIT: usize = 1024;
+
+/// Under which name is kept what was counted.
+const COUNTED: &str = "metrics";
+
+/// What the readiness can say.
+const STATES: [&str; 5] = ["ok", "degraded", "paused", "unavailable", "misconfigured"];
+
+/// Answers a request.
+///
+/// # Errors
+/// A [`Problem`] for other methods than GET and HEAD, without a good token, and without configuration.
+pub async fn answer<P: Platform>(
+    app: &App,
+    store: &Ledger<P>,
+    parts: &Parts,
+) -> Result<Response<Bytes>, Problem> {
+    if !matches!(parts.method, Method::GET | Method::HEAD) {
+        return Err(Problem::method_not_allowed("GET, HEAD"));
+    }
+    let config = app.config.as_ref().map_err(|_| service::not_configured())?;
+    access::authenticate(config, &parts.headers)?;
+    log::is_routine();
+    let mut metrics = Metrics::default();
+    of_deployment(&mut metrics, app, config, store).await?;
+    let books = of_books(&mut metrics, app, config, store).await;
+    let books = books.inspect_err(|error| log!(error: "store: {error}"));
+    metrics.family(
+        "mpay_provider_store_up",
+        "gauge",
+        "Whether the books could be read.",
+        [(Vec::new(), u8::from(books.is_ok()))],
+    );
+    let mut response = Response::new(Bytes::from(metrics.0));
+    let headers = response.headers_mut();
+    let media_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, media_type);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// The text.
+#[derive(Default)]
+struct Metrics(String);
+
+/// Names of labels and their values.
+type Labels<'a> = Vec<(&'static str, &'a str)>;
+
+impl Metrics {
+    /// A metric with its samples; nothing where there are none.
+    fn family<'a>(
+        &mut self,
+        name: &str,
+        kind: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels<'a>, impl fmt::Display)>,
+    ) {
+        let mut samples = samples.into_iter().peekable();
+        if samples.peek().is_none() {
+            return;
+        }
+        // Writing into a text does not fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (labels, value) in samples {
+            self.0.push_str(name);
+            for (place, (label, value)) in labels.iter().enumerate() {
+                let value = value.replace('\\', r"\\").replace('"', "\\\"");
+                let value = value.replace('\n', r"\n");
+                let opening = if place == 0 { '{' } else { ',' };
+                let _ = write!(self.0, "{opening}{label}=\"{value}\"");
+            }
+            let closing = if labels.is_empty() { "" } else { "}" };
+            let _ = writeln!(self.0, "{closing} {value}");
+        }
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: impl fmt::Display) {
+        self.family(name, "gauge", help, [(Vec::new(), value)]);
+    }
+}
+
+/// What the readiness says, of which these are the parts that are read.
+#[derive(Deserialize)]
+struct Health {
+    status: String,
+    version: String,
+    #[serde(default)]
+    errors: Vec<String>,
+    #[serde(default)]
+    warnings: Vec<String>,
+}
+
+async fn of_deployment<P: Platform>(
+    metrics: &mut Metrics,
+    app: &App,
+    config: &Config,
+    store: &Ledger<P>,
+) -> Result<(), Problem> {
+    let health = service::readiness(app, store, &Method::GET).await?;
+    let health: Health = serde_json::from_slice(health.body()).map_err(Problem::internal)?;
+    let environment = config.environment().as_str();
+    metrics.family(
+        "mpay_provider_info",
+        "gauge",
+        "The version that runs, and where.",
+        [(
+            vec![("version", &*health.version), ("environment", environment)],
+            1,
+        )],
+    );
+    metrics.family(
+        "mpay_provider_status",
+        "gauge",
+        "1 for the status that the readiness of the office has.",
+        STATES.map(|state| (vec![("status", state)], u8::from(health.status == state))),
+    );
+    metrics.gauge(
+        "mpay_provider_errors",
+        "What the readiness of the office says must be mended.",
+        health.errors.len(),
+    );
+    metrics.gauge(
+        "mpay_provider_warnings",
+        "What the readiness of the office says will be wrong soon.",
+        health.warnings.len(),
+    );
+    let certificates = config.certificates();
+    let certificates: Vec<_> = certificates
+        .iter()
+        .map(|(variable, certificate)| (*variable, certificate.fingerprint(), certificate))
+        .collect();
+    metrics.family(
+        "mpay_provider_certificate_expiry_timestamp_seconds",
+        "gauge",
+        "When a certificate of a variable expires.",
+        certificates.iter().map(|(variable, name, certificate)| {
+            let name = name.get(..16).unwrap_or(name);
+            let labels = vec![("variable", *variable), ("fingerprint", name)];
+            (labels, certificate.not_after().as_second())
+        }),
+    );
+    Ok(())
+}
+
+async fn of_books<P: Platform>(
+    metrics: &mut Metrics,
+    app: &App,
+    config: &Config,
+    store: &Ledger<P>,
+) -> Result<(), StoreError> {
+    let length = store.outbox().last().await?;
+    metrics.family(
+        "mpay_provider_journal_entries_total",
+        "counter",
+        "Places of the journal that were taken.",
+        [(Vec::new(), length)],
+    );
+    let counted = Counted::until_now(store, !app.paused.get()).await?;
+    metrics.gauge(
+        "mpay_provider_journal_uncounted_entries",
+        "Entries of the journal that the counters below do not have yet.",
+        length.saturating_sub(counted.until),
+    );
+    metrics.gauge(
+        "mpay_provider_journal_unreadable_entries",
+        "Entries of the journal that are damaged, or of a later version.",
+        counted.unreadable,
+    );
+    let events = counted.events.iter();
+    metrics.family(
+        "mpay_provider_events_total",
+        "counter",
+        "What happened, by type.",
+        events.map(|(kind, count)| (vec![("type", kind.as_str())], count)),
+    );
+    let labelled = || {
+        counted.paid.iter().map(|paid| {
+            let (channel, currency) = (paid.channel.as_str(), paid.currency.as_str());
+            (vec![("channel", channel), ("currency", currency)], paid)
+        })
+    };
+    metrics.family(
+        "mpay_provider_payments_total",
+        "counter",
+        "Payments that were recorded, also those that were voided or given back later.",
+        labelled().map(|(labels, paid)| (labels, paid.count)),
+    );
+    metrics.family(
+        "mpay_provider_payments_amount_total",
+        "counter",
+        "What they add up to, in units of the currency.",
+        labelled().map(|(labels, paid)| (labels, &paid.amount)),
+    );
+    let to_review = ToReview::lately(store, !app.paused.get()).await?;
+    metrics.gauge(
+        "mpay_provider_orders_to_review",
+        "Orders with an open review among the newest that one look finds, at most a minute ago.",
+        to_review.orders,
+    );
+    if let Some(at) = mpay_notify::quiet_since(store).await? {
+        metrics.gauge(
+            "mpay_provider_mpay_last_call_timestamp_seconds",
+            "When MPay called last, noted once an hour, if max_silence is set.",
+            at.as_second(),
+        );
+    }
+    of_receivers(metrics, config, store, length).await
+}
+
+async fn of_receivers<P: Platform>(
+    metrics: &mut Metrics,
+    config: &Config,
+    store: &Ledger<P>,
+    length: u64,
+) -> Result<(), StoreError> {
+    let receivers = &config.notification.receivers;
+    let mut standings = Vec::with_capacity(receivers.len());
+    for receiver in receivers {
+        let outbox = store.outbox().of(&receiver.name, receiver.groups);
+        let standing = outbox.standing().await?;
+        let first = standing.state.as_ref().map(|state| state.first());
+        standings.push((receiver.name.as_str(), first, standing));
+    }
+    metrics.family(
+        "mpay_provider_webhook_behind_entries",
+        "gauge",
+        "Entries of the journal since the first that a receiver has not been told of.",
+        standings.iter().filter_map(|(name, first, _)| {
+            let behind = length.saturating_sub((*first)?);
+            Some((vec![("receiver", *name)], behind))
+        }),
+    );
+    metrics.family(
+        "mpay_provider_webhook_failing",
+        "gauge",
+        "Whether a receiver did not take the last message.",
+        standings.iter().map(|(name, _, standing)| {
+            let fails = standing.lately.failed_at > standing.lately.success_at;
+            (vec![("receiver", *name)], u8::from(fails))
+        }),
+    );
+    metrics.family(
+        "mpay_provider_webhook_ended",
+        "gauge",
+        "Whether a receiver answered 410 and is sent nothing any more.",
+        standings.iter().map(|(name, _, standing)| {
+            (
+                vec![("receiver", *name)],
+                u8::from(standing.ended.is_some()),
+            )
+        }),
+    );
+    Ok(())
+}
+
+/// How many of the newest orders need a person.
+#[derive(Serialize, Deserialize)]
+struct ToReview {
+    orders: usize,
+    /// When that was found, in seconds since 1970.
+    at: i64,
+}
+
+impl ToReview {
+    /// Under which name it is kept.
+    const NOTE: &str = "metrics-to-review";
+
+    /// How many seconds it is believed: a look reads some hundred orders.
+    const FRESH: u64 = 60;
+
+    async fn lately<P: Platform>(store: &Ledger<P>, keeps: bool) -> Result<Self, StoreError> {
+        let (notes, now) = (store.notes(), store.now().as_second());
+        let kept = notes.get_many::<Self>(&[Self::NOTE.to_owned()]).await?;
+        let kept = kept.into_iter().next().flatten();
+        if let Some(kept) = kept.filter(|kept| now.abs_diff(kept.at) < Self::FRESH) {
+            return Ok(kept);
+        }
+        let needs_somebody = |order: &StoredOrder| order.state.has_open_review();
+        let register = store.register();
+        let page = register.read(None, usize::MAX, Span::ALWAYS, |_| true, needs_somebody);
+        let found = Self {
+            orders: page.await?.orders.len(),
+            at: now,
+        };
+        if keeps {
+            notes.set(Self::NOTE, &found).await?;
+        }
+        Ok(found)
+    }
+}
+
+/// What was counted of the journal. It follows from how far it was counted, so that it makes no difference
+/// who counts and keeps it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Counted {
+    /// The last place that was counted.
+    until: u64,
+    unreadable: usize,
+    events: BTreeMap<String, u64>,
+    paid: Vec<Paid>,
+}
+
+/// Payments of a channel in a currency.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Paid {
+    channel: Channel,
+    currency: String,
+    count: u64,
+    amount: String,
+}
+
+impl Counted {
+    /// Counts on from where somebody stopped, as far as one answer goes.
+    async fn until_now<P: Platform>(store: &Ledger<P>, keeps: bool) -> Result<Self, StoreError> {
+        let notes = store.notes();
+        // One that is damaged is counted anew.
+        let kept = notes.get_many(&[COUNTED.to_owned()]).await?;
+        let kept: Self = kept.into_iter().next().flatten().unwrap_or_default();
+        let mut counted = kept.clone();
+        for _ in 0..PAGES {
+            let journal = store.journal();
+            let page = journal
+                .read(counted.until, LIMIT, Span::ALWAYS, |_| true)
+                .await?;
+            if page.is_beyond_end {
+                // A backup was put back.
+                counted = Self::default();
+                continue;
+            }
+            for entry in &page.entries {
+                counted.add(&entry.event);
+            }
+            counted.unreadable += page.unreadable.len();
+            let is_over = page.complete || page.next == counted.until;
+            counted.until = page.next;
+            if is_over {
+                break;
+            }
+        }
+        if keeps && counted != kept {
+            notes.set(COUNTED, &counted).await?;
+        }
+        Ok(counted)
+    }
+
+    fn add(&mut self, event: &Event) {
+        *self.events.entry(event.name().to_owned()).or_default() += 1;
+        if let Event::PaymentRecorded(payment) = event {
+            self.pay(payment);
+        }
+    }
+
+    fn pay(&mut self, payment: &PaymentJson) {
+        let (channel, currency) = (payment.channel(), payment.currency.as_str());
+        let mut paid = self.paid.iter_mut();
+        let known = paid.find(|paid| paid.channel == channel && paid.currency == currency);
+        let amount = |text: &str| Money::parse_sum(text).unwrap_or(Money::ZERO);
+        match known {
+            Some(paid) => {
+                paid.count += 1;
+                let sum = amount(&paid.amount) + amount(&payment.amount);
+                paid.amount = sum.to_string();
+            }
+            None => self.paid.push(Paid {
+                channel,
+                currency: currency.to_owned(),
+                count: 1,
+                amount: payment.amount.clone(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use mpay_door::config::testing::variables;
+    use mpay_ledger::{
+        memory::{Fault, Memory},
+        testing::{record, register},
+    };
+
+    use super::*;
+
+    const TOKEN: &str = "0123456789012345678901234567890123456789";
+
+    async fn ask(app: &App, memory: &Memory, token: &str) -> (u16, String) {
+        let store = Ledger::new(memory.clone());
+        let request = Request::get(PATH).header("authorization", format!("Bearer {token}"));
+        let request = request.body(String::new()).unwrap();
+        let response = service::handle(app, &store, request).await;
+        let text = String::from_utf8(response.body().to_vec()).unwrap();
+        (response.status().as_u16(), text)
+    }
+
+    /// The samples by name and labels, each of a family that says what it is and of what type, and has
+    /// not been there before.
+    fn parse(text: &str) -> BTreeMap<String, f64> {
+        let mut samples = BTreeMap::new();
+        let mut families = std::collections::BTreeSet::new();
+        let (mut helped, mut family) = (String::new(), String::new());
+        let is_name = |name: &str| {
+            let mut letters = name.bytes();
+            letters.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        };
+        assert!(text.ends_with('\n'));
+        for line in text.lines() {
+            if let Some(rest) = line.strip_prefix("# HELP ") {
+                let (name, help) = rest.split_once(' ').unwrap();
+                assert!(help.ends_with('.') && is_name(name), "{line}");
+                helped = name.to_owned();
+            } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+                let (name, kind) = rest.split_once(' ').unwrap();
+                assert_eq!(name, helped);
+                assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
+                assert!(["counter", "gauge"].contains(&kind), "{line}");
+                assert!(families.insert(name.to_owned()), "{line}");
+                family = name.to_owned();
+            } else {
+                let (sample, value) = line.rsplit_once(' ').unwrap();
+                let (name, labels) = sample.split_once('{').unwrap_or((sample, "}"));
+                assert_eq!(name, family);
+                let labels = labels.strip_suffix('}').unwrap();
+                for label in labels.split(',').filter(|label| !label.is_empty()) {
+                    let (name, value) = label.split_once("=\"").unwrap();
+                    assert!(is_name(name) && value.ends_with('"'), "{line}");
+                }
+                let value = value.parse().expect(line);
+                assert_eq!(samples.insert(sample.to_owned(), value), None, "{line}");
+            }
+        }
+        samples
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_happened_is_counted_once_and_the_counters_go_on() {
+        let (app, memory) = (App::new(variables()), Memory::new());
+        register(&memory, "A", "10").await.unwrap();
+        record(&memory, "P-1", "A", "10").await.unwrap();
+        register(&memory, "B", "5").await.unwrap();
+        // More than is due: somebody is to look at it.
+        record(&memory, "P-2", "B", "7.50").await.unwrap();
+        const PAID: &str = r#"{channel="mpay",currency="MDL"}"#;
+        let of = |samples: &BTreeMap<String, f64>, name: &str| samples.get(name).copied();
+        for _ in 0..2 {
+            let (status, text) = ask(&app, &memory, TOKEN).await;
+            assert_eq!(status, 200);
+            let samples = parse(&text);
+            for (name, value) in [
+                (&*format!("mpay_provider_payments_total{PAID}"), 2.0),
+                (&*format!("mpay_provider_payments_amount_total{PAID}"), 17.5),
+                (
+                    r#"mpay_provider_events_total{type="payment.recorded"}"#,
+                    2.0,
+                ),
+                (
+                    r#"mpay_provider_events_total{type="order.registered"}"#,
+                    2.0,
+                ),
+                ("mpay_provider_journal_entries_total", 4.0),
+                ("mpay_provider_journal_uncounted_entries", 0.0),
+                ("mpay_provider_orders_to_review", 1.0),
+                ("mpay_provider_store_up", 1.0),
+                (r#"mpay_provider_status{status="ok"}"#, 1.0),
+                (r#"mpay_provider_status{status="paused"}"#, 0.0),
+            ] {
+                assert_eq!(of(&samples, name), Some(value), "{name}: {text}");
+            }
+        }
+        register(&memory, "C", "1").await.unwrap();
+        record(&memory, "P-3", "C", "1").await.unwrap();
+        let samples = parse(&ask(&app, &memory, TOKEN).await.1);
+        let name = format!("mpay_provider_payments_total{PAID}");
+        assert_eq!(of(&samples, &name), Some(3.0));
+        let certificates = samples.keys();
+        let certificates =
+            certificates.filter(|name| name.contains("expiry") && name.contains("service_cert"));
+        assert_eq!(certificates.count(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_look_costs_little() {
+        let (app, memory) = (App::new(variables()), Memory::new());
+        for place in 0..20 {
+            register(&memory, &format!("K-{place}"), "1").await.unwrap();
+        }
+        ask(&app, &memory, TOKEN).await;
+        memory.take_calls();
+        ask(&app, &memory, TOKEN).await;
+        let calls = memory.take_calls();
+        assert!(calls.len() < 10, "{calls:?}");
+        assert!(
+            calls.iter().all(|call| call.starts_with("get")),
+            "{calls:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_principals_are_answered_and_while_all_is_stopped_nothing_is_kept() {
+        let (app, memory) = (App::new(variables()), Memory::new());
+        let stranger = "9876543210987654321098765432109876543210";
+        assert_eq!(ask(&app, &memory, stranger).await.0, 401);
+        register(&memory, "A", "10").await.unwrap();
+        app.paused.set(true);
+        memory.take_calls();
+        let (status, text) = ask(&app, &memory, TOKEN).await;
+        assert_eq!(status, 200);
+        let samples = parse(&text);
+        assert_eq!(samples[r#"mpay_provider_status{status="paused"}"#], 1.0);
+        let calls = memory.take_calls();
+        assert!(
+            calls.iter().all(|call| call.starts_with("get")),
+            "{calls:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_fails_is_told_with_all_that_needs_none() {
+        let (app, memory) = (App::new(variables()), Memory::new());
+        memory.script(vec![Fault::Fail; 20]);
+        let (status, text) = ask(&app, &memory, TOKEN).await;
+        assert_eq!(status, 200);
+        let samples = parse(&text);
+        assert_eq!(samples["mpay_provider_store_up"], 0.0);
+        assert_eq!(
+            samples[r#"mpay_provider_status{status="unavailable"}"#],
+            1.0
+        );
+        assert!(!text.contains("payments"), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn alerts_dashboard_and_document_name_the_metrics_that_there_are() {
+        let mut variables = variables();
+        for (name, value) in [
+            (
+                "webhooks",
+                "erp https://erp.example.md/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            ),
+            ("webhook_origin", "https://erp.example.md"),
+        ] {
+            variables.set(name, value.to_owned());
+        }
+        let (app, memory) = (App::new(variables), Memory::new());
+        register(&memory, "A", "10").await.unwrap();
+        record(&memory, "P-1", "A", "10").await.unwrap();
+        let store = Ledger::new(memory.clone());
+        let called = "2026-11-29T08:00:00Z";
+        store.notes().set("last-call", &called).await.unwrap();
+        let receiver = &app.config.as_ref().unwrap().notification.receivers[0];
+        let outbox = store.outbox().of("erp", receiver.groups);
+        let state = outbox.beginning().await.unwrap();
+        outbox.set_state(&state).await.unwrap();
+        let (_, text) = ask(&app, &memory, TOKEN).await;
+        let samples = parse(&text);
+        let names = |text: &str| {
+            let words = text.split(|c: char| !c.is_ascii_lowercase() && c != '_');
+            let words = words.filter(|word| word.starts_with("mpay_provider_"));
+            words
+                .map(str::to_owned)
+                .collect::<std::collections::BTreeSet<_>>()
+        };
+        let all = names(&samples.into_keys().collect::<Vec<_>>().join("\n"));
+        let document = include_str!("../../../docs/operate.md");
+        let (_, document) = document.split_once("\n## Metrics\n").unwrap();
+        let (document, _) = document.split_once("\n## ").unwrap();
+        assert_eq!(names(document), all);
+        for file in [
+            include_str!("../../../deploy/monitoring/alerts.yaml"),
+            include_str!("../../../deploy/monitoring/dashboard.json"),
+        ] {
+            let named = names(file);
+            assert!(!named.is_empty() && named.is_subset(&all), "{named:?}");
+        }
+    }
+
+    #[test]
+    fn a_label_cannot_end_itself() {
+        let mut metrics = Metrics::default();
+        metrics.family("x", "gauge", "X.", [(vec![("a", "1\"\\\n2")], 1)]);
+        assert!(
+            metrics.0.ends_with("x{a=\"1\\\"\\\\\\n2\"} 1\n"),
+            "{}",
+            metrics.0
+        );
+    }
+}
