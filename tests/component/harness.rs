@@ -406,7 +406,8 @@ impl Provider {
         self.runtime.block_on(failed).unwrap().to_string()
     }
 
-    fn store_file(&self) -> PathBuf {
+    /// The store's file.
+    pub fn store_file(&self) -> PathBuf {
         self.state.path().join("sqlite_key_value.db")
     }
 
