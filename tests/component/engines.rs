@@ -20,7 +20,7 @@ use mpay_ledger::{
 use crate::{harness::*, host, servers};
 
 /// A host whose store is at this address of Redis.
-fn over_redis(url: &str) -> impl Fn(&mut Options) {
+pub(crate) fn over_redis(url: &str) -> impl Fn(&mut Options) {
     let url = url.to_owned();
     move |options| options.store = Store::Redis(url.clone())
 }
@@ -113,14 +113,14 @@ fn no_acknowledged_payment_is_lost(
 }
 
 /// The ids of all payments, as a reader finds them.
-fn ids(host: &Provider) -> Vec<String> {
+pub(crate) fn ids(host: &Provider) -> Vec<String> {
     let ledger = host.ledger();
     let ids = ledger.iter().map(|entry| entry["payment_id"].as_str());
     ids.map(|id| id.unwrap().to_owned()).collect()
 }
 
 /// An order that takes any number of payments.
-fn advance() -> serde_json::Value {
+pub(crate) fn advance() -> serde_json::Value {
     serde_json::json!({
         "reason": "Donație", "allow_advance_payments": true,
         "lines": [{"line_id": "1", "reason": "Donație"}]
@@ -299,7 +299,7 @@ fn one_payment_counts_once(hosts: [&Provider; 2]) {
 }
 
 /// A host whose books are in this database.
-fn over_postgres(postgres: &servers::Postgres) -> Provider {
+pub(crate) fn over_postgres(postgres: &servers::Postgres) -> Provider {
     let url = format!("{}?sslmode=disable", postgres.url());
     let origin = postgres.origin();
     Provider::start_on_postgres(&[("database_url", &url), ("database_origin", &origin)])

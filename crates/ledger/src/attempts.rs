@@ -90,8 +90,11 @@ impl PaymentName {
     }
 
     fn under(&self, prefix: &str) -> String {
-        let suffix = if self.after_void { "/after-void" } else { "" };
-        format!("{prefix}/{}{suffix}", keys::encode(self.id.as_str()))
+        let key = format!("{prefix}/{}", keys::encode(self.id.as_str()));
+        match self.after_void {
+            true => format!("{key}/{}", keys::AFTER_VOID),
+            false => key,
+        }
     }
 
     /// The list of the attempts to record it.

@@ -7,6 +7,7 @@
 //! operation over several kinds of record puts into its batch. The tests in `structure` hold it to that.
 //! Besides these, the log has `contest/…`: what became of places that nobody filled.
 
+use mpay_log::CONTESTS;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
@@ -16,10 +17,14 @@ pub(super) fn encode(part: &str) -> String {
     utf8_percent_encode(part, ENCODED).to_string()
 }
 
-/// Declares the prefixes, and the module that owns each.
+/// Declares the prefixes, and the module that owns each; and where there are counters, how many names
+/// their keys have behind the prefix.
 macro_rules! prefixes {
-    ($($(#[doc = $what:literal])* $name:ident = $prefix:literal by $owner:literal,)*) => {
+    ($($(#[doc = $what:literal])* $name:ident = $prefix:literal by $owner:literal $(counts $names:literal)?,)*) => {
         $($(#[doc = $what])* pub(super) const $name: &str = $prefix;)*
+
+        /// Prefix of counters, and how many names stand behind it in their keys.
+        const COUNTERS: &[(&str, usize)] = &[$($(($prefix, $names),)?)*];
 
         /// Name of the constant, prefix, owner.
         #[cfg(test)]
@@ -29,19 +34,19 @@ macro_rules! prefixes {
 
 prefixes! {
     /// List: everything that happened, in the order of its recording.
-    JOURNAL = "journal" by "journal_list",
+    JOURNAL = "journal" by "journal_list" counts 0,
     /// `behind/<place>`, list: claims of a place for the event of a change whose first place in the
     /// journal was passed by.
-    BEHIND = "behind" by "journal_list",
+    BEHIND = "behind" by "journal_list" counts 1,
     /// `claimed/<place>`: this place in the journal was claimed for the event of another, that is dead.
     CLAIMED = "claimed" by "journal_list",
     /// List: the days that are closed.
-    DAYS = "days" by "days",
+    DAYS = "days" by "days" counts 0,
     /// `order/<service>/<key>`, list: an order's versions and payments, and what became of them.
-    ORDER = "order" by "order_list",
+    ORDER = "order" by "order_list" counts 2,
     /// `alias/<service>/<digest>`, list: the orders that may have a name, by a digest of it under the
     /// store's secret.
-    ALIAS = "alias" by "aliases",
+    ALIAS = "alias" by "aliases" counts 2,
     /// `fold/<list>/<segment>`: what an order's list adds up to at the end of a segment.
     FOLD = "fold" by "folds",
     /// `closed/<payment>/<review>`: the place in its order's list where a review was closed.
@@ -56,12 +61,12 @@ prefixes! {
     /// payment.
     CHANGED = "changed" by "afterwards",
     /// `card/<payment>`, list: what came of a payment by card that was begun.
-    CARD = "card" by "cards",
+    CARD = "card" by "cards" counts 1,
     /// List: payments by card of which a command was about to be sent.
-    COMMANDED = "commanded" by "cards",
+    COMMANDED = "commanded" by "cards" counts 0,
     /// `payment/<payment>`, list: the attempts to record a payment. With `/after-void` behind it those
     /// at MPay's own payment, after the void of one that was entered by hand.
-    PAYMENT = "payment" by "attempts",
+    PAYMENT = "payment" by "attempts" counts 1,
     /// `done/<payment>`: the payment is recorded, and where. With `/after-void` as above.
     DONE = "done" by "attempts",
     /// `evidence/<name>`: a signed message.
@@ -81,13 +86,13 @@ prefixes! {
     /// `refused/<evidence>`: the place in the journal of the refused confirmation that a message proves.
     REFUSED = "refused" by "refusals",
     /// `refusal/<evidence>`, list: what became of a refused confirmation.
-    REFUSAL = "refusal" by "refusals",
+    REFUSAL = "refusal" by "refusals" counts 1,
     /// `proposal/<place>`, list: what became of a proposal, by its place in the journal.
-    PROPOSAL = "proposal" by "proposals",
+    PROPOSAL = "proposal" by "proposals" counts 1,
     /// `request/<name>`, list: the claims of a request that may be repeated.
-    REQUEST = "request" by "requests",
+    REQUEST = "request" by "requests" counts 1,
     /// List: the statements that were imported, one after the other.
-    SETTLEMENTS = "settlements" by "settlements",
+    SETTLEMENTS = "settlements" by "settlements" counts 0,
     /// `shown/<row>`: the payment that a row of a statement shows.
     SHOWN = "shown" by "settlements",
     /// `settled/<payment>`: the statement that shows a payment, by its place in the journal.
@@ -104,11 +109,82 @@ prefixes! {
     /// `ended/<receiver>`: the receiver wants nothing any more.
     ENDED = "ended" by "outbox",
     /// `again/<receiver>`, list: requests to send again.
-    AGAIN = "again" by "outbox",
+    AGAIN = "again" by "outbox" counts 1,
     /// `note/<name>`: a small value of which the last one written counts.
     NOTE = "note" by "notes",
     /// `once/<name>`: a counter of those who would be the first.
-    ONCE = "once" by "notes",
+    ONCE = "once" by "notes" counts 1,
     /// List: the keys under which names are digested; the lowest counts.
-    SECRET = "secret" by "secret",
+    SECRET = "secret" by "secret" counts 0,
+}
+
+/// What stands behind the key of a list of attempts, for those after the void of a payment that was
+/// entered by hand.
+pub(super) const AFTER_VOID: &str = "after-void";
+
+/// The counter without which nothing is recorded.
+pub const GATE: &str = JOURNAL;
+
+/// Whether the value of a key is a counter, which engines keep each in their own form. The value alone
+/// does not tell: a place that is kept by itself is digits, as a counter is on Redis and PostgreSQL.
+pub fn is_counter(key: &str) -> bool {
+    if let Some(contested) = key.strip_prefix(CONTESTS) {
+        let block = contested.rsplit('/').next();
+        return block.is_some_and(|block| block.bytes().all(|byte| byte.is_ascii_digit()));
+    }
+    let mut parts = key.split('/');
+    let prefix = parts.next().unwrap_or_default();
+    let names: Vec<_> = parts.collect();
+    if prefix == PAYMENT && matches!(names.as_slice(), [_, AFTER_VOID]) {
+        return true;
+    }
+    COUNTERS.contains(&(prefix, names.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_told_from_entries_and_from_places() {
+        for key in [
+            "journal",
+            "days",
+            "secret",
+            "order/TAX/2026-1",
+            "payment/P-1",
+            "payment/P-1/after-void",
+            "payment/after-void",
+            "alias/TAX/0a",
+            "again/hook",
+            "once/x",
+            "proposal/7",
+            "behind/9",
+            "contest/journal/0",
+            "contest/order/TAX/7/0",
+            "contest/payment/P/after-void/1",
+        ] {
+            assert!(is_counter(key), "{key}");
+        }
+        for key in [
+            "journal/1",
+            "order/TAX/2026-1/1",
+            "order/TAX",
+            "payment/P-1/1",
+            "payment/P-1/after-void/1",
+            "done/P-1",
+            "done/P-1/after-void",
+            "refused/7",
+            "confirmed/7",
+            "claimed/7",
+            "settled/P/1",
+            "contest/journal/0/1/promise",
+            "contest/order/TAX/7/0/2/decided",
+            "probe",
+            "note/x",
+            "",
+        ] {
+            assert!(!is_counter(key), "{key}");
+        }
+    }
 }

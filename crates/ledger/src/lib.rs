@@ -105,6 +105,7 @@ pub use days::{Day, DayRange, Days, Span};
 pub use erasures::{Erased, Erasure, Erasures};
 pub use journal::{Journal, JournalPage};
 pub use journal_list::JournalEntry;
+pub use keys::{GATE, is_counter};
 pub use manual::ManualPayments;
 pub use messages::{Evidence, Messages, Proof, Tombstone};
 pub use mpay_domain as domain;

@@ -1,17 +1,24 @@
-//! `mpay backup` and `mpay restore`: the books as one file, and back.
+//! `mpay backup`, `mpay restore` and `mpay state`: the books as one file, and back; and the file in which
+//! they are.
 
-use std::{io, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use mpay::{component, say, state::State};
+use mpay::{component, development::read, say, state::State, tell};
 use mpay_domain::time;
 use mpay_host::{
-    KEY_VALUE_FILE, Manifest,
-    backup::{self, Backup},
+    Database, KEY_VALUE_FILE, Manifest,
+    backup::{self, Backup, Books, Server},
 };
+use tokio::runtime::Runtime;
 
 /// Where the data is.
 #[derive(Debug, Args)]
@@ -26,11 +33,30 @@ impl Folder {
         if let Some(folder) = &self.state_dir {
             return Ok(folder.clone());
         }
-        let workspace = component::workspace_root().context(
-            "there is no spin.toml here, above or beside mpay: name the folder by --state-dir",
-        )?;
+        let workspace = component::workspace_root()
+            .context("there is no spin.toml here, above or beside mpay: name the folder by --state-dir")?;
         Ok(Manifest::load(workspace.join("spin.toml"))?.default_state_dir())
     }
+}
+
+/// What the host does not know of these books.
+pub const BOOKS: Books = Books {
+    store: "default",
+    is_counter: mpay_ledger::is_counter,
+    gate: mpay_ledger::GATE,
+    table: mpay_ledger::postgres::TABLE,
+};
+
+/// The server at an address, or at that of a file.
+fn server(address: &str, ca: Option<&Path>) -> anyhow::Result<Server> {
+    let address = match address.strip_prefix('@') {
+        Some(file) => read(Path::new(file))?.trim().to_owned(),
+        None => address.to_owned(),
+    };
+    let ca = ca.map(read).transpose()?;
+    Server::at(&address, ca).context(
+        "an address is redis://… or rediss://…, or postgres://USER:PASSWORD@HOST/DATABASE?sslmode=require, or @FILE that has it",
+    )
 }
 
 /// Of what a copy is taken, and where it goes.
@@ -39,11 +65,12 @@ impl Folder {
 Examples:
   mpay backup books-2026-11-28.db
   mpay backup /mnt/backup/$(date +%F).db --state-dir /var/lib/mpay-provider
+  mpay backup books.db --from @database-url
   mpay backup --check books-2026-11-28.db
 
-Run it while the provider runs, under `mpay up` or Spin on its SQLite file: the copy is that of one
-moment, and whatever was acknowledged before is in it. It holds orders, payments, evidence and personal
-data; the signing key and tokens are not in it.
+Run it while the provider runs: the copy is that of one moment, and whatever was acknowledged before is in
+it. It is the same file whatever it was taken of, and `mpay restore` puts it into another engine too. It
+holds orders, payments, evidence and personal data; the signing key and tokens are not in it.
 Exit status: 0; 2 if there is no copy, or it is not whole.")]
 pub struct BackupArguments {
     /// The file to be made. Nothing is written over.
@@ -51,8 +78,18 @@ pub struct BackupArguments {
     file: PathBuf,
     #[command(flatten)]
     folder: Folder,
+    /// Where the books are instead: postgres://…, redis://… or rediss://…, or @FILE that has the
+    /// address. An address with a password is better in a file: others see arguments.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "state_dir")]
+    from: Option<String>,
+    /// The authority of PostgreSQL's certificate, PEM, if the machine does not know it.
+    #[arg(long, value_name = "FILE", requires = "from")]
+    ca: Option<PathBuf>,
+    /// Nobody writes: read a Redis that does not let its snapshot be read, and look that it is so.
+    #[arg(long, requires = "from")]
+    stopped: bool,
     /// Read a copy that was made before, and say whether it is whole.
-    #[arg(long, conflicts_with = "state_dir")]
+    #[arg(long, conflicts_with_all = ["state_dir", "from"])]
     check: bool,
 }
 
@@ -62,9 +99,10 @@ pub struct BackupArguments {
 Examples:
   mpay restore books-2026-11-28.db
   mpay restore /mnt/backup/2026-11-28.db --state-dir /var/lib/mpay-provider --yes
+  mpay restore books.db --to @database-url
 
-Stop the provider first. What MPay has confirmed since the copy was made is not in it, and MPay does not
-confirm it again: docs/operate.md says how it is found.
+Stop every host first. A server must be empty. What MPay has confirmed since the copy was made is not in
+it, and MPay does not confirm it again: docs/operate.md says how it is found.
 Exit status: 0; 2 if nothing was put back.")]
 pub struct RestoreArguments {
     /// A file that `mpay backup` has made.
@@ -72,9 +110,52 @@ pub struct RestoreArguments {
     file: PathBuf,
     #[command(flatten)]
     folder: Folder,
+    /// Where to instead: postgres://…, redis://… or rediss://…, or @FILE that has the address.
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["state_dir", "yes"])]
+    to: Option<String>,
+    /// The authority of PostgreSQL's certificate, PEM, if the machine does not know it.
+    #[arg(long, value_name = "FILE", requires = "to")]
+    ca: Option<PathBuf>,
     /// Move the store that is there aside, also where it holds real orders.
     #[arg(long)]
     yes: bool,
+}
+
+/// Which folder, and what is done there.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  mpay state
+  mpay state --wal --state-dir /srv/provider/.spin
+
+A write-ahead log is for Spin, which confirms some three times as many payments a second with it. It stays
+with the file. `mpay up` gives it to every file that it opens.")]
+pub struct StateArguments {
+    #[command(flatten)]
+    folder: Folder,
+    /// Give the file a write-ahead log, also while a host uses it.
+    #[arg(long)]
+    wal: bool,
+}
+
+/// Says what the folder of the data has, and gives it a write-ahead log.
+pub fn state(arguments: &StateArguments) -> anyhow::Result<ExitCode> {
+    let store = arguments.folder.find()?.join(KEY_VALUE_FILE);
+    let there = || format!("there is no {}", store.display());
+    let size = std::fs::metadata(&store).with_context(there)?.len();
+    if arguments.wal {
+        Database::keep_log(&store)?;
+    }
+    say!("Store     {}", store.display())?;
+    say!("Bytes     {size}")?;
+    say!(
+        "Log       {}",
+        match Database::has_log(&store)? {
+            true => "write-ahead",
+            false => "none: Spin is faster with one (--wal)",
+        }
+    )?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Takes a copy, or looks at one.
@@ -85,20 +166,28 @@ pub fn back_up(arguments: &BackupArguments) -> anyhow::Result<ExitCode> {
         show(&held)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let store = arguments.folder.find()?.join(KEY_VALUE_FILE);
     let now = time::format(Timestamp::now());
-    let bar = bar();
-    let made = backup::back_up(&store, &arguments.file, &now, |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-    });
-    bar.finish_and_clear();
-    let made = made?;
-    say!(
-        "{} has all of {}.",
-        arguments.file.display(),
-        store.display()
-    )?;
+    let (made, source) = match &arguments.from {
+        Some(from) => {
+            let server = server(from, arguments.ca.as_deref())?;
+            let (stopped, file) = (arguments.stopped, &arguments.file);
+            let made = shown(|progress| {
+                let runtime = Runtime::new()?;
+                let copied = backup::back_up_from(&server, stopped, &BOOKS, file, &now, progress);
+                Ok(runtime.block_on(copied)?)
+            })?;
+            (made, server.to_string())
+        }
+        None => {
+            let store = arguments.folder.find()?.join(KEY_VALUE_FILE);
+            let made = shown(|progress| {
+                let copied = backup::back_up(&store, &arguments.file, &now, progress);
+                Ok(copied?)
+            })?;
+            (made, store.display().to_string())
+        }
+    };
+    say!("{} has all of {source}.", arguments.file.display())?;
     show(&made)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -107,26 +196,32 @@ pub fn back_up(arguments: &BackupArguments) -> anyhow::Result<ExitCode> {
 pub fn restore(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
     // Before anything is moved.
     backup::check(&arguments.file)?;
-    let folder = arguments.folder.find()?;
-    let state = State::take(&folder, false)?;
-    let runtime = tokio::runtime::Runtime::new()?;
-    let aside = runtime.block_on(state.begin_anew(arguments.yes, Timestamp::now()))?;
-    if let Some(aside) = &aside {
-        say!("The store of before is {} now.", aside.display())?;
-    }
-    let store = folder.join(KEY_VALUE_FILE);
-    let bar = bar();
-    let held = backup::restore(&arguments.file, &store, |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-    });
-    bar.finish_and_clear();
-    let held = held?;
-    say!(
-        "{} holds what {} does.",
-        store.display(),
-        arguments.file.display()
-    )?;
+    let runtime = Runtime::new()?;
+    let (held, store) = match &arguments.to {
+        Some(to) => {
+            let server = server(to, arguments.ca.as_deref())?;
+            for weakness in runtime.block_on(server.weaknesses())? {
+                tell!("Warning: {weakness}");
+            }
+            let held = shown(|progress| {
+                let put_back = backup::restore_to(&arguments.file, &server, &BOOKS, progress);
+                Ok(runtime.block_on(put_back)?)
+            })?;
+            (held, server.to_string())
+        }
+        None => {
+            let folder = arguments.folder.find()?;
+            let state = State::take(&folder, false)?;
+            let aside = runtime.block_on(state.begin_anew(arguments.yes, Timestamp::now()))?;
+            if let Some(aside) = &aside {
+                say!("The store of before is {} now.", aside.display())?;
+            }
+            let store = folder.join(KEY_VALUE_FILE);
+            let held = shown(|progress| Ok(backup::restore(&arguments.file, &store, progress)?))?;
+            (held, store.display().to_string())
+        }
+    };
+    say!("{store} holds what {} does.", arguments.file.display())?;
     show(&held)?;
     say!(
         "\nStart the provider, and call POST /api/repair. Payments that MPay has confirmed since {}\n\
@@ -135,6 +230,19 @@ pub fn restore(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
         held.made_at
     )?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Shows on a terminal how far it is.
+fn shown(
+    work: impl FnOnce(&(dyn Fn(u64, u64) + Sync)) -> anyhow::Result<Backup>,
+) -> anyhow::Result<Backup> {
+    let bar = bar();
+    let done = work(&|done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    done
 }
 
 fn show(held: &Backup) -> io::Result<()> {

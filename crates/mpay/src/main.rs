@@ -66,6 +66,8 @@ enum Command {
     Backup(backup::BackupArguments),
     /// Put a copy of the books back.
     Restore(backup::RestoreArguments),
+    /// Look at the folder of the data.
+    State(backup::StateArguments),
     /// Sign a message.
     Sign(sign::Arguments),
     /// Show what a signed message consists of, and whether it verifies.
@@ -180,6 +182,7 @@ fn main() -> ExitCode {
         Command::Webhooks(arguments) => webhooks::run(&arguments),
         Command::Backup(arguments) => backup::back_up(&arguments),
         Command::Restore(arguments) => backup::restore(&arguments),
+        Command::State(arguments) => backup::state(&arguments),
         Command::Sign(arguments) => sign::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),

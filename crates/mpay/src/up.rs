@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use jiff::Timestamp;
-use mpay_host::{Environment, Manifest, Options, RuntimeConfig, Server, Store, misnamed};
+use mpay_host::{Environment, Manifest, Options, RuntimeConfig, Server, Store, backup, misnamed};
 use mpay_office::access::ACCESS;
 use mpay_offline::Mischief;
 use tokio::signal::unix::{SignalKind, signal};
@@ -92,6 +92,7 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
         RuntimeConfig::load(file, options.environment.clone())?.apply(&mut options);
     }
     let manifest = check_names(&options)?;
+    tell_of_address(&options);
     let development =
         up.development || development::is_meant(&options.variables, &options.environment);
     let folder = options.state_dir.clone();
@@ -333,6 +334,20 @@ fn check_names(options: &Options) -> anyhow::Result<Manifest> {
         lines.push(format!("The variables are {}.", known.join(", ")));
     }
     bail!(lines.join("\n"))
+}
+
+/// Warns where the way to the store need not be encrypted.
+fn tell_of_address(options: &Options) {
+    let database = set(options, "database_url").and_then(|url| url.into_string().ok());
+    let address = match (&options.store, &database) {
+        (_, Some(url)) => url,
+        (Store::Redis(url), None) => url,
+        _ => return,
+    };
+    let server = backup::Server::at(address.trim(), None);
+    if let Some(weakness) = server.and_then(|server| server.weakness_of_address()) {
+        tell!("Warning: {weakness}");
+    }
 }
 
 /// Sets the environment to development, unless it was said to be another.

@@ -173,6 +173,8 @@ impl Engine {
     /// Writes some keys, now.
     pub fn set(&mut self, call: u64, entries: &[(String, Vec<u8>)]) {
         for (key, value) in entries {
+            // By that a copy for another engine tells which values it must write in another form.
+            assert!(!mpay_ledger::is_counter(key), "{key} is written");
             let stored = Stored {
                 value: value.clone(),
                 written_by: call,
@@ -183,6 +185,7 @@ impl Engine {
 
     /// Adds to a counter, now.
     pub fn count(&mut self, call: u64, key: &str, by: u64) -> u64 {
+        assert!(mpay_ledger::is_counter(key), "{key} is counted");
         let before = self.values.get(key);
         let before = before.map_or(0, |stored| self.read_counter(&stored.value));
         let count = before + by;

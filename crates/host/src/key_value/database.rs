@@ -5,6 +5,7 @@
 //! on during a commit; `synchronous=FULL` makes an acknowledged write survive the death of the
 //! process and of the machine. The journal mode stays with the file, and Spin works with it.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +23,15 @@ use super::writer::{Change, Write, Writer};
 /// How long a statement waits for another process, such as Spin itself, to end its transaction.
 /// Shorter, so that the reason is told that SQLite has.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Spin's own table.
+pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS spin_key_value (
+                 store TEXT NOT NULL,
+                 key   TEXT NOT NULL,
+                 value BLOB NOT NULL,
+
+                 PRIMARY KEY (store, key)
+             )";
 
 /// Connections kept for reading; more are opened and closed as needed.
 const IDLE_READERS: usize = 4;
@@ -49,15 +59,7 @@ impl Database {
         // SQLite answers with the mode it could take; any is durable, the log is only the faster
         // one.
         connection.query_row("PRAGMA journal_mode = wal", [], |_| Ok(()))?;
-        connection.execute_batch(
-            "CREATE TABLE IF NOT EXISTS spin_key_value (
-                 store TEXT NOT NULL,
-                 key   TEXT NOT NULL,
-                 value BLOB NOT NULL,
-
-                 PRIMARY KEY (store, key)
-             )",
-        )?;
+        connection.execute_batch(TABLE)?;
         let place = Arc::new(Place::of(&connection, &path, before)?);
         Ok(Self {
             readers: Arc::new(Readers {
@@ -68,6 +70,34 @@ impl Database {
             writer: Arc::new(Writer::start(connection, Arc::clone(&place))?),
             place,
         })
+    }
+
+    /// Whether a file of SQLite has a write-ahead log, by its header: it is not opened as a database, so
+    /// nothing is made beside it.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn has_log(path: &Path) -> std::io::Result<bool> {
+        // The versions of the format for writing and for reading ("Database File Format", 1.3.3).
+        let mut header = [0; 20];
+        std::fs::File::open(path)?.read_exact(&mut header)?;
+        Ok(header.ends_with(&[2, 2]))
+    }
+
+    /// Gives a file a write-ahead log, which stays with it whoever opens it, also while others use it.
+    ///
+    /// # Errors
+    /// If there is no such file, or SQLite cannot: others are in the middle of something, or the disk is
+    /// one of the network.
+    pub fn keep_log(path: &Path) -> Result<(), Error> {
+        let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_CREATE;
+        let connection = connect(path, flags)?;
+        let ask = "PRAGMA journal_mode = wal";
+        let mode: String = connection.query_row(ask, [], |row| row.get(0))?;
+        match mode.as_str() {
+            "wal" => Ok(()),
+            _ => Err(Error::NoLog(mode)),
+        }
     }
 
     /// Gets [`Error::Lost`] when the file is not in its place any more. It is looked at with every
@@ -264,6 +294,23 @@ mod tests {
             let name = "Ion Țurcanu".as_bytes();
             assert!(!bytes.windows(name.len()).any(|part| part == name));
         }
+    }
+
+    #[test]
+    fn a_file_keeps_the_log_that_it_is_given_while_another_has_it_open() {
+        let (folder, path) = temporary();
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        let others = Connection::open(&path).unwrap();
+        others.execute_batch(TABLE).unwrap();
+        assert!(!Database::has_log(&path).unwrap());
+        Database::keep_log(&path).unwrap();
+        assert!(Database::has_log(&path).unwrap());
+        let mode: String = others
+            .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(mode, "wal");
+        let nowhere = folder.path().join("nowhere.db");
+        assert!(Database::keep_log(&nowhere).is_err() && !nowhere.exists());
     }
 
     #[tokio::test]

@@ -60,6 +60,9 @@ pub enum Error {
     /// A call took too long and was given up. It may have its effect all the same.
     #[error("the store did not answer within {} s", CALL_TIME.as_secs())]
     Slow,
+    /// The file can have no write-ahead log where it is.
+    #[error("SQLite keeps the journal mode {0}: a write-ahead log needs a disk of this machine")]
+    NoLog(String),
     /// SQLite failed.
     #[error("SQLite: {0}")]
     Sqlite(Arc<rusqlite::Error>),

@@ -131,6 +131,21 @@ impl Redis {
         self.call(cmd("INCRBY").arg(key).arg(delta)).await
     }
 
+    /// How many keys its database has.
+    pub(super) async fn size(&self) -> Result<i64, Error> {
+        self.call(&cmd("DBSIZE")).await
+    }
+
+    /// Sets a value where there is none, and gives whether it did.
+    pub(super) async fn claim(&self, key: &str, value: &str) -> Result<bool, Error> {
+        self.call(cmd("SETNX").arg(key).arg(value)).await
+    }
+
+    /// What leads to it.
+    pub(super) fn client(&self) -> &Client {
+        &self.0.client
+    }
+
     /// What is wrong with the server's settings, as sentences: with others it loses what it has
     /// acknowledged.
     pub async fn weaknesses(&self) -> Result<Vec<String>, Error> {

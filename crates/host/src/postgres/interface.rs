@@ -206,7 +206,7 @@ fn failed(error: tokio_postgres::Error) -> wit::Error {
 }
 
 /// An error with its reasons, of which none holds an address or a value.
-fn in_words(error: &tokio_postgres::Error) -> String {
+pub(crate) fn in_words(error: &tokio_postgres::Error) -> String {
     let mut words = error.to_string();
     let mut reason = std::error::Error::source(error);
     while let Some(error) = reason {

@@ -10,9 +10,9 @@
 
 mod interface;
 mod pool;
-mod tls;
+pub(crate) mod tls;
 mod value;
 
 pub use interface::{Builder, Connection};
-pub(super) use interface::{Databases, DatabasesView, HasDatabases};
-pub(super) use pool::Pools;
+pub(super) use interface::{Databases, DatabasesView, HasDatabases, in_words};
+pub(super) use pool::{Pools, connect, is_secure};

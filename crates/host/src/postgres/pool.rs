@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config, NoTls, Statement};
 
+use super::interface::in_words;
 use super::tls::Tls;
 
 /// Connections to one database at most: a server has a hundred by default, for several hosts.
@@ -48,6 +49,22 @@ impl Pools {
         pools.insert(address.clone(), Arc::clone(&pool));
         Ok(pool)
     }
+}
+
+/// Whether the certificate of the server at an address is always asked for, and looked at.
+pub(crate) fn is_secure(url: &str) -> bool {
+    let config: Result<Config, _> = url.parse();
+    config.is_ok_and(|config| config.get_ssl_mode() == SslMode::Require)
+}
+
+/// A connection of one's own. The error is a sentence without anything secret.
+pub(crate) async fn connect(url: &str, ca_root: Option<&str>) -> Result<Client, String> {
+    let pool = Pool::new(&Address {
+        url: url.to_owned(),
+        ca_root: ca_root.map(str::to_owned),
+    })?;
+    let connected = pool.connect().await;
+    connected.map_err(|error| in_words(&error))
 }
 
 /// The connections to one database.

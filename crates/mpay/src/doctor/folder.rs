@@ -12,14 +12,16 @@ use mpay_door::{
     Configuration,
     config::{ConfigError, Environment, Misconfigured, Unread, Variables},
 };
-use mpay_host::{Environment as DotEnv, Manifest, Variables as Resolved, misnamed};
+use mpay_host::{
+    Environment as DotEnv, Manifest, Options, RuntimeConfig, Variables as Resolved, misnamed,
+};
 use mpay_office::config::Config as OfficeConfig;
 use mpay_provider::config::Config;
 
 use super::{
-    Findings,
+    Arguments, Findings,
     certificates::{self, Certificates, Texts},
-    component,
+    component, store,
 };
 
 /// The names of the doors in the manifest.
@@ -42,7 +44,7 @@ pub struct Setup {
 /// Reads a folder.
 pub fn examine(
     folder: &Path,
-    given: &[(String, String)],
+    arguments: &Arguments,
     findings: &mut Findings,
 ) -> anyhow::Result<Setup> {
     if !folder.is_dir() {
@@ -82,9 +84,14 @@ pub fn examine(
     }
     examine_files(folder, findings);
 
-    let environment = read_environment(folder, findings);
-    examine_names(&manifest, given, &environment, findings);
-    let mut given = given.to_vec();
+    let mut options = Options::new(manifest.path.clone());
+    options.environment = read_environment(folder, findings);
+    if let Some(file) = &arguments.runtime_config {
+        RuntimeConfig::load(file, options.environment.clone())?.apply(&mut options);
+    }
+    let environment = &options.environment;
+    examine_names(&manifest, &arguments.variables, environment, findings);
+    let mut given = arguments.variables.clone();
     // What is of no variable was told of.
     given.retain(|(name, _)| {
         manifest
@@ -94,7 +101,7 @@ pub fn examine(
     });
     add_development(
         &mut given,
-        &environment,
+        environment,
         setup.credentials.as_ref(),
         findings,
     )?;
@@ -121,6 +128,13 @@ pub fn examine(
         mpay_certificates: text("mpay_certificates"),
         mpay_authorities: text("mpay_authorities"),
     };
+    store::examine(
+        &manifest,
+        &options,
+        text("database_url"),
+        text("database_ca"),
+        findings,
+    )?;
     let explained = findings.findings.len();
     setup.certificates = certificates::examine(&texts, Timestamp::now(), findings);
     if let Some(config) = examine_door::<Config>(provider, explained, findings) {

@@ -7,6 +7,7 @@ mod folder;
 pub mod http;
 mod probe;
 mod provider;
+mod store;
 mod tls;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -34,7 +35,7 @@ Examples:
 A folder's spin.toml, .env and variables are read; nothing is changed. A running provider is asked
 for /health and its WSDL, gets one call without a signature, and signed ones where a key is given
 that it may believe. They ask for an order that does not exist: nothing is recorded. A card gateway
-that the folder names is asked for a payment that does not exist.
+that the folder names is asked for a payment that does not exist, and a Redis or PostgreSQL for its settings.
 Exit status: 0 if nothing is wrong, 1 if something is, 2 if it could not be examined.")]
 pub struct Arguments {
     /// A folder with a spin.toml, or the address of a running provider, or both.
@@ -43,6 +44,9 @@ pub struct Arguments {
     /// A variable's value, or a file that holds it, as for `mpay up` and `spin up`.
     #[arg(long = "variable", value_name = "NAME=VALUE|NAME=@FILE", value_parser = parse_argument)]
     variables: Vec<(String, String)>,
+    /// Spin's runtime configuration, as for `mpay up` and `spin up`.
+    #[arg(long = "runtime-config-file", value_name = "FILE")]
+    runtime_config: Option<PathBuf>,
     /// A private key that plays MPay's, for signed calls [default: the folder's development key].
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
@@ -145,7 +149,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut setup = folder::Setup::default();
     if let Some(target) = folders.first() {
         let mut findings = Findings::of(*target);
-        setup = folder::examine(target.as_ref(), &arguments.variables, &mut findings)?;
+        setup = folder::examine(target.as_ref(), arguments, &mut findings)?;
         if let Some(office) = &setup.office
             && let Some(cards) = &office.cards
         {

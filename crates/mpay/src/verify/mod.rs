@@ -1,5 +1,6 @@
 //! `mpay verify`: what kept evidence proves, without a provider and without a network.
 
+mod books;
 mod evidence;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -9,6 +10,7 @@ use clap::Args;
 use jiff::Timestamp;
 use mpay_client::NAMESPACE;
 use mpay_domain::{Money, time};
+use mpay_host::backup;
 use mpay_ledger::digest::sha256;
 use mpay_provider::soap::MENTIONED;
 use serde::Serialize;
@@ -32,19 +34,21 @@ Examples:
   mpay verify evidence.zip --certificate mpay.cer --provider-certificate service.pem
   mpay verify evidence.zip --authority stisc-root.cer --authority stisc-sub.cer --signer-name 1003600000001
   mpay verify request.xml --certificate mpay.cer --at 2026-07-01T12:00:00+03:00
+  mpay verify books.db --certificate mpay-2025.cer --certificate mpay.cer
 
+Of a backup, it reads all of it, and judges the evidence of every payment.
 Take the certificate or the authority from somebody whom you trust, not from the evidence.
 Exit status: 0 if everything holds, 1 if something does not, 2 if it could not be judged.")]
 pub struct Arguments {
-    /// The ZIP of `GET /api/payments/{id}/evidence` or `GET /api/refusals/{index}/evidence`, or the
-    /// bytes of one signed message.
+    /// The ZIP of `GET /api/payments/{id}/evidence` or `GET /api/refusals/{index}/evidence`, the
+    /// bytes of one signed message, or a backup that `mpay backup` has made.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
     signers: Signers,
-    /// The provider's certificate, PEM or DER: to judge the answer too.
-    #[arg(long, value_name = "FILE")]
-    provider_certificate: Option<PathBuf>,
+    /// The provider's certificate, PEM or DER: to judge the answer too; several for several.
+    #[arg(long = "provider-certificate", value_name = "FILE")]
+    provider_certificates: Vec<PathBuf>,
     /// The time for which it is judged [default: the time of receipt in meta.json; for bare bytes
     /// the signed Created].
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
@@ -122,30 +126,20 @@ struct Check {
 
 /// Judges it.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if backup::is_database(&arguments.file) {
+        return books::run(arguments);
+    }
     let name = arguments.file.display().to_string();
     let bytes = read_message(&arguments.file)?;
     let evidence = Evidence::read(bytes).with_context(|| name.clone())?;
     if !arguments.signers.are_given() {
         bail!(no_signer(&evidence));
     }
-    let grace = Duration::from_secs(arguments.expired_signer_grace);
-    let trust = arguments.signers.trust()?.with_grace(grace);
-    let provider = arguments.provider_certificate.as_deref();
-    let provider = provider.map(trust::certificate).transpose()?;
+    let (trust, providers) = arguments.believed()?;
     let (judged_at, judged_at_is) = time_of(arguments.at, &evidence)?;
 
-    let mut report = Report {
-        file: name,
-        holds: false,
-        judged_at,
-        judged_at_is,
-        signer: None,
-        message: None,
-        checks: Vec::new(),
-        does_not_prove: Vec::new(),
-    };
-    report.judge(&evidence, trust, provider);
-    report.holds = report.checks.iter().all(|check| check.holds);
+    let mut report = Report::new(name, judged_at, judged_at_is);
+    report.judge(&evidence, trust, &providers);
     match arguments.json {
         true => print_json(&report)?,
         false => report.page().print()?,
@@ -154,6 +148,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+impl Arguments {
+    /// Who is believed as MPay, and as the provider.
+    fn believed(&self) -> anyhow::Result<(Trust, Vec<Certificate>)> {
+        let grace = Duration::from_secs(self.expired_signer_grace);
+        let trust = self.signers.trust()?.with_grace(grace);
+        let providers = self.provider_certificates.iter();
+        let providers = providers.map(|file| trust::certificate(file));
+        Ok((trust, providers.collect::<anyhow::Result<_>>()?))
+    }
 }
 
 /// Who would have to be trusted, and how to say so.
@@ -192,6 +197,19 @@ fn time_of(
 }
 
 impl Report {
+    fn new(file: String, judged_at: Timestamp, judged_at_is: TimeSource) -> Self {
+        Self {
+            file,
+            holds: false,
+            judged_at,
+            judged_at_is,
+            signer: None,
+            message: None,
+            checks: Vec::new(),
+            does_not_prove: Vec::new(),
+        }
+    }
+
     fn check(&mut self, holds: bool, what: impl Into<String>) {
         self.checks.push(Check {
             holds,
@@ -199,7 +217,7 @@ impl Report {
         });
     }
 
-    fn judge(&mut self, evidence: &Evidence, trust: Trust, provider: Option<Certificate>) {
+    fn judge(&mut self, evidence: &Evidence, trust: Trust, providers: &[Certificate]) {
         let hash = sha256(&evidence.request);
         let meta = evidence.meta.as_ref();
         if let Some(meta) = meta {
@@ -213,8 +231,9 @@ impl Report {
             Ok(verified) => self.accept(&verified, hash, meta),
             Err(reason) => self.check(false, format!("the message is not verified: {reason}")),
         }
-        self.judge_answer(evidence, provider.as_ref());
-        self.name_limits(evidence, provider.is_some());
+        self.judge_answer(evidence, providers);
+        self.name_limits(evidence, !providers.is_empty());
+        self.holds = self.checks.iter().all(|check| check.holds);
     }
 
     fn accept(&mut self, verified: &Verified, sha256: String, meta: Option<&Meta>) {
@@ -299,7 +318,7 @@ impl Report {
         }
     }
 
-    fn judge_answer(&mut self, evidence: &Evidence, provider: Option<&Certificate>) {
+    fn judge_answer(&mut self, evidence: &Evidence, providers: &[Certificate]) {
         let expected = evidence
             .meta
             .as_ref()
@@ -310,7 +329,7 @@ impl Report {
                     false,
                     "meta.json names an answer, and there is no answer.xml",
                 );
-            } else if provider.is_some() {
+            } else if !providers.is_empty() {
                 self.check(
                     false,
                     "there is no answer to judge by --provider-certificate",
@@ -323,7 +342,9 @@ impl Report {
             same,
             differs(same, "answer.xml has the SHA-256 that meta.json gives"),
         );
-        let Some(provider) = provider else { return };
+        if providers.is_empty() {
+            return;
+        }
         // By its own time: the provider's clock wrote both that and the time of receipt.
         let created = Outline::read(answer)
             .ok()
@@ -332,10 +353,10 @@ impl Report {
             self.check(false, "the answer does not say when it was made");
             return;
         };
-        match verify(answer, Trust::pinned(vec![provider.clone()]), created) {
+        match verify(answer, Trust::pinned(providers.to_vec()), created) {
             Err(reason) => self.check(false, format!("the answer is not verified: {reason}")),
             Ok(verified) => {
-                let answered = format!("the provider {} answered", provider.subject());
+                let answered = format!("the provider {} answered", verified.signer().subject());
                 let refusal = evidence.meta.as_ref().and_then(Meta::refusal);
                 match refusal {
                     None => {

@@ -105,6 +105,52 @@ impl Deployment {
     }
 }
 
+#[test]
+fn the_store_is_looked_at_where_it_is() {
+    let deployment = Deployment::new();
+    let state = deployment.path().join(".spin");
+    fs::create_dir(&state).unwrap();
+    // The header of a file that Spin has made; the next one has a log.
+    let mut header = *b"SQLite format 3\0\x10\0\x01\x01";
+    fs::write(state.join("sqlite_key_value.db"), header).unwrap();
+    deployment
+        .doctor(&[])
+        .expect(0, &["no write-ahead log", "mpay state --wal"]);
+    header[18..].fill(2);
+    fs::write(state.join("sqlite_key_value.db"), header).unwrap();
+    deployment.doctor(&[]).expect(0, &["has a write-ahead log"]);
+
+    let config =
+        "[key_value_store.default]\ntype = \"redis\"\nurl = \"redis://u:hush@127.0.0.1:1\"\n";
+    fs::write(deployment.path().join("redis.toml"), config).unwrap();
+    let silent = deployment.doctor(&["--runtime-config-file", "redis.toml"]);
+    let silent = silent.expect(1, &["redis://127.0.0.1:1", "Without its store"]);
+    assert!(!silent.stdout.contains("hush"), "{silent:#?}");
+}
+
+#[test]
+fn a_database_beyond_this_machine_must_be_reached_by_tls() {
+    let deployment = Deployment::new();
+    let postgres = workspace().join("spin.postgres.toml");
+    fs::rename(
+        deployment.path().join("spin.toml"),
+        deployment.path().join("old.toml"),
+    )
+    .unwrap();
+    fs::copy(postgres, deployment.path().join("spin.postgres.toml")).unwrap();
+    let at = |url: &str| {
+        let url = format!("database_url={url}");
+        deployment.doctor(&["--variable", &url])
+    };
+    at("postgres://u:hush@192.0.2.1:1/d?connect_timeout=1&sslmode=prefer").expect(
+        1,
+        &["the way to postgres://192.0.2.1:1/d", "sslmode=require"],
+    );
+    let near = at("postgres://u:hush@127.0.0.1:1/d").expect(1, &["postgres://127.0.0.1:1/d"]);
+    assert!(!near.stdout.contains("sslmode"), "{near:#?}");
+    assert!(!near.stdout.contains("hush"), "{near:#?}");
+}
+
 /// A certificate of a key of the tests.
 fn certificate(key: &str, change: impl FnOnce(&mut CertificateParams)) -> String {
     let pair = KeyPair::from_pkcs8_pem_and_sign_algo(&read(key), &PKCS_RSA_SHA256).unwrap();

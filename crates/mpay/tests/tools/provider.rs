@@ -1,6 +1,6 @@
 //! A provider for a test: the built component in the embedded host.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use mpay::component;
@@ -26,7 +26,7 @@ pub fn manager(token: &str) -> String {
 pub struct Provider {
     _runtime: Runtime,
     _server: Server,
-    _state: TempDir,
+    state: TempDir,
     pub url: String,
 }
 
@@ -76,8 +76,13 @@ impl Provider {
             url: format!("{}/", server.url().trim_end_matches('/')),
             _runtime: runtime,
             _server: server,
-            _state: state,
+            state,
         }
+    }
+
+    /// The folder of its data.
+    pub fn state(&self) -> &Path {
+        self.state.path()
     }
 
     pub fn register(&self, key: &str, order: Value) {

@@ -334,6 +334,85 @@ fn a_payment_entered_by_hand_is_proved_by_mpays_later_confirmation() {
 }
 
 #[test]
+fn a_backup_is_judged_payment_by_payment_and_what_was_changed_or_lost_is_named() {
+    const STORE: &str = "default";
+    let other = "approver-0123456789-0123456789-0123456789";
+    let provider = Provider::with(&[("access", &[manager(TOKEN), manager(other)].join("\n"))]);
+    for (key, id) in [("1", "P-1"), ("2", "P-2"), ("3", "P-3")] {
+        provider.pay(key, id);
+    }
+    let proposal = serde_json::json!({
+        "payment_id": "M-1", "service_id": "TAX", "order_key": "1", "amount": "10",
+        "paid_at": "2026-01-01", "note": "Statement 7"
+    });
+    let proposal = provider.post("payments/manual", TOKEN, proposal);
+    let approve = format!("payments/manual/{}/approve", proposal["id"]);
+    provider.post(&approve, other, serde_json::json!({}));
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let state = provider.state().to_str().unwrap();
+    let (mpay, own) = (pem("mpay.pem"), pem("service.pem"));
+    let copy = |file: &str| run(folder, &["backup", file, "--state-dir", state]).expect(0, &[]);
+    let believed = ["--certificate", &mpay, "--provider-certificate", &own];
+
+    copy("1.db");
+    verify(folder, "1.db", &believed).expect(
+        0,
+        &[
+            "Payments  4",
+            "3 signed by MPay",
+            "1 entered by hand",
+            "every signature in it holds",
+        ],
+    );
+    verify(folder, "1.db", &[]).expect(2, &["cannot vouch for itself"]);
+    // Another's certificate, and another provider's.
+    let wrong = verify(folder, "1.db", &["--certificate", &own, "--json"]).expect(1, &[]);
+    assert_eq!(wrong.json()["wrong"].as_array().unwrap().len(), 3);
+    let strange = ["--certificate", &mpay, "--provider-certificate", &mpay];
+    verify(folder, "1.db", &strange).expect(1, &["P-1: the answer is not verified"]);
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let database = mpay_host::Database::open(provider.state().join(mpay_host::KEY_VALUE_FILE));
+    let database = database.unwrap();
+    let evidence = |id: &str| {
+        let payment: Value =
+            serde_json::from_slice(&provider.get(&format!("payments/{id}"))).unwrap();
+        format!("evidence/{}", payment["evidence"].as_str().unwrap())
+    };
+    let changed = evidence("P-1");
+    let message = runtime
+        .block_on(database.get(STORE, &changed))
+        .unwrap()
+        .unwrap();
+    let message = replace(&message, "<TotalAmount>10.0<", "<TotalAmount>90.0<");
+    let written = database.set(STORE, vec![(changed, message)]);
+    runtime.block_on(written).unwrap();
+    runtime
+        .block_on(database.delete(STORE, vec![evidence("P-2")]))
+        .unwrap();
+    copy("2.db");
+    verify(folder, "2.db", &believed).expect(
+        1,
+        &[
+            "payment P-1: the message is not verified",
+            "payment P-2: ",
+            "missing",
+            "1 signed by MPay",
+        ],
+    );
+
+    // Somebody writes into the copy itself.
+    let damaged = mpay_host::Database::open(folder.join("1.db")).unwrap();
+    let written = damaged.set(STORE, vec![("evidence/x".to_owned(), Vec::new())]);
+    runtime.block_on(written).unwrap();
+    drop(damaged);
+    verify(folder, "1.db", &believed).expect(1, &["1.db is damaged", "does not hold"]);
+    drop(mpay_host::Database::open(folder.join("3.db")).unwrap());
+    verify(folder, "3.db", &believed).expect(2, &["not a backup"]);
+}
+
+#[test]
 fn a_flipped_bit_of_a_bare_message_is_found_wherever_it_matters() {
     let provider = Provider::start();
     provider.pay("1", "P-1");

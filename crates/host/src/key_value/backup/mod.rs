@@ -1,19 +1,27 @@
-//! A copy of the stores of a file, taken while they are in use, and put back.
+//! A copy of the stores of a file or a server, taken while they are in use, and put back, also where
+//! another engine keeps them.
 //!
 //! A backup is a database of SQLite as the host's own, with one table more that says what it must
 //! hold: how many keys, how many bytes, and a SHA-256 over all of them. So any tool for SQLite reads it,
-//! and whoever puts it back knows that it is whole.
+//! and whoever puts it back knows that it is whole. It is the same whatever it was taken of.
+
+mod rdb;
+mod server;
+mod snapshot;
 
 use std::{
     fs::{self, File, OpenOptions},
-    io,
+    io::{self, Read},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use super::database::TABLE;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use sha2::{Digest, Sha256};
+
+pub use server::{Books, Server, back_up_from, restore_to};
 
 /// How long to wait for others to end what they are at.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -57,6 +65,50 @@ pub enum BackupError {
         /// How that is known.
         detail: String,
     },
+    /// The server failed.
+    #[error("{server}: {reason}")]
+    Server {
+        /// Its address, without anything secret.
+        server: String,
+        /// What it said.
+        reason: String,
+    },
+    /// The server does not give a snapshot of Redis.
+    #[error(
+        "{server} does not let its snapshot be read ({reason}): allow the user the command SYNC, or stop \
+         every host and give --stopped"
+    )]
+    NoSnapshot {
+        /// Its address.
+        server: String,
+        /// What it said.
+        reason: String,
+    },
+    /// It was said that nobody writes, and somebody does.
+    #[error("{0} was written to while it was read: stop every host first")]
+    Written(String),
+    /// It would be written over.
+    #[error("{0} is not empty; nothing is written over")]
+    NotEmpty(String),
+    /// Servers keep one store.
+    #[error("{} has the store {store} besides, which cannot be put there", path.display())]
+    OtherStore {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        store: String,
+    },
+    /// It is put back in part.
+    #[error(
+        "{source}\nWhat {server} holds now is a part of the books, and nothing can be recorded there: \
+         empty it (FLUSHDB), and begin anew"
+    )]
+    Half {
+        /// Its address.
+        server: String,
+        /// Why.
+        source: Box<BackupError>,
+    },
     /// SQLite failed.
     #[error("{}: {source}", path.display())]
     Sqlite {
@@ -95,6 +147,11 @@ pub fn back_up(
     }
     let part = Part::beside(backup)?;
     copy(database, &part.0, &progress)?;
+    seal(part, backup, made_at)
+}
+
+/// Reads a copy as it is in its file, notes what it must hold, and gives it its name.
+fn seal(part: Part, backup: &Path, made_at: &str) -> Result<Backup, BackupError> {
     let at = |source| sqlite(&part.0, source);
     let copied = Connection::open(&part.0).map_err(at)?;
     let held = Held::of(&copied).map_err(at)?;
@@ -183,6 +240,49 @@ pub fn check(backup: &Path) -> Result<Backup, BackupError> {
     Ok(said)
 }
 
+/// A backup whose values are read by their keys.
+#[derive(Debug)]
+pub struct Reader {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl Reader {
+    /// That of a file, after a [`check`].
+    ///
+    /// # Errors
+    /// [`BackupError`].
+    pub fn open(backup: &Path) -> Result<(Self, Backup), BackupError> {
+        let held = check(backup)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(backup, flags);
+        let reader = Self {
+            path: backup.to_owned(),
+            connection: connection.map_err(|source| sqlite(backup, source))?,
+        };
+        Ok((reader, held))
+    }
+
+    /// The value of a key of a store.
+    ///
+    /// # Errors
+    /// [`BackupError`].
+    pub fn get(&self, store: &str, key: &str) -> Result<Option<Vec<u8>>, BackupError> {
+        let read = "SELECT value FROM spin_key_value WHERE store = ?1 AND key = ?2";
+        let read = self.connection.prepare_cached(read);
+        read.and_then(|mut read| read.query_row([store, key], |row| row.get(0)).optional())
+            .map_err(|source| sqlite(&self.path, source))
+    }
+}
+
+/// Whether a file is a database of SQLite, and so may be a backup.
+pub fn is_database(file: &Path) -> bool {
+    const BEGIN: &[u8; 16] = b"SQLite format 3\0";
+    let mut begin = [0; BEGIN.len()];
+    let read = File::open(file).and_then(|mut file| file.read_exact(&mut begin));
+    read.is_ok() && begin == *BEGIN
+}
+
 /// Puts a backup in the place of `database`, where there is none, after a [`check`].
 ///
 /// # Errors
@@ -244,6 +344,7 @@ fn copy(from: &Path, to: &Path, progress: &(impl Fn(u64, u64) + Sync)) -> Result
 }
 
 /// What a database holds.
+#[derive(PartialEq, Eq)]
 struct Held {
     keys: i64,
     bytes: i64,
@@ -255,22 +356,41 @@ impl Held {
         let mut statement = connection
             .prepare("SELECT store, key, value FROM spin_key_value ORDER BY store, key")?;
         let mut rows = statement.query([])?;
-        let (mut keys, mut bytes, mut digest) = (0, 0, Sha256::new());
+        let mut counted = Counted::default();
         while let Some(row) = rows.next()? {
-            keys += 1;
-            for column in 0..3 {
-                let part = row.get_ref(column)?.as_bytes()?;
-                let length = part.len() as u64;
-                bytes += part.len() as i64;
-                digest.update(length.to_be_bytes());
-                digest.update(part);
-            }
+            let part = |column| -> rusqlite::Result<&[u8]> { Ok(row.get_ref(column)?.as_bytes()?) };
+            counted.add([part(0)?, part(1)?, part(2)?]);
         }
-        Ok(Self {
-            keys,
-            bytes,
-            sha256: base16ct::lower::encode_string(&digest.finalize()),
-        })
+        Ok(counted.end())
+    }
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Counted {
+    keys: i64,
+    bytes: i64,
+    digest: Sha256,
+}
+
+impl Counted {
+    /// Adds a store, a key and a value, which come in their order.
+    fn add(&mut self, parts: [&[u8]; 3]) {
+        self.keys += 1;
+        for part in parts {
+            let length = part.len() as u64;
+            self.bytes += part.len() as i64;
+            self.digest.update(length.to_be_bytes());
+            self.digest.update(part);
+        }
+    }
+
+    fn end(self) -> Held {
+        Held {
+            keys: self.keys,
+            bytes: self.bytes,
+            sha256: base16ct::lower::encode_string(&self.digest.finalize()),
+        }
     }
 }
 

@@ -1,0 +1,71 @@
+//! Where the books are kept: in a file, in Redis or in PostgreSQL.
+
+use mpay_host::{Database, KEY_VALUE_FILE, Manifest, Options, Store, backup::Server};
+use tokio::runtime::Runtime;
+
+use super::Findings;
+
+/// Looks at the store that a manifest and a runtime configuration lead to. Nothing is written there.
+pub fn examine(
+    manifest: &Manifest,
+    options: &Options,
+    database_url: &str,
+    database_ca: &str,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    let ca = (!database_ca.is_empty()).then(|| database_ca.to_owned());
+    let server = match &options.store {
+        // An address that is none is a finding of the variables.
+        _ if !database_url.is_empty() => Server::at(database_url, ca),
+        Store::Redis(url) => Server::at(url, None),
+        _ => None,
+    };
+    if let Some(server) = server {
+        return examine_server(&server, findings);
+    }
+    let file = match (&options.store, &options.state_dir) {
+        (Store::File(file), _) => file.clone(),
+        (_, Some(folder)) => folder.join(KEY_VALUE_FILE),
+        (_, None) => manifest.default_state_dir().join(KEY_VALUE_FILE),
+    };
+    // Before the first start there is none.
+    match Database::has_log(&file) {
+        Ok(true) => findings.ok("store", format!("{} has a write-ahead log", file.display())),
+        Ok(false) => findings.note(
+            "write-ahead-log",
+            format!(
+                "{} has no write-ahead log: Spin confirms a third of the payments that it could",
+                file.display()
+            ),
+            "`mpay state --wal` gives it one for good; `mpay up` does so by itself.",
+        ),
+        Err(_) => {}
+    }
+    Ok(())
+}
+
+fn examine_server(server: &Server, findings: &mut Findings) -> anyhow::Result<()> {
+    if let Some(weakness) = server.weakness_of_address() {
+        findings.warning(
+            "store-tls",
+            weakness,
+            "Whoever is on the way reads the password and the books, and can answer in the server's place.",
+        );
+    }
+    match Runtime::new()?.block_on(server.weaknesses()) {
+        Err(error) => findings.wrong(
+            "store",
+            error.to_string(),
+            "Without its store the provider answers no call: look whether it runs, and lets this machine in.",
+        ),
+        Ok(found) if found.is_empty() => {
+            findings.ok("store", format!("{server} keeps what it acknowledges"));
+        }
+        Ok(found) => {
+            for weakness in found {
+                findings.warning("store", weakness, "docs/operate.md, Engines, says why.");
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,367 @@
+//! A backup: whether it is whole, and what the evidence of each of its payments proves.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeSet, HashMap},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::ensure;
+use indicatif::ProgressBar;
+use jiff::Timestamp;
+use mpay_domain::{PaymentId, time};
+use mpay_host::backup::{Backup, BackupError, Reader};
+use mpay_ledger::{
+    Ledger, Platform, PlatformError, Proof, Span, StoreError, StoredPayment, Tombstone,
+    digest::sha256,
+    json::{Channel, Event},
+};
+use serde::Serialize;
+use serde_json::json;
+use wsse::{Certificate, Trust};
+
+use super::{
+    Arguments, Report, TimeSource,
+    evidence::{Evidence, Meta},
+};
+use crate::{
+    backup::BOOKS,
+    terminal::{Mark, Page, count, print_json},
+};
+
+/// How often the same part is read again: who reads waits a moment for those who write.
+const PATIENT: u32 = 10;
+/// Payments that one part of the journal is asked for.
+const AT_ONCE: usize = 256;
+
+/// What a backup proves.
+#[derive(Default, Serialize)]
+struct Judgement {
+    file: String,
+    holds: bool,
+    made_at: String,
+    keys: i64,
+    bytes: i64,
+    sha256: String,
+    /// All of them.
+    payments: usize,
+    /// Those that MPay has signed, and all of it holds.
+    signed: usize,
+    /// Entered by hand, and not confirmed by MPay: nothing of them is signed.
+    by_hand: usize,
+    /// Of which the card gateway's answer is kept, which is not signed.
+    by_card: usize,
+    /// Whose message was erased with the personal data in it.
+    erased: usize,
+    wrong: Vec<Wrong>,
+}
+
+#[derive(Serialize)]
+struct Wrong {
+    /// Absent of what is not of a payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_id: Option<String>,
+    what: String,
+}
+
+/// Judges it.
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    ensure!(
+        arguments.signers.are_given(),
+        "evidence cannot vouch for itself: give MPay's certificates with --certificate FILE, or the authority's with --authority FILE and MPay's name with --signer-name NAME; `mpay backup --check` looks only whether the file is whole"
+    );
+    let (trust, providers) = arguments.believed()?;
+    let judge = Judge {
+        trust,
+        providers,
+        at: arguments.at,
+    };
+    let mut judgement = Judgement {
+        file: arguments.file.display().to_string(),
+        ..Judgement::default()
+    };
+    match Reader::open(&arguments.file) {
+        Ok((reader, held)) => {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build()?;
+            judgement.note(&held);
+            runtime.block_on(judgement.read(reader, &judge))?;
+        }
+        Err(error @ BackupError::Damaged { .. }) => judgement.wrong(None, error.to_string()),
+        Err(error) => return Err(error.into()),
+    }
+    judgement.holds = judgement.wrong.is_empty();
+    match arguments.json {
+        true => print_json(&judgement)?,
+        false => judgement.page().print()?,
+    }
+    Ok(match judgement.holds {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+impl Judgement {
+    fn note(&mut self, held: &Backup) {
+        self.made_at.clone_from(&held.made_at);
+        self.sha256.clone_from(&held.sha256);
+        (self.keys, self.bytes) = (held.keys, held.bytes);
+    }
+
+    fn wrong(&mut self, payment_id: Option<&str>, what: impl Into<String>) {
+        self.wrong.push(Wrong {
+            payment_id: payment_id.map(str::to_owned),
+            what: what.into(),
+        });
+    }
+
+    /// Walks over the journal.
+    async fn read(&mut self, reader: Reader, judge: &Judge) -> anyhow::Result<()> {
+        let ledger = Ledger::new(Archive::new(reader));
+        let bar = ProgressBar::new_spinner();
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let (mut seen, mut after, mut idle) = (BTreeSet::new(), 0, 0);
+        loop {
+            let is_payment = |event: &Event| matches!(event, Event::PaymentRecorded(_));
+            let journal = ledger.journal();
+            let page = journal.read(after, AT_ONCE, Span::ALWAYS, is_payment);
+            let page = page.await?;
+            for raw in &page.unreadable {
+                let what = format!("journal/{} cannot be read", raw.index);
+                self.wrong(None, what);
+            }
+            for entry in &page.entries {
+                if let Event::PaymentRecorded(payment) = &entry.event
+                    && seen.insert(payment.payment_id.clone())
+                {
+                    self.judge(&ledger, &payment.payment_id, judge).await?;
+                    bar.set_message(format!("{} payments", count(self.payments)));
+                }
+            }
+            idle = if page.next > after { 0 } else { idle + 1 };
+            after = page.next;
+            if !page.complete && idle > PATIENT {
+                let what = format!("what follows journal/{after} is not to be read");
+                self.wrong(None, what);
+            } else if !page.complete {
+                continue;
+            }
+            bar.finish_and_clear();
+            return Ok(());
+        }
+    }
+
+    async fn judge(
+        &mut self,
+        ledger: &Ledger<Archive>,
+        id: &str,
+        judge: &Judge,
+    ) -> anyhow::Result<()> {
+        self.payments += 1;
+        let proof = match PaymentId::parse(id) {
+            Ok(name) => ledger.payments().proof(&name).await,
+            Err(error) => {
+                self.wrong(Some(id), error.to_string());
+                return Ok(());
+            }
+        };
+        let proof = match proof {
+            Ok(Some(proof)) => proof,
+            Ok(None) => {
+                self.wrong(Some(id), "it is in the journal, and not recorded");
+                return Ok(());
+            }
+            Err(error @ StoreError::Corrupt { .. }) => {
+                self.wrong(Some(id), error.to_string());
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let messages = [&proof.unsigned, &proof.request];
+        if messages
+            .into_iter()
+            .flatten()
+            .any(|message| Tombstone::of(message).is_some())
+        {
+            self.erased += 1;
+            return Ok(());
+        }
+        let channel = proof.stored.payment.channel();
+        match channel {
+            _ if proof.request.is_some() => match judge.wrong(proof)?.as_slice() {
+                [] => self.signed += 1,
+                wrong => self.wrong(Some(id), wrong.join("; ")),
+            },
+            Channel::MPay => self.wrong(Some(id), "it has no evidence"),
+            Channel::Manual => self.by_hand += 1,
+            Channel::Card => self.by_card += 1,
+        }
+        Ok(())
+    }
+
+    fn page(&self) -> Page {
+        let mut page = Page::new();
+        page.heading(&self.file);
+        if !self.sha256.is_empty() {
+            page.field("Made at", &self.made_at);
+            page.field("Keys", self.keys.to_string());
+            page.field("SHA-256", &self.sha256);
+            page.field("Payments", count(self.payments));
+            for (number, what) in [
+                (self.signed, "signed by MPay, and it holds"),
+                (self.by_hand, "entered by hand, and not signed by MPay"),
+                (self.by_card, "by card: nothing of them is signed"),
+                (
+                    self.erased,
+                    "erased with the personal data in their messages",
+                ),
+            ] {
+                if number > 0 {
+                    page.field("", format!("{} {what}", count(number)));
+                }
+            }
+        }
+        page.gap();
+        for wrong in &self.wrong {
+            let what = match &wrong.payment_id {
+                Some(id) => format!("payment {id}: {}", wrong.what),
+                None => wrong.what.clone(),
+            };
+            page.finding(Mark::Wrong, &what, None);
+        }
+        page.line(match self.holds {
+            true => "The file is whole, and every signature in it holds.",
+            false => "This backup does not hold.",
+        });
+        page
+    }
+}
+
+/// Who is believed, and for which time.
+struct Judge {
+    trust: Trust,
+    providers: Vec<Certificate>,
+    at: Option<Timestamp>,
+}
+
+impl Judge {
+    /// What of a payment's evidence does not hold.
+    fn wrong(&self, proof: Proof<StoredPayment>) -> anyhow::Result<Vec<String>> {
+        let payment = &proof.stored.payment;
+        let certificate = proof.certificate.as_deref().map(Certificate::from_der);
+        let mut meta = serde_json::to_value(payment)?;
+        let beside = json!({
+            "verdict": match payment.channel() {
+                Channel::MPay => "accepted",
+                other => other.as_str(),
+            },
+            "signer_certificate": certificate.and_then(Result::ok).map(|known| known.to_pem()),
+            "request_sha256": proof.request.as_deref().map(sha256),
+            "answer_sha256": proof.answer.as_deref().map(sha256),
+        });
+        if let (Some(meta), serde_json::Value::Object(beside)) = (meta.as_object_mut(), beside) {
+            meta.extend(beside);
+        }
+        let meta: Meta = serde_json::from_value(meta)?;
+        let received = meta
+            .receipt()
+            .map(|receipt| time::parse(&receipt.received_at));
+        let judged_at = match (self.at, received) {
+            (Some(at), _) => at,
+            (None, Some(Ok(received))) => received,
+            (None, _) => return Ok(vec!["it does not say when it came in".to_owned()]),
+        };
+        // Where others finished the recording, or no answer could be signed, there is none.
+        let providers = match proof.answer {
+            Some(_) => self.providers.as_slice(),
+            None => &[],
+        };
+        let evidence = Evidence {
+            request: proof.request.unwrap_or_default(),
+            answer: proof.answer,
+            meta: Some(meta),
+            ignored: Vec::new(),
+        };
+        let source = match self.at {
+            Some(_) => TimeSource::Given,
+            None => TimeSource::Receipt,
+        };
+        let mut report = Report::new(String::new(), judged_at, source);
+        report.judge(&evidence, self.trust.clone(), providers);
+        let wrong = report.checks.into_iter().filter(|check| !check.holds);
+        Ok(wrong.map(|check| check.what).collect())
+    }
+}
+
+/// A backup as a store of the books. What reading brings to its end, such as a payment whose recording
+/// broke off, is kept beside it and never in it.
+struct Archive {
+    reader: Reader,
+    written: RefCell<HashMap<String, Vec<u8>>>,
+    begun: Instant,
+}
+
+impl Archive {
+    fn new(reader: Reader) -> Self {
+        Self {
+            reader,
+            written: RefCell::default(),
+            begun: Instant::now(),
+        }
+    }
+
+    fn value(&self, key: &str) -> Result<Option<Vec<u8>>, PlatformError> {
+        if let Some(value) = self.written.borrow().get(key) {
+            return Ok(Some(value.clone()));
+        }
+        let read = self.reader.get(BOOKS.store, key);
+        read.map_err(|error| PlatformError::Denied(error.to_string()))
+    }
+}
+
+impl Platform for Archive {
+    async fn get_many(&self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, PlatformError> {
+        let mut values = HashMap::new();
+        for key in keys {
+            if let Some(value) = self.value(key)? {
+                values.insert(key.clone(), value);
+            }
+        }
+        Ok(values)
+    }
+
+    async fn set_many(&self, entries: &[(String, Vec<u8>)]) -> Result<(), PlatformError> {
+        self.written.borrow_mut().extend(entries.iter().cloned());
+        Ok(())
+    }
+
+    async fn increment(&self, key: &str, by: u64) -> Result<u64, PlatformError> {
+        let before = self.value(key)?;
+        let before = before.map_or(Some(0), |bytes| {
+            Some(u64::from_le_bytes(bytes.try_into().ok()?))
+        });
+        let count = before.and_then(|count| count.checked_add(by));
+        let count = count.ok_or_else(|| PlatformError::Denied(format!("{key} is no counter")))?;
+        let bytes = count.to_le_bytes().to_vec();
+        self.written.borrow_mut().insert(key.to_owned(), bytes);
+        Ok(count)
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    fn random(&self) -> u64 {
+        rand::random()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
