@@ -99,7 +99,7 @@ use jiff::Timestamp;
 use mpay_log::Log;
 
 pub use attempts::Recorded;
-pub use cards::{Beginning, CardEntry, CardPayment, CardPayments, CardWalk, Command};
+pub use cards::{Beginning, CardEntry, CardPayment, CardPayments, CardWalk, Command, NotTaken};
 pub use cursor::{Cursor, Cursors, NoCursor};
 pub use days::{Day, DayRange, Days, Span};
 pub use erasures::{Erased, Erasure, Erasures};

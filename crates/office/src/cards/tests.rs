@@ -987,6 +987,171 @@ async fn what_is_checked_is_taken_only_if_the_order_still_asks_for_it() {
     world.agrees("both").await;
 }
 
+/// Two holds of an order that is paid by one of them.
+async fn two_holds(captures: [&str; 2]) -> (World, [String; 2]) {
+    let world = World::new(&[]).await;
+    let mut ids = Vec::new();
+    for (key, capture) in ["a", "b"].into_iter().zip(captures) {
+        let begun = world.begin_as(key, json!({"capture": capture})).await;
+        assert_eq!(begun.status, 201, "{}", begun.text);
+        ids.push(begun.json()["id"].as_str().unwrap().to_owned());
+        // Over other lines it is another session.
+        world
+            .put(json!([
+                {"line_id": "1", "reason": "One", "amount_due": "10"},
+                {"line_id": "2", "reason": "Two", "amount_due": "9.99"}
+            ]))
+            .await;
+    }
+    for id in &ids {
+        world.change(id, Deal::pay);
+    }
+    (world, ids.try_into().unwrap())
+}
+
+/// Somebody looks at a payment, or takes what is held if that is for people to say.
+async fn decide(world: &World, id: &str, capture: &str) -> u16 {
+    match capture {
+        "checked" => {
+            let address = format!("card-payments/{id}?ask=true");
+            world.api.get(&address).await.status
+        }
+        _ => {
+            let address = format!("card-payments/{id}/charge");
+            world.api.call("POST", &address, "", "").await.status
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_holds_of_an_order_that_are_judged_at_once_one_is_taken() {
+    for captures in [
+        ["checked", "checked"],
+        ["checked", "manual"],
+        ["manual", "manual"],
+    ] {
+        let (world, ids) = two_holds(captures).await;
+        let [one, two] = &ids;
+        let both = tokio::join!(
+            decide(&world, one, captures[0]),
+            decide(&world, two, captures[1])
+        );
+        assert_eq!(world.asked("Charge"), 1, "{captures:?} {both:?}");
+        for _ in 0..3 {
+            pass(60).await;
+            world.check().await;
+        }
+        let states = [one, two].map(|id| world.deal(id).state);
+        let left = states.iter().position(|state| state != "Charged").unwrap();
+        let end = match captures[left] {
+            "checked" => "Voided",
+            _ => "Authorized",
+        };
+        assert_eq!(states[left], end, "{captures:?}");
+        assert_eq!(states[1 - left], "Charged", "{captures:?}");
+        if end == "Authorized" {
+            assert_eq!(decide(&world, &ids[left], "manual").await, 409);
+        }
+        let order = world.order().await;
+        assert_eq!(order["status"], "Paid");
+        assert_eq!(order["payments"][0]["review"], json!([]), "{order}");
+        world.agrees("two holds").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_is_taken_once_the_one_before_it_cannot_be() {
+    let (world, [one, two]) = two_holds(["checked", "manual"]).await;
+    world.plan("Charge", [Mischief::Undone]);
+    world.ask(&one).await;
+    // What came of it is not known: the other is neither taken nor released.
+    assert_eq!(world.asked("Charge"), 1);
+    let address = format!("card-payments/{two}/charge");
+    let refused = world.api.call("POST", &address, "", "").await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.text.contains(&one), "{}", refused.text);
+    assert_eq!(world.deal(&two).state, "Authorized");
+    // The first one's hold is over.
+    world.change(&one, |deal| {
+        (deal.held, deal.state) = (0, "Voided".into());
+    });
+    pass(60).await;
+    world.check().await;
+    assert_eq!(decide(&world, &two, "manual").await, 200);
+    assert_eq!(world.deal(&two).state, "Charged");
+    assert_eq!(world.order().await["status"], "Paid");
+    world.agrees("the second").await;
+
+    // A hold that the gateway will not take is released, and the next one is taken.
+    let (world, [one, two]) = two_holds(["checked", "checked"]).await;
+    let refused = Mischief::Refused("PROCESSING_ERROR");
+    world.plan("Charge", [refused.clone(), refused.clone(), refused]);
+    world.ask(&one).await;
+    while world.deal(&one).state != "Voided" {
+        assert_eq!(world.deal(&two).state, "Authorized", "it waits");
+        pass(3600).await;
+        world.check().await;
+    }
+    for _ in 0..2 {
+        pass(60).await;
+        world.check().await;
+    }
+    assert_eq!(world.deal(&two).state, "Charged");
+    world.agrees("the next one").await;
+}
+
+/// Whoever decides may die at any moment: the check goes on, and takes one hold, or none where MPay's
+/// payment came before.
+#[tokio::test(start_paused = true)]
+async fn of_two_holds_one_is_taken_whatever_is_cut_off() {
+    let mut taken = [0, 0];
+    for fault in [Fault::Cut, Fault::CutAfter, Fault::Fail, Fault::Drop] {
+        for position in 0..40 {
+            let (world, [one, two]) = two_holds(["checked", "checked"]).await;
+            let memory: &Memory = &world.api.memory;
+            memory.script(std::iter::repeat_n(Fault::None, position).chain([fault; 5]));
+            let looked = decide(&world, &one, "checked");
+            let _ = tokio::time::timeout(Duration::from_secs(24), looked).await;
+            memory.script([]);
+            let is_sent = world.asked("Charge") > 0;
+            let pays_by_mpay = position % 2 == 1;
+            if pays_by_mpay {
+                record(memory, "P", "1", "19.99").await.unwrap();
+            }
+            for _ in 0..20 {
+                pass(60).await;
+                world.check().await;
+            }
+            let states = [&one, &two].map(|id| world.deal(id).state);
+            let charged = states.iter().filter(|state| *state == "Charged").count();
+            let context = format!("{fault:?} {position} {states:?}");
+            assert_eq!(charged, usize::from(is_sent || !pays_by_mpay), "{context}");
+            let voided = states.iter().filter(|state| *state == "Voided").count();
+            assert_eq!(charged + voided, 2, "{context}");
+            world.agrees(&context).await;
+            taken[charged] += 1;
+        }
+    }
+    assert!(taken.iter().all(|count| *count > 5), "{taken:?}");
+}
+
+/// A gateway may forget a hold, or say of it whatever it says of a try that failed.
+#[tokio::test(start_paused = true)]
+async fn a_hold_of_which_nothing_comes_is_over_after_a_while() {
+    let world = World::new(&[]).await;
+    let begun = world.begin_as("k", json!({"capture": "manual"})).await;
+    let id = begun.json()["id"].as_str().unwrap().to_owned();
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    world.change(&id, |deal| {
+        (deal.held, deal.state) = (0, "Obsolete".into());
+    });
+    assert_eq!(world.ask(&id).await.get("ended"), None);
+    pass(8 * 24 * 3600).await;
+    assert_eq!(world.ask(&id).await["ended"], "unclear");
+    assert_eq!(world.check().await["open"], 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_institution_takes_or_releases_what_is_held() {
     let manual = [("card_capture", "manual")];
