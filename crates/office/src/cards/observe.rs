@@ -175,7 +175,8 @@ impl<P: Platform> Desk<'_, P> {
                 self.flag(&id, Review::Mismatch, proof).await?;
             }
             if remaining < known {
-                self.refunded(payment, &recorded, remaining, proof).await?;
+                self.refunded(payment, &recorded, remaining, found, proof)
+                    .await?;
             }
         }
         if let State::ChargedBack { amount } = found.state {
@@ -285,6 +286,7 @@ impl<P: Platform> Desk<'_, P> {
         payment: &CardPayment,
         recorded: &StoredPayment,
         remaining: Money,
+        found: &Found,
         proof: &Proof,
     ) -> Result<(), Problem> {
         let command = payment.commands.iter().rev().find(|command| {
@@ -304,6 +306,8 @@ impl<P: Platform> Desk<'_, P> {
             recorded: recorded.index,
             note: command.and_then(|command| command.note.clone()),
             by: command.and_then(|command| command.by.clone()),
+            // Of a payment and its refunds the gateway tells one number: that of the last.
+            rrn: found.rrn.clone().filter(|rrn| !names(recorded, rrn)),
             evidence: proof.name.clone(),
             version: None,
         };
@@ -320,7 +324,9 @@ impl<P: Platform> Desk<'_, P> {
         let opened = refunds.open(id, review, &proof.evidence()).await;
         if opened.map_err(busy)? {
             let detail = json!({"payment_id": id.as_str(), "review": review.as_str()});
-            self.alert(id.as_str(), detail).await?;
+            // Each is told, whatever else people were told of this payment today.
+            let name = format!("{id}-{}", review.as_str());
+            self.alert(&name, detail).await?;
         }
         Ok(())
     }
@@ -559,6 +565,15 @@ impl<P: Platform> Desk<'_, P> {
         };
         self.send(payment, command).await
     }
+}
+
+/// Whether a reference number is that of the payment, or of an earlier refund.
+fn names(recorded: &StoredPayment, rrn: &str) -> bool {
+    let card = recorded.payment.card.as_ref();
+    let own = card.and_then(|card| card.rrn.as_deref());
+    let refunds = recorded.state.refunds.iter();
+    let refunds = refunds.filter_map(|refund| refund.rrn.as_deref());
+    own.into_iter().chain(refunds).any(|known| known == rrn)
 }
 
 /// Whether a state, once money has moved, speaks of the last command alone.

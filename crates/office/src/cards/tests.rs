@@ -60,6 +60,8 @@ struct Deal {
     taken: u64,
     back: u64,
     refunds: u32,
+    /// The banks' number of the last of them.
+    refund_rrn: Option<&'static str>,
 }
 
 #[derive(Default)]
@@ -251,8 +253,9 @@ impl Gateway {
                     "authorized" => deal.held,
                     _ => deal.taken - deal.back,
                 };
+                let rrn = deal.refund_rrn.filter(|_| deal.back > 0).unwrap_or("RRN7");
                 format!(
-                    r#"<GetState Success="True" OrderId="{id}" State="{}" Amount="{amount}" RRN="RRN7"><AddInfo Key="PANMask" Value="411111xxxxxx0031"/></GetState>"#,
+                    r#"<GetState Success="True" OrderId="{id}" State="{}" Amount="{amount}" RRN="{rrn}"><AddInfo Key="PANMask" Value="411111xxxxxx0031"/></GetState>"#,
                     deal.state
                 )
             }
@@ -1254,6 +1257,38 @@ async fn accounts_have_a_row_for_what_was_given_back_and_statements_name_the_ref
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refund_is_found_in_a_statement_by_its_own_reference() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    world.change(&id, |deal| deal.refund_rrn = Some("BACK1"));
+    assert_eq!(world.refund("a", &id, "5").await.status, 201);
+    world.change(&id, |deal| {
+        deal.give_back(300);
+        deal.refund_rrn = Some("RRN7");
+    });
+    world.ask(&id).await;
+    let payment = world.api.get(&format!("payments/{id}")).await.json();
+    assert_eq!(payment["card"]["rrn"], "RRN7");
+    assert_eq!(payment["refunds"][0]["rrn"], "BACK1");
+    assert_eq!(
+        payment["refunds"][1].get("rrn"),
+        None,
+        "it has none of its own"
+    );
+    let statement = "reference;sum\nRRN7;19,99\nBACK1;-5,00\nRRN7;-3,00\n";
+    let address = "settlement?from=2026-06-01&to=2026-06-01&payment_id=reference&amount=sum";
+    let compared = world.api.call("POST", address, "text/csv", statement);
+    let compared = compared.await.json();
+    let matched = compared["matched"].as_array().unwrap();
+    let matched: Vec<_> = matched.iter().map(|row| &row["amount"]).collect();
+    assert_eq!(matched, ["19.99", "-5.00", "-3.00"], "{compared}");
+    assert_eq!(compared["not_recorded"], json!([]), "{compared}");
+    assert_eq!(compared["not_settled"], json!([]), "{compared}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_given_back_is_taken_from_the_accounts_that_had_it() {
     let world = World::new(&[("card_bank_account", "")]).await;
     let (a, b) = ("MD80EX0900002374642125MD", "MD21EX000000000001234567");
@@ -1741,6 +1776,59 @@ async fn customers_and_their_cards_are_kept_at_the_gateway() {
     assert_eq!(keys, Vec::<String>::new());
 }
 
+/// A call ends before hosts stop it, however many questions it asks.
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_slow_gateway_waits_for_all_of_it_no_longer_than_for_one_question() {
+    let world = World::wallet(&[]).await;
+    let began = tokio::time::Instant::now();
+    let put = async |seconds| {
+        world.api.memory.delay_replies(Duration::from_secs(seconds));
+        world.customer("PUT", "ana", json!({})).await
+    };
+    assert_eq!(put(9).await.status, 200);
+    assert_eq!(began.elapsed().as_secs(), 18);
+    for (seconds, most) in [(15, 21), (19, 21), (30, 21)] {
+        let began = tokio::time::Instant::now();
+        let late = put(seconds).await;
+        assert_eq!(late.status, 503, "{}", late.text);
+        assert!(late.text.contains("Send it again"), "{}", late.text);
+        assert!(began.elapsed().as_secs() < most, "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_the_wallet_that_is_too_long_is_none() {
+    let world = World::wallet(&[]).await;
+    let long = " ".repeat(200_000);
+    let calls = [
+        ("Register", "PUT", "ion", json!({})),
+        ("Check", "GET", "ana", json!({})),
+        ("GetList", "GET", "ana/cards", json!({})),
+        (
+            "Activate",
+            "POST",
+            "ana/cards/card-1/activate",
+            json!({"amount": "1.23"}),
+        ),
+        (
+            "Init",
+            "POST",
+            "ana/cards",
+            json!({"return_url": "https://shop.example.md/"}),
+        ),
+        ("Remove", "DELETE", "ana/cards/card-1", json!({})),
+        ("Delete", "DELETE", "ana", json!({})),
+    ];
+    for (command, method, path, body) in calls {
+        let answer = format!(r#"<{command} Success="True" VWUserLgn="ana">{long}</{command}>"#);
+        world.plan(command, [Mischief::Answer(200, answer)]);
+        let answered = world.customer(method, path, body).await;
+        assert_eq!(answered.status, 503, "{command}: {}", answered.text);
+        assert!(answered.text.len() < 1000, "{command}");
+        assert!(answered.text.contains("too long"), "{}", answered.text);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_session_shows_the_cards_of_its_own_customer_to_nobody_else() {
     let world = World::wallet(&[]).await;
@@ -2131,6 +2219,49 @@ async fn what_is_charged_back_is_as_much_as_the_gateway_tells() {
     world.ask(&id).await;
     let both = json!(["charged-back", "mismatch"]);
     assert_eq!(reviews(&world, &id).await.1, both);
+}
+
+/// Somebody must look for the money, whatever else they were told of the payment on that day.
+#[tokio::test(start_paused = true)]
+async fn people_are_told_that_a_bank_took_back_what_was_refunded() {
+    let world = World::new(&[
+        (
+            "webhooks",
+            "erp https://erp.example.md/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw alerts",
+        ),
+        ("webhook_origin", "https://erp.example.md"),
+    ])
+    .await;
+    let alerts = || {
+        let sent = world.api.memory.take_sent();
+        let bodies = sent.iter().map(|request| {
+            let body: Value = serde_json::from_slice(request.body()).unwrap();
+            (body["type"].clone(), body["data"].clone())
+        });
+        bodies.collect::<Vec<_>>()
+    };
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    world.change(&id, |deal| deal.give_back(1999));
+    world.ask(&id).await;
+    alerts();
+    // The gateway contradicts itself, which is told first.
+    world.change(&id, |deal| (deal.back, deal.state) = (0, "Charged".into()));
+    world.ask(&id).await;
+    let told = |review: &str| {
+        let detail = json!({"payment_id": id, "review": review});
+        (json!("alert.card"), detail)
+    };
+    assert!(alerts().contains(&told("mismatch")));
+    world.change(&id, |deal| {
+        (deal.back, deal.state) = (1999, "Chargeback".into())
+    });
+    world.ask(&id).await;
+    assert!(alerts().contains(&told("charged-back")));
+    // Once.
+    world.ask(&id).await;
+    assert_eq!(alerts(), []);
 }
 
 #[tokio::test(start_paused = true)]
