@@ -237,7 +237,7 @@ pub async fn list<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             }
         }
     }
-    let filters_chosen = chosen(desk);
+    let filters_chosen = chosen(desk)?;
     let mut address = format!("orders?limit=50{filters_chosen}");
     if let Some(cursor) = desk.query.text("cursor") {
         address.push_str(&format!("&cursor={}", encode(&cursor)));
@@ -272,12 +272,21 @@ pub async fn list<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
 }
 
 /// The filters of the page's address, each after `&`.
-pub fn chosen<P: Platform>(desk: &Desk<'_, P>) -> String {
-    let pairs = FILTERS.map(|name| {
-        let value = desk.query.text(name)?;
-        Some(format!("&{name}={}", encode(&value)))
-    });
-    pairs.into_iter().flatten().collect()
+///
+/// # Errors
+/// A [`Problem`] about an amount that cannot be read.
+pub fn chosen<P: Platform>(desk: &Desk<'_, P>) -> Result<String, Problem> {
+    let mut chosen = String::new();
+    for name in FILTERS {
+        let value = match desk.query.text(name) {
+            Some(value) if name == "amount_due" => order_form::typed_amount(name, &value)?,
+            value => value,
+        };
+        if let Some(value) = value {
+            chosen.push_str(&format!("&{name}={}", encode(&value)));
+        }
+    }
+    Ok(chosen)
 }
 
 fn filters<P: Platform>(desk: &Desk<'_, P>) -> Markup {

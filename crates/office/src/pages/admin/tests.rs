@@ -2178,6 +2178,13 @@ async fn a_refund_of_a_card_says_done_only_once_it_is_done() {
         ("checked", "1"),
     ];
     let once = |name| [form.as_slice(), &[("once", name)]].concat();
+    // What means two things, or nothing, gives nothing back.
+    for (typed, said) in [("1.000", "1000.00"), ("", "")] {
+        let form = [("amount", typed), ("note", "n"), ("once", "unread")];
+        let refused = browser.send(&address, &form).await;
+        assert_eq!(refused.status, 422, "{typed}: {}", refused.text);
+        assert!(refused.text.contains(said), "{typed}: {}", refused.text);
+    }
     let sent = browser.send(&address, &once("first")).await;
     assert!(
         sent.header("location").contains("?unknown=1"),
