@@ -121,8 +121,7 @@ const FILTERS: [&str; 10] = [
 impl Listed {
     /// The address of its page.
     pub fn path(&self) -> String {
-        let (service, key) = (encode(&self.service_id), encode(&self.order_key));
-        format!("/admin/orders/{service}/{key}")
+        path(&self.service_id, &self.order_key)
     }
 
     /// What it is kept by.
@@ -143,6 +142,11 @@ impl Listed {
         let mut payments = self.payments.iter();
         payments.any(|payment| !payment.review.is_empty())
     }
+}
+
+/// The address of an order's page.
+pub fn path(service: &str, key: &str) -> String {
+    format!("/admin/orders/{}/{}", encode(service), encode(key))
 }
 
 /// A text of the institution's in the language of the page.
