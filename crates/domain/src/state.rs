@@ -156,6 +156,8 @@ pub struct Refund {
     pub note: Option<Text<500>>,
     /// Who, likewise.
     pub by: Option<String>,
+    /// The banks' reference number of the refund, if it has one of its own.
+    pub rrn: Option<String>,
 }
 
 /// A payment with what is to be said of it.

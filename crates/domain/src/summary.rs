@@ -318,7 +318,7 @@ impl OrderSummary {
         let depends_on_day = self.order().is_some_and(|order| {
             !order.amounts.is_empty() && order.currency == confirmation.currency
         });
-        let fits = |at: &Timestamp| self.amount_due(*at) == Some(confirmation.total);
+        let fits = |at: &Timestamp| self.unpaid(*at) == Some(confirmation.total);
         if !depends_on_day || self.settled_at.is_some() || fits(&paid_at) {
             return paid_at;
         }
@@ -492,9 +492,24 @@ impl OrderSummary {
         !self.amount_refunded().is_zero() && self.paid.iter().all(all_back)
     }
 
-    /// What is still due at the time `now`; `None` while the order's amount is unknown.
+    /// What is still due at the time `now`; `None` while the order's amount is unknown. An order that is
+    /// refunded asks for nothing, whatever part of it was paid.
     pub fn amount_due(&self, now: Timestamp) -> Option<Money> {
+        match self.is_refunded() {
+            true => Some(Money::ZERO),
+            false => self.unpaid(now),
+        }
+    }
+
+    /// What was never paid of it.
+    fn unpaid(&self, now: Timestamp) -> Option<Money> {
         Some(self.total(now)?.saturating_sub(self.amount_paid()))
+    }
+
+    /// Whether its status is Refunded.
+    fn is_refunded(&self) -> bool {
+        let set = self.order().and_then(|order| order.set_status);
+        self.is_given_back() || set == Some(SetStatus::Refunded)
     }
 
     /// What has been paid beyond the total, by mistake or in advance.
@@ -511,7 +526,7 @@ impl OrderSummary {
     /// depend on the day, or no more.
     pub fn periods(&self, now: Timestamp) -> Vec<Period> {
         match self.order() {
-            Some(order) if self.settled_at.is_none() => order.periods(now),
+            Some(order) if self.settled_at.is_none() && !self.is_refunded() => order.periods(now),
             _ => Vec::new(),
         }
     }
@@ -531,7 +546,7 @@ impl OrderSummary {
         match order.set_status {
             _ if self.is_given_back() => OrderStatus::Set(SetStatus::Refunded),
             Some(status) => OrderStatus::Set(status),
-            None if self.amount_due(now).is_some_and(Money::is_zero) => OrderStatus::Paid,
+            None if self.unpaid(now).is_some_and(Money::is_zero) => OrderStatus::Paid,
             None if order.due_date.is_some_and(|due| now > due) => OrderStatus::Expired,
             None if !self.amount_paid().is_zero() => OrderStatus::PartiallyPaid,
             None => OrderStatus::Active,
@@ -552,6 +567,13 @@ impl OrderSummary {
             None => Vec::new(),
         };
         let mut due: Vec<Option<Money>> = Vec::with_capacity(order.lines.len());
+        if self.is_refunded() {
+            let nothing = |position| LineDue {
+                position,
+                amount: Some(Money::ZERO),
+            };
+            return (0..order.lines.len()).map(nothing).collect();
+        }
         let time = self.settled_at.unwrap_or(now);
         for (position, line) in order.lines.iter().enumerate() {
             due.push(order.asked_at(position, time).map(|asked| {
@@ -621,7 +643,7 @@ impl OrderSummary {
             review.push(Review::Early);
         }
         let counts = confirmation.currency == order.currency;
-        if let Some(due) = self.amount_due(judged_at)
+        if let Some(due) = self.unpaid(judged_at)
             && counts
             && !review.contains(&Review::Double)
         {
@@ -772,6 +794,37 @@ mod tests {
         let late = state.payments().last().unwrap();
         assert_eq!(late.review, [Review::Late, Review::Double]);
         assert_eq!(state.status(time(RECEIVED)), OrderStatus::Paid);
+    }
+
+    /// Its status says that nobody can pay it, so no list of debts has it.
+    #[test]
+    fn of_what_is_refunded_nothing_is_due_though_a_part_was_never_paid() {
+        let now = time(RECEIVED);
+        let dues = |state: &OrderState| {
+            let lines = state.lines_due(now).into_iter();
+            let lines: Vec<_> = lines.map(|line| line.amount).collect();
+            (state.amount_due(now), lines)
+        };
+        let mut state = OrderState::default();
+        state.amend(order(&[("a", "100"), ("b", "20")], partial()));
+        state.pay(payment("P", &[("a", "40")]), &Receipt::at(now));
+        assert!(give_back(&mut state, "P", "10"));
+        let left = [Some(money("60")), Some(money("20"))].to_vec();
+        assert_eq!(dues(&state), (Some(money("80")), left));
+        assert!(give_back(&mut state, "P", "0"));
+        let refunded = OrderStatus::Set(SetStatus::Refunded);
+        assert_eq!(state.status(now), refunded);
+        let nothing = (Some(Money::ZERO), [Some(Money::ZERO); 2].to_vec());
+        assert_eq!(dues(&state), nothing);
+        // And where the institution says so.
+        let mut state = OrderState::default();
+        let mut terms = partial();
+        state.amend(order(&[("a", "100"), ("b", "20")], terms.clone()));
+        state.pay(payment("P", &[("a", "40")]), &Receipt::at(now));
+        terms.set_status = Some(SetStatus::Refunded);
+        state.amend(order(&[("a", "100"), ("b", "20")], terms));
+        assert_eq!(state.status(now), refunded);
+        assert_eq!(dues(&state), nothing);
     }
 
     #[test]

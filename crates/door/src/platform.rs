@@ -52,7 +52,7 @@ impl Outbound for mpay_ledger::memory::Memory {
     async fn fetch(
         &self,
         request: Request<Bytes>,
-        _most: usize,
+        most: usize,
         _patience: Duration,
     ) -> Result<(StatusCode, Bytes), Unanswered> {
         let failed = |reason| match reason {
@@ -62,7 +62,10 @@ impl Outbound for mpay_ledger::memory::Memory {
         if let Some(reply) = self.reply_to(&request).await {
             let (status, body) = reply.map_err(failed)?;
             let status = StatusCode::from_u16(status).unwrap_or_default();
-            return Ok((status, body.into()));
+            return match body.len() > most {
+                true => Err(Unanswered::Unknown("The answer is too long.".to_owned())),
+                false => Ok((status, body.into())),
+            };
         }
         let answer = Self::send(self, request).await.map_err(Unanswered::Unknown);
         Ok((answer?.status(), self.reply_body()))

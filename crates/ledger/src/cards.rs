@@ -11,6 +11,7 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 use mpay_log::{BLOCK, Entry, Listing, Slot, entry_key, stored_entry};
+use mutation::{Mutation, mutated};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -23,6 +24,7 @@ use super::{
     orders::Change,
     record::{Key, Write, are_alive, emptied, over_the_log_and_the_secret, read, to_json},
     standings::Standings,
+    stored_order::Begun,
 };
 use crate::{
     domain::{OrderKey, PaymentId, ServiceId},
@@ -253,6 +255,15 @@ pub struct Beginning {
     pub attempt: AttemptJson,
 }
 
+/// Why what is held is not to be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotTaken {
+    /// The order does not ask for it, for this reason.
+    Refused(String),
+    /// Another payment by card of the order is being taken, of this id. What comes of that decides.
+    Other(String),
+}
+
 /// What the walk over the journal and the list of commands knows: whatever was begun or commanded at or
 /// before their places, and is not listed here, is over. An older note is as true, so nothing depends on
 /// which of two was written last.
@@ -322,7 +333,7 @@ impl<'a, P: Platform> CardPayments<'a, P> {
                         started: Box::new(started.clone()),
                         is_erased: false,
                     },
-                    event: Event::CardStarted(Box::new(started)),
+                    event: Some(Event::CardStarted(Box::new(started))),
                     others: vec![self.written(&slot, &entry)?],
                 }))
             })
@@ -341,6 +352,84 @@ impl<'a, P: Platform> CardPayments<'a, P> {
                 nothing.map(|_| None)
             }
         }
+    }
+
+    /// Decides that what is held is to be taken: an entry of the order's list, judged by what stands
+    /// before it. `judge` says, of the order as it stands there, why it is not. Of one order one payment
+    /// is taken at a time, until it is recorded or [left](Self::leave): so of two that are held at once
+    /// the second is judged with the first.
+    ///
+    /// Nothing may be taken at the gateway before this has said so. The same once more says the same.
+    ///
+    /// # Errors
+    /// [`RegisterError`]; whether it is to be taken is then not decided, or [`NotTaken`] says why not.
+    pub async fn take(
+        self,
+        id: &PaymentId,
+        service: &ServiceId,
+        key: &OrderKey,
+        judge: impl Fn(&StoredOrder) -> Result<(), String>,
+    ) -> Result<(), RegisterError<NotTaken>> {
+        let id = id.as_str();
+        let unfit = |why| RegisterError::Unfit(why);
+        Orders::on(self.log, self.secrets)
+            .append(service, key, Precondition::None, |stored, _| {
+                judge(stored).map_err(|why| unfit(NotTaken::Refused(why)))?;
+                let is_it = |begun: &&Begun| begun.started.payment_id == id;
+                let own = stored.begun.iter().find(is_it);
+                let Some(own) = own else {
+                    let why = "It was begun too long ago to be taken here.";
+                    return Err(unfit(NotTaken::Refused(why.to_owned())));
+                };
+                if own.is_taking {
+                    return Ok(None);
+                }
+                let mut others = stored.begun.iter().filter(|begun| !is_it(begun));
+                if let Some(other) = others.find(|begun| begun.is_taking)
+                    && !mutated(Mutation::HoldsTakenAtOnce)
+                {
+                    let other = other.started.payment_id.clone();
+                    return Err(unfit(NotTaken::Other(other)));
+                }
+                Ok(Some(Change {
+                    entry: OrderEntry::CardTaking {
+                        payment_id: id.to_owned(),
+                    },
+                    event: None,
+                    others: Vec::new(),
+                }))
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Notes that what was about to be taken cannot be taken any more, so that others can. Only the
+    /// gateway knows when that is so.
+    ///
+    /// # Errors
+    /// [`RegisterError`]; the same again then does it.
+    pub async fn leave(
+        self,
+        id: &PaymentId,
+        service: &ServiceId,
+        key: &OrderKey,
+    ) -> Result<(), RegisterError> {
+        let id = id.as_str();
+        Orders::on(self.log, self.secrets)
+            .append(service, key, Precondition::None, |stored, _| {
+                let mut begun = stored.begun.iter();
+                let is_taking =
+                    begun.any(|begun| begun.started.payment_id == id && begun.is_taking);
+                Ok(is_taking.then(|| Change {
+                    entry: OrderEntry::CardLeft {
+                        payment_id: id.to_owned(),
+                    },
+                    event: None,
+                    others: Vec::new(),
+                }))
+            })
+            .await?;
+        Ok(())
     }
 
     fn written(self, slot: &Slot, entry: &CardEntry) -> Result<Write, StoreError> {

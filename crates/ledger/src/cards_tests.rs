@@ -6,7 +6,8 @@ use futures::future::join_all;
 use jiff::SignedDuration;
 
 use super::{
-    CardEntry, CardPayment, Erasure, Evidence, Ledger, Recorded, Refunded, StoredOrder,
+    CardEntry, CardPayment, Erasure, Evidence, Ledger, NotTaken, Recorded, Refunded, RegisterError,
+    StoredOrder,
     cursor::Cursor,
     memory::{Fault, Memory},
     testing::{
@@ -70,6 +71,88 @@ async fn of_several_that_begin_at_once_one_does() {
     let all = join_all([(); 8].map(|()| begin_again(&memory, "X", "2", "5"))).await;
     assert_eq!(all.iter().filter(|begun| begun.is_ok()).count(), 1);
     assert!(card(&memory, "X").await.is_some());
+}
+
+async fn take(memory: &Memory, name: &str) -> Result<(), RegisterError<NotTaken>> {
+    let (service, key) = (
+        ServiceId::parse("TAX").unwrap(),
+        OrderKey::parse("1").unwrap(),
+    );
+    let ledger = Ledger::new(memory.clone());
+    let cards = ledger.card_payments();
+    let judge = |stored: &StoredOrder| match stored.payments.is_empty() {
+        true => Ok(()),
+        false => Err("paid".to_owned()),
+    };
+    cards.take(&id(name), &service, &key, judge).await
+}
+
+fn waits(taken: &Result<(), RegisterError<NotTaken>>, on: &str) -> bool {
+    matches!(taken, Err(RegisterError::Unfit(NotTaken::Other(other))) if other == on)
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_several_holds_that_are_to_be_taken_at_once_one_is() {
+    let memory = Memory::new();
+    register(&memory, "1", "5").await.unwrap();
+    let names = ["A", "B", "C", "D"];
+    for name in names {
+        begin_again(&memory, name, "1", "5").await.unwrap();
+    }
+    let before = stored(&memory, "1").await.unwrap();
+    let all = join_all(names.map(|name| take(&memory, name))).await;
+    let first = all.iter().position(Result::is_ok).unwrap();
+    let rest = all.iter().filter(|taken| waits(taken, names[first]));
+    assert_eq!(rest.count(), 3, "{all:?}");
+    // Readers of the order see nothing of it.
+    let after = stored(&memory, "1").await.unwrap();
+    assert_eq!(after.version, before.version);
+    assert!(after.length > before.length);
+    let ledger = Ledger::new(memory.clone());
+    let (service, key) = (
+        ServiceId::parse("TAX").unwrap(),
+        OrderKey::parse("1").unwrap(),
+    );
+    let history = ledger.orders().history(&service, &key, None, 100).await;
+    assert_eq!(history.unwrap().unwrap().entries.len(), 5);
+    // The same once more says the same; what another has decided it does not undo.
+    take(&memory, names[first]).await.unwrap();
+    let other = names[(first + 1) % 4];
+    let cards = ledger.card_payments();
+    cards.leave(&id(other), &service, &key).await.unwrap();
+    assert!(waits(&take(&memory, other).await, names[first]));
+    cards
+        .leave(&id(names[first]), &service, &key)
+        .await
+        .unwrap();
+    take(&memory, other).await.unwrap();
+    assert!(waits(&take(&memory, names[first]).await, other));
+    // What is recorded is judged with the order.
+    record_card(&memory, other, "1", "5").await.unwrap();
+    let refused = take(&memory, names[first]).await;
+    assert!(
+        matches!(&refused, Err(RegisterError::Unfit(NotTaken::Refused(why))) if why == "paid"),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_order_knows_what_is_to_be_taken() {
+    let memory = Memory::new();
+    register(&memory, "1", "5").await.unwrap();
+    for name in ["A", "B"] {
+        begin_again(&memory, name, "1", "5").await.unwrap();
+    }
+    take(&memory, "A").await.unwrap();
+    for number in 0..200 {
+        record(&memory, &format!("P{number}"), "1", "5")
+            .await
+            .unwrap();
+    }
+    let order = stored(&memory, "1").await.unwrap();
+    assert!(order.folded > 100);
+    let taking = order.begun.iter().map(|begun| begun.is_taking);
+    assert_eq!(taking.collect::<Vec<_>>(), [true, false]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -456,7 +456,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
                     });
                     Change {
                         entry: OrderEntry::Erased(record.clone()),
-                        event: Event::PersonalDataErased(record),
+                        event: Some(Event::PersonalDataErased(record)),
                         others: Vec::new(),
                     }
                 }))

@@ -24,7 +24,7 @@
 //! 4. `stored_order`, `folds`: what an order's list adds up to, also if it is long. `standings`: which
 //!    entries of the journal count. `days`: the ranges of it that days are.
 //! 5. What is asked for, and done: `orders`, `requests`, `payments`, `manual`, `reviews`, `refunds`;
-//!    `cards`; `journal`, `register`, `outbox`.
+//!    `cards`; `journal`, `mpay_calls`, `register`, `outbox`.
 //! 6. The walks over the journal that write entries again: `long_orders`, `erasures`, `repair`.
 #![cfg_attr(
     not(test),
@@ -60,6 +60,7 @@ mod late_event_tests;
 mod long_orders;
 mod manual;
 mod messages;
+mod mpay_calls;
 mod notes;
 mod order_list;
 mod orders;
@@ -99,7 +100,7 @@ use jiff::Timestamp;
 use mpay_log::Log;
 
 pub use attempts::Recorded;
-pub use cards::{Beginning, CardEntry, CardPayment, CardPayments, CardWalk, Command};
+pub use cards::{Beginning, CardEntry, CardPayment, CardPayments, CardWalk, Command, NotTaken};
 pub use cursor::{Cursor, Cursors, NoCursor};
 pub use days::{Day, DayRange, Days, Span};
 pub use erasures::{Erased, Erasure, Erasures};
@@ -108,6 +109,7 @@ pub use journal_list::JournalEntry;
 pub use keys::{GATE, is_counter};
 pub use manual::ManualPayments;
 pub use messages::{Evidence, Messages, Proof, Tombstone};
+pub use mpay_calls::{MPayCalls, MPayCallsFound};
 pub use mpay_domain as domain;
 #[cfg(any(test, feature = "testing"))]
 pub use mpay_log::memory;
@@ -174,6 +176,8 @@ kinds! {
     card_payments: CardPayments with secrets,
     /// The confirmations that were refused.
     refusals: Refusals,
+    /// What came of MPay's calls of late.
+    mpay_calls: MPayCalls,
     /// Signed messages that are kept as evidence.
     messages: Messages,
     /// The statements that were imported.

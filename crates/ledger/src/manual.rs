@@ -96,7 +96,7 @@ impl<P: Platform> ManualPayments<'_, P> {
                     let entry = VoidedJson::new(void.clone(), &effect);
                     Ok(Some(Change {
                         entry: OrderEntry::Voided(Box::new(entry)),
-                        event: Event::PaymentVoided(Box::new(void)),
+                        event: Some(Event::PaymentVoided(Box::new(void))),
                         others: vec![voided_at(&id, at)],
                     }))
                 },
@@ -184,10 +184,10 @@ impl<P: Platform> ManualPayments<'_, P> {
                     others.push(confirmed_at(id, place));
                     Ok(Some(Change {
                         entry: OrderEntry::Confirmed(record),
-                        event: Event::PaymentConfirmed(Box::new(PaymentJson {
+                        event: Some(Event::PaymentConfirmed(Box::new(PaymentJson {
                             version: Some(place),
                             ..payment.clone()
-                        })),
+                        }))),
                         others,
                     }))
                 },

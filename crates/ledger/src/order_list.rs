@@ -117,6 +117,16 @@ pub(super) enum OrderEntry {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_erased: bool,
     },
+    /// What is held on a card is about to be taken.
+    CardTaking {
+        /// The payment that was begun.
+        payment_id: String,
+    },
+    /// What was about to be taken cannot be taken any more.
+    CardLeft {
+        /// The payment that was begun.
+        payment_id: String,
+    },
     /// Money of a payment was given back.
     Refunded(Box<RefundedJson>),
     /// A review of a payment is opened.
@@ -133,13 +143,15 @@ impl OrderEntry {
     /// Whether an entry that cannot be read is of a kind that this program does not know: a later
     /// version has written it, and it stops nobody. Everything else is damage.
     pub fn is_unknown(raw: &RawEntry) -> bool {
-        const KNOWN: [&str; 11] = [
+        const KNOWN: [&str; 13] = [
             "version",
             "created",
             "payment",
             "confirmed",
             "voided",
             "card_started",
+            "card_taking",
+            "card_left",
             "refunded",
             "opened",
             "closed",
@@ -186,6 +198,8 @@ impl OrderEntry {
             // It is in a list of its own, which is written again first.
             Self::CardStarted { is_erased, .. } => !std::mem::replace(is_erased, true),
             Self::Voided(_)
+            | Self::CardTaking { .. }
+            | Self::CardLeft { .. }
             | Self::Refunded(_)
             | Self::Opened(_)
             | Self::Closed(_)

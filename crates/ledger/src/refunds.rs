@@ -76,7 +76,7 @@ impl<P: Platform> Refunds<'_, P> {
                         refund.clone(),
                         &effect.reviews,
                     ))),
-                    event: Event::PaymentRefunded(Box::new(refund)),
+                    event: Some(Event::PaymentRefunded(Box::new(refund))),
                     others,
                 }))
             })
@@ -128,7 +128,7 @@ impl<P: Platform> Refunds<'_, P> {
                 others.push(changed_at(id, place));
                 Ok(Some(Change {
                     entry: OrderEntry::Opened(opened.clone()),
-                    event: Event::ReviewOpened(opened),
+                    event: Some(Event::ReviewOpened(opened)),
                     others,
                 }))
             })

@@ -100,7 +100,7 @@ impl<P: Platform> Requests<'_, P> {
                 }
                 let order = order(&key).map_err(RegisterError::Unfit)?;
                 Ok(Some(Change {
-                    event: Event::of_order(None, &order, place, Some(by)),
+                    event: Some(Event::of_order(None, &order, place, Some(by))),
                     entry: OrderEntry::Created {
                         request: request.clone(),
                         order: Box::new((&order).into()),

@@ -79,7 +79,7 @@ impl<P: Platform> Reviews<'_, P> {
                     });
                     Ok(Some(Change {
                         entry: OrderEntry::Closed(closing.clone()),
-                        event: Event::ReviewClosed(closing),
+                        event: Some(Event::ReviewClosed(closing)),
                         others: vec![closed_at(id, review, place)],
                     }))
                 },

@@ -70,6 +70,9 @@ pub struct Begun {
     pub content: String,
     /// What was begun.
     pub started: CardStartedJson,
+    /// Whether it is held, and about to be taken.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_taking: bool,
 }
 
 impl Begun {
@@ -113,6 +116,14 @@ impl StoredOrder {
             self.first = place;
         }
         self.latest = place;
+    }
+
+    /// Notes whether a payment by card that was begun is about to be taken.
+    fn is_taking(&mut self, payment_id: &str, is_taking: bool) {
+        let mut begun = self.begun.iter_mut();
+        if let Some(begun) = begun.find(|begun| begun.started.payment_id == payment_id) {
+            begun.is_taking = is_taking;
+        }
     }
 
     /// Whether it has this alias.
@@ -351,7 +362,17 @@ fn add(
                 request,
                 content,
                 started: *started,
+                is_taking: false,
             });
+        }
+        // What a payment by card is about to do changes nothing of the order that its readers see.
+        OrderEntry::CardTaking { payment_id } => {
+            stored.is_taking(&payment_id, true);
+            return Ok(false);
+        }
+        OrderEntry::CardLeft { payment_id } => {
+            stored.is_taking(&payment_id, false);
+            return Ok(false);
         }
         OrderEntry::Refunded(refunded) => {
             let (refund, effect) = refunded.read(entry.at).map_err(many)?;

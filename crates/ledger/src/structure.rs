@@ -74,6 +74,7 @@ const ORDER: &[&str] = &[
     "refunds",
     "cards",
     "journal",
+    "mpay_calls",
     "register",
     "outbox",
     "long_orders",

@@ -675,6 +675,62 @@ async fn a_refusal_is_kept_with_its_messages_once() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_needs_somebody_however_long_ago_it_came() {
+    let memory = Memory::new();
+    let store = Ledger::new(memory.clone());
+    let calls = store.mpay_calls();
+    let ids = |refusals: &[StoredRefusal]| {
+        let ids = refusals.iter();
+        let ids = ids.filter_map(|refusal| refusal.refusal.payment_id.clone());
+        ids.collect::<Vec<_>>()
+    };
+    register(&memory, "1", "100").await.unwrap();
+    let nothing = calls.read().await.unwrap();
+    assert!(nothing.is_complete && nothing.open.is_empty() && nothing.recorded.is_none());
+    refuse(&memory, "OLD").await;
+    refuse(&memory, "LATER").await;
+    record(&memory, "P", "1", "5").await.unwrap();
+    for number in 0..600 {
+        register(&memory, &format!("O-{number}"), "1")
+            .await
+            .unwrap();
+    }
+    let found = calls.read().await.unwrap();
+    assert_eq!(ids(&found.open), ["LATER", "OLD"]);
+    let last = found.recorded.map(|(_, payment)| payment.payment_id);
+    assert_eq!(last.as_deref(), Some("P"));
+    // Only what came since is read again.
+    memory.take_calls();
+    assert_eq!(ids(&calls.read().await.unwrap().open), ["LATER", "OLD"]);
+    let again = memory.take_calls();
+    assert!(again.len() < 16, "{}", again.join("\n"));
+    // What is recorded after all needs nobody.
+    record(&memory, "LATER", "1", "5").await.unwrap();
+    let found = calls.read().await.unwrap();
+    assert_eq!(ids(&found.open), ["OLD"]);
+    assert_eq!(ids(&found.latest), ["LATER", "OLD"]);
+    // Of very many the newest are known, and the others once those are closed.
+    for number in 0..120 {
+        refuse(&memory, &format!("R{number}")).await;
+    }
+    let found = calls.read().await.unwrap();
+    assert_eq!((found.open.len(), found.has_more), (100, true));
+    assert_eq!(ids(&found.open)[0], "R119");
+    assert_eq!(found.latest.len(), 10);
+    let note = Text::parse("settled").unwrap();
+    for refusal in found.open {
+        let closed = store.refusals().close(refusal.index, &note, "ana");
+        closed.await.unwrap();
+    }
+    let found = calls.read().await.unwrap();
+    assert!(found.open.is_empty() && found.has_more && !found.is_complete);
+    let found = calls.read().await.unwrap();
+    assert_eq!((found.open.len(), found.has_more), (21, false));
+    assert_eq!(ids(&found.open)[20], "OLD");
+    assert!(found.is_complete);
+}
+
 /// Refuses a confirmation; whether it was not refused before.
 pub(super) async fn refuse(memory: &Memory, id: &str) -> bool {
     try_to_refuse(memory, id).await.unwrap()

@@ -61,6 +61,7 @@ struct Shared {
     sent: Vec<Request<Bytes>>,
     replies: VecDeque<u16>,
     reply_body: Bytes,
+    reply_delay: Duration,
     outside: Option<Outside>,
     replies_of: HashMap<String, VecDeque<(u16, String)>>,
     random: VecDeque<u64>,
@@ -106,8 +107,17 @@ impl Memory {
     /// Its answer; `None` where there is none.
     pub async fn reply_to(&self, request: &Request<Bytes>) -> Option<Reply> {
         tokio::task::yield_now().await;
+        let delay = self.lock().reply_delay;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
         let outside = self.lock().outside.clone()?;
         Some((outside.0)(request))
+    }
+
+    /// How long what answers takes.
+    pub fn delay_replies(&self, by: Duration) {
+        self.lock().reply_delay = by;
     }
 
     /// The body of the answers from outside.

@@ -92,6 +92,8 @@ mutations! {
     StateTakenForPaid = "state-taken-for-paid",
     /// What is held on a card is taken though MPay has paid the order.
     ChargedTwice = "charged-twice",
+    /// What is held on a card is taken though another hold of its order is being taken.
+    HoldsTakenAtOnce = "holds-taken-at-once",
 }
 
 impl Mutation {

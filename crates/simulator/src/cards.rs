@@ -20,7 +20,7 @@ use crate::{
     clock,
     configuration::OPEN,
     executor::{Micros, OUTSIDE, Slot},
-    history::{OrderId, bani, money},
+    history::{OrderHistory, OrderId, bani, money},
     model::{Bani, Change, Op, Outcome},
     mpay, office,
     random::{DAY, HOUR, MINUTE, SECOND},
@@ -31,6 +31,8 @@ use crate::{
 const MONEY: &str = "money at the gateway and in the books differs";
 /// Found where one refund was made more than once.
 const TWICE: &str = "a refund is made twice";
+/// Found where more than one hold of an order is taken, and it did not ask for so much.
+const HOLDS: &str = "more holds of an order are taken than it asks for";
 /// Found where a card pays what MPay has paid.
 const PAID: &str = "a card is charged for what MPay has paid";
 
@@ -69,6 +71,8 @@ struct Begun {
     refunds: BTreeMap<u64, bool>,
     in_cabinet: bool,
     charged: bool,
+    /// What was held, and taken by a command of the provider.
+    taken: u64,
 }
 
 impl Default for Cards {
@@ -264,6 +268,7 @@ fn receive(world: &Rc<World>, command: &str, request: &Request<Bytes>, fate: Fat
     }
     if command == "Charge" && before.is_some_and(|order| order.state == State::Authorized) {
         charged(world, &id);
+        check_holds(world, &id);
     }
     note_taken(world, &id);
     given
@@ -282,17 +287,48 @@ fn charged(world: &World, id: &str) {
     let Some(known) = history.orders.get(order) else {
         return;
     };
-    let amounts = known.ops.iter().filter_map(|op| match op.change {
-        Change::Put(document) | Change::Create(document) => Some(document.amount),
-        Change::Amend(amount) => Some(amount),
-        _ => None,
-    });
-    let most = amounts.max().unwrap_or(0);
+    let most = most(known);
     if paid >= most {
         let (key, paid, most) = (known.key.clone(), money(paid), money(most));
         let detail =
             format!("{id} is charged, and {paid} of {most} was paid of order {key} by MPay");
         history.find(PAID, id, detail);
+    }
+}
+
+/// The most that an order ever asked for.
+fn most(order: &OrderHistory) -> Bani {
+    let amounts = order.ops.iter().filter_map(|op| match op.change {
+        Change::Put(document) | Change::Create(document) => Some(document.amount),
+        Change::Amend(amount) => Some(amount),
+        _ => None,
+    });
+    amounts.max().unwrap_or(0)
+}
+
+/// Of the holds of an order, whoever decides on them, no more is taken than it asks for. What is taken in
+/// the cabinet nobody is asked about.
+fn check_holds(world: &World, id: &str) {
+    let mut cards = world.cards.borrow_mut();
+    let taken = cards.gateway.order(id).map_or(0, |order| order.taken);
+    let order = match cards.of(id) {
+        Some(begun) => {
+            begun.taken = taken;
+            begun.order
+        }
+        None => return,
+    };
+    let of = cards.begun.iter().filter(|begun| begun.order == order);
+    let all: Bani = of.map(|begun| amount_of(begun.taken)).sum();
+    let mut history = world.history.borrow_mut();
+    let Some(known) = history.orders.get(order) else {
+        return;
+    };
+    let most = most(known);
+    if all > most {
+        let (key, all, most) = (known.key.clone(), money(all), money(most));
+        let detail = format!("{id} is taken, and now {all} of {most} of order {key}");
+        history.find(HOLDS, id, detail);
     }
 }
 
@@ -384,6 +420,7 @@ pub async fn begin(world: Rc<World>, order: OrderId) {
                     refunds: BTreeMap::new(),
                     in_cabinet: false,
                     charged: false,
+                    taken: 0,
                 });
             }
             if is_new && text("redirect_url").is_some() {

@@ -134,7 +134,10 @@ impl State {
             status: self.status().to_owned(),
             total: document.amount,
             paid: self.paid,
-            due: (document.amount - self.paid).max(0),
+            due: match self.set {
+                Some(Set::Refunded) => 0,
+                _ => (document.amount - self.paid).max(0),
+            },
             note: document.note,
         })
     }

@@ -179,6 +179,11 @@ const FAULTS: [(Mutation, Profile, &str); 21] = [
         Profile::Cards,
         "a card is charged for what MPay has paid",
     ),
+    (
+        Mutation::HoldsTakenAtOnce,
+        Profile::Cards,
+        "more holds of an order are taken than it asks for",
+    ),
 ];
 
 /// The seed that finds the fault, and finds nothing without it; in words, or why there is none.

@@ -83,11 +83,15 @@ fn parse(text: &str, is_number: bool) -> Result<Amount, CellError> {
         _ if is_point_of_thousands => (text, ""),
         None => (whole, ""),
         Some(fraction) => {
-            let is_ambiguous = fraction.len() == 3 && !whole.contains([',', '.']);
+            let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+            let is_ambiguous = fraction.len() == 3 && all_digits(fraction) && all_digits(whole);
             // `0.500` is no thousand.
             let is_below_one = whole.bytes().all(|byte| byte == b'0');
             if is_ambiguous && !is_number && !is_below_one {
-                return Err(CellError::Thousandths);
+                return Err(CellError::Thousandths {
+                    thousands: format!("{whole}{fraction}.00"),
+                    thousandths: format!("{whole}.{fraction}"),
+                });
             }
             (whole, fraction)
         }
@@ -199,6 +203,9 @@ mod tests {
             ("1\u{202f}250,50", "1250.50"),
             ("1\u{2009}250\u{2009}000,50", "1250000.50"),
             ("1.250,50", "1250.50"),
+            ("1.000,00", "1000.00"),
+            ("1 000,00", "1000.00"),
+            ("1.000.000,00", "1000000.00"),
             ("1,250.50", "1250.50"),
             ("1,250,000.5", "1250000.50"),
             ("1'250.50", "1250.50"),
@@ -252,6 +259,10 @@ mod tests {
     #[test]
     fn what_is_no_amount_or_more_than_one_is_refused() {
         use CellError::*;
+        let ambiguous = |thousands: &str, thousandths: &str| Thousandths {
+            thousands: thousands.to_owned(),
+            thousandths: thousandths.to_owned(),
+        };
         for (text, error) in [
             (".", NotAnAmount),
             ("-", NotAnAmount),
@@ -259,8 +270,8 @@ mod tests {
             ("5,ș", NotAnAmount),
             ("5 oi", NotAnAmount),
             ("1.5.5", Thousands),
-            ("1,250", Thousandths),
-            ("1.250", Thousandths),
+            ("1,250", ambiguous("1250.00", "1.250")),
+            ("1.000", ambiguous("1000.00", "1.000")),
             ("1,2.50", Thousands),
             ("12,34.50", Thousands),
             ("1 25,00", Thousands),

@@ -127,8 +127,13 @@ pub enum CellError {
     #[error("must be an amount such as 1250.50 or 1 250,50")]
     NotAnAmount,
     /// Three digits behind the only point or comma.
-    #[error("could be thousands or thousandths; write two digits behind the point")]
-    Thousandths,
+    #[error("could mean {thousands} or {thousandths}; write two digits behind the point")]
+    Thousandths {
+        /// What it is if the point sets thousands apart.
+        thousands: String,
+        /// What it is if it is the decimal point.
+        thousandths: String,
+    },
     /// Groups of digits that are none of three.
     #[error("has its thousands set apart in other places than those of thousands")]
     Thousands,

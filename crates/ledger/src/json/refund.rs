@@ -28,6 +28,9 @@ pub struct RefundJson {
     /// Name of the principal who gave it back, likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// The banks' reference number of the refund, by which statements name it, if it has one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rrn: Option<String>,
     /// Name of what shows it, among the evidence.
     pub evidence: String,
     /// The version of the order that this made.
@@ -96,6 +99,7 @@ impl RefundedJson {
                     remaining,
                     note,
                     by: json.by.clone(),
+                    rrn: json.rrn.clone(),
                 };
                 let effect = RefundEffect {
                     payment_id,

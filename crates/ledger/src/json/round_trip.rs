@@ -474,8 +474,9 @@ fn event() -> BoxedStrategy<Event> {
         entry: Some(3),
     });
     let texts = || (any_text(), any_text(), any_text(), any_text());
-    let refund = (texts(), texts(), (maybe(), maybe(), maybe()), any::<u64>()).prop_map(
-        |(of, about, (bank_account, note, by), recorded)| RefundJson {
+    let maybes = (maybe(), maybe(), maybe(), maybe());
+    let refund = (texts(), texts(), maybes, any::<u64>()).prop_map(
+        |(of, about, (bank_account, note, by, rrn), recorded)| RefundJson {
             payment_id: of.0,
             service_id: of.1,
             order_key: of.2,
@@ -491,6 +492,7 @@ fn event() -> BoxedStrategy<Event> {
             recorded,
             note,
             by,
+            rrn,
             evidence: about.2,
             version: Some(recorded),
         },

@@ -103,7 +103,9 @@ impl<P: Platform> Orders<'_, P> {
             let mut index = entry.beside;
             let mut version = None;
             let event = match entry.value {
-                OrderEntry::Void => continue,
+                OrderEntry::Void | OrderEntry::CardTaking { .. } | OrderEntry::CardLeft { .. } => {
+                    continue;
+                }
                 OrderEntry::Version(order) | OrderEntry::Created { order, .. } => {
                     let read = |json: &OrderJson| json.to_order();
                     let now = read(&order)

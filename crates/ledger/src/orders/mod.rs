@@ -105,10 +105,11 @@ pub enum RegisterError<E = Infallible> {
     Store(#[from] StoreError),
 }
 
-/// An entry and an event, and what else is written with them.
+/// An entry and its event, and what else is written with them.
 pub(super) struct Change {
     pub entry: OrderEntry,
-    pub event: Event,
+    /// `None` where it is of use to those alone who judge by the list.
+    pub event: Option<Event>,
     pub others: Vec<Write>,
 }
 
@@ -286,7 +287,7 @@ impl<'a, P: Platform> Orders<'a, P> {
             .await?;
         Ok(match appended {
             None => Registered::Unchanged,
-            Some(Event::OrderRegistered(_)) => Registered::Created,
+            Some(Some(Event::OrderRegistered(_))) => Registered::Created,
             Some(_) => Registered::Amended,
         })
     }
@@ -309,14 +310,15 @@ impl<'a, P: Platform> Orders<'a, P> {
         }
         state.check_change(&compared, self.log.now())?;
         Ok(Some(Change {
-            event: Event::of_order(before, &after, index, by),
+            event: Some(Event::of_order(before, &after, index, by)),
             entry: OrderEntry::Version(Box::new((&after).into())),
             others: Vec::new(),
         }))
     }
 
     /// Appends to an order's list and to the journal, in one batch, what `judge` gives of the
-    /// order and the place of the entry: nothing if there is nothing to do. Gives the event.
+    /// order and the place of the entry: nothing if there is nothing to do. Gives the event, if it has
+    /// one.
     ///
     /// The event counts if the entry does (see `journal.rs`); so if the entry's place was passed by
     /// as dead, all of it is begun anew, and if only the event's was, the event is entered again.
@@ -326,7 +328,7 @@ impl<'a, P: Platform> Orders<'a, P> {
         key: &OrderKey,
         precondition: Precondition,
         judge: impl Fn(&StoredOrder, u64) -> Result<Option<Change>, RegisterError<E>>,
-    ) -> Result<Option<Event>, RegisterError<E>> {
+    ) -> Result<Option<Option<Event>>, RegisterError<E>> {
         self.append_seeing(Depth::Latest, service, key, precondition, judge)
             .await
     }
@@ -339,7 +341,7 @@ impl<'a, P: Platform> Orders<'a, P> {
         key: &OrderKey,
         precondition: Precondition,
         judge: impl Fn(&StoredOrder, u64) -> Result<Option<Change>, RegisterError<E>>,
-    ) -> Result<Option<Event>, RegisterError<E>> {
+    ) -> Result<Option<Option<Event>>, RegisterError<E>> {
         let list = OrderList::of(service, key);
         let judge = |stored: &StoredOrder, place| {
             if let Some(known) = confused(&stored.state, key) {
@@ -409,9 +411,17 @@ impl<'a, P: Platform> Orders<'a, P> {
                     }
                 }
             }
+            let Some(event) = &change.event else {
+                let entry = to_json(&change.entry)?;
+                let filled = self.log.fill(&[(&slot, &entry)], change.others).await?;
+                if !filled.all() {
+                    continue;
+                }
+                return Ok(Some(None));
+            };
             let journal = self.journal().take().await?;
             slot.stand_beside(&journal);
-            let texts = (to_json(&change.entry)?, to_json(&change.event)?);
+            let texts = (to_json(&change.entry)?, to_json(event)?);
             let filled = self
                 .log
                 .fill(&[(&slot, &texts.0), (&journal, &texts.1)], change.others)

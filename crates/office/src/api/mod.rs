@@ -15,6 +15,7 @@ mod history;
 mod import;
 mod manual;
 mod merge_patch;
+mod mpay_calls;
 mod openapi;
 mod order_answer;
 mod order_table;
@@ -72,7 +73,7 @@ fn reads(method: &Method) -> bool {
 
 /// Every endpoint of the API. Of two paths that fit, the first is meant; `Allow` lists methods in this
 /// order.
-pub fn endpoints<P: Platform>() -> [Endpoint<P>; 52] {
+pub fn endpoints<P: Platform>() -> [Endpoint<P>; 53] {
     [
         register::list_endpoint(),
         orders::post_endpoint(),
@@ -114,6 +115,7 @@ pub fn endpoints<P: Platform>() -> [Endpoint<P>; 52] {
         refusals::list_endpoint(),
         refusals::get_endpoint(),
         evidence::of_refusal_endpoint(),
+        mpay_calls::get_endpoint(),
         reviews::close_of_refusal_endpoint(),
         events::list_endpoint(),
         reconciliation::get_endpoint(),

@@ -68,6 +68,9 @@ pub(super) struct RefundAnswer {
     /// Name of the principal who gave it back, likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
+    /// The banks' reference number of the refund, if it has one of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rrn: Option<String>,
 }
 
 impl From<&Refund> for RefundAnswer {
@@ -78,6 +81,7 @@ impl From<&Refund> for RefundAnswer {
             remaining: refund.remaining.to_string(),
             note: refund.note.as_ref().map(|note| note.as_str().to_owned()),
             by: refund.by.clone(),
+            rrn: refund.rrn.clone(),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     api::Problem,
     domain::PaymentId,
-    json::{CardState, Channel, Ended, Event},
+    json::{Capture, CardState, Channel, Ended, Event},
     store::{CardPayment, Platform, Span, StoreError, StoredPayment},
 };
 
@@ -289,6 +289,13 @@ fn every(payment: &CardPayment, now: Timestamp) -> SignedDuration {
         }
         None | Some(CardState::Open | CardState::Failed) => SignedDuration::ZERO,
         Some(CardState::Pending | CardState::Unknown) => SignedDuration::from_mins(5),
+        // It is not decided yet: another hold of its order is being taken.
+        Some(CardState::Held)
+            if payment.attempt.started.capture == Capture::Checked
+                && payment.commands.is_empty() =>
+        {
+            SignedDuration::from_secs(55)
+        }
         Some(CardState::Held) => SignedDuration::from_hours(1),
         Some(_) if payment.unseen_refunds().next().is_some() => SignedDuration::from_hours(1),
         Some(_) => SignedDuration::ZERO,

@@ -12,14 +12,17 @@ use super::{
     Desk, amount,
     gateway::{Exchange, order_id},
     id_of, minor_units,
-    observe::{Looked, Refusal},
+    observe::{Looked, Refusal, busy},
     payable,
 };
 use crate::{
     api::Problem,
     domain::{Money, OrderKey, PaymentId, ServiceId, SetStatus, time},
     json::{CardState, CommandJson, CommandKind, Outcome, OutcomeJson},
-    store::{CardEntry, CardPayment, Command, Platform, StoredPayment},
+    store::{
+        CardEntry, CardPayment, Command, NotTaken, Platform, RegisterError, StoredOrder,
+        StoredPayment,
+    },
 };
 
 /// Why a command is not done that was never sent.
@@ -99,11 +102,16 @@ impl<P: Platform> Desk<'_, P> {
                 let detail = format!("must be more than zero and no more than is held: {held}");
                 return Err(Problem::member("amount", detail));
             }
-            let (service, key) = self.record_address(&payment)?;
-            let found = self.store.orders().get(&service, &key).await?;
-            let found = found.ok_or_else(|| conflict("There is no such order any more."))?;
-            let now = self.store.now();
-            payable(&found.state, now, self.cards.currency, Some(charged)).map_err(conflict)?;
+            match self.may_take(&payment, charged).await? {
+                Ok(()) => {}
+                Err(NotTaken::Refused(why)) => return Err(conflict(why)),
+                Err(NotTaken::Other(id)) => {
+                    return Err(conflict(format!(
+                        "Another payment by card of the order is being taken, {id}. Ask for that one, or charge or cancel it, and then try again."
+                    ))
+                    .retry_after(60));
+                }
+            }
         }
         let command = CommandJson {
             kind: order.kind,
@@ -117,6 +125,31 @@ impl<P: Platform> Desk<'_, P> {
         let count = payment.commands.len();
         let looked = self.send(payment, command).await?;
         Ok(done(looked, count))
+    }
+
+    /// Whether what is held is to be taken, as `amount`. The order says so before the gateway is told, so
+    /// of several holds of one order, and whoever looks at them at once, one is taken. `Err` says why
+    /// not.
+    pub(super) async fn may_take(
+        &self,
+        payment: &CardPayment,
+        amount: Money,
+    ) -> Result<Result<(), NotTaken>, Problem> {
+        let (service, key) = self.record_address(payment)?;
+        let judge = |stored: &StoredOrder| {
+            let now = self.store.now();
+            let judged = payable(&stored.state, now, self.cards.currency, Some(amount));
+            match judged {
+                Err(why) if !mutated(Mutation::ChargedTwice) => Err(why),
+                _ => Ok(()),
+            }
+        };
+        let cards = self.store.card_payments();
+        match cards.take(&id_of(payment)?, &service, &key, judge).await {
+            Ok(()) => Ok(Ok(())),
+            Err(RegisterError::Unfit(why)) => Ok(Err(why)),
+            Err(error) => Err(busy(error)),
+        }
     }
 
     /// Gives money back. The same request again does not give it back again.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long the gateway may take: hosts stop a call at 30 s, and it may take 40.
-const TIME: Duration = Duration::from_secs(20);
+pub(super) const TIME: Duration = Duration::from_secs(20);
 
 /// What came back.
 pub(super) struct Exchange {
@@ -72,6 +72,15 @@ pub(super) enum Told {
 impl<P: Platform> Desk<'_, P> {
     /// Sends a request and reads its answer.
     pub(super) async fn exchange(&self, request: &Request) -> Result<Exchange, Problem> {
+        self.exchange_within(TIME, request).await
+    }
+
+    /// The same, in a call that has so much time left.
+    pub(super) async fn exchange_within(
+        &self,
+        time: Duration,
+        request: &Request,
+    ) -> Result<Exchange, Problem> {
         let platform = self.store.platform();
         let at = time::format(self.store.now());
         let shown = format!("POST {} {}", request.path(), request.shown());
@@ -87,8 +96,8 @@ impl<P: Platform> Desk<'_, P> {
             .header(header::CONTENT_LENGTH, request.body().len())
             .body(Bytes::copy_from_slice(request.body()))
             .map_err(|_| Problem::internal("no request to the gateway can be made"))?;
-        let fetched = platform.fetch(request, MAX_ANSWER, TIME);
-        let answer = match within(platform.sleep(TIME), fetched).await {
+        let fetched = platform.fetch(request, MAX_ANSWER, time);
+        let answer = match within(platform.sleep(time), fetched).await {
             Some(answer) => answer.map(|(status, body)| (status.as_u16(), body)),
             None => Err(Unanswered::Unknown("It took too long.".to_owned())),
         };

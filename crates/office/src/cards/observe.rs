@@ -4,7 +4,6 @@
 use cryptoprocessing::{Found, State};
 use jiff::{SignedDuration, Timestamp};
 use mpay_door::log::log;
-use mutation::{Mutation, mutated};
 use serde_json::json;
 
 use super::{
@@ -12,7 +11,7 @@ use super::{
     command::is_in_the_books,
     divided,
     gateway::{Proof, Told},
-    id_of, payable,
+    id_of,
 };
 use crate::{
     api::Problem,
@@ -22,8 +21,8 @@ use crate::{
         Outcome, OutcomeJson, PaymentJson, RefundJson, SeenJson,
     },
     store::{
-        CardEntry, CardPayment, Command, Platform, Recorded, Refunded, RegisterError, StoredOrder,
-        StoredPayment,
+        CardEntry, CardPayment, Command, NotTaken, Platform, Recorded, Refunded, RegisterError,
+        StoredOrder, StoredPayment,
     },
 };
 
@@ -176,7 +175,8 @@ impl<P: Platform> Desk<'_, P> {
                 self.flag(&id, Review::Mismatch, proof).await?;
             }
             if remaining < known {
-                self.refunded(payment, &recorded, remaining, proof).await?;
+                self.refunded(payment, &recorded, remaining, found, proof)
+                    .await?;
             }
         }
         if let State::ChargedBack { amount } = found.state {
@@ -286,6 +286,7 @@ impl<P: Platform> Desk<'_, P> {
         payment: &CardPayment,
         recorded: &StoredPayment,
         remaining: Money,
+        found: &Found,
         proof: &Proof,
     ) -> Result<(), Problem> {
         let command = payment.commands.iter().rev().find(|command| {
@@ -305,6 +306,8 @@ impl<P: Platform> Desk<'_, P> {
             recorded: recorded.index,
             note: command.and_then(|command| command.note.clone()),
             by: command.and_then(|command| command.by.clone()),
+            // Of a payment and its refunds the gateway tells one number: that of the last.
+            rrn: found.rrn.clone().filter(|rrn| !names(recorded, rrn)),
             evidence: proof.name.clone(),
             version: None,
         };
@@ -321,7 +324,9 @@ impl<P: Platform> Desk<'_, P> {
         let opened = refunds.open(id, review, &proof.evidence()).await;
         if opened.map_err(busy)? {
             let detail = json!({"payment_id": id.as_str(), "review": review.as_str()});
-            self.alert(id.as_str(), detail).await?;
+            // Each is told, whatever else people were told of this payment today.
+            let name = format!("{id}-{}", review.as_str());
+            self.alert(&name, detail).await?;
         }
         Ok(())
     }
@@ -464,7 +469,13 @@ impl<P: Platform> Desk<'_, P> {
         let is_unclear = age >= UNCLEAR;
         let pay = payment.pay_command().and_then(|pay| pay.outcome.as_ref());
         let is_refused = pay.is_some_and(|(_, pay)| pay.outcome == Outcome::NotDone);
+        let is_held = |payment: &CardPayment| {
+            let mut seen = payment.seen.iter();
+            seen.any(|(_, seen)| seen.state == CardState::Held)
+        };
+        let has_lapsed = is_held(&payment) && age >= HOLD;
         let reason = match found.state {
+            _ if has_lapsed => Ended::Unclear,
             // Nobody else can pay it.
             State::Open | State::Failed if is_refused => Ended::Unpaid,
             State::Open | State::Failed if is_past && payment.pay_command().is_some() => {
@@ -473,7 +484,6 @@ impl<P: Platform> Desk<'_, P> {
             State::Open | State::Failed if payment.session.is_none() && is_past => Ended::NotOpened,
             State::Open | State::Failed if is_past => Ended::Unpaid,
             State::Pending | State::Unknown if is_unclear => Ended::Unclear,
-            State::Held { .. } if age >= HOLD => Ended::Unclear,
             State::Released => Ended::Released,
             _ => {
                 if matches!(found.state, State::Held { .. }) && age >= LONG_HELD {
@@ -484,12 +494,20 @@ impl<P: Platform> Desk<'_, P> {
             }
         };
         let state = state_of(found.state);
+        let is_decided = payment.attempt.started.capture != Capture::Immediate;
+        let is_gone = reason == Ended::Released || has_lapsed;
+        if is_gone && is_decided && payment.ended.is_none() {
+            // Before it is over, since nobody looks at it afterwards.
+            let (service, key) = self.record_address(&payment)?;
+            let id = id_of(&payment)?;
+            let left = self.store.card_payments().leave(&id, &service, &key);
+            left.await.map_err(busy)?;
+        }
         let judge = |payment: &CardPayment| {
             // What is further on is not ended by what was seen before.
-            let is_it = payment
-                .seen
-                .as_ref()
-                .is_some_and(|(_, seen)| seen.state == state);
+            let mut seen = payment.seen.iter();
+            let is_it = seen.any(|(_, seen)| seen.state == state);
+            let is_it = is_it || has_lapsed && is_held(payment);
             (payment.ended.is_none() && is_it).then_some(CardEntry::Ended(EndedJson { reason }))
         };
         let payment = self.append(&id_of(&payment)?, None, judge).await?;
@@ -512,7 +530,7 @@ impl<P: Platform> Desk<'_, P> {
     }
 
     /// Takes what is held if the order can still be paid with it, and else releases it: what came by
-    /// MPay meanwhile is not paid twice.
+    /// MPay or another card meanwhile is not paid twice.
     async fn decide(&self, payment: CardPayment) -> Result<Looked, Problem> {
         let tried = |kind| {
             let commands = payment.commands.iter();
@@ -521,17 +539,15 @@ impl<P: Platform> Desk<'_, P> {
                 .count()
         };
         let started = &payment.attempt.started;
-        let record = self.record_address(&payment)?;
-        let order = self.store.orders().get(&record.0, &record.1).await?;
-        let wanted = amount(&started.amount)?;
-        let is_payable = order.is_some_and(|order| {
-            let now = self.store.now();
-            payable(&order.state, now, self.cards.currency, Some(wanted)).is_ok()
-                || mutated(Mutation::ChargedTwice)
-        });
-        let kind = match is_payable && tried(CommandKind::Charge) < TRIES {
-            true => CommandKind::Charge,
-            false => CommandKind::Cancel,
+        let is_enough = tried(CommandKind::Charge) >= TRIES;
+        let kind = match is_enough {
+            true => CommandKind::Cancel,
+            false => match self.may_take(&payment, amount(&started.amount)?).await? {
+                Ok(()) => CommandKind::Charge,
+                Err(NotTaken::Refused(_)) => CommandKind::Cancel,
+                // It may come to nothing: until that is known, this one is held.
+                Err(NotTaken::Other(_)) => return Ok(Looked::Told(Box::new(payment))),
+            },
         };
         if tried(kind) >= TRIES {
             let detail = json!({"payment_id": payment.id(), "state": "held"});
@@ -549,6 +565,15 @@ impl<P: Platform> Desk<'_, P> {
         };
         self.send(payment, command).await
     }
+}
+
+/// Whether a reference number is that of the payment, or of an earlier refund.
+fn names(recorded: &StoredPayment, rrn: &str) -> bool {
+    let card = recorded.payment.card.as_ref();
+    let own = card.and_then(|card| card.rrn.as_deref());
+    let refunds = recorded.state.refunds.iter();
+    let refunds = refunds.filter_map(|refund| refund.rrn.as_deref());
+    own.into_iter().chain(refunds).any(|known| known == rrn)
 }
 
 /// Whether a state, once money has moved, speaks of the last command alone.

@@ -60,6 +60,8 @@ struct Deal {
     taken: u64,
     back: u64,
     refunds: u32,
+    /// The banks' number of the last of them.
+    refund_rrn: Option<&'static str>,
 }
 
 #[derive(Default)]
@@ -251,8 +253,9 @@ impl Gateway {
                     "authorized" => deal.held,
                     _ => deal.taken - deal.back,
                 };
+                let rrn = deal.refund_rrn.filter(|_| deal.back > 0).unwrap_or("RRN7");
                 format!(
-                    r#"<GetState Success="True" OrderId="{id}" State="{}" Amount="{amount}" RRN="RRN7"><AddInfo Key="PANMask" Value="411111xxxxxx0031"/></GetState>"#,
+                    r#"<GetState Success="True" OrderId="{id}" State="{}" Amount="{amount}" RRN="{rrn}"><AddInfo Key="PANMask" Value="411111xxxxxx0031"/></GetState>"#,
                     deal.state
                 )
             }
@@ -987,6 +990,171 @@ async fn what_is_checked_is_taken_only_if_the_order_still_asks_for_it() {
     world.agrees("both").await;
 }
 
+/// Two holds of an order that is paid by one of them.
+async fn two_holds(captures: [&str; 2]) -> (World, [String; 2]) {
+    let world = World::new(&[]).await;
+    let mut ids = Vec::new();
+    for (key, capture) in ["a", "b"].into_iter().zip(captures) {
+        let begun = world.begin_as(key, json!({"capture": capture})).await;
+        assert_eq!(begun.status, 201, "{}", begun.text);
+        ids.push(begun.json()["id"].as_str().unwrap().to_owned());
+        // Over other lines it is another session.
+        world
+            .put(json!([
+                {"line_id": "1", "reason": "One", "amount_due": "10"},
+                {"line_id": "2", "reason": "Two", "amount_due": "9.99"}
+            ]))
+            .await;
+    }
+    for id in &ids {
+        world.change(id, Deal::pay);
+    }
+    (world, ids.try_into().unwrap())
+}
+
+/// Somebody looks at a payment, or takes what is held if that is for people to say.
+async fn decide(world: &World, id: &str, capture: &str) -> u16 {
+    match capture {
+        "checked" => {
+            let address = format!("card-payments/{id}?ask=true");
+            world.api.get(&address).await.status
+        }
+        _ => {
+            let address = format!("card-payments/{id}/charge");
+            world.api.call("POST", &address, "", "").await.status
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_holds_of_an_order_that_are_judged_at_once_one_is_taken() {
+    for captures in [
+        ["checked", "checked"],
+        ["checked", "manual"],
+        ["manual", "manual"],
+    ] {
+        let (world, ids) = two_holds(captures).await;
+        let [one, two] = &ids;
+        let both = tokio::join!(
+            decide(&world, one, captures[0]),
+            decide(&world, two, captures[1])
+        );
+        assert_eq!(world.asked("Charge"), 1, "{captures:?} {both:?}");
+        for _ in 0..3 {
+            pass(60).await;
+            world.check().await;
+        }
+        let states = [one, two].map(|id| world.deal(id).state);
+        let left = states.iter().position(|state| state != "Charged").unwrap();
+        let end = match captures[left] {
+            "checked" => "Voided",
+            _ => "Authorized",
+        };
+        assert_eq!(states[left], end, "{captures:?}");
+        assert_eq!(states[1 - left], "Charged", "{captures:?}");
+        if end == "Authorized" {
+            assert_eq!(decide(&world, &ids[left], "manual").await, 409);
+        }
+        let order = world.order().await;
+        assert_eq!(order["status"], "Paid");
+        assert_eq!(order["payments"][0]["review"], json!([]), "{order}");
+        world.agrees("two holds").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_is_taken_once_the_one_before_it_cannot_be() {
+    let (world, [one, two]) = two_holds(["checked", "manual"]).await;
+    world.plan("Charge", [Mischief::Undone]);
+    world.ask(&one).await;
+    // What came of it is not known: the other is neither taken nor released.
+    assert_eq!(world.asked("Charge"), 1);
+    let address = format!("card-payments/{two}/charge");
+    let refused = world.api.call("POST", &address, "", "").await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.text.contains(&one), "{}", refused.text);
+    assert_eq!(world.deal(&two).state, "Authorized");
+    // The first one's hold is over.
+    world.change(&one, |deal| {
+        (deal.held, deal.state) = (0, "Voided".into());
+    });
+    pass(60).await;
+    world.check().await;
+    assert_eq!(decide(&world, &two, "manual").await, 200);
+    assert_eq!(world.deal(&two).state, "Charged");
+    assert_eq!(world.order().await["status"], "Paid");
+    world.agrees("the second").await;
+
+    // A hold that the gateway will not take is released, and the next one is taken.
+    let (world, [one, two]) = two_holds(["checked", "checked"]).await;
+    let refused = Mischief::Refused("PROCESSING_ERROR");
+    world.plan("Charge", [refused.clone(), refused.clone(), refused]);
+    world.ask(&one).await;
+    while world.deal(&one).state != "Voided" {
+        assert_eq!(world.deal(&two).state, "Authorized", "it waits");
+        pass(3600).await;
+        world.check().await;
+    }
+    for _ in 0..2 {
+        pass(60).await;
+        world.check().await;
+    }
+    assert_eq!(world.deal(&two).state, "Charged");
+    world.agrees("the next one").await;
+}
+
+/// Whoever decides may die at any moment: the check goes on, and takes one hold, or none where MPay's
+/// payment came before.
+#[tokio::test(start_paused = true)]
+async fn of_two_holds_one_is_taken_whatever_is_cut_off() {
+    let mut taken = [0, 0];
+    for fault in [Fault::Cut, Fault::CutAfter, Fault::Fail, Fault::Drop] {
+        for position in 0..40 {
+            let (world, [one, two]) = two_holds(["checked", "checked"]).await;
+            let memory: &Memory = &world.api.memory;
+            memory.script(std::iter::repeat_n(Fault::None, position).chain([fault; 5]));
+            let looked = decide(&world, &one, "checked");
+            let _ = tokio::time::timeout(Duration::from_secs(24), looked).await;
+            memory.script([]);
+            let is_sent = world.asked("Charge") > 0;
+            let pays_by_mpay = position % 2 == 1;
+            if pays_by_mpay {
+                record(memory, "P", "1", "19.99").await.unwrap();
+            }
+            for _ in 0..20 {
+                pass(60).await;
+                world.check().await;
+            }
+            let states = [&one, &two].map(|id| world.deal(id).state);
+            let charged = states.iter().filter(|state| *state == "Charged").count();
+            let context = format!("{fault:?} {position} {states:?}");
+            assert_eq!(charged, usize::from(is_sent || !pays_by_mpay), "{context}");
+            let voided = states.iter().filter(|state| *state == "Voided").count();
+            assert_eq!(charged + voided, 2, "{context}");
+            world.agrees(&context).await;
+            taken[charged] += 1;
+        }
+    }
+    assert!(taken.iter().all(|count| *count > 5), "{taken:?}");
+}
+
+/// A gateway may forget a hold, or say of it whatever it says of a try that failed.
+#[tokio::test(start_paused = true)]
+async fn a_hold_of_which_nothing_comes_is_over_after_a_while() {
+    let world = World::new(&[]).await;
+    let begun = world.begin_as("k", json!({"capture": "manual"})).await;
+    let id = begun.json()["id"].as_str().unwrap().to_owned();
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    world.change(&id, |deal| {
+        (deal.held, deal.state) = (0, "Obsolete".into());
+    });
+    assert_eq!(world.ask(&id).await.get("ended"), None);
+    pass(8 * 24 * 3600).await;
+    assert_eq!(world.ask(&id).await["ended"], "unclear");
+    assert_eq!(world.check().await["open"], 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_institution_takes_or_releases_what_is_held() {
     let manual = [("card_capture", "manual")];
@@ -1086,6 +1254,38 @@ async fn accounts_have_a_row_for_what_was_given_back_and_statements_name_the_ref
         .await
         .json();
     assert_eq!(compared["matched"][0]["payment_id"], id, "{compared}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refund_is_found_in_a_statement_by_its_own_reference() {
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    world.change(&id, |deal| deal.refund_rrn = Some("BACK1"));
+    assert_eq!(world.refund("a", &id, "5").await.status, 201);
+    world.change(&id, |deal| {
+        deal.give_back(300);
+        deal.refund_rrn = Some("RRN7");
+    });
+    world.ask(&id).await;
+    let payment = world.api.get(&format!("payments/{id}")).await.json();
+    assert_eq!(payment["card"]["rrn"], "RRN7");
+    assert_eq!(payment["refunds"][0]["rrn"], "BACK1");
+    assert_eq!(
+        payment["refunds"][1].get("rrn"),
+        None,
+        "it has none of its own"
+    );
+    let statement = "reference;sum\nRRN7;19,99\nBACK1;-5,00\nRRN7;-3,00\n";
+    let address = "settlement?from=2026-06-01&to=2026-06-01&payment_id=reference&amount=sum";
+    let compared = world.api.call("POST", address, "text/csv", statement);
+    let compared = compared.await.json();
+    let matched = compared["matched"].as_array().unwrap();
+    let matched: Vec<_> = matched.iter().map(|row| &row["amount"]).collect();
+    assert_eq!(matched, ["19.99", "-5.00", "-3.00"], "{compared}");
+    assert_eq!(compared["not_recorded"], json!([]), "{compared}");
+    assert_eq!(compared["not_settled"], json!([]), "{compared}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -1576,6 +1776,59 @@ async fn customers_and_their_cards_are_kept_at_the_gateway() {
     assert_eq!(keys, Vec::<String>::new());
 }
 
+/// A call ends before hosts stop it, however many questions it asks.
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_slow_gateway_waits_for_all_of_it_no_longer_than_for_one_question() {
+    let world = World::wallet(&[]).await;
+    let began = tokio::time::Instant::now();
+    let put = async |seconds| {
+        world.api.memory.delay_replies(Duration::from_secs(seconds));
+        world.customer("PUT", "ana", json!({})).await
+    };
+    assert_eq!(put(9).await.status, 200);
+    assert_eq!(began.elapsed().as_secs(), 18);
+    for (seconds, most) in [(15, 21), (19, 21), (30, 21)] {
+        let began = tokio::time::Instant::now();
+        let late = put(seconds).await;
+        assert_eq!(late.status, 503, "{}", late.text);
+        assert!(late.text.contains("Send it again"), "{}", late.text);
+        assert!(began.elapsed().as_secs() < most, "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_the_wallet_that_is_too_long_is_none() {
+    let world = World::wallet(&[]).await;
+    let long = " ".repeat(200_000);
+    let calls = [
+        ("Register", "PUT", "ion", json!({})),
+        ("Check", "GET", "ana", json!({})),
+        ("GetList", "GET", "ana/cards", json!({})),
+        (
+            "Activate",
+            "POST",
+            "ana/cards/card-1/activate",
+            json!({"amount": "1.23"}),
+        ),
+        (
+            "Init",
+            "POST",
+            "ana/cards",
+            json!({"return_url": "https://shop.example.md/"}),
+        ),
+        ("Remove", "DELETE", "ana/cards/card-1", json!({})),
+        ("Delete", "DELETE", "ana", json!({})),
+    ];
+    for (command, method, path, body) in calls {
+        let answer = format!(r#"<{command} Success="True" VWUserLgn="ana">{long}</{command}>"#);
+        world.plan(command, [Mischief::Answer(200, answer)]);
+        let answered = world.customer(method, path, body).await;
+        assert_eq!(answered.status, 503, "{command}: {}", answered.text);
+        assert!(answered.text.len() < 1000, "{command}");
+        assert!(answered.text.contains("too long"), "{}", answered.text);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_session_shows_the_cards_of_its_own_customer_to_nobody_else() {
     let world = World::wallet(&[]).await;
@@ -1966,6 +2219,49 @@ async fn what_is_charged_back_is_as_much_as_the_gateway_tells() {
     world.ask(&id).await;
     let both = json!(["charged-back", "mismatch"]);
     assert_eq!(reviews(&world, &id).await.1, both);
+}
+
+/// Somebody must look for the money, whatever else they were told of the payment on that day.
+#[tokio::test(start_paused = true)]
+async fn people_are_told_that_a_bank_took_back_what_was_refunded() {
+    let world = World::new(&[
+        (
+            "webhooks",
+            "erp https://erp.example.md/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw alerts",
+        ),
+        ("webhook_origin", "https://erp.example.md"),
+    ])
+    .await;
+    let alerts = || {
+        let sent = world.api.memory.take_sent();
+        let bodies = sent.iter().map(|request| {
+            let body: Value = serde_json::from_slice(request.body()).unwrap();
+            (body["type"].clone(), body["data"].clone())
+        });
+        bodies.collect::<Vec<_>>()
+    };
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    world.change(&id, |deal| deal.give_back(1999));
+    world.ask(&id).await;
+    alerts();
+    // The gateway contradicts itself, which is told first.
+    world.change(&id, |deal| (deal.back, deal.state) = (0, "Charged".into()));
+    world.ask(&id).await;
+    let told = |review: &str| {
+        let detail = json!({"payment_id": id, "review": review});
+        (json!("alert.card"), detail)
+    };
+    assert!(alerts().contains(&told("mismatch")));
+    world.change(&id, |deal| {
+        (deal.back, deal.state) = (1999, "Chargeback".into())
+    });
+    world.ask(&id).await;
+    assert!(alerts().contains(&told("charged-back")));
+    // Once.
+    world.ask(&id).await;
+    assert_eq!(alerts(), []);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,20 +1,27 @@
 //! Customers of the gateway's interface Wallet, and the cards that they save there. Nothing of them is
 //! kept here: each call asks the gateway, and each may be repeated.
 
+use std::time::Duration;
+
 use cryptoprocessing::{
     Command, Customer, CustomerId, ErrCode, Group, Init, Opened, Outcome, Purpose, WalletError,
 };
 use http::StatusCode;
 use mpay_door::{Unanswered, log::log};
 
-use super::{CardTerminal, Desk};
+use super::{CardTerminal, Desk, gateway::TIME};
 use crate::{api::Problem, domain::ServiceId, store::Platform};
+
+/// With less time than this nothing is asked.
+const LEAST: Duration = Duration::from_secs(1);
 
 /// A customer at a terminal of the Wallet.
 pub struct Wallet<'a, P> {
     desk: &'a Desk<'a, P>,
     terminal: &'a CardTerminal,
     customer: Customer,
+    /// When the call came. All that it asks for has the time of one question.
+    began: Duration,
 }
 
 impl<'a, P: Platform> Wallet<'a, P> {
@@ -39,6 +46,7 @@ impl<'a, P: Platform> Wallet<'a, P> {
             desk,
             terminal,
             customer,
+            began: desk.store.platform().monotonic(),
         })
     }
 
@@ -63,7 +71,12 @@ impl<'a, P: Platform> Wallet<'a, P> {
                 format!("The gateway does not take this: {error}."),
             )
         })?;
-        let exchange = self.desk.exchange(&request).await?;
+        let now = self.desk.store.platform().monotonic();
+        let left = TIME.saturating_sub(now.saturating_sub(self.began));
+        if left < LEAST {
+            return Err(unknown("the gateway took too long for what came before"));
+        }
+        let exchange = self.desk.exchange_within(left, &request).await?;
         let outcome = match &exchange.answer {
             Ok((status, body)) => Ok(command.outcome(terminal, *status, body)),
             Err(unanswered) => Err(unanswered),

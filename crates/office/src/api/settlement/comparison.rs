@@ -294,12 +294,15 @@ impl<'a> Ledger<'a> {
                 .map(|p| (p.payment.payment_id.clone(), p.index)),
         );
         let ids: Vec<_> = by_id.keys().cloned().collect();
-        // A bank's statement names a payment by card by its reference number. One that two have names
-        // neither.
+        // A bank's statement names a payment by card, and a refund of it, by their reference numbers. One
+        // that two have names neither.
         let mut by_reference: HashMap<String, Option<u64>> = HashMap::new();
         for payment in recorded.iter().chain(&elsewhere) {
             let card = payment.payment.card.as_ref();
-            if let Some(reference) = card.and_then(|card| card.rrn.clone()) {
+            let own = card.and_then(|card| card.rrn.clone());
+            let refunds = payment.state.refunds.iter();
+            let refunds = refunds.filter_map(|refund| refund.rrn.clone());
+            for reference in own.into_iter().chain(refunds) {
                 let place = by_reference.entry(reference);
                 let place = place.and_modify(|place| *place = None);
                 place.or_insert(Some(payment.index));

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{
     super::layout::Answer,
     desk::{Ask, Desk, encode},
+    order_form,
     orders::money,
     payments::moment,
 };
@@ -166,7 +167,8 @@ fn action<P: Platform>(desk: &Desk<'_, P>, payment: &CardPayment, what: &str) ->
 /// `POST /admin/card-payments/{id}/refunds`, `…/charge` and `…/cancel`.
 pub async fn post<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer, Problem> {
     let text = |name| desk.form.text(name).unwrap_or_default();
-    let amount = text("amount").replace(',', ".");
+    // None is refused: to the API it is all that there is.
+    let amount = order_form::amount(desk, "amount")?.unwrap_or_default();
     let ask = Ask::new("POST", path);
     let ask = match path.rsplit('/').next() {
         Some("refunds") => ask.once(text("once")).json(&json!({

@@ -1,16 +1,17 @@
 //! How this deployment stands: its variables, its certificates, whom it tells.
 
 use http::StatusCode;
-use maud::html;
+use maud::{Markup, html};
 use mpay_door::{Configuration as _, Problem};
 use serde::Deserialize;
 
 use super::{
     super::layout::{Answer, Page},
     desk::{Ask, Desk},
-    payments::moment,
+    orders::{self, money},
+    payments::{calls, moment, refusal_line},
 };
-use crate::{service::readiness, store::Platform};
+use crate::{domain::ServiceId, service::readiness, store::Platform};
 
 /// How this deployment stands.
 #[derive(Deserialize)]
@@ -72,10 +73,54 @@ pub async fn webhooks<P: Platform>(desk: &Desk<'_, P>) -> Result<Vec<Webhook>, P
     Ok(webhooks.webhooks)
 }
 
+/// How the other part is looked at, which this one cannot see: it is not given the key.
+fn doctor<P: Platform>(desk: &Desk<'_, P>) -> Markup {
+    let address = desk.config.pages.as_ref().map(|pages| &pages.public_url);
+    html! {
+        @if let Some(address) = address {
+            pre { code { "mpay doctor . " (address) "/" } }
+        }
+    }
+}
+
+/// What MPay is to be sent, as `mpay connect` lists it.
+fn to_send<P: Platform>(desk: &Desk<'_, P>) -> Markup {
+    let address = desk.config.pages.as_ref().map(|pages| &pages.public_url);
+    let mut certificates = desk.config.certificates().into_iter();
+    let own = certificates.find(|(variable, _)| *variable == "service_certificate");
+    let services = desk.config.service_ids().map(ServiceId::as_str);
+    html! {
+        section.card {
+            h2 { (desk.t("to-send")) }
+            p { (desk.t("to-send-hint")) }
+            dl {
+                @if let Some(address) = address {
+                    dt { (desk.t("service-address")) }
+                    dd { code { (address) "/" } br; small { "WSDL: " code { (address) "/?wsdl" } } }
+                }
+                dt { "ServiceID" }
+                dd { code { (services.collect::<Vec<_>>().join(", ")) } }
+                @if let Some((_, certificate)) = own {
+                    dt { (desk.t("own-certificate")) }
+                    dd {
+                        (certificate.subject())
+                        br; small { "SHA-256 " code { (certificate.fingerprint()) } }
+                        details {
+                            summary { (desk.t("as-pem")) }
+                            pre { code { (certificate.to_pem()) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// `GET /admin/connection`.
 pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let health = health(desk).await?;
     let webhooks = webhooks(desk).await?;
+    let calls = calls(desk).await?;
     let last_call = mpay_notify::quiet_since(desk.store).await?;
     let now = desk.store.now();
     let title = desk.t("menu-connection");
@@ -97,10 +142,6 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                 (fact("version", &health.version))
                 (fact("environment", health.environment.as_deref().unwrap_or("–")))
                 (fact("variables", &desk.t(configuration)))
-                @if let Some(at) = last_call {
-                    dt { (desk.t("last-call")) }
-                    dd { (desk.view.time_of(at)) br; small { (desk.t("last-call-hint")) } }
-                }
             }
             @for (id, lines) in [("health-errors", &health.errors), ("health-warnings", &health.warnings)] {
                 @if !lines.is_empty() {
@@ -108,8 +149,36 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                     ul lang="en" { @for line in lines { li { (line) } } }
                 }
             }
-            p.hint { (desk.t("connection-hint")) }
         }
+        section.card {
+            h2 { (desk.t("mpay-calls")) }
+            dl {
+                @if let Some(at) = last_call {
+                    dt { (desk.t("last-call")) }
+                    dd { (desk.view.time_of(at)) br; small { (desk.t("last-call-hint")) } }
+                }
+                dt { (desk.t("last-payment")) }
+                dd {
+                    @match &calls.last_payment {
+                        None => (desk.t("no-payments")),
+                        Some(payment) => {
+                            (moment(desk, &payment.recorded_at)) ": "
+                            (money(desk, &payment.amount, &payment.currency)) ", "
+                            a href=(desk.link(&orders::path(&payment.service_id, &payment.order_key))) { (payment.order_key) }
+                            br; small { code { (payment.payment_id) } }
+                        }
+                    }
+                }
+            }
+            h3 { a href=(desk.link("/admin/refusals")) { (desk.t("refusals")) } }
+            @if calls.latest_refusals.is_empty() { p { (desk.t("no-refusals")) } }
+            @else {
+                ul.lines { @for refusal in &calls.latest_refusals { (refusal_line(desk, refusal)) } }
+            }
+            p.hint { (desk.t("connection-hint")) }
+            (doctor(desk))
+        }
+        (to_send(desk))
         section.card {
             h2 { (desk.t("certificates")) }
             ul.lines {

@@ -479,7 +479,7 @@ fn results<P: Platform>(desk: &Desk<'_, P>, rows: &[Row]) -> Markup {
 pub async fn export<P: Platform>(
     desk: &Desk<'_, P>,
 ) -> Result<http::Response<bytes::Bytes>, Problem> {
-    let mut address = format!("orders/export?limit=2000{}", orders::chosen(desk));
+    let mut address = format!("orders/export?limit=2000{}", orders::chosen(desk)?);
     for name in ["format", "separator", "cursor"] {
         if let Some(value) = desk.query.text(name) {
             address.push_str(&format!("&{name}={}", encode(&value)));

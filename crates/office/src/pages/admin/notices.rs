@@ -16,7 +16,7 @@ use crate::store::Platform;
 
 /// `GET /admin/notices`: of up to 50 orders that the filters of the list choose, those that can be paid.
 pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
-    let filters = chosen(desk);
+    let filters = chosen(desk)?;
     let mut address = format!("orders?limit=50{filters}");
     if let Some(cursor) = desk.query.text("cursor") {
         address.push_str(&format!("&cursor={}", encode(&cursor)));

@@ -142,12 +142,24 @@ pub fn mistakes(problem: Problem) -> Result<Vec<FieldError>, Problem> {
 ///
 /// # Errors
 /// A [`Problem`] about it.
-pub fn amount<P: Platform>(desk: &Desk<'_, P>, name: &str) -> Result<Option<String>, Problem> {
-    let typed = desk.form.text(name);
-    let amount = typed.map(|text| Cell::Written(text.to_owned()).amount());
-    let amount = amount.transpose();
+pub fn amount<P: Platform>(
+    desk: &Desk<'_, P>,
+    name: &'static str,
+) -> Result<Option<String>, Problem> {
+    match desk.form.text(name) {
+        Some(typed) => typed_amount(name, typed),
+        None => Ok(None),
+    }
+}
+
+/// The same of an amount that was typed.
+///
+/// # Errors
+/// A [`Problem`] about it.
+pub fn typed_amount(name: &'static str, typed: &str) -> Result<Option<String>, Problem> {
+    let amount = Cell::Written(typed.to_owned()).amount();
     let amount = amount.map_err(|error| Problem::member(name, error))?;
-    Ok(amount.flatten().map(|amount| amount.to_string()))
+    Ok(amount.map(|amount| amount.to_string()))
 }
 
 /// The form for a new order.

@@ -121,8 +121,7 @@ const FILTERS: [&str; 10] = [
 impl Listed {
     /// The address of its page.
     pub fn path(&self) -> String {
-        let (service, key) = (encode(&self.service_id), encode(&self.order_key));
-        format!("/admin/orders/{service}/{key}")
+        path(&self.service_id, &self.order_key)
     }
 
     /// What it is kept by.
@@ -143,6 +142,11 @@ impl Listed {
         let mut payments = self.payments.iter();
         payments.any(|payment| !payment.review.is_empty())
     }
+}
+
+/// The address of an order's page.
+pub fn path(service: &str, key: &str) -> String {
+    format!("/admin/orders/{}/{}", encode(service), encode(key))
 }
 
 /// A text of the institution's in the language of the page.
@@ -237,7 +241,7 @@ pub async fn list<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             }
         }
     }
-    let filters_chosen = chosen(desk);
+    let filters_chosen = chosen(desk)?;
     let mut address = format!("orders?limit=50{filters_chosen}");
     if let Some(cursor) = desk.query.text("cursor") {
         address.push_str(&format!("&cursor={}", encode(&cursor)));
@@ -272,12 +276,21 @@ pub async fn list<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
 }
 
 /// The filters of the page's address, each after `&`.
-pub fn chosen<P: Platform>(desk: &Desk<'_, P>) -> String {
-    let pairs = FILTERS.map(|name| {
-        let value = desk.query.text(name)?;
-        Some(format!("&{name}={}", encode(&value)))
-    });
-    pairs.into_iter().flatten().collect()
+///
+/// # Errors
+/// A [`Problem`] about an amount that cannot be read.
+pub fn chosen<P: Platform>(desk: &Desk<'_, P>) -> Result<String, Problem> {
+    let mut chosen = String::new();
+    for name in FILTERS {
+        let value = match desk.query.text(name) {
+            Some(value) if name == "amount_due" => order_form::typed_amount(name, &value)?,
+            value => value,
+        };
+        if let Some(value) = value {
+            chosen.push_str(&format!("&{name}={}", encode(&value)));
+        }
+    }
+    Ok(chosen)
 }
 
 fn filters<P: Platform>(desk: &Desk<'_, P>) -> Markup {

@@ -69,16 +69,74 @@ struct Refusals {
     next: Option<String>,
 }
 
+/// What came of MPay's calls of late.
 #[derive(Deserialize)]
-struct Refusal {
+pub struct Calls {
+    /// The payment that MPay confirmed last.
+    pub last_payment: Option<LastPayment>,
+    /// The latest confirmations that were refused.
+    pub latest_refusals: Vec<Refusal>,
+    /// Those that nobody has closed.
+    pub open_refusals: Vec<Refusal>,
+    open_refusals_more: bool,
+    complete: bool,
+}
+
+/// A payment that MPay confirmed.
+#[derive(Deserialize)]
+pub struct LastPayment {
+    /// Its PaymentID.
+    pub payment_id: String,
+    /// The order's service.
+    pub service_id: String,
+    /// The order's key.
+    pub order_key: String,
+    /// How much.
+    pub amount: String,
+    /// In which currency.
+    pub currency: String,
+    /// When.
+    pub recorded_at: String,
+}
+
+/// A confirmation that was refused. What it was about, it may not say.
+#[derive(Deserialize)]
+pub struct Refusal {
     index: u64,
-    payment_id: String,
-    service_id: String,
-    order_key: String,
+    payment_id: Option<String>,
+    service_id: Option<String>,
+    order_key: Option<String>,
     code: String,
     reason: String,
+    received_at: String,
     #[serde(default)]
     review: Vec<String>,
+}
+
+impl Calls {
+    /// How many refusals are open, as it is told.
+    pub fn count(&self) -> String {
+        let more = if self.open_refusals_more { "+" } else { "" };
+        format!("{}{more}", self.open_refusals.len())
+    }
+}
+
+/// What came of MPay's calls.
+pub async fn calls<P: Platform>(desk: &Desk<'_, P>) -> Result<Calls, Problem> {
+    desk.document(Ask::get("mpay-calls")).await
+}
+
+/// A refusal in a list, with why.
+pub fn refusal_line<P: Platform>(desk: &Desk<'_, P>, refusal: &Refusal) -> Markup {
+    html! {
+        li {
+            span {
+                (moment(desk, &refusal.received_at))
+                @if let Some(key) = &refusal.order_key { br; small { (desk.t("order-number")) " " (key) } }
+            }
+            span { code { (refusal.code) } " " span lang="en" { (refusal.reason) } }
+        }
+    }
 }
 
 /// `GET /admin/payments`.
@@ -231,25 +289,43 @@ pub async fn close<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer
     Ok(Answer::see_other(&desk.link(desk.form.back())))
 }
 
-/// `GET /admin/refusals`.
+/// `GET /admin/refusals`: those that need somebody, or all of them.
 pub async fn refusals<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
-    let cursor = desk.query.text("cursor").unwrap_or_else(|| "0".to_owned());
-    let list: Refusals = desk
-        .document(Ask::get(format!(
-            "refusals?limit=50&cursor={}",
-            encode(&cursor)
-        )))
-        .await?;
+    let cursor = desk.query.text("cursor");
+    let (list, is_complete, has_more) = match &cursor {
+        Some(cursor) => {
+            let address = format!("refusals?limit=50&cursor={}", encode(cursor));
+            (desk.document(Ask::get(address)).await?, true, false)
+        }
+        None => {
+            let calls = calls(desk).await?;
+            let open = Refusals {
+                refusals: calls.open_refusals,
+                next: None,
+            };
+            (open, calls.complete, calls.open_refusals_more)
+        }
+    };
+    let all = "/admin/refusals?cursor=0";
     let title = desk.t("refusals");
     let content = html! {
         h1 { (title) }
         p { (desk.t("refusals-hint")) }
+        p.actions {
+            @if cursor.is_some() { a href=(desk.link("/admin/refusals")) { (desk.t("refusals-open")) } }
+            @else { a href=(desk.link(all)) { (desk.t("refusals-all")) } }
+        }
+        @if !is_complete { p.alert { (desk.t("refusals-incomplete")) " " a href=(desk.link("/admin/refusals")) { (desk.t("totals-go-on")) } } }
+        @if has_more { p.hint { (desk.t("refusals-more")) } }
         @if list.refusals.is_empty() { p { (desk.t("no-refusals")) } }
         @for refusal in &list.refusals {
             section.card {
-                h2 { (desk.t("payment-number")) " " code { (refusal.payment_id) } }
-                p { (desk.t("order-number")) ": " (refusal.order_key) " (" (refusal.service_id) ")" }
-                p { code { (refusal.code) } " " (refusal.reason) }
+                h2 { (desk.t("payment-number")) " " code { (refusal.payment_id.as_deref().unwrap_or("–")) } }
+                p { (moment(desk, &refusal.received_at)) }
+                @if let (Some(service), Some(key)) = (&refusal.service_id, &refusal.order_key) {
+                    p { (desk.t("order-number")) ": " (key) " (" (service) ")" }
+                }
+                p { code { (refusal.code) } " " span lang="en" { (refusal.reason) } }
                 @if !refusal.review.is_empty() && desk.may(&BOOKKEEPERS) {
                     (closing(desk, &format!("refusals/{}/reviews/refused", refusal.index), "/admin/refusals"))
                 }

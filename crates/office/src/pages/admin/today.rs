@@ -11,7 +11,7 @@ use super::{
     desk::{Ask, Desk},
     manual::Proposals,
     orders::{self, Listed},
-    payments::{account, incomplete},
+    payments::{account, calls, incomplete, refusal_line},
 };
 use crate::{access::MANAGERS, domain::time, store::Platform};
 
@@ -71,6 +71,8 @@ impl Sums {
     }
 }
 
+/// How many refusals are shown.
+const REFUSALS: usize = 5;
 /// The chart's height, and the width of a day, in units of the picture.
 const HEIGHT: i64 = 120;
 const WIDTH: usize = 20;
@@ -159,6 +161,8 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         }
         false => Proposals::default(),
     };
+    let calls = calls(desk).await?;
+    let refused = &calls.open_refusals;
     let health = connection::health(desk).await?;
     let warnings: Vec<_> = health.errors.iter().chain(&health.warnings).collect();
     let mut webhooks = connection::webhooks(desk).await?;
@@ -186,10 +190,14 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         }
         section.card {
             h2 { (desk.t("needs-somebody")) }
-            @if to_look_at.orders.is_empty() && warnings.is_empty() && webhooks.is_empty() && open.proposals.is_empty() {
+            @if to_look_at.orders.is_empty() && warnings.is_empty() && webhooks.is_empty() && open.proposals.is_empty() && refused.is_empty() {
                 p { (desk.t("nothing-needs-somebody")) }
             }
             @if !to_look_at.orders.is_empty() { (orders::table(desk, &to_look_at.orders)) }
+            @if !refused.is_empty() {
+                p { a href=(desk.link("/admin/refusals")) { (desk.t("refusals")) ": " (calls.count()) } }
+                ul.lines { @for refusal in refused.iter().take(REFUSALS) { (refusal_line(desk, refusal)) } }
+            }
             @if !open.proposals.is_empty() {
                 p { a href=(desk.link("/admin/payments/manual")) { (desk.t("proposals-open")) ": " (open.proposals.len()) @if open.next.is_some() { "+" } } }
             }

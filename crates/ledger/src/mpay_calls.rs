@@ -1,0 +1,153 @@
+//! What came of MPay's calls of late: the payment that was recorded last, and the confirmations that were
+//! refused, of which those that nobody has looked at need somebody, however long ago they came.
+//!
+//! A note says how far the journal was read, and what was open there, so whoever looks reads what came
+//! since. An older note is as true as a newer one: what it has not read is read again.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Journal, Platform, Refusals, Span, StoreError, StoredRefusal, journal_list::JournalList,
+    notes::Notes, record::over_the_log,
+};
+use crate::json::{Channel, Event, PaymentJson};
+
+/// The name of the note.
+const WALK: &str = "mpay-calls";
+/// Parts of the journal that one call reads.
+const PARTS: usize = 10;
+/// The open refusals that are known at the most: of more, the newest.
+const OPEN: usize = 100;
+/// The latest refusals that are known.
+const LATEST: usize = 10;
+
+over_the_log! {
+    /// What came of MPay's calls.
+    pub struct MPayCalls
+}
+
+/// Up to a place of the journal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Walk {
+    place: u64,
+    /// Where the payment stands that MPay confirmed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recorded: Option<u64>,
+    /// Where the latest refusals stand, and those that are open; the newest last.
+    latest: Vec<u64>,
+    open: Vec<u64>,
+    /// Whether there were more open ones.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    has_more: bool,
+}
+
+/// What came of MPay's calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MPayCallsFound {
+    /// The payment that MPay confirmed last, and when it was recorded.
+    pub recorded: Option<(Timestamp, PaymentJson)>,
+    /// The latest refusals, the newest first.
+    pub latest: Vec<StoredRefusal>,
+    /// Those that are open, the newest first.
+    pub open: Vec<StoredRefusal>,
+    /// Whether there are more open ones.
+    pub has_more: bool,
+    /// Whether all of the journal was looked at; the next call goes on.
+    pub is_complete: bool,
+}
+
+impl<P: Platform> MPayCalls<'_, P> {
+    /// What came of them.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn read(self) -> Result<MPayCallsFound, StoreError> {
+        let notes = Notes::on(self.log);
+        let known: Walk = notes.get(WALK).await?.unwrap_or_default();
+        let mut walk = known.clone();
+        let mut is_complete = false;
+        for _ in 0..PARTS {
+            let page = Journal::on(self.log)
+                .read(walk.place, usize::MAX, Span::ALWAYS, is_meant)
+                .await?;
+            if page.is_beyond_end {
+                // Of a store that was there before a backup was put back.
+                walk = Walk::default();
+                continue;
+            }
+            for entry in page.entries {
+                match entry.event {
+                    Event::PaymentRecorded(_) => walk.recorded = Some(entry.index),
+                    _ => {
+                        walk.latest.push(entry.index);
+                        walk.open.push(entry.index);
+                    }
+                }
+            }
+            is_complete = page.complete;
+            if walk.open.len() > OPEN {
+                self.see_open(&mut walk).await?;
+            }
+            let has_ended = page.complete || page.next <= walk.place;
+            walk.place = walk.place.max(page.next);
+            if has_ended {
+                break;
+            }
+        }
+        walk.latest
+            .drain(..walk.latest.len().saturating_sub(LATEST));
+        let open = self.see_open(&mut walk).await?;
+        let latest = self.refusals(&walk.latest).await?;
+        let recorded = match walk.recorded {
+            Some(place) => JournalList::on(self.log).at(place).await?,
+            None => None,
+        };
+        let recorded = recorded.and_then(|entry| match entry.event {
+            Event::PaymentRecorded(payment) => Some((entry.at, *payment)),
+            _ => None,
+        });
+        let has_more = walk.has_more;
+        if has_more && walk.open.is_empty() {
+            // Those that were left out are found by beginning anew.
+            (walk, is_complete) = (Walk::default(), false);
+        }
+        if walk != known {
+            notes.set(WALK, &walk).await?;
+        }
+        Ok(MPayCallsFound {
+            recorded,
+            latest,
+            open,
+            has_more,
+            is_complete,
+        })
+    }
+
+    /// Leaves out of those that are open what is closed by now, and what is too many. Gives the rest.
+    async fn see_open(self, walk: &mut Walk) -> Result<Vec<StoredRefusal>, StoreError> {
+        let mut open = self.refusals(&walk.open).await?;
+        open.retain(|refusal| refusal.closed.is_none());
+        walk.has_more |= open.len() > OPEN;
+        open.truncate(OPEN);
+        walk.open = open.iter().rev().map(|refusal| refusal.index).collect();
+        Ok(open)
+    }
+
+    /// The refusals at these places, the newest first.
+    async fn refusals(self, places: &[u64]) -> Result<Vec<StoredRefusal>, StoreError> {
+        let entries = JournalList::on(self.log).entries(places).await?;
+        let mut refusals = Refusals::on(self.log).of(entries).await?;
+        refusals.sort_by_key(|refusal| std::cmp::Reverse(refusal.index));
+        Ok(refusals)
+    }
+}
+
+/// Whether an event tells of a call of MPay.
+fn is_meant(event: &Event) -> bool {
+    match event {
+        Event::PaymentRecorded(payment) => payment.channel() == Channel::MPay,
+        Event::PaymentRefused(_) => true,
+        _ => false,
+    }
+}

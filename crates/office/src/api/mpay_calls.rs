@@ -1,0 +1,80 @@
+//! `/api/mpay-calls`: what came of MPay's calls of late.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+#[cfg(feature = "description")]
+use super::description::{Operation, as_json};
+use super::{Call, Problem, endpoint::Endpoint, json, query::Query, refusals::RefusalAnswer};
+use crate::{access::EVERYBODY, domain::time, store::Platform};
+
+/// What came of MPay's calls of late.
+#[derive(Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+pub(super) struct MPayCallsAnswer {
+    /// The payment that MPay confirmed last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_payment: Option<LastPaymentAnswer>,
+    /// The latest confirmations that were refused, ten at most; the newest first.
+    latest_refusals: Vec<RefusalAnswer>,
+    /// Those that nobody has closed, 100 at most; the newest first.
+    open_refusals: Vec<RefusalAnswer>,
+    /// Whether there are more open ones.
+    open_refusals_more: bool,
+    /// Whether all of the journal was looked at. If not, the same call goes on.
+    complete: bool,
+}
+
+/// A payment that MPay confirmed.
+#[derive(Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+pub(super) struct LastPaymentAnswer {
+    payment_id: String,
+    service_id: String,
+    order_key: String,
+    amount: String,
+    currency: String,
+    recorded_at: String,
+}
+
+/// `GET /api/mpay-calls`.
+pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "mpay-calls",
+        roles: &EVERYBODY,
+        answer: |call, _, _| Box::pin(get(call)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new(
+                "refusals",
+                "getMPayCalls",
+                "What came of MPay's calls of late",
+            )
+            .answers(200, "That.", as_json(schemas.answer::<MPayCallsAnswer>()))
+        },
+    }
+}
+
+/// Answers what came of MPay's calls.
+pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
+    Query::read(call.query, &[])?;
+    let found = call.store.mpay_calls().read().await?;
+    let last_payment = found.recorded.map(|(at, payment)| LastPaymentAnswer {
+        payment_id: payment.payment_id,
+        service_id: payment.service_id,
+        order_key: payment.order_key,
+        amount: payment.amount,
+        currency: payment.currency,
+        recorded_at: time::format(at),
+    });
+    let answer = MPayCallsAnswer {
+        last_payment,
+        latest_refusals: found.latest.into_iter().map(RefusalAnswer::from).collect(),
+        open_refusals: found.open.into_iter().map(RefusalAnswer::from).collect(),
+        open_refusals_more: found.has_more,
+        complete: found.is_complete,
+    };
+    json(StatusCode::OK, &answer)
+}
