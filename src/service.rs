@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
 use mpay_door::{
-    Configuration as _, Platform, Problem, health,
+    Configuration as _, Platform, Problem, clients, health,
     http::{BoxError, finish, is_browser, read},
     limit::within,
     log::{self, Field, log},
@@ -30,7 +30,11 @@ pub async fn handle_until<P: Platform>(
     request: Request<impl Body<Error: Into<BoxError>>>,
     late: impl Future<Output = ()>,
 ) -> Response<Bytes> {
-    log::answered(store, request, async |request| {
+    let client = match &app.config {
+        Ok(config) => clients::known(request.headers(), &config.gate.proxies),
+        Err(_) => clients::peer(request.headers()),
+    };
+    log::answered(store, client, request, async |request| {
         let path = request.uri().path();
         let calls_soap = is_service(path) && request.method() == Method::POST;
         match within(late, handle(app, store, request)).await {
@@ -86,8 +90,11 @@ async fn soap<P: Platform>(
     body: impl Body<Error: Into<BoxError>>,
 ) -> Result<Response<Bytes>, Problem> {
     match parts.method {
-        Method::POST if app.paused.get() => Ok(soap::paused(app, store)),
         Method::POST => {
+            admit(app, &parts.headers)?;
+            if app.paused.get() {
+                return Ok(soap::paused(app, store));
+            }
             check_media_type(&parts.headers)?;
             let message = read(parts, body).await?;
             Ok(soap::handle(app, store, &parts.headers, &message).await)
@@ -102,6 +109,18 @@ async fn soap<P: Platform>(
             "MPay's calls are POSTed here, as SOAP; GET with ?wsdl gives the WSDL.",
         )),
     }
+}
+
+/// Refuses who may not call, before anything of the message is read.
+fn admit(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
+    // Without configuration nobody is believed.
+    let Ok(config) = &app.config else {
+        return Ok(());
+    };
+    config.gate.admit(headers).map_err(|shut| {
+        log::note(Field::Verdict, shut);
+        Problem::new(StatusCode::FORBIDDEN, "Calls are not taken from here.")
+    })
 }
 
 /// `?wsdl` and what clients make of it: `?wsdl=`, `?wsdl=1`, with more parameters behind it.
@@ -258,6 +277,47 @@ mod tests {
         let request = Request::get("/health/live").body(String::new()).unwrap();
         let response = handle_until(&app, &store, request, std::future::ready(())).await;
         assert_eq!(response.status(), 200);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_may_not_call_is_refused_before_anything_is_read_or_signed() {
+        let mut variables = variables();
+        for (name, value) in [
+            ("allowed_addresses", "192.0.2.0/24, 2001:db8::/32"),
+            ("trusted_proxies", "127.0.0.1"),
+            ("client_certificate_header", "X-Client-Verify: SUCCESS"),
+        ] {
+            variables.set(name, value.to_owned());
+        }
+        let (app, memory) = (App::new(variables), Memory::new());
+        let store = Ledger::new(memory.clone());
+        for (forwarded, verified, status) in [
+            ("192.0.2.9", "SUCCESS", 500),
+            ("198.51.100.1, 192.0.2.9", "SUCCESS", 500),
+            ("192.0.2.9, 198.51.100.1", "SUCCESS", 403),
+            ("192.0.2.9", "NONE", 403),
+        ] {
+            let ask = async |method: Method, address: &str| {
+                let request = Request::builder().method(method).uri("/?wsdl");
+                let request = request
+                    .header("host", "h")
+                    .header("content-type", "text/xml")
+                    .header("spin-client-addr", address)
+                    .header("x-forwarded-for", forwarded)
+                    .header("x-client-verify", verified);
+                let request = request.body("<a/>".to_owned()).unwrap();
+                handle(&app, &store, request).await
+            };
+            let response = ask(Method::POST, "127.0.0.1:9").await;
+            assert_eq!(response.status(), status, "{forwarded} {verified}");
+            let text = String::from_utf8(response.into_body().to_vec()).unwrap();
+            assert_eq!(text.contains("SignatureValue"), status == 500, "{text}");
+            // Who is no proxy speaks for nobody, and is not verified.
+            assert_eq!(ask(Method::POST, "198.51.100.1:9").await.status(), 403);
+            assert_eq!(ask(Method::POST, "192.0.2.9:9").await.status(), 403);
+            assert_eq!(ask(Method::GET, "198.51.100.1:9").await.status(), 200);
+        }
+        assert_eq!(memory.take_calls(), [""; 0]);
     }
 
     #[tokio::test(start_paused = true)]

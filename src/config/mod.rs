@@ -11,6 +11,7 @@ use std::{collections::HashMap, time::Duration};
 use jiff::Timestamp;
 use mpay_door::{
     App, Configuration,
+    clients::{ALLOWED_ADDRESSES, CLIENT_CERTIFICATE_HEADER, Gate, TRUSTED_PROXIES},
     config::{
         ConfigError, Environment, LOG_FORMAT, Misconfigured, PAUSED, Reader, Services, Variables,
     },
@@ -38,6 +39,8 @@ pub struct Config {
     services: Services,
     /// The institution's key and certificate.
     pub signer: Signer,
+    /// Who may call at all.
+    pub gate: Gate,
     /// Whose messages are believed.
     pub policy: Policy,
     /// What GetOrderDetails answers for an order that does not exist.
@@ -76,10 +79,12 @@ impl Configuration for Config {
     mpay_door::variables! {
         required: [
             "accept_sha1",
+            ALLOWED_ADDRESSES,
             "bank_account",
             "bank_code",
             "bank_fiscal_code",
             "beneficiary_name",
+            CLIENT_CERTIFICATE_HEADER,
             "clock_skew",
             "environment",
             "expired_signer_grace",
@@ -91,6 +96,7 @@ impl Configuration for Config {
             "service_ids",
             "service_key",
             "services",
+            TRUSTED_PROXIES,
             "unknown_order",
         ],
         optional: [
@@ -115,6 +121,7 @@ impl Configuration for Config {
         let services = reader.services();
         let signer = certificates::signer(&mut reader, environment);
         let trust = certificates::trust(&mut reader, environment);
+        let gate = reader.gate();
         let accept_sha1 = reader.word("accept_sha1", true, &[("true", true), ("false", false)]);
         let clock_skew = reader.seconds("clock_skew", 120, 600);
         let max_age = reader.seconds("max_message_age", 1800, 86_400);
@@ -140,6 +147,7 @@ impl Configuration for Config {
                 environment,
                 services,
                 signer: *signer,
+                gate,
                 policy: Policy {
                     trust,
                     accept_sha1,

@@ -50,6 +50,12 @@ fn every_mistake_names_its_variable() {
         ("webhooks", "erp http://erp.example.md/"),
         ("max_silence", "a day"),
         ("paused", "yes"),
+        ("allowed_addresses", "MPay"),
+        ("allowed_addresses", ","),
+        ("trusted_proxies", "10.0.0.0/33"),
+        ("trusted_proxies", "0.0.0.0/0"),
+        ("client_certificate_header", "X-Client-Verify"),
+        ("client_certificate_header", "X-Client-Verify: SUCCESS"),
         ("log_format", "xml"),
     ]);
 }

@@ -1,5 +1,6 @@
 //! What those need who run a provider: the emergency stop, the log, the metrics.
 
+use mpay_client::encode_query;
 use serde_json::{Value, json};
 
 use crate::harness::*;
@@ -194,5 +195,43 @@ fn every_request_is_a_line_of_json_that_names_no_person_and_no_secret() {
             .iter()
             .any(|line| line["request_id"] == *id && line["verdict"] == "AuthenticationFailed"),
         "{id}"
+    );
+}
+
+#[test]
+fn calls_are_taken_from_allowed_addresses_and_a_proxys_word_counts_only_if_it_is_trusted() {
+    let mut provider = Provider::start_with(&[("allowed_addresses", "192.0.2.0/24")], None);
+    provider.register("1", order("10"));
+    let query = encode_query(SERVICE, "1", "ro");
+    let message = provider.mpay().sign(&query).unwrap();
+    let post = |provider: &Provider| {
+        let headers = [
+            ("content-type", "text/xml; charset=utf-8"),
+            ("x-forwarded-for", "198.51.100.1, 192.0.2.9"),
+            ("spin-client-addr", "192.0.2.9:9"),
+        ];
+        let answer = provider.http("POST", "", &headers, message.as_bytes());
+        answer.status().as_u16()
+    };
+    assert_eq!(post(&provider), 403);
+    assert!(
+        provider.log().contains("POST: forbidden-address (403)"),
+        "{}",
+        provider.log()
+    );
+    assert_eq!(get(&provider, "?wsdl", &[]).0, 200);
+    provider.set_variable("trusted_proxies", "127.0.0.1");
+    provider.restart();
+    assert_eq!(post(&provider), 200);
+    assert!(provider.log().contains(", from 192.0.2.9"));
+    // A mistake opens nothing, and is told.
+    provider.set_variable("allowed_addresses", "192.0.2.0-192.0.2.255");
+    provider.restart();
+    assert_eq!(post(&provider), 500);
+    let (status, health) = get(&provider, "health/ready", &[]);
+    assert_eq!(status, 503);
+    assert!(
+        health.contains("variable allowed_addresses: entry 1 must be an address"),
+        "{health}"
     );
 }

@@ -7,7 +7,7 @@
 //! 2. [`config`]: the variables, as texts and as what they mean; [`current`]: the last good ones;
 //!    [`app`]: what an instance keeps as long as they stay the same.
 //! 3. [`http`]: how a request is read and what every answer has in common; [`Problem`]: what an
-//!    answer says of a failure.
+//!    answer says of a failure; [`clients`]: who calls; [`log`]: what is written of it.
 //! 4. [`health`]: what anybody may know of how a door is, with [`probe`] for the store and
 //!    [`clock`] for the time.
 #![cfg_attr(
@@ -21,6 +21,7 @@
 )]
 
 pub mod app;
+pub mod clients;
 pub mod clock;
 pub mod config;
 pub mod current;

@@ -9,6 +9,7 @@ use std::{
     fmt::{self, Write as _},
     future::poll_fn,
     io::Write,
+    net::IpAddr,
     pin::pin,
     rc::Rc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -26,9 +27,6 @@ pub const REQUEST_ID: &str = "x-request-id";
 
 /// The header of W3C Trace Context with the trace that a request belongs to.
 pub const TRACEPARENT: &str = "traceparent";
-
-/// Where the host says who called.
-const CLIENT: &str = "spin-client-addr";
 
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,13 +155,13 @@ fn trace_id(traceparent: &str) -> Option<&str> {
 #[derive(Debug)]
 pub struct Request {
     origin: Origin,
-    client: Option<String>,
+    client: Option<IpAddr>,
     fields: RefCell<Vec<(Field, String)>>,
     quiet: Cell<bool>,
 }
 
 impl Request {
-    fn new(origin: Origin, client: Option<String>) -> Rc<Self> {
+    fn new(origin: Origin, client: Option<IpAddr>) -> Rc<Self> {
         Rc::new(Self {
             origin,
             client,
@@ -228,7 +226,7 @@ impl Request {
                 fields,
                 status,
                 milliseconds: took.as_millis(),
-                client: self.client.clone(),
+                client: self.client,
             }),
         });
     }
@@ -238,12 +236,13 @@ impl Request {
 /// among its extensions.
 pub async fn answered<P: Platform, B>(
     store: &Ledger<P>,
+    client: Option<IpAddr>,
     request: http::Request<B>,
     answer: impl AsyncFnOnce(http::Request<B>) -> Response<bytes::Bytes>,
 ) -> Response<bytes::Bytes> {
     let method = request.method().clone();
     let origin = Origin::of(request.headers(), || random(store));
-    let current = Request::new(origin, client(request.headers()));
+    let current = Request::new(origin, client);
     let begun = store.platform().monotonic();
     let mut response = current.during(answer(request)).await;
     let took = store.platform().monotonic().saturating_sub(begun);
@@ -253,13 +252,6 @@ pub async fn answered<P: Platform, B>(
     }
     response.extensions_mut().insert(current.origin.clone());
     response
-}
-
-/// Who called, by the host's word. A caller's own header of that name comes before it.
-fn client(headers: &HeaderMap) -> Option<String> {
-    let address = headers.get_all(CLIENT).iter().next_back()?.to_str().ok()?;
-    let address: std::net::SocketAddr = address.parse().ok()?;
-    Some(address.ip().to_canonical().to_string())
 }
 
 fn random<P: Platform>(store: &Ledger<P>) -> u64 {
@@ -359,7 +351,7 @@ struct Answered {
     fields: Vec<(Field, String)>,
     status: StatusCode,
     milliseconds: u128,
-    client: Option<String>,
+    client: Option<IpAddr>,
 }
 
 impl Line {
@@ -389,7 +381,7 @@ impl Line {
                 // Writing into a text does not fail.
                 let _ = write!(line, r#","status":{status},"milliseconds":{took}"#);
                 if let Some(client) = &answered.client {
-                    member(&mut line, "client", client);
+                    member(&mut line, "client", &client.to_string());
                 }
             }
         }
@@ -509,6 +501,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::clients;
 
     thread_local! {
         static LINES: RefCell<Vec<(Value, String)>> = const { RefCell::new(Vec::new()) };
@@ -538,7 +531,8 @@ mod tests {
             request = request.header(*name, *value);
         }
         let request = request.body(()).unwrap();
-        let response = answered(&store, request, async |_| {
+        let client = clients::peer(request.headers());
+        let response = answered(&store, client, request, async |_| {
             store.platform().sleep(Duration::from_millis(12)).await;
             notes();
             let mut response = Response::new(bytes::Bytes::new());

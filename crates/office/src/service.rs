@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, request::Parts};
 use http_body::Body;
 use mpay_door::{
-    Platform, Problem,
+    Platform, Problem, clients,
     clock::UNREMARKABLE,
     health,
     http::{BoxError, finish, read},
@@ -38,7 +38,11 @@ pub async fn handle_until<P: Platform>(
     request: Request<impl Body<Error: Into<BoxError>>>,
     late: impl Future<Output = ()>,
 ) -> Response<Bytes> {
-    log::answered(store, request, async |request| {
+    let client = match &app.config {
+        Ok(config) => clients::known(request.headers(), &config.proxies),
+        Err(_) => clients::peer(request.headers()),
+    };
+    log::answered(store, client, request, async |request| {
         let answered = within(late, handle(app, store, request)).await;
         answered.unwrap_or_else(|| {
             log!(error: "a call took too long");

@@ -7,6 +7,7 @@ mod tests;
 use jiff::SignedDuration;
 use mpay_door::{
     App, Configuration,
+    clients::{Networks, TRUSTED_PROXIES},
     config::{
         ConfigError, Environment, LOG_FORMAT, Misconfigured, PAUSED, Reader, Services, Variables,
     },
@@ -51,6 +52,8 @@ pub struct Config {
     services: Services,
     /// Who may call the order API; without anybody it is closed.
     pub principals: Principals,
+    /// Who is believed about whom they call for.
+    pub proxies: Networks,
     /// Who is told, and of what.
     pub notification: Settings,
     /// What pages for people are made with; without it there are none.
@@ -119,6 +122,7 @@ impl Configuration for Config {
             "personal_data_retention",
             "public_url",
             "service_certificate",
+            TRUSTED_PROXIES,
             "webhook_origin",
             "webhook_origin_2",
             "webhook_origin_3",
@@ -155,6 +159,7 @@ impl Configuration for Config {
         let retention = SignedDuration::from_hours(24 * i64::from(retention));
         let working_days = working_days(&mut reader);
         reader.operation();
+        let proxies = reader.trusted_proxies();
         if !reader.is_usable(Self::OPTIONAL) {
             return Err(Misconfigured {
                 errors: reader.errors,
@@ -165,6 +170,7 @@ impl Configuration for Config {
             environment,
             services,
             principals,
+            proxies,
             notification,
             pages,
             order_source,

@@ -20,6 +20,7 @@ fn every_mistake_names_its_variable() {
         ("webhooks", "erp http://erp.example.md/"),
         ("max_silence", "a day"),
         ("paused", "yes"),
+        ("trusted_proxies", "10.0.0"),
         ("log_format", "xml"),
         ("personal_data_retention", "-1"),
         ("personal_data_retention", "36501"),
@@ -74,6 +75,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
         ("order_source_secret", SECRET),
         ("order_source_url", "https://bills.example.md/ask"),
         ("personal_data_retention", "30"),
+        ("trusted_proxies", "10.0.0.0/8"),
         ("webhook_origin", "https://a.example.md"),
         ("webhook_origin_2", "https://b.example.md"),
         ("webhook_origin_3", "https://c.example.md"),
@@ -129,6 +131,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
                     .iter()
                     .any(|(name, _)| *name == "mpay_authorities"),
             ),
+            (TRUSTED_PROXIES, !config.proxies.is_empty()),
             (LOG_FORMAT, config.switched_off(&[LOG_FORMAT]).is_none()),
             (PAUSED, config.switched_off(&[PAUSED]).is_none()),
             ("extra", config.working_days.is_some()),
