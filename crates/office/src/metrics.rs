@@ -4,20 +4,17 @@
 //! An instance lives for some requests only, so that it counts nothing itself: what is counted here is
 //! in the books. What is not, such as refused tokens and times of answers, is in the log.
 
-use std::{collections::BTreeMap, fmt, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, header, request::Parts};
-use mpay_door::{
-    Configuration as _, Platform, Problem,
-    log::{self, log},
-};
-use mpay_ledger::{Ledger, Span, StoreError, StoredOrder};
+use mpay_door::{Configuration as _, Platform, Problem, log};
+use mpay_ledger::{Ledger, Span, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     App, access,
-    config::Config,
+    api::{self, Call},
     domain::Money,
     json::{Channel, Event, PaymentJson},
     service,
@@ -51,17 +48,23 @@ pub async fn answer<P: Platform>(
         return Err(Problem::method_not_allowed("GET, HEAD"));
     }
     let config = app.config.as_ref().map_err(|_| service::not_configured())?;
-    access::authenticate(config, &parts.headers)?;
+    let call = Call {
+        app,
+        config,
+        store,
+        headers: &parts.headers,
+        query: "",
+        caller: access::authenticate(config, &parts.headers)?,
+    };
     log::is_routine();
     let mut metrics = Metrics::default();
-    of_deployment(&mut metrics, app, config, store).await?;
-    let books = of_books(&mut metrics, app, config, store).await;
-    let books = books.inspect_err(|error| log!(error: "store: {error}"));
-    metrics.family(
+    of_deployment(&mut metrics, &call).await?;
+    // Why not is in the log.
+    let books = of_books(&mut metrics, &call).await;
+    metrics.gauge(
         "mpay_provider_store_up",
-        "gauge",
         "Whether the books could be read.",
-        [(Vec::new(), u8::from(books.is_ok()))],
+        u8::from(books.is_ok()),
     );
     let mut response = Response::new(Bytes::from(metrics.0));
     let headers = response.headers_mut();
@@ -79,16 +82,9 @@ struct Metrics(String);
 type Labels<'a> = Vec<(&'static str, &'a str)>;
 
 impl Metrics {
-    /// A metric with its samples; nothing where there are none.
-    fn family<'a>(
-        &mut self,
-        name: &str,
-        kind: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (Labels<'a>, impl fmt::Display)>,
-    ) {
-        let mut samples = samples.into_iter().peekable();
-        if samples.peek().is_none() {
+    /// A metric with its samples; nothing where there are none. Not generic: it is in the component once.
+    fn family(&mut self, name: &str, kind: &str, help: &str, samples: &[(Labels<'_>, String)]) {
+        if samples.is_empty() {
             return;
         }
         // Writing into a text does not fail.
@@ -106,8 +102,8 @@ impl Metrics {
         }
     }
 
-    fn gauge(&mut self, name: &str, help: &str, value: impl fmt::Display) {
-        self.family(name, "gauge", help, [(Vec::new(), value)]);
+    fn gauge(&mut self, name: &str, help: &str, value: impl ToString) {
+        self.family(name, "gauge", help, &[(Vec::new(), value.to_string())]);
     }
 }
 
@@ -124,27 +120,23 @@ struct Health {
 
 async fn of_deployment<P: Platform>(
     metrics: &mut Metrics,
-    app: &App,
-    config: &Config,
-    store: &Ledger<P>,
+    call: &Call<'_, P>,
 ) -> Result<(), Problem> {
-    let health = service::readiness(app, store, &Method::GET).await?;
+    let health = service::readiness(call.app, call.store, &Method::GET).await?;
     let health: Health = serde_json::from_slice(health.body()).map_err(Problem::internal)?;
-    let environment = config.environment().as_str();
+    let environment = call.config.environment().as_str();
+    let labels = vec![("version", &*health.version), ("environment", environment)];
     metrics.family(
         "mpay_provider_info",
         "gauge",
         "The version that runs, and where.",
-        [(
-            vec![("version", &*health.version), ("environment", environment)],
-            1,
-        )],
+        &[(labels, "1".to_owned())],
     );
     metrics.family(
         "mpay_provider_status",
         "gauge",
         "1 for the status that the readiness of the office has.",
-        STATES.map(|state| (vec![("status", state)], u8::from(health.status == state))),
+        &STATES.map(|state| (vec![("status", state)], flag(health.status == state))),
     );
     metrics.gauge(
         "mpay_provider_errors",
@@ -156,38 +148,44 @@ async fn of_deployment<P: Platform>(
         "What the readiness of the office says will be wrong soon.",
         health.warnings.len(),
     );
-    let certificates = config.certificates();
+    let certificates = call.config.certificates().into_iter();
     let certificates: Vec<_> = certificates
+        .map(|(variable, certificate)| {
+            let expires = certificate.not_after().as_second().to_string();
+            (variable, certificate.fingerprint(), expires)
+        })
+        .collect();
+    let samples: Vec<_> = certificates
         .iter()
-        .map(|(variable, certificate)| (*variable, certificate.fingerprint(), certificate))
+        .map(|(variable, name, expires)| {
+            let name = name.get(..16).unwrap_or(name);
+            let labels = vec![("variable", *variable), ("fingerprint", name)];
+            (labels, expires.clone())
+        })
         .collect();
     metrics.family(
         "mpay_provider_certificate_expiry_timestamp_seconds",
         "gauge",
         "When a certificate of a variable expires.",
-        certificates.iter().map(|(variable, name, certificate)| {
-            let name = name.get(..16).unwrap_or(name);
-            let labels = vec![("variable", *variable), ("fingerprint", name)];
-            (labels, certificate.not_after().as_second())
-        }),
+        &samples,
     );
     Ok(())
 }
 
-async fn of_books<P: Platform>(
-    metrics: &mut Metrics,
-    app: &App,
-    config: &Config,
-    store: &Ledger<P>,
-) -> Result<(), StoreError> {
-    let length = store.outbox().last().await?;
+fn flag(is: bool) -> String {
+    u8::from(is).to_string()
+}
+
+async fn of_books<P: Platform>(metrics: &mut Metrics, call: &Call<'_, P>) -> Result<(), Problem> {
+    let keeps = !call.app.paused.get();
+    let length = call.store.outbox().last().await?;
     metrics.family(
         "mpay_provider_journal_entries_total",
         "counter",
         "Places of the journal that were taken.",
-        [(Vec::new(), length)],
+        &[(Vec::new(), length.to_string())],
     );
-    let counted = Counted::until_now(store, !app.paused.get()).await?;
+    let counted = Counted::until_now(call.store, keeps).await?;
     metrics.gauge(
         "mpay_provider_journal_uncounted_entries",
         "Entries of the journal that the counters below do not have yet.",
@@ -199,89 +197,87 @@ async fn of_books<P: Platform>(
         counted.unreadable,
     );
     let events = counted.events.iter();
+    let events: Vec<_> = events
+        .map(|(kind, count)| (vec![("type", kind.as_str())], count.to_string()))
+        .collect();
     metrics.family(
         "mpay_provider_events_total",
         "counter",
         "What happened, by type.",
-        events.map(|(kind, count)| (vec![("type", kind.as_str())], count)),
+        &events,
     );
-    let labelled = || {
-        counted.paid.iter().map(|paid| {
+    let paid = |value: fn(&Paid) -> String| {
+        let samples = counted.paid.iter().map(|paid| {
             let (channel, currency) = (paid.channel.as_str(), paid.currency.as_str());
-            (vec![("channel", channel), ("currency", currency)], paid)
-        })
+            let labels = vec![("channel", channel), ("currency", currency)];
+            (labels, value(paid))
+        });
+        samples.collect::<Vec<_>>()
     };
     metrics.family(
         "mpay_provider_payments_total",
         "counter",
         "Payments that were recorded, also those that were voided or given back later.",
-        labelled().map(|(labels, paid)| (labels, paid.count)),
+        &paid(|paid| paid.count.to_string()),
     );
     metrics.family(
         "mpay_provider_payments_amount_total",
         "counter",
         "What they add up to, in units of the currency.",
-        labelled().map(|(labels, paid)| (labels, &paid.amount)),
+        &paid(|paid| paid.amount.clone()),
     );
-    let to_review = ToReview::lately(store, !app.paused.get()).await?;
     metrics.gauge(
         "mpay_provider_orders_to_review",
         "Orders with an open review among the newest that one look finds, at most a minute ago.",
-        to_review.orders,
+        ToReview::lately(call, keeps).await?.orders,
     );
-    if let Some(at) = mpay_notify::quiet_since(store).await? {
+    if let Some(at) = mpay_notify::quiet_since(call.store).await? {
         metrics.gauge(
             "mpay_provider_mpay_last_call_timestamp_seconds",
             "When MPay called last, noted once an hour, if max_silence is set.",
             at.as_second(),
         );
     }
-    of_receivers(metrics, config, store, length).await
+    of_receivers(metrics, call, length).await
 }
 
 async fn of_receivers<P: Platform>(
     metrics: &mut Metrics,
-    config: &Config,
-    store: &Ledger<P>,
+    call: &Call<'_, P>,
     length: u64,
-) -> Result<(), StoreError> {
-    let receivers = &config.notification.receivers;
-    let mut standings = Vec::with_capacity(receivers.len());
-    for receiver in receivers {
-        let outbox = store.outbox().of(&receiver.name, receiver.groups);
+) -> Result<(), Problem> {
+    let (mut behind, mut failing, mut ended) = (Vec::new(), Vec::new(), Vec::new());
+    for receiver in &call.config.notification.receivers {
+        let labels = vec![("receiver", receiver.name.as_str())];
+        let outbox = call.store.outbox().of(&receiver.name, receiver.groups);
         let standing = outbox.standing().await?;
-        let first = standing.state.as_ref().map(|state| state.first());
-        standings.push((receiver.name.as_str(), first, standing));
+        if let Some(state) = &standing.state {
+            let entries = length.saturating_sub(state.first());
+            behind.push((labels.clone(), entries.to_string()));
+        }
+        let fails = standing.lately.failed_at > standing.lately.success_at;
+        failing.push((labels.clone(), flag(fails)));
+        ended.push((labels, flag(standing.ended.is_some())));
     }
-    metrics.family(
-        "mpay_provider_webhook_behind_entries",
-        "gauge",
-        "Entries of the journal since the first that a receiver has not been told of.",
-        standings.iter().filter_map(|(name, first, _)| {
-            let behind = length.saturating_sub((*first)?);
-            Some((vec![("receiver", *name)], behind))
-        }),
-    );
-    metrics.family(
-        "mpay_provider_webhook_failing",
-        "gauge",
-        "Whether a receiver did not take the last message.",
-        standings.iter().map(|(name, _, standing)| {
-            let fails = standing.lately.failed_at > standing.lately.success_at;
-            (vec![("receiver", *name)], u8::from(fails))
-        }),
-    );
-    metrics.family(
-        "mpay_provider_webhook_ended",
-        "gauge",
-        "Whether a receiver answered 410 and is sent nothing any more.",
-        standings.iter().map(|(name, _, standing)| {
-            (
-                vec![("receiver", *name)],
-                u8::from(standing.ended.is_some()),
-            )
-        }),
-    );
+    for (name, help, samples) in [
+        (
+            "mpay_provider_webhook_behind_entries",
+            "Entries of the journal since the first that a receiver has not been told of.",
+            behind,
+        ),
+        (
+            "mpay_provider_webhook_failing",
+            "Whether a receiver did not take the last message.",
+            failing,
+        ),
+        (
+            "mpay_provider_webhook_ended",
+            "Whether a receiver answered 410 and is sent nothing any more.",
+            ended,
+        ),
+    ] {
+        metrics.family(name, "gauge", help, &samples);
+    }
     Ok(())
 }
 
@@ -300,18 +296,15 @@ impl ToReview {
     /// How many seconds it is believed: a look reads some hundred orders.
     const FRESH: u64 = 60;
 
-    async fn lately<P: Platform>(store: &Ledger<P>, keeps: bool) -> Result<Self, StoreError> {
-        let (notes, now) = (store.notes(), store.now().as_second());
+    async fn lately<P: Platform>(call: &Call<'_, P>, keeps: bool) -> Result<Self, Problem> {
+        let (notes, now) = (call.store.notes(), call.store.now().as_second());
         let kept = notes.get_many::<Self>(&[Self::NOTE.to_owned()]).await?;
         let kept = kept.into_iter().next().flatten();
         if let Some(kept) = kept.filter(|kept| now.abs_diff(kept.at) < Self::FRESH) {
             return Ok(kept);
         }
-        let needs_somebody = |order: &StoredOrder| order.state.has_open_review();
-        let register = store.register();
-        let page = register.read(None, usize::MAX, Span::ALWAYS, |_| true, needs_somebody);
         let found = Self {
-            orders: page.await?.orders.len(),
+            orders: api::to_review(call).await?,
             at: now,
         };
         if keeps {
@@ -609,7 +602,8 @@ mod tests {
     #[test]
     fn a_label_cannot_end_itself() {
         let mut metrics = Metrics::default();
-        metrics.family("x", "gauge", "X.", [(vec![("a", "1\"\\\n2")], 1)]);
+        let labels = vec![("a", "1\"\\\n2")];
+        metrics.family("x", "gauge", "X.", &[(labels, "1".to_owned())]);
         assert!(
             metrics.0.ends_with("x{a=\"1\\\"\\\\\\n2\"} 1\n"),
             "{}",

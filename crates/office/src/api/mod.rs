@@ -50,6 +50,7 @@ pub(crate) use endpoint::decode;
 pub(crate) use mpay_door::Problem;
 pub use openapi::openapi;
 pub(crate) use orders::{no_such_order, put as take};
+pub(crate) use register::to_review;
 
 /// A call of the API.
 pub struct Call<'a, P> {

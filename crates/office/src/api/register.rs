@@ -84,6 +84,13 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
+/// How many of the newest orders, as far as one look finds them, need a person.
+pub async fn to_review<P: Platform>(call: &Call<'_, P>) -> Result<usize, Problem> {
+    let query = Query::read("review=open", &FILTERS)?;
+    let filter = Filter::read(call, &query).await?;
+    Ok(filter.page(call, None, 200).await?.orders.len())
+}
+
 /// Answers a part of the register.
 pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let query = Query::read(call.query, &FILTERS)?;
