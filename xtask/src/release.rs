@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use clap::Args;
 
 use crate::cargo::{Graph, WASM, Workspace, output, refuse_paths};
-use crate::folder::{Built, COMPONENTS, POSTGRES, USUAL, lay_out};
+use crate::folder::{Built, POSTGRES, USUAL, lay_out};
 use crate::manifest::Build;
 use crate::{archive, notices, sbom};
 
@@ -38,65 +38,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if !arguments.trial {
         ready(root, version)?;
     }
-    let commit = |format: &str| {
-        let format = format!("--format={format}");
-        let said = output(
-            Command::new("git")
-                .args(["log", "-1", &format])
-                .current_dir(root),
-        )?;
-        anyhow::Ok(said.trim().to_owned())
+    let build_dir = root.join("target/release-build");
+    let usual = components(&workspace, "spin.toml", &build_dir, USUAL)?;
+    let postgres = components(&workspace, "spin.postgres.toml", &build_dir, POSTGRES)?;
+    let mpay = match arguments.trial {
+        true => trial_mpay(root)?,
+        false => mpay(&workspace, target, &build_dir)?,
     };
 
     let out = root.join(&arguments.out);
     fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
-    let build_dir = root.join("target/release-build");
-    let mut built = Vec::new();
-    for (manifest, components) in [("spin.toml", USUAL), ("spin.postgres.toml", POSTGRES)] {
-        let text = fs::read_to_string(root.join(manifest)).context(manifest)?;
-        let build = Build::read(&text).context(manifest)?;
-        workspace.build(WASM, &build.arguments, &build_dir)?;
-        // The next build writes over them.
-        let kept = build_dir.join(components);
-        fs::create_dir_all(&kept)?;
-        for file in &build.components {
-            let name = file.file_name().context("a component has a name")?;
-            let from = build_dir.join(file);
-            fs::copy(&from, kept.join(name))
-                .with_context(|| format!("cannot copy {}", from.display()))?;
-        }
-        built.push(kept);
-    }
-    let [components, postgres] = &built[..] else {
-        bail!("there are two builds");
-    };
-    let mpay = match arguments.trial {
-        true => {
-            let words = ["build", "--locked", "--bin", "mpay"];
-            let status = Command::new("cargo").args(words).current_dir(root).status();
-            ensure!(
-                status.context("cannot run cargo")?.success(),
-                "cargo failed"
-            );
-            root.join("target/debug/mpay")
-        }
-        false => {
-            let words = ["build", "--release", "-p", "mpay", "--target", target];
-            workspace.build(target, &words.map(str::to_owned), &build_dir)?;
-            build_dir.join(target).join("release/mpay")
-        }
-    };
-    let of_builder = workspace.of_builder();
-    for component in built
-        .iter()
-        .flat_map(|folder| COMPONENTS.map(|name| folder.join(name)))
-    {
-        refuse_paths(&component, &of_builder)?;
-    }
-    if !arguments.trial {
-        refuse_paths(&mpay, &of_builder)?;
-    }
-
     let trial = if arguments.trial { "-trial" } else { "" };
     let name = format!("mpay-provider-{version}{trial}-{target}");
     let folder = out.join(&name);
@@ -106,34 +57,89 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let built = Built {
         mpay: &mpay,
-        components,
-        postgres,
+        components: &usual,
+        postgres: &postgres,
     };
     lay_out(root, built, &folder)?;
-    let graph = of_all(&workspace, target)?;
-    fs::write(folder.join(notices::FILE), notices::of(&workspace, &graph)?)?;
-    let roots = ROOTS.map(|name| workspace.own(name));
-    let roots = roots.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
-    let bom = sbom::of(&workspace, &roots, &graph, &commit("%cI")?)?;
-    fs::write(
-        folder.join(sbom::FILE),
-        serde_json::to_string_pretty(&bom)? + "\n",
-    )?;
+    describe(&workspace, target, &folder)?;
     archive::write_sums(&folder, &archive::files(&folder)?)?;
 
     let file = out.join(format!("{name}.tar.gz"));
-    archive::pack(&folder, &file, commit("%ct")?.parse()?)?;
-    let archives = fs::read_dir(&out)?
-        .map(|entry| Ok(PathBuf::from(entry?.file_name())))
-        .filter(|name| {
-            name.as_ref()
-                .map_or(true, |name| name.extension().is_some_and(|end| end == "gz"))
-        });
-    let mut archives = archives.collect::<std::io::Result<Vec<_>>>()?;
+    archive::pack(&folder, &file, of_commit(root, "%ct")?.parse()?)?;
+    let mut archives = Vec::new();
+    for entry in fs::read_dir(&out)? {
+        let name = PathBuf::from(entry?.file_name());
+        if name.extension().is_some_and(|extension| extension == "gz") {
+            archives.push(name);
+        }
+    }
     archives.sort();
     archive::write_sums(&out, &archives)?;
     println!("{}", file.display());
     Ok(())
+}
+
+/// Builds the components of a manifest, and gives the folder where they are kept: the next build writes
+/// over them.
+fn components(
+    workspace: &Workspace,
+    manifest: &str,
+    build_dir: &Path,
+    name: &str,
+) -> anyhow::Result<PathBuf> {
+    let text = fs::read_to_string(workspace.root().join(manifest)).context(manifest.to_owned())?;
+    let build = Build::read(&text).context(manifest.to_owned())?;
+    workspace.build(WASM, &build.arguments, build_dir)?;
+    let kept = build_dir.join(name);
+    fs::create_dir_all(&kept)?;
+    for component in &build.components {
+        let from = build_dir.join(component);
+        refuse_paths(&from, &workspace.of_builder())?;
+        let name = component.file_name().context("a component has a name")?;
+        fs::copy(&from, kept.join(name))
+            .with_context(|| format!("cannot copy {}", from.display()))?;
+    }
+    Ok(kept)
+}
+
+/// Builds the command.
+fn mpay(workspace: &Workspace, target: &str, build_dir: &Path) -> anyhow::Result<PathBuf> {
+    let words = ["build", "--release", "-p", "mpay", "--target", target];
+    workspace.build(target, &words.map(str::to_owned), build_dir)?;
+    let mpay = build_dir.join(target).join("release/mpay");
+    refuse_paths(&mpay, &workspace.of_builder())?;
+    Ok(mpay)
+}
+
+/// The command as `cargo run` has it.
+fn trial_mpay(root: &Path) -> anyhow::Result<PathBuf> {
+    let mpay = root.join("target/debug/mpay");
+    ensure!(
+        mpay.is_file(),
+        "there is no {}: `cargo build --bin mpay` makes it",
+        mpay.display()
+    );
+    Ok(mpay)
+}
+
+/// Writes into the archive's folder what it is made of.
+fn describe(workspace: &Workspace, target: &str, folder: &Path) -> anyhow::Result<()> {
+    let graph = of_all(workspace, target)?;
+    fs::write(folder.join(notices::FILE), notices::of(workspace, &graph)?)?;
+    let roots = ROOTS.map(|name| workspace.own(name));
+    let roots = roots.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    let time = of_commit(workspace.root(), "%cI")?;
+    let bom = sbom::of(workspace, &roots, &graph, &time)?;
+    let bom = serde_json::to_string_pretty(&bom)? + "\n";
+    Ok(fs::write(folder.join(sbom::FILE), bom)?)
+}
+
+/// What git says of the commit, in a format of its own.
+fn of_commit(root: &Path, format: &str) -> anyhow::Result<String> {
+    let format = format!("--format={format}");
+    let mut git = Command::new("git");
+    let said = output(git.args(["log", "-1", &format]).current_dir(root))?;
+    Ok(said.trim().to_owned())
 }
 
 /// The packages that are built.
