@@ -341,9 +341,11 @@ fn a_backup_is_judged_payment_by_payment_and_what_was_changed_or_lost_is_named()
     for (key, id) in [("1", "P-1"), ("2", "P-2"), ("3", "P-3")] {
         provider.pay(key, id);
     }
+    provider.register("4", order());
     let proposal = serde_json::json!({
-        "payment_id": "M-1", "service_id": "TAX", "order_key": "1", "amount": "10",
-        "paid_at": "2026-01-01", "note": "Statement 7"
+        "payment_id": "M-1", "service_id": "TAX", "order_key": "4", "amount": "10",
+        "paid_at": "2026-01-01", "note": "Statement 7",
+        "lines": [{"line_id": "1", "amount": "6"}, {"line_id": "2", "amount": "4"}]
     });
     let proposal = provider.post("payments/manual", TOKEN, proposal);
     let approve = format!("payments/manual/{}/approve", proposal["id"]);
@@ -359,7 +361,7 @@ fn a_backup_is_judged_payment_by_payment_and_what_was_changed_or_lost_is_named()
     verify(folder, "1.db", &believed).expect(
         0,
         &[
-            "Payments  4",
+            "Payments         4",
             "3 signed by MPay",
             "1 entered by hand",
             "every signature in it holds",

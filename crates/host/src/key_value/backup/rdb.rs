@@ -244,7 +244,7 @@ mod tests {
     fn pairs(bytes: &[u8], database: u64) -> io::Result<Pairs> {
         let mut pairs = Vec::new();
         read(bytes, database, |key, value| {
-            pairs.push((String::from_utf8(key.to_vec()).unwrap(), value.to_vec()));
+            pairs.push((String::from_utf8_lossy(key).into_owned(), value.to_vec()));
             Ok(())
         })?;
         Ok(pairs)
