@@ -746,7 +746,8 @@ mod tests {
             aliases: vec![],
             metadata: vec![],
             set_status: terms.status,
-            refund_reference: None,
+            refund_reference: (terms.status == Some(SetStatus::Refunded))
+                .then(|| Text::parse("OP 1").unwrap()),
         })
         .unwrap()
     }
@@ -769,6 +770,7 @@ mod tests {
             remaining,
             note: None,
             by: None,
+            rrn: None,
         };
         state.refund(&id, refund, &effect)
     }
@@ -818,10 +820,12 @@ mod tests {
         assert_eq!(dues(&state), nothing);
         // And where the institution says so.
         let mut state = OrderState::default();
-        let mut terms = partial();
-        state.amend(order(&[("a", "100"), ("b", "20")], terms.clone()));
+        state.amend(order(&[("a", "100"), ("b", "20")], partial()));
         state.pay(payment("P", &[("a", "40")]), &Receipt::at(now));
-        terms.set_status = Some(SetStatus::Refunded);
+        let terms = Terms {
+            status: Some(SetStatus::Refunded),
+            ..partial()
+        };
         state.amend(order(&[("a", "100"), ("b", "20")], terms));
         assert_eq!(state.status(now), refunded);
         assert_eq!(dues(&state), nothing);

@@ -457,6 +457,7 @@ said-zeros = has { $a } digits instead of 13: a spreadsheet has dropped zeros at
 said-made-date = is the date { $a }: a spreadsheet has made a date of it; format the column as text and enter it again
 said-made-flag = is a logical value: a spreadsheet has made one of it; format the column as text and enter it again
 said-amount = must be an amount such as 1250.50 or 1 250,50
+said-other-hold = Another payment by card of the order is being taken, { $a }. Ask for that one, or charge or cancel it, and then try again.
 said-thousandths = could mean { $a } or { $b }; write two digits behind the point
 said-thousands = has its thousands set apart in other places than those of thousands
 said-cell-currency = has the currency { $a } beside the amount; currencies have a column of their own, or are lei

@@ -458,6 +458,7 @@ said-zeros = are { $a } cifre în loc de 13: foaia de calcul a șters zerourile 
 said-made-date = este data { $a }: foaia de calcul a făcut din el o dată; formatați coloana ca text și introduceți din nou
 said-made-flag = este o valoare logică făcută de foaia de calcul; formatați coloana ca text și introduceți din nou
 said-amount = trebuie să fie o sumă, de exemplu 1250.50 sau 1 250,50
+said-other-hold = Se încasează acum altă plată cu cardul a comenzii, { $a }. Verificați-o pe aceea, încasați-o sau anulați-o, apoi încercați din nou.
 said-thousandths = poate însemna { $a } sau { $b }; scrieți două cifre după punct
 said-thousands = are miile despărțite în alte locuri decât ale miilor
 said-cell-currency = are valuta { $a } lângă sumă; valuta are coloana ei, altfel sunt lei

@@ -31,8 +31,8 @@ use crate::{
 const MONEY: &str = "money at the gateway and in the books differs";
 /// Found where one refund was made more than once.
 const TWICE: &str = "a refund is made twice";
-/// Found where more than one hold of an order is taken, and it did not ask for so much.
-const HOLDS: &str = "more holds of an order are taken than it asks for";
+/// Found where a hold is taken, and others of its order that were taken have paid it.
+const HOLDS: &str = "a hold is taken of an order that another has paid";
 /// Found where a card pays what MPay has paid.
 const PAID: &str = "a card is charged for what MPay has paid";
 
@@ -306,8 +306,8 @@ fn most(order: &OrderHistory) -> Bani {
     amounts.max().unwrap_or(0)
 }
 
-/// Of the holds of an order, whoever decides on them, no more is taken than it asks for. What is taken in
-/// the cabinet nobody is asked about.
+/// Of the holds of an order, whoever decides on them, none is taken once those that were taken have paid
+/// it. What is taken in the cabinet nobody is asked about.
 fn check_holds(world: &World, id: &str) {
     let mut cards = world.cards.borrow_mut();
     let taken = cards.gateway.order(id).map_or(0, |order| order.taken);
@@ -318,16 +318,18 @@ fn check_holds(world: &World, id: &str) {
         }
         None => return,
     };
-    let of = cards.begun.iter().filter(|begun| begun.order == order);
-    let all: Bani = of.map(|begun| amount_of(begun.taken)).sum();
+    let others = cards.begun.iter();
+    let others = others.filter(|begun| begun.order == order && begun.id != id);
+    let paid: Bani = others.map(|begun| amount_of(begun.taken)).sum();
     let mut history = world.history.borrow_mut();
     let Some(known) = history.orders.get(order) else {
         return;
     };
     let most = most(known);
-    if all > most {
-        let (key, all, most) = (known.key.clone(), money(all), money(most));
-        let detail = format!("{id} is taken, and now {all} of {most} of order {key}");
+    if taken > 0 && paid > 0 && paid >= most {
+        let (key, paid, most) = (known.key.clone(), money(paid), money(most));
+        let detail =
+            format!("{id} is taken, and others that were have paid {paid} of {most} of {key}");
         history.find(HOLDS, id, detail);
     }
 }

@@ -182,7 +182,7 @@ const FAULTS: [(Mutation, Profile, &str); 21] = [
     (
         Mutation::HoldsTakenAtOnce,
         Profile::Cards,
-        "more holds of an order are taken than it asks for",
+        "a hold is taken of an order that another has paid",
     ),
 ];
 
