@@ -64,7 +64,8 @@ pub async fn handle<P: Platform>(
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     if let Some(place) = place(path) {
-        log::note(Field::Operation, format_args!("{} {place}", parts.method));
+        let method = log::known(&parts.method);
+        log::note(Field::Operation, format_args!("{method} {place}"));
     }
     let result = match path {
         HEALTH | READY => readiness(app, store, &parts.method).await,

@@ -13,7 +13,10 @@ pub const LOG_FORMAT: &str = "log_format";
 impl Reader<'_> {
     /// Notes mistakes in [`PAUSED`] and [`LOG_FORMAT`].
     pub fn operation(&mut self) {
-        self.word(PAUSED, (), &[("true", ()), ("false", ())]);
+        if !matches!(self.variables.get(PAUSED), None | Some("true" | "false")) {
+            let reason = "must be true or false; until it is, everything is stopped";
+            self.error(PAUSED, reason);
+        }
         self.word(LOG_FORMAT, (), &[("json", ()), ("text", ())]);
     }
 }
