@@ -39,10 +39,8 @@ fn summary(provider: &Provider) -> Value {
         let told = members.map(|name| (name.to_owned(), order[name].clone()));
         let mut told = serde_json::Map::from_iter(told);
         let payments = order["payments"].as_array().into_iter().flatten();
-        let ids = payments.map(|payment| payment["payment_id"].clone());
-        told.insert("payments".to_owned(), ids.collect());
-        let reviews = order["reviews"].as_array().map(Vec::len);
-        told.insert("reviews".to_owned(), json!(reviews));
+        let payments = payments.map(|payment| json!([payment["payment_id"], payment["review"]]));
+        told.insert("payments".to_owned(), payments.collect());
         Value::Object(told)
     };
     let listed = |of: Vec<Value>, members: &[&str]| {

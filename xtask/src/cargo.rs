@@ -404,7 +404,7 @@ mod tests {
         let (a, b) = (id("a", "1.0.0"), id("b", "2.0.0"));
         let top = [a.clone(), b.clone(), id("c", "4.0.0")];
         assert_eq!(uses(&id("top", "0.1.0")), top);
-        assert_eq!(uses(&a), [b.clone()]);
+        assert_eq!(uses(&a), std::slice::from_ref(&b));
         assert_eq!(uses(&b), [id("c", "3.0.0")]);
         assert_eq!(uses(&id("other", "0.1.0")), [a]);
         assert_eq!(graph.len(), 6);
