@@ -33,8 +33,9 @@ impl Folder {
         if let Some(folder) = &self.state_dir {
             return Ok(folder.clone());
         }
-        let workspace = component::workspace_root()
-            .context("there is no spin.toml here, above or beside mpay: name the folder by --state-dir")?;
+        let workspace = component::workspace_root().context(
+            "there is no spin.toml here, above or beside mpay: name the folder by --state-dir",
+        )?;
         Ok(Manifest::load(workspace.join("spin.toml"))?.default_state_dir())
     }
 }
