@@ -48,6 +48,8 @@ fn of_redis(redis: &servers::Redis) -> Server {
 }
 
 fn of_postgres(postgres: &servers::Postgres) -> Server {
+    // It may be at starting.
+    postgres.carry_out("SELECT 1");
     Server::at(&format!("{}?sslmode=disable", postgres.url()), None).unwrap()
 }
 

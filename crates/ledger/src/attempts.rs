@@ -90,11 +90,12 @@ impl PaymentName {
     }
 
     fn under(&self, prefix: &str) -> String {
-        let key = format!("{prefix}/{}", keys::encode(self.id.as_str()));
-        match self.after_void {
-            true => format!("{key}/{}", keys::AFTER_VOID),
-            false => key,
-        }
+        let suffix = if self.after_void {
+            keys::AFTER_VOID
+        } else {
+            ""
+        };
+        format!("{prefix}/{}{suffix}", keys::encode(self.id.as_str()))
     }
 
     /// The list of the attempts to record it.

@@ -120,7 +120,7 @@ prefixes! {
 
 /// What stands behind the key of a list of attempts, for those after the void of a payment that was
 /// entered by hand.
-pub(super) const AFTER_VOID: &str = "after-void";
+pub(super) const AFTER_VOID: &str = "/after-void";
 
 /// The counter without which nothing is recorded.
 pub const GATE: &str = JOURNAL;
@@ -132,13 +132,14 @@ pub fn is_counter(key: &str) -> bool {
         let block = contested.rsplit('/').next();
         return block.is_some_and(|block| block.bytes().all(|byte| byte.is_ascii_digit()));
     }
-    let mut parts = key.split('/');
-    let prefix = parts.next().unwrap_or_default();
-    let names: Vec<_> = parts.collect();
-    if prefix == PAYMENT && matches!(names.as_slice(), [_, AFTER_VOID]) {
+    let list = key.strip_suffix(AFTER_VOID);
+    let list = list.and_then(|list| list.strip_prefix(PAYMENT));
+    if list.is_some_and(|id| id.starts_with('/') && id.matches('/').count() == 1) {
         return true;
     }
-    COUNTERS.contains(&(prefix, names.len()))
+    let mut parts = key.split('/');
+    let prefix = parts.next().unwrap_or_default();
+    COUNTERS.contains(&(prefix, parts.count()))
 }
 
 #[cfg(test)]

@@ -20,6 +20,28 @@ fn recorded(ids: &[&str]) -> BTreeMap<String, u32> {
 }
 
 #[test]
+fn an_address_is_read_from_a_file_and_its_password_is_shown_to_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = folder.path().join("address");
+    for (address_is, words) in [
+        ("redis://u:hush@127.0.0.1:1\n", "redis://127.0.0.1:1: "),
+        (
+            "postgres://u:hush@127.0.0.1:1/d",
+            "postgres://127.0.0.1:1/d: ",
+        ),
+        ("mysql://u:hush@127.0.0.1:1/d", "an address is redis://"),
+    ] {
+        std::fs::write(&address, address_is).unwrap();
+        let refused = run(&["backup", "x.db", "--from", "@address"], folder.path());
+        assert_eq!(refused.status.code(), Some(2));
+        let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(error.contains(words) && !error.contains("hush"), "{error}");
+    }
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
 fn what_mpay_has_confirmed_since_the_copy_is_found_by_its_statement_and_entered() {
     let place = Place::new();
     let mut up = place.up();

@@ -138,9 +138,14 @@ impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Redis(url) | Self::Postgres { url, .. }) = self;
         let (scheme, rest) = url.split_once("://").unwrap_or_default();
-        let rest = rest.split(['?', '#']).next().unwrap_or_default();
-        let host = rest.rsplit('@').next().unwrap_or_default();
-        write!(f, "{scheme}://{host}")
+        // A password may hold what ends a host, if somebody forgot to encode it: then nothing is shown.
+        let (authority, behind) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        if behind.contains('@') {
+            return write!(f, "{scheme}://…");
+        }
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        let path = behind.split(['?', '#']).next().unwrap_or_default();
+        write!(f, "{scheme}://{host}{path}")
     }
 }
 
@@ -634,6 +639,10 @@ mod tests {
                 "postgres://h/d",
             ),
             ("rediss://h", "rediss://h"),
+            ("postgres://u:p?s@h/d", "postgres://…"),
+            ("postgres://u:p/s@h/d", "postgres://…"),
+            ("postgres://u:p#s@h/d", "postgres://…"),
+            ("postgres://h/d?user=u&password=p@s", "postgres://…"),
         ] {
             let server = Server::at(address, None).unwrap();
             assert_eq!(server.to_string(), shown);
