@@ -75,6 +75,21 @@ struct Begun {
     taken: u64,
 }
 
+impl Begun {
+    fn new(id: String, order: OrderId, capture: &'static str, pending: Micros) -> Self {
+        Self {
+            id,
+            order,
+            capture,
+            pending,
+            refunds: BTreeMap::new(),
+            in_cabinet: false,
+            charged: false,
+            taken: 0,
+        }
+    }
+}
+
 impl Default for Cards {
     fn default() -> Self {
         Self {
@@ -375,6 +390,9 @@ pub async fn begin(world: Rc<World>, order: OrderId) {
         cards.count += 1;
         format!("card-request-{}", cards.count)
     };
+    if world.random.happens(0.2) {
+        return two_holds(&world, order, &key).await;
+    }
     const CAPTURES: [&str; 3] = ["immediate", "checked", "manual"];
     let capture = world.random.weighted(&[4, 4, 3]);
     let capture = CAPTURES.get(capture).copied().unwrap_or("immediate");
@@ -411,19 +429,12 @@ pub async fn begin(world: Rc<World>, order: OrderId) {
             if is_new {
                 // Some few are at work for days.
                 let long = world.random.happens(0.03);
-                cards.begun.push(Begun {
-                    id: id.clone(),
-                    order,
-                    capture,
-                    pending: match long {
-                        true => world.now() + world.random.between(HOUR, 70 * HOUR),
-                        false => 0,
-                    },
-                    refunds: BTreeMap::new(),
-                    in_cabinet: false,
-                    charged: false,
-                    taken: 0,
-                });
+                let pending = match long {
+                    true => world.now() + world.random.between(HOUR, 70 * HOUR),
+                    false => 0,
+                };
+                let begun = Begun::new(id.clone(), order, capture, pending);
+                cards.begun.push(begun);
             }
             if is_new && text("redirect_url").is_some() {
                 let payer = pay(Rc::clone(&world), id, order);
@@ -432,6 +443,48 @@ pub async fn begin(world: Rc<World>, order: OrderId) {
         }
         world.sleep(world.random.scaled(100_000, MINUTE)).await;
     }
+}
+
+/// Two payers hold all of an order, and both holds are judged in the same moment: that of the first as
+/// its payer comes back, that of the second because somebody says so.
+async fn two_holds(world: &Rc<World>, order: OrderId, key: &str) {
+    let mut ids = Vec::new();
+    for capture in ["checked", "manual"] {
+        let body = json!({"return_url": "https://shop.example.md/done", "capture": capture});
+        let path = format!("{}/card-payments", office::path(world, order));
+        let ask = Ask::new("POST", path).json(&body);
+        let ask = ask.header("Idempotency-Key", format!("{key}-{capture}"));
+        let answer = ask.send(world).await;
+        let document = answer.json();
+        let id = document.get("id").and_then(Value::as_str);
+        let (201, Some(id)) = (answer.status(), id) else {
+            break;
+        };
+        let begun = Begun::new(id.to_owned(), order, capture, 0);
+        world.cards.borrow_mut().begun.push(begun);
+        ids.push(id.to_owned());
+    }
+    for id in &ids {
+        let paid = at_gateway(world, |gateway| gateway.pay(id, "4111111111100031"));
+        world.trace.note(world.now(), 42, || {
+            format!("        one of two payers of {id} pays: {paid:?}")
+        });
+    }
+    let [first, second] = ids.as_slice() else {
+        return;
+    };
+    let request = Request::get(format!("/cards/return/{first}")).body(Bytes::new());
+    let request = request.expect("a request");
+    let (world2, late) = (Rc::clone(world), world.random.scaled(1_000, 200_000));
+    world.executor.spawn(OUTSIDE, async move {
+        world2.sleep(late).await;
+        let host = world2.some_host();
+        let answer = world2.request(host, request, 30 * SECOND).await;
+        world2.fail_on_500("cards/return", &answer);
+    });
+    world.sleep(world.random.scaled(1_000, 200_000)).await;
+    let charge = format!("card-payments/{second}/charge");
+    Ask::new("POST", charge).send(world).await;
 }
 
 /// A payer at the gateway's page: pays, fails first, pays by MPay too, or leaves.
@@ -605,7 +658,9 @@ fn check_refunds(world: &World, id: &str) {
                 order.refunds
             )
         };
-        if times > 1 {
+        // All that was left may have been just as much.
+        let is_rest = order.remaining() == 0 && order.refunds.last() == Some(amount);
+        if times > 1 + usize::from(is_rest) {
             history.find(TWICE, id, detail());
         }
         // What was given back in the cabinet meanwhile cannot be told from it.

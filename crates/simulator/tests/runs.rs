@@ -77,7 +77,7 @@ fn what_a_broken_engine_brings_about_is_its_fault() {
 
 /// Each fault, the runs that are made to find it, and what it is found by: its own consequence, and
 /// not just any.
-const FAULTS: [(Mutation, Profile, &str); 21] = [
+const FAULTS: [(Mutation, Profile, &str); 22] = [
     (Mutation::TimeWindows, Profile::Long, "a reader passes by"),
     (
         Mutation::HoleWithoutHandshake,

@@ -105,11 +105,13 @@ fn to_send<P: Platform>(desk: &Desk<'_, P>) -> Markup {
                     dd {
                         (certificate.subject())
                         br; small { "SHA-256 " code { (certificate.fingerprint()) } }
-                        details {
-                            summary { (desk.t("as-pem")) }
-                            pre { code { (certificate.to_pem()) } }
-                        }
                     }
+                }
+            }
+            @if let Some((_, certificate)) = own {
+                details {
+                    summary { (desk.t("as-pem")) }
+                    pre { code { (certificate.to_pem()) } }
                 }
             }
         }
