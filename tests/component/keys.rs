@@ -85,6 +85,7 @@ fn an_account_on_file_is_named_by_its_code_alone() {
 fn metadata_is_for_the_institution_alone() {
     let provider = Provider::start();
     let mut order = order("10");
+    order["customer_name"] = json!("Ștefania Țurcanu");
     order["metadata"] = json!({
         "cost_centre": "4512-secret", "clerk": {"value": "Ana-secret", "personal": true}
     });
@@ -113,6 +114,8 @@ fn metadata_is_for_the_institution_alone() {
         ("amount_due=10", 2),
         ("amount_due=0", 1),
         ("customer_id=2000000000004", 0),
+        ("customer_name=turcanu+%C8%98t", 1),
+        ("customer_name=munteanu", 0),
         ("due_from=2026-01-01", 0),
     ] {
         let found = provider.api("GET", &format!("orders?{filter}"), None);

@@ -854,6 +854,12 @@ pub fn parameters() -> Map<String, Value> {
             text(max(|order: &OrderFields| &order.customer_id)),
         ),
         (
+            "customer_name",
+            "query",
+            "Only orders of whose payer's name each of these words begins a word, in any case and with or without the marks of letters.",
+            json!({"type": "string", "minLength": 1}),
+        ),
+        (
             "metadata",
             "query",
             "Only orders with this pair of metadata: its name, a colon and its value.",

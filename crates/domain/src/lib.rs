@@ -19,6 +19,7 @@ mod key_pattern;
 mod life;
 mod look_alike;
 mod money;
+mod name;
 mod order;
 mod payment;
 mod state;
@@ -37,6 +38,7 @@ pub use key_pattern::{CheckDigit, KeyPattern, KeyPatternError};
 pub use life::ChangeRefused;
 pub use look_alike::{folded, invisible};
 pub use money::{Money, MoneyError};
+pub use name::NameSearch;
 pub use order::{
     ALIASES_MAX, AMOUNTS_MAX, Alias, CustomerType, Line, METADATA_MAX, Metadatum, Order,
     OrderError, OrderFields, PROPERTY_TYPES, Property, SetStatus,

@@ -389,6 +389,7 @@ said-empty = must not be empty
 said-empty-cell = is empty
 said-long = has { $a } characters, at most { $b } are allowed
 said-control = contains a control character
+said-no-word = must have letters or digits
 said-zero = must be more than zero
 said-no-lines = must have at least one line
 said-line-twice = repeats the line_id { $a }

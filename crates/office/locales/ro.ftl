@@ -390,6 +390,7 @@ said-empty = nu poate fi gol
 said-empty-cell = este gol
 said-long = are { $a } caractere; sunt permise cel mult { $b }
 said-control = conține un caracter de control
+said-no-word = trebuie să aibă litere sau cifre
 said-zero = trebuie să fie mai mare decât zero
 said-no-lines = trebuie să aibă cel puțin un rând
 said-line-twice = repetă line_id { $a }

@@ -390,6 +390,7 @@ said-empty = не может быть пустым
 said-empty-cell = пусто
 said-long = длина { $a } знаков, допускается не более { $b }
 said-control = содержит управляющий символ
+said-no-word = должно содержать буквы или цифры
 said-zero = должно быть больше нуля
 said-no-lines = нужна хотя бы одна строка
 said-line-twice = повторяет line_id { $a }

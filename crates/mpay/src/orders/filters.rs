@@ -20,6 +20,9 @@ pub struct Filters {
     /// IDNP or IDNO of the payer.
     #[arg(long, value_name = "NUMBER")]
     customer_id: Option<String>,
+    /// Words of the payer's name, or their beginnings, in any case: `turcanu st`.
+    #[arg(long, value_name = "NAME")]
+    customer_name: Option<String>,
     /// A name and a value of the order's metadata, such as `cost_centre:4512`.
     #[arg(long, value_name = "NAME:VALUE")]
     metadata: Option<String>,
@@ -49,6 +52,7 @@ impl Filters {
             ("service_id", &self.service_id),
             ("alias", &self.alias),
             ("customer_id", &self.customer_id),
+            ("customer_name", &self.customer_name),
             ("metadata", &self.metadata),
             ("amount_due", &self.amount_due),
             ("due_from", &self.due_from),

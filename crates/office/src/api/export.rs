@@ -44,7 +44,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("orders", "exportOrders", "Orders, as they can be imported")
-            .takes(["export_format", "separator", "cursor", "export_limit", "status", "review", "registered_from", "registered_to", "service_id", "alias", "customer_id", "metadata", "amount_due", "due_from", "due_to"])
+            .takes(["export_format", "separator", "cursor", "export_limit", "status", "review", "registered_from", "registered_to", "service_id", "alias", "customer_id", "customer_name", "metadata", "amount_due", "due_from", "due_to"])
             .answers(200, "The orders; the schema is that of a line.", json!({
                 "text/csv": {"schema": {"type": "string"}},
                 (table::XLSX): {},

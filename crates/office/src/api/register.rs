@@ -16,13 +16,13 @@ use super::{
 };
 use crate::{
     access::EVERYBODY,
-    domain::{Money, Order, OrderKey, OrderStatus, ServiceId, Text, time},
+    domain::{Money, NameSearch, Order, OrderKey, OrderStatus, ServiceId, Text, time},
     json::OrderEvent,
     store::{Platform, RegisterPage, Span, StoredOrder},
 };
 
 /// The parameters that choose orders.
-pub(super) const FILTERS: [&str; 13] = [
+pub(super) const FILTERS: [&str; 14] = [
     "cursor",
     "limit",
     "status",
@@ -32,6 +32,7 @@ pub(super) const FILTERS: [&str; 13] = [
     "service_id",
     "alias",
     "customer_id",
+    "customer_name",
     "metadata",
     "amount_due",
     "due_from",
@@ -127,6 +128,7 @@ pub(super) struct Filter {
     /// An alias, and the service of which it is.
     alias: Option<(ServiceId, OrderKey)>,
     customer_id: Option<Text<13>>,
+    customer_name: Option<NameSearch>,
     /// A name and a value.
     metadata: Option<(String, String)>,
     /// What the order asks at the time, or what is due of it.
@@ -171,6 +173,7 @@ impl Filter {
             service,
             alias,
             customer_id: query.parsed("customer_id", Text::parse)?,
+            customer_name: query.parsed("customer_name", NameSearch::parse)?,
             metadata: query.parsed("metadata", |text| {
                 let pair = text.split_once(':');
                 pair.map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
@@ -187,6 +190,10 @@ impl Filter {
     /// Whether an order has the members that are asked for.
     fn is_wanted(&self, order: &Order) -> bool {
         let is_customers = |id: &Text<13>| order.customer_id.as_ref() == Some(id);
+        let is_named = |search: &NameSearch| {
+            let name = order.customer_name.as_ref();
+            name.is_some_and(|name| search.finds(name.as_str()))
+        };
         let has_pair = |(name, value): &(String, String)| {
             let mut pairs = order.metadata.iter();
             pairs.any(|pair| pair.name.as_str() == name && pair.value.as_str() == value)
@@ -194,6 +201,7 @@ impl Filter {
         let (from, to) = self.due;
         let is_due = |is: &dyn Fn(Timestamp) -> bool| order.due_date.is_some_and(is);
         self.customer_id.as_ref().is_none_or(is_customers)
+            && self.customer_name.as_ref().is_none_or(is_named)
             && self.metadata.as_ref().is_none_or(has_pair)
             && from.is_none_or(|from| is_due(&|due| due >= from))
             && to.is_none_or(|to| is_due(&|due| due <= to))

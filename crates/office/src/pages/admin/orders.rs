@@ -105,11 +105,12 @@ struct Line {
 }
 
 /// What orders are chosen by, as the form and the API name it.
-const FILTERS: [&str; 10] = [
+const FILTERS: [&str; 11] = [
     "service_id",
     "status",
     "review",
     "alias",
+    "customer_name",
     "customer_id",
     "amount_due",
     "due_from",
@@ -324,6 +325,7 @@ fn filters<P: Platform>(desk: &Desk<'_, P>) -> Markup {
                     }
                 }
             }
+            (field("customer_name", "payer", "search"))
             (field("customer_id", "payer-code", "search"))
             (field("alias", "other-number", "search"))
             (field("amount_due", "amount", "text"))
