@@ -65,7 +65,7 @@ const PAGES: &[(&str, &[How])] = &[
             Run(&[]),
         ],
     ),
-    ("CONTRIBUTING.md", &[STARTED, SUITE, SUITE, RELEASE]),
+    ("CONTRIBUTING.md", &[STARTED, SUITE, SUITE, SUITE, RELEASE]),
     ("SECURITY.md", &[]),
     (
         "docs/api.md",
