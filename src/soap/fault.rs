@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use wsse::{Content, EnvelopeError, Writer};
 
 use jiff::Timestamp;
+use mpay_door::log::of_store;
 use mpay_ledger::{StoreError, domain::time};
 
 /// `faultcode`: MPay's codes stand without prefix, those of SOAP 1.1 (section 4.4.1) with one.
@@ -196,7 +197,7 @@ impl Fault {
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         Self {
-            cause: Some(error.to_string()),
+            cause: Some(of_store(&error)),
             ..Self::internal("The provider could not do this now. Try again.")
         }
     }

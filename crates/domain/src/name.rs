@@ -41,7 +41,10 @@ fn words(text: &str) -> impl Iterator<Item = String> {
     let plain: String = text.to_lowercase().nfkd().collect();
     let plain: String = plain.chars().filter(|c| !is_combining_mark(*c)).collect();
     let words = plain.split(|c: char| !c.is_alphanumeric());
-    let words: Vec<_> = words.filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    let words: Vec<_> = words
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect();
     words.into_iter()
 }
 

@@ -75,12 +75,12 @@ impl<const MAX: usize> fmt::Debug for Text<MAX> {
 /// ```
 /// use mpay_domain::steers_display;
 ///
-/// assert!("\u{1b}\u{9b}\n\u{202e}\u{feff}".chars().all(steers_display));
+/// assert!("\u{1b}\u{9b}\n\u{61c}\u{202e}\u{feff}".chars().all(steers_display));
 /// assert!(!"Taxă, Плата".chars().any(steers_display));
 /// ```
 pub fn steers_display(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+        || matches!(c, '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
         || matches!(c, '\u{E0000}'..='\u{E007F}')
 }
 

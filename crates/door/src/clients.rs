@@ -35,7 +35,12 @@ impl Networks {
         let networks = texts.enumerate().map(|(place, text)| {
             let network = text.parse::<IpNet>();
             let network = network.or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-            network.map_err(|_| place + 1)
+            // Who calls is never known by an IPv4 address in the form of IPv6.
+            let network = network.ok().filter(|network| match network {
+                IpNet::V6(network) => network.addr().to_ipv4_mapped().is_none(),
+                IpNet::V4(_) => true,
+            });
+            network.ok_or(place + 1)
         });
         networks.collect::<Result<_, _>>().map(Self)
     }
@@ -234,6 +239,8 @@ mod tests {
             "10.0.0.0/8/8",
             "a.md",
             "::/129",
+            "::ffff:192.0.2.0/120",
+            "::ffff:192.0.2.7",
         ] {
             assert_eq!(read(wrong), Err(1), "{wrong}");
         }

@@ -16,7 +16,7 @@ use mutation::{Mutation, mutated};
 
 use crate::{
     app::{App, Configuration},
-    config::{ConfigError, Unread, Variables, VariablesDigest, is_paused},
+    config::{ConfigError, PAUSED, Unread, Variables, VariablesDigest, is_paused},
     limit::within,
     log::{self, log},
 };
@@ -288,7 +288,9 @@ impl<C: Configuration> Current<C> {
 async fn read(names: &[&'static str], source: &impl Source) -> Variables {
     let variables = RefCell::new(Variables::default());
     let all = async {
-        for &name in names {
+        // Whoever stops everything does not wait for the rest.
+        let (first, rest): (Vec<_>, Vec<_>) = names.iter().partition(|name| **name == PAUSED);
+        for &name in first.into_iter().chain(rest) {
             match source.get(name).await {
                 Ok(value) => variables.borrow_mut().set(name, value),
                 Err(_) if mutated(Mutation::HalfConfiguration) => {
@@ -587,6 +589,15 @@ mod tests {
         assert!(!asked.later().await.paused.get());
         asked.host.fail("paused", Unread::Failed("busy".into()));
         assert!(!asked.later().await.paused.get());
+    }
+
+    #[tokio::test]
+    async fn a_stop_does_not_wait_for_a_variable_that_does_not_come() {
+        let asked = Asked::new(Host::new());
+        assert!(!asked.now().await.paused.get());
+        asked.host.hangs.set(Some("accept_sha1"));
+        asked.host.set("paused", "true");
+        assert!(asked.later().await.paused.get());
     }
 
     #[tokio::test]

@@ -17,7 +17,7 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use jiff::Timestamp;
-use mpay_ledger::{Ledger, Platform, domain::steers_display};
+use mpay_ledger::{Ledger, Platform, StoreError, domain::steers_display};
 
 /// Longest message, in characters.
 const MAX: usize = 2000;
@@ -306,6 +306,30 @@ pub fn end_of_key(key: &str) -> String {
     std::iter::once('…')
         .chain(key.chars().skip(count - shown))
         .collect()
+}
+
+/// What is logged of a failure of the store. An order's records are named by the order's key, of which the
+/// end alone is logged; what a reader quotes of a record is left out.
+pub fn of_store(error: &StoreError) -> String {
+    const ORDERS: &str = "order/";
+    let text = match error {
+        StoreError::Corrupt { key, reason } => {
+            let reason = reason.split(['"', '`']).next().unwrap_or_default();
+            format!("the value of {key} cannot be read: {reason}")
+        }
+        error => error.to_string(),
+    };
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some((before, named)) = rest.split_once(ORDERS) {
+        let (service, named) = named.split_once('/').unwrap_or(("", named));
+        let end = named.find(['/', ';', ' ']).unwrap_or(named.len());
+        let (key, behind) = named.split_at(end);
+        shown.push_str(before);
+        shown.push_str(&format!("{ORDERS}{service}/{}", end_of_key(key)));
+        rest = behind;
+    }
+    shown + rest
 }
 
 /// The request that is being answered is one of many alike: it has a line only if it fails.
@@ -733,5 +757,39 @@ mod tests {
         assert_eq!(line.text().len(), MAX);
         let json: Value = serde_json::from_str(&line.json(Timestamp::MAX)).unwrap();
         assert_eq!(json["message"].as_str().unwrap().len(), MAX);
+    }
+
+    #[test]
+    fn a_failure_of_the_store_names_no_order_and_quotes_nothing() {
+        let corrupt = |key: &str, reason: &str| StoreError::Corrupt {
+            key: key.to_owned(),
+            reason: reason.to_owned(),
+        };
+        for (error, shown) in [
+            (
+                StoreError::Contested("order/TAX/2004001234567".to_owned()),
+                "others are at the same place of order/TAX/…4567; try again",
+            ),
+            (
+                corrupt(
+                    "order/TAX/2004001234567/3",
+                    "invalid type: string \"Ana\", expected 1",
+                ),
+                "the value of order/TAX/…4567/3 cannot be read: invalid type: string ",
+            ),
+            (
+                corrupt(
+                    "contest/order/TAX/2004001234567/0/1/accepted",
+                    "it is missing",
+                ),
+                "the value of contest/order/TAX/…4567/0/1/accepted cannot be read: it is missing",
+            ),
+            (
+                corrupt("done/P-1", "it is missing"),
+                "the value of done/P-1 cannot be read: it is missing",
+            ),
+        ] {
+            assert_eq!(of_store(&error), shown);
+        }
     }
 }

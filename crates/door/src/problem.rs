@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use mpay_ledger::{StoreError, json::FieldError};
 
-use crate::log::log;
+use crate::log::{log, of_store};
 
 /// The type of the problem that a cursor is not of this store.
 pub const CURSOR_GONE: &str = "urn:mpay-provider:cursor-gone";
@@ -206,7 +206,7 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        log!(error: "store: {error}");
+        log!(error: "store: {}", of_store(&error));
         if let StoreError::Corrupt { key, .. } = &error {
             return Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,

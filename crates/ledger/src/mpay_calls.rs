@@ -64,7 +64,9 @@ impl<P: Platform> MPayCalls<'_, P> {
     /// [`StoreError`] if the store fails.
     pub async fn read(self) -> Result<MPayCallsFound, StoreError> {
         let notes = Notes::on(self.log);
-        let known: Walk = notes.get(WALK).await?.unwrap_or_default();
+        // One that is damaged only costs the walk: it is begun anew.
+        let known = notes.get_many(&[WALK.to_owned()]).await?;
+        let known: Walk = known.into_iter().next().flatten().unwrap_or_default();
         let mut walk = known.clone();
         let mut is_complete = false;
         for _ in 0..PARTS {

@@ -310,7 +310,8 @@ impl<P: Platform> Refusals<'_, P> {
         let markers = read(self.log, &keys).await?;
         let mut recorded = Vec::new();
         for (position, name) in &names {
-            let marker = name.read_marker(&markers)?;
+            // A damaged marker closes nothing, and keeps no other refusal from being seen.
+            let marker = name.read_marker(&markers).ok().flatten();
             if let (Some(refusal), Some(marker)) = (refusals.get(*position), marker)
                 && marker.journal > refusal.index
             {

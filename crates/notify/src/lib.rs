@@ -29,7 +29,10 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use mpay_door::{Platform, log::log};
+use mpay_door::{
+    Platform,
+    log::{log, of_store},
+};
 use mpay_ledger::{
     Attempts, Delivery, Ledger, StoreError,
     domain::PaymentId,
@@ -100,7 +103,10 @@ impl<P: Platform> Notifier<'_, P> {
     /// what fails is made up for by [`deliver`].
     pub async fn follow_up(&self, outcome: Outcome) {
         if let Err(error) = self.notify(outcome).await {
-            log!("notification failed, and will be tried again: {error}");
+            log!(
+                "notification failed, and will be tried again: {}",
+                of_store(&error)
+            );
         }
     }
 

@@ -4,12 +4,12 @@
 //! An instance lives for some requests only, so that it counts nothing itself: what is counted here is
 //! in the books. What is not, such as refused tokens and times of answers, is in the log.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, header, request::Parts};
 use mpay_door::{Configuration as _, Platform, Problem, log};
-use mpay_ledger::{Ledger, Span, StoreError};
+use mpay_ledger::{JOURNAL_MENDED, Ledger, Span, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -28,6 +28,13 @@ const PAGES: u32 = 16;
 
 /// How many entries of a page are counted at once.
 const LIMIT: usize = 1024;
+
+/// For how long one answer counts, after which Prometheus still waits for the rest.
+const LONGEST: Duration = Duration::from_secs(3);
+
+/// What is counted from the beginning, though nothing of it happened: an alert of the first is one of a
+/// rise, and needs something to rise from.
+const FROM_ZERO: &str = "payment.refused";
 
 /// Under which name is kept what was counted.
 const COUNTED: &str = "metrics";
@@ -59,13 +66,16 @@ pub async fn answer<P: Platform>(
     log::is_routine();
     let mut metrics = Metrics::default();
     of_deployment(&mut metrics, &call).await?;
-    // Why not is in the log.
-    let books = of_books(&mut metrics, &call).await;
-    metrics.gauge(
-        "mpay_provider_store_up",
-        "Whether the books could be read.",
-        u8::from(books.is_ok()),
-    );
+    // Who reads the books may finish what others began, and while all is stopped nothing is written.
+    if !app.paused.get() {
+        // Why not is in the log.
+        let books = of_books(&mut metrics, &call).await;
+        metrics.gauge(
+            "mpay_provider_store_up",
+            "Whether the books could be read.",
+            u8::from(books.is_ok()),
+        );
+    }
     let mut response = Response::new(Bytes::from(metrics.0));
     let headers = response.headers_mut();
     let media_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -177,7 +187,6 @@ fn flag(is: bool) -> String {
 }
 
 async fn of_books<P: Platform>(metrics: &mut Metrics, call: &Call<'_, P>) -> Result<(), Problem> {
-    let keeps = !call.app.paused.get();
     let length = call.store.outbox().last().await?;
     metrics.family(
         "mpay_provider_journal_entries_total",
@@ -185,7 +194,7 @@ async fn of_books<P: Platform>(metrics: &mut Metrics, call: &Call<'_, P>) -> Res
         "Places of the journal that were taken.",
         &[(Vec::new(), length.to_string())],
     );
-    let counted = Counted::until_now(call.store, keeps).await?;
+    let counted = Counted::until_now(call.store).await?;
     metrics.gauge(
         "mpay_provider_journal_uncounted_entries",
         "Entries of the journal that the counters below do not have yet.",
@@ -196,8 +205,10 @@ async fn of_books<P: Platform>(metrics: &mut Metrics, call: &Call<'_, P>) -> Res
         "Entries of the journal that are damaged, or of a later version.",
         counted.unreadable,
     );
-    let events = counted.events.iter();
+    let mut events = counted.events.clone();
+    events.entry(FROM_ZERO.to_owned()).or_default();
     let events: Vec<_> = events
+        .iter()
         .map(|(kind, count)| (vec![("type", kind.as_str())], count.to_string()))
         .collect();
     metrics.family(
@@ -229,7 +240,7 @@ async fn of_books<P: Platform>(metrics: &mut Metrics, call: &Call<'_, P>) -> Res
     metrics.gauge(
         "mpay_provider_orders_to_review",
         "Orders with an open review among the newest that one look finds, at most a minute ago.",
-        ToReview::lately(call, keeps).await?.orders,
+        ToReview::lately(call).await?.orders,
     );
     if let Some(at) = mpay_notify::quiet_since(call.store).await? {
         metrics.gauge(
@@ -296,7 +307,7 @@ impl ToReview {
     /// How many seconds it is believed: a look reads some hundred orders.
     const FRESH: u64 = 60;
 
-    async fn lately<P: Platform>(call: &Call<'_, P>, keeps: bool) -> Result<Self, Problem> {
+    async fn lately<P: Platform>(call: &Call<'_, P>) -> Result<Self, Problem> {
         let (notes, now) = (call.store.notes(), call.store.now().as_second());
         let kept = notes.get_many::<Self>(&[Self::NOTE.to_owned()]).await?;
         let kept = kept.into_iter().next().flatten();
@@ -307,9 +318,7 @@ impl ToReview {
             orders: api::to_review(call).await?,
             at: now,
         };
-        if keeps {
-            notes.set(Self::NOTE, &found).await?;
-        }
+        notes.set(Self::NOTE, &found).await?;
         Ok(found)
     }
 }
@@ -320,6 +329,12 @@ impl ToReview {
 struct Counted {
     /// The last place that was counted.
     until: u64,
+    /// What was known of repairs, and who counted: after a repair, or by a later version, there may be
+    /// more to read.
+    #[serde(default)]
+    mended: Option<String>,
+    #[serde(default)]
+    version: String,
     unreadable: usize,
     events: BTreeMap<String, u64>,
     paid: Vec<Paid>,
@@ -336,20 +351,32 @@ struct Paid {
 
 impl Counted {
     /// Counts on from where somebody stopped, as far as one answer goes.
-    async fn until_now<P: Platform>(store: &Ledger<P>, keeps: bool) -> Result<Self, StoreError> {
+    async fn until_now<P: Platform>(store: &Ledger<P>) -> Result<Self, StoreError> {
         let notes = store.notes();
         // One that is damaged is counted anew.
         let kept = notes.get_many(&[COUNTED.to_owned()]).await?;
-        let kept: Self = kept.into_iter().next().flatten().unwrap_or_default();
-        let mut counted = kept.clone();
+        let kept: Option<Self> = kept.into_iter().next().flatten();
+        let nothing = Self {
+            mended: notes.get(JOURNAL_MENDED).await?,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..Self::default()
+        };
+        let is_good =
+            |kept: &&Self| kept.mended == nothing.mended && kept.version == nothing.version;
+        let mut counted = kept.as_ref().filter(is_good).unwrap_or(&nothing).clone();
+        let begun = store.platform().monotonic();
         for _ in 0..PAGES {
+            // Whoever asks does not wait for long, and what is counted is kept at the end.
+            if store.platform().monotonic().saturating_sub(begun) > LONGEST {
+                break;
+            }
             let journal = store.journal();
             let page = journal
                 .read(counted.until, LIMIT, Span::ALWAYS, |_| true)
                 .await?;
             if page.is_beyond_end {
                 // A backup was put back.
-                counted = Self::default();
+                counted = nothing.clone();
                 continue;
             }
             for entry in &page.entries {
@@ -362,7 +389,7 @@ impl Counted {
                 break;
             }
         }
-        if keeps && counted != kept {
+        if kept.as_ref() != Some(&counted) {
             notes.set(COUNTED, &counted).await?;
         }
         Ok(counted)
@@ -484,6 +511,7 @@ mod tests {
                 ),
                 ("mpay_provider_journal_entries_total", 4.0),
                 ("mpay_provider_journal_uncounted_entries", 0.0),
+                (r#"mpay_provider_events_total{type="payment.refused"}"#, 0.0),
                 ("mpay_provider_orders_to_review", 1.0),
                 ("mpay_provider_store_up", 1.0),
                 (r#"mpay_provider_status{status="ok"}"#, 1.0),
@@ -532,6 +560,10 @@ mod tests {
         assert_eq!(status, 200);
         let samples = parse(&text);
         assert_eq!(samples[r#"mpay_provider_status{status="paused"}"#], 1.0);
+        assert!(
+            !text.contains("store_up") && !text.contains("journal"),
+            "{text}"
+        );
         let calls = memory.take_calls();
         assert!(
             calls.iter().all(|call| call.starts_with("get")),

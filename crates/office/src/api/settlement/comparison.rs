@@ -304,7 +304,11 @@ impl<'a> Ledger<'a> {
             let refunds = refunds.filter_map(|refund| refund.rrn.clone());
             for reference in own.into_iter().chain(refunds) {
                 let place = by_reference.entry(reference);
-                let place = place.and_modify(|place| *place = None);
+                let place = place.and_modify(|place| {
+                    if *place != Some(payment.index) {
+                        *place = None;
+                    }
+                });
                 place.or_insert(Some(payment.index));
             }
         }

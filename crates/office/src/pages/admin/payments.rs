@@ -78,8 +78,10 @@ pub struct Calls {
     pub latest_refusals: Vec<Refusal>,
     /// Those that nobody has closed.
     pub open_refusals: Vec<Refusal>,
-    open_refusals_more: bool,
-    complete: bool,
+    /// Whether there are more of them.
+    pub open_refusals_more: bool,
+    /// Whether all of the journal was looked at.
+    pub complete: bool,
 }
 
 /// A payment that MPay confirmed.

@@ -163,6 +163,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     };
     let calls = calls(desk).await?;
     let refused = &calls.open_refusals;
+    let all_seen = calls.complete && !calls.open_refusals_more;
     let health = connection::health(desk).await?;
     let warnings: Vec<_> = health.errors.iter().chain(&health.warnings).collect();
     let mut webhooks = connection::webhooks(desk).await?;
@@ -190,10 +191,11 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         }
         section.card {
             h2 { (desk.t("needs-somebody")) }
-            @if to_look_at.orders.is_empty() && warnings.is_empty() && webhooks.is_empty() && open.proposals.is_empty() && refused.is_empty() {
+            @if to_look_at.orders.is_empty() && warnings.is_empty() && webhooks.is_empty() && open.proposals.is_empty() && refused.is_empty() && all_seen {
                 p { (desk.t("nothing-needs-somebody")) }
             }
             @if !to_look_at.orders.is_empty() { (orders::table(desk, &to_look_at.orders)) }
+            @if !calls.complete { p.hint { (desk.t("refusals-incomplete")) } }
             @if !refused.is_empty() {
                 p { a href=(desk.link("/admin/refusals")) { (desk.t("refusals")) ": " (calls.count()) } }
                 ul.lines { @for refusal in refused.iter().take(REFUSALS) { (refusal_line(desk, refusal)) } }
