@@ -4,7 +4,7 @@
 use cryptoprocessing::{Found, State};
 use jiff::{SignedDuration, Timestamp};
 use mpay_door::log::log;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Desk, amount,
@@ -324,11 +324,14 @@ impl<P: Platform> Desk<'_, P> {
         let opened = refunds.open(id, review, &proof.evidence()).await;
         if opened.map_err(busy)? {
             let detail = json!({"payment_id": id.as_str(), "review": review.as_str()});
-            // Each is told, whatever else people were told of this payment today.
-            let name = format!("{id}-{}", review.as_str());
-            self.alert(&name, detail).await?;
+            self.tell(id.as_str(), review.as_str(), detail).await?;
         }
         Ok(())
+    }
+
+    /// Tells people something of a payment, whatever else they were told of it today.
+    async fn tell(&self, id: &str, what: &str, detail: Value) -> Result<(), Problem> {
+        self.alert(&format!("{id}-{what}"), detail).await
     }
 
     /// Adds the state to the payment's list, if it is new and no further one stands there.
@@ -415,7 +418,8 @@ impl<P: Platform> Desk<'_, P> {
         if outcome == Outcome::Unseen {
             // Whoever wants it done again must look first.
             let detail = json!({"payment_id": payment.id(), "command": command.command.kind});
-            self.alert(payment.id(), detail).await?;
+            self.tell(payment.id(), &format!("unseen-{place}"), detail)
+                .await?;
         }
         let entry = OutcomeJson {
             command: place,
@@ -449,7 +453,7 @@ impl<P: Platform> Desk<'_, P> {
             true => self.flag(&id, Review::Mismatch, proof).await?,
             false => {
                 let detail = json!({"payment_id": id.as_str(), "state": found.written});
-                self.alert(id.as_str(), detail).await?;
+                self.tell(id.as_str(), "went-back", detail).await?;
             }
         }
         Ok(payment)
@@ -488,7 +492,7 @@ impl<P: Platform> Desk<'_, P> {
             _ => {
                 if matches!(found.state, State::Held { .. }) && age >= LONG_HELD {
                     let detail = json!({"payment_id": payment.id(), "state": "held"});
-                    self.alert(payment.id(), detail).await?;
+                    self.tell(payment.id(), "held", detail).await?;
                 }
                 return Ok(payment);
             }
@@ -513,7 +517,7 @@ impl<P: Platform> Desk<'_, P> {
         let payment = self.append(&id_of(&payment)?, None, judge).await?;
         if reason == Ended::Unclear {
             let detail = json!({"payment_id": payment.id(), "state": found.written});
-            self.alert(payment.id(), detail).await?;
+            self.tell(payment.id(), "unclear", detail).await?;
         }
         Ok(payment)
     }
@@ -551,7 +555,7 @@ impl<P: Platform> Desk<'_, P> {
         };
         if tried(kind) >= TRIES {
             let detail = json!({"payment_id": payment.id(), "state": "held"});
-            self.alert(payment.id(), detail).await?;
+            self.tell(payment.id(), "held", detail).await?;
             return Ok(Looked::Told(Box::new(payment)));
         }
         let command = CommandJson {

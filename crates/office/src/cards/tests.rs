@@ -35,6 +35,17 @@ const VARIABLES: [(&str, &str); 6] = [
     ("public_url", "https://pay.example.md/"),
 ];
 
+/// A receiver of alerts.
+const ALERTS: [(&str, &str); 2] = [
+    (
+        "webhooks",
+        "erp https://erp.example.md/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw alerts",
+    ),
+    ("webhook_origin", "https://erp.example.md"),
+];
+/// A day, in seconds.
+const DAY: u64 = 24 * 3600;
+
 /// What happens to a request.
 #[derive(Clone)]
 enum Mischief {
@@ -440,6 +451,17 @@ impl World {
 
     async fn notify(&self, body: &str) -> u16 {
         self.at("POST", "/cards/notifications", body).await.status
+    }
+
+    /// What people were told of payments by card since the last time this was asked.
+    fn alerts(&self) -> Vec<Value> {
+        let sent = self.api.memory.take_sent();
+        let bodies = sent
+            .iter()
+            .map(|request| serde_json::from_slice(request.body()));
+        let bodies = bodies.map(Result::<Value, _>::unwrap);
+        let of_cards = bodies.filter(|body| body["type"] == "alert.card");
+        of_cards.map(|body| body["data"].clone()).collect()
     }
 
     /// Money taken at the gateway and money recorded agree.
@@ -2224,44 +2246,61 @@ async fn what_is_charged_back_is_as_much_as_the_gateway_tells() {
 /// Somebody must look for the money, whatever else they were told of the payment on that day.
 #[tokio::test(start_paused = true)]
 async fn people_are_told_that_a_bank_took_back_what_was_refunded() {
-    let world = World::new(&[
-        (
-            "webhooks",
-            "erp https://erp.example.md/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw alerts",
-        ),
-        ("webhook_origin", "https://erp.example.md"),
-    ])
-    .await;
-    let alerts = || {
-        let sent = world.api.memory.take_sent();
-        let bodies = sent.iter().map(|request| {
-            let body: Value = serde_json::from_slice(request.body()).unwrap();
-            (body["type"].clone(), body["data"].clone())
-        });
-        bodies.collect::<Vec<_>>()
-    };
+    let world = World::new(&ALERTS).await;
     let id = world.begin().await;
     world.change(&id, Deal::pay);
     world.ask(&id).await;
     world.change(&id, |deal| deal.give_back(1999));
     world.ask(&id).await;
-    alerts();
+    world.alerts();
     // The gateway contradicts itself, which is told first.
     world.change(&id, |deal| (deal.back, deal.state) = (0, "Charged".into()));
     world.ask(&id).await;
-    let told = |review: &str| {
-        let detail = json!({"payment_id": id, "review": review});
-        (json!("alert.card"), detail)
-    };
-    assert!(alerts().contains(&told("mismatch")));
+    let told = |review: &str| json!({"payment_id": id, "review": review});
+    assert!(world.alerts().contains(&told("mismatch")));
     world.change(&id, |deal| {
         (deal.back, deal.state) = (1999, "Chargeback".into())
     });
     world.ask(&id).await;
-    assert!(alerts().contains(&told("charged-back")));
+    assert!(world.alerts().contains(&told("charged-back")));
     // Once.
     world.ask(&id).await;
-    assert_eq!(alerts(), []);
+    assert!(world.alerts().is_empty());
+}
+
+/// One thing that people are told of a payment does not use up the others of that day.
+#[tokio::test(start_paused = true)]
+async fn people_are_told_each_thing_of_a_hold() {
+    let world = World::new(&ALERTS).await;
+    let begun = world.begin_as("k", json!({"capture": "manual"})).await;
+    let id = begun.json()["id"].as_str().unwrap().to_owned();
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    // One o'clock in the night, before the hold is over at nine.
+    pass(7 * DAY + 16 * 3600).await;
+    world.alerts();
+    for state in ["New", "Authorized"] {
+        world.change(&id, |deal| deal.state = state.into());
+        world.ask(&id).await;
+    }
+    for (name, command) in [("Unblock", "cancel"), ("Charge", "charge")] {
+        world.plan(name, [Mischief::Undone]);
+        let address = format!("card-payments/{id}/{command}");
+        let sent = world.api.call("POST", &address, "", "").await;
+        assert_eq!(sent.status, 202, "{}", sent.text);
+        pass(16 * 60).await;
+        world.ask(&id).await;
+    }
+    pass(8 * 3600).await;
+    assert_eq!(world.ask(&id).await["ended"], "unclear");
+    let told = [
+        json!({"payment_id": id, "state": "New"}),
+        json!({"payment_id": id, "state": "held"}),
+        json!({"payment_id": id, "command": "cancel"}),
+        json!({"payment_id": id, "command": "charge"}),
+        json!({"payment_id": id, "state": "Authorized"}),
+    ];
+    assert_eq!(world.alerts(), told);
 }
 
 #[tokio::test(start_paused = true)]
