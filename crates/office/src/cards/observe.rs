@@ -500,12 +500,10 @@ impl<P: Platform> Desk<'_, P> {
         let state = state_of(found.state);
         let is_decided = payment.attempt.started.capture != Capture::Immediate;
         let is_gone = reason == Ended::Released || has_lapsed;
-        if is_gone && is_decided && payment.ended.is_none() {
-            // Before it is over, since nobody looks at it afterwards.
-            let (service, key) = self.record_address(&payment)?;
-            let id = id_of(&payment)?;
-            let left = self.store.card_payments().leave(&id, &service, &key);
-            left.await.map_err(busy)?;
+        if is_gone && is_decided {
+            // Before it is over, since the timer does not look at it afterwards. And each time, since a
+            // call that stood still may have decided on it after it was over.
+            self.leave(&payment).await?;
         }
         let judge = |payment: &CardPayment| {
             // What is further on is not ended by what was seen before.
@@ -522,6 +520,14 @@ impl<P: Platform> Desk<'_, P> {
         Ok(payment)
     }
 
+    /// Lets other holds of the order be taken, if this one was about to be.
+    pub(super) async fn leave(&self, payment: &CardPayment) -> Result<(), Problem> {
+        let (service, key) = self.record_address(payment)?;
+        let id = id_of(payment)?;
+        let left = self.store.card_payments().leave(&id, &service, &key);
+        left.await.map_err(busy)
+    }
+
     /// Whether it is for this provider to take or release what is held, now.
     fn is_to_decide(&self, payment: &CardPayment) -> bool {
         let is_held = payment
@@ -530,6 +536,7 @@ impl<P: Platform> Desk<'_, P> {
             .is_some_and(|(_, seen)| seen.state == CardState::Held);
         is_held
             && payment.attempt.started.capture == Capture::Checked
+            && payment.ended.is_none()
             && payment.open_command().is_none()
     }
 

@@ -1015,8 +1015,17 @@ async fn what_is_checked_is_taken_only_if_the_order_still_asks_for_it() {
 /// Two holds of an order that is paid by one of them.
 async fn two_holds(captures: [&str; 2]) -> (World, [String; 2]) {
     let world = World::new(&[]).await;
-    let mut ids = Vec::new();
+    let ids = holds(&world, captures, 0).await;
+    (world, ids)
+}
+
+/// The same, the second begun so many days after the first, and so over so many days later.
+async fn holds(world: &World, captures: [&str; 2], days: u64) -> [String; 2] {
+    let mut ids: Vec<String> = Vec::new();
     for (key, capture) in ["a", "b"].into_iter().zip(captures) {
+        if !ids.is_empty() {
+            pass(days * DAY).await;
+        }
         let begun = world.begin_as(key, json!({"capture": capture})).await;
         assert_eq!(begun.status, 201, "{}", begun.text);
         ids.push(begun.json()["id"].as_str().unwrap().to_owned());
@@ -1031,7 +1040,7 @@ async fn two_holds(captures: [&str; 2]) -> (World, [String; 2]) {
     for id in &ids {
         world.change(id, Deal::pay);
     }
-    (world, ids.try_into().unwrap())
+    ids.try_into().unwrap()
 }
 
 /// Somebody looks at a payment, or takes what is held if that is for people to say.
@@ -1175,6 +1184,96 @@ async fn a_hold_of_which_nothing_comes_is_over_after_a_while() {
     pass(8 * 24 * 3600).await;
     assert_eq!(world.ask(&id).await["ended"], "unclear");
     assert_eq!(world.check().await["open"], 0);
+}
+
+/// Whatever the gateway says of a hold that is older than any, the next one does not wait for it.
+#[tokio::test(start_paused = true)]
+async fn a_hold_that_was_given_up_is_not_taken_any_more() {
+    // It is tried before it is over, or not.
+    for tries in [0, 1] {
+        let world = World::new(&[]).await;
+        let [one, two] = holds(&world, ["checked"; 2], 4).await;
+        pass(4 * DAY - 3600).await;
+        if tries > 0 {
+            world.plan("Charge", [Mischief::Refused("PROCESSING_ERROR")]);
+            world.ask(&one).await;
+            world.ask(&two).await;
+        }
+        assert_eq!(world.asked("Charge"), tries);
+        pass(3660).await;
+        assert_eq!(world.ask(&one).await["ended"], "unclear");
+        let recheck = "card-payments/recheck?from=2026-06-01&to=2026-06-01";
+        let asked = world.api.call("POST", recheck, "", "").await.json();
+        assert_eq!(asked["asked"], 1, "{asked}");
+        assert_eq!(world.asked("Charge"), tries);
+        // A call that stood still decides on it only now; whoever looks at it next leaves it again.
+        let store = Ledger::new(world.api.memory.clone());
+        let id = PaymentId::parse(&one).unwrap();
+        let service = ServiceId::parse("TAX").unwrap();
+        let key = OrderKey::parse("1").unwrap();
+        let cards = store.card_payments();
+        let taken = cards.take(&id, &service, &key, |_| Ok(()));
+        taken.await.unwrap();
+        world.ask(&two).await;
+        assert_eq!(world.deal(&two).state, "Authorized", "it waits");
+        world.ask(&one).await;
+        world.ask(&two).await;
+        assert_eq!(world.deal(&two).state, "Charged");
+        assert_eq!(world.deal(&one).state, "Authorized");
+        world.agrees("the second").await;
+    }
+
+    // Nor do people take it, who may still release it.
+    let world = World::new(&[]).await;
+    let [one, two] = holds(&world, ["manual", "checked"], 4).await;
+    pass(4 * DAY + 60).await;
+    let address = format!("card-payments/{one}/charge");
+    for charged in [0, 1] {
+        let refused = world.api.call("POST", &address, "", "").await;
+        assert_eq!(refused.status, 409);
+        assert!(refused.text.contains("eight days"), "{}", refused.text);
+        assert_eq!(world.asked("Charge"), charged);
+        world.ask(&two).await;
+        assert_eq!(world.deal(&two).state, "Charged");
+    }
+    let address = format!("card-payments/{one}/cancel");
+    let released = world.api.call("POST", &address, "", "").await;
+    assert_eq!(released.status, 200, "{}", released.text);
+    assert_eq!(world.deal(&one).state, "Voided");
+    world.agrees("not by people").await;
+}
+
+/// A call may stand still anywhere, for as long as one lasts, while a hold is given up.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_stopped_takes_no_hold_in_whose_place_another_was_taken() {
+    for position in 0..60 {
+        for looks_at_both in [true, false] {
+            let world = World::new(&[]).await;
+            let [one, two] = holds(&world, ["checked"; 2], 4).await;
+            pass(4 * DAY - 300).await;
+            let late = Fault::Delay(Duration::from_secs(600));
+            let faults = std::iter::repeat_n(Fault::None, position).chain([late]);
+            world.api.memory.script(faults);
+            let others = async {
+                pass(360).await;
+                decide(&world, &one, "checked").await;
+                if looks_at_both {
+                    decide(&world, &two, "checked").await;
+                }
+            };
+            tokio::join!(decide(&world, &one, "checked"), others);
+            world.api.memory.script([]);
+            for _ in 0..4 {
+                pass(3600).await;
+                world.check().await;
+            }
+            let states = [&one, &two].map(|id| world.deal(id).state);
+            let charged = states.iter().filter(|state| *state == "Charged").count();
+            let context = format!("{position} {looks_at_both} {states:?}");
+            assert_eq!(charged, 1, "{context}");
+            world.agrees(&context).await;
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
