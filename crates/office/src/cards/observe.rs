@@ -470,14 +470,17 @@ impl<P: Platform> Desk<'_, P> {
         let begun = payment.started_at;
         let age = asked_at.duration_since(begun);
         let is_past = asked_at.duration_since(payment.expires_at()) >= AFTER_SESSION;
-        let is_unclear = age >= UNCLEAR;
+        // While a command is at work, the gateway leaves open what becomes of that.
+        let open = payment.open_command().map(|open| open.at);
+        let is_unclear = asked_at.duration_since(open.unwrap_or(begun)) >= UNCLEAR;
         let pay = payment.pay_command().and_then(|pay| pay.outcome.as_ref());
         let is_refused = pay.is_some_and(|(_, pay)| pay.outcome == Outcome::NotDone);
         let is_held = |payment: &CardPayment| {
             let mut seen = payment.seen.iter();
             seen.any(|(_, seen)| seen.state == CardState::Held)
         };
-        let has_lapsed = is_held(&payment) && age >= HOLD;
+        // What was sent before the hold was over may still take it.
+        let has_lapsed = is_held(&payment) && age >= HOLD && (open.is_none() || is_unclear);
         let reason = match found.state {
             _ if has_lapsed => Ended::Unclear,
             // Nobody else can pay it.

@@ -1276,6 +1276,41 @@ async fn a_call_that_was_stopped_takes_no_hold_in_whose_place_another_was_taken(
     }
 }
 
+/// A charge that was sent while the money was held may be done when the hold would be over.
+#[tokio::test(start_paused = true)]
+async fn a_hold_is_not_given_up_while_its_charge_is_at_work() {
+    for is_taken in [true, false] {
+        let world = World::new(&[]).await;
+        let [one, two] = holds(&world, ["checked"; 2], 4).await;
+        pass(4 * DAY - 300).await;
+        world.plan("Charge", [Mischief::Undone]);
+        world.ask(&one).await;
+        world.change(&one, |deal| deal.state = "PendingCharge".into());
+        pass(600).await;
+        assert_eq!(world.ask(&one).await.get("ended"), None);
+        world.ask(&two).await;
+        assert_eq!(world.deal(&two).state, "Authorized", "it waits");
+        assert_eq!(world.asked("Charge"), 1);
+        if is_taken {
+            world.change(&one, |deal| {
+                (deal.taken, deal.held, deal.state) = (deal.held, 0, "Charged".into());
+            });
+            world.ask(&one).await;
+            world.ask(&two).await;
+            assert_eq!(world.deal(&two).state, "Voided");
+        } else {
+            // Not for ever: three days after it was sent, the next one is taken.
+            pass(3 * DAY - 660).await;
+            assert_eq!(world.ask(&one).await.get("ended"), None);
+            pass(120).await;
+            assert_eq!(world.ask(&one).await["ended"], "unclear");
+            world.ask(&two).await;
+            assert_eq!(world.deal(&two).state, "Charged");
+        }
+        world.agrees("at work").await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_institution_takes_or_releases_what_is_held() {
     let manual = [("card_capture", "manual")];
