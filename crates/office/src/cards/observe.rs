@@ -35,6 +35,8 @@ pub(super) const UNCLEAR: SignedDuration = SignedDuration::from_hours(72);
 /// How long a hold lasts at the most, and when people are told of it.
 const HOLD: SignedDuration = SignedDuration::from_hours(8 * 24);
 const LONG_HELD: SignedDuration = SignedDuration::from_hours(5 * 24);
+/// How long a hold waits for another one of its order before people are told.
+const WAITS: SignedDuration = SignedDuration::from_hours(1);
 /// How often a command of our own is tried that the gateway refuses.
 const TRIES: usize = 3;
 
@@ -560,7 +562,15 @@ impl<P: Platform> Desk<'_, P> {
                 Ok(()) => CommandKind::Charge,
                 Err(NotTaken::Refused(_)) => CommandKind::Cancel,
                 // It may come to nothing: until that is known, this one is held.
-                Err(NotTaken::Other(_)) => return Ok(Looked::Told(Box::new(payment))),
+                Err(NotTaken::Other(other)) => {
+                    let held = payment.seen.as_ref().map(|(since, _)| *since);
+                    let waited = held.map(|since| self.store.now().duration_since(since));
+                    if waited.is_some_and(|waited| waited >= WAITS) {
+                        let detail = json!({"payment_id": payment.id(), "waits_for": other});
+                        self.tell(payment.id(), "waits", detail).await?;
+                    }
+                    return Ok(Looked::Told(Box::new(payment)));
+                }
             },
         };
         if tried(kind) >= TRIES {

@@ -2438,6 +2438,24 @@ async fn people_are_told_each_thing_of_a_hold() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn people_are_told_what_a_hold_waits_for() {
+    let world = World::new(&ALERTS).await;
+    let [one, two] = holds(&world, ["checked"; 2], 0).await;
+    world.plan("Charge", [Mischief::Refused("PROCESSING_ERROR")]);
+    world.ask(&one).await;
+    for minutes in [0, 59] {
+        pass(minutes * 60).await;
+        world.ask(&two).await;
+        assert!(world.alerts().is_empty(), "{minutes}");
+    }
+    pass(60).await;
+    world.ask(&two).await;
+    let told = json!({"payment_id": two, "waits_for": one});
+    assert_eq!(world.alerts(), [told]);
+    assert_eq!(world.deal(&two).state, "Authorized");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refund_is_not_done_because_others_gave_more_back() {
     let world = World::new(&[]).await;
     let id = world.begin().await;
