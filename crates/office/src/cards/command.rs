@@ -90,6 +90,9 @@ impl<P: Platform> Desk<'_, P> {
             };
             return Err(conflict(of));
         }
+        if order.kind == CommandKind::Charge && payment.ended.is_some() {
+            return Err(given_up());
+        }
         let started = &payment.attempt.started;
         let held = payment
             .seen
@@ -288,14 +291,27 @@ impl<P: Platform> Desk<'_, P> {
         let id = id_of(&payment)?;
         let count = payment.commands.len();
         let judge = |now: &CardPayment| {
-            // What was given up because nothing was sent for so long is not sent any more.
-            let is_given_up = command.kind == CommandKind::Pay && now.not_opened.is_some();
+            let is_given_up = match command.kind {
+                // Nothing was sent for so long.
+                CommandKind::Pay => now.not_opened.is_some(),
+                // Another hold of the order may have been taken since.
+                CommandKind::Charge => now.ended.is_some(),
+                CommandKind::Cancel | CommandKind::Refund => false,
+            };
             let is_free = now.open_command().is_none() && now.commands.len() == count;
             (is_free && !is_given_up).then(|| CardEntry::Command(command.clone()))
         };
         let appended = self.store.card_payments().append(&id, None, judge).await?;
-        let Some((payment, Some(place))) = appended else {
-            return Err(at_work());
+        let (payment, place) = match appended {
+            Some((payment, Some(place))) => (payment, place),
+            Some((payment, None))
+                if command.kind == CommandKind::Charge && payment.ended.is_some() =>
+            {
+                // It may have been decided after the end, and then nobody else would leave it.
+                self.leave(&payment).await?;
+                return Err(given_up());
+            }
+            _ => return Err(at_work()),
         };
         let (exchange, refusal) = self.sent(&payment, &command).await?;
         if let Err(Unanswered::NotSent(reason)) = &exchange.answer {
@@ -442,6 +458,12 @@ pub fn reason(outcome: OutcomeJson) -> String {
 fn at_work() -> Problem {
     conflict("A command of this payment is at work, and it is not known yet what came of it. Try again later.")
         .retry_after(60)
+}
+
+fn given_up() -> Problem {
+    conflict(
+        "Nothing more is expected of this hold: it was released, or it is older than any hold lasts, eight days. So another payment may have been taken in its place, and it is not charged any more. If the gateway holds it yet, cancel it, and let the payer begin another payment.",
+    )
 }
 
 pub(super) fn no_such_payment() -> Problem {

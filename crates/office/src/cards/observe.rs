@@ -4,7 +4,7 @@
 use cryptoprocessing::{Found, State};
 use jiff::{SignedDuration, Timestamp};
 use mpay_door::log::log;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Desk, amount,
@@ -35,6 +35,8 @@ pub(super) const UNCLEAR: SignedDuration = SignedDuration::from_hours(72);
 /// How long a hold lasts at the most, and when people are told of it.
 const HOLD: SignedDuration = SignedDuration::from_hours(8 * 24);
 const LONG_HELD: SignedDuration = SignedDuration::from_hours(5 * 24);
+/// How long a hold waits for another one of its order before people are told.
+const WAITS: SignedDuration = SignedDuration::from_hours(1);
 /// How often a command of our own is tried that the gateway refuses.
 const TRIES: usize = 3;
 
@@ -324,11 +326,14 @@ impl<P: Platform> Desk<'_, P> {
         let opened = refunds.open(id, review, &proof.evidence()).await;
         if opened.map_err(busy)? {
             let detail = json!({"payment_id": id.as_str(), "review": review.as_str()});
-            // Each is told, whatever else people were told of this payment today.
-            let name = format!("{id}-{}", review.as_str());
-            self.alert(&name, detail).await?;
+            self.tell(id.as_str(), review.as_str(), detail).await?;
         }
         Ok(())
+    }
+
+    /// Tells people something of a payment, whatever else they were told of it today.
+    async fn tell(&self, id: &str, what: &str, detail: Value) -> Result<(), Problem> {
+        self.alert(&format!("{id}-{what}"), detail).await
     }
 
     /// Adds the state to the payment's list, if it is new and no further one stands there.
@@ -415,7 +420,8 @@ impl<P: Platform> Desk<'_, P> {
         if outcome == Outcome::Unseen {
             // Whoever wants it done again must look first.
             let detail = json!({"payment_id": payment.id(), "command": command.command.kind});
-            self.alert(payment.id(), detail).await?;
+            self.tell(payment.id(), &format!("unseen-{place}"), detail)
+                .await?;
         }
         let entry = OutcomeJson {
             command: place,
@@ -449,7 +455,7 @@ impl<P: Platform> Desk<'_, P> {
             true => self.flag(&id, Review::Mismatch, proof).await?,
             false => {
                 let detail = json!({"payment_id": id.as_str(), "state": found.written});
-                self.alert(id.as_str(), detail).await?;
+                self.tell(id.as_str(), "went-back", detail).await?;
             }
         }
         Ok(payment)
@@ -466,14 +472,17 @@ impl<P: Platform> Desk<'_, P> {
         let begun = payment.started_at;
         let age = asked_at.duration_since(begun);
         let is_past = asked_at.duration_since(payment.expires_at()) >= AFTER_SESSION;
-        let is_unclear = age >= UNCLEAR;
+        // While a command is at work, the gateway leaves open what becomes of that.
+        let open = payment.open_command().map(|open| open.at);
+        let is_unclear = asked_at.duration_since(open.unwrap_or(begun)) >= UNCLEAR;
         let pay = payment.pay_command().and_then(|pay| pay.outcome.as_ref());
         let is_refused = pay.is_some_and(|(_, pay)| pay.outcome == Outcome::NotDone);
         let is_held = |payment: &CardPayment| {
             let mut seen = payment.seen.iter();
             seen.any(|(_, seen)| seen.state == CardState::Held)
         };
-        let has_lapsed = is_held(&payment) && age >= HOLD;
+        // What was sent before the hold was over may still take it.
+        let has_lapsed = is_held(&payment) && age >= HOLD && (open.is_none() || is_unclear);
         let reason = match found.state {
             _ if has_lapsed => Ended::Unclear,
             // Nobody else can pay it.
@@ -488,7 +497,7 @@ impl<P: Platform> Desk<'_, P> {
             _ => {
                 if matches!(found.state, State::Held { .. }) && age >= LONG_HELD {
                     let detail = json!({"payment_id": payment.id(), "state": "held"});
-                    self.alert(payment.id(), detail).await?;
+                    self.tell(payment.id(), "held", detail).await?;
                 }
                 return Ok(payment);
             }
@@ -496,12 +505,10 @@ impl<P: Platform> Desk<'_, P> {
         let state = state_of(found.state);
         let is_decided = payment.attempt.started.capture != Capture::Immediate;
         let is_gone = reason == Ended::Released || has_lapsed;
-        if is_gone && is_decided && payment.ended.is_none() {
-            // Before it is over, since nobody looks at it afterwards.
-            let (service, key) = self.record_address(&payment)?;
-            let id = id_of(&payment)?;
-            let left = self.store.card_payments().leave(&id, &service, &key);
-            left.await.map_err(busy)?;
+        if is_gone && is_decided {
+            // Before it is over, since the timer does not look at it afterwards. And each time, since a
+            // call that stood still may have decided on it after it was over.
+            self.leave(&payment).await?;
         }
         let judge = |payment: &CardPayment| {
             // What is further on is not ended by what was seen before.
@@ -513,9 +520,17 @@ impl<P: Platform> Desk<'_, P> {
         let payment = self.append(&id_of(&payment)?, None, judge).await?;
         if reason == Ended::Unclear {
             let detail = json!({"payment_id": payment.id(), "state": found.written});
-            self.alert(payment.id(), detail).await?;
+            self.tell(payment.id(), "unclear", detail).await?;
         }
         Ok(payment)
+    }
+
+    /// Lets other holds of the order be taken, if this one was about to be.
+    pub(super) async fn leave(&self, payment: &CardPayment) -> Result<(), Problem> {
+        let (service, key) = self.record_address(payment)?;
+        let id = id_of(payment)?;
+        let left = self.store.card_payments().leave(&id, &service, &key);
+        left.await.map_err(busy)
     }
 
     /// Whether it is for this provider to take or release what is held, now.
@@ -526,6 +541,7 @@ impl<P: Platform> Desk<'_, P> {
             .is_some_and(|(_, seen)| seen.state == CardState::Held);
         is_held
             && payment.attempt.started.capture == Capture::Checked
+            && payment.ended.is_none()
             && payment.open_command().is_none()
     }
 
@@ -546,12 +562,20 @@ impl<P: Platform> Desk<'_, P> {
                 Ok(()) => CommandKind::Charge,
                 Err(NotTaken::Refused(_)) => CommandKind::Cancel,
                 // It may come to nothing: until that is known, this one is held.
-                Err(NotTaken::Other(_)) => return Ok(Looked::Told(Box::new(payment))),
+                Err(NotTaken::Other(other)) => {
+                    let held = payment.seen.as_ref().map(|(since, _)| *since);
+                    let waited = held.map(|since| self.store.now().duration_since(since));
+                    if waited.is_some_and(|waited| waited >= WAITS) {
+                        let detail = json!({"payment_id": payment.id(), "waits_for": other});
+                        self.tell(payment.id(), "waits", detail).await?;
+                    }
+                    return Ok(Looked::Told(Box::new(payment)));
+                }
             },
         };
         if tried(kind) >= TRIES {
             let detail = json!({"payment_id": payment.id(), "state": "held"});
-            self.alert(payment.id(), detail).await?;
+            self.tell(payment.id(), "held", detail).await?;
             return Ok(Looked::Told(Box::new(payment)));
         }
         let command = CommandJson {

@@ -35,6 +35,17 @@ const VARIABLES: [(&str, &str); 6] = [
     ("public_url", "https://pay.example.md/"),
 ];
 
+/// A receiver of alerts.
+const ALERTS: [(&str, &str); 2] = [
+    (
+        "webhooks",
+        "erp https://erp.example.md/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw alerts",
+    ),
+    ("webhook_origin", "https://erp.example.md"),
+];
+/// A day, in seconds.
+const DAY: u64 = 24 * 3600;
+
 /// What happens to a request.
 #[derive(Clone)]
 enum Mischief {
@@ -440,6 +451,17 @@ impl World {
 
     async fn notify(&self, body: &str) -> u16 {
         self.at("POST", "/cards/notifications", body).await.status
+    }
+
+    /// What people were told of payments by card since the last time this was asked.
+    fn alerts(&self) -> Vec<Value> {
+        let sent = self.api.memory.take_sent();
+        let bodies = sent
+            .iter()
+            .map(|request| serde_json::from_slice(request.body()));
+        let bodies = bodies.map(Result::<Value, _>::unwrap);
+        let of_cards = bodies.filter(|body| body["type"] == "alert.card");
+        of_cards.map(|body| body["data"].clone()).collect()
     }
 
     /// Money taken at the gateway and money recorded agree.
@@ -993,8 +1015,17 @@ async fn what_is_checked_is_taken_only_if_the_order_still_asks_for_it() {
 /// Two holds of an order that is paid by one of them.
 async fn two_holds(captures: [&str; 2]) -> (World, [String; 2]) {
     let world = World::new(&[]).await;
-    let mut ids = Vec::new();
+    let ids = holds(&world, captures, 0).await;
+    (world, ids)
+}
+
+/// The same, the second begun so many days after the first, and so over so many days later.
+async fn holds(world: &World, captures: [&str; 2], days: u64) -> [String; 2] {
+    let mut ids: Vec<String> = Vec::new();
     for (key, capture) in ["a", "b"].into_iter().zip(captures) {
+        if !ids.is_empty() {
+            pass(days * DAY).await;
+        }
         let begun = world.begin_as(key, json!({"capture": capture})).await;
         assert_eq!(begun.status, 201, "{}", begun.text);
         ids.push(begun.json()["id"].as_str().unwrap().to_owned());
@@ -1009,7 +1040,7 @@ async fn two_holds(captures: [&str; 2]) -> (World, [String; 2]) {
     for id in &ids {
         world.change(id, Deal::pay);
     }
-    (world, ids.try_into().unwrap())
+    ids.try_into().unwrap()
 }
 
 /// Somebody looks at a payment, or takes what is held if that is for people to say.
@@ -1153,6 +1184,131 @@ async fn a_hold_of_which_nothing_comes_is_over_after_a_while() {
     pass(8 * 24 * 3600).await;
     assert_eq!(world.ask(&id).await["ended"], "unclear");
     assert_eq!(world.check().await["open"], 0);
+}
+
+/// Whatever the gateway says of a hold that is older than any, the next one does not wait for it.
+#[tokio::test(start_paused = true)]
+async fn a_hold_that_was_given_up_is_not_taken_any_more() {
+    // It is tried before it is over, or not.
+    for tries in [0, 1] {
+        let world = World::new(&[]).await;
+        let [one, two] = holds(&world, ["checked"; 2], 4).await;
+        pass(4 * DAY - 3600).await;
+        if tries > 0 {
+            world.plan("Charge", [Mischief::Refused("PROCESSING_ERROR")]);
+            world.ask(&one).await;
+            world.ask(&two).await;
+        }
+        assert_eq!(world.asked("Charge"), tries);
+        pass(3660).await;
+        assert_eq!(world.ask(&one).await["ended"], "unclear");
+        let recheck = "card-payments/recheck?from=2026-06-01&to=2026-06-01";
+        let asked = world.api.call("POST", recheck, "", "").await.json();
+        assert_eq!(asked["asked"], 1, "{asked}");
+        assert_eq!(world.asked("Charge"), tries);
+        // A call that stood still decides on it only now; whoever looks at it next leaves it again.
+        let store = Ledger::new(world.api.memory.clone());
+        let id = PaymentId::parse(&one).unwrap();
+        let service = ServiceId::parse("TAX").unwrap();
+        let key = OrderKey::parse("1").unwrap();
+        let cards = store.card_payments();
+        let taken = cards.take(&id, &service, &key, |_| Ok(()));
+        taken.await.unwrap();
+        world.ask(&two).await;
+        assert_eq!(world.deal(&two).state, "Authorized", "it waits");
+        world.ask(&one).await;
+        world.ask(&two).await;
+        assert_eq!(world.deal(&two).state, "Charged");
+        assert_eq!(world.deal(&one).state, "Authorized");
+        world.agrees("the second").await;
+    }
+
+    // Nor do people take it, who may still release it.
+    let world = World::new(&[]).await;
+    let [one, two] = holds(&world, ["manual", "checked"], 4).await;
+    pass(4 * DAY + 60).await;
+    let address = format!("card-payments/{one}/charge");
+    for charged in [0, 1] {
+        let refused = world.api.call("POST", &address, "", "").await;
+        assert_eq!(refused.status, 409);
+        assert!(refused.text.contains("eight days"), "{}", refused.text);
+        assert_eq!(world.asked("Charge"), charged);
+        world.ask(&two).await;
+        assert_eq!(world.deal(&two).state, "Charged");
+    }
+    let address = format!("card-payments/{one}/cancel");
+    let released = world.api.call("POST", &address, "", "").await;
+    assert_eq!(released.status, 200, "{}", released.text);
+    assert_eq!(world.deal(&one).state, "Voided");
+    world.agrees("not by people").await;
+}
+
+/// A call may stand still anywhere, for as long as one lasts, while a hold is given up.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_stopped_takes_no_hold_in_whose_place_another_was_taken() {
+    for position in 0..60 {
+        for looks_at_both in [true, false] {
+            let world = World::new(&[]).await;
+            let [one, two] = holds(&world, ["checked"; 2], 4).await;
+            pass(4 * DAY - 300).await;
+            let late = Fault::Delay(Duration::from_secs(600));
+            let faults = std::iter::repeat_n(Fault::None, position).chain([late]);
+            world.api.memory.script(faults);
+            let others = async {
+                pass(360).await;
+                decide(&world, &one, "checked").await;
+                if looks_at_both {
+                    decide(&world, &two, "checked").await;
+                }
+            };
+            tokio::join!(decide(&world, &one, "checked"), others);
+            world.api.memory.script([]);
+            for _ in 0..4 {
+                pass(3600).await;
+                world.check().await;
+            }
+            let states = [&one, &two].map(|id| world.deal(id).state);
+            let charged = states.iter().filter(|state| *state == "Charged").count();
+            let context = format!("{position} {looks_at_both} {states:?}");
+            assert_eq!(charged, 1, "{context}");
+            world.agrees(&context).await;
+        }
+    }
+}
+
+/// A charge that was sent while the money was held may be done when the hold would be over.
+#[tokio::test(start_paused = true)]
+async fn a_hold_is_not_given_up_while_its_charge_is_at_work() {
+    for is_taken in [true, false] {
+        let world = World::new(&[]).await;
+        let [one, two] = holds(&world, ["checked"; 2], 4).await;
+        pass(4 * DAY - 300).await;
+        world.plan("Charge", [Mischief::Undone]);
+        world.ask(&one).await;
+        world.change(&one, |deal| deal.state = "PendingCharge".into());
+        pass(600).await;
+        assert_eq!(world.ask(&one).await.get("ended"), None);
+        world.ask(&two).await;
+        assert_eq!(world.deal(&two).state, "Authorized", "it waits");
+        assert_eq!(world.asked("Charge"), 1);
+        if is_taken {
+            world.change(&one, |deal| {
+                (deal.taken, deal.held, deal.state) = (deal.held, 0, "Charged".into());
+            });
+            world.ask(&one).await;
+            world.ask(&two).await;
+            assert_eq!(world.deal(&two).state, "Voided");
+        } else {
+            // Not for ever: three days after it was sent, the next one is taken.
+            pass(3 * DAY - 660).await;
+            assert_eq!(world.ask(&one).await.get("ended"), None);
+            pass(120).await;
+            assert_eq!(world.ask(&one).await["ended"], "unclear");
+            world.ask(&two).await;
+            assert_eq!(world.deal(&two).state, "Charged");
+        }
+        world.agrees("at work").await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -2224,44 +2380,79 @@ async fn what_is_charged_back_is_as_much_as_the_gateway_tells() {
 /// Somebody must look for the money, whatever else they were told of the payment on that day.
 #[tokio::test(start_paused = true)]
 async fn people_are_told_that_a_bank_took_back_what_was_refunded() {
-    let world = World::new(&[
-        (
-            "webhooks",
-            "erp https://erp.example.md/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw alerts",
-        ),
-        ("webhook_origin", "https://erp.example.md"),
-    ])
-    .await;
-    let alerts = || {
-        let sent = world.api.memory.take_sent();
-        let bodies = sent.iter().map(|request| {
-            let body: Value = serde_json::from_slice(request.body()).unwrap();
-            (body["type"].clone(), body["data"].clone())
-        });
-        bodies.collect::<Vec<_>>()
-    };
+    let world = World::new(&ALERTS).await;
     let id = world.begin().await;
     world.change(&id, Deal::pay);
     world.ask(&id).await;
     world.change(&id, |deal| deal.give_back(1999));
     world.ask(&id).await;
-    alerts();
+    world.alerts();
     // The gateway contradicts itself, which is told first.
     world.change(&id, |deal| (deal.back, deal.state) = (0, "Charged".into()));
     world.ask(&id).await;
-    let told = |review: &str| {
-        let detail = json!({"payment_id": id, "review": review});
-        (json!("alert.card"), detail)
-    };
-    assert!(alerts().contains(&told("mismatch")));
+    let told = |review: &str| json!({"payment_id": id, "review": review});
+    assert!(world.alerts().contains(&told("mismatch")));
     world.change(&id, |deal| {
         (deal.back, deal.state) = (1999, "Chargeback".into())
     });
     world.ask(&id).await;
-    assert!(alerts().contains(&told("charged-back")));
+    assert!(world.alerts().contains(&told("charged-back")));
     // Once.
     world.ask(&id).await;
-    assert_eq!(alerts(), []);
+    assert!(world.alerts().is_empty());
+}
+
+/// One thing that people are told of a payment does not use up the others of that day.
+#[tokio::test(start_paused = true)]
+async fn people_are_told_each_thing_of_a_hold() {
+    let world = World::new(&ALERTS).await;
+    let begun = world.begin_as("k", json!({"capture": "manual"})).await;
+    let id = begun.json()["id"].as_str().unwrap().to_owned();
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    // One o'clock in the night, before the hold is over at nine.
+    pass(7 * DAY + 16 * 3600).await;
+    world.alerts();
+    for state in ["New", "Authorized"] {
+        world.change(&id, |deal| deal.state = state.into());
+        world.ask(&id).await;
+    }
+    for (name, command) in [("Unblock", "cancel"), ("Charge", "charge")] {
+        world.plan(name, [Mischief::Undone]);
+        let address = format!("card-payments/{id}/{command}");
+        let sent = world.api.call("POST", &address, "", "").await;
+        assert_eq!(sent.status, 202, "{}", sent.text);
+        pass(16 * 60).await;
+        world.ask(&id).await;
+    }
+    pass(8 * 3600).await;
+    assert_eq!(world.ask(&id).await["ended"], "unclear");
+    let told = [
+        json!({"payment_id": id, "state": "New"}),
+        json!({"payment_id": id, "state": "held"}),
+        json!({"payment_id": id, "command": "cancel"}),
+        json!({"payment_id": id, "command": "charge"}),
+        json!({"payment_id": id, "state": "Authorized"}),
+    ];
+    assert_eq!(world.alerts(), told);
+}
+
+#[tokio::test(start_paused = true)]
+async fn people_are_told_what_a_hold_waits_for() {
+    let world = World::new(&ALERTS).await;
+    let [one, two] = holds(&world, ["checked"; 2], 0).await;
+    world.plan("Charge", [Mischief::Refused("PROCESSING_ERROR")]);
+    world.ask(&one).await;
+    for minutes in [0, 59] {
+        pass(minutes * 60).await;
+        world.ask(&two).await;
+        assert!(world.alerts().is_empty(), "{minutes}");
+    }
+    pass(60).await;
+    world.ask(&two).await;
+    let told = json!({"payment_id": two, "waits_for": one});
+    assert_eq!(world.alerts(), [told]);
+    assert_eq!(world.deal(&two).state, "Authorized");
 }
 
 #[tokio::test(start_paused = true)]
