@@ -273,6 +273,28 @@ impl Reader {
         read.and_then(|mut read| read.query_row([store, key], |row| row.get(0)).optional())
             .map_err(|source| sqlite(&self.path, source))
     }
+
+    /// Gives `each` the keys of a store that begin with `prefix` and a slash.
+    ///
+    /// # Errors
+    /// [`BackupError`].
+    pub fn each_under(
+        &self,
+        store: &str,
+        prefix: &str,
+        mut each: impl FnMut(String),
+    ) -> Result<(), BackupError> {
+        let at = |source| sqlite(&self.path, source);
+        let read = "SELECT key FROM spin_key_value WHERE store = ?1 AND key > ?2 AND key < ?3";
+        let mut read = self.connection.prepare_cached(read).map_err(at)?;
+        // `0` is what follows the slash.
+        let (first, end) = (format!("{prefix}/"), format!("{prefix}0"));
+        let mut rows = read.query(params![store, first, end]).map_err(at)?;
+        while let Some(row) = rows.next().map_err(at)? {
+            each(row.get(0).map_err(at)?);
+        }
+        Ok(())
+    }
 }
 
 /// Whether a file is a database of SQLite, and so may be a backup.
