@@ -58,8 +58,10 @@ struct Judgement {
     by_hand: usize,
     /// Of which the card gateway's answer is kept, which is not signed.
     by_card: usize,
-    /// Whose message was erased with the personal data in it.
+    /// Whose message was erased with the personal data in it: only a copy that is older proves them.
     erased: usize,
+    /// By hand, by card or erased: nothing in the file proves them.
+    unproved: usize,
     wrong: Vec<Wrong>,
     /// What is neither right nor wrong.
     notes: Vec<String>,
@@ -101,6 +103,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Err(error) => return Err(error.into()),
     }
     judgement.holds = judgement.wrong.is_empty();
+    judgement.unproved = judgement.by_hand + judgement.by_card + judgement.erased;
     match arguments.json {
         true => print_json(&judgement)?,
         false => judgement.page().print()?,
@@ -263,7 +266,7 @@ impl Judgement {
                 return Ok(());
             }
         };
-        let proof = match proof {
+        let mut proof = match proof {
             Ok(Some(proof)) => proof,
             Ok(None) => {
                 self.wrong(Some(id), "it is in the journal, and not recorded");
@@ -275,12 +278,16 @@ impl Judgement {
             }
             Err(error) => return Err(error.into()),
         };
-        let messages = [&proof.unsigned, &proof.request];
-        if messages
-            .into_iter()
-            .flatten()
-            .any(|message| Tombstone::of(message).is_some())
+        let is_erased = |message: Option<&Vec<u8>>| {
+            message.is_some_and(|message| Tombstone::of(message).is_some())
+        };
+        if is_erased(proof.request.as_ref())
+            && let Some(name) = proof.stored.payment.signed_message()
+            && let Some(message) = ledger.messages().beside_tombstone(name).await?
         {
+            proof.request = Some(message);
+        }
+        if is_erased(proof.request.as_ref().or(proof.unsigned.as_ref())) {
             self.erased += 1;
             return Ok(());
         }
@@ -330,11 +337,31 @@ impl Judgement {
         for note in &self.notes {
             page.finding(Mark::Note, note, None);
         }
-        page.line(match self.holds {
-            true => "The file is whole, and every signature in it holds.",
-            false => "This backup does not hold.",
-        });
+        page.line(self.verdict());
         page
+    }
+
+    fn verdict(&self) -> String {
+        if !self.holds {
+            return "This backup does not hold.".to_owned();
+        }
+        let mut verdict = "The file is whole, and every signature in it holds.".to_owned();
+        let parts = [
+            (self.erased, "erased"),
+            (self.by_hand, "entered by hand"),
+            (self.by_card, "by card"),
+        ];
+        let parts = parts.into_iter().filter(|(number, _)| *number > 0);
+        let parts = parts.map(|(number, what)| format!("{} {what}", count(number)));
+        let parts: Vec<_> = parts.collect();
+        if !parts.is_empty() {
+            verdict += &format!(
+                " Nothing in it proves {} of the payments: {}.",
+                count(self.unproved),
+                parts.join(", ")
+            );
+        }
+        verdict
     }
 }
 

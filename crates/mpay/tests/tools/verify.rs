@@ -365,6 +365,7 @@ fn a_backup_is_judged_payment_by_payment_and_what_was_changed_or_lost_is_named()
             "3 signed by MPay",
             "1 entered by hand",
             "every signature in it holds",
+            "Nothing in it proves 1 of the payments: 1 entered by hand.",
         ],
     );
     verify(folder, "1.db", &[]).expect(2, &["cannot vouch for itself"]);
@@ -388,7 +389,10 @@ fn a_backup_is_judged_payment_by_payment_and_what_was_changed_or_lost_is_named()
         .unwrap()
         .unwrap();
     let message = replace(&message, "<TotalAmount>10.0<", "<TotalAmount>90.0<");
-    let written = database.set(STORE, vec![(changed, message)]);
+    // Who says of it that it was erased hides nothing.
+    let tombstone = changed.replace("evidence/", "erased/");
+    let said = br#"{"v":1,"erased_at":"2026-01-01T00:00:00Z","sha256":""}"#.to_vec();
+    let written = database.set(STORE, vec![(changed, message), (tombstone, said)]);
     runtime.block_on(written).unwrap();
     runtime
         .block_on(database.delete(STORE, vec![evidence("P-2")]))
