@@ -195,8 +195,6 @@ pub fn back_up(arguments: &BackupArguments) -> anyhow::Result<ExitCode> {
 
 /// Puts a copy back.
 pub fn restore(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
-    // Before anything is moved.
-    backup::check(&arguments.file)?;
     let runtime = Runtime::new()?;
     let (held, store) = match &arguments.to {
         Some(to) => {
@@ -213,12 +211,20 @@ pub fn restore(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
         None => {
             let folder = arguments.folder.find()?;
             let state = State::take(&folder, false)?;
+            runtime.block_on(state.may_begin_anew(arguments.yes))?;
+            let store = folder.join(KEY_VALUE_FILE);
+            let prepared =
+                shown(|progress| Ok(backup::prepare(&arguments.file, &store, progress)?))?;
             let aside = runtime.block_on(state.begin_anew(arguments.yes, Timestamp::now()))?;
+            let held = prepared.take_place().or_else(|error| {
+                if let Some(aside) = &aside {
+                    state.put_back(aside)?;
+                }
+                Err(anyhow::Error::from(error))
+            })?;
             if let Some(aside) = &aside {
                 say!("The store of before is {} now.", aside.display())?;
             }
-            let store = folder.join(KEY_VALUE_FILE);
-            let held = shown(|progress| Ok(backup::restore(&arguments.file, &store, progress)?))?;
             (held, store.display().to_string())
         }
     };
@@ -234,9 +240,9 @@ pub fn restore(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Shows on a terminal how far it is.
-fn shown(
-    work: impl FnOnce(&(dyn Fn(u64, u64) + Sync)) -> anyhow::Result<Backup>,
-) -> anyhow::Result<Backup> {
+fn shown<T>(
+    work: impl FnOnce(&(dyn Fn(u64, u64) + Sync)) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let bar = bar();
     let done = work(&|done, total| {
         bar.set_length(total);

@@ -42,6 +42,25 @@ fn an_address_is_read_from_a_file_and_its_password_is_shown_to_nobody() {
 }
 
 #[test]
+fn who_cannot_put_back_a_copy_keeps_what_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let store = folder.join(mpay_host::KEY_VALUE_FILE);
+    drop(mpay_host::Database::open(&store).unwrap());
+    let copied = run(&["backup", "copy.db", "--state-dir", "."], folder);
+    assert!(copied.status.success(), "{copied:?}");
+    // As if the disk were full.
+    let part = folder.join(format!("{}.part", mpay_host::KEY_VALUE_FILE));
+    std::fs::create_dir(&part).unwrap();
+    let restore = || run(&["restore", "copy.db", "--state-dir", ".", "--yes"], folder);
+    assert_eq!(restore().status.code(), Some(2));
+    assert!(store.exists());
+    std::fs::remove_dir(part).unwrap();
+    let restored = restore();
+    assert!(restored.status.success(), "{restored:?}");
+}
+
+#[test]
 fn what_mpay_has_confirmed_since_the_copy_is_found_by_its_statement_and_entered() {
     let place = Place::new();
     let mut up = place.up();

@@ -378,13 +378,28 @@ pub fn restore(
     database: &Path,
     progress: impl Fn(u64, u64) + Sync,
 ) -> Result<Backup, BackupError> {
+    is_free(database)?;
+    prepare(backup, database, progress)?.take_place()
+}
+
+/// A backup that lies beside its place, read again. Dropped, it is gone.
+pub struct Prepared {
+    part: Part,
+    database: PathBuf,
+    held: Backup,
+}
+
+/// Copies a backup beside `database`, after a [`check`]. What is there stays as it is, so that nobody is
+/// without books because there was no room for others.
+///
+/// # Errors
+/// [`BackupError`].
+pub fn prepare(
+    backup: &Path,
+    database: &Path,
+    progress: impl Fn(u64, u64) + Sync,
+) -> Result<Prepared, BackupError> {
     let held = check(backup)?;
-    for end in ["", "-wal", "-shm"] {
-        let file = beside(database, end);
-        if file.exists() {
-            return Err(BackupError::Exists(file));
-        }
-    }
     if let Some(folder) = database.parent() {
         fs::create_dir_all(folder).map_err(|source| io_error(folder, source))?;
     }
@@ -392,6 +407,7 @@ pub fn restore(
     copy(backup, &part.0, &progress)?;
     let at = |source| sqlite(&part.0, source);
     let copied = Connection::open(&part.0).map_err(at)?;
+    has_only_books(&copied, backup)?;
     copied.execute_batch("DROP TABLE backup").map_err(at)?;
     let restored = Held::of(&copied).map_err(at)?;
     copied.close().map_err(|(_, source)| at(source))?;
@@ -401,8 +417,34 @@ pub fn restore(
             detail: "it changed while it was copied".to_owned(),
         });
     }
-    part.take_place(database)?;
-    Ok(held)
+    Ok(Prepared {
+        part,
+        database: database.to_owned(),
+        held,
+    })
+}
+
+impl Prepared {
+    /// Puts it in its place, where there must be nothing.
+    ///
+    /// # Errors
+    /// [`BackupError`].
+    pub fn take_place(self) -> Result<Backup, BackupError> {
+        is_free(&self.database)?;
+        self.part.take_place(&self.database)?;
+        Ok(self.held)
+    }
+}
+
+/// Whether there is no database yet, nor what would be played into it.
+fn is_free(database: &Path) -> Result<(), BackupError> {
+    for end in ["", "-wal", "-shm"] {
+        let file = beside(database, end);
+        if file.exists() {
+            return Err(BackupError::Exists(file));
+        }
+    }
+    Ok(())
 }
 
 /// Copies a database as it is at one moment: by one reading transaction, which holds up nobody where
