@@ -80,7 +80,7 @@ pub enum BackupError {
     },
     /// The server does not give a snapshot of Redis.
     #[error(
-        "{server} does not let its snapshot be read ({reason}): allow the user the command SYNC, or stop \
+        "{server} does not let its snapshot be read ({reason}): allow the user the commands INFO and PSYNC, or stop \
          every host and give --stopped"
     )]
     NoSnapshot {
