@@ -48,16 +48,20 @@ pub const BOOKS: Books = Books {
     table: mpay_ledger::postgres::TABLE,
 };
 
-/// The server at an address, or at that of a file.
+/// The server at an address, or at that of a file. Warns where others can read along.
 fn server(address: &str, ca: Option<&Path>) -> anyhow::Result<Server> {
     let address = match address.strip_prefix('@') {
         Some(file) => read(Path::new(file))?.trim().to_owned(),
         None => address.to_owned(),
     };
     let ca = ca.map(read).transpose()?;
-    Server::at(&address, ca).context(
+    let server = Server::at(&address, ca).context(
         "an address is redis://… or rediss://…, or postgres://USER:PASSWORD@HOST/DATABASE?sslmode=require, or @FILE that has it",
-    )
+    )?;
+    if let Some(weakness) = server.weakness_of_address() {
+        tell!("Warning: {weakness}");
+    }
+    Ok(server)
 }
 
 /// Of what a copy is taken, and where it goes.

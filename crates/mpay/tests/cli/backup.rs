@@ -23,7 +23,9 @@ fn recorded(ids: &[&str]) -> BTreeMap<String, u32> {
 fn an_address_is_read_from_a_file_and_its_password_is_shown_to_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let address = folder.path().join("address");
+    let weak = "Warning: the way to redis://0.0.0.0:1 need not be encrypted";
     for (address_is, words) in [
+        ("redis://u:hush@0.0.0.0:1", weak),
         ("redis://u:hush@127.0.0.1:1\n", "redis://127.0.0.1:1: "),
         (
             "postgres://u:hush@127.0.0.1:1/d",
