@@ -223,7 +223,7 @@ fn nothing_is_recorded_on_a_part_of_the_books() {
 
 #[test]
 fn a_redis_that_keeps_its_snapshot_to_itself_is_copied_at_rest() {
-    let settings = ["--rename-command", "SYNC", ""];
+    let settings = ["--rename-command", "PSYNC", ""];
     let Some(redis) = servers::Redis::start_with(&settings) else {
         return;
     };

@@ -12,6 +12,9 @@ use crate::folder::{Built, POSTGRES, USUAL, lay_out};
 use crate::manifest::Build;
 use crate::{archive, notices, sbom};
 
+/// In the names of what is only a trial.
+const TRIAL: &str = "-trial";
+
 /// What a release is made for.
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -48,7 +51,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
     let out = root.join(&arguments.out);
     fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
-    let trial = if arguments.trial { "-trial" } else { "" };
+    let trial = if arguments.trial { TRIAL } else { "" };
     let name = format!("mpay-provider-{version}{trial}-{target}");
     let folder = out.join(&name);
     if folder.exists() {
@@ -69,14 +72,22 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut archives = Vec::new();
     for entry in fs::read_dir(&out)? {
         let name = PathBuf::from(entry?.file_name());
-        if name.extension().is_some_and(|extension| extension == "gz") {
+        if is_of_release(&name) {
             archives.push(name);
         }
     }
-    archives.sort();
-    archive::write_sums(&out, &archives)?;
+    if !archives.is_empty() {
+        archives.sort();
+        archive::write_sums(&out, &archives)?;
+    }
     println!("{}", file.display());
     Ok(())
+}
+
+/// Whether a file is published, with its checksum: a trial never is.
+fn is_of_release(name: &Path) -> bool {
+    let name = name.to_string_lossy();
+    name.ends_with(".gz") && !name.contains(TRIAL)
 }
 
 /// Builds the components of a manifest, and gives the folder where they are kept: the next build writes
@@ -183,4 +194,23 @@ fn ready(root: &Path, version: &str) -> anyhow::Result<()> {
         "there is no {store}, from which later releases are tested: CONTRIBUTING.md says how it is made"
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trial_is_not_among_what_is_published() {
+        for (name, is_published) in [
+            ("mpay-provider-0.1.0-x86_64-unknown-linux-gnu.tar.gz", true),
+            (
+                "mpay-provider-0.1.0-trial-x86_64-unknown-linux-gnu.tar.gz",
+                false,
+            ),
+            ("SHA256SUMS", false),
+        ] {
+            assert_eq!(is_of_release(Path::new(name)), is_published, "{name}");
+        }
+    }
 }

@@ -8,7 +8,7 @@
 //! Besides these, the log has `contest/…`: what became of places that nobody filled.
 
 use mpay_log::CONTESTS;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
@@ -125,6 +125,23 @@ pub(super) const AFTER_VOID: &str = "/after-void";
 /// The counter without which nothing is recorded.
 pub const GATE: &str = JOURNAL;
 
+/// Prefix of the markers: one for each payment that is recorded.
+pub const MARKERS: &str = DONE;
+
+/// The PaymentID of a marker, by its key, and whether it is MPay's own payment after the void of one
+/// that was entered by hand. `None` if nothing of the kind has this key.
+pub fn marked(key: &str) -> Option<(String, bool)> {
+    let name = key.strip_prefix(DONE)?.strip_prefix('/')?;
+    let before = name.strip_suffix(AFTER_VOID);
+    let id = percent_decode_str(before.unwrap_or(name));
+    Some((id.decode_utf8().ok()?.into_owned(), before.is_some()))
+}
+
+/// The place in the journal of an entry, by its key.
+pub fn place_in_journal(key: &str) -> Option<u64> {
+    key.strip_prefix(JOURNAL)?.strip_prefix('/')?.parse().ok()
+}
+
 /// Whether the value of a key is a counter, which engines keep each in their own form. The value alone
 /// does not tell: a place that is kept by itself is digits, as a counter is on Redis and PostgreSQL.
 pub fn is_counter(key: &str) -> bool {
@@ -145,6 +162,21 @@ pub fn is_counter(key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_marker_names_its_payment() {
+        for (key, id, after_void) in [
+            ("done/P-1", "P-1", false),
+            ("done/P-1/after-void", "P-1", true),
+            ("done/after-void", "after-void", false),
+            ("done/P%2F1%20%C8%99", "P/1 ș", false),
+        ] {
+            assert_eq!(marked(key), Some((id.to_owned(), after_void)), "{key}");
+        }
+        assert_eq!(marked("donee/P-1"), None);
+        assert_eq!(place_in_journal("journal/7"), Some(7));
+        assert_eq!(place_in_journal("journal"), None);
+    }
 
     #[test]
     fn counters_are_told_from_entries_and_from_places() {

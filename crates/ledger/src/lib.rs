@@ -106,7 +106,7 @@ pub use days::{Day, DayRange, Days, Span};
 pub use erasures::{Erased, Erasure, Erasures};
 pub use journal::{Journal, JournalPage};
 pub use journal_list::JournalEntry;
-pub use keys::{GATE, is_counter};
+pub use keys::{GATE, MARKERS, is_counter, marked, place_in_journal};
 pub use manual::ManualPayments;
 pub use messages::{Evidence, Messages, Proof, Tombstone};
 pub use mpay_calls::{MPayCalls, MPayCallsFound};

@@ -200,6 +200,17 @@ impl<P: Platform> Messages<'_, P> {
         Ok(message(name, &values))
     }
 
+    /// A message that stands beside its [`Tombstone`]. Nobody is shown it; who judges the books judges
+    /// it, for a tombstone alone proves nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn beside_tombstone(self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let message = self.kept(name).await?;
+        let message = message.filter(|message| message.is_erased);
+        Ok(message.map(|message| message.bytes))
+    }
+
     /// A message that is there, whether it is to be or not.
     pub(super) async fn kept(self, name: &str) -> Result<Option<Message>, StoreError> {
         let keys = message_keys(name);

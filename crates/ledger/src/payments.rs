@@ -357,20 +357,15 @@ impl<'a, P: Platform> Payments<'a, P> {
             return Ok(None);
         };
         let payment = &stored.payment;
-        let recorded_by = &payment.evidence;
-        let confirmed = payment.manual.as_ref().and_then(|m| m.confirmed.as_ref());
-        let signed = match payment.channel() {
-            Channel::MPay => Some(recorded_by),
-            Channel::Manual => confirmed.map(|confirmed| &confirmed.evidence),
-            Channel::Card => None,
-        };
+        let recorded_by = payment.evidence.as_str();
+        let signed = payment.signed_message();
         let answer = answer_key(id, stored.index);
         let certificate = payment.signer_of_confirmation();
         let certificate = certificate.map(|signer| certificate_key(&signer.fingerprint));
         let mut keys: Vec<_> = certificate.iter().cloned().collect();
         keys.push(answer.clone());
         let messages: BTreeSet<_> = signed.into_iter().chain([recorded_by]).collect();
-        keys.extend(messages.into_iter().flat_map(|name| message_keys(name)));
+        keys.extend(messages.into_iter().flat_map(message_keys));
         let values = read(self.log, &keys).await?;
         let value = |key: Option<&Key>| values.get(key?).cloned();
         let by_whom = message(recorded_by, &values).ok_or_else(|| lost(recorded_by))?;

@@ -48,16 +48,20 @@ pub const BOOKS: Books = Books {
     table: mpay_ledger::postgres::TABLE,
 };
 
-/// The server at an address, or at that of a file.
+/// The server at an address, or at that of a file. Warns where others can read along.
 fn server(address: &str, ca: Option<&Path>) -> anyhow::Result<Server> {
     let address = match address.strip_prefix('@') {
         Some(file) => read(Path::new(file))?.trim().to_owned(),
         None => address.to_owned(),
     };
     let ca = ca.map(read).transpose()?;
-    Server::at(&address, ca).context(
+    let server = Server::at(&address, ca).context(
         "an address is redis://… or rediss://…, or postgres://USER:PASSWORD@HOST/DATABASE?sslmode=require, or @FILE that has it",
-    )
+    )?;
+    if let Some(weakness) = server.weakness_of_address() {
+        tell!("Warning: {weakness}");
+    }
+    Ok(server)
 }
 
 /// Of what a copy is taken, and where it goes.
@@ -195,8 +199,6 @@ pub fn back_up(arguments: &BackupArguments) -> anyhow::Result<ExitCode> {
 
 /// Puts a copy back.
 pub fn restore(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
-    // Before anything is moved.
-    backup::check(&arguments.file)?;
     let runtime = Runtime::new()?;
     let (held, store) = match &arguments.to {
         Some(to) => {
@@ -213,12 +215,20 @@ pub fn restore(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
         None => {
             let folder = arguments.folder.find()?;
             let state = State::take(&folder, false)?;
+            runtime.block_on(state.may_begin_anew(arguments.yes))?;
+            let store = folder.join(KEY_VALUE_FILE);
+            let prepared =
+                shown(|progress| Ok(backup::prepare(&arguments.file, &store, progress)?))?;
             let aside = runtime.block_on(state.begin_anew(arguments.yes, Timestamp::now()))?;
+            let held = prepared.take_place().or_else(|error| {
+                if let Some(aside) = &aside {
+                    state.put_back(aside)?;
+                }
+                Err(anyhow::Error::from(error))
+            })?;
             if let Some(aside) = &aside {
                 say!("The store of before is {} now.", aside.display())?;
             }
-            let store = folder.join(KEY_VALUE_FILE);
-            let held = shown(|progress| Ok(backup::restore(&arguments.file, &store, progress)?))?;
             (held, store.display().to_string())
         }
     };
@@ -234,9 +244,9 @@ pub fn restore(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Shows on a terminal how far it is.
-fn shown(
-    work: impl FnOnce(&(dyn Fn(u64, u64) + Sync)) -> anyhow::Result<Backup>,
-) -> anyhow::Result<Backup> {
+fn shown<T>(
+    work: impl FnOnce(&(dyn Fn(u64, u64) + Sync)) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let bar = bar();
     let done = work(&|done, total| {
         bar.set_length(total);

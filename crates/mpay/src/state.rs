@@ -50,15 +50,14 @@ impl State {
         })
     }
 
-    /// Moves the store aside, so that the next start finds none, and gives where it is. Without
-    /// `yes` that is done only where it holds nothing but orders of development.
+    /// Whether there is a store that [`Self::begin_anew`] would move aside.
     ///
     /// # Errors
-    /// If it holds more, cannot be read, or cannot be moved.
-    pub async fn begin_anew(&self, yes: bool, now: Timestamp) -> anyhow::Result<Option<PathBuf>> {
-        let store = self.folder.join(KEY_VALUE_FILE);
+    /// Without `yes`, if it holds more than orders of development, or cannot be read.
+    pub async fn may_begin_anew(&self, yes: bool) -> anyhow::Result<bool> {
+        let store = self.store();
         if !store.exists() {
-            return Ok(None);
+            return Ok(false);
         }
         // Opened and closed, so that nothing is left in the log beside it.
         let keys = match Database::open(&store) {
@@ -79,6 +78,18 @@ impl State {
                 );
             }
         }
+        Ok(true)
+    }
+
+    /// Moves the store aside, so that the next start finds none, and gives where it is. Without
+    /// `yes` that is done only where it holds nothing but orders of development.
+    ///
+    /// # Errors
+    /// If it holds more, cannot be read, or cannot be moved.
+    pub async fn begin_anew(&self, yes: bool, now: Timestamp) -> anyhow::Result<Option<PathBuf>> {
+        if !self.may_begin_anew(yes).await? {
+            return Ok(None);
+        }
         let time = now.strftime("%Y%m%dT%H%M%SZ");
         let aside = self.folder.join(format!("sqlite_key_value.{time}.db"));
         if aside.exists() {
@@ -87,19 +98,40 @@ impl State {
                 aside.display()
             );
         }
-        // The log first: a store without its log is older, a log without its store is nothing.
-        for end in ["-wal", "-shm", ""] {
-            let (from, to) = (beside(&store, end), beside(&aside, end));
-            match fs::rename(&from, &to) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => {
-                    return Err(error).with_context(|| format!("cannot move {}", from.display()));
-                }
-            }
-        }
+        move_store(&self.store(), &aside)?;
         Ok(Some(aside))
     }
+
+    /// Moves a store back that was moved aside, unless another has taken its place.
+    ///
+    /// # Errors
+    /// If it cannot be moved.
+    pub fn put_back(&self, aside: &Path) -> anyhow::Result<()> {
+        let store = self.store();
+        match store.exists() {
+            true => Ok(()),
+            false => move_store(aside, &store),
+        }
+    }
+
+    fn store(&self) -> PathBuf {
+        self.folder.join(KEY_VALUE_FILE)
+    }
+}
+
+/// The log first: a store without its log is older, a log without its store is nothing.
+fn move_store(from: &Path, to: &Path) -> anyhow::Result<()> {
+    for end in ["-wal", "-shm", ""] {
+        let (from, to) = (beside(from, end), beside(to, end));
+        match fs::rename(&from, &to) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot move {}", from.display()));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The service of an order's key, if it is not that of development.
@@ -160,6 +192,10 @@ mod tests {
         assert!(!path.exists());
         let kept = Database::open(&aside).unwrap().keys(STORE).await.unwrap();
         assert_eq!(kept, ["order/DEMO/DEMO-1/1"]);
+        // Nothing came in its place.
+        state.put_back(&aside).unwrap();
+        assert!(path.exists() && !aside.exists());
+        let aside = state.begin_anew(false, now).await.unwrap().unwrap();
 
         fill("order/TAX/1").await;
         let error = state.begin_anew(false, now).await.unwrap_err().to_string();
@@ -170,6 +206,8 @@ mod tests {
         assert!(path.exists());
         // Nothing is written over.
         state.begin_anew(true, now).await.unwrap_err();
+        state.put_back(&aside).unwrap();
+        assert!(aside.exists());
         let later = now.checked_add(jiff::SignedDuration::from_secs(1)).unwrap();
         assert!(
             state

@@ -15,4 +15,4 @@ mod value;
 
 pub use interface::{Builder, Connection};
 pub(super) use interface::{Databases, DatabasesView, HasDatabases, in_words};
-pub(super) use pool::{Pools, connect, is_secure};
+pub(super) use pool::{Pools, connect};

@@ -51,12 +51,6 @@ impl Pools {
     }
 }
 
-/// Whether the certificate of the server at an address is always asked for, and looked at.
-pub(crate) fn is_secure(url: &str) -> bool {
-    let config: Result<Config, _> = url.parse();
-    config.is_ok_and(|config| config.get_ssl_mode() == SslMode::Require)
-}
-
 /// A connection of one's own. The error is a sentence without anything secret.
 pub(crate) async fn connect(url: &str, ca_root: Option<&str>) -> Result<Client, String> {
     let pool = Pool::new(&Address {

@@ -259,6 +259,17 @@ impl PaymentJson {
         self.signer.as_ref().or(later)
     }
 
+    /// Name of MPay's signed confirmation among the messages, if there is one.
+    pub fn signed_message(&self) -> Option<&str> {
+        let manual = self.manual.as_ref();
+        let confirmed = manual.and_then(|manual| manual.confirmed.as_ref());
+        match self.channel() {
+            Channel::MPay => Some(&self.evidence),
+            Channel::Manual => confirmed.map(|confirmed| confirmed.evidence.as_str()),
+            Channel::Card => None,
+        }
+    }
+
     /// The confirmation that this describes, and when it came in.
     ///
     /// # Errors

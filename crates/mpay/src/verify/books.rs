@@ -13,9 +13,11 @@ use jiff::Timestamp;
 use mpay_domain::{PaymentId, time};
 use mpay_host::backup::{Backup, BackupError, Reader};
 use mpay_ledger::{
-    Ledger, Platform, PlatformError, Proof, Span, StoreError, StoredPayment, Tombstone,
+    GATE, Ledger, MARKERS, Platform, PlatformError, Proof, Span, StoreError, StoredPayment,
+    Tombstone,
     digest::sha256,
     json::{Channel, Event},
+    marked, place_in_journal,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -30,10 +32,14 @@ use crate::{
     terminal::{Mark, Page, count, print_json},
 };
 
-/// How often the same part is read again: who reads waits a moment for those who write.
+/// How often the same part is read again: what its places come to is decided step by step.
 const PATIENT: u32 = 10;
 /// Payments that one part of the journal is asked for.
 const AT_ONCE: usize = 256;
+
+/// Payments by their PaymentIDs, and whether it is MPay's own after the void of one that was entered by
+/// hand.
+type Names = BTreeSet<(String, bool)>;
 
 /// What a backup proves.
 #[derive(Default, Serialize)]
@@ -52,9 +58,13 @@ struct Judgement {
     by_hand: usize,
     /// Of which the card gateway's answer is kept, which is not signed.
     by_card: usize,
-    /// Whose message was erased with the personal data in it.
+    /// Whose message was erased with the personal data in it: only a copy that is older proves them.
     erased: usize,
+    /// By hand, by card or erased: nothing in the file proves them.
+    unproved: usize,
     wrong: Vec<Wrong>,
+    /// What is neither right nor wrong.
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -93,6 +103,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Err(error) => return Err(error.into()),
     }
     judgement.holds = judgement.wrong.is_empty();
+    judgement.unproved = judgement.by_hand + judgement.by_card + judgement.erased;
     match arguments.json {
         true => print_json(&judgement)?,
         false => judgement.page().print()?,
@@ -117,40 +128,128 @@ impl Judgement {
         });
     }
 
-    /// Walks over the journal.
     async fn read(&mut self, reader: Reader, judge: &Judge) -> anyhow::Result<()> {
+        let last = self.measure(&reader)?;
         let ledger = Ledger::new(Archive::new(reader));
         let bar = ProgressBar::new_spinner();
         bar.enable_steady_tick(Duration::from_millis(200));
-        let (mut seen, mut after, mut idle) = (BTreeSet::new(), 0, 0);
+        let seen = self.walk(&ledger, judge, last, &bar).await?;
+        bar.finish_and_clear();
+        match seen {
+            Some(seen) => self.look_for_others(&ledger.platform().reader, &seen),
+            None => Ok(()),
+        }
+    }
+
+    /// Looks whether the journal is as long as its counter says, and gives the last place that is
+    /// filled. No reader goes beyond the counter.
+    fn measure(&mut self, reader: &Reader) -> anyhow::Result<u64> {
+        let length = match reader.get(BOOKS.store, GATE)?.map(number) {
+            None => 0,
+            Some(Some(length)) => length,
+            // The walk says that it is damaged.
+            Some(None) => u64::MAX,
+        };
+        let (mut last, mut beyond) = (0, 0);
+        reader.each_under(BOOKS.store, GATE, |key| {
+            let place = place_in_journal(&key).unwrap_or_default();
+            last = last.max(place);
+            beyond += usize::from(place > length);
+        })?;
+        if beyond > 0 {
+            let what = format!(
+                "the journal says that it has {length} places, and {} more are filled, up to journal/{last}",
+                count(beyond)
+            );
+            self.wrong(None, what);
+        }
+        Ok(last)
+    }
+
+    /// Walks over the journal, up to its `last` entry, and gives the payments in it; `None` if it broke
+    /// off.
+    async fn walk(
+        &mut self,
+        ledger: &Ledger<Archive>,
+        judge: &Judge,
+        last: u64,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<Option<Names>> {
+        let (mut seen, mut after, mut idle) = (Names::new(), 0, 0);
         loop {
             let is_payment = |event: &Event| matches!(event, Event::PaymentRecorded(_));
             let journal = ledger.journal();
             let page = journal.read(after, AT_ONCE, Span::ALWAYS, is_payment);
-            let page = page.await?;
+            let page = match page.await {
+                Ok(page) => page,
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    let what = format!("what follows journal/{after} is not to be read: {error}");
+                    self.wrong(None, what);
+                    return Ok(None);
+                }
+                Err(error) => return Err(error.into()),
+            };
             for raw in &page.unreadable {
                 let what = format!("journal/{} cannot be read", raw.index);
                 self.wrong(None, what);
             }
             for entry in &page.entries {
-                if let Event::PaymentRecorded(payment) = &entry.event
-                    && seen.insert(payment.payment_id.clone())
-                {
-                    self.judge(&ledger, &payment.payment_id, judge).await?;
+                let Event::PaymentRecorded(payment) = &entry.event else {
+                    continue;
+                };
+                let id = &payment.payment_id;
+                // Of two of one id that is judged which counts.
+                let is_judged = seen.contains(&(id.clone(), !payment.after_void));
+                if seen.insert((id.clone(), payment.after_void)) && !is_judged {
+                    self.judge(ledger, id, judge).await?;
                     bar.set_message(format!("{} payments", count(self.payments)));
                 }
             }
             idle = if page.next > after { 0 } else { idle + 1 };
             after = page.next;
-            if !page.complete && idle > PATIENT {
-                let what = format!("what follows journal/{after} is not to be read");
-                self.wrong(None, what);
-            } else if !page.complete {
+            if page.complete {
+                return Ok(Some(seen));
+            }
+            if idle <= PATIENT {
                 continue;
             }
-            bar.finish_and_clear();
-            return Ok(());
+            // In a copy nobody is at work any more: what was being recorded stays so. If it was
+            // recorded all the same, its marker tells.
+            if after >= last {
+                let note = format!("what follows journal/{after} was begun, and not yet recorded");
+                self.notes.push(note);
+                return Ok(Some(seen));
+            }
+            after += 1;
+            idle = 0;
+            let note = format!("journal/{after} was begun, and not yet recorded");
+            self.notes.push(note);
         }
+    }
+
+    /// Looks for payments that are recorded, and that the walk has not seen.
+    fn look_for_others(&mut self, reader: &Reader, seen: &Names) -> anyhow::Result<()> {
+        let mut missing = Names::new();
+        let mut unknown = Vec::new();
+        reader.each_under(BOOKS.store, MARKERS, |key| match marked(&key) {
+            Some(name) if seen.contains(&name) => {}
+            Some(name) => {
+                missing.insert(name);
+            }
+            None => unknown.push(key),
+        })?;
+        for (id, after_void) in missing {
+            let is_counted = seen.contains(&(id.clone(), !after_void));
+            self.payments += usize::from(!is_counted);
+            self.wrong(
+                Some(&id),
+                "it is recorded, and missing in the journal: nobody sees it",
+            );
+        }
+        for key in unknown {
+            self.wrong(None, format!("{key} is the marker of no payment"));
+        }
+        Ok(())
     }
 
     async fn judge(
@@ -167,7 +266,7 @@ impl Judgement {
                 return Ok(());
             }
         };
-        let proof = match proof {
+        let mut proof = match proof {
             Ok(Some(proof)) => proof,
             Ok(None) => {
                 self.wrong(Some(id), "it is in the journal, and not recorded");
@@ -179,12 +278,16 @@ impl Judgement {
             }
             Err(error) => return Err(error.into()),
         };
-        let messages = [&proof.unsigned, &proof.request];
-        if messages
-            .into_iter()
-            .flatten()
-            .any(|message| Tombstone::of(message).is_some())
+        let is_erased = |message: Option<&Vec<u8>>| {
+            message.is_some_and(|message| Tombstone::of(message).is_some())
+        };
+        if is_erased(proof.request.as_ref())
+            && let Some(name) = proof.stored.payment.signed_message()
+            && let Some(message) = ledger.messages().beside_tombstone(name).await?
         {
+            proof.request = Some(message);
+        }
+        if is_erased(proof.request.as_ref().or(proof.unsigned.as_ref())) {
             self.erased += 1;
             return Ok(());
         }
@@ -231,11 +334,34 @@ impl Judgement {
             };
             page.finding(Mark::Wrong, &what, None);
         }
-        page.line(match self.holds {
-            true => "The file is whole, and every signature in it holds.",
-            false => "This backup does not hold.",
-        });
+        for note in &self.notes {
+            page.finding(Mark::Note, note, None);
+        }
+        page.line(self.verdict());
         page
+    }
+
+    fn verdict(&self) -> String {
+        if !self.holds {
+            return "This backup does not hold.".to_owned();
+        }
+        let mut verdict = "The file is whole, and every signature in it holds.".to_owned();
+        let parts = [
+            (self.erased, "erased"),
+            (self.by_hand, "entered by hand"),
+            (self.by_card, "by card"),
+        ];
+        let parts = parts.into_iter().filter(|(number, _)| *number > 0);
+        let parts = parts.map(|(number, what)| format!("{} {what}", count(number)));
+        let parts: Vec<_> = parts.collect();
+        if !parts.is_empty() {
+            verdict += &format!(
+                " Nothing in it proves {} of the payments: {}.",
+                count(self.unproved),
+                parts.join(", ")
+            );
+        }
+        verdict
     }
 }
 
@@ -321,6 +447,11 @@ impl Archive {
     }
 }
 
+/// What a counter says, as a file has it.
+fn number(bytes: Vec<u8>) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.try_into().ok()?))
+}
+
 impl Platform for Archive {
     async fn get_many(&self, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, PlatformError> {
         let mut values = HashMap::new();
@@ -339,9 +470,7 @@ impl Platform for Archive {
 
     async fn increment(&self, key: &str, by: u64) -> Result<u64, PlatformError> {
         let before = self.value(key)?;
-        let before = before.map_or(Some(0), |bytes| {
-            Some(u64::from_le_bytes(bytes.try_into().ok()?))
-        });
+        let before = before.map_or(Some(0), number);
         let count = before.and_then(|count| count.checked_add(by));
         let count = count.ok_or_else(|| PlatformError::Denied(format!("{key} is no counter")))?;
         let bytes = count.to_le_bytes().to_vec();

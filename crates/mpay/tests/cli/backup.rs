@@ -23,7 +23,9 @@ fn recorded(ids: &[&str]) -> BTreeMap<String, u32> {
 fn an_address_is_read_from_a_file_and_its_password_is_shown_to_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let address = folder.path().join("address");
+    let weak = "Warning: the way to redis://0.0.0.0:1 need not be encrypted";
     for (address_is, words) in [
+        ("redis://u:hush@0.0.0.0:1", weak),
         ("redis://u:hush@127.0.0.1:1\n", "redis://127.0.0.1:1: "),
         (
             "postgres://u:hush@127.0.0.1:1/d",
@@ -39,6 +41,25 @@ fn an_address_is_read_from_a_file_and_its_password_is_shown_to_nobody() {
     }
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn who_cannot_put_back_a_copy_keeps_what_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let store = folder.join(mpay_host::KEY_VALUE_FILE);
+    drop(mpay_host::Database::open(&store).unwrap());
+    let copied = run(&["backup", "copy.db", "--state-dir", "."], folder);
+    assert!(copied.status.success(), "{copied:?}");
+    // As if the disk were full.
+    let part = folder.join(format!("{}.part", mpay_host::KEY_VALUE_FILE));
+    std::fs::create_dir(&part).unwrap();
+    let restore = || run(&["restore", "copy.db", "--state-dir", ".", "--yes"], folder);
+    assert_eq!(restore().status.code(), Some(2));
+    assert!(store.exists());
+    std::fs::remove_dir(part).unwrap();
+    let restored = restore();
+    assert!(restored.status.success(), "{restored:?}");
 }
 
 #[test]

@@ -365,6 +365,7 @@ fn a_backup_is_judged_payment_by_payment_and_what_was_changed_or_lost_is_named()
             "3 signed by MPay",
             "1 entered by hand",
             "every signature in it holds",
+            "Nothing in it proves 1 of the payments: 1 entered by hand.",
         ],
     );
     verify(folder, "1.db", &[]).expect(2, &["cannot vouch for itself"]);
@@ -388,7 +389,10 @@ fn a_backup_is_judged_payment_by_payment_and_what_was_changed_or_lost_is_named()
         .unwrap()
         .unwrap();
     let message = replace(&message, "<TotalAmount>10.0<", "<TotalAmount>90.0<");
-    let written = database.set(STORE, vec![(changed, message)]);
+    // Who says of it that it was erased hides nothing.
+    let tombstone = changed.replace("evidence/", "erased/");
+    let said = br#"{"v":1,"erased_at":"2026-01-01T00:00:00Z","sha256":""}"#.to_vec();
+    let written = database.set(STORE, vec![(changed, message), (tombstone, said)]);
     runtime.block_on(written).unwrap();
     runtime
         .block_on(database.delete(STORE, vec![evidence("P-2")]))
@@ -412,6 +416,65 @@ fn a_backup_is_judged_payment_by_payment_and_what_was_changed_or_lost_is_named()
     verify(folder, "1.db", &believed).expect(1, &["1.db is damaged", "does not hold"]);
     drop(mpay_host::Database::open(folder.join("3.db")).unwrap());
     verify(folder, "3.db", &believed).expect(2, &["not a backup"]);
+}
+
+#[test]
+fn a_payment_that_the_journal_of_a_backup_does_not_show_is_missed() {
+    const STORE: &str = "default";
+    let provider = Provider::start();
+    for (key, id) in [("1", "P-1"), ("2", "P-2"), ("3", "P-3")] {
+        provider.pay(key, id);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let state = provider.state().to_str().unwrap();
+    let (mpay, own) = (pem("mpay.pem"), pem("service.pem"));
+    let judge = |file: &str| {
+        run(folder, &["backup", file, "--state-dir", state]).expect(0, &[]);
+        let believed = ["--certificate", &mpay, "--provider-certificate", &own];
+        verify(folder, file, &believed)
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let database = mpay_host::Database::open(provider.state().join(mpay_host::KEY_VALUE_FILE));
+    let database = database.unwrap();
+    let get = |key: &str| runtime.block_on(database.get(STORE, key)).unwrap().unwrap();
+    let set = |key: &str, value: &[u8]| {
+        let pair = (key.to_owned(), value.to_vec());
+        let written = database.set(STORE, vec![pair]);
+        runtime.block_on(written).unwrap();
+    };
+    let delete = |key: &str| {
+        let deleted = database.delete(STORE, vec![key.to_owned()]);
+        runtime.block_on(deleted).unwrap();
+    };
+
+    // Copied while somebody had taken places, and not filled them: that is nobody's fault.
+    let counter = get("journal");
+    let taken = database.increment(STORE, "journal".to_owned(), 2);
+    runtime.block_on(taken).unwrap();
+    judge("taken.db").expect(0, &["3 signed by MPay", "begun, and not yet recorded"]);
+    set("journal", &counter);
+
+    let missing = "payment P-2: it is recorded, and missing in the journal";
+    let marker: Value = serde_json::from_slice(&get("done/P-2")).unwrap();
+    let place = format!("journal/{}", marker["journal"]);
+    let entry = get(&place);
+    delete(&place);
+    judge("hole.db").expect(1, &["Payments         3", "2 signed by MPay", missing]);
+    set(&place, &entry);
+
+    delete("journal");
+    judge("uncounted.db").expect(
+        1,
+        &[
+            "Payments         3",
+            missing,
+            "it has 0 places",
+            "does not hold",
+        ],
+    );
+    set("journal", &counter);
+    judge("whole.db").expect(0, &["3 signed by MPay"]);
 }
 
 #[test]

@@ -27,6 +27,11 @@ pub use server::{Books, Server, back_up_from, restore_to};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The form of the table `backup`, and of what its SHA-256 is over.
 const VERSION: u32 = 1;
+/// The table of the stores.
+const STORES: &str = "spin_key_value";
+/// The table that says what the file must hold.
+const NOTE: &str = "CREATE TABLE backup (version INTEGER NOT NULL, made_at TEXT NOT NULL,
+                 keys INTEGER NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL)";
 
 /// What a backup holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +80,7 @@ pub enum BackupError {
     },
     /// The server does not give a snapshot of Redis.
     #[error(
-        "{server} does not let its snapshot be read ({reason}): allow the user the command SYNC, or stop \
+        "{server} does not let its snapshot be read ({reason}): allow the user the commands INFO and PSYNC, or stop \
          every host and give --stopped"
     )]
     NoSnapshot {
@@ -154,6 +159,7 @@ pub fn back_up(
 fn seal(part: Part, backup: &Path, made_at: &str) -> Result<Backup, BackupError> {
     let at = |source| sqlite(&part.0, source);
     let copied = Connection::open(&part.0).map_err(at)?;
+    strip(&copied).map_err(at)?;
     let held = Held::of(&copied).map_err(at)?;
     let made = Backup {
         made_at: made_at.to_owned(),
@@ -161,12 +167,8 @@ fn seal(part: Part, backup: &Path, made_at: &str) -> Result<Backup, BackupError>
         bytes: held.bytes,
         sha256: held.sha256,
     };
-    copied
-        .execute_batch(
-            "CREATE TABLE backup (version INTEGER NOT NULL, made_at TEXT NOT NULL,
-                 keys INTEGER NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL)",
-        )
-        .map_err(at)?;
+    copied.execute_batch(NOTE).map_err(at)?;
+    has_only_books(&copied, &part.0)?;
     let row = params![VERSION, made.made_at, made.keys, made.bytes, made.sha256];
     copied
         .execute("INSERT INTO backup VALUES (?1, ?2, ?3, ?4, ?5)", row)
@@ -207,6 +209,7 @@ pub fn check(backup: &Path) -> Result<Backup, BackupError> {
         Some(version) if version > VERSION => return Err(BackupError::Later(backup.to_owned())),
         Some(_) => {}
     }
+    has_only_books(&connection, backup)?;
     let said = connection
         .query_row(
             "SELECT made_at, keys, bytes, sha256 FROM backup",
@@ -238,6 +241,67 @@ pub fn check(backup: &Path) -> Result<Backup, BackupError> {
         return Err(damaged("its content has another SHA-256".to_owned()));
     }
     Ok(said)
+}
+
+/// A table, index, view or trigger of a database.
+struct Object {
+    kind: String,
+    name: String,
+    /// Absent of an index that a table brings.
+    sql: Option<String>,
+}
+
+impl Object {
+    fn all(connection: &Connection) -> rusqlite::Result<Vec<Self>> {
+        let mut read = connection.prepare("SELECT type, name, sql FROM sqlite_schema")?;
+        let all = read.query_map([], |row| {
+            Ok(Self {
+                kind: row.get(0)?,
+                name: row.get(1)?,
+                sql: row.get(2)?,
+            })
+        })?;
+        all.collect()
+    }
+
+    /// Whether a backup has it, and in this form.
+    fn is_of_books(&self) -> bool {
+        let bare = |sql: &str| sql.split_whitespace().collect::<String>();
+        let made = match (self.kind.as_str(), self.name.as_str()) {
+            ("table", STORES) => TABLE.replacen("IF NOT EXISTS ", "", 1),
+            ("table", "backup") => NOTE.to_owned(),
+            ("index", "sqlite_autoindex_spin_key_value_1") => return self.sql.is_none(),
+            _ => return false,
+        };
+        self.sql
+            .as_deref()
+            .is_some_and(|sql| bare(sql) == bare(&made))
+    }
+}
+
+/// Takes away what is not of the books, such as an index that somebody has added: it would come back
+/// with them, and no SHA-256 is over it.
+fn strip(connection: &Connection) -> rusqlite::Result<()> {
+    for Object { kind, name, sql } in Object::all(connection)? {
+        if name != STORES && sql.is_some() {
+            let name = name.replace('"', "\"\"");
+            connection.execute_batch(&format!("DROP {kind} IF EXISTS \"{name}\""))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is nothing beside the books: a trigger would go on changing them where they are put
+/// back.
+fn has_only_books(connection: &Connection, backup: &Path) -> Result<(), BackupError> {
+    let all = Object::all(connection).map_err(|source| sqlite(backup, source))?;
+    match all.iter().find(|object| !object.is_of_books()) {
+        None => Ok(()),
+        Some(Object { kind, name, .. }) => Err(BackupError::Damaged {
+            path: backup.to_owned(),
+            detail: format!("it has the {kind} {name}, which `mpay backup` does not make so"),
+        }),
+    }
 }
 
 /// A backup whose values are read by their keys.
@@ -273,6 +337,28 @@ impl Reader {
         read.and_then(|mut read| read.query_row([store, key], |row| row.get(0)).optional())
             .map_err(|source| sqlite(&self.path, source))
     }
+
+    /// Gives `each` the keys of a store that begin with `prefix` and a slash.
+    ///
+    /// # Errors
+    /// [`BackupError`].
+    pub fn each_under(
+        &self,
+        store: &str,
+        prefix: &str,
+        mut each: impl FnMut(String),
+    ) -> Result<(), BackupError> {
+        let at = |source| sqlite(&self.path, source);
+        let read = "SELECT key FROM spin_key_value WHERE store = ?1 AND key > ?2 AND key < ?3";
+        let mut read = self.connection.prepare_cached(read).map_err(at)?;
+        // `0` is what follows the slash.
+        let (first, end) = (format!("{prefix}/"), format!("{prefix}0"));
+        let mut rows = read.query(params![store, first, end]).map_err(at)?;
+        while let Some(row) = rows.next().map_err(at)? {
+            each(row.get(0).map_err(at)?);
+        }
+        Ok(())
+    }
 }
 
 /// Whether a file is a database of SQLite, and so may be a backup.
@@ -292,13 +378,28 @@ pub fn restore(
     database: &Path,
     progress: impl Fn(u64, u64) + Sync,
 ) -> Result<Backup, BackupError> {
+    is_free(database)?;
+    prepare(backup, database, progress)?.take_place()
+}
+
+/// A backup that lies beside its place, read again. Dropped, it is gone.
+pub struct Prepared {
+    part: Part,
+    database: PathBuf,
+    held: Backup,
+}
+
+/// Copies a backup beside `database`, after a [`check`]. What is there stays as it is, so that nobody is
+/// without books because there was no room for others.
+///
+/// # Errors
+/// [`BackupError`].
+pub fn prepare(
+    backup: &Path,
+    database: &Path,
+    progress: impl Fn(u64, u64) + Sync,
+) -> Result<Prepared, BackupError> {
     let held = check(backup)?;
-    for end in ["", "-wal", "-shm"] {
-        let file = beside(database, end);
-        if file.exists() {
-            return Err(BackupError::Exists(file));
-        }
-    }
     if let Some(folder) = database.parent() {
         fs::create_dir_all(folder).map_err(|source| io_error(folder, source))?;
     }
@@ -306,6 +407,7 @@ pub fn restore(
     copy(backup, &part.0, &progress)?;
     let at = |source| sqlite(&part.0, source);
     let copied = Connection::open(&part.0).map_err(at)?;
+    has_only_books(&copied, backup)?;
     copied.execute_batch("DROP TABLE backup").map_err(at)?;
     let restored = Held::of(&copied).map_err(at)?;
     copied.close().map_err(|(_, source)| at(source))?;
@@ -315,8 +417,34 @@ pub fn restore(
             detail: "it changed while it was copied".to_owned(),
         });
     }
-    part.take_place(database)?;
-    Ok(held)
+    Ok(Prepared {
+        part,
+        database: database.to_owned(),
+        held,
+    })
+}
+
+impl Prepared {
+    /// Puts it in its place, where there must be nothing.
+    ///
+    /// # Errors
+    /// [`BackupError`].
+    pub fn take_place(self) -> Result<Backup, BackupError> {
+        is_free(&self.database)?;
+        self.part.take_place(&self.database)?;
+        Ok(self.held)
+    }
+}
+
+/// Whether there is no database yet, nor what would be played into it.
+fn is_free(database: &Path) -> Result<(), BackupError> {
+    for end in ["", "-wal", "-shm"] {
+        let file = beside(database, end);
+        if file.exists() {
+            return Err(BackupError::Exists(file));
+        }
+    }
+    Ok(())
 }
 
 /// Copies a database as it is at one moment: by one reading transaction, which holds up nobody where
@@ -540,6 +668,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_others_have_added_to_a_store_is_not_copied() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, copy) = (folder.path().join("a.db"), folder.path().join("copy.db"));
+        let database = Database::open(&file).unwrap();
+        fill(&database, 0, 3).await;
+        let added = "CREATE TABLE \"a \"\"b\" (n INTEGER PRIMARY KEY, m UNIQUE);
+            CREATE VIEW v AS SELECT key FROM spin_key_value;
+            CREATE INDEX i ON spin_key_value (key);
+            CREATE TRIGGER t AFTER DELETE ON spin_key_value BEGIN SELECT 1; END;
+            ANALYZE;";
+        Connection::open(&file)
+            .unwrap()
+            .execute_batch(added)
+            .unwrap();
+        let made = back_up(&file, &copy, "now", |_, _| {}).unwrap();
+        assert_eq!(made.keys, 3);
+        assert_eq!(check(&copy).unwrap(), made);
+    }
+
+    #[tokio::test]
     async fn what_is_damaged_or_no_backup_is_not_put_back() {
         let folder = tempfile::tempdir().unwrap();
         let (file, copy) = (folder.path().join("a.db"), folder.path().join("copy.db"));
@@ -558,6 +706,21 @@ mod tests {
             (
                 "UPDATE spin_key_value SET key = 'key/7x', value = x'' WHERE key = 'key/7'",
                 "SHA-256",
+            ),
+            (
+                "CREATE TRIGGER t AFTER INSERT ON spin_key_value BEGIN
+                     DELETE FROM spin_key_value WHERE key = NEW.key; END",
+                "the trigger t",
+            ),
+            ("CREATE VIEW v AS SELECT 1", "the view v"),
+            ("CREATE TABLE t (n)", "the table t"),
+            (
+                "CREATE UNIQUE INDEX i ON spin_key_value (key)",
+                "the index i",
+            ),
+            (
+                "ALTER TABLE spin_key_value ADD COLUMN n DEFAULT 7",
+                "the table spin_key_value",
             ),
         ] {
             change(sql);

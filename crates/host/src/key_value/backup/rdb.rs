@@ -172,6 +172,10 @@ impl<R: Read> Input<R> {
 
 /// LZF: runs of bytes, and references to what stands before.
 fn unpack(packed: &[u8], length: u64) -> Option<Vec<u8>> {
+    // Packed, it may be within bounds all the same.
+    if length > LONGEST {
+        return None;
+    }
     let length = usize::try_from(length).ok()?;
     let mut packed = packed.iter().map(|byte| usize::from(*byte));
     let mut text = Vec::new();
@@ -320,6 +324,15 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn what_unpacks_to_more_than_any_text_is_refused() {
+        let times = LONGEST / 264 + 1;
+        let packed = b"\xe0\xff\x00".repeat(usize::try_from(times).unwrap());
+        let packed = [b"\x00a".as_slice(), &packed].concat();
+        assert!((packed.len() as u64) < LONGEST);
+        assert_eq!(unpack(&packed, 1 + 264 * times), None);
     }
 
     #[test]

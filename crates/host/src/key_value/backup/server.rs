@@ -1,10 +1,14 @@
 //! Copies of what a server keeps, and back. In the file everything is as a file has it, so that it can be
 //! put back wherever books may be: only counters are not the same on every engine.
 
-use std::{borrow::Cow, cell::RefCell, fmt, io, path::Path};
+use std::{borrow::Cow, cell::RefCell, fmt, io, net::IpAddr, path::Path};
 
+use ::redis::ConnectionAddr;
 use rusqlite::{Connection, OpenFlags, params};
-use tokio_postgres::Client;
+use tokio_postgres::{
+    Client, Config,
+    config::{Host, SslMode},
+};
 
 use super::super::redis::Redis;
 use super::{
@@ -107,18 +111,12 @@ impl Server {
     /// What is wrong with its address, as a sentence: on the way to another machine nobody else may
     /// read along, or answer in its place.
     pub fn weakness_of_address(&self) -> Option<String> {
-        let is_secure = match self {
-            Self::Redis(url) => !url.starts_with("redis://"),
-            Self::Postgres { url, .. } => postgres::is_secure(url),
+        let (is_safe, must) = match self {
+            Self::Redis(url) => (is_way_to_redis_safe(url), "rediss://"),
+            Self::Postgres { url, .. } => (is_way_to_postgres_safe(url), "sslmode=require"),
         };
-        let (must, host) = match self {
-            Self::Redis(_) => ("rediss://", self.to_string()),
-            Self::Postgres { .. } => ("sslmode=require", self.to_string()),
-        };
-        let is_near = ["//localhost", "//127.0.0.1", "//[::1]"];
-        let is_near = is_near.iter().any(|near| host.contains(near));
-        (!is_secure && !is_near).then(|| {
-            format!("the way to {host} need not be encrypted, nor lead to the right server: the address lacks {must}")
+        (!is_safe).then(|| {
+            format!("the way to {self} need not be encrypted, nor lead to the right server: the address lacks {must}")
         })
     }
 
@@ -153,6 +151,35 @@ impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Server({self})")
     }
+}
+
+fn is_way_to_redis_safe(url: &str) -> bool {
+    let client = ::redis::Client::open(url);
+    client.is_ok_and(|client| match client.get_connection_info().addr() {
+        ConnectionAddr::Tcp(host, _) => is_this_machine(host),
+        ConnectionAddr::TcpTls { insecure, .. } => !insecure,
+        ConnectionAddr::Unix(_) => true,
+        _ => false,
+    })
+}
+
+fn is_way_to_postgres_safe(url: &str) -> bool {
+    let config: Result<Config, _> = url.parse();
+    config.is_ok_and(|config| {
+        let is_near = |host: &Host| match host {
+            Host::Tcp(host) => is_this_machine(host),
+            Host::Unix(_) => true,
+        };
+        // Any of them may be taken.
+        config.get_ssl_mode() == SslMode::Require
+            || config.get_hosts().iter().all(is_near)
+                && config.get_hostaddrs().iter().all(IpAddr::is_loopback)
+    })
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let address: Result<IpAddr, _> = host.parse();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 async fn weaknesses_of_postgres(client: &Client) -> Result<Vec<String>, tokio_postgres::Error> {
@@ -652,10 +679,21 @@ mod tests {
             ("redis://h", true),
             ("rediss://h", false),
             ("redis://127.0.0.1:6379", false),
+            ("redis://127.8.0.1", false),
+            ("redis://LocalHost", false),
+            ("redis://[::1]:6379/1", false),
+            ("redis://127.0.0.1.example.md", true),
+            ("redis://localhost.example.md", true),
+            ("redis://[::2]", true),
             ("postgres://h/d", true),
             ("postgres://h/d?sslmode=prefer", true),
             ("postgres://h/d?sslmode=require", false),
             ("postgres://u:p@localhost/d", false),
+            ("postgres://u:p@[::1]/d", false),
+            ("postgres://u@%2Frun%2Fpostgresql/d", false),
+            ("postgres://u:p@localhost.example.md/d", true),
+            ("postgres://u:p@localhost,h/d", true),
+            ("postgres://u:p@localhost/d?hostaddr=192.0.2.1", true),
         ] {
             let weakness = Server::at(address, None).unwrap().weakness_of_address();
             assert_eq!(weakness.is_some(), is_weak, "{address}: {weakness:?}");

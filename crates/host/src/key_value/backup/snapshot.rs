@@ -1,5 +1,5 @@
-//! The snapshot that Redis sends to a replica (`SYNC`): everything as it is at one moment, while others
-//! write. `redis-cli --rdb` takes it in the same way.
+//! The snapshot that Redis sends to a replica (`PSYNC`): everything as it is at one moment, while others
+//! write.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -18,8 +18,9 @@ use crate::postgres::tls;
 const CONNECT_TIME: Duration = Duration::from_secs(3);
 /// While it makes a snapshot, a server shows every second that it lives.
 const SILENCE: Duration = Duration::from_secs(60);
-/// Answers are one line.
+/// Answers are one line, or a text of some lines.
 const LONGEST_LINE: u64 = 4096;
+const LONGEST_TEXT: u64 = 1 << 20;
 
 /// Why there is no snapshot.
 #[derive(Debug)]
@@ -56,14 +57,20 @@ pub(super) fn take(
             return Err(NoSnapshot::Refused(answer));
         }
     }
-    send(wire.get_mut(), &["SYNC"])?;
-    // Empty lines until it begins.
-    let announced = loop {
-        let line = line(&mut wire)?;
-        if !line.is_empty() {
-            break line;
-        }
+    let now = standing(&mut wire)?;
+    send(wire.get_mut(), &["PSYNC", "?", "-1"])?;
+    let begun = announced(&mut wire)?;
+    let from = begun.strip_prefix("+FULLRESYNC ").and_then(last_number);
+    let Some(from) = from else {
+        return Err(NoSnapshot::Refused(begun));
     };
+    // Who comes while Redis makes a snapshot for another is given that one, and later what was written
+    // since: it lacks what was acknowledged before this began.
+    if from < now {
+        let reason = "it was making another copy, which is older: try again in a minute";
+        return Err(io::Error::other(reason).into());
+    }
+    let announced = announced(&mut wire)?;
     let length = announced.strip_prefix('$').map(str::parse::<u64>);
     let Some(Ok(length)) = length else {
         return Err(NoSnapshot::Refused(announced));
@@ -76,6 +83,40 @@ pub(super) fn take(
         progress,
     };
     Ok(rdb::read(BufReader::new(told), database, each)?)
+}
+
+/// How many bytes of writes the server has told its replicas of, by the connection that is used then.
+fn standing(wire: &mut BufReader<Box<dyn Wire>>) -> Result<u64, NoSnapshot> {
+    send(wire.get_mut(), &["INFO", "replication"])?;
+    let answer = line(wire)?;
+    let length = answer.strip_prefix('$').map(str::parse::<u64>);
+    let Some(Ok(length)) = length else {
+        return Err(NoSnapshot::Refused(answer));
+    };
+    let mut text = String::new();
+    let text_end = length.min(LONGEST_TEXT) + 2;
+    wire.by_ref().take(text_end).read_to_string(&mut text)?;
+    let said = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+    if said("role:") == Some("slave") {
+        let reason = "it is a replica; the address must lead to the primary";
+        return Err(io::Error::other(reason).into());
+    }
+    let standing = said("master_repl_offset:").and_then(last_number);
+    standing.ok_or_else(|| NoSnapshot::Refused("it does not say how far it is".to_owned()))
+}
+
+/// What it says next: empty lines until then show that it lives.
+fn announced(wire: &mut impl BufRead) -> io::Result<String> {
+    loop {
+        let line = line(wire)?;
+        if !line.is_empty() {
+            return Ok(line);
+        }
+    }
+}
+
+fn last_number(text: &str) -> Option<u64> {
+    text.rsplit(' ').next()?.parse().ok()
 }
 
 trait Wire: Read + Write {}
@@ -158,5 +199,54 @@ impl<R: Read, F: Fn(u64, u64)> Read for Told<R, F> {
         self.done += read as u64;
         (self.progress)(self.done, self.length);
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpListener, thread};
+
+    use super::*;
+
+    /// What comes of a server that says this of itself, and sends a snapshot as of `offset`.
+    fn taken(role: &str, standing: u64, offset: u64) -> Result<Vec<Vec<u8>>, String> {
+        let said = format!("# Replication\r\nrole:{role}\r\nmaster_repl_offset:{standing}\r\n");
+        let said = format!("${}\r\n{said}\r\n", said.len());
+        let snapshot = b"REDIS0004\x00\x01a\x01b\xff";
+        let begun = format!("+FULLRESYNC 0a {offset}\r\n\n\n${}\r\n", snapshot.len());
+        let answers = [said.into_bytes(), [begun.as_bytes(), snapshot].concat()];
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = Client::open(format!("redis://{}", listener.local_addr().unwrap())).unwrap();
+        let server = thread::spawn(move || {
+            let (mut wire, _) = listener.accept().unwrap();
+            for answer in answers {
+                if wire.read(&mut [0; 100]).unwrap() > 0 {
+                    wire.write_all(&answer).unwrap();
+                }
+            }
+        });
+        let mut keys = Vec::new();
+        let each = |key: &[u8], _: &[u8]| {
+            keys.push(key.to_vec());
+            Ok(())
+        };
+        let taken = take(&client, each, |_, _| {});
+        server.join().unwrap();
+        taken.map(|()| keys).map_err(|error| format!("{error:?}"))
+    }
+
+    #[test]
+    fn a_snapshot_of_before_is_not_taken() {
+        let older = taken("master", 7, 6).unwrap_err();
+        assert!(older.contains("try again"), "{older}");
+        for offset in [7, 8] {
+            assert_eq!(taken("master", 7, offset).unwrap(), [b"a"]);
+        }
+    }
+
+    #[test]
+    fn a_replica_is_not_copied() {
+        let replica = taken("slave", 7, 7).unwrap_err();
+        assert!(replica.contains("it is a replica"), "{replica}");
     }
 }
