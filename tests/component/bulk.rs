@@ -75,7 +75,7 @@ fn a_table_is_imported_row_by_row() {
         [
             "row;service_id;order_key;result;detail;warnings",
             "2;TAX;1;created;;",
-            "3;TAX;2;error;\"amount_due could be thousands or thousandths; write two digits behind the point\";",
+            "3;TAX;2;error;\"amount_due could mean 1250.00 or 1.250; write two digits behind the point\";",
             "4;TAX;1;error;\"order_key is that of row 2, or one that payers would confuse with it\";",
             "5;OTHER;;error;\"service_id is not served here: the variables service_ids and services do not name it; order_key is missing\";",
             "6;SCHOOL;3;created;;",
