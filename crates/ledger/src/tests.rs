@@ -729,6 +729,10 @@ async fn what_is_refused_needs_somebody_however_long_ago_it_came() {
     assert_eq!((found.open.len(), found.has_more), (21, false));
     assert_eq!(ids(&found.open)[20], "OLD");
     assert!(found.is_complete);
+    // A damaged note costs the walk, and takes nothing away.
+    memory.overwrite("note/mpay-calls", b"{".to_vec());
+    let found = calls.read().await.unwrap();
+    assert_eq!(ids(&found.open)[20], "OLD");
 }
 
 /// Refuses a confirmation; whether it was not refused before.

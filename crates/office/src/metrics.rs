@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     App, access,
     api::{self, Call},
-    domain::Money,
+    domain::{Money, MoneyError},
     json::{Channel, Event, PaymentJson},
     service,
 };
@@ -397,29 +397,32 @@ impl Counted {
 
     fn add(&mut self, event: &Event) {
         *self.events.entry(event.name().to_owned()).or_default() += 1;
-        if let Event::PaymentRecorded(payment) = event {
-            self.pay(payment);
+        if let Event::PaymentRecorded(payment) = event
+            && self.pay(payment).is_err()
+        {
+            self.unreadable += 1;
         }
     }
 
-    fn pay(&mut self, payment: &PaymentJson) {
+    /// Adds a payment; nothing of it if its amount cannot be read.
+    fn pay(&mut self, payment: &PaymentJson) -> Result<(), MoneyError> {
         let (channel, currency) = (payment.channel(), payment.currency.as_str());
         let mut paid = self.paid.iter_mut();
         let known = paid.find(|paid| paid.channel == channel && paid.currency == currency);
-        let amount = |text: &str| Money::parse_sum(text).unwrap_or(Money::ZERO);
+        let amount = Money::parse_sum(&payment.amount)?;
         match known {
             Some(paid) => {
+                paid.amount = (Money::parse_sum(&paid.amount)? + amount).to_string();
                 paid.count += 1;
-                let sum = amount(&paid.amount) + amount(&payment.amount);
-                paid.amount = sum.to_string();
             }
             None => self.paid.push(Paid {
                 channel,
                 currency: currency.to_owned(),
                 count: 1,
-                amount: payment.amount.clone(),
+                amount: amount.to_string(),
             }),
         }
+        Ok(())
     }
 }
 
@@ -529,6 +532,28 @@ mod tests {
         let certificates =
             certificates.filter(|name| name.contains("expiry") && name.contains("service_cert"));
         assert_eq!(certificates.count(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_repair_or_by_another_version_all_is_counted_anew() {
+        let (app, memory) = (App::new(variables()), Memory::new());
+        register(&memory, "A", "10").await.unwrap();
+        ask(&app, &memory, TOKEN).await;
+        let store = Ledger::new(memory.clone());
+        let unreadable = async |change: fn(&mut Counted)| {
+            let notes = store.notes();
+            let mut counted: Counted = notes.get(COUNTED).await.unwrap().unwrap();
+            counted.unreadable = 1;
+            change(&mut counted);
+            notes.set(COUNTED, &counted).await.unwrap();
+            let samples = parse(&ask(&app, &memory, TOKEN).await.1);
+            samples["mpay_provider_journal_unreadable_entries"]
+        };
+        assert_eq!(unreadable(|_| {}).await, 1.0);
+        assert_eq!(unreadable(|kept| kept.version.clear()).await, 0.0);
+        let mended = "2026-11-29T00:00:00Z".to_owned();
+        store.notes().set(JOURNAL_MENDED, &mended).await.unwrap();
+        assert_eq!(unreadable(|_| {}).await, 0.0);
     }
 
     #[tokio::test(start_paused = true)]
