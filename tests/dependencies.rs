@@ -121,6 +121,10 @@ struct Use {
 
 /// The packages of the workspace.
 fn packages() -> Vec<Value> {
+    metadata()["packages"].as_array().unwrap().clone()
+}
+
+fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
         .args([
             "metadata",
@@ -137,8 +141,7 @@ fn packages() -> Vec<Value> {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    metadata["packages"].as_array().unwrap().clone()
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 fn name(value: &Value) -> String {
@@ -178,6 +181,19 @@ fn who_may_sign_is_listed() {
         .map(|used| used.package.as_str())
         .collect();
     assert_eq!(sign, BTreeSet::from(MAY_SIGN));
+}
+
+/// The README begins with `cargo run`, which cargo refuses where two programs could be meant.
+#[test]
+fn one_program_is_meant_by_cargo_run() {
+    let metadata = metadata();
+    let members = metadata["workspace_default_members"].as_array().unwrap();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    let meant: Vec<_> = packages
+        .filter(|package| members.contains(&package["id"]))
+        .filter_map(|package| package["default_run"].as_str())
+        .collect();
+    assert_eq!(meant, ["mpay"]);
 }
 
 #[test]
