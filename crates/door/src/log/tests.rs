@@ -5,7 +5,11 @@ use jiff::Timestamp;
 use mpay_ledger::{Ledger, Platform as _, StoreError, memory::Memory};
 use serde_json::{Value, json};
 
-use super::{line::MAX, trace::trace_id, *};
+use super::{
+    line::MAX,
+    trace::{known_version, trace_id},
+    *,
+};
 use crate::clients;
 
 thread_local! {
@@ -157,6 +161,26 @@ fn a_trace_is_that_of_the_specification() {
         &format!("00-{trace}-{}-01", "0".repeat(16)),
     ] {
         assert_eq!(trace_id(wrong), None, "{wrong}");
+        assert_eq!(known_version(wrong), None, "{wrong}");
+    }
+    // Of a later version is read and sent on what this one knows.
+    assert_eq!(known_version(&good).as_deref(), Some(good.as_str()));
+    let later = good.replace("00-4", "cc-4");
+    for (given, flags) in [
+        (later.clone(), "01"),
+        (format!("{later}-what-will-be"), "01"),
+        (later.replace("-01", "-03"), "01"),
+        (later.replace("-01", "-fe"), "00"),
+    ] {
+        let sent = good.replace("-01", &format!("-{flags}"));
+        assert_eq!(known_version(&given), Some(sent), "{given}");
+    }
+    for wrong in [
+        format!("{later}.x"),
+        later.replace("cc-", "CC-"),
+        later.replace("-01", "-0"),
+    ] {
+        assert_eq!(known_version(&wrong), None, "{wrong}");
     }
 }
 
@@ -209,6 +233,14 @@ async fn what_follows_from_a_request_carries_its_trace_and_only_at_home_its_id()
     let other = sent("https://erp.example.md/hook").await;
     assert_eq!(other.get("x-request-id"), None);
     assert_eq!(other["traceparent"], parent);
+    // The gateway of cards is a bank's.
+    let mut foreign = http::Request::post("https://bank.example/")
+        .body(())
+        .unwrap();
+    foreign.extensions_mut().insert(Abroad);
+    let current = Request::after(origin.clone());
+    current.during(async { carry(&mut foreign) }).await;
+    assert!(foreign.headers().is_empty());
     let mut alone = http::Request::post("https://x.md/").body(()).unwrap();
     carry(&mut alone);
     assert!(alone.headers().is_empty());

@@ -22,10 +22,10 @@ impl Origin {
     pub(super) fn of(headers: &HeaderMap, random: impl FnOnce() -> u64) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let id = text(REQUEST_ID).filter(|id| is_reasonable(id));
-        let traceparent = text(TRACEPARENT).filter(|parent| trace_id(parent).is_some());
+        let traceparent = text(TRACEPARENT).and_then(known_version);
         Self {
             id: id.map_or_else(|| format!("{:016x}", random()), str::to_owned),
-            traceparent: traceparent.map(str::to_owned),
+            traceparent,
         }
     }
 }
@@ -36,12 +36,32 @@ fn is_reasonable(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(is_safe)
 }
 
+/// The trace in the only version that there is, `00`. Of a later version its beginning is that, and of
+/// the flags the first alone is known (W3C Trace Context, sections 3.2.2 and 3.2.4).
+pub(super) fn known_version(traceparent: &str) -> Option<String> {
+    const LENGTH: usize = "00-".len() + 32 + "-".len() + 16 + "-00".len();
+    let (beginning, more) = traceparent.split_at_checked(LENGTH)?;
+    let (version, rest) = beginning.split_at_checked(2)?;
+    if version == "00" {
+        return (more.is_empty() && trace_id(beginning).is_some()).then(|| beginning.to_owned());
+    }
+    if !is_hex(version, 2) || version == "ff" || !(more.is_empty() || more.starts_with('-')) {
+        return None;
+    }
+    let current = format!("00{rest}");
+    trace_id(&current)?;
+    let (parent, flags) = current.split_at_checked(LENGTH - 2)?;
+    let sampled = u8::from_str_radix(flags, 16).ok()? & 1;
+    Some(format!("{parent}{sampled:02x}"))
+}
+
+fn is_hex(text: &str, length: usize) -> bool {
+    let mut digits = text.bytes();
+    text.len() == length && digits.all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
 /// The id of the trace (W3C Trace Context, section 3.2.2).
 pub(super) fn trace_id(traceparent: &str) -> Option<&str> {
-    let is_hex = |text: &str, length: usize| {
-        let mut digits = text.bytes();
-        text.len() == length && digits.all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    };
     let mut parts = traceparent.split('-');
     let (version, trace, parent) = (parts.next()?, parts.next()?, parts.next()?);
     let flags = parts.next()?;
@@ -52,9 +72,17 @@ pub(super) fn trace_id(traceparent: &str) -> Option<&str> {
         .filter(|trace| some(trace) && some(parent))
 }
 
+/// Among the extensions of a request: it goes to somebody else's system, who is told nothing of where it
+/// came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Abroad;
+
 /// Sends a request on with the trace of the one that is being answered, and to our own other door with
-/// its id.
+/// its id. One that goes [`Abroad`] goes without.
 pub fn carry<B>(request: &mut http::Request<B>) {
+    if request.extensions().get::<Abroad>().is_some() {
+        return;
+    }
     REQUEST.with_borrow(|current| {
         let Some(current) = current else {
             return;
