@@ -98,7 +98,9 @@ pub async fn handle<P: Platform>(
         }
         Ok(envelope) => match envelope.verify(&config.policy, store.now()) {
             Err(error) => {
-                log!("not authenticated: sha256={} {error}", sha256(message));
+                // A stranger's certificate can be that of a person.
+                let reason = error.without_names();
+                log!("not authenticated: sha256={} {reason}", sha256(message));
                 note_clock(app, config, message, &error, store.now());
                 let fault = Fault::authentication_failed();
                 let mut response = anonymous(app, Some(&config.signer), store, fault);

@@ -182,6 +182,7 @@ fn ready(root: &Path, version: &str) -> anyhow::Result<()> {
         changed.is_empty(),
         "commit first, so that the archive can be made again from a commit:\n{changed}"
     );
+    sees_all_files(root)?;
     let log = fs::read_to_string(root.join("CHANGELOG.md")).context("CHANGELOG.md")?;
     ensure!(
         log.lines()
@@ -196,9 +197,55 @@ fn ready(root: &Path, version: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Refuses files that git was told not to look at: `git status` does not see that they were changed, and
+/// they would be built and copied as they are, instead of as the commit has them.
+fn sees_all_files(root: &Path) -> anyhow::Result<()> {
+    let mut git = Command::new("git");
+    let files = output(git.args(["ls-files", "-v", "-z"]).current_dir(root))?;
+    // A small letter is `assume-unchanged`, and `S` is `skip-worktree`.
+    let unseen = files.split_terminator('\0').filter(|file| {
+        let tag = file.chars().next();
+        tag.is_some_and(|tag| tag == 'S' || tag.is_ascii_lowercase())
+    });
+    let unseen: Vec<_> = unseen.filter_map(|file| file.get(2..)).collect();
+    ensure!(
+        unseen.is_empty(),
+        "git was told not to look whether these files are changed; let it look again, by git update-index \
+         --no-skip-worktree --no-assume-unchanged FILE, and commit:\n{}",
+        unseen.join("\n")
+    );
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_git_was_told_not_to_look_at_is_in_no_release() {
+        let place = tempfile::tempdir().unwrap();
+        let git = |arguments: &[&str]| {
+            output(
+                Command::new("git")
+                    .args(arguments)
+                    .current_dir(place.path()),
+            )
+            .unwrap();
+        };
+        git(&["init", "--quiet"]);
+        for name in ["a file.md", "b.md"] {
+            fs::write(place.path().join(name), "").unwrap();
+        }
+        git(&["add", "."]);
+        sees_all_files(place.path()).unwrap();
+        for flag in ["skip-worktree", "assume-unchanged"] {
+            git(&["update-index", &format!("--{flag}"), "a file.md"]);
+            let error = sees_all_files(place.path()).unwrap_err().to_string();
+            assert!(error.ends_with("commit:\na file.md"), "{flag}: {error}");
+            git(&["update-index", &format!("--no-{flag}"), "a file.md"]);
+        }
+        sees_all_files(place.path()).unwrap();
+    }
 
     #[test]
     fn a_trial_is_not_among_what_is_published() {

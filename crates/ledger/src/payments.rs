@@ -353,9 +353,21 @@ impl<'a, P: Platform> Payments<'a, P> {
     /// # Errors
     /// [`StoreError`] if the store fails, or has lost what the marker promises.
     pub async fn proof(self, id: &PaymentId) -> Result<Option<Proof<StoredPayment>>, StoreError> {
-        let Some(stored) = self.get(id).await? else {
-            return Ok(None);
-        };
+        match self.get(id).await? {
+            Some(stored) => self.proof_of(id, stored).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The messages of a payment of this id: of one of two, where there are two ([`Self::get_many`]).
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails, or has lost what shows the payment.
+    pub async fn proof_of(
+        self,
+        id: &PaymentId,
+        stored: StoredPayment,
+    ) -> Result<Proof<StoredPayment>, StoreError> {
         let payment = &stored.payment;
         let recorded_by = payment.evidence.as_str();
         let signed = payment.signed_message();
@@ -369,13 +381,13 @@ impl<'a, P: Platform> Payments<'a, P> {
         let values = read(self.log, &keys).await?;
         let value = |key: Option<&Key>| values.get(key?).cloned();
         let by_whom = message(recorded_by, &values).ok_or_else(|| lost(recorded_by))?;
-        Ok(Some(Proof {
+        Ok(Proof {
             request: signed.and_then(|signed| message(signed, &values)),
             unsigned: (payment.channel() != Channel::MPay).then_some(by_whom),
             answer: value(Some(&answer)),
             certificate: value(certificate.as_ref()),
             stored,
-        }))
+        })
     }
 }
 

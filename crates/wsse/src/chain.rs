@@ -93,6 +93,34 @@ pub enum ChainError {
     },
 }
 
+impl ChainError {
+    /// The reason without the names of certificates.
+    pub(crate) fn without_names(&self) -> String {
+        match self {
+            Self::NotNamed { .. } => "the signer is not among the required names".to_owned(),
+            Self::UnknownAuthority { .. } => "an issuer in its chain is not configured".to_owned(),
+            Self::SignatureAlgorithm { algorithm, .. } => {
+                format!("a certificate of its chain is signed with the algorithm {algorithm}")
+            }
+            Self::SignatureMismatch { .. } => {
+                "a certificate of its chain is not signed with the key of its issuer".to_owned()
+            }
+            Self::NotYetValid { not_before, .. } => {
+                format!("a certificate of its chain is valid only from {not_before}")
+            }
+            Self::Expired { not_after, .. } => {
+                format!("a certificate of its chain was valid until {not_after}")
+            }
+            Self::NotAnAuthority { .. } => "an issuer in its chain is no authority".to_owned(),
+            Self::KeyUsage { .. } => "a key of its chain may not be used so".to_owned(),
+            Self::PathTooLong { .. } => "its chain has too many authorities".to_owned(),
+            Self::Extension { extension, .. } => format!(
+                "a certificate of its chain has the extension {extension}, which is not understood"
+            ),
+        }
+    }
+}
+
 /// Configured authorities, and whom they must have certified.
 #[derive(Clone, Debug)]
 pub(crate) struct Authorities {

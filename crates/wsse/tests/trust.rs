@@ -60,7 +60,7 @@ fn refusal(signer: &str, authorities: &[&str], intermediates: &[&str]) -> Option
             assert_eq!(verified.signer(), &certificate(&format!("chain/{signer}")));
             None
         }
-        Err(SecurityError::UntrustedChain(error)) => Some(variant(&error)),
+        Err(SecurityError::UntrustedChain { reason, .. }) => Some(variant(&reason)),
         Err(error) => Some(variant(&error)),
     }
 }
@@ -182,7 +182,11 @@ fn an_authority_vouches_for_no_other_key() {
 fn a_self_signed_certificate_is_refused_however_it_is_called() {
     let trust = trust(&["root"], &["issuing"], &[SERIAL_NUMBER]).expect("authorities");
     let error = verify(&message("mpay", "mpay"), trust, common::NOW).expect_err("self-signed");
-    let SecurityError::UntrustedChain(ChainError::UnknownAuthority { .. }) = error else {
+    let SecurityError::UntrustedChain {
+        reason: ChainError::UnknownAuthority { .. },
+        ..
+    } = error
+    else {
         panic!("{error:?}");
     };
 }

@@ -161,7 +161,7 @@ pub enum Answer {
         fault: bool,
     },
     /// Signed, but not so that it can be believed.
-    Doubtful(SecurityError, Outline),
+    Doubtful(Box<SecurityError>, Outline),
     /// No SOAP message.
     NotSoap,
 }
@@ -192,7 +192,7 @@ pub fn judge(reply: &Reply, expected: Option<&Certificate>, now: Timestamp) -> A
     };
     match envelope.verify(&policy(Trust::pinned(trusted), true), now) {
         Ok(verified) => Answer::Signed(Box::new(verified)),
-        Err(error) => Answer::Doubtful(error, outline),
+        Err(error) => Answer::Doubtful(Box::new(error), outline),
     }
 }
 

@@ -198,10 +198,8 @@ impl Judgement {
                     continue;
                 };
                 let id = &payment.payment_id;
-                // Of two of one id that is judged which counts.
-                let is_judged = seen.contains(&(id.clone(), !payment.after_void));
-                if seen.insert((id.clone(), payment.after_void)) && !is_judged {
-                    self.judge(ledger, id, judge).await?;
+                if seen.insert((id.clone(), payment.after_void)) {
+                    self.judge(ledger, id, payment.after_void, judge).await?;
                     bar.set_message(format!("{} payments", count(self.payments)));
                 }
             }
@@ -238,9 +236,8 @@ impl Judgement {
             }
             None => unknown.push(key),
         })?;
-        for (id, after_void) in missing {
-            let is_counted = seen.contains(&(id.clone(), !after_void));
-            self.payments += usize::from(!is_counted);
+        for (id, _) in missing {
+            self.payments += 1;
             self.wrong(
                 Some(&id),
                 "it is recorded, and missing in the journal: nobody sees it",
@@ -252,15 +249,18 @@ impl Judgement {
         Ok(())
     }
 
+    /// Judges one payment. There are two of one id where MPay has confirmed what was entered by hand and
+    /// voided: each has evidence of its own.
     async fn judge(
         &mut self,
         ledger: &Ledger<Archive>,
         id: &str,
+        after_void: bool,
         judge: &Judge,
     ) -> anyhow::Result<()> {
         self.payments += 1;
         let proof = match PaymentId::parse(id) {
-            Ok(name) => ledger.payments().proof(&name).await,
+            Ok(name) => proof(ledger, &name, after_void).await,
             Err(error) => {
                 self.wrong(Some(id), error.to_string());
                 return Ok(());
@@ -362,6 +362,21 @@ impl Judgement {
             );
         }
         verdict
+    }
+}
+
+/// The messages of a payment, `after_void` of one entered by hand or not; `None` if it is not recorded.
+async fn proof(
+    ledger: &Ledger<Archive>,
+    id: &PaymentId,
+    after_void: bool,
+) -> Result<Option<Proof<StoredPayment>>, StoreError> {
+    let payments = ledger.payments();
+    let recorded = payments.get_many(std::slice::from_ref(id)).await?;
+    let is_meant = |stored: &StoredPayment| stored.payment.after_void == after_void;
+    match recorded.into_iter().find(is_meant) {
+        Some(stored) => payments.proof_of(id, stored).await.map(Some),
+        None => Ok(None),
     }
 }
 

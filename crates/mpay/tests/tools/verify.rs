@@ -419,6 +419,71 @@ fn a_backup_is_judged_payment_by_payment_and_what_was_changed_or_lost_is_named()
 }
 
 #[test]
+fn of_two_payments_with_one_id_each_is_judged_by_its_own_evidence() {
+    const STORE: &str = "default";
+    let other = "approver-0123456789-0123456789-0123456789";
+    let provider = Provider::with(&[("access", &[manager(TOKEN), manager(other)].join("\n"))]);
+    provider.register("1", order());
+    let twice = |path: &str, proposal: Value| {
+        let proposal = provider.post(path, TOKEN, proposal);
+        let approve = format!("payments/manual/{}/approve", proposal["id"]);
+        provider.post(&approve, other, serde_json::json!({}));
+    };
+    twice(
+        "payments/manual",
+        serde_json::json!({
+            "payment_id": "M-1", "service_id": "TAX", "order_key": "1", "amount": "10",
+            "paid_at": "2026-01-01", "note": "Statement 7",
+            "lines": [{"line_id": "1", "amount": "6"}, {"line_id": "2", "amount": "4"}]
+        }),
+    );
+    let payment = |path: &str| -> Value { serde_json::from_slice(&provider.get(path)).unwrap() };
+    let evidence = |payment: &Value| format!("evidence/{}", payment["evidence"].as_str().unwrap());
+    let by_hand = evidence(&payment("payments/M-1"));
+    twice(
+        "payments/M-1/void",
+        serde_json::json!({"note": "A mistake"}),
+    );
+    provider.confirm(&confirmation("1", "M-1"));
+    let by_mpay = evidence(&payment("payments/M-1"));
+    assert_ne!(by_hand, by_mpay);
+
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let state = provider.state().to_str().unwrap();
+    let mpay = pem("mpay.pem");
+    let judge = |file: &str| {
+        run(folder, &["backup", file, "--state-dir", state]).expect(0, &[]);
+        verify(folder, file, &["--certificate", &mpay])
+    };
+    let both = [
+        "Payments         2",
+        "1 signed by MPay",
+        "1 entered by hand",
+    ];
+    judge("both.db").expect(0, &both);
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let database = mpay_host::Database::open(provider.state().join(mpay_host::KEY_VALUE_FILE));
+    let database = database.unwrap();
+    for (lost, file, left) in [
+        (&by_hand, "hand.db", "1 signed by MPay"),
+        (&by_mpay, "mpay.db", "1 entered by hand"),
+    ] {
+        let message = runtime
+            .block_on(database.get(STORE, lost))
+            .unwrap()
+            .unwrap();
+        let deleted = database.delete(STORE, vec![lost.clone()]);
+        runtime.block_on(deleted).unwrap();
+        judge(file).expect(1, &["Payments         2", "payment M-1: ", left]);
+        let written = database.set(STORE, vec![(lost.clone(), message)]);
+        runtime.block_on(written).unwrap();
+    }
+    judge("again.db").expect(0, &both);
+}
+
+#[test]
 fn a_payment_that_the_journal_of_a_backup_does_not_show_is_missed() {
     const STORE: &str = "default";
     let provider = Provider::start();

@@ -8,7 +8,7 @@ use cryptoprocessing::{
     without_card_numbers,
 };
 use http::{Method, header};
-use mpay_door::{Unanswered, limit::within};
+use mpay_door::{Unanswered, limit::within, log::Abroad};
 use mutation::{Mutation, mutated};
 use serde::Serialize;
 
@@ -94,6 +94,7 @@ impl<P: Platform> Desk<'_, P> {
             )
             // Hosts would send it in chunks, which not every gateway takes.
             .header(header::CONTENT_LENGTH, request.body().len())
+            .extension(Abroad)
             .body(Bytes::copy_from_slice(request.body()))
             .map_err(|_| Problem::internal("no request to the gateway can be made"))?;
         let fetched = platform.fetch(request, MAX_ANSWER, time);

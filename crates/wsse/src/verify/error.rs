@@ -209,8 +209,13 @@ pub enum SecurityError {
         reason: String,
     },
     /// The certificate in the message does not chain up to a trusted authority.
-    #[error("the signer's certificate is not trusted: {0}")]
-    UntrustedChain(#[from] ChainError),
+    #[error("the signer's certificate is not trusted, SHA-256 {fingerprint}: {reason}")]
+    UntrustedChain {
+        /// The SHA-256 of the signer's certificate.
+        fingerprint: String,
+        /// Which certificate of the chain is at fault, and how.
+        reason: ChainError,
+    },
     /// The key of the message is not that of a trusted certificate.
     #[error("no trusted certificate is named by {}", shown(named_by))]
     UnknownSigner {
@@ -272,6 +277,24 @@ pub enum SecurityError {
     CanonicalFormTooLong,
 }
 
+impl SecurityError {
+    /// The reason without names of certificates, which can be those of people with their personal
+    /// codes: for a log that is to name nobody. A fingerprint tells which certificate it was.
+    pub fn without_names(&self) -> String {
+        match self {
+            Self::UntrustedChain {
+                fingerprint,
+                reason,
+            } => format!(
+                "the signer's certificate is not trusted, SHA-256 {fingerprint}: {}",
+                reason.without_names()
+            ),
+            Self::BadName { .. } => "a text in the place of a name that is none".to_owned(),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// A text of the message as a log may show it.
 fn shown(text: &str) -> String {
     const LONGEST: usize = 100;
@@ -284,6 +307,36 @@ fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_said_without_names_has_no_name() {
+        let name = || "CN=Ana Rusu,serialNumber=2004001234567".to_owned();
+        for (reason, said) in [
+            (
+                ChainError::NotNamed { subject: name() },
+                "the signer is not among the required names",
+            ),
+            (
+                ChainError::UnknownAuthority {
+                    subject: name(),
+                    issuer: name(),
+                },
+                "an issuer in its chain is not configured",
+            ),
+        ] {
+            let error = SecurityError::UntrustedChain {
+                fingerprint: "ab".to_owned(),
+                reason,
+            };
+            assert!(error.to_string().contains("Ana Rusu"));
+            let expected = format!("the signer's certificate is not trusted, SHA-256 ab: {said}");
+            assert_eq!(error.without_names(), expected);
+        }
+        let error = SecurityError::BadName { value: name() };
+        assert!(!error.without_names().contains("Ana"));
+        let error = SecurityError::Sha1Refused;
+        assert_eq!(error.without_names(), error.to_string());
+    }
 
     #[test]
     fn texts_of_the_message_are_shown_quoted_escaped_and_shortened() {

@@ -65,7 +65,11 @@ fn certified(trust: &Trust, hints: &[Hint], now: Timestamp) -> Result<Certificat
             Ok(certificate) => match check_hints(hints, &certificate) {
                 Err(misfit) => misfit,
                 Ok(()) => {
-                    authorities.check(&certificate, now)?;
+                    let checked = authorities.check(&certificate, now);
+                    checked.map_err(|reason| SecurityError::UntrustedChain {
+                        fingerprint: certificate.fingerprint(),
+                        reason,
+                    })?;
                     return Ok(certificate);
                 }
             },

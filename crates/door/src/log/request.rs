@@ -1,0 +1,179 @@
+//! The request that is being answered: what is said of it meanwhile, and its line at the end.
+
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    future::poll_fn,
+    net::IpAddr,
+    pin::pin,
+    rc::Rc,
+    time::Duration,
+};
+
+use http::{HeaderValue, Method, Response, StatusCode};
+use mpay_ledger::{Ledger, Platform};
+
+#[cfg(feature = "simulation")]
+use super::CATCH;
+use super::{Field, Level, Line, Origin, REQUEST, REQUEST_ID, emit, line::Answered};
+
+/// A request, while it is answered.
+#[derive(Debug)]
+pub struct Request {
+    origin: Origin,
+    client: Option<IpAddr>,
+    fields: RefCell<Vec<(Field, String)>>,
+    quiet: Cell<bool>,
+}
+
+impl Request {
+    fn new(origin: Origin, client: Option<IpAddr>) -> Rc<Self> {
+        Rc::new(Self {
+            origin,
+            client,
+            fields: RefCell::default(),
+            quiet: Cell::default(),
+        })
+    }
+
+    /// What is done after a request has been answered.
+    pub fn after(origin: Origin) -> Rc<Self> {
+        Self::new(origin, None)
+    }
+
+    /// Where it came from.
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The lines that are written while `work` goes on are of this request.
+    pub async fn during<T>(self: &Rc<Self>, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            let before = REQUEST.replace(Some(Rc::clone(self)));
+            let polled = work.as_mut().poll(context);
+            REQUEST.set(before);
+            polled
+        })
+        .await
+    }
+
+    pub(super) fn set(&self, field: Field, value: String) {
+        let mut fields = self.fields.borrow_mut();
+        match fields.iter_mut().find(|(known, _)| *known == field) {
+            Some((_, known)) => *known = value,
+            None => fields.push((field, value)),
+        }
+    }
+
+    fn end(&self, method: &Method, response: &Response<bytes::Bytes>, took: Duration) {
+        let status = response.status();
+        let failed = status.is_client_error() || status.is_server_error();
+        if self.quiet.get() && !failed {
+            return;
+        }
+        let mut fields = self.fields.borrow().clone();
+        if !fields.iter().any(|(known, _)| *known == Field::Operation) {
+            fields.push((Field::Operation, known(method).to_owned()));
+        }
+        if !fields.iter().any(|(known, _)| *known == Field::Verdict) {
+            fields.push((Field::Verdict, verdict(status).to_owned()));
+        }
+        fields.sort_by_key(|(field, _)| *field);
+        // A fault of SOAP is always 500, whoever is to blame.
+        let is_ours = fields.iter().any(|(field, value)| {
+            *field == Field::Verdict && matches!(value.as_str(), "failed" | "InternalError")
+        });
+        let level = match (failed, is_ours) {
+            (false, _) => Level::Info,
+            (true, false) => Level::Warn,
+            (true, true) => Level::Error,
+        };
+        emit(&Line {
+            level,
+            origin: Some(self.origin.clone()),
+            message: String::new(),
+            answered: Some(Answered {
+                fields,
+                status,
+                milliseconds: took.as_millis(),
+                client: self.client,
+            }),
+        });
+    }
+}
+
+/// Answers a request, and writes its line. The answer tells the request's id, and has its [`Origin`]
+/// among its extensions.
+pub async fn answered<P: Platform, B>(
+    store: &Ledger<P>,
+    client: Option<IpAddr>,
+    request: http::Request<B>,
+    answer: impl AsyncFnOnce(http::Request<B>) -> Response<bytes::Bytes>,
+) -> Response<bytes::Bytes> {
+    let method = request.method().clone();
+    let origin = Origin::of(request.headers(), || random(store));
+    let current = Request::new(origin, client);
+    let begun = store.platform().monotonic();
+    let mut response = current.during(answer(request)).await;
+    let took = store.platform().monotonic().saturating_sub(begun);
+    current.end(&method, &response, took);
+    if let Ok(id) = HeaderValue::from_str(&current.origin.id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response.extensions_mut().insert(current.origin.clone());
+    response
+}
+
+fn random<P: Platform>(store: &Ledger<P>) -> u64 {
+    // The numbers of a simulation are its own.
+    #[cfg(feature = "simulation")]
+    if CATCH.get().is_some() {
+        return 0;
+    }
+    store.random()
+}
+
+/// A method as it is logged: one of a caller's own making can say anything.
+pub fn known(method: &Method) -> &str {
+    match *method {
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::PATCH
+        | Method::DELETE
+        | Method::OPTIONS => method.as_str(),
+        _ => "other",
+    }
+}
+
+/// What came of a request of which nothing more is said.
+fn verdict(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "unauthenticated",
+        StatusCode::FORBIDDEN => "forbidden",
+        StatusCode::NOT_FOUND => "not-found",
+        status if status.is_client_error() => "refused",
+        status if status.is_server_error() => "failed",
+        _ => "ok",
+    }
+}
+
+/// Says something of the request that is being answered.
+pub fn note(field: Field, value: impl fmt::Display) {
+    REQUEST.with_borrow(|request| {
+        if let Some(request) = request {
+            request.set(field, value.to_string());
+        }
+    });
+}
+
+/// The request that is being answered is one of many alike: it has a line only if it fails.
+pub fn is_routine() {
+    REQUEST.with_borrow(|request| {
+        if let Some(request) = request {
+            request.quiet.set(true);
+        }
+    });
+}

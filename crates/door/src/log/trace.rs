@@ -1,0 +1,101 @@
+//! Where a request came from, and what is sent on of it: its id, and the trace that it belongs to.
+
+use http::{HeaderMap, HeaderValue};
+
+use super::REQUEST;
+
+/// The header with the id of a request.
+pub const REQUEST_ID: &str = "x-request-id";
+
+/// The header of W3C Trace Context with the trace that a request belongs to.
+pub const TRACEPARENT: &str = "traceparent";
+
+/// Where a request came from: it goes on with what follows from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    pub(super) id: String,
+    pub(super) traceparent: Option<String>,
+}
+
+impl Origin {
+    /// The caller's id if it is a reasonable one, else one made of `random`.
+    pub(super) fn of(headers: &HeaderMap, random: impl FnOnce() -> u64) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let id = text(REQUEST_ID).filter(|id| is_reasonable(id));
+        let traceparent = text(TRACEPARENT).and_then(known_version);
+        Self {
+            id: id.map_or_else(|| format!("{:016x}", random()), str::to_owned),
+            traceparent,
+        }
+    }
+}
+
+/// An id that can neither steer what reads the log nor fill it.
+fn is_reasonable(id: &str) -> bool {
+    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:+/=".contains(&byte);
+    (1..=64).contains(&id.len()) && id.bytes().all(is_safe)
+}
+
+/// The trace in the only version that there is, `00`. Of a later version its beginning is that, and of
+/// the flags the first alone is known (W3C Trace Context, sections 3.2.2 and 3.2.4).
+pub(super) fn known_version(traceparent: &str) -> Option<String> {
+    const LENGTH: usize = "00-".len() + 32 + "-".len() + 16 + "-00".len();
+    let (beginning, more) = traceparent.split_at_checked(LENGTH)?;
+    let (version, rest) = beginning.split_at_checked(2)?;
+    if version == "00" {
+        return (more.is_empty() && trace_id(beginning).is_some()).then(|| beginning.to_owned());
+    }
+    if !is_hex(version, 2) || version == "ff" || !(more.is_empty() || more.starts_with('-')) {
+        return None;
+    }
+    let current = format!("00{rest}");
+    trace_id(&current)?;
+    let (parent, flags) = current.split_at_checked(LENGTH - 2)?;
+    let sampled = u8::from_str_radix(flags, 16).ok()? & 1;
+    Some(format!("{parent}{sampled:02x}"))
+}
+
+fn is_hex(text: &str, length: usize) -> bool {
+    let mut digits = text.bytes();
+    text.len() == length && digits.all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+/// The id of the trace (W3C Trace Context, section 3.2.2).
+pub(super) fn trace_id(traceparent: &str) -> Option<&str> {
+    let mut parts = traceparent.split('-');
+    let (version, trace, parent) = (parts.next()?, parts.next()?, parts.next()?);
+    let flags = parts.next()?;
+    let is_one = version == "00" && parts.next().is_none();
+    let some = |text: &str| text.bytes().any(|byte| byte != b'0');
+    (is_one && is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2))
+        .then_some(trace)
+        .filter(|trace| some(trace) && some(parent))
+}
+
+/// Among the extensions of a request: it goes to somebody else's system, who is told nothing of where it
+/// came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Abroad;
+
+/// Sends a request on with the trace of the one that is being answered, and to our own other door with
+/// its id. One that goes [`Abroad`] goes without.
+pub fn carry<B>(request: &mut http::Request<B>) {
+    if request.extensions().get::<Abroad>().is_some() {
+        return;
+    }
+    REQUEST.with_borrow(|current| {
+        let Some(current) = current else {
+            return;
+        };
+        let host = request.uri().host().unwrap_or_default();
+        let id = host
+            .ends_with(".spin.internal")
+            .then_some(&current.origin().id);
+        let trace = current.origin().traceparent.as_ref();
+        for (name, value) in [(REQUEST_ID, id), (TRACEPARENT, trace)] {
+            if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+                request.headers_mut().insert(name, value);
+            }
+        }
+    });
+}
