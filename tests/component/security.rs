@@ -211,6 +211,15 @@ fn a_signer_may_be_certified_by_an_authority_and_must_have_the_name() {
         "somebody else of the same authority",
         &sign(STRANGER_KEY, &chain("neighbour.pem")),
     );
+    // The log tells which certificate it was, and not whose.
+    let log = provider.log();
+    assert!(
+        log.contains("the signer is not among the required names"),
+        "{log}"
+    );
+    for name in ["1003600000002", "Example School"] {
+        assert!(!log.contains(name), "{log}");
+    }
     refused(
         &provider,
         "the same name without the authority",

@@ -116,8 +116,10 @@ async fn payment_of(memory: &Memory, id: &str) -> Option<Proof<StoredPayment>> {
         .unwrap()
 }
 
+/// The calls of a recording, in their order, for scripts of faults.
+const TAKE_ATTEMPT: usize = 1;
 const WRITE_ENTRIES: usize = 4;
-
+const LOOK_FOR_CONTESTS: usize = 5;
 const WRITE_MARKER: usize = 6;
 
 /// Lets one call of the next recording go wrong.

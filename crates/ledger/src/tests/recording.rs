@@ -222,11 +222,6 @@ async fn a_payment_is_shown_once_it_is_recorded_with_the_answer_that_says_so() {
     assert_eq!(kept.stored.payment.amount, "60");
 }
 
-/// The calls of a recording, in their order, for scripts of faults.
-const TAKE_ATTEMPT: usize = 1;
-
-const LOOK_FOR_CONTESTS: usize = 5;
-
 #[tokio::test(start_paused = true)]
 async fn the_calls_of_a_recording_are_these() {
     let memory = Memory::new();
