@@ -23,7 +23,7 @@ pub use self::{
     line::{Field, Format, Level, Line},
     request::{Request, answered, is_routine, known, note},
     shown::{end_of_key, of_store},
-    trace::{Abroad, Origin, REQUEST_ID, TRACEPARENT, carry},
+    trace::{Abroad, Origin, REQUEST_ID, TRACEPARENT, TRACESTATE, carry},
 };
 
 thread_local! {

@@ -106,6 +106,7 @@ async fn requests_of_one_instance_at_once_keep_apart() {
         let request = Request::after(Origin {
             id: id.to_owned(),
             traceparent: None,
+            tracestate: None,
         });
         async move {
             request
@@ -184,6 +185,32 @@ fn a_trace_is_that_of_the_specification() {
     }
 }
 
+#[test]
+fn the_state_of_a_trace_is_taken_over_as_it_came_if_it_is_of_a_trace_and_short() {
+    let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let of = |traceparent: &str, states: &[&[u8]]| {
+        let mut headers = HeaderMap::new();
+        headers.insert(TRACEPARENT, traceparent.parse().unwrap());
+        for state in states {
+            headers.append(TRACESTATE, HeaderValue::from_bytes(state).unwrap());
+        }
+        Origin::of(&headers, || 0).tracestate
+    };
+    let two: [&[u8]; 2] = [b"erp=1,  b=2", b"c=t:3"];
+    assert_eq!(of(good, &two).as_deref(), Some("erp=1,  b=2,c=t:3"));
+    let longest = format!("a={}", "x".repeat(510));
+    assert_eq!(
+        of(good, &[longest.as_bytes()]).as_deref(),
+        Some(longest.as_str())
+    );
+    let longer = format!("{longest}x");
+    let wrong: [&[&[u8]]; 4] = [&[], &[b""], &[longer.as_bytes()], &["a=ș".as_bytes()]];
+    for states in wrong {
+        assert_eq!(of(good, states), None);
+    }
+    assert_eq!(of("00-0", &two), None);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_asked_for_all_the_time_has_a_line_only_if_it_fails() {
     for (status, lines) in [(200, 0), (503, 1), (404, 1)] {
@@ -215,6 +242,7 @@ async fn what_follows_from_a_request_carries_its_trace_and_only_at_home_its_id()
     let origin = Origin {
         id: "shop-17".to_owned(),
         traceparent: Some(parent.to_owned()),
+        tracestate: Some("erp=1".to_owned()),
     };
     let sent = async |address: &str| {
         let mut request = http::Request::post(address).body(()).unwrap();
@@ -233,6 +261,9 @@ async fn what_follows_from_a_request_carries_its_trace_and_only_at_home_its_id()
     let other = sent("https://erp.example.md/hook").await;
     assert_eq!(other.get("x-request-id"), None);
     assert_eq!(other["traceparent"], parent);
+    for headers in [&own, &other] {
+        assert_eq!(headers["tracestate"], "erp=1");
+    }
     // The gateway of cards is a bank's.
     let mut foreign = http::Request::post("https://bank.example/")
         .body(())

@@ -10,11 +10,20 @@ pub const REQUEST_ID: &str = "x-request-id";
 /// The header of W3C Trace Context with the trace that a request belongs to.
 pub const TRACEPARENT: &str = "traceparent";
 
+/// The header of W3C Trace Context with what systems on the way keep of a trace.
+pub const TRACESTATE: &str = "tracestate";
+
+/// Longest `tracestate` that is sent on, in bytes: as much as everybody must (W3C Trace Context, section
+/// 3.3.1.5).
+const LONGEST_STATE: usize = 512;
+
 /// Where a request came from: it goes on with what follows from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     pub(super) id: String,
     pub(super) traceparent: Option<String>,
+    /// Only beside a trace. It is not logged.
+    pub(super) tracestate: Option<String>,
 }
 
 impl Origin {
@@ -23,9 +32,11 @@ impl Origin {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let id = text(REQUEST_ID).filter(|id| is_reasonable(id));
         let traceparent = text(TRACEPARENT).and_then(known_version);
+        let tracestate = traceparent.as_ref().and_then(|_| state(headers));
         Self {
             id: id.map_or_else(|| format!("{:016x}", random()), str::to_owned),
             traceparent,
+            tracestate,
         }
     }
 }
@@ -34,6 +45,14 @@ impl Origin {
 fn is_reasonable(id: &str) -> bool {
     let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:+/=".contains(&byte);
     (1..=64).contains(&id.len()) && id.bytes().all(is_safe)
+}
+
+/// What systems on the way keep of the trace: as it came, because a trace that is sent on unchanged has its
+/// state unchanged (W3C Trace Context, section 3.4). One that is too long, or no text, is left out whole.
+fn state(headers: &HeaderMap) -> Option<String> {
+    let parts = headers.get_all(TRACESTATE).iter().map(HeaderValue::to_str);
+    let state = parts.collect::<Result<Vec<_>, _>>().ok()?.join(",");
+    (1..=LONGEST_STATE).contains(&state.len()).then_some(state)
 }
 
 /// The trace in the only version that there is, `00`. Of a later version its beginning is that, and of
@@ -92,7 +111,8 @@ pub fn carry<B>(request: &mut http::Request<B>) {
             .ends_with(".spin.internal")
             .then_some(&current.origin().id);
         let trace = current.origin().traceparent.as_ref();
-        for (name, value) in [(REQUEST_ID, id), (TRACEPARENT, trace)] {
+        let state = current.origin().tracestate.as_ref();
+        for (name, value) in [(REQUEST_ID, id), (TRACEPARENT, trace), (TRACESTATE, state)] {
             if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
                 request.headers_mut().insert(name, value);
             }

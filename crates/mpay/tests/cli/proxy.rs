@@ -2,9 +2,12 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader, Write},
     net::TcpListener,
     path::Path,
     process::{Child, Command},
+    sync::mpsc::{Receiver, channel},
+    thread,
     time::Duration,
 };
 
@@ -29,6 +32,11 @@ struct Nginx {
 
 impl Nginx {
     fn start(folder: &Path, upstream: &str) -> Self {
+        Self::start_with(folder, upstream, &[])
+    }
+
+    /// One whose site has other texts in the place of some.
+    fn start_with(folder: &Path, upstream: &str, others: &[(&str, &str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
@@ -59,6 +67,10 @@ impl Nginx {
         ] {
             assert!(site.contains(from), "{from}");
             site = site.replace(from, &to);
+        }
+        for (from, to) in others {
+            assert!(site.contains(from), "{from}");
+            site = site.replace(from, to);
         }
         fs::write(folder.join("site.conf"), site).unwrap();
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -175,6 +187,93 @@ fn nginx_lets_mpay_and_payers_through_and_fences_the_rest() {
         .content_type("text/xml")
         .send("x".repeat(2_000_000).as_str());
     assert_eq!(large.unwrap().status().as_u16(), 413);
+}
+
+/// Answers whatever comes with nothing, and gives the lines of its head.
+fn listen() -> (String, Receiver<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (heads, received) = channel();
+    thread::spawn(move || {
+        for connection in listener.incoming().map_while(Result::ok) {
+            let lines = BufReader::new(&connection).lines().map_while(Result::ok);
+            let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+            let answer = b"HTTP/1.0 204 No Content\r\n\r\n";
+            (&connection).write_all(answer).unwrap();
+            if heads.send(head).is_err() {
+                break;
+            }
+        }
+    });
+    (url, received)
+}
+
+#[test]
+fn a_stranger_does_not_choose_what_the_log_says_behind_nginx() {
+    if !is_there("nginx") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (upstream, received) = listen();
+    // This machine is inside, too.
+    let inside = [("allow 10.0.0.0/8", "allow 127.0.0.0/8")];
+    let nginx = Nginx::start_with(folder.path(), &upstream, &inside);
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let given = [
+        ("traceparent", trace),
+        ("tracestate", "erp=1"),
+        ("x-request-id", "chosen"),
+        ("x-client-verify", "SUCCESS"),
+        ("x-forwarded-for", "192.0.2.9"),
+    ];
+    for (path, is_inside) in [
+        ("/?wsdl", false),
+        ("/ServiceProvider.svc", false),
+        ("/o/x", false),
+        ("/cards/x", false),
+        ("/health", false),
+        ("/api/payments", true),
+    ] {
+        let mut request = nginx.agent.get(nginx.url(path));
+        for (name, value) in given {
+            request = request.header(name, value);
+        }
+        assert_eq!(request.call().unwrap().status().as_u16(), 204, "{path}");
+        let head = received.recv_timeout(Duration::from_secs(30)).unwrap();
+        let value_of = |name: &str| {
+            let mut all = head.iter().filter_map(|line| line.split_once(':'));
+            let found = all.find(|(known, _)| known.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| value.trim())
+        };
+        let chosen = |value: &'static str| is_inside.then_some(value);
+        assert_eq!(value_of("traceparent"), chosen(trace), "{path}");
+        assert_eq!(value_of("tracestate"), chosen("erp=1"), "{path}");
+        assert_eq!(value_of("x-request-id").map(str::len), Some(32), "{path}");
+        assert_eq!(value_of("x-client-verify"), Some("NONE"), "{path}");
+        assert_eq!(value_of("x-forwarded-for"), Some("127.0.0.1"), "{path}");
+    }
+}
+
+/// What nginx is seen to do, Caddy is told.
+#[test]
+fn caddy_is_told_to_believe_no_stranger() {
+    let caddy = of_server("Caddyfile");
+    let block = |begin: &str| {
+        let (_, rest) = caddy.split_once(begin).expect(begin);
+        rest.split_once("\n\t}").expect(begin).0.to_owned()
+    };
+    for strangers in ["handle @mpay {", "handle @payers {"] {
+        assert!(block(strangers).contains("import of_strangers"), "{caddy}");
+    }
+    for header in ["-Traceparent", "-Tracestate"] {
+        assert!(
+            caddy.contains(&format!("request_header {header}")),
+            "{header}"
+        );
+    }
+    for header in ["-X-Client-Verify", "-X-Request-Id"] {
+        assert!(caddy.contains(&format!("header_up {header}")), "{header}");
+    }
 }
 
 /// A route that no proxy knows would be closed to those whom it is for.
