@@ -98,8 +98,8 @@ pub async fn handle<P: Platform>(
         }
         Ok(envelope) => match envelope.verify(&config.policy, store.now()) {
             Err(error) => {
-                // A stranger's certificate can be that of a person.
-                let reason = error.without_names();
+                // A stranger can have written down a person, in a certificate or beside it.
+                let reason = error.without_texts();
                 log!("not authenticated: sha256={} {reason}", sha256(message));
                 note_clock(app, config, message, &error, store.now());
                 let fault = Fault::authentication_failed();

@@ -200,6 +200,76 @@ fn every_request_is_a_line_of_json_that_names_no_person_and_no_secret() {
 }
 
 #[test]
+fn nothing_that_a_stranger_has_written_is_quoted_in_the_log() {
+    let provider = Provider::start_with(&[("log_format", "json")], None);
+    let signed = provider.mpay().sign(&encode_query(SERVICE, "1", "ro"));
+    let signed = signed.unwrap();
+    const PERSON: &str = "AnaRusu2004001234567";
+    let soap = "http://schemas.xmlsoap.org/soap/envelope/";
+    let envelope = |namespace: &str, within: &str| {
+        format!("<s:Envelope xmlns:s='{namespace}' a='{PERSON}'>{within}</s:Envelope>")
+    };
+    let instead = |from: &str, to: &str| {
+        assert!(signed.contains(from), "{from}: {signed}");
+        signed.replacen(from, to, 1)
+    };
+    let about = |name: &str| format!("{name}=\"{PERSON}");
+    let (method, digest) = ("SignatureMethod Algorithm=\"", "DigestMethod Algorithm=\"");
+    let messages = [
+        PERSON.to_owned(),
+        format!("<{PERSON}/>"),
+        format!("<{PERSON}></x>"),
+        format!("<a>&{PERSON};</a>"),
+        format!("<a {PERSON}=''/>"),
+        format!("<{PERSON}:a/>"),
+        format!("<?{PERSON}?><a/>"),
+        format!("<!DOCTYPE {PERSON}><a/>"),
+        format!("<?xml version='1.0' encoding='{PERSON}'?><a/>"),
+        envelope(&format!("urn:{PERSON}"), "<s:Body/>"),
+        envelope(soap, &format!("<{PERSON}/>")),
+        envelope(soap, &format!("<s:Body>{PERSON}</s:Body>")),
+        instead("URI=\"", &about("URI")),
+        instead("URI=\"#", &format!("URI=\"#{PERSON}")),
+        instead(method, &format!("{method}{PERSON}")),
+        instead(method, &format!("{method}http://www.w3.org/{PERSON}")),
+        instead(digest, &format!("{digest}{PERSON}")),
+        instead("Created>", &format!("Created>{PERSON}")),
+        instead("ValueType=\"", &about("ValueType")),
+    ];
+    let count = messages.len();
+    let mut lines_before = 0;
+    for message in messages {
+        provider.post(message.clone());
+        let log = provider.log();
+        let all = lines(&provider);
+        let reason = all[lines_before..].iter().find_map(|line| {
+            let text = line["message"].as_str().unwrap();
+            text.contains("sha256=").then_some(text)
+        });
+        assert!(reason.is_some(), "{message}: {log}");
+        assert!(!log.contains("Rusu"), "{message}: {reason:?}");
+        lines_before = all.len();
+    }
+    let reasons = lines(&provider);
+    let reasons = reasons.iter().filter_map(|line| line["message"].as_str());
+    assert_eq!(
+        reasons.filter(|text| text.contains("sha256=")).count(),
+        count
+    );
+    // An algorithm that MPay may come to use is named.
+    let future = "http://www.w3.org/2021/04/xmldsig-more#eddsa-ed25519";
+    let method = signature_method(&signed);
+    provider.post(signed.replacen(method, future, 1));
+    assert!(provider.log().contains("xmldsig-more#eddsa-ed25519"));
+}
+
+/// The algorithm that a message is signed by.
+fn signature_method(signed: &str) -> &str {
+    let (_, rest) = signed.split_once("SignatureMethod Algorithm=\"").unwrap();
+    rest.split_once('"').unwrap().0
+}
+
+#[test]
 fn calls_are_taken_from_allowed_addresses_and_a_proxys_word_counts_only_if_it_is_trusted() {
     let mut provider = Provider::start_with(&[("allowed_addresses", "192.0.2.0/24")], None);
     provider.register("1", order("10"));

@@ -278,9 +278,11 @@ pub enum SecurityError {
 }
 
 impl SecurityError {
-    /// The reason without names of certificates, which can be those of people with their personal
-    /// codes: for a log that is to name nobody. A fingerprint tells which certificate it was.
-    pub fn without_names(&self) -> String {
+    /// The reason without what a stranger has written: for a log that is to name nobody. Names of
+    /// certificates can be those of people with their personal codes, and any text can be. A fingerprint
+    /// tells which certificate it was. Identifiers of the standards are shown, so that it can be seen which
+    /// algorithm is asked for.
+    pub fn without_texts(&self) -> String {
         match self {
             Self::UntrustedChain {
                 fingerprint,
@@ -289,9 +291,92 @@ impl SecurityError {
                 "the signer's certificate is not trusted, SHA-256 {fingerprint}: {}",
                 reason.without_names()
             ),
+            Self::DuplicateId { .. } => "an id twice".to_owned(),
+            Self::UnexpectedElement { parent, element } => {
+                format!("an element {} in {parent}", identifier(element))
+            }
+            Self::BadTime { .. } => "a text in the place of a time that is none".to_owned(),
             Self::BadName { .. } => "a text in the place of a name that is none".to_owned(),
-            other => other.to_string(),
+            Self::BadSerialNumber { .. } => {
+                "a text in the place of a serial number that is none".to_owned()
+            }
+            Self::UnsupportedCanonicalization { algorithm } => {
+                format!("a canonicalization method {}", identifier(algorithm))
+            }
+            Self::UnsupportedTransform { algorithm } => {
+                format!("a transform {}", identifier(algorithm))
+            }
+            Self::UnsupportedSignatureMethod { algorithm } => {
+                format!("a signature method {}", identifier(algorithm))
+            }
+            Self::UnsupportedDigestMethod { algorithm } => {
+                format!("a digest method {}", identifier(algorithm))
+            }
+            Self::UnsupportedReference { .. } => "a reference by something else than an id".to_owned(),
+            Self::UnresolvedReference { .. } => {
+                "a reference to what is no part that may be signed".to_owned()
+            }
+            Self::RepeatedReference { .. } => "a second reference to one part".to_owned(),
+            Self::UnsupportedKeyInfo { element } => {
+                format!("the key is given by an element {}", identifier(element))
+            }
+            Self::UnsupportedToken { token_type } => {
+                format!("a token of a type {}", identifier(token_type))
+            }
+            Self::UnresolvedToken { .. } => "a reference to a token that is not there".to_owned(),
+            Self::DigestMismatch { .. } => "the digest of a part does not match".to_owned(),
+            Self::NoSecurityHeader
+            | Self::SeveralSecurityHeaders
+            | Self::NoTimestamp
+            | Self::SeveralTimestamps
+            | Self::NoSignature
+            | Self::SeveralSignatures
+            | Self::MissingElement { .. }
+            | Self::UnexpectedContent { .. }
+            | Self::MissingAttribute { .. }
+            | Self::NotBase64 { .. }
+            | Self::NotHexadecimal { .. }
+            | Self::ExpiresBeforeCreated { .. }
+            | Self::CreatedInFuture { .. }
+            | Self::Expired { .. }
+            | Self::TooOld { .. }
+            | Self::Sha1Refused
+            | Self::TooManyPrefixes
+            | Self::TooManyReferences
+            | Self::BodyNotSigned
+            | Self::TimestampNotSigned
+            | Self::TooManyHints
+            | Self::UntrustedSigner { .. }
+            | Self::UnusableCertificate { .. }
+            // What fits no certificate: numbers and digests of one.
+            | Self::UnknownSigner { .. }
+            | Self::ContradictoryKeyInfo { .. }
+            | Self::SignerNotYetValid { .. }
+            | Self::SignerExpired { .. }
+            | Self::SignatureLength { .. }
+            | Self::SignatureMismatch
+            | Self::CanonicalFormTooLong => self.to_string(),
         }
+    }
+}
+
+/// An identifier or an expanded name, if it can be one of the standards: another text is left out.
+fn identifier(text: &str) -> String {
+    const STANDARDS: [&str; 2] = ["http://www.w3.org/", "http://docs.oasis-open.org/"];
+    const LONGEST: usize = 150;
+    /// Dates within identifiers have up to eight; a personal code has thirteen.
+    const MOST_DIGITS: usize = 8;
+    let name = text.strip_prefix('{').unwrap_or(text);
+    let is_of_one = STANDARDS.iter().any(|begin| name.starts_with(begin));
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "{}:/#._-".contains(c);
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit());
+    match is_of_one
+        && text.len() <= LONGEST
+        && text.chars().all(is_plain)
+        && numbers.all(|number| number.len() <= MOST_DIGITS)
+    {
+        true => format!("{text:?}"),
+        false => "that is of no standard".to_owned(),
     }
 }
 
@@ -309,33 +394,120 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_without_names_has_no_name() {
+    fn what_is_said_without_texts_has_none_of_a_stranger() {
         let name = || "CN=Ana Rusu,serialNumber=2004001234567".to_owned();
-        for (reason, said) in [
+        let chain = |reason| SecurityError::UntrustedChain {
+            fingerprint: "ab".to_owned(),
+            reason,
+        };
+        for (error, said) in [
             (
-                ChainError::NotNamed { subject: name() },
-                "the signer is not among the required names",
+                chain(ChainError::NotNamed { subject: name() }),
+                "the signer's certificate is not trusted, SHA-256 ab: the signer is not among the required names",
             ),
             (
-                ChainError::UnknownAuthority {
+                chain(ChainError::UnknownAuthority {
                     subject: name(),
                     issuer: name(),
+                }),
+                "the signer's certificate is not trusted, SHA-256 ab: an issuer in its chain is not configured",
+            ),
+            (SecurityError::DuplicateId { id: name() }, "an id twice"),
+            (
+                SecurityError::UnexpectedElement {
+                    parent: "Signature".to_owned(),
+                    element: name(),
                 },
-                "an issuer in its chain is not configured",
+                "an element that is of no standard in Signature",
+            ),
+            (
+                SecurityError::BadTime { value: name() },
+                "a text in the place of a time that is none",
+            ),
+            (
+                SecurityError::BadName { value: name() },
+                "a text in the place of a name that is none",
+            ),
+            (
+                SecurityError::BadSerialNumber { value: name() },
+                "a text in the place of a serial number that is none",
+            ),
+            (
+                SecurityError::UnsupportedCanonicalization { algorithm: name() },
+                "a canonicalization method that is of no standard",
+            ),
+            (
+                SecurityError::UnsupportedTransform { algorithm: name() },
+                "a transform that is of no standard",
+            ),
+            (
+                SecurityError::UnsupportedSignatureMethod { algorithm: name() },
+                "a signature method that is of no standard",
+            ),
+            (
+                SecurityError::UnsupportedDigestMethod { algorithm: name() },
+                "a digest method that is of no standard",
+            ),
+            (
+                SecurityError::UnsupportedReference { uri: name() },
+                "a reference by something else than an id",
+            ),
+            (
+                SecurityError::UnresolvedReference { uri: name() },
+                "a reference to what is no part that may be signed",
+            ),
+            (
+                SecurityError::RepeatedReference { uri: name() },
+                "a second reference to one part",
+            ),
+            (
+                SecurityError::UnsupportedKeyInfo { element: name() },
+                "the key is given by an element that is of no standard",
+            ),
+            (
+                SecurityError::UnsupportedToken { token_type: name() },
+                "a token of a type that is of no standard",
+            ),
+            (
+                SecurityError::UnresolvedToken { uri: name() },
+                "a reference to a token that is not there",
+            ),
+            (
+                SecurityError::DigestMismatch { uri: name() },
+                "the digest of a part does not match",
             ),
         ] {
-            let error = SecurityError::UntrustedChain {
-                fingerprint: "ab".to_owned(),
-                reason,
-            };
-            assert!(error.to_string().contains("Ana Rusu"));
-            let expected = format!("the signer's certificate is not trusted, SHA-256 ab: {said}");
-            assert_eq!(error.without_names(), expected);
+            assert!(error.to_string().contains("Ana Rusu"), "{error}");
+            assert_eq!(error.without_texts(), said);
         }
-        let error = SecurityError::BadName { value: name() };
-        assert!(!error.without_names().contains("Ana"));
         let error = SecurityError::Sha1Refused;
-        assert_eq!(error.without_names(), error.to_string());
+        assert_eq!(error.without_texts(), error.to_string());
+    }
+
+    #[test]
+    fn an_identifier_is_shown_if_it_can_be_one_of_a_standard() {
+        for known in [
+            "http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1",
+            "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3",
+            "{http://www.w3.org/2000/09/xmldsig#}PGPData",
+        ] {
+            assert_eq!(identifier(known), format!("{known:?}"));
+        }
+        let long = format!("http://www.w3.org/{}", "x".repeat(140));
+        for other in [
+            "",
+            "Ana",
+            "urn:http://www.w3.org/x",
+            "http://www.w3.org.example.md/",
+            "http://www.w3.org/Ana Rusu",
+            "http://www.w3.org/Țurcanu",
+            "http://www.w3.org/200400123",
+            &long,
+        ] {
+            assert_eq!(identifier(other), "that is of no standard", "{other}");
+        }
+        assert!(identifier("http://www.w3.org/20040012").starts_with('"'));
+        assert!(identifier(&long[..150]).starts_with('"'));
     }
 
     #[test]
