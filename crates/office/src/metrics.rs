@@ -17,7 +17,7 @@ use crate::{
     api::{self, Call},
     domain::{Money, MoneyError},
     json::{Channel, Event, PaymentJson},
-    service,
+    schedule, service,
 };
 
 /// The address.
@@ -249,7 +249,30 @@ async fn of_books<P: Platform>(metrics: &mut Metrics, call: &Call<'_, P>) -> Res
             at.as_second(),
         );
     }
+    of_schedules(metrics, call).await?;
     of_receivers(metrics, call, length).await
+}
+
+async fn of_schedules<P: Platform>(
+    metrics: &mut Metrics,
+    call: &Call<'_, P>,
+) -> Result<(), Problem> {
+    let runs = schedule::runs(call.config, call.store).await?;
+    let samples: Vec<_> = runs
+        .iter()
+        .map(|run| {
+            let labels = vec![("schedule", run.path), ("every", run.every.as_str())];
+            let at = run.at.map_or(0, |at| at.as_second());
+            (labels, at.to_string())
+        })
+        .collect();
+    metrics.family(
+        "mpay_provider_schedule_last_run_timestamp_seconds",
+        "gauge",
+        "When a call that a timer makes was last answered as it should be; 0 if never.",
+        &samples,
+    );
+    Ok(())
 }
 
 async fn of_receivers<P: Platform>(

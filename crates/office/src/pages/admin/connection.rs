@@ -11,7 +11,12 @@ use super::{
     orders::{self, money},
     payments::{calls, moment, refusal_line},
 };
-use crate::{domain::ServiceId, service::readiness, store::Platform};
+use crate::{
+    domain::ServiceId,
+    schedule::{self, Every, Run},
+    service::readiness,
+    store::Platform,
+};
 
 /// How this deployment stands.
 #[derive(Deserialize)]
@@ -118,12 +123,57 @@ fn to_send<P: Platform>(desk: &Desk<'_, P>) -> Markup {
     }
 }
 
+/// What a call of a timer is for.
+fn purpose(run: &Run) -> &'static str {
+    match run.path {
+        "outbox/deliver" => "schedule-deliver",
+        "card-payments/check" => "schedule-check",
+        "card-payments/recheck" => "schedule-recheck",
+        _ => "schedule-erase",
+    }
+}
+
+/// When timers called last; nothing where none has anything to do.
+fn schedules<P: Platform>(desk: &Desk<'_, P>, runs: &[Run]) -> Markup {
+    let now = desk.store.now();
+    html! {
+        @if !runs.is_empty() {
+            section.card {
+                h2 { (desk.t("schedules")) }
+                ul.lines {
+                    @for run in runs {
+                        @let (kind, state) = match (run.at, run.is_overdue(now)) {
+                            (None, _) => ("busy", "schedule-never"),
+                            (Some(_), true) => ("bad", "schedule-overdue"),
+                            (Some(_), false) => ("good", "schedule-runs"),
+                        };
+                        @let every = match run.every {
+                            Every::Minute => "each-minute",
+                            Every::Night => "each-night",
+                        };
+                        li {
+                            span { (desk.t(purpose(run))) br; small { code { "POST /api/" (run.path) } } }
+                            span { span.mark.(kind) { (desk.t(state)) } }
+                            span.property {
+                                (desk.t(every))
+                                @if let Some(at) = run.at { "; " (desk.t("schedule-last")) ": " (desk.view.time_of(at)) }
+                                @if run.is_overdue(now) { br; (desk.t("schedule-do")) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// `GET /admin/connection`.
 pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let health = health(desk).await?;
     let webhooks = webhooks(desk).await?;
     let calls = calls(desk).await?;
     let last_call = mpay_notify::quiet_since(desk.store).await?;
+    let runs = schedule::runs(desk.config, desk.store).await?;
     let now = desk.store.now();
     let title = desk.t("menu-connection");
     let (kind, state) = match health.status.as_str() {
@@ -180,6 +230,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             p.hint { (desk.t("connection-hint")) }
             (doctor(desk))
         }
+        (schedules(desk, &runs))
         (to_send(desk))
         section.card {
             h2 { (desk.t("certificates")) }

@@ -92,3 +92,49 @@ async fn what_mpay_did_is_shown_and_what_was_refused_until_it_is_settled() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_connection_says_when_timers_called_and_what_to_do_where_they_do_not() {
+    let office = Office::new();
+    let reader = office.sign_in(Role::Read).await;
+    let page = reader.get("/admin/connection?lang=en").await;
+    let title = "What runs by itself";
+    assert!(
+        !page.text.contains(title),
+        "nothing is to run: {}",
+        page.text
+    );
+    let office = Office::with(&[
+        (
+            "webhooks",
+            "erp https://erp.example.md/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        ),
+        ("webhook_origin", "https://erp.example.md"),
+    ]);
+    let says = async |words: &[&str], not: &[&str]| {
+        let reader = office.sign_in(Role::Read).await;
+        let page = reader.get("/admin/connection?lang=en").await;
+        let (_, part) = page.text.split_once(title).unwrap();
+        let (part, _) = part.split_once("</section>").unwrap();
+        for (words, are_there) in [(words, true), (not, false)] {
+            for word in words {
+                assert_eq!(part.contains(word), are_there, "{word}: {part}");
+            }
+        }
+    };
+    let (job, remedy) = ("POST /api/outbox/deliver", "sees to the timer");
+    says(
+        &[job, "not yet", remedy],
+        &["last time", "erasures", "card-payments"],
+    )
+    .await;
+    let authorization = format!("Bearer {}", token(Role::Program));
+    let headers = [("authorization", authorization.as_str())];
+    let called = office
+        .ask("POST", "/api/outbox/deliver", &headers, &[])
+        .await;
+    assert_eq!(called.status, 200, "{}", called.text);
+    says(&[job, "runs</span>", "last time: 1 Jun 2026"], &[remedy]).await;
+    tokio::time::sleep(Duration::from_secs(1200)).await;
+    says(&[job, "does not run", "last time: 1 Jun 2026", remedy], &[]).await;
+}
