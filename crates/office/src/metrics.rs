@@ -249,6 +249,13 @@ async fn of_books<P: Platform>(metrics: &mut Metrics, call: &Call<'_, P>) -> Res
             at.as_second(),
         );
     }
+    if let Some(most) = call.config.notification.max_silence {
+        metrics.gauge(
+            "mpay_provider_mpay_max_silence_seconds",
+            "How long MPay may be silent until somebody is told: max_silence.",
+            most.as_secs(),
+        );
+    }
     of_schedules(metrics, call).await?;
     of_receivers(metrics, call, length).await
 }
@@ -643,6 +650,7 @@ mod tests {
                 "erp https://erp.example.md/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
             ),
             ("webhook_origin", "https://erp.example.md"),
+            ("max_silence", "86400"),
         ] {
             variables.set(name, value.to_owned());
         }
@@ -658,6 +666,9 @@ mod tests {
         outbox.set_state(&state).await.unwrap();
         let (_, text) = ask(&app, &memory, TOKEN).await;
         let samples = parse(&text);
+        assert_eq!(samples["mpay_provider_mpay_max_silence_seconds"], 86_400.0);
+        let never = r#"mpay_provider_schedule_last_run_timestamp_seconds{schedule="outbox/deliver",every="minute"}"#;
+        assert_eq!(samples[never], 0.0);
         let names = |text: &str| {
             let words = text.split(|c: char| !c.is_ascii_lowercase() && c != '_');
             let words = words.filter(|word| word.starts_with("mpay_provider_"));
