@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::{
     super::layout::{Answer, Page},
     desk::{Ask, Desk},
+    findings,
     orders::{self, money},
     payments::{calls, moment, refusal_line},
 };
@@ -33,6 +34,13 @@ pub struct Health {
     pub warnings: Vec<String>,
 }
 
+impl Health {
+    /// Whether the variables as they are now are in use.
+    pub fn is_current(&self) -> bool {
+        self.configuration == "current"
+    }
+}
+
 #[derive(Default, Deserialize)]
 struct Webhooks {
     webhooks: Vec<Webhook>,
@@ -44,19 +52,14 @@ pub struct Webhook {
     /// Its name.
     pub name: String,
     origin: String,
-    status: String,
+    /// `active`, `failing`, `paused` or `ended`.
+    pub status: String,
     pending: usize,
     pending_more: bool,
     last_success_at: Option<String>,
     last_error_at: Option<String>,
-    last_error: Option<String>,
-}
-
-impl Webhook {
-    /// Whether it is told what happens.
-    pub fn is_well(&self) -> bool {
-        self.status == "active"
-    }
+    /// Why it did not take the last message that it did not take.
+    pub last_error: Option<String>,
 }
 
 /// How this deployment stands, as its readiness says.
@@ -124,7 +127,7 @@ fn to_send<P: Platform>(desk: &Desk<'_, P>) -> Markup {
 }
 
 /// What a call of a timer is for.
-fn purpose(run: &Run) -> &'static str {
+pub fn purpose(run: &Run) -> &'static str {
     match run.path {
         "outbox/deliver" => "schedule-deliver",
         "card-payments/check" => "schedule-check",
@@ -174,16 +177,18 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let calls = calls(desk).await?;
     let last_call = mpay_notify::quiet_since(desk.store).await?;
     let runs = schedule::runs(desk.config, desk.store).await?;
+    let findings = findings::find(desk, &health, &webhooks).await?;
     let now = desk.store.now();
     let title = desk.t("menu-connection");
     let (kind, state) = match health.status.as_str() {
-        "ok" => ("good", "health-ok"),
+        "ok" if findings.is_empty() => ("good", "health-ok"),
+        "ok" => ("busy", "health-watch"),
         "degraded" => ("busy", "health-degraded"),
         _ => ("bad", "health-bad"),
     };
-    let configuration = match health.configuration.as_str() {
-        "current" => "variables-current",
-        _ => "variables-last-good",
+    let configuration = match health.is_current() {
+        true => "variables-current",
+        false => "variables-last-good",
     };
     let fact = |id: &str, value: &str| html! { dt { (desk.t(id)) } dd { (value) } };
     let content = html! {
@@ -195,11 +200,9 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                 (fact("environment", health.environment.as_deref().unwrap_or("–")))
                 (fact("variables", &desk.t(configuration)))
             }
-            @for (id, lines) in [("health-errors", &health.errors), ("health-warnings", &health.warnings)] {
-                @if !lines.is_empty() {
-                    h2 { (desk.t(id)) }
-                    ul lang="en" { @for line in lines { li { (line) } } }
-                }
+            @if !findings.is_empty() {
+                h2 { (desk.t("needs-somebody")) }
+                (findings::list(desk, &findings, true))
             }
         }
         section.card {
