@@ -58,6 +58,7 @@ any-amount = You may pay a part of it, or more.
 a-part = You may pay a part of it.
 more = You may pay more.
 number-hint = At MPay, at terminals and counters, type the order number.
+by-other-number = At MPay, the number { $number } shows everything there is to pay under it.
 opens-on = It can be paid from { $day }.
 is-paid = Nothing is left to pay. Thank you.
 is-expired = The date to pay by has passed, and MPay no longer takes the payment. Ask the institution.

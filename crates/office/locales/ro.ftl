@@ -59,6 +59,7 @@ any-amount = Puteți plăti o parte din sumă sau mai mult.
 a-part = Puteți plăti și o parte din sumă.
 more = Puteți plăti și mai mult.
 number-hint = La MPay, la terminale și la ghișee introduceți numărul comenzii.
+by-other-number = La MPay, numărul { $number } arată tot ce este de plătit sub el.
 opens-on = Se poate plăti din { $day }.
 is-paid = Nu mai este nimic de plată. Vă mulțumim.
 is-expired = Termenul de plată a trecut, iar MPay nu mai primește plata. Adresați-vă instituției.
