@@ -243,7 +243,7 @@ fn every_page_can_be_used_by_everybody_and_only_shows_what_strangers_write() {
     town.provider.register(
         "day",
         json!({
-            "reason": "Amendă", "issued_at": "2026-03-05",
+            "reason": "Amendă", "issued_at": "2026-03-05", "aliases": ["PV-77/2026", "W".repeat(36)],
             "lines": [{"line_id": "1", "reason": "Amendă", "amount_due": "1500.00"}],
             "amounts": [
                 {"until": "2099-05-01", "amount_due": "750.00"},

@@ -16,7 +16,7 @@ use mpay_ledger::{
 };
 
 use crate::{
-    Message, Notifier, Receiver,
+    Message, Notifier, Receiver, Settings,
     answer::{Sent, send},
     delivery::end,
     webhook::message_id,
@@ -53,6 +53,17 @@ pub async fn quiet_since<P: Platform>(
     store: &mpay_ledger::Ledger<P>,
 ) -> Result<Option<Timestamp>, StoreError> {
     store.notes().time(LAST_CALL).await
+}
+
+impl Settings {
+    /// Whether MPay has not called for longer than `max_silence`, by `since` as [`quiet_since`] gives it.
+    pub fn is_too_quiet(&self, since: Timestamp, now: Timestamp) -> bool {
+        self.max_silence.is_some_and(|most| {
+            let most = SignedDuration::try_from(most).unwrap_or(SignedDuration::MAX);
+            // Calls within an hour of the one that was noted are not.
+            now.duration_since(since) > most.saturating_add(NOTE_EVERY)
+        })
+    }
 }
 
 impl<P: Platform> Notifier<'_, P> {
@@ -133,18 +144,15 @@ impl<P: Platform> Notifier<'_, P> {
     /// What time brings, without a call of MPay's.
     pub(super) async fn of_time(&self) -> Result<(), StoreError> {
         self.of_certificates().await?;
-        let Some(max_silence) = self.settings.max_silence else {
+        if self.settings.max_silence.is_none() {
             return Ok(());
-        };
+        }
         let now = self.store.now();
-        let Some(last) = self.store.notes().time(LAST_CALL).await? else {
+        let Some(last) = quiet_since(self.store).await? else {
             // Silence counts from now.
             return self.store.notes().set(LAST_CALL, &now).await;
         };
-        // Calls within an hour of the one that was noted are not.
-        if now.duration_since(last)
-            > SignedDuration::try_from(max_silence).unwrap_or(SignedDuration::MAX) + NOTE_EVERY
-        {
+        if self.settings.is_too_quiet(last, now) {
             self.raise("silence", &json!({"no_call_since": last}))
                 .await?;
         }

@@ -9,6 +9,7 @@
 //! 3. [`api`]: the resources, one file each; [`api::endpoints`] lists what they answer, and
 //!    [`api::endpoint`] says what an endpoint is.
 //! 4. [`pages`]: what people see in a browser. `cards`: payments by card, at a gateway.
+//! 5. `metrics`, `schedule`: what a monitoring asks for, and when timers called.
 #![cfg_attr(
     not(test),
     deny(
@@ -25,6 +26,7 @@ mod cards;
 pub mod config;
 mod metrics;
 pub mod pages;
+mod schedule;
 pub mod service;
 mod source;
 

@@ -17,7 +17,7 @@ use crate::{
     api::{self, Call},
     domain::{Money, MoneyError},
     json::{Channel, Event, PaymentJson},
-    service,
+    schedule, service,
 };
 
 /// The address.
@@ -249,7 +249,37 @@ async fn of_books<P: Platform>(metrics: &mut Metrics, call: &Call<'_, P>) -> Res
             at.as_second(),
         );
     }
+    if let Some(most) = call.config.notification.max_silence {
+        metrics.gauge(
+            "mpay_provider_mpay_max_silence_seconds",
+            "How long MPay may be silent until somebody is told: max_silence.",
+            most.as_secs(),
+        );
+    }
+    of_schedules(metrics, call).await?;
     of_receivers(metrics, call, length).await
+}
+
+async fn of_schedules<P: Platform>(
+    metrics: &mut Metrics,
+    call: &Call<'_, P>,
+) -> Result<(), Problem> {
+    let runs = schedule::runs(call.config, call.store).await?;
+    let samples: Vec<_> = runs
+        .iter()
+        .map(|run| {
+            let labels = vec![("schedule", run.path), ("every", run.every.as_str())];
+            let at = run.at.map_or(0, |at| at.as_second());
+            (labels, at.to_string())
+        })
+        .collect();
+    metrics.family(
+        "mpay_provider_schedule_last_run_timestamp_seconds",
+        "gauge",
+        "When a call that a timer makes was last answered as it should be; 0 if never.",
+        &samples,
+    );
+    Ok(())
 }
 
 async fn of_receivers<P: Platform>(
@@ -620,6 +650,7 @@ mod tests {
                 "erp https://erp.example.md/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
             ),
             ("webhook_origin", "https://erp.example.md"),
+            ("max_silence", "86400"),
         ] {
             variables.set(name, value.to_owned());
         }
@@ -635,6 +666,9 @@ mod tests {
         outbox.set_state(&state).await.unwrap();
         let (_, text) = ask(&app, &memory, TOKEN).await;
         let samples = parse(&text);
+        assert_eq!(samples["mpay_provider_mpay_max_silence_seconds"], 86_400.0);
+        let never = r#"mpay_provider_schedule_last_run_timestamp_seconds{schedule="outbox/deliver",every="minute"}"#;
+        assert_eq!(samples[never], 0.0);
         let names = |text: &str| {
             let words = text.split(|c: char| !c.is_ascii_lowercase() && c != '_');
             let words = words.filter(|word| word.starts_with("mpay_provider_"));

@@ -19,7 +19,7 @@ use crate::{
     api::{self, endpoint::Values},
     cards,
     config::Config,
-    metrics, pages, source,
+    metrics, pages, schedule, source,
 };
 
 /// The address of this door's readiness.
@@ -189,7 +189,9 @@ async fn api<P: Platform>(
         query: parts.uri.query().unwrap_or_default(),
         caller,
     };
-    (endpoint.answer)(&call, &values, &body).await
+    let answer = (endpoint.answer)(&call, &values, &body).await?;
+    schedule::note(store, endpoint.path, &body, &answer).await;
+    Ok(answer)
 }
 
 #[cfg(test)]

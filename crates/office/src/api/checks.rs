@@ -62,6 +62,12 @@ pub fn errors(order: &OrderJson, service: &Service) -> Vec<FieldError> {
     errors
 }
 
+/// Whether a text looks like an IDNP: those of persons begin with a 2, or a 0 for the old ones.
+pub fn is_idnp(text: &str) -> bool {
+    let text = text.trim();
+    !text.starts_with('1') && check_state_identifier(text).is_ok()
+}
+
 /// What is probably a mistake: IDNP and IDNO whose check digit does not fit, and an IDNP that nothing
 /// would erase.
 pub fn warnings(order: &OrderJson) -> Vec<FieldError> {
@@ -82,9 +88,6 @@ pub fn warnings(order: &OrderJson) -> Vec<FieldError> {
         let doubt = check_state_identifier(number.trim()).err()?;
         Some(FieldError::new(field, doubt))
     });
-    // Those of persons begin with a 2, or a 0 for the old ones.
-    let is_idnp =
-        |text: &str| !text.starts_with('1') && check_state_identifier(text.trim()).is_ok();
     let aliases = order.aliases.iter().enumerate();
     let unmarked = aliases
         .filter(|(_, alias)| !alias.is_personal() && is_idnp(alias.value()))

@@ -45,6 +45,7 @@ use crate::{
     config::Config,
     store::{Ledger, Platform},
 };
+pub use checks::is_idnp;
 pub use endpoint::Endpoint;
 pub(crate) use endpoint::decode;
 pub(crate) use mpay_door::Problem;

@@ -8,10 +8,16 @@ use serde::Deserialize;
 use super::{
     super::layout::{Answer, Page},
     desk::{Ask, Desk},
+    findings,
     orders::{self, money},
     payments::{calls, moment, refusal_line},
 };
-use crate::{domain::ServiceId, service::readiness, store::Platform};
+use crate::{
+    domain::ServiceId,
+    schedule::{self, Every, Run},
+    service::readiness,
+    store::Platform,
+};
 
 /// How this deployment stands.
 #[derive(Deserialize)]
@@ -28,6 +34,13 @@ pub struct Health {
     pub warnings: Vec<String>,
 }
 
+impl Health {
+    /// Whether the variables as they are now are in use.
+    pub fn is_current(&self) -> bool {
+        self.configuration == "current"
+    }
+}
+
 #[derive(Default, Deserialize)]
 struct Webhooks {
     webhooks: Vec<Webhook>,
@@ -39,19 +52,14 @@ pub struct Webhook {
     /// Its name.
     pub name: String,
     origin: String,
-    status: String,
+    /// `active`, `failing`, `paused` or `ended`.
+    pub status: String,
     pending: usize,
     pending_more: bool,
     last_success_at: Option<String>,
     last_error_at: Option<String>,
-    last_error: Option<String>,
-}
-
-impl Webhook {
-    /// Whether it is told what happens.
-    pub fn is_well(&self) -> bool {
-        self.status == "active"
-    }
+    /// Why it did not take the last message that it did not take.
+    pub last_error: Option<String>,
 }
 
 /// How this deployment stands, as its readiness says.
@@ -118,22 +126,69 @@ fn to_send<P: Platform>(desk: &Desk<'_, P>) -> Markup {
     }
 }
 
+/// What a call of a timer is for.
+pub fn purpose(run: &Run) -> &'static str {
+    match run.path {
+        "outbox/deliver" => "schedule-deliver",
+        "card-payments/check" => "schedule-check",
+        "card-payments/recheck" => "schedule-recheck",
+        _ => "schedule-erase",
+    }
+}
+
+/// When timers called last; nothing where none has anything to do.
+fn schedules<P: Platform>(desk: &Desk<'_, P>, runs: &[Run]) -> Markup {
+    let now = desk.store.now();
+    html! {
+        @if !runs.is_empty() {
+            section.card {
+                h2 { (desk.t("schedules")) }
+                ul.lines {
+                    @for run in runs {
+                        @let (kind, state) = match (run.at, run.is_overdue(now)) {
+                            (None, _) => ("busy", "schedule-never"),
+                            (Some(_), true) => ("bad", "schedule-overdue"),
+                            (Some(_), false) => ("good", "schedule-runs"),
+                        };
+                        @let every = match run.every {
+                            Every::Minute => "each-minute",
+                            Every::Night => "each-night",
+                        };
+                        li {
+                            span { (desk.t(purpose(run))) br; small { code { "POST /api/" (run.path) } } }
+                            span { span.mark.(kind) { (desk.t(state)) } }
+                            span.property {
+                                (desk.t(every))
+                                @if let Some(at) = run.at { "; " (desk.t("schedule-last")) ": " (desk.view.time_of(at)) }
+                                @if run.is_overdue(now) { br; (desk.t("schedule-do")) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// `GET /admin/connection`.
 pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let health = health(desk).await?;
     let webhooks = webhooks(desk).await?;
     let calls = calls(desk).await?;
     let last_call = mpay_notify::quiet_since(desk.store).await?;
+    let runs = schedule::runs(desk.config, desk.store).await?;
+    let findings = findings::find(desk, &health, &webhooks).await?;
     let now = desk.store.now();
     let title = desk.t("menu-connection");
     let (kind, state) = match health.status.as_str() {
-        "ok" => ("good", "health-ok"),
+        "ok" if findings.is_empty() => ("good", "health-ok"),
+        "ok" => ("busy", "health-watch"),
         "degraded" => ("busy", "health-degraded"),
         _ => ("bad", "health-bad"),
     };
-    let configuration = match health.configuration.as_str() {
-        "current" => "variables-current",
-        _ => "variables-last-good",
+    let configuration = match health.is_current() {
+        true => "variables-current",
+        false => "variables-last-good",
     };
     let fact = |id: &str, value: &str| html! { dt { (desk.t(id)) } dd { (value) } };
     let content = html! {
@@ -145,11 +200,9 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                 (fact("environment", health.environment.as_deref().unwrap_or("–")))
                 (fact("variables", &desk.t(configuration)))
             }
-            @for (id, lines) in [("health-errors", &health.errors), ("health-warnings", &health.warnings)] {
-                @if !lines.is_empty() {
-                    h2 { (desk.t(id)) }
-                    ul lang="en" { @for line in lines { li { (line) } } }
-                }
+            @if !findings.is_empty() {
+                h2 { (desk.t("needs-somebody")) }
+                (findings::list(desk, &findings, true))
             }
         }
         section.card {
@@ -180,6 +233,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             p.hint { (desk.t("connection-hint")) }
             (doctor(desk))
         }
+        (schedules(desk, &runs))
         (to_send(desk))
         section.card {
             h2 { (desk.t("certificates")) }

@@ -8,6 +8,7 @@ mod cards;
 mod columns;
 mod connection;
 mod desk;
+mod findings;
 mod history;
 mod import;
 mod manual;

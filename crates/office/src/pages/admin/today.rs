@@ -9,6 +9,7 @@ use super::{
     super::layout::{Answer, Page},
     connection,
     desk::{Ask, Desk},
+    findings,
     manual::Proposals,
     orders::{self, Listed},
     payments::{account, calls, incomplete, refusal_line},
@@ -165,9 +166,8 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let refused = &calls.open_refusals;
     let all_seen = calls.complete && !calls.open_refusals_more;
     let health = connection::health(desk).await?;
-    let warnings: Vec<_> = health.errors.iter().chain(&health.warnings).collect();
-    let mut webhooks = connection::webhooks(desk).await?;
-    webhooks.retain(|webhook| !webhook.is_well());
+    let webhooks = connection::webhooks(desk).await?;
+    let findings = findings::find(desk, &health, &webhooks).await?;
     let view = &desk.view;
     let title = desk.with("today", &[("day", view.day(today).into())]);
     let content = html! {
@@ -191,7 +191,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         }
         section.card {
             h2 { (desk.t("needs-somebody")) }
-            @if to_look_at.orders.is_empty() && warnings.is_empty() && webhooks.is_empty() && open.proposals.is_empty() && refused.is_empty() && all_seen {
+            @if to_look_at.orders.is_empty() && findings.is_empty() && open.proposals.is_empty() && refused.is_empty() && all_seen {
                 p { (desk.t("nothing-needs-somebody")) }
             }
             @if !to_look_at.orders.is_empty() { (orders::table(desk, &to_look_at.orders)) }
@@ -203,13 +203,9 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             @if !open.proposals.is_empty() {
                 p { a href=(desk.link("/admin/payments/manual")) { (desk.t("proposals-open")) ": " (open.proposals.len()) @if open.next.is_some() { "+" } } }
             }
-            @if !webhooks.is_empty() {
-                p { a href=(desk.link("/admin/connection")) { (desk.t("webhooks-not-well")) ":" } @for webhook in &webhooks { " " (webhook.name) } }
-            }
-            @if !warnings.is_empty() {
-                ul lang="en" {
-                    @for warning in &warnings { li { (warning) } }
-                }
+            @if !findings.is_empty() {
+                (findings::list(desk, &findings, false))
+                p { a href=(desk.link("/admin/connection")) { (desk.t("found-more")) } }
             }
         }
         section.card {

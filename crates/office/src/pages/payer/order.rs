@@ -3,7 +3,10 @@
 use maud::{Markup, html};
 
 use super::{super::layout::Page, Shown, card};
-use crate::domain::{OrderStatus, Period, SetStatus};
+use crate::{
+    api::is_idnp,
+    domain::{OrderStatus, Period, SetStatus},
+};
 
 pub fn page(shown: &Shown<'_>) -> Page {
     let view = shown.view;
@@ -20,6 +23,7 @@ pub fn page(shown: &Shown<'_>) -> Page {
             section.card.pay {
                 (amount(shown))
                 (what_can_be_done(shown))
+                (other_numbers(shown))
             }
         }
         @if shown.payments().next().is_some() {
@@ -79,6 +83,18 @@ pub fn what_can_be_done(shown: &Shown<'_>) -> Markup {
         OrderStatus::Set(SetStatus::Cancelled) => says("is-cancelled"),
         OrderStatus::Set(SetStatus::Refunding) => says("is-refunding"),
         OrderStatus::Set(SetStatus::Refunded) => says("is-refunded"),
+    }
+}
+
+/// The other numbers by which MPay finds the order, and all others that have them. Not what is of a person,
+/// whether it is marked or not: a link may be in other hands than an identity document.
+fn other_numbers(shown: &Shown<'_>) -> Markup {
+    let aliases = shown.order.aliases.iter();
+    let numbers = aliases.filter(|alias| !alias.is_personal && !is_idnp(alias.name.as_str()));
+    html! {
+        @for number in numbers.map(|alias| alias.name.as_str()) {
+            p.hint { (shown.view.with("by-other-number", &[("number", number.into())])) }
+        }
     }
 }
 

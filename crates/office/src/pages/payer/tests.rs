@@ -6,11 +6,12 @@ use super::super::link::PayLink;
 use crate::{
     App,
     domain::{OrderKey, ServiceId},
+    json::OrderJson,
     service::handle,
     store::{
-        Ledger,
+        Ledger, Precondition,
         memory::Memory,
-        testing::{record, record_card, refund, register},
+        testing::{put, record, record_card, refund, register},
     },
 };
 
@@ -290,4 +291,48 @@ async fn what_is_printed_says_what_was_given_back_and_who_issues_the_fiscal_docu
     let path = site.path("2");
     let (_, page) = site.get(&format!("{path}/receipt")).await;
     assert!(page.contains(mpay) && !page.contains(institution), "{page}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_page_names_the_number_that_shows_several_orders_and_nothing_of_a_person() {
+    let site = Site::new();
+    let order = serde_json::json!({
+        "service_id": "TAX", "order_key": "1", "reason": "Chirie",
+        "aliases": ["C-77/2026", {"value": "AN-55", "personal": true}, "2000000000004", "<CAD>"],
+        "lines": [{"line_id": "1", "reason": "Chirie", "amount_due": "10"}]
+    });
+    let order: OrderJson = serde_json::from_value(order).unwrap();
+    let order = order.to_order().unwrap();
+    put(&site.memory, &order, Precondition::None).await.unwrap();
+    let path = site.path("1");
+    for (language, first, second) in [
+        (
+            "ro",
+            "La MPay, numărul C-77/2026 arată tot ce este de plătit sub el.",
+            "numărul &lt;CAD&gt; arată",
+        ),
+        ("ru", "номер C-77/2026 показывает всё", "номер &lt;CAD&gt; "),
+        (
+            "en",
+            "the number C-77/2026 shows everything",
+            "number &lt;CAD&gt; ",
+        ),
+    ] {
+        let (_, page) = site.get(&format!("{path}?lang={language}")).await;
+        assert!(page.contains(first) && page.contains(second), "{page}");
+        assert!(
+            !page.contains("2000000000004") && !page.contains("AN-55"),
+            "{page}"
+        );
+    }
+    // Once this one is paid, the others still are there.
+    record(&site.memory, "P", "1", "10").await.unwrap();
+    let (_, page) = site.get(&path).await;
+    assert!(
+        page.contains("C-77/2026") && !page.contains("<form"),
+        "{page}"
+    );
+    register(&site.memory, "2", "10").await.unwrap();
+    let (_, page) = site.get(&site.path("2")).await;
+    assert!(!page.contains("arată tot ce este de plătit"), "{page}");
 }

@@ -1,0 +1,121 @@
+//! Payments that are entered by hand.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_by_hand_takes_two_people() {
+    let office = Office::new();
+    register(&office.memory, "1", "10").await.unwrap();
+    let accountant = office.sign_in(Role::Accountant).await;
+    let form = |amount, note| {
+        [
+            ("service_id", "TAX"),
+            ("order_key", "1"),
+            ("payment_id", "P-9"),
+            ("amount", amount),
+            ("paid_at", "2026-05-31"),
+            ("note", note),
+        ]
+    };
+    let address = "/admin/payments/manual";
+    let page = accountant.send(address, &form("1.000", "x")).await;
+    assert_eq!(page.status, 422);
+    assert!(page.text.contains("id=\"wrong-amount\""), "{}", page.text);
+    let page = accountant.send(address, &form("10,00", "")).await;
+    assert!(page.text.contains("id=\"wrong-note\""), "{}", page.text);
+    assert!(page.text.contains("value=\"P-9\""), "{}", page.text);
+    let clerk = office.sign_in(Role::Clerk).await;
+    let page = clerk.send(address, &form("10,00", "Extras")).await;
+    assert_eq!(page.status, 403);
+    let page = accountant.send(address, &form("10,00", "Extras")).await;
+    assert_eq!(page.status, 303, "{}", page.text);
+    let proposal = page
+        .header("location")
+        .split('?')
+        .next()
+        .unwrap()
+        .to_owned();
+    // It waits for whoever may approve it.
+    let manager = office.sign_in(Role::Manager).await;
+    let waits = "Propuneri care așteaptă aprobarea";
+    let today = manager.get("/admin").await;
+    assert!(
+        today.text.contains(&format!("{waits}: 1")),
+        "{}",
+        today.text
+    );
+    assert!(!accountant.get("/admin").await.text.contains(waits));
+    let list = accountant.get(address).await;
+    let link = format!("<a href=\"{proposal}?lang=ro\">");
+    assert!(list.text.contains(&link), "{}", list.text);
+    let page = accountant.get(&proposal).await;
+    assert!(page.text.contains("Extras"), "{}", page.text);
+    assert!(!page.text.contains("value=\"approve\""), "{}", page.text);
+    let id = proposal.rsplit('/').next().unwrap();
+    let found = clerk.get(&format!("{address}?id={id}")).await;
+    assert_eq!(found.header("location"), format!("{proposal}?lang=ro"));
+    let approve = [("do", "approve")];
+    for browser in [&accountant, &clerk] {
+        assert_eq!(browser.send(&proposal, &approve).await.status, 403);
+    }
+    let order = clerk.get("/admin/orders/TAX/1").await;
+    assert!(!order.text.contains("P-9"), "{}", order.text);
+    let manager = office.sign_in(Role::Manager).await;
+    let page = manager.get(&proposal).await;
+    assert!(page.text.contains("value=\"approve\""), "{}", page.text);
+    let page = manager.send(&proposal, &approve).await;
+    assert_eq!(page.status, 303, "{}", page.text);
+    assert!(!accountant.get(address).await.text.contains(&link));
+    assert!(!manager.get("/admin").await.text.contains(waits));
+    let order = accountant.get("/admin/orders/TAX/1").await;
+    for said in ["P-9", "accountant", "manager", "/admin/payments/P%2D9/void"] {
+        assert!(order.text.contains(said), "{said}: {}", order.text);
+    }
+    // To void it takes two as well; a manager does not approve what they have proposed.
+    let void = "/admin/payments/P%2D9/void";
+    let page = manager.send(void, &[("note", "De două ori")]).await;
+    assert_eq!(page.status, 303, "{}", page.text);
+    let proposal = page
+        .header("location")
+        .split('?')
+        .next()
+        .unwrap()
+        .to_owned();
+    let page = manager.get(&proposal).await;
+    assert!(!page.text.contains("value=\"approve\""), "{}", page.text);
+    assert_eq!(manager.send(&proposal, &approve).await.status, 409);
+    let page = manager.send(&proposal, &[("do", "withdraw")]).await;
+    assert_eq!(page.status, 303, "{}", page.text);
+    let page = manager.get(&proposal).await;
+    assert!(page.text.contains("retrasă"), "{}", page.text);
+    assert!(!page.text.contains("value=\"withdraw\""), "{}", page.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_cannot_be_keeps_what_was_typed() {
+    let office = Office::new();
+    register(&office.memory, "1", "10").await.unwrap();
+    record(&office.memory, "P-1", "1", "10").await.unwrap();
+    let browser = office.sign_in(Role::Accountant).await;
+    for (key, status, said) in [
+        (
+            "nobody",
+            422,
+            "<li>Serviciul nu are o comandă cu acest număr.</li>",
+        ),
+        ("1", 409, "O plată cu acest număr este deja"),
+    ] {
+        let form = [
+            ("service_id", "TAX"),
+            ("order_key", key),
+            ("payment_id", "P-1"),
+            ("amount", "10"),
+            ("paid_at", "2026-05-31"),
+            ("note", "Extras"),
+        ];
+        let page = browser.send("/admin/payments/manual", &form).await;
+        assert_eq!(page.status, status, "{}", page.text);
+        assert!(page.text.contains(said), "{}", page.text);
+        assert!(page.text.contains("value=\"Extras\""), "{}", page.text);
+    }
+}

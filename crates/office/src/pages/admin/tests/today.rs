@@ -1,0 +1,86 @@
+//! Today: what came in, and what needs somebody.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn today_says_how_payments_came_to_an_account() {
+    let office = Office::new();
+    register(&office.memory, "1", "10").await.unwrap();
+    register(&office.memory, "2", "20").await.unwrap();
+    record(&office.memory, "P", "1", "10").await.unwrap();
+    let browser = office.sign_in(Role::Read).await;
+    let page = browser.get("/admin").await;
+    assert!(!page.text.contains("cu cardul"), "{}", page.text);
+    record_card(&office.memory, "C", "2", "20").await.unwrap();
+    let page = browser.get("/admin").await;
+    let (before, _) = page.text.split_once("20,00").unwrap();
+    let row = before.rsplit_once("<tr>").unwrap().1;
+    assert!(row.contains("</code> cu cardul"), "{row}");
+    // The table of what needs somebody is as wide as the page.
+    assert!(!page.text.contains("columns"), "{}", page.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_weeks_are_drawn_and_told_as_a_table() {
+    let office = Office::new();
+    register(&office.memory, "1", "100").await.unwrap();
+    record(&office.memory, "P", "1", "10").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+    record(&office.memory, "Q", "1", "40").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+    let browser = office.sign_in(Role::Read).await;
+    let page = browser.get("/admin").await;
+    // The highest day is as high as the picture, and the other a quarter of it.
+    for said in [
+        "height=\"120\"",
+        "height=\"30\"",
+        "aria-label=\"Plățile din fiecare din ultimele 28 de zile, în MDL\"",
+        "10,00\u{A0}MDL",
+        "40,00\u{A0}MDL",
+    ] {
+        assert!(page.text.contains(said), "{said}: {}", page.text);
+    }
+    assert_eq!(page.text.matches("<rect").count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_says_that_a_large_day_is_not_added_up_yet_and_goes_on() {
+    use mpay_ledger::Platform as _;
+    let office = Office::new();
+    register(&office.memory, "1", "10").await.unwrap();
+    let (count, at) = (20_000, office.memory.now());
+    let last = office.memory.increment("journal", count).await.unwrap();
+    for place in last - count + 1..=last {
+        let event = r#"{"type":"order.registered","service_id":"TAX","order_key":"x","version":1,"currency":"MDL"}"#;
+        let entry = format!(r#"{{"v":1,"at":"{at}","entry":{event}}}"#);
+        office
+            .memory
+            .overwrite(&format!("journal/{place}"), entry.into_bytes());
+    }
+    record(&office.memory, "P", "1", "10").await.unwrap();
+    let browser = office.sign_in(Role::Read).await;
+    let page = browser.get("/admin").await;
+    let says = "Sumele nu sunt încă ale întregii zile";
+    assert!(page.text.contains(says), "{}", page.text);
+    assert!(!page.text.contains("10,00"), "{}", page.text);
+    assert!(
+        page.text
+            .contains("href=\"/admin?lang=ro\">Însumați mai departe</a>")
+    );
+    let page = browser.get("/admin").await;
+    assert!(
+        !page.text.contains(says) && page.text.contains("10,00"),
+        "{}",
+        page.text
+    );
+    // The list of its payments goes on by a link, and has the sums of all.
+    let page = browser.get("/admin/payments").await;
+    assert!(page.text.contains("10,00"), "{}", page.text);
+    let (_, next) = page.text.split_once("cursor=").unwrap();
+    let next = next.split('&').next().unwrap();
+    assert!(!page.text.contains("<code>P</code>"), "{}", page.text);
+    let page = browser
+        .get(&format!("/admin/payments?date=2026-06-01&cursor={next}"))
+        .await;
+    assert!(page.text.contains("<code>P</code>"), "{}", page.text);
+}
