@@ -1776,6 +1776,10 @@ async fn a_payer_is_sent_to_the_gateway_by_a_button() {
         deal.state = "New".into();
         deal.pay();
     });
+    // Paid meanwhile: its own page says so.
+    let paid = world.at("POST", &format!("{path}/card?lang=en"), "").await;
+    let own = (303, format!("{path}?lang=en"));
+    assert_eq!((paid.status, paid.header("location").to_owned()), own);
     let back = world.at("GET", &format!("/cards/return/{id}"), "").await;
     let there = format!("{page}/return?paid=0&lang=en");
     assert_eq!(back.header("location"), there);
@@ -2544,6 +2548,72 @@ async fn who_is_kept_from_beginning_is_told_until_when() {
     for word in ["2026-06-04T12:00", "MPay"] {
         assert!(kept.text.contains(word), "{}", kept.text);
     }
+}
+
+/// A payer who left at their bank's page, or whose money is held.
+#[tokio::test(start_paused = true)]
+async fn a_payer_who_is_kept_from_the_gateway_is_told_until_when_and_how_to_pay_now() {
+    const BY_MPAY: &str = "/service/pay\"";
+    let pages = [("page_key", "0123456789012345678901234567890123456789")];
+    for (language, at) in [
+        ("ro", "04.06.2026, 12:00"),
+        ("ru", "04.06.2026, 12:00"),
+        ("en", "4 Jun 2026, 12:00"),
+    ] {
+        let world = World::new(&pages).await;
+        let order = world.order().await;
+        let page = order["pay_url"].as_str().unwrap();
+        let path = page.strip_prefix("https://pay.example.md").unwrap();
+        let address = format!("{path}/card?lang={language}");
+        let press = || world.at("POST", &address, "");
+        press().await;
+        let id = world.gateway.lock().unwrap().deals.keys().next().cloned();
+        let id = id.unwrap();
+        world.change(&id, |deal| deal.state = "PreAuthorized3DS".into());
+        let kept = press().await;
+        assert_eq!(kept.status, 409);
+        let back = format!("href=\"{path}?lang={language}\"");
+        for part in [at, BY_MPAY, &back] {
+            assert!(kept.text.contains(part), "{part}: {}", kept.text);
+        }
+        // Whoever looks at it in the office is told the same.
+        let told = world.api.get(&format!("card-payments/{id}")).await.json();
+        assert_eq!(told["unclear_until"], "2026-06-04T12:00:00+03:00");
+        // If the gateway says nothing, nobody knows until when.
+        world.change(&id, |deal| deal.state = "New".into());
+        world.ask(&id).await;
+        world.plan("GetState", [Mischief::Undone]);
+        let silent = press().await;
+        assert_eq!(silent.status, 409);
+        assert!(silent.text.contains(BY_MPAY), "{}", silent.text);
+        assert!(!silent.text.contains(at), "{}", silent.text);
+    }
+    // Whose money is held is not led to pay it again.
+    let world = World::new(&[pages.as_slice(), &[("card_capture", "manual")]].concat()).await;
+    let order = world.order().await;
+    let page = order["pay_url"].as_str().unwrap();
+    let path = page.strip_prefix("https://pay.example.md").unwrap();
+    let address = format!("{path}/card?lang=en");
+    let press = || world.at("POST", &address, "");
+    press().await;
+    let id = world.gateway.lock().unwrap().deals.keys().next().cloned();
+    let id = id.unwrap();
+    world.change(&id, Deal::pay);
+    let held = press().await;
+    assert_eq!(held.status, 409);
+    assert!(
+        held.text.contains("is held on a card already"),
+        "{}",
+        held.text
+    );
+    assert!(!held.text.contains(BY_MPAY), "{}", held.text);
+    let by_api = world.begin_as("k", json!({})).await;
+    assert_eq!(by_api.status, 409);
+    for word in [&*id, "Charge or cancel it"] {
+        assert!(by_api.text.contains(word), "{}", by_api.text);
+    }
+    let told = world.api.get(&format!("card-payments/{id}")).await.json();
+    assert_eq!(told.get("unclear_until"), None);
 }
 
 #[tokio::test(start_paused = true)]
