@@ -123,7 +123,7 @@ pub(super) struct CardPaymentAnswer {
     /// Of what is held or taken, how much is not given back.
     #[serde(skip_serializing_if = "Option::is_none")]
     remaining: Option<String>,
-    /// The reference number of the banks.
+    /// The banks' reference number of the payment; a refund has its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     rrn: Option<String>,
     /// The number of the card, but for the digits that tell which it is.
@@ -240,6 +240,14 @@ async fn answer<P: Platform>(
         Some(recorded) => Some(recorded.state.remaining().to_string()),
         None => seen.and_then(|seen| seen.amount.clone()),
     };
+    // Once it is recorded, the gateway may tell the number of a refund of it.
+    let card = recorded
+        .as_ref()
+        .and_then(|recorded| recorded.payment.card.as_ref());
+    let rrn = match card {
+        Some(card) => card.rrn.clone(),
+        None => seen.and_then(|seen| seen.rrn.clone()),
+    };
     let refunds = recorded.iter().flat_map(|recorded| &recorded.state.refunds);
     let started = &payment.attempt.started;
     Ok(CardPaymentAnswer {
@@ -257,7 +265,7 @@ async fn answer<P: Platform>(
         unclear_until: unclear_until(&payment).map(time::format),
         redirect_url: desk.redirect_url(&payment)?,
         remaining,
-        rrn: seen.and_then(|seen| seen.rrn.clone()),
+        rrn,
         masked_number: seen.and_then(|seen| seen.masked_number.clone()),
         customer: payment.attempt.customer.clone(),
         card: payment.attempt.card.clone(),

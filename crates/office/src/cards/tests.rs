@@ -1444,6 +1444,75 @@ async fn a_refund_is_found_in_a_statement_by_its_own_reference() {
     assert_eq!(compared["not_settled"], json!([]), "{compared}");
 }
 
+/// The gateway tells one number, that of the last; the payment may be recorded only after that.
+#[tokio::test(start_paused = true)]
+async fn a_number_belongs_to_the_payment_or_to_the_refund_that_it_is_of() {
+    let back = |deal: &mut Deal, amount| {
+        deal.give_back(amount);
+        deal.refund_rrn = Some("BACK1");
+    };
+    // All was given back before anybody looked; a try before that had failed.
+    for failed_before in [false, true] {
+        let world = World::new(&[]).await;
+        let id = world.begin().await;
+        if failed_before {
+            world.change(&id, |deal| deal.state = "Rejected".into());
+            world.ask(&id).await;
+        }
+        world.change(&id, |deal| {
+            deal.pay();
+            back(deal, deal.taken);
+        });
+        world.ask(&id).await;
+        let payment = world.api.get(&format!("payments/{id}")).await.json();
+        assert_eq!(payment["card"].get("rrn"), None, "{payment}");
+        assert_eq!(payment["refunds"][0]["rrn"], "BACK1");
+        let shown = world.api.get(&format!("card-payments/{id}")).await.json();
+        assert_eq!(shown.get("rrn"), None, "{shown}");
+        assert_eq!(shown["refunds"][0]["rrn"], "BACK1");
+        let address = "settlement?from=2026-06-01&to=2026-06-01&payment_id=n&amount=sum";
+        let statement = format!("n;sum\n{id};19,99\nBACK1;-19,99\n");
+        let compared = world.api.call("POST", address, "text/csv", &statement);
+        let compared = compared.await.json();
+        for list in ["not_recorded", "not_settled", "differing"] {
+            assert_eq!(compared[list], json!([]), "{compared}");
+        }
+        world.agrees("all of it").await;
+    }
+    // The hold had a number, and the cabinet has charged it and given back all or a part.
+    for (amount, remaining) in [(1999, "0.00"), (999, "10.00")] {
+        let world = World::new(&[]).await;
+        let begun = world.begin_as("k", json!({"capture": "manual"})).await;
+        let id = begun.json()["id"].as_str().unwrap().to_owned();
+        world.change(&id, Deal::pay);
+        world.ask(&id).await;
+        world.change(&id, |deal| {
+            (deal.taken, deal.held, deal.state) = (deal.held, 0, "Charged".into());
+            back(deal, amount);
+        });
+        world.ask(&id).await;
+        let payment = world.api.get(&format!("payments/{id}")).await.json();
+        assert_eq!(payment["card"]["rrn"], "RRN7", "{payment}");
+        let shown = world.api.get(&format!("card-payments/{id}")).await.json();
+        assert_eq!(
+            (&shown["rrn"], &shown["remaining"]),
+            (&json!("RRN7"), &json!(remaining))
+        );
+        if amount == 1999 {
+            assert_eq!(payment["refunds"][0]["rrn"], "BACK1");
+        }
+    }
+    // Recorded before, it keeps its number, also where it is shown.
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    world.change(&id, |deal| back(deal, 500));
+    let shown = world.ask(&id).await;
+    assert_eq!(shown["rrn"], "RRN7", "{shown}");
+    assert_eq!(shown["refunds"][0]["rrn"], "BACK1");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_given_back_is_taken_from_the_accounts_that_had_it() {
     let world = World::new(&[("card_bank_account", "")]).await;
