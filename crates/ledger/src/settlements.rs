@@ -71,6 +71,8 @@ pub struct Shown {
     pub part: Option<u32>,
     /// The part's amount.
     pub amount: Option<String>,
+    /// Where it is money that was given back: which refund, by what remained after it.
+    pub refund: Option<String>,
 }
 
 /// A part of a payment that a statement shows, where the rest is still to come.
@@ -80,8 +82,12 @@ pub struct SettlementPart {
     pub settlement: u64,
     /// The name of the row.
     pub row: String,
-    /// How much it is.
+    /// How much it is; below zero for money that was given back.
     pub amount: String,
+    /// Which refund of the payment it is, by what remained after it. Absent in what earlier versions
+    /// wrote, and of what is no refund.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund: Option<String>,
 }
 
 /// In how many parts a payment is settled at most, but for the last.
@@ -148,6 +154,7 @@ impl<P: Platform> Settlements<'_, P> {
                         row: shown.row,
                         number,
                         amount,
+                        refund: shown.refund,
                     }),
                     _ => {
                         payments.push(shown.payment_id);
@@ -233,6 +240,7 @@ impl<P: Platform> Settlements<'_, P> {
                     settlement: journal,
                     row: part.row.clone(),
                     amount: part.amount.clone(),
+                    refund: part.refund.clone(),
                 };
                 let key = settled_part(&payment_id, part.number);
                 marks.push((key, to_json(&mark)?.into_bytes()));

@@ -182,9 +182,20 @@ pub async fn record_card(
 
 /// Notes that so much of a payment remains.
 pub async fn refund(memory: &Memory, name: &str, remaining: &str) -> Result<Refunded, StoreError> {
+    refund_of_number(memory, name, remaining, None).await
+}
+
+/// The same with the banks' reference number of the refund.
+pub async fn refund_of_number(
+    memory: &Memory,
+    name: &str,
+    remaining: &str,
+    rrn: Option<&str>,
+) -> Result<Refunded, StoreError> {
     let refund: RefundJson = serde_json::from_value(serde_json::json!({
         "payment_id": name, "service_id": "TAX", "order_key": "1", "amount": "",
-        "remaining": remaining, "currency": "MDL", "lines": [], "recorded": 1, "evidence": "e"
+        "remaining": remaining, "currency": "MDL", "lines": [], "recorded": 1, "evidence": "e",
+        "rrn": rrn
     }))
     .unwrap();
     let evidence = Evidence::new(&secret(), b"<Refund/>", name, remaining.as_bytes(), "card");

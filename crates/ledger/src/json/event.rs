@@ -285,6 +285,10 @@ pub struct PartJson {
     pub number: u32,
     /// How much it is; below zero for money that was given back.
     pub amount: String,
+    /// Which of the payment's refunds it is, by what remained after it: two may be of one amount. Absent
+    /// in what earlier versions wrote, and of what is no refund.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund: Option<String>,
 }
 
 /// A person has looked at what was flagged: a payment, or a refused confirmation.

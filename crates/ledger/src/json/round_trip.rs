@@ -412,6 +412,7 @@ fn event() -> BoxedStrategy<Event> {
                     row: id.clone(),
                     number: 1,
                     amount: id.clone(),
+                    refund: (id.len() > 3).then(|| id.clone()),
                 })
                 .collect(),
             payments,

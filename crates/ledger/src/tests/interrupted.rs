@@ -125,6 +125,7 @@ async fn a_payment_is_shown_by_one_row_whatever_breaks_off() {
                 row: row.to_owned(),
                 part: None,
                 amount: None,
+                refund: None,
             };
             let new = if marks.is_empty() {
                 vec![shown]

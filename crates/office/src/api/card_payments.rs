@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     access::{CLERKS, EVERYBODY, OPERATORS, REFUNDERS, Role},
-    cards::{Became, Desk, Looked, Order, Refunding, Wish, reason},
+    cards::{Became, Desk, Looked, Order, Refunding, Wish, reason, unclear_until},
     domain::{Money, OrderKey, PaymentId, ServiceId, Text, time},
     json::{Capture, CardState, Channel, CommandKind, Ended, Event, Outcome, OutcomeJson},
     store::{CardPayment, Command, Platform},
@@ -113,13 +113,17 @@ pub(super) struct CardPaymentAnswer {
     /// Until when the payer can pay; absent if `unattended`.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
+    /// While the gateway leaves open what becomes of it: until when at the latest. Until then no other
+    /// payment by card of its order can be begun; MPay can be paid by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unclear_until: Option<String>,
     /// Where the payer is to be sent, while something can be paid there.
     #[serde(skip_serializing_if = "Option::is_none")]
     redirect_url: Option<String>,
     /// Of what is held or taken, how much is not given back.
     #[serde(skip_serializing_if = "Option::is_none")]
     remaining: Option<String>,
-    /// The reference number of the banks.
+    /// The banks' reference number of the payment; a refund has its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     rrn: Option<String>,
     /// The number of the card, but for the digits that tell which it is.
@@ -236,6 +240,14 @@ async fn answer<P: Platform>(
         Some(recorded) => Some(recorded.state.remaining().to_string()),
         None => seen.and_then(|seen| seen.amount.clone()),
     };
+    // Once it is recorded, the gateway may tell the number of a refund of it.
+    let card = recorded
+        .as_ref()
+        .and_then(|recorded| recorded.payment.card.as_ref());
+    let rrn = match card {
+        Some(card) => card.rrn.clone(),
+        None => seen.and_then(|seen| seen.rrn.clone()),
+    };
     let refunds = recorded.iter().flat_map(|recorded| &recorded.state.refunds);
     let started = &payment.attempt.started;
     Ok(CardPaymentAnswer {
@@ -250,9 +262,10 @@ async fn answer<P: Platform>(
         ended: payment.ended,
         started_at: time::format(payment.started_at),
         expires_at: (!payment.attempt.unattended).then(|| time::format(payment.expires_at())),
+        unclear_until: unclear_until(&payment).map(time::format),
         redirect_url: desk.redirect_url(&payment)?,
         remaining,
-        rrn: seen.and_then(|seen| seen.rrn.clone()),
+        rrn,
         masked_number: seen.and_then(|seen| seen.masked_number.clone()),
         customer: payment.attempt.customer.clone(),
         card: payment.attempt.card.clone(),
@@ -323,7 +336,8 @@ async fn begin<P: Platform>(
         request: &request,
         content: &content,
     }))
-    .await?;
+    .await
+    .map_err(|not_begun| not_begun.problem)?;
     let pay = begun.payment.pay_command();
     let status = match pay.map(|pay| pay.outcome.as_ref()) {
         Some(None) => StatusCode::ACCEPTED,

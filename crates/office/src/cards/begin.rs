@@ -73,6 +73,33 @@ pub struct Begun {
     pub is_new: bool,
 }
 
+/// Why nothing was begun.
+#[derive(Debug)]
+pub struct NotBegun {
+    /// What whoever asked is told.
+    pub problem: Problem,
+    /// What it waits for; `None` where that is something else, or will be over in a moment.
+    pub kept: Option<Kept>,
+}
+
+/// What keeps another payment of an order from being begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// The gateway leaves open what becomes of one, until then at the latest.
+    Unclear(Timestamp),
+    /// The money of one is held on a card, and is to be taken or released.
+    Held,
+}
+
+impl<E: Into<Problem>> From<E> for NotBegun {
+    fn from(error: E) -> Self {
+        Self {
+            problem: error.into(),
+            kept: None,
+        }
+    }
+}
+
 /// What a payment that was begun before means for another one of its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
@@ -89,9 +116,9 @@ impl<P: Platform> Desk<'_, P> {
     /// is that of the same request.
     ///
     /// # Errors
-    /// A [`Problem`] if the order cannot be paid so, or the gateway opens no session: then nobody can
+    /// [`NotBegun`] if the order cannot be paid so, or the gateway opens no session: then nobody can
     /// pay, and the next request begins anew.
-    pub async fn begin(&self, wish: &Wish<'_>) -> Result<Begun, Problem> {
+    pub async fn begin(&self, wish: &Wish<'_>) -> Result<Begun, NotBegun> {
         let terminal = self.cards.of(wish.service).ok_or_else(|| {
             conflict("Orders of this service are not paid by card: see card_services.")
         })?;
@@ -113,11 +140,12 @@ impl<P: Platform> Desk<'_, P> {
                     return Err(Problem::new(
                         StatusCode::UNPROCESSABLE_ENTITY,
                         "The Idempotency-Key was used for another payment. Use a new one.",
-                    ));
+                    )
+                    .into());
                 }
                 match payment {
                     Some(payment) if is_under_way(payment) => {
-                        return self.again(payment.clone());
+                        return Ok(self.again(payment.clone())?);
                     }
                     _ if *standing == Standing::AtWork => return Err(at_work(payment.as_ref())),
                     // The gateway opened no session, or nothing was sent: nobody pays by it, so it is
@@ -128,7 +156,7 @@ impl<P: Platform> Desk<'_, P> {
             match self.of_request(&secret, wish, &mut given_up).await? {
                 None => {}
                 Some(known) if is_under_way(&known) || known.ended.is_some() => {
-                    return self.again(known);
+                    return Ok(self.again(known)?);
                 }
                 // The same request is ahead, and was not seen in the order yet.
                 Some(_) => {
@@ -161,10 +189,10 @@ impl<P: Platform> Desk<'_, P> {
             if wish.unattended {
                 // They may pay any moment, and nobody is there to see that both did.
                 if open.clone().next().is_some() {
-                    return Err(at_the_page());
+                    return Err(at_the_page().into());
                 }
             } else if let Some(open) = open.clone().find(is_same) {
-                return self.again(open.clone());
+                return Ok(self.again(open.clone())?);
             }
             let mut at_work_now = known
                 .values()
@@ -175,7 +203,8 @@ impl<P: Platform> Desk<'_, P> {
             if order.begun.len() >= MOST_BEGUN {
                 return Err(conflict(
                     "Too many payments by card were begun for this order in the last ten days.",
-                ));
+                )
+                .into());
             }
             let id = self.id(&secret, wish, given_up)?;
             // Of two calls of one request the other may be ahead, with its own place not seen yet.
@@ -196,14 +225,16 @@ impl<P: Platform> Desk<'_, P> {
             let cards = self.store.card_payments();
             let begun = cards.begin(&id, wish.service, wish.key, judge).await;
             match begun {
-                Ok(Some(payment)) if wish.unattended => return self.charge_saved(payment).await,
-                Ok(Some(payment)) => return self.open(payment, wish, terminal).await,
+                Ok(Some(payment)) if wish.unattended => {
+                    return Ok(self.charge_saved(payment).await?);
+                }
+                Ok(Some(payment)) => return Ok(self.open(payment, wish, terminal).await?),
                 Ok(None) => {}
-                Err(RegisterError::Unfit(Judged::Refused(why))) => return Err(conflict(why)),
+                Err(RegisterError::Unfit(Judged::Refused(why))) => return Err(conflict(why).into()),
                 Err(RegisterError::Unfit(Judged::Changed) | RegisterError::Busy) => {
                     self.pause(try_).await;
                 }
-                Err(error) => return Err(busy(error)),
+                Err(error) => return Err(busy(error).into()),
             }
         }
         Err(at_work(None))
@@ -572,25 +603,56 @@ fn at_the_page() -> Problem {
         .retry_after(300)
 }
 
-/// Another one is at work. Where the payer has left it, such as at their bank's page, the gateway may
-/// leave it open for long, and it may be paid all the while.
-fn at_work(payment: Option<&CardPayment>) -> Problem {
-    let state = payment.and_then(|payment| payment.seen.as_ref());
-    let state = state.map(|(_, seen)| seen.state);
-    let until = payment.filter(|_| matches!(state, Some(CardState::Pending | CardState::Unknown)));
-    let until = until.and_then(|payment| payment.started_at.checked_add(UNCLEAR).ok());
-    let when = match until {
-        Some(until) => format!(
-            "The gateway says when it is over, at the latest at {}. Until then the order can be paid by MPay.",
+/// Until when at the latest the gateway leaves open what becomes of a payment; `None` where it does not.
+/// Where the payer has left it, such as at their bank's page, that may be long.
+pub fn unclear_until(payment: &CardPayment) -> Option<Timestamp> {
+    let (_, seen) = payment.seen.as_ref()?;
+    let is_unclear = matches!(seen.state, CardState::Pending | CardState::Unknown);
+    let open = payment.open_command();
+    if !is_unclear || payment.ended.is_some() && open.is_none() {
+        return None;
+    }
+    // While a command is at work, the gateway leaves open what becomes of that.
+    let since = open.map_or(payment.started_at, |open| open.at);
+    since.checked_add(UNCLEAR).ok()
+}
+
+/// Another one is at work. All the while the order can be paid by MPay.
+fn at_work(payment: Option<&CardPayment>) -> NotBegun {
+    let is_held = |payment: &&CardPayment| {
+        let seen = payment.seen.as_ref();
+        seen.is_some_and(|(_, seen)| seen.state == CardState::Held)
+    };
+    let kept = match payment.and_then(unclear_until) {
+        Some(until) => Some(Kept::Unclear(until)),
+        None => payment.filter(is_held).map(|_| Kept::Held),
+    };
+    let detail = match (kept, payment) {
+        (Some(Kept::Unclear(until)), _) => format!(
+            "{AT_WORK} The gateway says when it is over, at the latest at {}. Until then the order can be paid by MPay.",
             time::format(until)
         ),
-        None => "Try again later.".to_owned(),
+        (Some(Kept::Held), Some(payment)) => {
+            let id = payment.id();
+            match payment.attempt.started.capture {
+                Capture::Manual => format!(
+                    "The money of a payment by card of this order is held, {id}. Charge or cancel it, and then try again."
+                ),
+                _ => format!(
+                    "The money of a payment by card of this order is held, {id}, and is taken or released by itself. Try again later."
+                ),
+            }
+        }
+        _ => format!("{AT_WORK} Try again later."),
     };
-    conflict(format!(
-        "A payment by card of this order is at work, or it is not known what became of it. {when}"
-    ))
-    .retry_after(60)
+    NotBegun {
+        problem: conflict(detail).retry_after(60),
+        kept,
+    }
 }
+
+const AT_WORK: &str =
+    "A payment by card of this order is at work, or it is not known what became of it.";
 
 /// Whether nothing is to be expected of a session that began then any more.
 pub(super) fn is_past(payment: &CardPayment, now: Timestamp) -> bool {

@@ -29,7 +29,7 @@ use crate::{
     json::PaymentLineJson,
     store::{CardPayment, Ledger, Platform},
 };
-pub use begin::Wish;
+pub use begin::{Kept, Wish, unclear_until};
 #[cfg(feature = "description")]
 pub use check::Checked;
 pub use command::{Became, Order, reason};

@@ -11,7 +11,7 @@ use super::{
     command::is_in_the_books,
     divided,
     gateway::{Proof, Told},
-    id_of,
+    id_of, minor_units,
 };
 use crate::{
     api::Problem,
@@ -254,7 +254,7 @@ impl<P: Platform> Desk<'_, P> {
             card: Some(CardJson {
                 asked: payment.asked().to_owned(),
                 terminal: started.terminal.clone(),
-                rrn: found.rrn.clone(),
+                rrn: own_reference(payment, found)?,
                 masked_number: found.card.clone().filter(|_| !payment.is_erased),
             }),
             manual: None,
@@ -589,6 +589,25 @@ impl<P: Platform> Desk<'_, P> {
         };
         self.send(payment, command).await
     }
+}
+
+/// The reference number of a payment that is recorded only now. Of a payment and its refunds the gateway
+/// tells one number, that of the last. So where all was given back, what it tells is the refund's; the
+/// payment's own is what it told while the money was held, if it was. Where less remains than was asked
+/// for, less may have been taken or some of it given back, and the number of the hold is the more certain
+/// one. What it told of a try that came to nothing is the number of neither.
+fn own_reference(payment: &CardPayment, found: &Found) -> Result<Option<String>, Problem> {
+    let seen = payment.seen.as_ref().map(|(_, seen)| seen);
+    let of_hold = seen.filter(|seen| seen.state.reach() >= CardState::Held.reach());
+    let of_hold = of_hold.and_then(|seen| seen.rrn.clone());
+    let told = found.rrn.clone();
+    Ok(match found.state {
+        State::Refunded | State::Paid { remaining: 0 } => of_hold,
+        State::Paid { remaining } if remaining != minor_units(amount(payment.asked())?)? => {
+            of_hold.or(told)
+        }
+        _ => told,
+    })
 }
 
 /// Whether a reference number is that of the payment, or of an earlier refund.

@@ -1444,6 +1444,75 @@ async fn a_refund_is_found_in_a_statement_by_its_own_reference() {
     assert_eq!(compared["not_settled"], json!([]), "{compared}");
 }
 
+/// The gateway tells one number, that of the last; the payment may be recorded only after that.
+#[tokio::test(start_paused = true)]
+async fn a_number_belongs_to_the_payment_or_to_the_refund_that_it_is_of() {
+    let back = |deal: &mut Deal, amount| {
+        deal.give_back(amount);
+        deal.refund_rrn = Some("BACK1");
+    };
+    // All was given back before anybody looked; a try before that had failed.
+    for failed_before in [false, true] {
+        let world = World::new(&[]).await;
+        let id = world.begin().await;
+        if failed_before {
+            world.change(&id, |deal| deal.state = "Rejected".into());
+            world.ask(&id).await;
+        }
+        world.change(&id, |deal| {
+            deal.pay();
+            back(deal, deal.taken);
+        });
+        world.ask(&id).await;
+        let payment = world.api.get(&format!("payments/{id}")).await.json();
+        assert_eq!(payment["card"].get("rrn"), None, "{payment}");
+        assert_eq!(payment["refunds"][0]["rrn"], "BACK1");
+        let shown = world.api.get(&format!("card-payments/{id}")).await.json();
+        assert_eq!(shown.get("rrn"), None, "{shown}");
+        assert_eq!(shown["refunds"][0]["rrn"], "BACK1");
+        let address = "settlement?from=2026-06-01&to=2026-06-01&payment_id=n&amount=sum";
+        let statement = format!("n;sum\n{id};19,99\nBACK1;-19,99\n");
+        let compared = world.api.call("POST", address, "text/csv", &statement);
+        let compared = compared.await.json();
+        for list in ["not_recorded", "not_settled", "differing"] {
+            assert_eq!(compared[list], json!([]), "{compared}");
+        }
+        world.agrees("all of it").await;
+    }
+    // The hold had a number, and the cabinet has charged it and given back all or a part.
+    for (amount, remaining) in [(1999, "0.00"), (999, "10.00")] {
+        let world = World::new(&[]).await;
+        let begun = world.begin_as("k", json!({"capture": "manual"})).await;
+        let id = begun.json()["id"].as_str().unwrap().to_owned();
+        world.change(&id, Deal::pay);
+        world.ask(&id).await;
+        world.change(&id, |deal| {
+            (deal.taken, deal.held, deal.state) = (deal.held, 0, "Charged".into());
+            back(deal, amount);
+        });
+        world.ask(&id).await;
+        let payment = world.api.get(&format!("payments/{id}")).await.json();
+        assert_eq!(payment["card"]["rrn"], "RRN7", "{payment}");
+        let shown = world.api.get(&format!("card-payments/{id}")).await.json();
+        assert_eq!(
+            (&shown["rrn"], &shown["remaining"]),
+            (&json!("RRN7"), &json!(remaining))
+        );
+        if amount == 1999 {
+            assert_eq!(payment["refunds"][0]["rrn"], "BACK1");
+        }
+    }
+    // Recorded before, it keeps its number, also where it is shown.
+    let world = World::new(&[]).await;
+    let id = world.begin().await;
+    world.change(&id, Deal::pay);
+    world.ask(&id).await;
+    world.change(&id, |deal| back(deal, 500));
+    let shown = world.ask(&id).await;
+    assert_eq!(shown["rrn"], "RRN7", "{shown}");
+    assert_eq!(shown["refunds"][0]["rrn"], "BACK1");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_given_back_is_taken_from_the_accounts_that_had_it() {
     let world = World::new(&[("card_bank_account", "")]).await;
@@ -1776,6 +1845,10 @@ async fn a_payer_is_sent_to_the_gateway_by_a_button() {
         deal.state = "New".into();
         deal.pay();
     });
+    // Paid meanwhile: its own page says so.
+    let paid = world.at("POST", &format!("{path}/card?lang=en"), "").await;
+    let own = (303, format!("{path}?lang=en"));
+    assert_eq!((paid.status, paid.header("location").to_owned()), own);
     let back = world.at("GET", &format!("/cards/return/{id}"), "").await;
     let there = format!("{page}/return?paid=0&lang=en");
     assert_eq!(back.header("location"), there);
@@ -2544,6 +2617,72 @@ async fn who_is_kept_from_beginning_is_told_until_when() {
     for word in ["2026-06-04T12:00", "MPay"] {
         assert!(kept.text.contains(word), "{}", kept.text);
     }
+}
+
+/// A payer who left at their bank's page, or whose money is held.
+#[tokio::test(start_paused = true)]
+async fn a_payer_who_is_kept_from_the_gateway_is_told_until_when_and_how_to_pay_now() {
+    const BY_MPAY: &str = "/service/pay\"";
+    let pages = [("page_key", "0123456789012345678901234567890123456789")];
+    for (language, at) in [
+        ("ro", "04.06.2026, 12:00"),
+        ("ru", "04.06.2026, 12:00"),
+        ("en", "4 Jun 2026, 12:00"),
+    ] {
+        let world = World::new(&pages).await;
+        let order = world.order().await;
+        let page = order["pay_url"].as_str().unwrap();
+        let path = page.strip_prefix("https://pay.example.md").unwrap();
+        let address = format!("{path}/card?lang={language}");
+        let press = || world.at("POST", &address, "");
+        press().await;
+        let id = world.gateway.lock().unwrap().deals.keys().next().cloned();
+        let id = id.unwrap();
+        world.change(&id, |deal| deal.state = "PreAuthorized3DS".into());
+        let kept = press().await;
+        assert_eq!(kept.status, 409);
+        let back = format!("href=\"{path}?lang={language}\"");
+        for part in [at, BY_MPAY, &back] {
+            assert!(kept.text.contains(part), "{part}: {}", kept.text);
+        }
+        // Whoever looks at it in the office is told the same.
+        let told = world.api.get(&format!("card-payments/{id}")).await.json();
+        assert_eq!(told["unclear_until"], "2026-06-04T12:00:00+03:00");
+        // If the gateway says nothing, nobody knows until when.
+        world.change(&id, |deal| deal.state = "New".into());
+        world.ask(&id).await;
+        world.plan("GetState", [Mischief::Undone]);
+        let silent = press().await;
+        assert_eq!(silent.status, 409);
+        assert!(silent.text.contains(BY_MPAY), "{}", silent.text);
+        assert!(!silent.text.contains(at), "{}", silent.text);
+    }
+    // Whose money is held is not led to pay it again.
+    let world = World::new(&[pages.as_slice(), &[("card_capture", "manual")]].concat()).await;
+    let order = world.order().await;
+    let page = order["pay_url"].as_str().unwrap();
+    let path = page.strip_prefix("https://pay.example.md").unwrap();
+    let address = format!("{path}/card?lang=en");
+    let press = || world.at("POST", &address, "");
+    press().await;
+    let id = world.gateway.lock().unwrap().deals.keys().next().cloned();
+    let id = id.unwrap();
+    world.change(&id, Deal::pay);
+    let held = press().await;
+    assert_eq!(held.status, 409);
+    assert!(
+        held.text.contains("is held on a card already"),
+        "{}",
+        held.text
+    );
+    assert!(!held.text.contains(BY_MPAY), "{}", held.text);
+    let by_api = world.begin_as("k", json!({})).await;
+    assert_eq!(by_api.status, 409);
+    for word in [&*id, "Charge or cancel it"] {
+        assert!(by_api.text.contains(word), "{}", by_api.text);
+    }
+    let told = world.api.get(&format!("card-payments/{id}")).await.json();
+    assert_eq!(told.get("unclear_until"), None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -77,7 +77,11 @@ pub(super) async fn recorded<P: Platform>(
 
 /// Money of a payment that was given back: an amount of its own, below zero.
 struct GivenBack {
+    /// Which refund of the payment it is, by what remained after it: each leaves less than the one before.
+    name: String,
     amount: i128,
+    /// The banks' reference number, if it has one of its own.
+    reference: Option<String>,
     at: Timestamp,
     is_of_period: bool,
     /// The row that shows it.
@@ -102,6 +106,8 @@ fn given_back(
     let mut all = Vec::with_capacity(stored.state.refunds.len());
     for refund in &stored.state.refunds {
         all.push(GivenBack {
+            name: refund.remaining.to_string(),
+            reference: refund.rrn.clone(),
             amount: amount(refund.amount.to_string())?.hundredths(),
             at: refund.at,
             is_of_period: span.from.is_none_or(|from| from <= refund.at)
@@ -110,10 +116,15 @@ fn given_back(
             is_taken: false,
         });
     }
-    for part in parts {
+    // What earlier versions kept names no refund, and gets what is left of its amount.
+    let (named, others): (Vec<_>, Vec<_>) = parts.iter().partition(|part| part.refund.is_some());
+    for part in named.into_iter().chain(others) {
         let shown = amount(part.amount.clone())?.hundredths();
-        let mut free = all.iter_mut().filter(|refund| refund.row.is_none());
-        if let Some(refund) = free.find(|refund| refund.amount == -shown) {
+        let is_it = |refund: &&mut GivenBack| match &part.refund {
+            Some(name) => refund.name == *name,
+            None => refund.row.is_none() && refund.amount == -shown,
+        };
+        if let Some(refund) = all.iter_mut().find(is_it) {
             refund.row = Some(part.row.clone());
         }
     }
@@ -175,29 +186,70 @@ impl Candidate {
         )
     }
 
-    /// What was given back that a row alone shows: what it showed before, one refund, or all of them.
+    /// The banks' reference number of the payment itself.
+    fn reference(&self) -> Option<&String> {
+        let card = self.stored.payment.card.as_ref();
+        card.and_then(|card| card.rrn.as_ref())
+    }
+
+    /// Whether a row names the number of a refund, and not only that of the payment.
+    fn names_a_refund(&self, row: &StatementRow) -> bool {
+        let references = self.refunds.iter().flat_map(|refund| &refund.reference);
+        let mut own = references.filter(|reference| self.reference() != Some(reference));
+        own.any(|reference| row.names(reference))
+    }
+
+    /// What was given back that no row shows and a row may be about, the likeliest first. A number
+    /// excludes what has another one.
+    fn open_refunds(&self, row: &StatementRow) -> Vec<Vec<(usize, &GivenBack)>> {
+        let open = |fits: &dyn Fn(&GivenBack) -> bool| {
+            let refunds = self.refunds.iter().enumerate();
+            let open = refunds.filter(|(_, refund)| refund.row.is_none() && fits(refund));
+            open.collect::<Vec<_>>()
+        };
+        let named = |refund: &GivenBack| {
+            let reference = refund.reference.as_ref();
+            reference.is_some_and(|reference| row.names(reference))
+        };
+        let without = |refund: &GivenBack| refund.reference.is_none();
+        if self.names_a_refund(row) {
+            return vec![open(&|refund| {
+                named(refund) && refund.reference.as_ref() != self.reference()
+            })];
+        }
+        let is_of_payment = self.reference().is_some_and(|own| row.names(own));
+        match is_of_payment {
+            // A bank may give a refund the number of the payment, and the gateway then tells none.
+            true => vec![
+                open(&named),
+                open(&without),
+                open(&|refund| named(refund) || without(refund)),
+            ],
+            // What has a number may be named by it in another row.
+            false => vec![open(&without), open(&|_| true)],
+        }
+    }
+
+    /// What was given back that a row alone shows: what it showed before, one refund, or several.
     fn refunds_shown_by(&self, row: &StatementRow) -> Vec<usize> {
-        let refunds = || self.refunds.iter().enumerate();
-        let positions =
-            |found: Vec<(usize, &GivenBack)>| found.into_iter().map(|(at, _)| at).collect();
-        let known = refunds().filter(|(_, refund)| refund.row.as_deref() == Some(&row.name));
-        let known: Vec<_> = known.collect();
+        let refunds = self.refunds.iter().enumerate();
+        let known = refunds.filter(|(_, refund)| refund.row.as_deref() == Some(&row.name));
+        let known: Vec<_> = known.map(|(at, _)| at).collect();
         if !known.is_empty() {
-            return positions(known);
+            return known;
         }
         let taken = -row.amount.hundredths();
-        let open: Vec<_> = refunds()
-            .filter(|(_, refund)| refund.row.is_none())
-            .collect();
-        if let Some(one) = open.iter().find(|(_, refund)| refund.amount == taken) {
-            return vec![one.0];
+        let open = self.open_refunds(row);
+        let mut all = open.iter().flatten();
+        if let Some((at, _)) = all.find(|(_, refund)| refund.amount == taken) {
+            return vec![*at];
         }
-        let sum: i128 = open.iter().map(|(_, refund)| refund.amount).sum();
-        if sum == taken {
-            positions(open)
-        } else {
-            Vec::new()
-        }
+        let sum = |refunds: &Vec<(usize, &GivenBack)>| -> i128 {
+            refunds.iter().map(|(_, refund)| refund.amount).sum()
+        };
+        let whole = open.into_iter().find(|refunds| sum(refunds) == taken);
+        let whole = whole.unwrap_or_default().into_iter();
+        whole.map(|(at, _)| at).collect()
     }
 
     /// What was given back, as the answer shows it.
@@ -213,13 +265,20 @@ impl Candidate {
         })
     }
 
-    /// Adds a part that a row shows. Gives what is to be kept of it, if it is not one too many.
-    fn add_part(&mut self, row: &str, hundredths: i128) -> Option<store::Shown> {
+    /// Adds a part that a row shows, or a refund by its name. Gives what is to be kept of it, if it is not
+    /// one too many.
+    fn add_part(
+        &mut self,
+        row: &str,
+        hundredths: i128,
+        refund: Option<String>,
+    ) -> Option<store::Shown> {
         let amount = written(hundredths);
         self.parts.push(SettlementPart {
             settlement: 0,
             row: row.to_owned(),
             amount: amount.clone(),
+            refund: refund.clone(),
         });
         let number = u32::try_from(self.parts.len()).ok()?;
         (number <= MOST_PARTS).then(|| store::Shown {
@@ -227,6 +286,7 @@ impl Candidate {
             row: row.to_owned(),
             part: Some(number),
             amount: Some(amount),
+            refund,
         })
     }
 }
@@ -646,7 +706,7 @@ impl Work<'_> {
                 .push(differs(Difference::Part, detail));
             if !is_part && let Some(candidate) = self.ledger.payments.get_mut(&place) {
                 self.new
-                    .extend(candidate.add_part(&group.name, group.shown));
+                    .extend(candidate.add_part(&group.name, group.shown, None));
             }
         } else if group.shown <= 0 {
             let detail = format!(
@@ -673,9 +733,31 @@ impl Work<'_> {
         if is_whole {
             return Some(group);
         }
-        let rows = group.rows.into_iter();
-        let rest: Vec<_> = rows.filter(|row| !self.refund(place, row)).collect();
+        let (named, others): (Vec<_>, Vec<_>) = group
+            .rows
+            .into_iter()
+            .partition(|row| candidate.is_some_and(|found| found.names_a_refund(row)));
+        let rest = self.rest(named, others, |_, _| Some(place));
         (!rest.is_empty()).then(|| Group::new(rest))
+    }
+
+    /// The rows, in their order, that are not about what was given back; those that are, are taken. Those
+    /// that name the number of a refund come first: others must not take what is theirs.
+    fn rest(
+        &mut self,
+        named: Vec<StatementRow>,
+        others: Vec<StatementRow>,
+        place: impl Fn(&Self, &StatementRow) -> Option<u64>,
+    ) -> Vec<StatementRow> {
+        let mut rest = Vec::with_capacity(others.len());
+        for row in named.into_iter().chain(others) {
+            let is_taken = place(self, &row).is_some_and(|place| self.refund(place, &row));
+            if !is_taken {
+                rest.push(row);
+            }
+        }
+        rest.sort_by_key(|row| row.row);
+        rest
     }
 
     /// Takes a row for what was given back of a payment; `false` if it is not.
@@ -704,8 +786,9 @@ impl Work<'_> {
             refund.is_taken = true;
             if refund.row.is_none() {
                 refund.row = Some(row.to_owned());
-                let amount = refund.amount;
-                self.new.extend(candidate.add_part(row, -amount));
+                let (amount, name) = (refund.amount, refund.name.clone());
+                self.new
+                    .extend(candidate.add_part(row, -amount, Some(name)));
             }
         }
     }
@@ -784,7 +867,7 @@ impl Work<'_> {
                 self.new.push(whole(candidate, row.name.clone()));
             } else if candidate.mark.is_none() && !is_known {
                 // More than one sum of this statement may be about it.
-                self.new.extend(candidate.add_part(&row.name, counts));
+                self.new.extend(candidate.add_part(&row.name, counts, None));
             }
             if is_whole {
                 self.comparison.matched.push(known);
@@ -816,10 +899,13 @@ impl Work<'_> {
             return;
         }
         let mut detail = "no payment of this PaymentID is recorded".to_owned();
-        // A refund may have a reference number of its own.
+        // A refund may have a reference number of its own that the gateway did not tell.
         let open = self.ledger.payments.values().filter(|candidate| {
             let mut refunds = candidate.refunds.iter();
-            refunds.any(|refund| refund.row.is_none() && refund.amount == -group.shown)
+            refunds.any(|refund| {
+                let is_open = refund.row.is_none() && refund.reference.is_none();
+                is_open && refund.amount == -group.shown
+            })
         });
         let open: Vec<_> = open.map(Candidate::id).collect();
         if !open.is_empty() {
@@ -831,12 +917,13 @@ impl Work<'_> {
     }
 
     /// Rows that name orders.
-    fn orders(&mut self, mut rows: Vec<StatementRow>) {
+    fn orders(&mut self, rows: Vec<StatementRow>) {
         // What was given back takes nothing back that a row shows.
-        rows.retain(|row| {
-            let place = self.given_back_of_order(row);
-            !place.is_some_and(|place| self.refund(place, row))
+        let (named, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| {
+            let mut payments = self.ledger.payments.values();
+            payments.any(|candidate| candidate.names_a_refund(row))
         });
+        let rows = self.rest(named, others, Self::given_back_of_order);
         let entries: Vec<_> = rows
             .iter()
             .map(|row| (row.order_key.clone(), row.amount.hundredths()))
@@ -865,12 +952,15 @@ impl Work<'_> {
         if let Some(id) = self.ledger.by_row.get(&row.name) {
             return self.ledger.by_id.get(id).copied();
         }
-        let mut payments = self.ledger.payments.iter();
-        let found = payments.find(|(_, candidate)| {
-            row.order_key.as_ref() == Some(&candidate.stored.payment.order_key)
-                && !candidate.refunds_shown_by(row).is_empty()
-        });
-        found.map(|(place, _)| *place)
+        let of_order = || {
+            let payments = self.ledger.payments.iter();
+            payments.filter(|(_, candidate)| {
+                row.order_key.as_ref() == Some(&candidate.stored.payment.order_key)
+                    && !candidate.refunds_shown_by(row).is_empty()
+            })
+        };
+        let named = of_order().find(|(_, candidate)| candidate.names_a_refund(row));
+        named.or_else(|| of_order().next()).map(|(place, _)| *place)
     }
 
     /// A row that names an order: it shows one payment of it at most.
@@ -1104,6 +1194,7 @@ fn whole(candidate: &Candidate, row: String) -> store::Shown {
         row,
         part: None,
         amount: None,
+        refund: None,
     }
 }
 

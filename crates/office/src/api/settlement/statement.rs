@@ -39,6 +39,13 @@ pub(super) struct StatementRow {
     pub name: String,
 }
 
+impl StatementRow {
+    /// Whether its texts have this word.
+    pub fn names(&self, word: &str) -> bool {
+        self.payment_id.as_deref() == Some(word) || self.words.iter().any(|known| known == word)
+    }
+}
+
 /// Reads the rows of a statement.
 pub(super) fn read(
     sheet: &Table,

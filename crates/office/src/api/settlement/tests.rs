@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{super::testing::Api, *};
 use crate::store::{
     memory::Fault,
-    testing::{record, record_card, refund, register},
+    testing::{record, record_card, refund, refund_of_number, register},
 };
 
 const PERIOD: &str = "settlement?from=2026-06-01&to=2026-06-30";
@@ -948,4 +948,180 @@ async fn sums_are_less_what_was_given_back_or_beside_it() {
             );
         }
     }
+}
+
+/// A payment of 33.00 by card, and what was given back of it, each an hour after the one before: what
+/// remained, and the number.
+async fn given_back_as(refunds: &[(&str, Option<&str>)]) -> Api {
+    let api = Api::new();
+    register(&api.memory, "1", "33").await.unwrap();
+    record_card(&api.memory, "C", "1", "33").await.unwrap();
+    for (remaining, number) in refunds {
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        refund_of_number(&api.memory, "C", remaining, *number)
+            .await
+            .unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(86_400)).await;
+    api
+}
+
+/// What was given back and is matched: the row, the amount, and the hour of the refund.
+fn refunds_matched(seen: &Value) -> Vec<(u64, &str, &str)> {
+    let matched = seen["matched"].as_array().unwrap().iter();
+    let refunds = matched.filter(|known| known["amount"].as_str().unwrap().starts_with('-'));
+    refunds
+        .map(|known| {
+            let hour = &known["recorded_at"].as_str().unwrap()[11..13];
+            let amount = known["amount"].as_str().unwrap();
+            (known["rows"][0].as_u64().unwrap(), amount, hour)
+        })
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_number_of_a_refund_decides_which_it_is_over_its_amount() {
+    let query = "payment_id=id&amount=sum&date=on";
+    let refunds = [("28", Some("BACK1")), ("23", Some("BACK2")), ("20", None)];
+    // Two of one amount, in several statements, and each of them again.
+    let api = given_back_as(&refunds).await;
+    for again in [false, true] {
+        for (row, hour) in [
+            ("BACK2,-5,2.6", "14"),
+            ("BACK1,-5,3.6", "13"),
+            ("C,-3,3.6", "15"),
+        ] {
+            let seen = settle(&api, query, &format!("id,sum,on\n{row}\n")).await;
+            let amount = format!("{}.00", row.split(',').nth(1).unwrap());
+            assert_eq!(
+                refunds_matched(&seen),
+                [(2, &*amount, hour)],
+                "{row}: {seen}"
+            );
+            assert_eq!(seen["settlement"].is_null(), again, "{row}: {seen}");
+            assert_eq!(differences(&seen["differing"]), [""; 0], "{row}");
+        }
+    }
+    // In one statement, whatever stands first: who names no number takes none that another row names.
+    for rows in [
+        "C,-5,2.6\nBACK1,-5,2.6\n",
+        "BACK1,-5,2.6\nC,-5,2.6\n",
+        "C,-5,2.6\nRRN-C BACK1,-5,2.6\n",
+    ] {
+        let api = given_back_as(&refunds).await;
+        let seen = settle(&api, query, &format!("id,sum,on\n{rows}")).await;
+        let mut matched = refunds_matched(&seen);
+        matched.sort_by_key(|(row, ..)| *row);
+        let by_id = if rows.starts_with('C') { 0 } else { 1 };
+        let mut hours = ["13", "13"];
+        hours[by_id] = "14";
+        let expected = [(2, "-5.00", hours[0]), (3, "-5.00", hours[1])];
+        assert_eq!(matched, expected, "{rows}: {seen}");
+        assert_eq!(amounts(&seen["not_settled"]), [("C", "33"), ("C", "-3.00")]);
+    }
+    // In statements one after the other likewise.
+    let api = given_back_as(&[("28", Some("BACK1")), ("23", None)]).await;
+    for (row, hour) in [("C,-5,2.6", "14"), ("BACK1,-5,3.6", "13")] {
+        let seen = settle(&api, query, &format!("id,sum,on\n{row}\n")).await;
+        assert_eq!(
+            refunds_matched(&seen),
+            [(2, "-5.00", hour)],
+            "{row}: {seen}"
+        );
+    }
+    // By the order, with the number in a text.
+    let api = given_back_as(&refunds).await;
+    let seen = settle(
+        &api,
+        "order_key=order&text=text&amount=sum&date=on",
+        "order,text,sum,on\n1,rambursare,-5,2.6\n1,ref BACK1,-5,2.6\n",
+    )
+    .await;
+    let mut matched = refunds_matched(&seen);
+    matched.sort_by_key(|(row, ..)| *row);
+    assert_eq!(matched, [(2, "-5.00", "14"), (3, "-5.00", "13")], "{seen}");
+    // Nor does a row take an amount of another number, or of none; the payment's number is one too.
+    for row in ["BACK1,-3,2.6", "BACK2,-10,2.6", "RRN-C,-5,2.6"] {
+        let api = given_back_as(&refunds).await;
+        let seen = settle(&api, query, &format!("id,sum,on\n{row}\n")).await;
+        assert_eq!(refunds_matched(&seen), [], "{row}: {seen}");
+        assert_eq!(differences(&seen["differing"]), ["taken-back"], "{row}");
+    }
+    // A number that nobody knows is none of those that are known.
+    let api = given_back_as(&refunds).await;
+    let seen = settle(&api, query, "id,sum,on\nBACK9,-5,2.6\nBACK8,-3,2.6\n").await;
+    let detail = |position: usize| seen["not_recorded"][position]["detail"].as_str().unwrap();
+    let mut details = [detail(0), detail(1)].map(|text| text.contains("given back of C"));
+    details.sort_unstable();
+    assert_eq!(details, [false, true], "{seen}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_number_may_be_of_a_payment_and_its_refund_or_of_two_refunds() {
+    let query = "payment_id=id&amount=sum&date=on";
+    for rows in [
+        "RRN-C,33,1.6\nRRN-C,-3,1.6\n",
+        "RRN-C,-3,1.6\nRRN-C,33,1.6\n",
+    ] {
+        let api = given_back_as(&[("30", Some("RRN-C"))]).await;
+        for _ in 0..2 {
+            let seen = settle(&api, query, &format!("id,sum,on\n{rows}")).await;
+            let mut matched = amounts(&seen["matched"]);
+            matched.sort_unstable();
+            assert_eq!(matched, [("C", "-3.00"), ("C", "33")], "{seen}");
+            for list in ["differing", "not_recorded", "not_settled"] {
+                assert_eq!(seen[list], json!([]), "{list}");
+            }
+        }
+    }
+    // Beside one that has none, of the same amount: the one of the number is meant first.
+    let api = given_back_as(&[("30", None), ("27", Some("RRN-C"))]).await;
+    for (day, hour) in [(2, "14"), (3, "13")] {
+        let seen = settle(&api, query, &format!("id,sum,on\nRRN-C,-3,{day}.6\n")).await;
+        assert_eq!(refunds_matched(&seen), [(2, "-3.00", hour)], "{seen}");
+    }
+    // Two refunds: by the amount, and then by the sum, without one of that sum that has no number.
+    let refunds = [("25", None), ("20", Some("BACK")), ("17", Some("BACK"))];
+    for (rows, expected) in [
+        (
+            "BACK,-3,2.6\nBACK,-5,2.6\n",
+            vec![(2, "-3.00", "15"), (3, "-5.00", "14")],
+        ),
+        ("BACK,-8,2.6\n", vec![(2, "-8.00", "15")]),
+        ("BACK,-5,2.6\n", vec![(2, "-5.00", "14")]),
+        ("C,-8,2.6\n", vec![(2, "-8.00", "13")]),
+    ] {
+        let api = given_back_as(&refunds).await;
+        for _ in 0..2 {
+            let seen = settle(&api, query, &format!("id,sum,on\n{rows}")).await;
+            let mut matched = refunds_matched(&seen);
+            matched.sort_by_key(|(row, ..)| *row);
+            assert_eq!(matched, expected, "{rows}: {seen}");
+        }
+    }
+}
+
+/// What earlier versions kept of a refund that a statement shows: its amount.
+#[tokio::test(start_paused = true)]
+async fn a_refund_that_was_shown_before_its_name_was_kept_stays_shown() {
+    let api = given_back_as(&[("28", Some("BACK1")), ("23", Some("BACK2"))]).await;
+    let query = "payment_id=id&amount=sum&date=on";
+    let first = settle(&api, query, "id,sum,on\nBACK1,-5,2.6\n").await;
+    assert_eq!(refunds_matched(&first), [(2, "-5.00", "13")]);
+    let mut keys = api.memory.keys_with("28.00").into_iter();
+    let key = &keys.find(|key| key.starts_with("settled/")).unwrap();
+    let kept = api.memory.value(key).unwrap();
+    let mut kept: Value = serde_json::from_slice(&kept).unwrap();
+    assert_eq!(
+        kept.as_object_mut().unwrap().remove("refund"),
+        Some(json!("28.00"))
+    );
+    api.memory.overwrite(key, kept.to_string().into_bytes());
+    let again = settle(&api, query, "id,sum,on\nBACK1,-5,2.6\n").await;
+    assert_eq!(
+        (&again["matched"], &again["settlement"]),
+        (&first["matched"], &Value::Null)
+    );
+    let second = settle(&api, query, "id,sum,on\nBACK2,-5,3.6\n").await;
+    assert_eq!(refunds_matched(&second), [(2, "-5.00", "14")]);
 }

@@ -32,6 +32,7 @@ struct CardPayment {
     state: String,
     started_at: String,
     remaining: Option<String>,
+    unclear_until: Option<String>,
     masked_number: Option<String>,
     rrn: Option<String>,
     #[serde(default)]
@@ -107,6 +108,9 @@ fn one<P: Platform>(
         span { (moment(desk, &payment.started_at)) }
         span { (desk.t("payment-number")) " " code { (payment.id) } }
         span.mark.busy { (desk.t(state(&payment.state))) }
+        @if let Some(until) = &payment.unclear_until {
+            span.property { (desk.with("card-unclear-until", &[("time", moment(desk, until).into())])) }
+        }
         @if let Some(number) = &payment.masked_number { span { code { (number) } } }
         @if let Some(rrn) = &payment.rrn { span { "RRN " code { (rrn) } } }
         @for command in &payment.commands {

@@ -1,18 +1,23 @@
 //! The way to the card gateway: the button, and what it brings about.
 
 use http::StatusCode;
+use jiff::Timestamp;
 use maud::{Markup, html};
 use mpay_door::{Problem, log::log};
 
 use super::{
-    super::{Visit, layout::Answer, link::PayLink},
+    super::{
+        Visit,
+        layout::{Answer, Page, View},
+        link::PayLink,
+    },
     Shown,
 };
 use crate::{
     App,
-    cards::{Cards, Desk, Wish},
+    cards::{Cards, Desk, Kept, Wish},
     config::Config,
-    store::Platform,
+    store::{Platform, StoredOrder},
 };
 
 /// Whether an order can be paid by card, with what is due.
@@ -79,20 +84,64 @@ pub async fn begin<P: Platform>(
         content: b"",
     };
     let begun = desk.begin(&wish).await;
-    let redirect_url = match begun {
-        Ok(begun) => begun.redirect_url,
-        Err(problem) if problem.status() == StatusCode::CONFLICT => None,
-        Err(problem) => {
-            let (detail, _) = problem.into_parts();
+    let kept = match begun {
+        Ok(begun) => match begun.redirect_url {
+            Some(address) => return Ok(Some(Answer::see_other(&address))),
+            None => None,
+        },
+        Err(not_begun) if not_begun.problem.status() == StatusCode::CONFLICT => not_begun.kept,
+        Err(not_begun) => {
+            let (detail, _) = not_begun.problem.into_parts();
             log!("a payer could not be sent to the card gateway: {detail}");
             return Ok(Some(view.unavailable()));
         }
     };
-    Ok(Some(match redirect_url {
-        Some(address) => Answer::see_other(&address),
-        None => {
-            let (title, text) = (view.t("card-not-now-title"), view.t("card-not-now-text"));
-            view.message(StatusCode::CONFLICT, &title, &text)
+    let order = store.orders().get(&link.service, &link.key).await?;
+    let (order, now) = (order.as_ref(), store.now());
+    Ok(Some(not_now(view, &link, order, now, kept)))
+}
+
+/// Why an order is not paid by card now, when it can be again, and how it can be paid instead. Where it
+/// cannot be paid any more, its own page says so.
+fn not_now(
+    view: &View<'_>,
+    link: &PayLink,
+    stored: Option<&StoredOrder>,
+    now: Timestamp,
+    kept: Option<Kept>,
+) -> Answer {
+    let path = view.path.strip_suffix("/card").unwrap_or(view.path);
+    let order = stored.and_then(|stored| Some((stored, stored.state.order()?)));
+    let shown = order.map(|(stored, order)| Shown {
+        view,
+        link,
+        path,
+        order,
+        stored,
+        now,
+        by_card: false,
+    });
+    let Some(shown) = shown.filter(Shown::can_be_paid) else {
+        return Answer::see_other(&view.link(path));
+    };
+    let title = view.t("card-not-now-title");
+    let text = match kept {
+        Some(Kept::Unclear(until)) => view.with(
+            "card-not-now-until",
+            &[("time", view.time_of(until).into())],
+        ),
+        Some(Kept::Held) => view.t("card-not-now-held"),
+        None => view.t("card-not-now-text"),
+    };
+    let content = html! {
+        h1 { (title) }
+        p { (text) }
+        // Whose money is held has paid: nobody leads them to pay twice.
+        @if kept != Some(Kept::Held) {
+            p { (view.t("card-not-now-mpay")) }
+            (shown.pay_button("pay"))
         }
-    }))
+        p { a href=(view.link(path)) { (view.t("to-order")) } }
+    };
+    view.answer(StatusCode::CONFLICT, &Page::new(title, content))
 }

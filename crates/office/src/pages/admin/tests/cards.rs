@@ -119,9 +119,11 @@ async fn what_is_held_on_a_card_is_taken_or_released_in_the_office() {
     ] {
         let office = Office::with(&variables);
         register(&office.memory, "1", "10").await.unwrap();
-        // What the gateway has: a hold, until it is told otherwise.
+        // What the gateway has: a payer at their bank's page, then a hold, until it is told otherwise.
         let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
         let there = asked.clone();
+        let is_held = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let held = is_held.clone();
         office.memory.respond_with(move |request| {
             let command = request.uri().path().rsplit('/').next().unwrap().to_owned();
             let fields = form_urlencoded::parse(request.body());
@@ -133,7 +135,8 @@ async fn what_is_held_on_a_card_is_taken_or_released_in_the_office() {
             let state = match asked.last().map(String::as_str) {
                 Some("Charge") => "Charged",
                 Some("Unblock") => "Voided",
-                _ => "Authorized",
+                _ if held.load(Relaxed) => "Authorized",
+                _ => "PreAuthorized3DS",
             };
             if command != "GetState" {
                 asked.push(command.clone());
@@ -148,7 +151,13 @@ async fn what_is_held_on_a_card_is_taken_or_released_in_the_office() {
         let id = begun.json()["id"].as_str().unwrap().to_owned();
         api.get(&format!("card-payments/{id}?ask=true")).await;
         let browser = office.sign_in(Role::Clerk).await;
-        let page = browser.get("/admin/orders/TAX/1").await;
+        let page = browser.get("/admin/orders/TAX/1?lang=en").await;
+        let until = "by 4 Jun 2026, 12:00 at the latest";
+        assert!(page.text.contains(until), "{}", page.text);
+        is_held.store(true, Relaxed);
+        api.get(&format!("card-payments/{id}?ask=true")).await;
+        let page = browser.get("/admin/orders/TAX/1?lang=en").await;
+        assert!(!page.text.contains(until), "{}", page.text);
         let address = format!("/admin/card-payments/{id}/{what}");
         assert!(page.text.contains(&address), "{}", page.text);
         let accountant = office.sign_in(Role::Accountant).await;
