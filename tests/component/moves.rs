@@ -221,6 +221,38 @@ fn nothing_is_recorded_on_a_part_of_the_books() {
     assert_eq!(recorded, None);
 }
 
+/// A run that was taken for dead goes on when another has taken over, or is done.
+#[test]
+fn who_was_taken_for_dead_writes_nothing_into_books_that_others_use() {
+    let Some(redis) = servers::Redis::start() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let host = Provider::start();
+    host.register("1", order("10"));
+    let file = folder.path().join("1.db");
+    backup::back_up(&host.store_file(), &file, "now", |_, _| {}).unwrap();
+    let runtime = Runtime::new().unwrap();
+    let store = mpay_host::Redis::new(&redis.url()).unwrap();
+    let server = of_redis(&redis);
+    // The other comes between the first run's claim and its writing.
+    let other_is_done = std::cell::Cell::new(false);
+    let first = backup::restore_to(&file, &server, &BOOKS, |_, _| {
+        if !other_is_done.replace(true) {
+            thread::scope(|scope| {
+                let other = scope.spawn(|| restore(&file, &of_redis(&redis)).unwrap());
+                other.join().unwrap();
+            });
+        }
+    });
+    let first = runtime.block_on(first).unwrap_err();
+    assert!(matches!(first, BackupError::TakenOver(_)), "{first}");
+    let gate = runtime.block_on(store.get(mpay_ledger::GATE)).unwrap();
+    assert!(gate.unwrap().iter().all(u8::is_ascii_digit));
+    let host = Provider::start_tuned(&[], over_redis(&redis.url()));
+    assert_eq!(host.order("1")["amount_due"], "10.00");
+}
+
 #[test]
 fn a_redis_that_keeps_its_snapshot_to_itself_is_copied_at_rest() {
     let settings = ["--rename-command", "PSYNC", ""];

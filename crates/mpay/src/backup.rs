@@ -8,11 +8,17 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use mpay::{component, development::read, say, state::State, tell};
+use mpay::{
+    component,
+    development::read,
+    say,
+    state::{State, is_being_replaced},
+    tell,
+};
 use mpay_domain::time;
 use mpay_host::{
     Database, KEY_VALUE_FILE, Manifest,
@@ -106,7 +112,7 @@ Examples:
   mpay restore /mnt/backup/2026-11-28.db --state-dir /var/lib/mpay-provider --yes
   mpay restore books.db --to @database-url
 
-Stop every host first. A server must be empty. What MPay has confirmed since the copy was made is not in
+Stop every host first. A server must be empty. If it is broken off, run it again. What MPay has confirmed since the copy was made is not in
 it, and MPay does not confirm it again: docs/operate.md says how it is found.
 Exit status: 0; 2 if nothing was put back.")]
 pub struct RestoreArguments {
@@ -184,7 +190,13 @@ pub fn back_up(arguments: &BackupArguments) -> anyhow::Result<ExitCode> {
             (made, server.to_string())
         }
         None => {
-            let store = arguments.folder.find()?.join(KEY_VALUE_FILE);
+            let folder = arguments.folder.find()?;
+            ensure!(
+                !is_being_replaced(&folder),
+                "the store in {} is being replaced, or that was broken off: `mpay up` or `mpay restore` puts it right",
+                folder.display()
+            );
+            let store = folder.join(KEY_VALUE_FILE);
             let made = shown(|progress| {
                 let copied = backup::back_up(&store, &arguments.file, &now, progress);
                 Ok(copied?)
@@ -223,9 +235,11 @@ pub fn restore(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
             let held = prepared.take_place().or_else(|error| {
                 if let Some(aside) = &aside {
                     state.put_back(aside)?;
+                    state.replaced()?;
                 }
                 Err(anyhow::Error::from(error))
             })?;
+            state.replaced()?;
             if let Some(aside) = &aside {
                 say!("The store of before is {} now.", aside.display())?;
             }

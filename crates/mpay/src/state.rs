@@ -1,17 +1,29 @@
 //! The folder with a provider's data: who is at work in it, and how to begin anew.
 
 use std::fs::{self, File, TryLockError};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use jiff::Timestamp;
 use mpay_host::{Database, KEY_VALUE_FILE};
 
-use crate::development::SERVICE_ID;
+use crate::{development::SERVICE_ID, tell};
 
 /// The store that the components use.
 const STORE: &str = "default";
+
+/// Beside a store that is being moved aside: the name of the file that it becomes. It is there until
+/// another store is in the place.
+const MOVING: &str = "sqlite_key_value.moving";
+
+/// The same while it is being written.
+const NOTED: &str = "sqlite_key_value.moving.part";
+
+/// Whether the store of a folder is just being replaced, or that was broken off.
+pub fn is_being_replaced(folder: &Path) -> bool {
+    folder.join(MOVING).exists()
+}
 
 /// A state folder in which this process is at work, as long as it is not dropped.
 #[derive(Debug)]
@@ -22,7 +34,9 @@ pub struct State {
 }
 
 impl State {
-    /// Takes a folder, and makes it if it is not there. Who is `shared` shares it with others.
+    /// Takes a folder, and makes it if it is not there. Who is `shared` shares it with others. Where a
+    /// store was being replaced when that process or the machine was ended, it is as it was before, or
+    /// replaced.
     ///
     /// # Errors
     /// If another process is at work there, and this one is not shared; if it cannot be made.
@@ -44,10 +58,49 @@ impl State {
             // Not every file system has locks.
             Err(TryLockError::Error(_)) => None,
         };
-        Ok(Self {
+        let state = Self {
             folder: folder.to_owned(),
             _lock: lock,
-        })
+        };
+        if !shared {
+            state.recover()?;
+        } else if is_being_replaced(folder) {
+            bail!(
+                "the store in {} is being replaced, or that was broken off: start once without --shared, which puts it right",
+                folder.display()
+            );
+        }
+        Ok(state)
+    }
+
+    /// Puts right what somebody has left who was replacing the store, and ended in the middle. Nobody else
+    /// is at work here.
+    fn recover(&self) -> anyhow::Result<()> {
+        // What was being copied holds personal data. Should it not go, whoever needs its place says so.
+        for end in [".part", ".part-journal"] {
+            let _ = fs::remove_file(beside(&self.store(), end));
+        }
+        // The note before it had its name: nothing was moved yet.
+        let _ = fs::remove_file(self.folder.join(NOTED));
+        let name = match fs::read_to_string(self.folder.join(MOVING)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            name => name.context("cannot read what was being replaced")?,
+        };
+        let aside = self.folder.join(&name);
+        ensure!(
+            aside.parent() == Some(&self.folder) && name.starts_with("sqlite_key_value."),
+            "{} does not name the file that the store was being moved to: look which of the two is yours, and \
+             delete it",
+            self.folder.join(MOVING).display()
+        );
+        // The store itself is moved last, and a new one comes after that.
+        if self.put_back(&aside)? {
+            tell!(
+                "The store in {} was being replaced when that was broken off: it is as it was before.",
+                self.folder.display()
+            );
+        }
+        self.replaced()
     }
 
     /// Whether there is a store that [`Self::begin_anew`] would move aside.
@@ -82,7 +135,8 @@ impl State {
     }
 
     /// Moves the store aside, so that the next start finds none, and gives where it is. Without
-    /// `yes` that is done only where it holds nothing but orders of development.
+    /// `yes` that is done only where it holds nothing but orders of development. Until [`Self::replaced`]
+    /// it is not for good: who takes the folder next moves the store back.
     ///
     /// # Errors
     /// If it holds more, cannot be read, or cannot be moved.
@@ -98,20 +152,61 @@ impl State {
                 aside.display()
             );
         }
+        let name = aside.file_name().unwrap_or_default().as_encoded_bytes();
+        let noted = self.note(name);
+        noted.with_context(|| format!("cannot write into {}", self.folder.display()))?;
         move_store(&self.store(), &aside)?;
         Ok(Some(aside))
     }
 
-    /// Moves a store back that was moved aside, unless another has taken its place.
+    /// Notes where the store goes, for good, before it goes there.
+    fn note(&self, name: &[u8]) -> io::Result<()> {
+        let (note, part) = (self.folder.join(MOVING), self.folder.join(NOTED));
+        let mut file = File::create(&part)?;
+        file.write_all(name)?;
+        file.sync_all()?;
+        fs::rename(part, note)?;
+        self.sync()
+    }
+
+    /// Says that what was moved aside stays there, for good.
+    ///
+    /// # Errors
+    /// If it cannot be noted.
+    pub fn replaced(&self) -> anyhow::Result<()> {
+        let noted = || {
+            self.sync()?;
+            match fs::remove_file(self.folder.join(MOVING)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+                _ => self.sync(),
+            }
+        };
+        noted().with_context(|| format!("cannot write into {}", self.folder.display()))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        File::open(&self.folder)?.sync_all()
+    }
+
+    /// Moves a store back that was moved aside, whole or in part, unless another has taken its place. Gives
+    /// whether it is back.
     ///
     /// # Errors
     /// If it cannot be moved.
-    pub fn put_back(&self, aside: &Path) -> anyhow::Result<()> {
+    pub fn put_back(&self, aside: &Path) -> anyhow::Result<bool> {
         let store = self.store();
-        match store.exists() {
-            true => Ok(()),
-            false => move_store(aside, &store),
+        if store.exists() && aside.exists() {
+            return Ok(false);
         }
+        // The other way round than it went, so that a half of it can be told by the store itself.
+        for end in ["", "-shm", "-wal"] {
+            let (from, to) = (beside(aside, end), beside(&store, end));
+            if from.exists() {
+                ensure!(!to.exists(), "{} is in the way", to.display());
+                move_file(&from, &to)?;
+            }
+        }
+        Ok(true)
     }
 
     fn store(&self) -> PathBuf {
@@ -122,16 +217,19 @@ impl State {
 /// The log first: a store without its log is older, a log without its store is nothing.
 fn move_store(from: &Path, to: &Path) -> anyhow::Result<()> {
     for end in ["-wal", "-shm", ""] {
-        let (from, to) = (beside(from, end), beside(to, end));
-        match fs::rename(&from, &to) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot move {}", from.display()));
-            }
-        }
+        move_file(&beside(from, end), &beside(to, end))?;
     }
     Ok(())
+}
+
+/// Moves a file, if it is there.
+fn move_file(from: &Path, to: &Path) -> anyhow::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot move {}", from.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The service of an order's key, if it is not that of development.
@@ -169,6 +267,63 @@ mod tests {
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "nothing is left");
     }
 
+    #[test]
+    fn a_replacing_that_is_broken_off_is_undone_or_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let aside = "sqlite_key_value.20261128T080509Z.db";
+        let moved = |end: &str| format!("{aside}{end}");
+        let stays = |end: &str| format!("{KEY_VALUE_FILE}{end}");
+        let write = |name: String| fs::write(path(&name), &name).unwrap();
+        let names = || {
+            let files = fs::read_dir(folder.path()).unwrap().map(Result::unwrap);
+            let mut names: Vec<_> = files
+                .map(|file| file.file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            names
+        };
+        // As many of its files as were moved before the end: the log, its index, the store.
+        let ends = ["-wal", "-shm", ""];
+        for done in 0..=ends.len() {
+            names()
+                .iter()
+                .for_each(|name| fs::remove_file(path(name)).unwrap());
+            for (place, end) in ends.into_iter().enumerate() {
+                write(if place < done { moved(end) } else { stays(end) });
+            }
+            write(stays(".part"));
+            fs::write(path(MOVING), aside).unwrap();
+            assert!(is_being_replaced(folder.path()));
+            let shared = State::take(folder.path(), true).unwrap_err().to_string();
+            assert!(shared.contains("without --shared"), "{shared}");
+            State::take(folder.path(), false).unwrap();
+            let mut whole = ["", "-shm", "-wal"].map(stays);
+            whole.sort();
+            assert_eq!(names(), whole, "{done}");
+            for (place, end) in ends.into_iter().enumerate() {
+                let was = if place < done { moved(end) } else { stays(end) };
+                assert_eq!(fs::read_to_string(path(&stays(end))).unwrap(), was);
+            }
+        }
+        // Another is in the place: it was the last step.
+        fs::write(path(aside), "before").unwrap();
+        fs::write(path(MOVING), aside).unwrap();
+        State::take(folder.path(), false).unwrap();
+        assert!(path(aside).exists() && !is_being_replaced(folder.path()));
+        // Nothing else is touched.
+        for name in ["", "x", "../sqlite_key_value.db", "sqlite_key_value./../x"] {
+            fs::write(path(MOVING), name).unwrap();
+            State::take(folder.path(), false).unwrap_err();
+        }
+        // Somebody has made a log meanwhile, which is not written over.
+        fs::remove_file(path(aside)).unwrap();
+        fs::write(path(MOVING), aside).unwrap();
+        write(moved("-wal"));
+        State::take(folder.path(), false).unwrap_err();
+        assert!(path(&moved("-wal")).exists() && path(&stays("-wal")).exists());
+    }
+
     #[tokio::test]
     async fn what_is_begun_anew_is_moved_aside_whole() {
         let folder = tempfile::tempdir().unwrap();
@@ -193,7 +348,10 @@ mod tests {
         let kept = Database::open(&aside).unwrap().keys(STORE).await.unwrap();
         assert_eq!(kept, ["order/DEMO/DEMO-1/1"]);
         // Nothing came in its place.
-        state.put_back(&aside).unwrap();
+        assert!(is_being_replaced(folder.path()));
+        assert!(state.put_back(&aside).unwrap());
+        state.replaced().unwrap();
+        assert!(!is_being_replaced(folder.path()));
         assert!(path.exists() && !aside.exists());
         let aside = state.begin_anew(false, now).await.unwrap().unwrap();
 

@@ -114,8 +114,18 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
             "--fresh is for development, and this is none; --yes moves the store aside all the same"
         );
         if let Some(aside) = state.begin_anew(up.yes, Timestamp::now()).await? {
+            state.replaced()?;
             tell!("The store of before is {} now.", aside.display());
         }
+    }
+    if let Store::Redis(url) = &options.store
+        && let Some(server) = backup::Server::at(url, None)
+        // One that is not there is told by the host, which waits for it.
+        && let Ok(true) = server.is_half(mpay_ledger::GATE).await
+    {
+        bail!(
+            "{server} holds a part of the books: `mpay restore` is at work there, or was broken off. Run it again, and it goes on where it was"
+        );
     }
     let mut gateway = None;
     let credentials =

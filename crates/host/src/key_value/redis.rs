@@ -141,6 +141,35 @@ impl Redis {
         self.call(cmd("SETNX").arg(key).arg(value)).await
     }
 
+    /// Sets values as long as a key has the value `is`, all at one moment, and gives whether it had.
+    pub(super) async fn set_while(
+        &self,
+        key: &str,
+        is: &str,
+        pairs: &[(String, Vec<u8>)],
+    ) -> Result<bool, Error> {
+        const SET: &str = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end \
+            for n = 2, #KEYS do redis.call('SET', KEYS[n], ARGV[n]) end return 1";
+        let mut script = cmd("EVAL");
+        script.arg(SET).arg(pairs.len() + 1).arg(key);
+        for (key, _) in pairs {
+            script.arg(key);
+        }
+        script.arg(is);
+        for (_, value) in pairs {
+            script.arg(value.as_slice());
+        }
+        self.call(&script).await
+    }
+
+    /// Takes a key away as long as it has the value `is`, and gives whether it had.
+    pub(super) async fn delete_while(&self, key: &str, is: &str) -> Result<bool, Error> {
+        const DELETE: &str = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end \
+            return redis.call('DEL', KEYS[1])";
+        self.call(cmd("EVAL").arg(DELETE).arg(1).arg(key).arg(is))
+            .await
+    }
+
     /// What leads to it.
     pub(super) fn client(&self) -> &Client {
         &self.0.client

@@ -52,7 +52,15 @@ fn examine_server(server: &Server, findings: &mut Findings) -> anyhow::Result<()
             "Whoever is on the way reads the password and the books, and can answer in the server's place.",
         );
     }
-    match Runtime::new()?.block_on(server.weaknesses()) {
+    let runtime = Runtime::new()?;
+    if let Ok(true) = runtime.block_on(server.is_half(mpay_ledger::GATE)) {
+        findings.wrong(
+            "store-half",
+            format!("{server} holds a part of the books, and nothing can be recorded there"),
+            "`mpay restore` is at work there, or was broken off: run it again, and it goes on where it was.",
+        );
+    }
+    match runtime.block_on(server.weaknesses()) {
         Err(error) => findings.wrong(
             "store",
             error.to_string(),

@@ -1,18 +1,296 @@
 //! A copy of the books, put back; and what is done about what MPay has confirmed since, as
 //! `docs/operate.md` says.
 
-use std::{collections::BTreeMap, path::Path, process::Output};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
 
+use mpay::state::State;
 use mpay_client::Answer;
+use mpay_host::{Database, KEY_VALUE_FILE, Redis};
 use serde_json::json;
+use tokio::runtime::Runtime;
 
 use crate::{
     deployment::{ACCOUNTANT, Place, confirm_until_recorded, payment},
-    mpay,
+    is_there, mpay, servers,
 };
 
 fn run(arguments: &[&str], folder: &Path) -> Output {
     mpay().current_dir(folder).args(arguments).output().unwrap()
+}
+
+/// Carries out the command until it makes a call of the system for the n-th time, which kills it: the call
+/// itself is not made. Gives whether it came to that.
+fn killed_at(call: &str, count: usize, arguments: &[&str], folder: &Path) -> bool {
+    let ended = Command::new("strace")
+        .args(["-f", "-qq", "-o", "/dev/null"])
+        .args(["-e", &format!("trace={call}")])
+        .args(["-e", &format!("inject={call}:signal=KILL:when={count}")])
+        .arg(env!("CARGO_BIN_EXE_mpay"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    // Whoever is traced by it ends it in the same way.
+    !ended.status.success() && ended.status.code().is_none()
+}
+
+/// Fills the store of a folder with so many keys.
+fn fill(folder: &Path, keys: u32) {
+    let runtime = Runtime::new().unwrap();
+    let store = Database::open(folder.join(KEY_VALUE_FILE)).unwrap();
+    for from in (0..keys).step_by(500) {
+        let pairs = (from..keys.min(from + 500))
+            .map(|n| (format!("note/{n}"), n.to_string().repeat(100).into_bytes()))
+            .collect();
+        runtime.block_on(store.set("default", pairs)).unwrap();
+    }
+}
+
+fn keys_of(folder: &Path) -> usize {
+    let store = Database::open(folder.join(KEY_VALUE_FILE)).unwrap();
+    let keys = Runtime::new().unwrap().block_on(store.keys("default"));
+    keys.unwrap().len()
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_backup_that_is_killed_is_none() {
+    if !is_there("strace") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fill(folder, 2000);
+    let arguments = ["backup", "copy.db", "--state-dir", "."];
+    let mut killed = 0;
+    for (call, count) in [
+        ("pwrite64", 1),
+        ("pwrite64", 20),
+        ("pwrite64", 100),
+        ("fdatasync,fsync", 1),
+        ("fdatasync,fsync", 2),
+        ("linkat", 1),
+    ] {
+        killed += u32::from(killed_at(call, count, &arguments, folder));
+        assert!(!folder.join("copy.db").exists(), "{call} {count}");
+        let check = run(&["backup", "--check", "copy.db"], folder);
+        assert_eq!(check.status.code(), Some(2), "{call} {count}");
+    }
+    assert_eq!(killed, 6);
+    assert!(folder.join("copy.db.part").exists());
+    let whole = run(&arguments, folder);
+    assert!(whole.status.success(), "{whole:?}");
+    let checked = run(&["backup", "--check", "copy.db"], folder);
+    assert!(checked.status.success(), "{checked:?}");
+    assert_eq!(names_in(folder), ["copy.db", KEY_VALUE_FILE]);
+}
+
+#[test]
+fn a_store_whose_replacing_is_killed_is_that_of_before_or_that_of_the_copy() {
+    if !is_there("strace") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fill(folder, 3);
+    let copied = run(&["backup", "copy.db", "--state-dir", "."], folder);
+    assert!(copied.status.success(), "{copied:?}");
+    let before = 5;
+    let arguments = ["restore", "copy.db", "--state-dir", ".", "--yes"];
+    // At each call that makes, names, moves or takes away a file, one after the other.
+    let (mut undone, mut done, mut without) = (0, 0, 0);
+    for call in ["rename", "linkat", "unlink", "fsync,fdatasync"] {
+        for count in 1.. {
+            for name in names_in(folder) {
+                if name != "copy.db" {
+                    fs::remove_file(folder.join(name)).unwrap();
+                }
+            }
+            fill(folder, before);
+            let at = format!("{call} {count}");
+            if !killed_at(call, count, &arguments, folder) {
+                assert_eq!(keys_of(folder), 3, "{at}");
+                break;
+            }
+            if !folder.join(KEY_VALUE_FILE).exists() {
+                without += 1;
+                // Nobody takes it for books without payments.
+                let copied = run(&["backup", "other.db", "--state-dir", "."], folder);
+                assert_eq!(copied.status.code(), Some(2), "{at}");
+                let error = String::from_utf8_lossy(&copied.stderr).into_owned();
+                assert!(error.contains("is being replaced"), "{error}");
+            }
+            drop(State::take(folder, false).unwrap());
+            match keys_of(folder) {
+                5 => undone += 1,
+                3 => done += 1,
+                keys => panic!("{at}: {keys}"),
+            }
+            let names = names_in(folder);
+            let left = names
+                .iter()
+                .find(|name| name.contains("part") || name.contains("moving"));
+            assert_eq!(left, None, "{at}: {names:?}");
+        }
+    }
+    assert!(
+        undone > 0 && done > 0 && without > 0,
+        "{undone} {done} {without}"
+    );
+}
+
+#[test]
+fn what_is_put_back_into_redis_goes_on_where_it_was_killed() {
+    let Some(redis) = servers::Redis::start() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fill(folder, 20_000);
+    let copied = run(&["backup", "copy.db", "--state-dir", "."], folder);
+    assert!(copied.status.success(), "{copied:?}");
+    fs::write(folder.join("address"), redis.url()).unwrap();
+    let arguments = ["restore", "copy.db", "--to", "@address"];
+    let mut process = mpay()
+        .current_dir(folder)
+        .args(arguments)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (runtime, store) = (Runtime::new().unwrap(), Redis::new(&redis.url()).unwrap());
+    let keys = || runtime.block_on(store.keys()).unwrap();
+    let begun = Instant::now();
+    while keys().len() < 1000 {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let half = keys().len();
+    assert!((1000..20_000).contains(&half), "{half}");
+    // Nobody serves it, and nobody puts other books there.
+    let gate = runtime.block_on(store.get(mpay_ledger::GATE)).unwrap();
+    let gate = String::from_utf8(gate.unwrap()).unwrap();
+    let counted = runtime.block_on(store.increment(mpay_ledger::GATE, 1));
+    assert!(
+        gate.contains("are being put back") && counted.is_err(),
+        "{gate}"
+    );
+    let configuration = format!(
+        "[key_value_store.default]\ntype = \"redis\"\nurl = \"{}\"\n",
+        redis.url()
+    );
+    fs::write(folder.join("runtime.toml"), configuration).unwrap();
+    let place = Place::new();
+    let mut up = place.command();
+    let up = up
+        .arg("--runtime-config-file")
+        .arg(folder.join("runtime.toml"));
+    let mut up = up
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    while up.try_wait().unwrap().is_none() {
+        if begun.elapsed() > Duration::from_secs(60) {
+            up.kill().unwrap();
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    let up = up.wait_with_output().unwrap();
+    let error = String::from_utf8_lossy(&up.stderr).into_owned();
+    assert_eq!(up.status.code(), Some(2), "{error}");
+    assert!(error.contains("holds a part of the books"), "{error}");
+    let other = tempfile::tempdir().unwrap();
+    fill(other.path(), 3);
+    let other_copy = folder.join("other.db");
+    let copied = run(
+        &["backup", other_copy.to_str().unwrap(), "--state-dir", "."],
+        other.path(),
+    );
+    assert!(copied.status.success(), "{copied:?}");
+    let refused = run(&["restore", "other.db", "--to", "@address"], folder);
+    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(error.contains("a part of other books"), "{error}");
+    assert_eq!(keys().len(), half);
+    // What somebody has damaged meanwhile is put right.
+    let pair = vec![("note/1".to_owned(), b"damaged".to_vec())];
+    runtime.block_on(store.set(pair)).unwrap();
+    let went_on = run(&arguments, folder);
+    assert!(went_on.status.success(), "{went_on:?}");
+    assert_eq!(keys().len(), 20_000);
+    let there = runtime.block_on(store.get("note/1")).unwrap();
+    assert_eq!(there, Some("1".repeat(100).into_bytes()));
+    let again = run(&arguments, folder);
+    let error = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(error.contains("is not empty"), "{error}");
+}
+
+#[test]
+fn what_is_put_back_into_postgresql_is_all_or_nothing_when_it_is_killed() {
+    let Some(postgres) = servers::Postgres::start() else {
+        return;
+    };
+    postgres.carry_out(mpay_ledger::postgres::TABLE);
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fill(folder, 20_000);
+    let copied = run(&["backup", "copy.db", "--state-dir", "."], folder);
+    assert!(copied.status.success(), "{copied:?}");
+    let address = format!("{}?sslmode=disable", postgres.url());
+    fs::write(folder.join("address"), address).unwrap();
+    let arguments = ["restore", "copy.db", "--to", "@address"];
+    let mut process = mpay()
+        .current_dir(folder)
+        .args(arguments)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let runtime = Runtime::new().unwrap();
+    let client = runtime.block_on(postgres.administer());
+    let are_writing = || {
+        let asked =
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO mpay_books%'";
+        let row = runtime.block_on(client.query_one(asked, &[])).unwrap();
+        row.get::<_, i64>(0)
+    };
+    let begun = Instant::now();
+    let wait_for = |writing| {
+        while are_writing() != writing {
+            assert!(begun.elapsed() < Duration::from_secs(60));
+        }
+    };
+    wait_for(1);
+    process.kill().unwrap();
+    process.wait().unwrap();
+    wait_for(0);
+    let asked = client.query_one("SELECT count(*) FROM mpay_books", &[]);
+    let there: i64 = runtime.block_on(asked).unwrap().get(0);
+    assert_eq!(there, 0);
+    let restored = run(&arguments, folder);
+    assert!(restored.status.success(), "{restored:?}");
+    let backup = ["backup", "back.db", "--from", "@address"];
+    if is_there("strace") {
+        assert!(killed_at("linkat", 1, &backup, folder));
+        assert!(!folder.join("back.db").exists());
+    }
+    let copied = run(&backup, folder);
+    assert!(copied.status.success(), "{copied:?}");
 }
 
 fn recorded(ids: &[&str]) -> BTreeMap<String, u32> {

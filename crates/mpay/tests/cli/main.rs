@@ -8,6 +8,9 @@ mod deployment;
 mod full_disk;
 mod proxy;
 mod readers;
+#[path = "../../../../tests/component/servers.rs"]
+#[allow(dead_code, reason = "the component's tests use the rest of it")]
+mod servers;
 mod two_hosts;
 
 use std::{

@@ -106,7 +106,7 @@ pub enum BackupError {
     /// It is put back in part.
     #[error(
         "{source}\nWhat {server} holds now is a part of the books, and nothing can be recorded there: \
-         empty it (FLUSHDB), and begin anew"
+         run `mpay restore` again, which goes on where this one was; or empty it (FLUSHDB), and begin anew"
     )]
     Half {
         /// Its address.
@@ -114,6 +114,15 @@ pub enum BackupError {
         /// Why.
         source: Box<BackupError>,
     },
+    /// Another backup is put back there in part.
+    #[error(
+        "{0} holds a part of other books: put the same backup back as before, which goes on where that was; or empty \
+         it (FLUSHDB), and begin anew"
+    )]
+    OtherHalf(String),
+    /// Another run has gone on where this one was.
+    #[error("another `mpay restore` has taken over at {0}; this one writes nothing more")]
+    TakenOver(String),
     /// SQLite failed.
     #[error("{}: {source}", path.display())]
     Sqlite {
@@ -529,11 +538,13 @@ impl Part {
     /// That of a file. What a broken off run has left is begun anew.
     fn beside(file: &Path) -> Result<Self, BackupError> {
         let part = Self(beside(file, ".part"));
-        match fs::remove_file(&part.0) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(io_error(&part.0, error));
+        for left in ["", "-journal"].map(|end| beside(&part.0, end)) {
+            match fs::remove_file(&left) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(io_error(&left, error));
+                }
+                _ => {}
             }
-            _ => {}
         }
         // It holds personal data, and SQLite takes an empty file as it is.
         let mut options = OpenOptions::new();

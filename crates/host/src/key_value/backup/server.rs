@@ -1,7 +1,16 @@
 //! Copies of what a server keeps, and back. In the file everything is as a file has it, so that it can be
 //! put back wherever books may be: only counters are not the same on every engine.
 
-use std::{borrow::Cow, cell::RefCell, fmt, io, net::IpAddr, path::Path};
+use std::{
+    borrow::Cow,
+    cell::RefCell,
+    collections::hash_map::RandomState,
+    fmt,
+    hash::{BuildHasher, Hasher},
+    io,
+    net::IpAddr,
+    path::Path,
+};
 
 use ::redis::ConnectionAddr;
 use rusqlite::{Connection, OpenFlags, params};
@@ -106,6 +115,21 @@ impl Server {
                 asked.map_err(|error| self.refused(&error))
             }
         }
+    }
+
+    /// Whether it holds a part of books: they are being put back, or that was broken off. Nothing can be
+    /// recorded there until all of them are. `gate` is that of [`Books`].
+    ///
+    /// # Errors
+    /// [`BackupError::Server`] if it cannot be asked.
+    pub async fn is_half(&self, gate: &str) -> Result<bool, BackupError> {
+        let Self::Redis(url) = self else {
+            // There it is one transaction.
+            return Ok(false);
+        };
+        let value = async { Redis::new(url)?.get(gate).await };
+        let value = value.await.map_err(|error| self.failed(error))?;
+        Ok(value.is_some_and(|value| value.starts_with(CLAIM.as_bytes())))
     }
 
     /// What is wrong with its address, as a sentence: on the way to another machine nobody else may
@@ -250,7 +274,8 @@ pub async fn back_up_from(
     copy.end(backup, made_at)
 }
 
-/// Puts a backup into a server that has nothing, after a [`check`], and reads it there.
+/// Puts a backup into a server that has nothing, after a [`check`], and reads it there. In Redis it goes on
+/// where a run with the same books was broken off.
 ///
 /// # Errors
 /// [`BackupError`]; then nothing is there, or no host can record anything on what is.
@@ -576,6 +601,58 @@ async fn into_postgres(
     client.batch_execute("COMMIT").await.map_err(at)
 }
 
+/// What every claim of a Redis begins with.
+const CLAIM: &str = "the books of SHA-256 ";
+
+/// What stands in the place of the gate of a Redis that is being filled: with which books, and by whom.
+/// Each write looks that it still stands there, so that a run that was taken for dead writes nothing into
+/// books that others use by then.
+struct Claim {
+    /// What it has in common with those of other runs with the same books.
+    of_books: String,
+    whole: String,
+}
+
+impl Claim {
+    fn new(held: &Backup) -> Self {
+        let of_books = format!("{CLAIM}{} are being put back, by ", held.sha256);
+        // Random keys are all that is wanted of it.
+        let run = RandomState::new().build_hasher().finish();
+        Self {
+            whole: format!("{of_books}{run:016x}"),
+            of_books,
+        }
+    }
+
+    /// Claims a Redis that is empty, or goes on with one that a run with the same books has claimed; gives
+    /// whether it goes on.
+    async fn take(&self, server: &Server, redis: &Redis, gate: &str) -> Result<bool, BackupError> {
+        let not_empty = || BackupError::NotEmpty(server.to_string());
+        let there = redis.get(gate).await.map_err(|e| server.failed(e))?;
+        let Some(there) = there else {
+            let size = redis.size().await.map_err(|e| server.failed(e))?;
+            let claimed = size == 0 && {
+                let claimed = redis.claim(gate, &self.whole).await;
+                claimed.map_err(|e| server.failed(e))?
+            };
+            return claimed.then_some(false).ok_or_else(not_empty);
+        };
+        let there = String::from_utf8(there).map_err(|_| not_empty())?;
+        if !there.starts_with(CLAIM) {
+            return Err(not_empty());
+        }
+        if !there.starts_with(&self.of_books) {
+            return Err(BackupError::OtherHalf(server.to_string()));
+        }
+        let ours = [(gate.to_owned(), self.whole.clone().into_bytes())];
+        let taken = redis.set_while(gate, &there, &ours).await;
+        match taken.map_err(|error| server.failed(error))? {
+            true => Ok(true),
+            false => Err(BackupError::TakenOver(server.to_string())),
+        }
+    }
+}
+
 async fn into_redis(
     server: &Server,
     url: &str,
@@ -583,53 +660,59 @@ async fn into_redis(
     held: &Backup,
 ) -> Result<(), BackupError> {
     let redis = Redis::new(url).map_err(|error| server.failed(error))?;
-    let size = async || redis.size().await.map_err(|error| server.failed(error));
-    let not_empty = || BackupError::NotEmpty(server.to_string());
-    if size().await? > 0 {
-        return Err(not_empty());
-    }
     let gate = source.books.gate;
-    let claimed = redis.claim(gate, "the books are being put back").await;
-    if !claimed.map_err(|error| server.failed(error))? {
-        return Err(not_empty());
-    }
-    let half = |error| BackupError::Half {
-        server: server.to_string(),
-        source: Box::new(error),
+    let claim = Claim::new(held);
+    let goes_on = claim.take(server, &redis, gate).await?;
+    let is_ours = |written| match written {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(BackupError::TakenOver(server.to_string())),
+        Err(error) => Err(server.failed(error)),
+    };
+    let are_there = async |pairs: &Pairs| {
+        let keys = pairs.iter().map(|(key, _)| key.clone()).collect();
+        let there = redis.get_many(keys).await;
+        let there = there.map_err(|error| server.failed(error))?;
+        Ok::<_, BackupError>(there == *pairs)
     };
     let filling = async {
         let mut last = None;
         source
             .each(async |mut pairs| {
                 if let Some(place) = pairs.iter().position(|(key, _)| key == gate) {
-                    last = Some(pairs.swap_remove(place));
+                    last = Some(pairs.remove(place));
                 }
-                let written = redis.set(pairs).await;
-                written.map_err(|error| server.failed(error))
+                if goes_on && are_there(&pairs).await? {
+                    return Ok(());
+                }
+                is_ours(redis.set_while(gate, &claim.whole, &pairs).await)
             })
             .await?;
         source
             .each(async |mut pairs| {
                 pairs.retain(|(key, _)| key != gate);
-                let keys = pairs.iter().map(|(key, _)| key.clone()).collect();
-                let there = redis.get_many(keys).await;
-                match there.map_err(|error| server.failed(error))? == pairs {
+                match are_there(&pairs).await? {
                     true => Ok(()),
                     false => Err(server.failed("what it holds is not what was written")),
                 }
             })
             .await?;
         let keys = held.keys + i64::from(last.is_none());
-        if size().await? != keys {
+        let size = redis.size().await.map_err(|error| server.failed(error))?;
+        if size != keys {
             return Err(server.failed("it holds other keys beside those that were written"));
         }
-        let opened = match last {
-            Some(gate) => redis.set(vec![gate]).await,
-            None => redis.delete(vec![gate.to_owned()]).await,
-        };
-        opened.map_err(|error| server.failed(error))
+        is_ours(match last {
+            Some(last) => redis.set_while(gate, &claim.whole, &[last]).await,
+            None => redis.delete_while(gate, &claim.whole).await,
+        })
     };
-    filling.await.map_err(half)
+    filling.await.map_err(|error| match error {
+        error @ BackupError::TakenOver(_) => error,
+        error => BackupError::Half {
+            server: server.to_string(),
+            source: Box::new(error),
+        },
+    })
 }
 
 #[cfg(test)]
