@@ -195,7 +195,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                 p { (desk.t("nothing-needs-somebody")) }
             }
             @if !to_look_at.orders.is_empty() { (orders::table(desk, &to_look_at.orders)) }
-            @if !calls.complete { p.hint { (desk.t("refusals-incomplete")) } }
+            @if !calls.complete { p { (desk.t("refusals")) ": " (desk.t("refusals-incomplete")) " " a href=(desk.link("/admin")) { (desk.t("further")) } } }
             @if !refused.is_empty() {
                 p { a href=(desk.link("/admin/refusals")) { (desk.t("refusals")) ": " (calls.count()) } }
                 ul.lines { @for refusal in refused.iter().take(REFUSALS) { (refusal_line(desk, refusal)) } }
