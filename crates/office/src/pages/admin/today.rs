@@ -20,6 +20,7 @@ use crate::{access::MANAGERS, domain::time, store::Platform};
 #[derive(Deserialize)]
 struct Reconciliation {
     totals: Vec<OfAccount>,
+    services: Vec<OfService>,
     totals_complete: bool,
     #[serde(default)]
     unreadable: usize,
@@ -30,6 +31,14 @@ struct Reconciliation {
 struct OfAccount {
     bank_account: Option<String>,
     channel: String,
+    #[serde(flatten)]
+    total: Total,
+}
+
+/// What came for a service.
+#[derive(Deserialize)]
+struct OfService {
+    service_id: String,
     #[serde(flatten)]
     total: Total,
 }
@@ -182,6 +191,17 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                     @for OfAccount { bank_account, channel, total } in &day.totals {
                         tr {
                             td { (account(desk, bank_account.as_deref(), channel)) }
+                            td.amount { (orders::money(desk, &total.amount, &total.currency)) }
+                        }
+                    }
+                }
+            }
+            @if desk.config.service_ids().nth(1).is_some() && !day.services.is_empty() {
+                table {
+                    tr { th scope="col" { (desk.t("service")) } th.end scope="col" { (desk.t("amount")) } }
+                    @for OfService { service_id, total } in &day.services {
+                        tr {
+                            td { (service_id) }
                             td.amount { (orders::money(desk, &total.amount, &total.currency)) }
                         }
                     }

@@ -109,3 +109,25 @@ async fn today_does_not_say_that_nothing_needs_somebody_before_all_was_looked_at
     assert!(page.text.contains(nothing), "{}", page.text);
     assert!(!page.text.contains(partly), "{}", page.text);
 }
+
+#[tokio::test(start_paused = true)]
+async fn today_adds_up_by_service_where_there_are_several() {
+    let of_school = serde_json::json!({
+        "service_id": "SCHOOL", "order_key": "S", "reason": "Taxă",
+        "lines": [{"line_id": "1", "reason": "Taxă", "amount_due": "7"}]
+    });
+    let of_school: OrderJson = serde_json::from_value(of_school).unwrap();
+    for (services, is_told) in [("TAX,SCHOOL", true), ("TAX", false)] {
+        let office = Office::with(&[("service_ids", services)]);
+        register(&office.memory, "1", "50").await.unwrap();
+        record(&office.memory, "P", "1", "50").await.unwrap();
+        let order = of_school.to_order().unwrap();
+        put(&office.memory, &order, Precondition::None)
+            .await
+            .unwrap();
+        let browser = office.sign_in(Role::Read).await;
+        let page = browser.get("/admin").await;
+        let row = "<tr><td>TAX</td><td class=\"amount\">50,00\u{A0}MDL</td></tr>";
+        assert_eq!(page.text.contains(row), is_told, "{}", page.text);
+    }
+}
