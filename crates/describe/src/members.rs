@@ -423,7 +423,7 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
         ("Reconciliation", "lines") => ("The lines of the payments.", None),
         ("Reconciliation", "from") => ("The first moment of the span.", Some(time())),
         ("Reconciliation", "to") => ("The end of the span.", Some(time())),
-        ("Total" | "DayTotal", "amount") => (
+        ("Total" | "DayTotal" | "OfService", "amount") => (
             "What was paid to the account, or on the day, less what is voided or given back.",
             Some(balance()),
         ),
@@ -433,7 +433,9 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
         ),
         ("PaidByDay", "days") => ("The latest last.", None),
         ("ProposalsAnswer", "proposals") => ("The newest first.", None),
-        ("Total" | "DayTotal", "lines") => ("How many lines this is the sum of.", None),
+        ("Total" | "DayTotal" | "OfService", "lines") => {
+            ("How many lines this is the sum of.", None)
+        }
         ("RowResult", "service_id" | "order_key") => {
             ("As the row has it.", Some(json!({"type": "string"})))
         }

@@ -27,7 +27,7 @@ use crate::{
 };
 #[cfg(feature = "description")]
 use serde_json::json;
-use sums::{ByAccount, PLACES, Total};
+use sums::{Added, OfService, PLACES, Total};
 
 /// How many lines one call gives at most, and how many payments it reads at once.
 const MOST: usize = 5000;
@@ -44,6 +44,8 @@ pub(super) struct Reconciliation {
     lines: Vec<PaidLine>,
     /// Those of the whole span, whatever part of its lines is here, as far as it is added up.
     totals: Vec<Total>,
+    /// The same by service, whatever account and channel.
+    services: Vec<OfService>,
     /// Whether they are those of all that was recorded in the span until now. Where they are not,
     /// the next call has more of them.
     totals_complete: bool,
@@ -114,7 +116,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "reconcile", "What was paid to which account")
-            .describe("Each line of each payment recorded on a day or in a span, and totals by account and channel. What was voided or given back is a line of the day on which it was, with the amount negative.")
+            .describe("Each line of each payment recorded on a day or in a span, and totals by account and channel, and by service. What was voided or given back is a line of the day on which it was, with the amount negative.")
             .takes(["date", "from", "to", "cursor", "reconciliation_format", "part", "separator"])
             .answers(200, "The lines and totals, or one of them as a table. A call looks at a bounded part of the journal: the lines go on at `next`, and the totals with the next call while they are not complete.", json!({
                 "application/json": {"schema": schemas.answer::<Reconciliation>()},
@@ -262,14 +264,14 @@ pub async fn days<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     for (date, sum) in dates.into_iter().zip(sums) {
         // What may still change, or is not all of it, is not told.
         let totals = match sum.closed && sum.is_complete {
-            true => Some(sum.totals.by_currency()?.totals().into_iter()),
+            true => Some(sum.added.by_currency()?.into_iter()),
             false => None,
         };
         let totals = totals.map(|totals| {
-            totals.map(|total| DayTotal {
-                currency: total.currency,
-                amount: total.amount,
-                lines: total.lines,
+            totals.map(|(currency, amount, lines)| DayTotal {
+                currency,
+                amount,
+                lines,
             })
         });
         days.push(PaidOnDay {
@@ -297,7 +299,8 @@ async fn add_up<P: Platform>(call: &Call<'_, P>, span: Span) -> Result<Reconcili
         to: span.to.map(time::format).unwrap_or_default(),
         closed: sum.closed,
         lines: Vec::new(),
-        totals: sum.totals.totals(),
+        totals: sum.added.totals(),
+        services: sum.added.services(),
         totals_complete: sum.is_complete,
         unreadable: sum.unreadable,
         next: None,
@@ -311,7 +314,7 @@ async fn reconcile<P: Platform>(
     after: u64,
 ) -> Result<Reconciliation, Problem> {
     let range = call.store.days().range(span).await?;
-    let (mut lines, mut sums) = (Vec::new(), ByAccount::default());
+    let (mut lines, mut added) = (Vec::new(), Added::default());
     let (mut cursor, mut next, mut unreadable) = (after, None, 0);
     let first = after.max(range.after);
     loop {
@@ -335,7 +338,7 @@ async fn reconcile<P: Platform>(
         }
         of_page.sort_by_key(|line| line.index);
         for line in &of_page {
-            sums.add(line)?;
+            added.add(line)?;
         }
         lines.append(&mut of_page);
         if page.complete {
@@ -351,6 +354,7 @@ async fn reconcile<P: Platform>(
     let of_lines = Reconciliation {
         lines,
         totals: Vec::new(),
+        services: Vec::new(),
         totals_complete: true,
         unreadable,
         next: next_if_any(call, next).await?,
@@ -359,12 +363,16 @@ async fn reconcile<P: Platform>(
         closed: range.closed,
     };
     if after == 0 && next.is_none() && unreadable == 0 {
-        let totals = sums.totals();
-        return Ok(Reconciliation { totals, ..of_lines });
+        return Ok(Reconciliation {
+            totals: added.totals(),
+            services: added.services(),
+            ..of_lines
+        });
     }
     let whole = add_up(call, span).await?;
     Ok(Reconciliation {
         totals: whole.totals,
+        services: whole.services,
         totals_complete: whole.totals_complete,
         unreadable: unreadable.max(whole.unreadable),
         ..of_lines

@@ -32,6 +32,16 @@ pub struct Total {
     pub lines: usize,
 }
 
+/// What was paid for a service, whatever account and channel.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+pub struct OfService {
+    pub service_id: String,
+    pub currency: String,
+    pub amount: String,
+    pub lines: usize,
+}
+
 /// What a day adds up to, up to a place of the journal: true for good, whoever adds it up and whenever,
 /// because nothing up to there is pending, or could not be read, or depends on a clock.
 #[derive(Clone, Serialize, Deserialize)]
@@ -45,11 +55,13 @@ struct Kept {
     /// When the journal was mended last before it was added up.
     mended: Option<String>,
     totals: Vec<Total>,
+    /// What was kept before there were these is no note any more, and is added up anew.
+    services: Vec<OfService>,
 }
 
 /// Sums, as far as a call went.
 pub struct Sum {
-    pub totals: ByAccount,
+    pub added: Added,
     /// Whether they are of everything until now.
     pub is_complete: bool,
     /// Whether nothing can come to them any more.
@@ -92,15 +104,15 @@ pub async fn of_span<P: Platform>(call: &Call<'_, P>, span: Span) -> Result<Sum,
         }
     };
     let mut whole = Sum {
-        totals: ByAccount::default(),
+        added: Added::default(),
         is_complete: true,
         closed: true,
         unreadable: 0,
     };
     for sum in of_days(call, &days).await? {
-        for total in sum.totals.totals() {
-            whole.totals.put_total(&total)?;
-        }
+        whole
+            .added
+            .put(&sum.added.totals(), &sum.added.services())?;
         whole.is_complete &= sum.is_complete;
         whole.closed &= sum.closed;
         whole.unreadable += sum.unreadable;
@@ -170,7 +182,7 @@ async fn add_up<P: Platform>(
         let page = journal.read_in(range, cursor, usize::MAX, is_money).await?;
         for entry in &page.entries {
             for line in lines_of(entry) {
-                sum.totals.add(&line)?;
+                sum.added.add(&line)?;
             }
         }
         sum.unreadable += page.unreadable.len();
@@ -179,7 +191,8 @@ async fn add_up<P: Platform>(
         if can_be_kept {
             kept.until = page.next;
             kept.is_done = page.complete && range.closed;
-            kept.totals = sum.totals.clone().totals();
+            kept.totals = sum.added.totals();
+            kept.services = sum.added.services();
         }
         sum.is_complete = page.complete && sum.unreadable == 0;
         let came_on = page.next.saturating_sub(cursor);
@@ -211,16 +224,15 @@ impl Kept {
             is_done: false,
             mended,
             totals: Vec::new(),
+            services: Vec::new(),
         }
     }
 
     fn sum(&self, is_complete: bool) -> Result<Sum, Problem> {
-        let mut totals = ByAccount::default();
-        for total in &self.totals {
-            totals.put_total(total)?;
-        }
+        let mut added = Added::default();
+        added.put(&self.totals, &self.services)?;
         Ok(Sum {
-            totals,
+            added,
             is_complete,
             closed: self.is_done,
             unreadable: 0,
@@ -230,15 +242,26 @@ impl Kept {
 
 /// What was paid, and what was taken away from that.
 #[derive(Clone, Default)]
-struct Sums {
+struct Balance {
     paid: Money,
     taken: Money,
     lines: usize,
 }
 
-impl Sums {
+impl Balance {
+    /// Adds an amount with its sign.
+    fn put(&mut self, amount: &str, lines: usize) -> Result<(), Problem> {
+        let (amount, of_kind) = match amount.strip_prefix('-') {
+            Some(amount) => (amount, &mut self.taken),
+            None => (amount, &mut self.paid),
+        };
+        *of_kind = *of_kind + Money::parse_sum(amount).map_err(Problem::internal)?;
+        self.lines += lines;
+        Ok(())
+    }
+
     /// The balance, with its sign.
-    fn balance(&self) -> String {
+    fn amount(&self) -> String {
         if self.taken > self.paid {
             format!("-{}", self.taken.saturating_sub(self.paid))
         } else {
@@ -247,58 +270,80 @@ impl Sums {
     }
 }
 
-/// Sums by account, currency and channel.
+/// What lines add up to: by account, currency and channel, and by service and currency.
 #[derive(Clone, Default)]
-pub struct ByAccount(BTreeMap<(Option<String>, String, Channel), Sums>);
+pub struct Added {
+    accounts: BTreeMap<(Option<String>, String, Channel), Balance>,
+    services: BTreeMap<(String, String), Balance>,
+}
 
-impl ByAccount {
+impl Added {
     pub fn add(&mut self, line: &PaidLine) -> Result<(), Problem> {
-        let account = line.bank_account.clone();
-        let key = (account, line.currency.clone(), line.channel);
-        self.put(key, &line.amount, 1)
+        let currency = line.currency.clone();
+        let account = (line.bank_account.clone(), currency.clone(), line.channel);
+        let service = (line.service_id.clone(), currency);
+        self.accounts
+            .entry(account)
+            .or_default()
+            .put(&line.amount, 1)?;
+        self.services
+            .entry(service)
+            .or_default()
+            .put(&line.amount, 1)
     }
 
-    fn put_total(&mut self, total: &Total) -> Result<(), Problem> {
-        let account = total.bank_account.clone();
-        let key = (account, total.currency.clone(), total.channel);
-        self.put(key, &total.amount, total.lines)
-    }
-
-    fn put(
-        &mut self,
-        key: (Option<String>, String, Channel),
-        amount: &str,
-        lines: usize,
-    ) -> Result<(), Problem> {
-        let sum = self.0.entry(key).or_default();
-        let (amount, of_kind) = match amount.strip_prefix('-') {
-            Some(amount) => (amount, &mut sum.taken),
-            None => (amount, &mut sum.paid),
-        };
-        *of_kind = *of_kind + Money::parse_sum(amount).map_err(Problem::internal)?;
-        sum.lines += lines;
+    fn put(&mut self, totals: &[Total], services: &[OfService]) -> Result<(), Problem> {
+        for total in totals {
+            let account = total.bank_account.clone();
+            let key = (account, total.currency.clone(), total.channel);
+            let balance = self.accounts.entry(key).or_default();
+            balance.put(&total.amount, total.lines)?;
+        }
+        for service in services {
+            let key = (service.service_id.clone(), service.currency.clone());
+            let balance = self.services.entry(key).or_default();
+            balance.put(&service.amount, service.lines)?;
+        }
         Ok(())
     }
 
-    /// The same by currency alone, whatever account and channel.
-    pub fn by_currency(self) -> Result<Self, Problem> {
-        let mut sums = Self::default();
-        for total in self.totals() {
-            let key = (None, total.currency, Channel::default());
-            sums.put(key, &total.amount, total.lines)?;
-        }
-        Ok(sums)
+    /// By account, currency and channel.
+    pub fn totals(&self) -> Vec<Total> {
+        let accounts = self.accounts.iter();
+        accounts
+            .map(|((bank_account, currency, channel), balance)| Total {
+                bank_account: bank_account.clone(),
+                currency: currency.clone(),
+                channel: *channel,
+                amount: balance.amount(),
+                lines: balance.lines,
+            })
+            .collect()
     }
 
-    pub fn totals(self) -> Vec<Total> {
-        let sums = self.0.into_iter();
-        sums.map(|((bank_account, currency, channel), sum)| Total {
-            bank_account,
-            currency,
-            channel,
-            amount: sum.balance(),
-            lines: sum.lines,
-        })
-        .collect()
+    /// By service and currency.
+    pub fn services(&self) -> Vec<OfService> {
+        let services = self.services.iter();
+        services
+            .map(|((service_id, currency), balance)| OfService {
+                service_id: service_id.clone(),
+                currency: currency.clone(),
+                amount: balance.amount(),
+                lines: balance.lines,
+            })
+            .collect()
+    }
+
+    /// By currency alone: each with its amount and how many lines it is of.
+    pub fn by_currency(&self) -> Result<Vec<(String, String, usize)>, Problem> {
+        let mut currencies = BTreeMap::<_, Balance>::new();
+        for total in self.totals() {
+            let balance = currencies.entry(total.currency).or_default();
+            balance.put(&total.amount, total.lines)?;
+        }
+        let sums = currencies.into_iter();
+        Ok(sums
+            .map(|(currency, balance)| (currency, balance.amount(), balance.lines))
+            .collect())
     }
 }

@@ -461,3 +461,41 @@ async fn one_call_adds_up_so_much_and_the_next_goes_on() {
     assert_eq!(told().await, 1);
     assert_eq!(told().await, 28);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_paid_is_added_up_by_service_and_what_was_kept_before_is_added_up_anew() {
+    let api = Api::new();
+    register(&api.memory, "1", "100").await.unwrap();
+    pay(
+        &api.memory,
+        "P",
+        "MDL",
+        &[("10.00", Some("MD24AG000225100013104168"))],
+    )
+    .await;
+    pay(&api.memory, "Q", "MDL", &[("5.00", None)]).await;
+    let services = json!([
+        {"service_id": "TAX", "currency": "MDL", "amount": "15.00", "lines": 2}
+    ]);
+    for address in [TOTALS, "reconciliation?date=2026-06-01"] {
+        let day = api.get(address).await.json();
+        assert_eq!(day["services"], services, "{address}");
+        assert_eq!(day["totals"].as_array().unwrap().len(), 2, "{address}");
+    }
+    // Two days are added up of each.
+    tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+    pay(&api.memory, "R", "MDL", &[("1.00", None)]).await;
+    let both = "reconciliation?from=2026-06-01&to=2026-06-02&part=totals";
+    let days = api.get(both).await.json();
+    assert_eq!(days["services"][0]["amount"], "16.00");
+    let note = "note/paid-on-2026-06-01";
+    let kept = api.memory.value(note).unwrap();
+    let mut kept: Value = serde_json::from_slice(&kept).unwrap();
+    assert_eq!(kept["value"]["services"], services);
+    kept["value"].as_object_mut().unwrap().remove("services");
+    kept["value"]["totals"][0]["amount"] = json!("90.00");
+    api.memory.overwrite(note, kept.to_string().into_bytes());
+    let day = api.get(TOTALS).await.json();
+    assert_eq!(day["services"], services);
+    assert_eq!(day["totals"][0]["amount"], "5.00");
+}

@@ -160,7 +160,6 @@ fn schedules<P: Platform>(desk: &Desk<'_, P>, runs: &[Run]) -> Markup {
                             span.property {
                                 (desk.t(every))
                                 @if let Some(at) = run.at { "; " (desk.t("schedule-last")) ": " (desk.view.time_of(at)) }
-                                @if run.is_overdue(now) { br; (desk.t("schedule-do")) }
                             }
                         }
                     }

@@ -195,25 +195,26 @@ pub fn table<P: Platform>(desk: &Desk<'_, P>, orders: &[Listed]) -> Markup {
             table.wide {
                 tr {
                     th scope="col" { (desk.t("order-number")) }
+                    // What a phone has no room for comes last.
+                    th.end scope="col" { (desk.t("amount-due")) }
+                    th scope="col" { (desk.t("status")) }
                     th scope="col" { (desk.t("for-what")) }
                     th scope="col" { (desk.t("payer")) }
-                    th.end scope="col" { (desk.t("amount-due")) }
                     th scope="col" { (desk.t("due-date")) }
-                    th scope="col" { (desk.t("status")) }
                 }
                 @for order in orders {
                     tr {
                         td { a href=(desk.link(&order.path())) { (order.order_key) } br; small { (order.service_id) } }
-                        td { (order.reason(desk)) }
-                        td { (order.customer_name.as_deref().unwrap_or_default()) }
                         td.amount {
                             @if let Some(due) = &order.amount_due { (money(desk, due, &order.currency)) }
                         }
-                        td { @if let Some(due) = &order.due_date { (day(desk, due)) } }
                         td {
                             (desk.t(status_text(&order.status)))
                             @if order.has_open_review() { " " span.mark.bad { (desk.t("to-look-at")) } }
                         }
+                        td { (order.reason(desk)) }
+                        td { (order.customer_name.as_deref().unwrap_or_default()) }
+                        td { @if let Some(due) = &order.due_date { (day(desk, due)) } }
                     }
                 }
             }

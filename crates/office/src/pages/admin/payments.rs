@@ -128,15 +128,28 @@ pub async fn calls<P: Platform>(desk: &Desk<'_, P>) -> Result<Calls, Problem> {
     desk.document(Ask::get("mpay-calls")).await
 }
 
+/// What a refusal means, and what to do. The reason itself is MPay's to read, so it is in English.
+fn meaning(code: &str) -> [&'static str; 2] {
+    match code {
+        "UnknownOrder" => ["refused-unknown-order", "refused-unknown-order-do"],
+        "UnknownService" => ["refused-unknown-service", "refused-unknown-service-do"],
+        "InvalidParameter" => ["refused-wrong", "refused-wrong-do"],
+        _ => ["refused-other", "refused-other-do"],
+    }
+}
+
 /// A refusal in a list, with why.
 pub fn refusal_line<P: Platform>(desk: &Desk<'_, P>, refusal: &Refusal) -> Markup {
     html! {
         li {
+            @let [what, deed] = meaning(&refusal.code);
+            strong { (desk.t(what)) }
             span {
                 (moment(desk, &refusal.received_at))
                 @if let Some(key) = &refusal.order_key { br; small { (desk.t("order-number")) " " (key) } }
             }
-            span { code { (refusal.code) } " " span lang="en" { (refusal.reason) } }
+            p { (desk.t(deed)) }
+            p.hint { code { (refusal.code) } " " span lang="en" { (refusal.reason) } }
         }
     }
 }
@@ -317,7 +330,7 @@ pub async fn refusals<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem
             @if cursor.is_some() { a href=(desk.link("/admin/refusals")) { (desk.t("refusals-open")) } }
             @else { a href=(desk.link(all)) { (desk.t("refusals-all")) } }
         }
-        @if !is_complete { p.alert { (desk.t("refusals-incomplete")) " " a href=(desk.link("/admin/refusals")) { (desk.t("totals-go-on")) } } }
+        @if !is_complete { p.alert { (desk.t("refusals-incomplete")) " " a href=(desk.link("/admin/refusals")) { (desk.t("further")) } } }
         @if has_more { p.hint { (desk.t("refusals-more")) } }
         @if list.refusals.is_empty() { p { (desk.t("no-refusals")) } }
         @for refusal in &list.refusals {
@@ -327,7 +340,10 @@ pub async fn refusals<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem
                 @if let (Some(service), Some(key)) = (&refusal.service_id, &refusal.order_key) {
                     p { (desk.t("order-number")) ": " (key) " (" (service) ")" }
                 }
-                p { code { (refusal.code) } " " span lang="en" { (refusal.reason) } }
+                @let [what, deed] = meaning(&refusal.code);
+                p { strong { (desk.t(what)) } }
+                p { (desk.t(deed)) }
+                p.hint { code { (refusal.code) } " " span lang="en" { (refusal.reason) } }
                 @if !refusal.review.is_empty() && desk.may(&BOOKKEEPERS) {
                     (closing(desk, &format!("refusals/{}/reviews/refused", refusal.index), "/admin/refusals"))
                 }

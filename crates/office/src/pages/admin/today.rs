@@ -20,6 +20,7 @@ use crate::{access::MANAGERS, domain::time, store::Platform};
 #[derive(Deserialize)]
 struct Reconciliation {
     totals: Vec<OfAccount>,
+    services: Vec<OfService>,
     totals_complete: bool,
     #[serde(default)]
     unreadable: usize,
@@ -30,6 +31,14 @@ struct Reconciliation {
 struct OfAccount {
     bank_account: Option<String>,
     channel: String,
+    #[serde(flatten)]
+    total: Total,
+}
+
+/// What came for a service.
+#[derive(Deserialize)]
+struct OfService {
+    service_id: String,
     #[serde(flatten)]
     total: Total,
 }
@@ -187,6 +196,17 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                     }
                 }
             }
+            @if desk.config.service_ids().nth(1).is_some() && !day.services.is_empty() {
+                table {
+                    tr { th scope="col" { (desk.t("service")) } th.end scope="col" { (desk.t("amount")) } }
+                    @for OfService { service_id, total } in &day.services {
+                        tr {
+                            td { (service_id) }
+                            td.amount { (orders::money(desk, &total.amount, &total.currency)) }
+                        }
+                    }
+                }
+            }
             @if !day.totals_complete { (incomplete(desk, day.unreadable, "/admin")) }
         }
         section.card {
@@ -195,7 +215,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                 p { (desk.t("nothing-needs-somebody")) }
             }
             @if !to_look_at.orders.is_empty() { (orders::table(desk, &to_look_at.orders)) }
-            @if !calls.complete { p.hint { (desk.t("refusals-incomplete")) } }
+            @if !calls.complete { p { (desk.t("refusals")) ": " (desk.t("refusals-incomplete")) " " a href=(desk.link("/admin")) { (desk.t("further")) } } }
             @if !refused.is_empty() {
                 p { a href=(desk.link("/admin/refusals")) { (desk.t("refusals")) ": " (calls.count()) } }
                 ul.lines { @for refusal in refused.iter().take(REFUSALS) { (refusal_line(desk, refusal)) } }

@@ -1,6 +1,19 @@
 //! Today: what came in, and what needs somebody.
 
+use mpay_ledger::Platform as _;
+
 use super::*;
+
+/// Events of no money, as many.
+async fn fill_journal(memory: &Memory, count: u64) {
+    let at = memory.now();
+    let last = memory.increment("journal", count).await.unwrap();
+    for place in last - count + 1..=last {
+        let event = r#"{"type":"order.registered","service_id":"TAX","order_key":"x","version":1,"currency":"MDL"}"#;
+        let entry = format!(r#"{{"v":1,"at":"{at}","entry":{event}}}"#);
+        memory.overwrite(&format!("journal/{place}"), entry.into_bytes());
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn today_says_how_payments_came_to_an_account() {
@@ -45,18 +58,9 @@ async fn the_last_weeks_are_drawn_and_told_as_a_table() {
 
 #[tokio::test(start_paused = true)]
 async fn a_page_says_that_a_large_day_is_not_added_up_yet_and_goes_on() {
-    use mpay_ledger::Platform as _;
     let office = Office::new();
     register(&office.memory, "1", "10").await.unwrap();
-    let (count, at) = (20_000, office.memory.now());
-    let last = office.memory.increment("journal", count).await.unwrap();
-    for place in last - count + 1..=last {
-        let event = r#"{"type":"order.registered","service_id":"TAX","order_key":"x","version":1,"currency":"MDL"}"#;
-        let entry = format!(r#"{{"v":1,"at":"{at}","entry":{event}}}"#);
-        office
-            .memory
-            .overwrite(&format!("journal/{place}"), entry.into_bytes());
-    }
+    fill_journal(&office.memory, 20_000).await;
     record(&office.memory, "P", "1", "10").await.unwrap();
     let browser = office.sign_in(Role::Read).await;
     let page = browser.get("/admin").await;
@@ -83,4 +87,47 @@ async fn a_page_says_that_a_large_day_is_not_added_up_yet_and_goes_on() {
         .get(&format!("/admin/payments?date=2026-06-01&cursor={next}"))
         .await;
     assert!(page.text.contains("<code>P</code>"), "{}", page.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn today_does_not_say_that_nothing_needs_somebody_before_all_was_looked_at() {
+    let office = Office::new();
+    fill_journal(&office.memory, 15_000).await;
+    let browser = office.sign_in(Role::Read).await;
+    let (nothing, partly) = (
+        "Nimic.",
+        "Confirmări refuzate: Nu s-a căutat încă până la capăt.",
+    );
+    let page = browser.get("/admin").await;
+    assert!(!page.text.contains(nothing), "{}", page.text);
+    let (_, rest) = page.text.split_once(partly).expect(&page.text);
+    let link = " <a href=\"/admin?lang=ro\">Mai departe</a>";
+    assert!(rest.starts_with(link), "{rest}");
+    let page = browser.get("/admin/refusals").await;
+    assert!(!page.text.contains("Nu s-a căutat"), "{}", page.text);
+    let page = browser.get("/admin").await;
+    assert!(page.text.contains(nothing), "{}", page.text);
+    assert!(!page.text.contains(partly), "{}", page.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn today_adds_up_by_service_where_there_are_several() {
+    let of_school = serde_json::json!({
+        "service_id": "SCHOOL", "order_key": "S", "reason": "Taxă",
+        "lines": [{"line_id": "1", "reason": "Taxă", "amount_due": "7"}]
+    });
+    let of_school: OrderJson = serde_json::from_value(of_school).unwrap();
+    for (services, is_told) in [("TAX,SCHOOL", true), ("TAX", false)] {
+        let office = Office::with(&[("service_ids", services)]);
+        register(&office.memory, "1", "50").await.unwrap();
+        record(&office.memory, "P", "1", "50").await.unwrap();
+        let order = of_school.to_order().unwrap();
+        put(&office.memory, &order, Precondition::None)
+            .await
+            .unwrap();
+        let browser = office.sign_in(Role::Read).await;
+        let page = browser.get("/admin").await;
+        let row = "<tr><td>TAX</td><td class=\"amount\">50,00\u{A0}MDL</td></tr>";
+        assert_eq!(page.text.contains(row), is_told, "{}", page.text);
+    }
 }
