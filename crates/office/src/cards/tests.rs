@@ -2528,6 +2528,72 @@ async fn people_are_told_what_a_hold_waits_for() {
     assert_eq!(world.deal(&two).state, "Authorized");
 }
 
+/// Nobody knows whether it is still wanted once the call of whoever wanted it was stopped.
+#[tokio::test(start_paused = true)]
+async fn what_somebody_decided_on_is_told_and_not_done_by_itself() {
+    let decide = async |world: &World, id: &str| {
+        let store = Ledger::new(world.api.memory.clone());
+        let (id, key) = (PaymentId::parse(id).unwrap(), OrderKey::parse("1").unwrap());
+        let service = ServiceId::parse("TAX").unwrap();
+        let cards = store.card_payments();
+        let taken = cards.take(&id, &service, &key, |_| Ok(()));
+        taken.await.unwrap();
+    };
+    for what in ["charge", "cancel", "lapsed"] {
+        let world = World::new(&ALERTS).await;
+        let begun = world.begin_as("k", json!({"capture": "manual"})).await;
+        let id = begun.json()["id"].as_str().unwrap().to_owned();
+        world.change(&id, Deal::pay);
+        world.ask(&id).await;
+        pass(3600).await;
+        assert_eq!(world.ask(&id).await.get("decided_at"), None);
+        decide(&world, &id).await;
+        let decided = json!("2026-06-01T13:00:00+03:00");
+        for minutes in [0, 59] {
+            pass(minutes * 60).await;
+            assert_eq!(world.ask(&id).await["decided_at"], decided);
+            assert!(world.alerts().is_empty(), "{minutes}");
+        }
+        // The timer looks at a hold each hour.
+        for _ in 0..62 {
+            pass(60).await;
+            world.check().await;
+        }
+        let told = json!({"payment_id": id, "decided_at": decided});
+        assert_eq!(world.alerts(), [told], "once");
+        assert_eq!(world.asked("Charge") + world.asked("Unblock"), 0);
+        if what == "lapsed" {
+            pass(8 * DAY).await;
+            assert_eq!(world.ask(&id).await["ended"], "unclear");
+        } else {
+            // Sent and not done, it is like any other that was not done.
+            let word = if what == "charge" {
+                "Charge"
+            } else {
+                "Unblock"
+            };
+            world.plan(word, [Mischief::Refused("PROCESSING_ERROR")]);
+            let address = format!("card-payments/{id}/{what}");
+            let refused = world.api.call("POST", &address, "", "").await;
+            assert_eq!(refused.status, 409, "{}", refused.text);
+            let is_shown = world.ask(&id).await.get("decided_at").is_some();
+            assert_eq!(is_shown, what == "cancel");
+            let done = world.api.call("POST", &address, "", "").await;
+            assert_eq!(done.status, 200, "{}", done.text);
+        }
+        assert_eq!(world.ask(&id).await.get("decided_at"), None, "{what}");
+        world.agrees(what).await;
+    }
+    // What this provider decides on by itself, it goes on with.
+    let world = World::new(&ALERTS).await;
+    let begun = world.begin_as("k", json!({"capture": "checked"})).await;
+    let id = begun.json()["id"].as_str().unwrap().to_owned();
+    world.change(&id, Deal::pay);
+    decide(&world, &id).await;
+    assert_eq!(world.ask(&id).await["state"], "paid");
+    assert!(world.alerts().is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refund_is_not_done_because_others_gave_more_back() {
     let world = World::new(&[]).await;
