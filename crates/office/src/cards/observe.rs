@@ -448,10 +448,17 @@ impl<P: Platform> Desk<'_, P> {
             .seen
             .as_ref()
             .is_some_and(|(_, seen)| seen.state.reach() == CardState::Paid.reach());
+        let id = id_of(&payment)?;
         if is_of_a_command(found.state) {
+            // No command is at work for so long: a state that nobody knows speaks of the money.
+            let last = payment.commands.last().map(|command| command.at);
+            let last = last.max(payment.seen.as_ref().map(|(since, _)| *since));
+            let is_long = last.is_some_and(|last| self.store.now().duration_since(last) >= UNCLEAR);
+            if is_paid && is_long && found.state == State::Unknown {
+                self.flag(&id, Review::Mismatch, proof).await?;
+            }
             return Ok(payment);
         }
-        let id = id_of(&payment)?;
         match is_paid {
             true => self.flag(&id, Review::Mismatch, proof).await?,
             false => {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use http::Request;
 use http_body_util::Full;
+use mpay_door::log::Abroad;
 use serde_json::{Value, json};
 
 use crate::{
@@ -97,6 +98,8 @@ impl Gateway {
     fn receive(&mut self, request: &Request<Bytes>) -> Reply {
         let command = request.uri().path().rsplit('/').next().unwrap().to_owned();
         assert_eq!(request.method(), "POST");
+        let is_marked = request.extensions().get::<Abroad>().is_some();
+        assert!(is_marked, "a bank is told whose request it is");
         assert!(
             request.uri().query().is_none(),
             "a password in an address is logged"
@@ -790,6 +793,31 @@ async fn what_cannot_follow_on_what_was_seen_is_looked_at() {
         let payment = world.api.get(&format!("payments/{id}")).await.json();
         assert_eq!(payment["review"], review, "{state}");
         assert_eq!(world.order().await["status"], "Paid", "{state}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_nobody_knows_of_what_was_paid_is_looked_at_after_a_while() {
+    for (state, review) in [
+        ("Forwarded", json!(["mismatch"])),
+        ("Rejected", json!([])),
+        ("PendingRefund", json!([])),
+    ] {
+        let world = World::new(&[]).await;
+        let id = world.begin().await;
+        world.change(&id, Deal::pay);
+        world.ask(&id).await;
+        pass(2 * DAY).await;
+        assert_eq!(world.refund("a", &id, "5").await.status, 201);
+        world.change(&id, |deal| deal.state = state.into());
+        // What was done last may be at work for three days.
+        for (seconds, review) in [(3 * DAY - 60, json!([])), (120, review)] {
+            pass(seconds).await;
+            world.ask(&id).await;
+            let payment = world.api.get(&format!("payments/{id}")).await.json();
+            assert_eq!(payment["review"], review, "{state}");
+        }
+        assert_eq!(world.order().await["amount_refunded"], "5.00");
     }
 }
 
