@@ -143,7 +143,13 @@ async fn a_long_order_knows_what_is_to_be_taken() {
     for name in ["A", "B"] {
         begin_again(&memory, name, "1", "5").await.unwrap();
     }
+    tokio::time::sleep(Duration::from_secs(3600)).await;
     take(&memory, "A").await.unwrap();
+    let since = |order: &StoredOrder| -> Vec<_> {
+        let since = order.begun.iter().map(|begun| begun.taking_since);
+        since.collect()
+    };
+    let decided = since(&stored(&memory, "1").await.unwrap());
     for number in 0..200 {
         record(&memory, &format!("P{number}"), "1", "5")
             .await
@@ -153,6 +159,9 @@ async fn a_long_order_knows_what_is_to_be_taken() {
     assert!(order.folded > 100);
     let taking = order.begun.iter().map(|begun| begun.is_taking);
     assert_eq!(taking.collect::<Vec<_>>(), [true, false]);
+    let hour = SignedDuration::from_secs(3600);
+    assert_eq!(decided, [order.begun[0].at.checked_add(hour).ok(), None]);
+    assert_eq!(since(&order), decided);
 }
 
 #[tokio::test(start_paused = true)]

@@ -73,6 +73,13 @@ pub struct Begun {
     /// Whether it is held, and about to be taken.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_taking: bool,
+    /// When that was decided; `None` in what earlier versions kept.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::json::time::optional"
+    )]
+    pub taking_since: Option<Timestamp>,
 }
 
 impl Begun {
@@ -118,11 +125,12 @@ impl StoredOrder {
         self.latest = place;
     }
 
-    /// Notes whether a payment by card that was begun is about to be taken.
-    fn is_taking(&mut self, payment_id: &str, is_taking: bool) {
+    /// Notes since when a payment by card that was begun is about to be taken, or that it is not.
+    fn is_taking(&mut self, payment_id: &str, since: Option<Timestamp>) {
         let mut begun = self.begun.iter_mut();
         if let Some(begun) = begun.find(|begun| begun.started.payment_id == payment_id) {
-            begun.is_taking = is_taking;
+            begun.is_taking = since.is_some();
+            begun.taking_since = since;
         }
     }
 
@@ -363,15 +371,16 @@ fn add(
                 content,
                 started: *started,
                 is_taking: false,
+                taking_since: None,
             });
         }
         // What a payment by card is about to do changes nothing of the order that its readers see.
         OrderEntry::CardTaking { payment_id } => {
-            stored.is_taking(&payment_id, true);
+            stored.is_taking(&payment_id, Some(entry.at));
             return Ok(false);
         }
         OrderEntry::CardLeft { payment_id } => {
-            stored.is_taking(&payment_id, false);
+            stored.is_taking(&payment_id, None);
             return Ok(false);
         }
         OrderEntry::Refunded(refunded) => {

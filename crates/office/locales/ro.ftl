@@ -257,6 +257,7 @@ card-checked = M-am uitat în cabinetul băncii: restituirea despre care nu se �
 card-at-work = rezultatul nu este încă cunoscut
 card-unknown-yet = Nu se știe încă dacă s-a executat: procesatorul nu a răspuns. Rezultatul va apărea aici de la sine. Nu repetați operațiunea.
 card-unclear-until = Banca va comunica rezultatul cel târziu la { $time }. Până atunci comanda nu poate fi plătită din nou cu cardul; poate fi plătită prin MPay.
+card-decided = La { $time } cineva a cerut încasarea sumei, dar operațiunea s-a întrerupt înainte de a fi trimisă băncii. Nu se reia de la sine: încasați suma sau deblocați-o.
 card-take = Încasați suma blocată
 card-release = Deblocați suma
 card-despite-refunded = Banii comenzii au fost deja restituiți altfel; totuși îi restitui și pe card

@@ -117,6 +117,10 @@ pub(super) struct CardPaymentAnswer {
     /// payment by card of its order can be begun; MPay can be paid by.
     #[serde(skip_serializing_if = "Option::is_none")]
     unclear_until: Option<String>,
+    /// When somebody wanted what is held to be taken, if the call was stopped before that was sent.
+    /// Nothing sends it by itself: charge it or cancel it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decided_at: Option<String>,
     /// Where the payer is to be sent, while something can be paid there.
     #[serde(skip_serializing_if = "Option::is_none")]
     redirect_url: Option<String>,
@@ -263,6 +267,7 @@ async fn answer<P: Platform>(
         started_at: time::format(payment.started_at),
         expires_at: (!payment.attempt.unattended).then(|| time::format(payment.expires_at())),
         unclear_until: unclear_until(&payment).map(time::format),
+        decided_at: desk.decided(&payment).await?.map(time::format),
         redirect_url: desk.redirect_url(&payment)?,
         remaining,
         rrn,

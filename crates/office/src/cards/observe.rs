@@ -35,7 +35,8 @@ pub(super) const UNCLEAR: SignedDuration = SignedDuration::from_hours(72);
 /// How long a hold lasts at the most, and when people are told of it.
 const HOLD: SignedDuration = SignedDuration::from_hours(8 * 24);
 const LONG_HELD: SignedDuration = SignedDuration::from_hours(5 * 24);
-/// How long a hold waits for another one of its order before people are told.
+/// How long a hold waits for another one of its order, or for a command that was decided on, before people
+/// are told.
 const WAITS: SignedDuration = SignedDuration::from_hours(1);
 /// How often a command of our own is tried that the gateway refuses.
 const TRIES: usize = 3;
@@ -447,10 +448,17 @@ impl<P: Platform> Desk<'_, P> {
             .seen
             .as_ref()
             .is_some_and(|(_, seen)| seen.state.reach() == CardState::Paid.reach());
+        let id = id_of(&payment)?;
         if is_of_a_command(found.state) {
+            // No command is at work for so long: a state that nobody knows speaks of the money.
+            let last = payment.commands.last().map(|command| command.at);
+            let last = last.max(payment.seen.as_ref().map(|(since, _)| *since));
+            let is_long = last.is_some_and(|last| self.store.now().duration_since(last) >= UNCLEAR);
+            if is_paid && is_long && found.state == State::Unknown {
+                self.flag(&id, Review::Mismatch, proof).await?;
+            }
             return Ok(payment);
         }
-        let id = id_of(&payment)?;
         match is_paid {
             true => self.flag(&id, Review::Mismatch, proof).await?,
             false => {
@@ -495,9 +503,8 @@ impl<P: Platform> Desk<'_, P> {
             State::Pending | State::Unknown if is_unclear => Ended::Unclear,
             State::Released => Ended::Released,
             _ => {
-                if matches!(found.state, State::Held { .. }) && age >= LONG_HELD {
-                    let detail = json!({"payment_id": payment.id(), "state": "held"});
-                    self.tell(payment.id(), "held", detail).await?;
+                if matches!(found.state, State::Held { .. }) {
+                    self.tell_of_hold(&payment, age).await?;
                 }
                 return Ok(payment);
             }
@@ -523,6 +530,50 @@ impl<P: Platform> Desk<'_, P> {
             self.tell(payment.id(), "unclear", detail).await?;
         }
         Ok(payment)
+    }
+
+    /// Tells people of a hold that waits for them.
+    async fn tell_of_hold(
+        &self,
+        payment: &CardPayment,
+        age: SignedDuration,
+    ) -> Result<(), Problem> {
+        let id = payment.id();
+        if age >= LONG_HELD {
+            let detail = json!({"payment_id": id, "state": "held"});
+            self.tell(id, "held", detail).await?;
+        }
+        if let Some(decided) = self.decided(payment).await?
+            && self.store.now().duration_since(decided) >= WAITS
+        {
+            let detail = json!({"payment_id": id, "decided_at": time::format(decided)});
+            self.tell(id, "decided", detail).await?;
+        }
+        Ok(())
+    }
+
+    /// Since when it is decided that what is held is to be taken, if a person has decided it, and no
+    /// command was noted since: the call was stopped in between. Nobody sends it by itself.
+    ///
+    /// # Errors
+    /// A [`Problem`] if the books cannot be read.
+    pub async fn decided(&self, payment: &CardPayment) -> Result<Option<Timestamp>, Problem> {
+        let seen = payment.seen.as_ref();
+        let is_held = seen.is_some_and(|(_, seen)| seen.state == CardState::Held);
+        let mut commands = payment.commands.iter();
+        let is_sent = commands
+            .any(|known| known.command.kind == CommandKind::Charge || known.outcome.is_none());
+        let is_for_people = payment.attempt.started.capture == Capture::Manual;
+        if !is_held || !is_for_people || is_sent || payment.ended.is_some() {
+            return Ok(None);
+        }
+        let (service, key) = self.record_address(payment)?;
+        let order = self.store.orders().get(&service, &key).await?;
+        let begun = order.iter().flat_map(|order| &order.begun);
+        let mut taking = begun.filter(|begun| begun.is_taking);
+        let own = taking.find(|begun| begun.started.payment_id == payment.id());
+        // Earlier versions have not kept when.
+        Ok(own.map(|begun| begun.taking_since.unwrap_or(begun.at)))
     }
 
     /// Lets other holds of the order be taken, if this one was about to be.

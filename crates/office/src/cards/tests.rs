@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use http::Request;
 use http_body_util::Full;
+use mpay_door::log::Abroad;
 use serde_json::{Value, json};
 
 use crate::{
@@ -97,6 +98,8 @@ impl Gateway {
     fn receive(&mut self, request: &Request<Bytes>) -> Reply {
         let command = request.uri().path().rsplit('/').next().unwrap().to_owned();
         assert_eq!(request.method(), "POST");
+        let is_marked = request.extensions().get::<Abroad>().is_some();
+        assert!(is_marked, "a bank is told whose request it is");
         assert!(
             request.uri().query().is_none(),
             "a password in an address is logged"
@@ -790,6 +793,31 @@ async fn what_cannot_follow_on_what_was_seen_is_looked_at() {
         let payment = world.api.get(&format!("payments/{id}")).await.json();
         assert_eq!(payment["review"], review, "{state}");
         assert_eq!(world.order().await["status"], "Paid", "{state}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_nobody_knows_of_what_was_paid_is_looked_at_after_a_while() {
+    for (state, review) in [
+        ("Forwarded", json!(["mismatch"])),
+        ("Rejected", json!([])),
+        ("PendingRefund", json!([])),
+    ] {
+        let world = World::new(&[]).await;
+        let id = world.begin().await;
+        world.change(&id, Deal::pay);
+        world.ask(&id).await;
+        pass(2 * DAY).await;
+        assert_eq!(world.refund("a", &id, "5").await.status, 201);
+        world.change(&id, |deal| deal.state = state.into());
+        // What was done last may be at work for three days.
+        for (seconds, review) in [(3 * DAY - 60, json!([])), (120, review)] {
+            pass(seconds).await;
+            world.ask(&id).await;
+            let payment = world.api.get(&format!("payments/{id}")).await.json();
+            assert_eq!(payment["review"], review, "{state}");
+        }
+        assert_eq!(world.order().await["amount_refunded"], "5.00");
     }
 }
 
@@ -2526,6 +2554,72 @@ async fn people_are_told_what_a_hold_waits_for() {
     let told = json!({"payment_id": two, "waits_for": one});
     assert_eq!(world.alerts(), [told]);
     assert_eq!(world.deal(&two).state, "Authorized");
+}
+
+/// Nobody knows whether it is still wanted once the call of whoever wanted it was stopped.
+#[tokio::test(start_paused = true)]
+async fn what_somebody_decided_on_is_told_and_not_done_by_itself() {
+    let decide = async |world: &World, id: &str| {
+        let store = Ledger::new(world.api.memory.clone());
+        let (id, key) = (PaymentId::parse(id).unwrap(), OrderKey::parse("1").unwrap());
+        let service = ServiceId::parse("TAX").unwrap();
+        let cards = store.card_payments();
+        let taken = cards.take(&id, &service, &key, |_| Ok(()));
+        taken.await.unwrap();
+    };
+    for what in ["charge", "cancel", "lapsed"] {
+        let world = World::new(&ALERTS).await;
+        let begun = world.begin_as("k", json!({"capture": "manual"})).await;
+        let id = begun.json()["id"].as_str().unwrap().to_owned();
+        world.change(&id, Deal::pay);
+        world.ask(&id).await;
+        pass(3600).await;
+        assert_eq!(world.ask(&id).await.get("decided_at"), None);
+        decide(&world, &id).await;
+        let decided = json!("2026-06-01T13:00:00+03:00");
+        for minutes in [0, 59] {
+            pass(minutes * 60).await;
+            assert_eq!(world.ask(&id).await["decided_at"], decided);
+            assert!(world.alerts().is_empty(), "{minutes}");
+        }
+        // The timer looks at a hold each hour.
+        for _ in 0..62 {
+            pass(60).await;
+            world.check().await;
+        }
+        let told = json!({"payment_id": id, "decided_at": decided});
+        assert_eq!(world.alerts(), [told], "once");
+        assert_eq!(world.asked("Charge") + world.asked("Unblock"), 0);
+        if what == "lapsed" {
+            pass(8 * DAY).await;
+            assert_eq!(world.ask(&id).await["ended"], "unclear");
+        } else {
+            // Sent and not done, it is like any other that was not done.
+            let word = if what == "charge" {
+                "Charge"
+            } else {
+                "Unblock"
+            };
+            world.plan(word, [Mischief::Refused("PROCESSING_ERROR")]);
+            let address = format!("card-payments/{id}/{what}");
+            let refused = world.api.call("POST", &address, "", "").await;
+            assert_eq!(refused.status, 409, "{}", refused.text);
+            let is_shown = world.ask(&id).await.get("decided_at").is_some();
+            assert_eq!(is_shown, what == "cancel");
+            let done = world.api.call("POST", &address, "", "").await;
+            assert_eq!(done.status, 200, "{}", done.text);
+        }
+        assert_eq!(world.ask(&id).await.get("decided_at"), None, "{what}");
+        world.agrees(what).await;
+    }
+    // What this provider decides on by itself, it goes on with.
+    let world = World::new(&ALERTS).await;
+    let begun = world.begin_as("k", json!({"capture": "checked"})).await;
+    let id = begun.json()["id"].as_str().unwrap().to_owned();
+    world.change(&id, Deal::pay);
+    decide(&world, &id).await;
+    assert_eq!(world.ask(&id).await["state"], "paid");
+    assert!(world.alerts().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -33,6 +33,7 @@ struct CardPayment {
     started_at: String,
     remaining: Option<String>,
     unclear_until: Option<String>,
+    decided_at: Option<String>,
     masked_number: Option<String>,
     rrn: Option<String>,
     #[serde(default)]
@@ -110,6 +111,9 @@ fn one<P: Platform>(
         span.mark.busy { (desk.t(state(&payment.state))) }
         @if let Some(until) = &payment.unclear_until {
             span.property { (desk.with("card-unclear-until", &[("time", moment(desk, until).into())])) }
+        }
+        @if let Some(at) = &payment.decided_at {
+            span.property { (desk.with("card-decided", &[("time", moment(desk, at).into())])) }
         }
         @if let Some(number) = &payment.masked_number { span { code { (number) } } }
         @if let Some(rrn) = &payment.rrn { span { "RRN " code { (rrn) } } }

@@ -1,6 +1,7 @@
 //! Payments by card in the office.
 
 use super::*;
+use crate::domain::{OrderKey, PaymentId, ServiceId};
 
 #[tokio::test(start_paused = true)]
 async fn a_refund_of_a_card_says_done_only_once_it_is_done() {
@@ -158,6 +159,20 @@ async fn what_is_held_on_a_card_is_taken_or_released_in_the_office() {
         api.get(&format!("card-payments/{id}?ask=true")).await;
         let page = browser.get("/admin/orders/TAX/1?lang=en").await;
         assert!(!page.text.contains(until), "{}", page.text);
+        // Somebody wants it taken, and their call is stopped.
+        let cut_off = "On 1 Jun 2026, 12:00 somebody wanted the amount taken";
+        assert!(!page.text.contains(cut_off), "{}", page.text);
+        let names = (
+            ServiceId::parse("TAX").unwrap(),
+            OrderKey::parse("1").unwrap(),
+        );
+        let payment = PaymentId::parse(&id).unwrap();
+        let ledger = Ledger::new(office.memory.clone());
+        let cards = ledger.card_payments();
+        let taken = cards.take(&payment, &names.0, &names.1, |_| Ok(()));
+        taken.await.unwrap();
+        let page = browser.get("/admin/orders/TAX/1?lang=en").await;
+        assert!(page.text.contains(cut_off), "{}", page.text);
         let address = format!("/admin/card-payments/{id}/{what}");
         assert!(page.text.contains(&address), "{}", page.text);
         let accountant = office.sign_in(Role::Accountant).await;
