@@ -30,17 +30,20 @@ pub struct Browser {
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// The pictures that documents show: of what a screen holds.
-const DOCUMENTED: [&str; 30] = [
+const DOCUMENTED: [&str; 36] = [
     "amend-desktop-ro",
     "amend-phone-ro",
     "history-desktop-ro",
+    "history-dark-desktop-ro",
     "history-phone-ro",
+    "cards-dark-desktop-ro",
     "cards-desktop-ro",
     "cards-phone-ro",
     "card-of-payer-desktop-ro",
     "card-of-payer-phone-ro",
     "personal-desktop-ro",
     "personal-phone-ro",
+    "connection-dark-phone-ro",
     "connection-desktop-ro",
     "connection-phone-ro",
     "notices-desktop-ro",
@@ -52,9 +55,12 @@ const DOCUMENTED: [&str; 30] = [
     "card-refund-desktop-ro",
     "import-columns-desktop-ro",
     "proposal-desktop-ro",
+    "import-dark-desktop-ro",
     "import-desktop-ro",
     "notice-desktop-ro",
+    "order-dark-phone-ro",
     "order-phone-ro",
+    "today-dark-desktop-ro",
     "today-desktop-ro",
     "start-phone-ru",
     "invoice-desktop-ro",
@@ -313,6 +319,14 @@ impl Browser {
             std::thread::sleep(Duration::from_millis(50));
         }
         panic!("{text} does not come: {}", self.text());
+    }
+
+    /// Keeps the page as a picture, light and dark, if that is asked for.
+    pub fn light_and_dark(&self, name: &str, kind: &str) {
+        self.picture(&format!("{name}-{kind}"));
+        self.dark(true);
+        self.picture(&format!("{name}-dark-{kind}"));
+        self.dark(false);
     }
 
     /// Keeps the page as a picture, if that is asked for.

@@ -424,7 +424,7 @@ pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
         ("Reconciliation", "from") => ("The first moment of the span.", Some(time())),
         ("Reconciliation", "to") => ("The end of the span.", Some(time())),
         ("Total" | "DayTotal" | "OfService", "amount") => (
-            "What was paid to the account, or on the day, less what is voided or given back.",
+            "What was paid to the account, for the service, or on the day, less what is voided or given back.",
             Some(balance()),
         ),
         ("PaidOnDay", "date") => (

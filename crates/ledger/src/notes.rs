@@ -14,6 +14,15 @@ over_the_log! {
     pub struct Notes
 }
 
+/// A note that is a time.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Noted {
+    // `Timestamp`'s own reader would be a second one in the component.
+    #[serde(deserialize_with = "time::deserialize")]
+    at: Timestamp,
+}
+
 fn note(name: &str) -> String {
     format!("{}/{}", keys::NOTE, keys::encode(name))
 }
@@ -52,14 +61,18 @@ impl<P: Platform> Notes<'_, P> {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn time(self, name: &str) -> Result<Option<Timestamp>, StoreError> {
-        #[derive(Deserialize)]
-        #[serde(transparent)]
-        struct Noted {
-            #[serde(deserialize_with = "time::deserialize")]
-            at: Timestamp,
-        }
         let noted: Option<Noted> = self.get(name).await?;
         Ok(noted.map(|noted| noted.at))
+    }
+
+    /// Several such notes. One that is damaged is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn times(self, names: &[String]) -> Result<Vec<Option<Timestamp>>, StoreError> {
+        let noted = self.get_many::<Noted>(names).await?;
+        let noted = noted.into_iter();
+        Ok(noted.map(|noted| noted.map(|noted| noted.at)).collect())
     }
 
     /// Writes such a note.

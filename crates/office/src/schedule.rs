@@ -114,7 +114,7 @@ pub async fn runs<P: Platform>(config: &Config, store: &Ledger<P>) -> Result<Vec
         return Ok(Vec::new());
     }
     let names: Vec<_> = expected.iter().map(|job| name(job.path)).collect();
-    let noted = store.notes().get_many::<Timestamp>(&names).await?;
+    let noted = store.notes().times(&names).await?;
     let runs = expected.iter().zip(noted).map(|(job, at)| Run {
         path: job.path,
         every: job.every,
@@ -160,9 +160,7 @@ pub async fn note<P: Platform>(
 async fn write<P: Platform>(store: &Ledger<P>, job: &Job) -> Result<(), StoreError> {
     let (notes, now, name) = (store.notes(), store.now(), name(job.path));
     // A damaged one is written anew.
-    let noted = notes
-        .get_many::<Timestamp>(std::slice::from_ref(&name))
-        .await?;
+    let noted = notes.times(std::slice::from_ref(&name)).await?;
     let last = noted.into_iter().next().flatten();
     if last.is_some_and(|last| now.duration_since(last).abs() < NOTE_EVERY) {
         return Ok(());

@@ -39,8 +39,8 @@ struct OfAccount {
 #[derive(Deserialize)]
 struct OfService {
     service_id: String,
-    #[serde(flatten)]
-    total: Total,
+    currency: String,
+    amount: String,
 }
 
 #[derive(Deserialize)]
@@ -199,10 +199,10 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             @if desk.config.service_ids().nth(1).is_some() && !day.services.is_empty() {
                 table {
                     tr { th scope="col" { (desk.t("service")) } th.end scope="col" { (desk.t("amount")) } }
-                    @for OfService { service_id, total } in &day.services {
+                    @for OfService { service_id, currency, amount } in &day.services {
                         tr {
                             td { (service_id) }
-                            td.amount { (orders::money(desk, &total.amount, &total.currency)) }
+                            td.amount { (orders::money(desk, amount, currency)) }
                         }
                     }
                 }
