@@ -67,12 +67,22 @@ struct Begun {
     capture: &'static str,
     /// Until when it is told as pending.
     pending: Micros,
-    /// Amounts that were asked to be given back, each its own, and whether that was acknowledged.
-    refunds: BTreeMap<u64, bool>,
+    /// What was asked to be given back, by the key of the request.
+    refunds: BTreeMap<String, Refund>,
+    /// What commands of the provider gave back at the gateway, and what then remained.
+    made: Vec<(u64, u64)>,
     in_cabinet: bool,
     charged: bool,
     /// What was held, and taken by a command of the provider.
     taken: u64,
+}
+
+/// A request to give money back.
+struct Refund {
+    /// How much; `None` is all that remains.
+    amount: Option<u64>,
+    /// Whether that was acknowledged.
+    is_done: bool,
 }
 
 impl Begun {
@@ -83,6 +93,7 @@ impl Begun {
             capture,
             pending,
             refunds: BTreeMap::new(),
+            made: Vec::new(),
             in_cabinet: false,
             charged: false,
             taken: 0,
@@ -270,6 +281,9 @@ fn receive(world: &Rc<World>, command: &str, request: &Request<Bytes>, fate: Fat
         gateway.clear_plans();
         given
     });
+    if command == "Refund" {
+        note_refund(world, &id, before.as_ref());
+    }
     let is_paid = before
         .as_ref()
         .is_some_and(|order| order.taken + order.held > 0);
@@ -287,6 +301,18 @@ fn receive(world: &Rc<World>, command: &str, request: &Request<Bytes>, fate: Fat
     }
     note_taken(world, &id);
     given
+}
+
+/// Notes what a command gave back, if it did; what is given back in the cabinet comes by no command.
+fn note_refund(world: &World, id: &str, before: Option<&Order>) {
+    let mut cards = world.cards.borrow_mut();
+    let Some(order) = cards.gateway.order(id) else {
+        return;
+    };
+    let count = before.map_or(0, |before| before.refunds.len());
+    if let (Some(amount), Some(begun)) = (order.refunds.get(count), cards.of(id)) {
+        begun.made.push((*amount, order.remaining()));
+    }
 }
 
 /// Whoever decides by itself takes nothing for what was paid long before.
@@ -594,20 +620,29 @@ pub async fn refund(world: Rc<World>) {
         return;
     };
     let is_whole = world.random.happens(0.15);
-    let amount = {
+    // Of a half, a second one leaves nothing, as whoever gives back all that remains does.
+    let is_half = world.random.happens(0.25) && order.remaining().is_multiple_of(2);
+    let (key, amount) = {
         let mut cards = world.cards.borrow_mut();
         cards.count += 1;
-        // Each amount tells which request it is of.
-        let amount = 101 + cards.count;
-        let begun = cards.of(&id).filter(|_| !is_whole);
-        begun.map(|begun| {
-            begun.refunds.insert(amount, false);
-            amount
-        })
-    };
-    let key = match amount {
-        Some(amount) => format!("refund-{id}-{amount}"),
-        None => format!("refund-{id}-all"),
+        let count = cards.count;
+        let (key, amount) = match (is_whole, is_half) {
+            (true, _) => (format!("refund-{id}-all"), None),
+            (_, true) => (
+                format!("refund-{id}-{count}"),
+                Some(order.remaining() / 2).filter(|half| *half > 0),
+            ),
+            // Each amount tells which request it is of.
+            _ => (format!("refund-{id}-{count}"), Some(101 + count)),
+        };
+        if let Some(begun) = cards.of(&id) {
+            let asked = Refund {
+                amount,
+                is_done: false,
+            };
+            begun.refunds.entry(key.clone()).or_insert(asked);
+        }
+        (key, amount)
     };
     let mut body = json!({"note": "Asked for"});
     if let Some(amount) = amount {
@@ -623,8 +658,9 @@ pub async fn refund(world: Rc<World>) {
             201 => {
                 is_done = true;
                 let mut cards = world.cards.borrow_mut();
-                if let (Some(amount), Some(begun)) = (amount, cards.of(&id)) {
-                    begun.refunds.insert(amount, true);
+                let begun = cards.of(&id);
+                if let Some(asked) = begun.and_then(|begun| begun.refunds.get_mut(&key)) {
+                    asked.is_done = true;
                 }
             }
             400..=499 if is_done => {
@@ -650,22 +686,35 @@ fn check_refunds(world: &World, id: &str) {
         return;
     };
     let mut history = world.history.borrow_mut();
-    for (amount, done) in &begun.refunds {
-        let times = order.refunds.iter().filter(|made| *made == amount).count();
-        let detail = || {
-            format!(
-                "{amount} of {id} is given back {times} times: {:?}",
-                order.refunds
-            )
-        };
+    let (made, asked) = (&begun.made, &begun.refunds);
+    let mut twice = |detail: String| {
+        let detail = format!("{detail}: commands gave back {made:?} of {id}");
+        history.find(TWICE, id, detail);
+    };
+    if made.len() > asked.len() {
+        twice(format!("{} requests", asked.len()));
+    }
+    let wants_all = asked.values().any(|asked| asked.amount.is_none());
+    let amounts: BTreeSet<_> = made.iter().map(|(amount, _)| *amount).collect();
+    for amount in amounts {
+        let times = made.iter().filter(|(made, _)| *made == amount).count();
+        let asked = asked.values();
+        let asked = asked.filter(|asked| asked.amount == Some(amount)).count();
         // All that was left may have been just as much.
-        let is_rest = order.remaining() == 0 && order.refunds.last() == Some(amount);
-        if times > 1 + usize::from(is_rest) {
-            history.find(TWICE, id, detail());
+        let is_rest = wants_all && made.contains(&(amount, 0));
+        if times > asked + usize::from(is_rest) {
+            twice(format!("{asked} requests for {amount}"));
         }
+    }
+    for amount in asked.values().filter(|asked| asked.is_done) {
+        let Some(amount) = amount.amount else {
+            continue;
+        };
         // What was given back in the cabinet meanwhile cannot be told from it.
-        if *done && times == 0 && !begun.in_cabinet {
-            history.find(MONEY, id, detail());
+        if !order.refunds.contains(&amount) && !begun.in_cabinet {
+            let refunds = &order.refunds;
+            let detail = format!("{amount} of {id} is not given back: {refunds:?}");
+            history.find(MONEY, id, detail);
         }
     }
 }

@@ -2,7 +2,8 @@
 //! whoever comes back from it, and whatever it posts here, is a reason to ask and nothing else.
 //!
 //! `settings`: the variables. `gateway`: one question, and what came back. `observe`: asks for the state
-//! of a payment, and records what follows from it; any number of times, also at once. `begin`: begins a
+//! of a payment, and records what follows from it; any number of times, also at once. `money`: what was taken,
+//! given back or disputed. `holds`: decides on what is held. `begin`: begins a
 //! payment. `command`: takes, releases and gives back. `wallet`: customers, and the cards that they save.
 //! `check`: what a timer asks for. `public`: the two addresses without a token.
 
@@ -10,6 +11,8 @@ mod begin;
 mod check;
 mod command;
 mod gateway;
+mod holds;
+mod money;
 mod observe;
 mod public;
 mod settings;

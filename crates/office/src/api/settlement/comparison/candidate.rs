@@ -1,0 +1,238 @@
+//! A payment that a statement may show, and what was given back of it.
+
+use jiff::Timestamp;
+use tables::Amount;
+
+use super::super::{Known, amount, statement::StatementRow};
+use crate::{
+    api::Problem,
+    domain::time,
+    store::{self, MOST_PARTS, SettlementMark, SettlementPart, Span, StoredPayment},
+};
+
+/// Money of a payment that was given back: an amount of its own, below zero.
+pub(super) struct GivenBack {
+    /// Which refund of the payment it is, by what remained after it: each leaves less than the one before.
+    pub(super) name: String,
+    pub(super) amount: i128,
+    /// The banks' reference number, if it has one of its own.
+    pub(super) reference: Option<String>,
+    pub(super) at: Timestamp,
+    pub(super) is_of_period: bool,
+    /// The row that shows it.
+    pub(super) row: Option<String>,
+    /// Whether rows of this statement are about it.
+    pub(super) is_taken: bool,
+}
+
+impl GivenBack {
+    /// Whether a row may show it: none does, or that one.
+    pub(super) fn is_for(&self, row: &str) -> bool {
+        self.row.as_deref().is_none_or(|known| known == row)
+    }
+}
+
+/// What was given back of a payment, each with the row among its parts that shows it.
+pub(super) fn given_back(
+    stored: &StoredPayment,
+    parts: &[SettlementPart],
+    span: Span,
+) -> Result<Vec<GivenBack>, Problem> {
+    let mut all = Vec::with_capacity(stored.state.refunds.len());
+    for refund in &stored.state.refunds {
+        all.push(GivenBack {
+            name: refund.remaining.to_string(),
+            reference: refund.rrn.clone(),
+            amount: amount(refund.amount.to_string())?.hundredths(),
+            at: refund.at,
+            is_of_period: span.from.is_none_or(|from| from <= refund.at)
+                && span.to.is_none_or(|to| refund.at < to),
+            row: None,
+            is_taken: false,
+        });
+    }
+    // What earlier versions kept names no refund, and gets what is left of its amount.
+    let (named, others): (Vec<_>, Vec<_>) = parts.iter().partition(|part| part.refund.is_some());
+    for part in named.into_iter().chain(others) {
+        let shown = amount(part.amount.clone())?.hundredths();
+        let is_it = |refund: &&mut GivenBack| match &part.refund {
+            Some(name) => refund.name == *name,
+            None => refund.row.is_none() && refund.amount == -shown,
+        };
+        if let Some(refund) = all.iter_mut().find(is_it) {
+            refund.row = Some(part.row.clone());
+        }
+    }
+    Ok(all)
+}
+
+/// A payment that a statement may show.
+pub(super) struct Candidate {
+    pub(super) stored: StoredPayment,
+    pub(super) total: i128,
+    /// Its lines, each with the account and the amount.
+    pub(super) lines: Vec<(Option<String>, i128)>,
+    pub(super) is_of_period: bool,
+    /// Whether rows of this statement are about it.
+    pub(super) is_taken: bool,
+    pub(super) mark: Option<SettlementMark>,
+    /// What statements show of it, and what they show as given back, which is below zero.
+    pub(super) parts: Vec<SettlementPart>,
+    pub(super) refunds: Vec<GivenBack>,
+}
+
+impl Candidate {
+    pub(super) fn id(&self) -> &str {
+        &self.stored.payment.payment_id
+    }
+
+    /// Whether it was made or recorded on a day.
+    pub(super) fn is_of(&self, day: &str, by: Day) -> bool {
+        let at = match by {
+            Day::Paid => self.stored.payment.paid_at.clone(),
+            Day::Recorded => time::format(self.stored.recorded_at),
+        };
+        at.get(..10) == Some(day)
+    }
+
+    /// What of it went to an account, or to any.
+    pub(super) fn to_account(&self, account: Option<&str>) -> i128 {
+        let lines = self.lines.iter();
+        let lines = lines.filter(|(of, _)| account.is_none() || of.as_deref() == account);
+        lines.map(|(_, amount)| amount).sum()
+    }
+
+    /// How much of it other rows show.
+    pub(super) fn shown_besides(&self, row: &str) -> i128 {
+        let parts = self.parts.iter().filter(|part| part.row != row);
+        let amounts = parts.filter_map(|part| amount(part.amount.clone()).ok());
+        // What is below zero was given back.
+        amounts.map(|part| part.hundredths().max(0)).sum()
+    }
+
+    /// What was given back and a row may show: the places, and how much it is.
+    pub(super) fn refunds_for(&self, row: &str) -> (Vec<usize>, i128) {
+        let refunds = self.refunds.iter().enumerate();
+        let open: Vec<_> = refunds.filter(|(_, refund)| refund.is_for(row)).collect();
+        let sum = open.iter().map(|(_, refund)| refund.amount).sum();
+        (
+            open.into_iter().map(|(position, _)| position).collect(),
+            sum,
+        )
+    }
+
+    /// The banks' reference number of the payment itself.
+    pub(super) fn reference(&self) -> Option<&String> {
+        let card = self.stored.payment.card.as_ref();
+        card.and_then(|card| card.rrn.as_ref())
+    }
+
+    /// Whether a row names the number of a refund, and not only that of the payment.
+    pub(super) fn names_a_refund(&self, row: &StatementRow) -> bool {
+        let references = self.refunds.iter().flat_map(|refund| &refund.reference);
+        let mut own = references.filter(|reference| self.reference() != Some(reference));
+        own.any(|reference| row.names(reference))
+    }
+
+    /// What was given back that no row shows and a row may be about, the likeliest first. A number
+    /// excludes what has another one.
+    pub(super) fn open_refunds(&self, row: &StatementRow) -> Vec<Vec<(usize, &GivenBack)>> {
+        let open = |fits: &dyn Fn(&GivenBack) -> bool| {
+            let refunds = self.refunds.iter().enumerate();
+            let open = refunds.filter(|(_, refund)| refund.row.is_none() && fits(refund));
+            open.collect::<Vec<_>>()
+        };
+        let named = |refund: &GivenBack| {
+            let reference = refund.reference.as_ref();
+            reference.is_some_and(|reference| row.names(reference))
+        };
+        let without = |refund: &GivenBack| refund.reference.is_none();
+        if self.names_a_refund(row) {
+            return vec![open(&|refund| {
+                named(refund) && refund.reference.as_ref() != self.reference()
+            })];
+        }
+        let is_of_payment = self.reference().is_some_and(|own| row.names(own));
+        match is_of_payment {
+            // A bank may give a refund the number of the payment, and the gateway then tells none.
+            true => vec![
+                open(&named),
+                open(&without),
+                open(&|refund| named(refund) || without(refund)),
+            ],
+            // What has a number may be named by it in another row.
+            false => vec![open(&without), open(&|_| true)],
+        }
+    }
+
+    /// What was given back that a row alone shows: what it showed before, one refund, or several.
+    pub(super) fn refunds_shown_by(&self, row: &StatementRow) -> Vec<usize> {
+        let refunds = self.refunds.iter().enumerate();
+        let known = refunds.filter(|(_, refund)| refund.row.as_deref() == Some(&row.name));
+        let known: Vec<_> = known.map(|(at, _)| at).collect();
+        if !known.is_empty() {
+            return known;
+        }
+        let taken = -row.amount.hundredths();
+        let open = self.open_refunds(row);
+        let mut all = open.iter().flatten();
+        if let Some((at, _)) = all.find(|(_, refund)| refund.amount == taken) {
+            return vec![*at];
+        }
+        let sum = |refunds: &Vec<(usize, &GivenBack)>| -> i128 {
+            refunds.iter().map(|(_, refund)| refund.amount).sum()
+        };
+        let whole = open.into_iter().find(|refunds| sum(refunds) == taken);
+        let whole = whole.unwrap_or_default().into_iter();
+        whole.map(|(at, _)| at).collect()
+    }
+
+    /// What was given back, as the answer shows it.
+    pub(super) fn given_back(&self, positions: &[usize], rows: Vec<usize>) -> Option<Known> {
+        let refunds = || positions.iter().filter_map(|at| self.refunds.get(*at));
+        let last = refunds().next_back()?;
+        let sum: i128 = refunds().map(|refund| refund.amount).sum();
+        Some(Known {
+            amount: written(-sum),
+            detail: Some("given back".to_owned()),
+            recorded_at: time::format(last.at),
+            ..Known::new(self.stored.clone(), rows)
+        })
+    }
+
+    /// Adds a part that a row shows, or a refund by its name. Gives what is to be kept of it, if it is not
+    /// one too many.
+    pub(super) fn add_part(
+        &mut self,
+        row: &str,
+        hundredths: i128,
+        refund: Option<String>,
+    ) -> Option<store::Shown> {
+        let amount = written(hundredths);
+        self.parts.push(SettlementPart {
+            settlement: 0,
+            row: row.to_owned(),
+            amount: amount.clone(),
+            refund: refund.clone(),
+        });
+        let number = u32::try_from(self.parts.len()).ok()?;
+        (number <= MOST_PARTS).then(|| store::Shown {
+            payment_id: self.id().to_owned(),
+            row: row.to_owned(),
+            part: Some(number),
+            amount: Some(amount),
+            refund,
+        })
+    }
+}
+
+/// By which of its times a payment is of a day.
+#[derive(Clone, Copy)]
+pub(super) enum Day {
+    Paid,
+    Recorded,
+}
+
+pub(super) fn written(hundredths: i128) -> String {
+    Amount::of_hundredths(hundredths).to_string()
+}

@@ -1,0 +1,231 @@
+//! What is recorded of the payments that a statement may show.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use http::StatusCode;
+
+use super::{
+    super::{
+        MAX_PAYMENTS, PAGE, amount,
+        fees::Rates,
+        statement::{Statement, StatementRow},
+        total,
+    },
+    candidate::{Candidate, given_back},
+};
+use crate::{
+    api::{Call, Problem, payments},
+    domain::PaymentId,
+    json::Event,
+    store::{Platform, Span, StoredPayment},
+};
+
+/// Words of texts that are looked up beyond the period, in one statement.
+const MOST_WORDS: usize = 5000;
+
+/// What the journal says of a period.
+#[derive(Clone)]
+pub(in super::super) struct OfPeriod {
+    span: Span,
+    payments: Vec<StoredPayment>,
+    /// Of which payments money was given back.
+    given_back: BTreeSet<String>,
+    /// Whether that is all: what is being recorded holds back what is behind it.
+    pub is_complete: bool,
+}
+
+/// The payments and refunds recorded in the period.
+pub(in super::super) async fn recorded<P: Platform>(
+    call: &Call<'_, P>,
+    span: Span,
+) -> Result<OfPeriod, Problem> {
+    let mut found = OfPeriod {
+        span,
+        payments: Vec::new(),
+        given_back: BTreeSet::new(),
+        is_complete: true,
+    };
+    let wanted =
+        |event: &Event| matches!(event, Event::PaymentRecorded(_) | Event::PaymentRefunded(_));
+    let mut cursor = 0;
+    loop {
+        let journal = call.store.journal();
+        let page = journal.read(cursor, PAGE, span, wanted).await?;
+        for entry in &page.entries {
+            if let Event::PaymentRefunded(refund) = &entry.event {
+                found.given_back.insert(refund.payment_id.clone());
+            }
+        }
+        let mut payments = call.store.payments().of(page.entries).await?;
+        payments.retain(|payment| payment.state.voided.is_none());
+        found.payments.extend(payments);
+        if found.payments.len().max(found.given_back.len()) > MAX_PAYMENTS {
+            return Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                format!(
+                    "More than {MAX_PAYMENTS} payments were recorded in this period; choose a shorter one."
+                ),
+            ));
+        }
+        if page.complete || page.next <= cursor {
+            found.is_complete = page.complete;
+            return Ok(found);
+        }
+        cursor = page.next;
+    }
+}
+
+/// What is known of the payments that a statement may show.
+pub(super) struct Ledger<'a> {
+    pub(super) rates: &'a Rates,
+    /// By their places in the journal.
+    pub(super) payments: BTreeMap<u64, Candidate>,
+    pub(super) by_id: HashMap<String, u64>,
+    pub(super) by_row: HashMap<String, String>,
+}
+
+impl<'a> Ledger<'a> {
+    pub(super) async fn read<P: Platform>(
+        call: &Call<'_, P>,
+        statement: &Statement,
+        rates: &'a Rates,
+        recorded: OfPeriod,
+    ) -> Result<Self, Problem> {
+        let OfPeriod {
+            span,
+            payments: recorded,
+            given_back: refunded,
+            ..
+        } = recorded;
+        let names: Vec<_> = statement.rows.iter().map(|row| row.name.clone()).collect();
+        let by_row = call.store.settlements().payments_shown(&names).await?;
+        let mut by_id: HashMap<String, u64> = recorded
+            .iter()
+            .map(|payment| (payment.payment.payment_id.clone(), payment.index))
+            .collect();
+        let whole = statement
+            .rows
+            .iter()
+            .filter_map(|row| row.payment_id.as_ref());
+        let unknown = statement.rows.iter().filter(|row| {
+            let texts = row.payment_id.iter().chain(&row.words);
+            !texts.clone().any(|word| by_id.contains_key(word))
+        });
+        // A word of a sentence is no PaymentID.
+        let may_be_id =
+            |word: &&String| word.len() > 5 && word.contains(|c: char| c.is_ascii_digit());
+        let words = unknown.flat_map(|row| &row.words).filter(may_be_id);
+        let words = words.take(MOST_WORDS);
+        let elsewhere = whole.chain(by_row.values()).chain(words);
+        let elsewhere: BTreeSet<_> = elsewhere.chain(&refunded).collect();
+        let elsewhere: Vec<_> = elsewhere
+            .into_iter()
+            .filter(|id| !by_id.contains_key(*id))
+            .flat_map(|id| PaymentId::parse(id))
+            .collect();
+        let mut elsewhere = call.store.payments().get_many(&elsewhere).await?;
+        elsewhere.retain(|payment| payment.state.voided.is_none());
+        by_id.extend(
+            elsewhere
+                .iter()
+                .map(|p| (p.payment.payment_id.clone(), p.index)),
+        );
+        let ids: Vec<_> = by_id.keys().cloned().collect();
+        // A bank's statement names a payment by card, and a refund of it, by their reference numbers. One
+        // that two have names neither.
+        let mut by_reference: HashMap<String, Option<u64>> = HashMap::new();
+        for payment in recorded.iter().chain(&elsewhere) {
+            let card = payment.payment.card.as_ref();
+            let own = card.and_then(|card| card.rrn.clone());
+            let refunds = payment.state.refunds.iter();
+            let refunds = refunds.filter_map(|refund| refund.rrn.clone());
+            for reference in own.into_iter().chain(refunds) {
+                let place = by_reference.entry(reference);
+                let place = place.and_modify(|place| {
+                    if *place != Some(payment.index) {
+                        *place = None;
+                    }
+                });
+                place.or_insert(Some(payment.index));
+            }
+        }
+        for (reference, place) in by_reference {
+            if let Some(place) = place {
+                by_id.entry(reference).or_insert(place);
+            }
+        }
+        let mut marks = call.store.settlements().marks(&ids).await?;
+        let stored = recorded.iter().chain(&elsewhere);
+        let refunded = stored.filter(|payment| !payment.state.refunds.is_empty());
+        let refunded: BTreeSet<_> = refunded.map(|p| p.payment.payment_id.as_str()).collect();
+        // What is settled has no part to come, but what was given back of it.
+        let in_parts: Vec<_> = ids
+            .into_iter()
+            .filter(|id| !marks.contains_key(id) || refunded.contains(id.as_str()))
+            .collect();
+        let mut parts = call.store.settlements().parts(&in_parts).await?;
+        let recorded = recorded.into_iter().map(|payment| (payment, true));
+        let all = recorded.chain(elsewhere.into_iter().map(|payment| (payment, false)));
+        let mut payments = BTreeMap::new();
+        for (stored, is_of_period) in all {
+            let id = &stored.payment.payment_id;
+            let mut lines = Vec::with_capacity(stored.payment.lines.len());
+            let accounts = payments::accounts(call, &stored);
+            for (line, account) in stored.payment.lines.iter().zip(accounts) {
+                lines.push((account, amount_of(&line.amount)?));
+            }
+            let parts = parts.remove(id).unwrap_or_default();
+            let candidate = Candidate {
+                refunds: given_back(&stored, &parts, span)?,
+                total: total(&stored)?.hundredths(),
+                lines,
+                is_of_period,
+                is_taken: false,
+                mark: marks.remove(id),
+                parts,
+                stored,
+            };
+            payments.insert(candidate.stored.index, candidate);
+        }
+        Ok(Self {
+            rates,
+            payments,
+            by_id,
+            by_row,
+        })
+    }
+
+    /// The recorded payments that a row names.
+    pub(super) fn named(&self, row: &StatementRow) -> Vec<u64> {
+        let place = |id: &String| self.by_id.get(id).copied();
+        if let Some(place) = row.payment_id.as_ref().and_then(place) {
+            return vec![place];
+        }
+        let places: BTreeSet<_> = row.words.iter().filter_map(place).collect();
+        places.into_iter().collect()
+    }
+
+    /// What was kept back where an amount was shown instead of the amounts of payments; `None` where
+    /// no fee makes one of the other.
+    pub(super) fn fee(
+        &self,
+        shown: i128,
+        told: Option<i128>,
+        amounts: &[(Option<String>, i128)],
+    ) -> Option<i128> {
+        let due: i128 = amounts.iter().map(|(_, amount)| amount).sum();
+        if shown == due {
+            return Some(told.unwrap_or_default());
+        }
+        let mut fees = self.rates.possible(amounts);
+        fees.extend(told);
+        fees.into_iter()
+            .find(|fee| shown.checked_add(*fee) == Some(due))
+    }
+}
+
+/// An amount of a record.
+pub(super) fn amount_of(text: &str) -> Result<i128, Problem> {
+    let money = crate::domain::Money::parse(text).map_err(Problem::internal)?;
+    Ok(amount(money.to_string())?.hundredths())
+}

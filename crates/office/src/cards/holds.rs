@@ -1,0 +1,134 @@
+//! Decides on what is held, and tells people of a hold that waits for them.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::{
+    Desk, amount, id_of,
+    observe::{Looked, busy},
+};
+use crate::{
+    api::Problem,
+    domain::time,
+    json::{Capture, CardState, CommandJson, CommandKind},
+    store::{CardPayment, NotTaken, Platform},
+};
+
+/// When people are told of a hold.
+const LONG_HELD: SignedDuration = SignedDuration::from_hours(5 * 24);
+/// How long a hold waits for another one of its order, or for a command that was decided on, before people
+/// are told.
+const WAITS: SignedDuration = SignedDuration::from_hours(1);
+/// How often a command of our own is tried that the gateway refuses.
+const TRIES: usize = 3;
+
+impl<P: Platform> Desk<'_, P> {
+    /// Tells people of a hold that waits for them.
+    pub(super) async fn tell_of_hold(
+        &self,
+        payment: &CardPayment,
+        age: SignedDuration,
+    ) -> Result<(), Problem> {
+        let id = payment.id();
+        if age >= LONG_HELD {
+            let detail = json!({"payment_id": id, "state": "held"});
+            self.tell(id, "held", detail).await?;
+        }
+        if let Some(decided) = self.decided(payment).await?
+            && self.store.now().duration_since(decided) >= WAITS
+        {
+            let detail = json!({"payment_id": id, "decided_at": time::format(decided)});
+            self.tell(id, "decided", detail).await?;
+        }
+        Ok(())
+    }
+
+    /// Since when it is decided that what is held is to be taken, if a person has decided it, and no
+    /// command was noted since: the call was stopped in between. Nobody sends it by itself.
+    ///
+    /// # Errors
+    /// A [`Problem`] if the books cannot be read.
+    pub async fn decided(&self, payment: &CardPayment) -> Result<Option<Timestamp>, Problem> {
+        let seen = payment.seen.as_ref();
+        let is_held = seen.is_some_and(|(_, seen)| seen.state == CardState::Held);
+        let mut commands = payment.commands.iter();
+        let is_sent = commands
+            .any(|known| known.command.kind == CommandKind::Charge || known.outcome.is_none());
+        let is_for_people = payment.attempt.started.capture == Capture::Manual;
+        if !is_held || !is_for_people || is_sent || payment.ended.is_some() {
+            return Ok(None);
+        }
+        let (service, key) = self.record_address(payment)?;
+        let order = self.store.orders().get(&service, &key).await?;
+        let begun = order.iter().flat_map(|order| &order.begun);
+        let mut taking = begun.filter(|begun| begun.is_taking);
+        let own = taking.find(|begun| begun.started.payment_id == payment.id());
+        // Earlier versions have not kept when.
+        Ok(own.map(|begun| begun.taking_since.unwrap_or(begun.at)))
+    }
+
+    /// Lets other holds of the order be taken, if this one was about to be.
+    pub(super) async fn leave(&self, payment: &CardPayment) -> Result<(), Problem> {
+        let (service, key) = self.record_address(payment)?;
+        let id = id_of(payment)?;
+        let left = self.store.card_payments().leave(&id, &service, &key);
+        left.await.map_err(busy)
+    }
+
+    /// Whether it is for this provider to take or release what is held, now.
+    pub(super) fn is_to_decide(&self, payment: &CardPayment) -> bool {
+        let is_held = payment
+            .seen
+            .as_ref()
+            .is_some_and(|(_, seen)| seen.state == CardState::Held);
+        is_held
+            && payment.attempt.started.capture == Capture::Checked
+            && payment.ended.is_none()
+            && payment.open_command().is_none()
+    }
+
+    /// Takes what is held if the order can still be paid with it, and else releases it: what came by
+    /// MPay or another card meanwhile is not paid twice.
+    pub(super) async fn decide(&self, payment: CardPayment) -> Result<Looked, Problem> {
+        let tried = |kind| {
+            let commands = payment.commands.iter();
+            commands
+                .filter(|command| command.command.kind == kind)
+                .count()
+        };
+        let started = &payment.attempt.started;
+        let is_enough = tried(CommandKind::Charge) >= TRIES;
+        let kind = match is_enough {
+            true => CommandKind::Cancel,
+            false => match self.may_take(&payment, amount(&started.amount)?).await? {
+                Ok(()) => CommandKind::Charge,
+                Err(NotTaken::Refused(_)) => CommandKind::Cancel,
+                // It may come to nothing: until that is known, this one is held.
+                Err(NotTaken::Other(other)) => {
+                    let held = payment.seen.as_ref().map(|(since, _)| *since);
+                    let waited = held.map(|since| self.store.now().duration_since(since));
+                    if waited.is_some_and(|waited| waited >= WAITS) {
+                        let detail = json!({"payment_id": payment.id(), "waits_for": other});
+                        self.tell(payment.id(), "waits", detail).await?;
+                    }
+                    return Ok(Looked::Told(Box::new(payment)));
+                }
+            },
+        };
+        if tried(kind) >= TRIES {
+            let detail = json!({"payment_id": payment.id(), "state": "held"});
+            self.tell(payment.id(), "held", detail).await?;
+            return Ok(Looked::Told(Box::new(payment)));
+        }
+        let command = CommandJson {
+            kind,
+            amount: started.amount.clone(),
+            remaining: None,
+            note: None,
+            by: None,
+            request: None,
+            checked: false,
+        };
+        self.send(payment, command).await
+    }
+}
