@@ -14,24 +14,32 @@ use crate::harness::*;
 /// What is asked of each payment, in minor units, and its state.
 type Deals = Arc<Mutex<HashMap<String, (u64, &'static str)>>>;
 
+/// The heads of the requests that came, in small letters.
+type Heads = Arc<Mutex<Vec<String>>>;
+
 /// A gateway that knows as much as these tests need.
 struct Gateway {
     origin: String,
     deals: Deals,
+    heads: Heads,
 }
 
 impl Gateway {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let deals = Deals::default();
-        let known = Arc::clone(&deals);
+        let (deals, heads) = (Deals::default(), Heads::default());
+        let (known, came) = (Arc::clone(&deals), Arc::clone(&heads));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let _ = answer(stream.unwrap(), &known);
+                let _ = answer(stream.unwrap(), &known, &came);
             }
         });
-        Self { origin, deals }
+        Self {
+            origin,
+            deals,
+            heads,
+        }
     }
 
     fn set(&self, id: &str, state: &'static str) {
@@ -39,7 +47,7 @@ impl Gateway {
     }
 }
 
-fn answer(stream: TcpStream, deals: &Deals) -> std::io::Result<()> {
+fn answer(stream: TcpStream, deals: &Deals, heads: &Heads) -> std::io::Result<()> {
     let mut reader = BufReader::new(&stream);
     let (mut lines, mut length) = (Vec::new(), 0);
     loop {
@@ -55,6 +63,7 @@ fn answer(stream: TcpStream, deals: &Deals) -> std::io::Result<()> {
         }
         lines.push(line);
     }
+    heads.lock().unwrap().push(lines.concat().to_lowercase());
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     let body = String::from_utf8(body)
@@ -89,12 +98,17 @@ fn answer(stream: TcpStream, deals: &Deals) -> std::io::Result<()> {
     )
 }
 
+/// Whoever calls has a trace, which is nothing to a bank.
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
 fn begin(provider: &Provider, gateway: &Gateway, key: &str) -> ApiAnswer {
     let body = json!({"return_url": format!("{}/done", gateway.origin)});
     let authorization = format!("Bearer {TOKEN}");
     let headers = [
         ("Authorization", authorization.as_str()),
         ("Idempotency-Key", "one"),
+        ("traceparent", TRACE),
+        ("X-Request-Id", "shop-17"),
     ];
     let path = format!("orders/{SERVICE}/{key}/card-payments");
     provider.api_with("POST", &path, Some(&body), &headers)
@@ -134,6 +148,13 @@ fn an_order_is_paid_by_card_at_the_institutions_gateway() {
     assert_eq!(order["payments"][0]["channel"], "card");
     let back = provider.http("GET", &format!("cards/return/{id}"), &[], b"");
     assert_eq!(back.status(), 200, "the payer is at the shop again");
+    let heads = gateway.heads.lock().unwrap().clone();
+    assert!(heads.len() > 2, "{heads:?}");
+    for head in heads {
+        for word in ["traceparent", "0af76519", "x-request-id", "shop-17"] {
+            assert!(!head.contains(word), "{head}");
+        }
+    }
     gateway.set(&id, "Refunded");
     provider.api("GET", &format!("card-payments/{id}?ask=true"), None);
     assert_eq!(provider.order("1")["status"], "Refunded");
