@@ -205,6 +205,7 @@ mod tests {
             "order/TAX",
             "payment/P-1/1",
             "payment/P-1/after-void/1",
+            "payment/P-1/1/after-void",
             "done/P-1",
             "done/P-1/after-void",
             "refused/7",

@@ -1,0 +1,115 @@
+//! Why there is no copy, or it is not put back.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Why there is no backup, or it is not put back.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackupError {
+    /// There is a file that would be written over.
+    #[error("{} is there already; nothing is written over", .0.display())]
+    Exists(PathBuf),
+    /// There is nothing to take a copy of, or none to put back.
+    #[error("there is no {}", .0.display())]
+    Absent(PathBuf),
+    /// It is a database, but not a backup.
+    #[error("{} is not a backup that `mpay backup` has made", .0.display())]
+    NotABackup(PathBuf),
+    /// A later version has made it.
+    #[error("{} was made by a later version of this program, which must put it back", .0.display())]
+    Later(PathBuf),
+    /// It does not hold what it says.
+    #[error("{} is damaged: {detail}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// How that is known.
+        detail: String,
+    },
+    /// The server failed.
+    #[error("{server}: {reason}")]
+    Server {
+        /// Its address, without anything secret.
+        server: String,
+        /// What it said.
+        reason: String,
+    },
+    /// The server does not give a snapshot of Redis.
+    #[error(
+        "{server} does not let its snapshot be read ({reason}): allow the user the commands INFO and PSYNC, or stop \
+         every host and give --stopped"
+    )]
+    NoSnapshot {
+        /// Its address.
+        server: String,
+        /// What it said.
+        reason: String,
+    },
+    /// It was said that nobody writes, and somebody does.
+    #[error("{0} was written to while it was read: stop every host first")]
+    Written(String),
+    /// It would be written over.
+    #[error("{0} is not empty; nothing is written over")]
+    NotEmpty(String),
+    /// Servers keep one store.
+    #[error("{} has the store {store} besides, which cannot be put there", path.display())]
+    OtherStore {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        store: String,
+    },
+    /// It is put back in part.
+    #[error(
+        "{source}\nWhat {server} holds now is a part of the books, and nothing can be recorded there: \
+         run `mpay restore` again, which goes on where this one was; or empty it (FLUSHDB), and begin anew"
+    )]
+    Half {
+        /// Its address.
+        server: String,
+        /// Why.
+        source: Box<BackupError>,
+    },
+    /// Another backup is put back there in part.
+    #[error(
+        "{0} holds a part of other books: put the same backup back as before, which goes on where that was; or empty \
+         it (FLUSHDB), and begin anew"
+    )]
+    OtherHalf(String),
+    /// Another run has gone on where this one was.
+    #[error("another `mpay restore` has taken over at {0}; this one writes nothing more")]
+    TakenOver(String),
+    /// SQLite failed.
+    #[error("{}: {source}", path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The system failed.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+pub(super) fn sqlite(path: &Path, source: rusqlite::Error) -> BackupError {
+    BackupError::Sqlite {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+pub(super) fn io_error(path: &Path, source: io::Error) -> BackupError {
+    BackupError::Io {
+        path: path.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,227 @@
+//! A backup put into a server.
+
+use std::{cell::RefCell, path::Path};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{
+    super::redis::Redis,
+    check::{Backup, check},
+    claim::Claim,
+    error::{BackupError, sqlite},
+    from_server::read_postgres,
+    held::Counted,
+    server::{AT_ONCE, Books, Server},
+};
+use crate::postgres;
+
+/// Bytes after which no more are written by the same call.
+const BYTES_AT_ONCE: usize = 2 << 20;
+
+/// Puts a backup into a server that has nothing, after a [`check`], and reads it there. In Redis it goes on
+/// where a run with the same books was broken off.
+///
+/// # Errors
+/// [`BackupError`]; then nothing is there, or no host can record anything on what is.
+pub async fn restore_to(
+    backup: &Path,
+    server: &Server,
+    books: &Books,
+    progress: impl Fn(u64, u64),
+) -> Result<Backup, BackupError> {
+    let held = check(backup)?;
+    let at = |source| sqlite(backup, source);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let file = Connection::open_with_flags(backup, flags).map_err(at)?;
+    let other = "SELECT store FROM spin_key_value WHERE store <> ?1 LIMIT 1";
+    let other = file.query_row(other, [books.store], |row| row.get(0));
+    match other {
+        Err(rusqlite::Error::QueryReturnedNoRows) => {}
+        Ok(store) => {
+            return Err(BackupError::OtherStore {
+                path: backup.to_owned(),
+                store,
+            });
+        }
+        Err(error) => return Err(at(error)),
+    }
+    let source = Source {
+        backup,
+        file: &file,
+        books,
+        // Written, and read there.
+        total: u64::try_from(held.bytes).unwrap_or_default() * 2,
+        progress: &progress,
+        done: RefCell::default(),
+    };
+    match server {
+        Server::Postgres { url, ca } => {
+            into_postgres(server, url, ca.as_deref(), &source, &held).await?;
+        }
+        Server::Redis(url) => into_redis(server, url, &source, &held).await?,
+    }
+    Ok(held)
+}
+
+/// What is put back.
+struct Source<'a, F> {
+    backup: &'a Path,
+    file: &'a Connection,
+    books: &'a Books,
+    total: u64,
+    progress: &'a F,
+    done: RefCell<u64>,
+}
+
+/// Keys with their values, as servers have them.
+type Pairs = Vec<(String, Vec<u8>)>;
+
+impl<F: Fn(u64, u64)> Source<'_, F> {
+    /// Gives all of it in parts.
+    async fn each(
+        &self,
+        mut each: impl AsyncFnMut(Pairs) -> Result<(), BackupError>,
+    ) -> Result<(), BackupError> {
+        let at = |source| sqlite(self.backup, source);
+        let read = "SELECT key, value FROM spin_key_value WHERE store = ?1 ORDER BY key";
+        let mut read = self.file.prepare(read).map_err(at)?;
+        let mut rows = read.query([self.books.store]).map_err(at)?;
+        let (mut pairs, mut bytes) = (Pairs::new(), 0);
+        while let Some(row) = rows.next().map_err(at)? {
+            let key: String = row.get(0).map_err(at)?;
+            let value: Vec<u8> = row.get(1).map_err(at)?;
+            let value = self.books.on_server(&key, &value);
+            bytes += key.len() + value.len();
+            self.step(key.len() + value.len());
+            pairs.push((key, value));
+            if pairs.len() >= AT_ONCE || bytes >= BYTES_AT_ONCE {
+                each(std::mem::take(&mut pairs)).await?;
+                bytes = 0;
+            }
+        }
+        match pairs.is_empty() {
+            true => Ok(()),
+            false => each(pairs).await,
+        }
+    }
+
+    fn step(&self, bytes: usize) {
+        let mut done = self.done.borrow_mut();
+        *done += bytes as u64;
+        (self.progress)(*done, self.total);
+    }
+}
+
+async fn into_postgres(
+    server: &Server,
+    url: &str,
+    ca: Option<&str>,
+    source: &Source<'_, impl Fn(u64, u64)>,
+    held: &Backup,
+) -> Result<(), BackupError> {
+    const WRITE: &str = "INSERT INTO mpay_books (key, value) \
+        SELECT * FROM unnest($1::text[], $2::bytea[])";
+    let client = postgres::connect(url, ca).await;
+    let client = client.map_err(|error| server.failed(error))?;
+    let at = |error| server.refused(&error);
+    // All of it or nothing.
+    let begin = "BEGIN; SET LOCAL synchronous_commit = on";
+    client.batch_execute(begin).await.map_err(at)?;
+    let there = "SELECT to_regclass('mpay_books') IS NOT NULL";
+    let is_there = client.query_one(there, &[]).await.map_err(at)?;
+    if !is_there.try_get::<_, bool>(0).map_err(at)? {
+        client.batch_execute(source.books.table).await.map_err(at)?;
+    }
+    let lock = "LOCK TABLE mpay_books IN EXCLUSIVE MODE";
+    client.batch_execute(lock).await.map_err(at)?;
+    let filled = "SELECT EXISTS (SELECT FROM mpay_books)";
+    let is_filled = client.query_one(filled, &[]).await.map_err(at)?;
+    if is_filled.try_get(0).map_err(at)? {
+        return Err(BackupError::NotEmpty(format!(
+            "the table mpay_books of {server}"
+        )));
+    }
+    let write = client.prepare(WRITE).await.map_err(at)?;
+    source
+        .each(async |pairs| {
+            let (keys, values): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+            let written = client.execute(&write, &[&keys, &values]).await;
+            written.map(drop).map_err(at)
+        })
+        .await?;
+    let mut counted = Counted::default();
+    let store = source.books.store.as_bytes();
+    read_postgres(server, &client, |key, value| {
+        source.step(key.len() + value.len());
+        let value = source.books.in_file(key, value);
+        counted.add([store, key.as_bytes(), &value]);
+        Ok(())
+    })
+    .await?;
+    if counted.end().sha256 != held.sha256 {
+        return Err(server.failed("what it holds is not what was written; nothing was put back"));
+    }
+    client.batch_execute("COMMIT").await.map_err(at)
+}
+
+async fn into_redis(
+    server: &Server,
+    url: &str,
+    source: &Source<'_, impl Fn(u64, u64)>,
+    held: &Backup,
+) -> Result<(), BackupError> {
+    let redis = Redis::new(url).map_err(|error| server.failed(error))?;
+    let gate = source.books.gate;
+    let claim = Claim::new(held);
+    let goes_on = claim.take(server, &redis, gate).await?;
+    let is_ours = |written| match written {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(BackupError::TakenOver(server.to_string())),
+        Err(error) => Err(server.failed(error)),
+    };
+    let are_there = async |pairs: &Pairs| {
+        let keys = pairs.iter().map(|(key, _)| key.clone()).collect();
+        let there = redis.get_many(keys).await;
+        let there = there.map_err(|error| server.failed(error))?;
+        Ok::<_, BackupError>(there == *pairs)
+    };
+    let filling = async {
+        let mut last = None;
+        source
+            .each(async |mut pairs| {
+                if let Some(place) = pairs.iter().position(|(key, _)| key == gate) {
+                    last = Some(pairs.remove(place));
+                }
+                if goes_on && are_there(&pairs).await? {
+                    return Ok(());
+                }
+                is_ours(redis.set_while(gate, &claim.whole, &pairs).await)
+            })
+            .await?;
+        source
+            .each(async |mut pairs| {
+                pairs.retain(|(key, _)| key != gate);
+                match are_there(&pairs).await? {
+                    true => Ok(()),
+                    false => Err(server.failed("what it holds is not what was written")),
+                }
+            })
+            .await?;
+        let keys = held.keys + i64::from(last.is_none());
+        let size = redis.size().await.map_err(|error| server.failed(error))?;
+        if size != keys {
+            return Err(server.failed("it holds other keys beside those that were written"));
+        }
+        is_ours(match last {
+            Some(last) => redis.set_while(gate, &claim.whole, &[last]).await,
+            None => redis.delete_while(gate, &claim.whole).await,
+        })
+    };
+    filling.await.map_err(|error| match error {
+        error @ BackupError::TakenOver(_) => error,
+        error => BackupError::Half {
+            server: server.to_string(),
+            source: Box::new(error),
+        },
+    })
+}
