@@ -360,7 +360,8 @@ fn check_holds(world: &World, id: &str) {
         None => return,
     };
     let others = cards.begun.iter();
-    let others = others.filter(|begun| begun.order == order && begun.id != id);
+    // Of what was given back there before anybody asked, the books know only what was left.
+    let others = others.filter(|begun| begun.order == order && begun.id != id && !begun.in_cabinet);
     let paid: Bani = others.map(|begun| amount_of(begun.taken)).sum();
     let mut history = world.history.borrow_mut();
     let Some(known) = history.orders.get(order) else {
