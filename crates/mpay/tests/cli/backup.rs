@@ -238,10 +238,12 @@ fn what_is_put_back_into_redis_goes_on_where_it_was_killed() {
         other.path(),
     );
     assert!(copied.status.success(), "{copied:?}");
+    // The last writes of who was killed may have come in after the first count.
+    let before = keys().len();
     let refused = run(&["restore", "other.db", "--to", "@address"], folder);
     let error = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(error.contains("a part of other books"), "{error}");
-    assert_eq!(keys().len(), half);
+    assert_eq!(keys().len(), before);
     // What somebody has damaged meanwhile is put right.
     let pair = vec![("note/1".to_owned(), b"damaged".to_vec())];
     runtime.block_on(store.set(pair)).unwrap();
