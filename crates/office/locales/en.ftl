@@ -53,6 +53,7 @@ pay-by-card = Pay by card
 card-not-now-title = This cannot be paid by card now
 card-not-now-text = A payment by card may be under way. Open the page again in a few minutes.
 card-not-now-until = A payment by card of this order was begun, and the bank does not say yet what came of it. If you have paid, wait: the order’s page will show it. If you have not, you can pay by card again after { $time } at the latest.
+card-not-now-charging = A saved card is being charged for this order, and the bank does not say yet what came of it. Do not pay again before the order’s page shows it.
 card-not-now-held = The amount is held on a card already, and will be taken or released. Do not pay again before the order’s page shows which.
 card-not-now-mpay = If you have not paid, you can pay through MPay now.
 pay-rest = Pay the rest

@@ -54,6 +54,7 @@ pay-by-card = Plătiți cu cardul
 card-not-now-title = Acum nu se poate plăti cu cardul
 card-not-now-text = Poate că o plată cu cardul este în curs. Deschideți din nou pagina peste câteva minute.
 card-not-now-until = O plată cu cardul pentru această comandă a fost începută, iar banca nu a comunicat încă rezultatul. Dacă ați plătit, așteptați: plata va apărea pe pagina comenzii. Dacă nu, veți putea plăti din nou cu cardul cel târziu după { $time }.
+card-not-now-charging = Pentru această comandă se încasează suma de pe un card salvat, iar banca nu a comunicat încă rezultatul. Nu plătiți din nou până când acesta nu apare pe pagina comenzii.
 card-not-now-held = Suma este deja blocată pe un card și va fi încasată sau deblocată. Nu plătiți din nou până când pagina comenzii nu arată rezultatul.
 card-not-now-mpay = Dacă nu ați plătit, puteți plăti acum prin MPay.
 pay-rest = Plătiți restul

@@ -266,7 +266,7 @@ async fn answer<P: Platform>(
         ended: payment.ended,
         started_at: time::format(payment.started_at),
         expires_at: (!payment.attempt.unattended).then(|| time::format(payment.expires_at())),
-        unclear_until: unclear_until(&payment).map(time::format),
+        unclear_until: unclear_until(&payment, desk.store.now()).map(time::format),
         decided_at: desk.decided(&payment).await?.map(time::format),
         redirect_url: desk.redirect_url(&payment)?,
         remaining,

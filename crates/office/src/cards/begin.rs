@@ -82,11 +82,14 @@ pub struct NotBegun {
     pub kept: Option<Kept>,
 }
 
-/// What keeps another payment of an order from being begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What keeps another payment of an order from being begun. Of several the greatest is told: whoever has
+/// paid, knowing it or not, is not to pay again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kept {
     /// The gateway leaves open what becomes of one, until then at the latest.
     Unclear(Timestamp),
+    /// A saved card is being charged, its holder absent, and may have been.
+    Charging,
     /// The money of one is held on a card, and is to be taken or released.
     Held,
 }
@@ -147,7 +150,9 @@ impl<P: Platform> Desk<'_, P> {
                     Some(payment) if is_under_way(payment) => {
                         return Ok(self.again(payment.clone())?);
                     }
-                    _ if *standing == Standing::AtWork => return Err(at_work(payment.as_ref())),
+                    _ if *standing == Standing::AtWork => {
+                        return Err(at_work(payment, self.store.now()));
+                    }
                     // The gateway opened no session, or nothing was sent: nobody pays by it, so it is
                     // begun anew.
                     _ => given_up += 1,
@@ -196,9 +201,11 @@ impl<P: Platform> Desk<'_, P> {
             }
             let mut at_work_now = known
                 .values()
-                .filter(|(standing, _)| *standing == Standing::AtWork);
-            if let Some((_, payment)) = at_work_now.next() {
-                return Err(at_work(payment.as_ref()));
+                .filter(|(standing, _)| *standing == Standing::AtWork)
+                .peekable();
+            if at_work_now.peek().is_some() {
+                let payments = at_work_now.filter_map(|(_, payment)| payment.as_ref());
+                return Err(at_work(payments, self.store.now()));
             }
             if order.begun.len() >= MOST_BEGUN {
                 return Err(conflict(
@@ -237,7 +244,7 @@ impl<P: Platform> Desk<'_, P> {
                 Err(error) => return Err(busy(error).into()),
             }
         }
-        Err(at_work(None))
+        Err(at_work(None, self.store.now()))
     }
 
     async fn pause(&self, try_: u32) {
@@ -603,9 +610,10 @@ fn at_the_page() -> Problem {
         .retry_after(300)
 }
 
-/// Until when at the latest the gateway leaves open what becomes of a payment; `None` where it does not.
-/// Where the payer has left it, such as at their bank's page, that may be long.
-pub fn unclear_until(payment: &CardPayment) -> Option<Timestamp> {
+/// Until when at the latest the gateway leaves open what becomes of a payment; `None` where it does not,
+/// or where that time is over and it still says nothing else. Where the payer has left it, such as at
+/// their bank's page, that may be long.
+pub fn unclear_until(payment: &CardPayment, now: Timestamp) -> Option<Timestamp> {
     let (_, seen) = payment.seen.as_ref()?;
     let is_unclear = matches!(seen.state, CardState::Pending | CardState::Unknown);
     let open = payment.open_command();
@@ -614,40 +622,50 @@ pub fn unclear_until(payment: &CardPayment) -> Option<Timestamp> {
     }
     // While a command is at work, the gateway leaves open what becomes of that.
     let since = open.map_or(payment.started_at, |open| open.at);
-    since.checked_add(UNCLEAR).ok()
+    let until = since.checked_add(UNCLEAR).ok();
+    until.filter(|until| *until > now)
 }
 
-/// Another one is at work. All the while the order can be paid by MPay.
-fn at_work(payment: Option<&CardPayment>) -> NotBegun {
-    let is_held = |payment: &&CardPayment| {
-        let seen = payment.seen.as_ref();
-        seen.is_some_and(|(_, seen)| seen.state == CardState::Held)
-    };
-    let kept = match payment.and_then(unclear_until) {
-        Some(until) => Some(Kept::Unclear(until)),
-        None => payment.filter(is_held).map(|_| Kept::Held),
-    };
-    let detail = match (kept, payment) {
-        (Some(Kept::Unclear(until)), _) => format!(
+/// What it is about a payment at work that keeps others from being begun, where that takes a while.
+fn kept(payment: &CardPayment, now: Timestamp) -> Option<Kept> {
+    let state = payment.seen.as_ref().map(|(_, seen)| seen.state);
+    match state {
+        Some(CardState::Held) => Some(Kept::Held),
+        _ if payment.attempt.unattended => Some(Kept::Charging),
+        _ => unclear_until(payment, now).map(Kept::Unclear),
+    }
+}
+
+/// Others are at work.
+fn at_work<'a>(payments: impl IntoIterator<Item = &'a CardPayment>, now: Timestamp) -> NotBegun {
+    let payments = payments.into_iter();
+    let kept = payments.filter_map(|payment| Some((kept(payment, now)?, payment)));
+    let kept = kept.max_by_key(|(kept, _)| *kept);
+    let detail = match kept {
+        // All the while the order can be paid by MPay.
+        Some((Kept::Unclear(until), _)) => format!(
             "{AT_WORK} The gateway says when it is over, at the latest at {}. Until then the order can be paid by MPay.",
             time::format(until)
         ),
-        (Some(Kept::Held), Some(payment)) => {
+        Some((Kept::Held, payment)) => {
             let id = payment.id();
             match payment.attempt.started.capture {
                 Capture::Manual => format!(
                     "The money of a payment by card of this order is held, {id}. Charge or cancel it, and then try again."
                 ),
-                _ => format!(
+                Capture::Checked => format!(
                     "The money of a payment by card of this order is held, {id}, and is taken or released by itself. Try again later."
+                ),
+                Capture::Immediate => format!(
+                    "The money of a payment by card of this order is held, {id}. Try again later."
                 ),
             }
         }
-        _ => format!("{AT_WORK} Try again later."),
+        Some((Kept::Charging, _)) | None => format!("{AT_WORK} Try again later."),
     };
     NotBegun {
         problem: conflict(detail).retry_after(60),
-        kept,
+        kept: kept.map(|(kept, _)| kept),
     }
 }
 

@@ -250,6 +250,15 @@ async fn a_payer_who_is_kept_from_the_gateway_is_told_until_when_and_how_to_pay_
         assert_eq!(silent.status, 409);
         assert!(silent.text.contains(BY_MPAY), "{}", silent.text);
         assert!(!silent.text.contains(at), "{}", silent.text);
+        // Nor once that time is over, and it still says the same.
+        world.change(&id, |deal| deal.state = "PreAuthorized3DS".into());
+        world.ask(&id).await;
+        pass(3 * DAY - 1).await;
+        for (seconds, is_told) in [(0, true), (1, false)] {
+            pass(seconds).await;
+            let told = world.api.get(&format!("card-payments/{id}")).await.json();
+            assert_eq!(told.get("unclear_until").is_some(), is_told, "{seconds}");
+        }
     }
     // Whose money is held is not led to pay it again.
     let world = World::new(&[pages.as_slice(), &[("card_capture", "manual")]].concat()).await;
@@ -277,4 +286,54 @@ async fn a_payer_who_is_kept_from_the_gateway_is_told_until_when_and_how_to_pay_
     }
     let told = world.api.get(&format!("card-payments/{id}")).await.json();
     assert_eq!(told.get("unclear_until"), None);
+}
+
+/// They do not know of it, and "if you have not paid" would lead them to pay twice.
+#[tokio::test(start_paused = true)]
+async fn a_payer_whose_saved_card_may_be_charged_is_not_led_to_pay() {
+    for (language, said) in [
+        ("ro", "Nu plătiți din nou"),
+        ("ru", "Не платите снова"),
+        ("en", "A saved card is being charged"),
+    ] {
+        let world =
+            World::wallet(&[("page_key", "0123456789012345678901234567890123456789")]).await;
+        let order = world.order().await;
+        let page = order["pay_url"].as_str().unwrap();
+        let path = page.strip_prefix("https://pay.example.md").unwrap();
+        world.plan("Pay", [Mischief::Lost]);
+        world.plan("GetState", std::iter::repeat_n(Mischief::Undone, 4));
+        assert_eq!(world.unattended("a").await.status, 202);
+        let address = format!("{path}/card?lang={language}");
+        let kept = world.at("POST", &address, "").await;
+        assert_eq!(kept.status, 409);
+        assert!(kept.text.contains(said), "{}", kept.text);
+        assert!(!kept.text.contains("/service/pay\""), "{}", kept.text);
+    }
+}
+
+/// Of two that are at work the one that has the money is told of, whichever was begun first.
+#[tokio::test(start_paused = true)]
+async fn of_several_at_work_the_one_that_holds_money_is_told_of() {
+    for is_first_held in [false, true] {
+        let world = World::new(&[]).await;
+        let mut ids = Vec::new();
+        for capture in ["checked", "manual"] {
+            let body = json!({"capture": capture});
+            let begun = world.begin_as(capture, body).await;
+            assert_eq!(begun.status, 201, "{}", begun.text);
+            ids.push(begun.json()["id"].as_str().unwrap().to_owned());
+        }
+        if is_first_held {
+            ids.reverse();
+        }
+        let (at_bank, held) = (&ids[0], &ids[1]);
+        world.change(at_bank, |deal| deal.state = "PreAuthorized3DS".into());
+        // Held for people, whatever it was begun as: another one of its order is not over.
+        world.change(held, Deal::pay);
+        world.plan("Charge", std::iter::repeat_n(Mischief::Undone, 9));
+        let kept = world.begin_as("c", json!({"capture": "immediate"})).await;
+        assert_eq!(kept.status, 409);
+        assert!(kept.text.contains(held.as_str()), "{}", kept.text);
+    }
 }

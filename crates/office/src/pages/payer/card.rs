@@ -130,14 +130,16 @@ fn not_now(
             "card-not-now-until",
             &[("time", view.time_of(until).into())],
         ),
+        Some(Kept::Charging) => view.t("card-not-now-charging"),
         Some(Kept::Held) => view.t("card-not-now-held"),
         None => view.t("card-not-now-text"),
     };
     let content = html! {
         h1 { (title) }
         p { (text) }
-        // Whose money is held has paid: nobody leads them to pay twice.
-        @if kept != Some(Kept::Held) {
+        // Whose money is held, or whose saved card is charged without them, may have paid: nobody leads them
+        // to pay twice.
+        @if !matches!(kept, Some(Kept::Charging | Kept::Held)) {
             p { (view.t("card-not-now-mpay")) }
             (shown.pay_button("pay"))
         }
