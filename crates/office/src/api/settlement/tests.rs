@@ -1040,8 +1040,18 @@ async fn the_number_of_a_refund_decides_which_it_is_over_its_amount() {
     let mut matched = refunds_matched(&seen);
     matched.sort_by_key(|(row, ..)| *row);
     assert_eq!(matched, [(2, "-5.00", "14"), (3, "-5.00", "13")], "{seen}");
-    // Nor does a row take an amount of another number, or of none; the payment's number is one too.
-    for row in ["BACK1,-3,2.6", "BACK2,-10,2.6", "RRN-C,-5,2.6"] {
+    // A bank may name a refund by the number of the payment, whatever the gateway tells.
+    for (row, amount, hour) in [
+        ("RRN-C,-5,2.6", "-5.00", "13"),
+        ("RRN-C,-3,2.6", "-3.00", "15"),
+        ("RRN-C,-13,2.6", "-13.00", "15"),
+    ] {
+        let api = given_back_as(&refunds).await;
+        let seen = settle(&api, query, &format!("id,sum,on\n{row}\n")).await;
+        assert_eq!(refunds_matched(&seen), [(2, amount, hour)], "{row}: {seen}");
+    }
+    // Nor does a row take an amount of another number, or of none.
+    for row in ["BACK1,-3,2.6", "BACK2,-10,2.6"] {
         let api = given_back_as(&refunds).await;
         let seen = settle(&api, query, &format!("id,sum,on\n{row}\n")).await;
         assert_eq!(refunds_matched(&seen), [], "{row}: {seen}");

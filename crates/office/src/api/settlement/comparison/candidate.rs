@@ -134,8 +134,8 @@ impl Candidate {
         own.any(|reference| row.names(reference))
     }
 
-    /// What was given back that no row shows and a row may be about, the likeliest first. A number
-    /// excludes what has another one.
+    /// What was given back that no row shows and a row may be about, the likeliest first. The number of a
+    /// refund excludes what has another one.
     pub(super) fn open_refunds(&self, row: &StatementRow) -> Vec<Vec<(usize, &GivenBack)>> {
         let open = |fits: &dyn Fn(&GivenBack) -> bool| {
             let refunds = self.refunds.iter().enumerate();
@@ -153,16 +153,18 @@ impl Candidate {
             })];
         }
         let is_of_payment = self.reference().is_some_and(|own| row.names(own));
-        match is_of_payment {
-            // A bank may give a refund the number of the payment, and the gateway then tells none.
+        // A bank may give a refund the number of the payment, whatever the gateway tells. But what has a
+        // number of its own may be named by it in another row.
+        let mut likeliest = match is_of_payment {
             true => vec![
                 open(&named),
                 open(&without),
                 open(&|refund| named(refund) || without(refund)),
             ],
-            // What has a number may be named by it in another row.
-            false => vec![open(&without), open(&|_| true)],
-        }
+            false => vec![open(&without)],
+        };
+        likeliest.push(open(&|_| true));
+        likeliest
     }
 
     /// What was given back that a row alone shows: what it showed before, one refund, or several.
