@@ -360,9 +360,16 @@ fn check_holds(world: &World, id: &str) {
         None => return,
     };
     let others = cards.begun.iter();
-    // Of what was given back there before anybody asked, the books know only what was left.
-    let others = others.filter(|begun| begun.order == order && begun.id != id && !begun.in_cabinet);
-    let paid: Bani = others.map(|begun| amount_of(begun.taken)).sum();
+    let others = others.filter(|begun| begun.order == order && begun.id != id);
+    // Of what was given back in the cabinet before anybody asked, the books know only what was left.
+    let known = |begun: &Begun| match begun.in_cabinet {
+        true => {
+            let order = cards.gateway.order(&begun.id);
+            order.map_or(0, |order| order.remaining().min(begun.taken))
+        }
+        false => begun.taken,
+    };
+    let paid: Bani = others.map(|begun| amount_of(known(begun))).sum();
     let mut history = world.history.borrow_mut();
     let Some(known) = history.orders.get(order) else {
         return;
