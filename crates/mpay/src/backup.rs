@@ -149,9 +149,20 @@ pub struct StateArguments {
     wal: bool,
 }
 
+/// The store of a folder, unless it is being replaced: then its log may be another's.
+fn whole_store(folder: &Folder) -> anyhow::Result<PathBuf> {
+    let folder = folder.find()?;
+    ensure!(
+        !is_being_replaced(&folder),
+        "the store in {} is being replaced, or that was broken off: `mpay up` or `mpay restore` puts it right",
+        folder.display()
+    );
+    Ok(folder.join(KEY_VALUE_FILE))
+}
+
 /// Says what the folder of the data has, and gives it a write-ahead log.
 pub fn state(arguments: &StateArguments) -> anyhow::Result<ExitCode> {
-    let store = arguments.folder.find()?.join(KEY_VALUE_FILE);
+    let store = whole_store(&arguments.folder)?;
     let there = || format!("there is no {}", store.display());
     let size = std::fs::metadata(&store).with_context(there)?.len();
     if arguments.wal {
@@ -190,13 +201,7 @@ pub fn back_up(arguments: &BackupArguments) -> anyhow::Result<ExitCode> {
             (made, server.to_string())
         }
         None => {
-            let folder = arguments.folder.find()?;
-            ensure!(
-                !is_being_replaced(&folder),
-                "the store in {} is being replaced, or that was broken off: `mpay up` or `mpay restore` puts it right",
-                folder.display()
-            );
-            let store = folder.join(KEY_VALUE_FILE);
+            let store = whole_store(&arguments.folder)?;
             let made = shown(|progress| {
                 let copied = backup::back_up(&store, &arguments.file, &now, progress);
                 Ok(copied?)
@@ -234,7 +239,12 @@ pub fn restore(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
             let aside = runtime.block_on(state.begin_anew(arguments.yes, Timestamp::now()))?;
             let held = prepared.take_place().or_else(|error| {
                 if let Some(aside) = &aside {
-                    state.put_back(aside)?;
+                    if !state.put_back(aside)? {
+                        tell!(
+                            "The store of before is {} now: another came in its place.",
+                            aside.display()
+                        );
+                    }
                     state.replaced()?;
                 }
                 Err(anyhow::Error::from(error))

@@ -99,6 +99,14 @@ impl State {
                 "The store in {} was being replaced when that was broken off: it is as it was before.",
                 self.folder.display()
             );
+        } else {
+            // By the copy that was meant for it; or a host has made one there, before this was put right.
+            tell!(
+                "The store in {} was being replaced when that was broken off. Another is in its place, and that of \
+                 before is {} now: look whether the right one is in use.",
+                self.folder.display(),
+                aside.display()
+            );
         }
         self.replaced()
     }
@@ -199,7 +207,7 @@ impl State {
             return Ok(false);
         }
         // The other way round than it went, so that a half of it can be told by the store itself.
-        for end in ["", "-shm", "-wal"] {
+        for end in ["", "-shm", "-wal", "-journal"] {
             let (from, to) = (beside(aside, end), beside(&store, end));
             if from.exists() {
                 ensure!(!to.exists(), "{} is in the way", to.display());
@@ -216,7 +224,7 @@ impl State {
 
 /// The log first: a store without its log is older, a log without its store is nothing.
 fn move_store(from: &Path, to: &Path) -> anyhow::Result<()> {
-    for end in ["-wal", "-shm", ""] {
+    for end in ["-journal", "-wal", "-shm", ""] {
         move_file(&beside(from, end), &beside(to, end))?;
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! Where the books are kept: in a file, in Redis or in PostgreSQL.
 
+use mpay::state::is_being_replaced;
 use mpay_host::{Database, KEY_VALUE_FILE, Manifest, Options, Store, backup::Server};
 use tokio::runtime::Runtime;
 
@@ -28,6 +29,19 @@ pub fn examine(
         (_, Some(folder)) => folder.join(KEY_VALUE_FILE),
         (_, None) => manifest.default_state_dir().join(KEY_VALUE_FILE),
     };
+    if let Some(folder) = file.parent()
+        && is_being_replaced(folder)
+    {
+        findings.wrong(
+            "store-being-replaced",
+            format!(
+                "the store in {} is being replaced, or that was broken off",
+                folder.display()
+            ),
+            "`mpay up` or `mpay restore` puts it right. Do not start Spin before.",
+        );
+        return Ok(());
+    }
     // Before the first start there is none.
     match Database::has_log(&file) {
         Ok(true) => findings.ok("store", format!("{} has a write-ahead log", file.display())),

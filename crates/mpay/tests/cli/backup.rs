@@ -114,6 +114,29 @@ fn a_backup_that_is_killed_is_none() {
     assert_eq!(names_in(folder), ["copy.db", KEY_VALUE_FILE]);
 }
 
+/// What a host that was killed in the middle of a commit leaves would be played into the books.
+#[test]
+fn nothing_is_put_back_beside_what_would_be_played_into_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fill(folder, 3);
+    let copied = run(&["backup", "copy.db", "--state-dir", "."], folder);
+    assert!(copied.status.success(), "{copied:?}");
+    for end in ["-journal", "-wal", "-shm"] {
+        let _ = fs::remove_file(folder.join(KEY_VALUE_FILE));
+        let left = format!("{KEY_VALUE_FILE}{end}");
+        fs::write(folder.join(&left), "left").unwrap();
+        let refused = run(&["restore", "copy.db", "--state-dir", "."], folder);
+        let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(
+            !refused.status.success() && error.contains(&left),
+            "{error}"
+        );
+        assert!(!folder.join(KEY_VALUE_FILE).exists());
+        fs::remove_file(folder.join(left)).unwrap();
+    }
+}
+
 #[test]
 fn a_store_whose_replacing_is_killed_is_that_of_before_or_that_of_the_copy() {
     if !can_kill() {
@@ -244,6 +267,11 @@ fn what_is_put_back_into_redis_goes_on_where_it_was_killed() {
     let error = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(error.contains("a part of other books"), "{error}");
     assert_eq!(keys().len(), before);
+    let backup = ["backup", "half.db", "--from", "@address", "--stopped"];
+    let refused = run(&backup, folder);
+    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(error.contains("a part of books"), "{error}");
+    assert!(!folder.join("half.db").exists());
     // What somebody has damaged meanwhile is put right.
     let pair = vec![("note/1".to_owned(), b"damaged".to_vec())];
     runtime.block_on(store.set(pair)).unwrap();

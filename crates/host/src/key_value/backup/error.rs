@@ -79,6 +79,12 @@ pub enum BackupError {
          it (FLUSHDB), and begin anew"
     )]
     OtherHalf(String),
+    /// The answer to the last write is lost.
+    #[error(
+        "{0} may hold all of the books by now, since only the answer to the last write is missing: do not empty it. Run \
+         `mpay restore` again: it goes on, or says that {0} is not empty, and then the books are whole"
+    )]
+    PerhapsWhole(String),
     /// Another run has gone on where this one was.
     #[error("another `mpay restore` has taken over at {0}; this one writes nothing more")]
     TakenOver(String),

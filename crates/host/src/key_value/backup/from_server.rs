@@ -43,6 +43,11 @@ pub async fn back_up_from(
             // Any call tells whether it may be used, and is no replica.
             let size = redis.size().await;
             size.map_err(|error| server.failed(error))?;
+            if server.is_half(books.gate).await? {
+                return Err(server.failed(
+                    "it holds a part of books that are being put back, and a copy would be of that part",
+                ));
+            }
             match stopped {
                 true => from_redis_at_rest(server, &redis, &copy, &progress).await?,
                 false => from_redis(server, &redis, &copy, &progress)?,

@@ -84,7 +84,7 @@ impl Prepared {
 
 /// Whether there is no database yet, nor what would be played into it.
 fn is_free(database: &Path) -> Result<(), BackupError> {
-    for end in ["", "-wal", "-shm"] {
+    for end in ["", "-journal", "-wal", "-shm"] {
         let file = beside(database, end);
         if file.exists() {
             return Err(BackupError::Exists(file));

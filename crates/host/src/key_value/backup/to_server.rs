@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::{
     super::redis::Redis,
     check::{Backup, check},
-    claim::Claim,
+    claim::{CLAIM, Claim},
     error::{BackupError, sqlite},
     from_server::read_postgres,
     held::Counted,
@@ -212,13 +212,26 @@ async fn into_redis(
         if size != keys {
             return Err(server.failed("it holds other keys beside those that were written"));
         }
-        is_ours(match last {
+        let opened = match last {
             Some(last) => redis.set_while(gate, &claim.whole, &[last]).await,
             None => redis.delete_while(gate, &claim.whole).await,
-        })
+        };
+        let error = match opened {
+            Ok(_) => return is_ours(opened),
+            Err(error) => error,
+        };
+        // The answer may be lost after the deed, and then the books are whole, and may be in use.
+        match redis.get(gate).await {
+            Ok(Some(value)) if value == claim.whole.as_bytes() => Err(server.failed(error)),
+            Ok(Some(value)) if value.starts_with(CLAIM.as_bytes()) => {
+                Err(BackupError::TakenOver(server.to_string()))
+            }
+            Ok(_) => Ok(()),
+            Err(_) => Err(BackupError::PerhapsWhole(server.to_string())),
+        }
     };
     filling.await.map_err(|error| match error {
-        error @ BackupError::TakenOver(_) => error,
+        error @ (BackupError::TakenOver(_) | BackupError::PerhapsWhole(_)) => error,
         error => BackupError::Half {
             server: server.to_string(),
             source: Box::new(error),
