@@ -56,9 +56,15 @@ pub async fn quiet_since<P: Platform>(
 }
 
 impl Settings {
-    /// Whether MPay has not called for longer than `max_silence`, by `since` as [`quiet_since`] gives it.
+    /// How long MPay may be silent; `None` if that is not to be told, or nobody is there to be told: then MPay's
+    /// calls are not noted.
+    pub fn longest_silence(&self) -> Option<std::time::Duration> {
+        self.max_silence.filter(|_| !self.receivers.is_empty())
+    }
+
+    /// Whether MPay has not called for longer than that, by `since` as [`quiet_since`] gives it.
     pub fn is_too_quiet(&self, since: Timestamp, now: Timestamp) -> bool {
-        self.max_silence.is_some_and(|most| {
+        self.longest_silence().is_some_and(|most| {
             let most = SignedDuration::try_from(most).unwrap_or(SignedDuration::MAX);
             // Calls within an hour of the one that was noted are not.
             now.duration_since(since) > most.saturating_add(NOTE_EVERY)

@@ -249,7 +249,7 @@ async fn of_books<P: Platform>(metrics: &mut Metrics, call: &Call<'_, P>) -> Res
             at.as_second(),
         );
     }
-    if let Some(most) = call.config.notification.max_silence {
+    if let Some(most) = call.config.notification.longest_silence() {
         metrics.gauge(
             "mpay_provider_mpay_max_silence_seconds",
             "How long MPay may be silent until somebody is told: max_silence.",
