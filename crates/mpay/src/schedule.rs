@@ -242,6 +242,8 @@ impl Api {
 
 #[cfg(test)]
 mod tests {
+    use mpay_office::schedule::Every;
+
     use super::*;
 
     #[test]
@@ -257,6 +259,22 @@ mod tests {
         assert!(!nights.is_due(nightly, first));
         assert!(nights.is_due(minutely, first));
         assert!(nights.is_due(nightly, second));
+    }
+
+    #[test]
+    fn the_office_shows_when_each_job_was_done() {
+        let own = JOBS.map(|job| {
+            let is_nightly = job.when == When::EachNight;
+            (
+                job.path,
+                if is_nightly {
+                    Every::Night
+                } else {
+                    Every::Minute
+                },
+            )
+        });
+        assert!(own.into_iter().eq(mpay_office::schedule::jobs()));
     }
 
     #[test]

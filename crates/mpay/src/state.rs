@@ -291,8 +291,8 @@ mod tests {
             names.sort();
             names
         };
-        // As many of its files as were moved before the end: the log, its index, the store.
-        let ends = ["-wal", "-shm", ""];
+        // As many of its files as were moved before the end: what may be beside the store, then the store.
+        let ends = ["-journal", "-wal", "-shm", ""];
         for done in 0..=ends.len() {
             names()
                 .iter()
@@ -306,7 +306,7 @@ mod tests {
             let shared = State::take(folder.path(), true).unwrap_err().to_string();
             assert!(shared.contains("without --shared"), "{shared}");
             State::take(folder.path(), false).unwrap();
-            let mut whole = ["", "-shm", "-wal"].map(stays);
+            let mut whole = ends.map(stays);
             whole.sort();
             assert_eq!(names(), whole, "{done}");
             for (place, end) in ends.into_iter().enumerate() {

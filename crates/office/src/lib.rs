@@ -26,7 +26,7 @@ mod cards;
 pub mod config;
 mod metrics;
 pub mod pages;
-mod schedule;
+pub mod schedule;
 pub mod service;
 mod source;
 

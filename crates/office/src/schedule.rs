@@ -78,6 +78,11 @@ const JOBS: [Job; 4] = [
     },
 ];
 
+/// What is called, below `/api/`, and how often: what `mpay up` calls by itself is compared with it.
+pub fn jobs() -> impl Iterator<Item = (&'static str, Every)> {
+    JOBS.iter().map(|job| (job.path, job.every))
+}
+
 /// When a job that is expected was done last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {

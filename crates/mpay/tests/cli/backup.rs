@@ -67,6 +67,15 @@ fn fill(folder: &Path, keys: u32) {
     }
 }
 
+/// A folder with a store of so many keys, and `copy.db` with a copy of it.
+fn with_copy(keys: u32) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), keys);
+    let copied = run(&["backup", "copy.db", "--state-dir", "."], folder.path());
+    assert!(copied.status.success(), "{copied:?}");
+    folder
+}
+
 fn keys_of(folder: &Path) -> usize {
     let store = Database::open(folder.join(KEY_VALUE_FILE)).unwrap();
     let keys = Runtime::new().unwrap().block_on(store.keys("default"));
@@ -117,11 +126,8 @@ fn a_backup_that_is_killed_is_none() {
 /// What a host that was killed in the middle of a commit leaves would be played into the books.
 #[test]
 fn nothing_is_put_back_beside_what_would_be_played_into_it() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = with_copy(3);
     let folder = folder.path();
-    fill(folder, 3);
-    let copied = run(&["backup", "copy.db", "--state-dir", "."], folder);
-    assert!(copied.status.success(), "{copied:?}");
     for end in ["-journal", "-wal", "-shm"] {
         let _ = fs::remove_file(folder.join(KEY_VALUE_FILE));
         let left = format!("{KEY_VALUE_FILE}{end}");
@@ -142,11 +148,8 @@ fn a_store_whose_replacing_is_killed_is_that_of_before_or_that_of_the_copy() {
     if !can_kill() {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
+    let folder = with_copy(3);
     let folder = folder.path();
-    fill(folder, 3);
-    let copied = run(&["backup", "copy.db", "--state-dir", "."], folder);
-    assert!(copied.status.success(), "{copied:?}");
     let before = 5;
     let arguments = ["restore", "copy.db", "--state-dir", ".", "--yes"];
     // At each call that makes, names, moves or takes away a file, one after the other.
