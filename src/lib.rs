@@ -26,5 +26,5 @@ pub mod soap;
 #[cfg(all(target_arch = "wasm32", not(feature = "library")))]
 mod entry;
 
-/// What an instance keeps between requests.
+/// The state that an instance keeps between requests.
 pub type App = mpay_door::App<config::Config>;

@@ -50,7 +50,7 @@ pub async fn handle_until<P: Platform>(
     .await
 }
 
-/// Whether the SOAP service is at this path: in any case, and with a slash behind it, as IIS takes it.
+/// True if the SOAP service is at this path: in any case, and with a slash behind it, as IIS takes it.
 pub fn is_service(path: &str) -> bool {
     let path = path.strip_suffix('/').unwrap_or(path);
     path.is_empty() || path.eq_ignore_ascii_case("/ServiceProvider.svc")

@@ -22,7 +22,7 @@ use wsse::{Certificate, Policy, Signer};
 
 pub use mpay_door::config::Service;
 
-/// What GetOrderDetails answers for an order that does not exist.
+/// The answer of GetOrderDetails for an order that does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnknownOrder {
     /// The fault `UnknownOrder`.
@@ -34,28 +34,28 @@ pub enum UnknownOrder {
 /// A deployment's configuration, as far as MPay's door is given it.
 #[derive(Debug)]
 pub struct Config {
-    /// Where the deployment stands.
+    /// The environment of the deployment.
     pub environment: Environment,
     services: Services,
     /// The institution's key and certificate.
     pub signer: Signer,
-    /// Who may call at all.
+    /// The gate that lets callers in.
     pub gate: Gate,
-    /// Whose messages are believed.
+    /// The policy that says whose messages are believed.
     pub policy: Policy,
-    /// What GetOrderDetails answers for an order that does not exist.
+    /// The answer of GetOrderDetails for an order that does not exist.
     pub unknown_order: UnknownOrder,
     /// For how long MPay may go on showing an amount that it was told.
     pub amount_validity: Duration,
     /// Address of this provider for the WSDL.
     pub public_url: Option<String>,
-    /// Who is told, and of what.
+    /// The receivers, and what each is told of.
     pub notification: Settings,
     off: Vec<ConfigError>,
     doubts: Vec<ConfigError>,
 }
 
-/// What is of use though the variables are wrong.
+/// The part that is of use though the variables are wrong.
 #[derive(Debug)]
 pub struct Rest {
     /// The institution's key and certificate where they are right, so that what is answered
@@ -65,13 +65,13 @@ pub struct Rest {
     pub public_url: Result<Option<String>, &'static str>,
 }
 
-/// What an instance of this door remembers.
+/// The memory of an instance of this door.
 #[derive(Debug, Default)]
 pub struct Memory {
     /// Signed faults for callers who were not authenticated, by their text: such a caller costs no
     /// signature of their own. The texts are a fixed set, so this cannot grow without end.
     pub faults: RefCell<HashMap<String, (Timestamp, String)>>,
-    /// What was told.
+    /// The things that were told.
     pub remembered: Remembered,
 }
 
@@ -202,7 +202,7 @@ impl Config {
         self.services.get(id)
     }
 
-    /// Who tells the institution; `None` where nobody is to be told.
+    /// The notifier, which tells the institution; `None` where nobody is to be told.
     pub fn notifier<'a, P: mpay_ledger::Platform>(
         &'a self,
         app: &'a App<Self>,

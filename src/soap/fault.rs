@@ -139,7 +139,7 @@ impl Fault {
         }
     }
 
-    /// What is not a SOAP 1.1 message. The caller is unknown, so the text is one of a fixed set
+    /// The fault for what is no SOAP 1.1 message. The caller is unknown, so the text is one of a fixed set
     /// and repeats nothing of the message.
     pub fn of_envelope(error: &EnvelopeError) -> Self {
         let code = match error {
@@ -163,7 +163,7 @@ impl Fault {
         Self::new(code, format!("{first}{}.", letters.as_str()))
     }
 
-    /// Whether this judges the message, rather than tell of a failure that may pass.
+    /// True if this judges the message, rather than tell of a failure that may pass.
     pub fn is_verdict(&self) -> bool {
         self.code != FaultCode::InternalError
     }
@@ -173,7 +173,7 @@ impl Fault {
         &self.reason
     }
 
-    /// What the log gets: the cause, where the caller must not see it.
+    /// The text for the log: the cause, where the caller must not see it.
     pub fn log(&self) -> &str {
         self.cause.as_deref().unwrap_or(&self.reason)
     }

@@ -186,7 +186,7 @@ fn is_payable(stored: &StoredOrder, now: Timestamp) -> bool {
     matches!(status, OrderStatus::Active | OrderStatus::PartiallyPaid)
 }
 
-/// When an order can be paid for the first time, if that is still to come and nothing else is to be
+/// The time at which an order can be paid for the first time, if that is still to come and nothing else is to be
 /// said of it: no status of the contract says that it cannot be paid yet.
 fn opens_at(stored: &StoredOrder, now: Timestamp) -> Option<Timestamp> {
     let opens_at = stored.state.opens_at(now)?;

@@ -39,7 +39,7 @@ pub use stranger::{new_key, stranger};
 /// The namespace of MPay's contract with service providers.
 pub const NAMESPACE: &str = "https://mpay.gov.md";
 
-/// How long MPay's messages are valid.
+/// The time for which MPay's messages are valid.
 pub const LIFETIME: Duration = Duration::from_secs(300);
 
 /// Calls a provider as MPay does.
@@ -52,7 +52,7 @@ pub struct Client {
     agent: ureq::Agent,
 }
 
-/// What a provider answered to a call.
+/// A provider's answer to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer<T> {
     /// The result.

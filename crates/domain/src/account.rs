@@ -1,4 +1,4 @@
-//! Where the money goes.
+//! Accounts that money goes to.
 
 use super::{Iban, Text};
 
@@ -33,7 +33,7 @@ impl PaymentAccount {
         self.details().map(|details| &details.bank_account)
     }
 
-    /// What is known of it but its name at MPay; `None` if only MPay knows it.
+    /// The details beside its name at MPay; `None` if only MPay knows it.
     pub fn details(&self) -> Option<&AccountDetails> {
         match self {
             Self::Whole(details) => Some(details),

@@ -17,22 +17,22 @@ pub struct DatedAmount {
     pub from: Option<Date>,
     /// The last day on which it holds; `None` if it will hold for ever.
     pub until: Option<Date>,
-    /// How the last day was given, if not as a day.
+    /// The form in which the last day was given, if not as a day.
     pub term: Option<Term>,
-    /// What is asked on these days.
+    /// The amount asked on these days.
     pub change: AmountChange,
 }
 
 /// A term in working days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Term {
-    /// How many.
+    /// The number of them.
     pub working_days: u16,
     /// The day after which they are counted; `None` stands for the day of the order's `IssuedAt`.
     pub after: Option<Date>,
 }
 
-/// What is asked for a line on some days.
+/// The amount that is asked for a line on some days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AmountChange {
     /// This instead of the line's own amount.
@@ -44,7 +44,7 @@ pub enum AmountChange {
     AddPerDay {
         /// For each day.
         amount: Money,
-        /// What all days together add at most.
+        /// The most that all days together add.
         at_most: Option<Money>,
     },
 }
@@ -56,13 +56,13 @@ pub struct Period {
     pub from: Date,
     /// The last one; `None` if nothing changes any more.
     pub until: Option<Date>,
-    /// What the order asks on the first day, before any payment.
+    /// The amount that the order asks on the first day, before any payment.
     pub total: Money,
-    /// How much more each day than on the day before.
+    /// The amount that each day adds to the day before.
     pub per_day: Money,
 }
 
-/// What is wrong with an amount that depends on the day.
+/// A mistake in an amount that depends on the day.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AmountError {
@@ -93,7 +93,7 @@ pub enum AmountError {
 }
 
 impl DatedAmount {
-    /// Whether it holds on a day, its own end aside.
+    /// True if it holds on a day, its own end aside.
     fn has_begun(&self, day: Date) -> bool {
         self.from.is_none_or(|from| from <= day)
     }
@@ -102,7 +102,7 @@ impl DatedAmount {
         self.has_begun(day) && self.until.is_none_or(|until| day <= until)
     }
 
-    /// What it adds on a day to what else is asked.
+    /// The amount that it adds on a day to what else is asked.
     fn added(&self, day: Date) -> Money {
         match self.change {
             AmountChange::Add(amount) if self.holds(day) => amount,
@@ -190,7 +190,7 @@ fn days_between(from: Date, to: Date) -> u64 {
 }
 
 impl Order {
-    /// What a line asks at a time, before any payment; `None` where it is unknown.
+    /// The amount that a line asks at a time, before any payment; `None` where it is unknown.
     pub fn asked_at(&self, position: usize, time: Timestamp) -> Option<Money> {
         let line = self.lines.get(position)?;
         if self.amounts.is_empty() {
@@ -207,7 +207,7 @@ impl Order {
         self.total_on(time::date(time))
     }
 
-    /// When a payment settled the order, if its amounts depend on the day: by itself at the time that
+    /// The time at which a payment settled the order, if its amounts depend on the day: by itself at the time that
     /// it is judged by, or with all others at the latest of theirs. `None` if it did not.
     pub(super) fn settled_by(
         &self,
@@ -251,7 +251,7 @@ impl Order {
         turns
     }
 
-    /// What the order asks from the day of `time` on, before any payment: nothing if that does not
+    /// The periods of what the order asks from the day of `time` on, before any payment: nothing if that does not
     /// depend on the day.
     pub fn periods(&self, time: Timestamp) -> Vec<Period> {
         if self.amounts.is_empty() {
@@ -288,12 +288,12 @@ impl Order {
 }
 
 impl Period {
-    /// What is asked on a day of it.
+    /// The amount asked on a day of it.
     pub fn total_on(&self, day: Date) -> Money {
         self.total + self.per_day.times(days_between(self.from, day))
     }
 
-    /// Whether what begins on a day goes on as this does.
+    /// True if what begins on a day goes on as this does.
     fn is_followed_by(
         &self,
         from: Date,

@@ -38,7 +38,7 @@ impl Currency {
         }
     }
 
-    /// Whether ISO 4217 lists it as a currency in use.
+    /// True if ISO 4217 lists it as a currency in use.
     pub fn is_active(&self) -> bool {
         ACTIVE.split(' ').any(|code| code == self.as_str())
     }

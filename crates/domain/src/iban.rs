@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::look_alike::latin_capital;
 
-/// Why a text is not an IBAN that MPay can carry.
+/// The reason why a text is not an IBAN that MPay can carry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IbanError {

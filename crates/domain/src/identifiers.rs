@@ -64,7 +64,7 @@ impl OrderKey {
         Self(Text::of_digits(digits))
     }
 
-    /// What two keys must not have in common ([`folded`]): payers type keys at terminals, and keys
+    /// The form that two keys must not have in common ([`folded`]): payers type keys at terminals, and keys
     /// that differ only in what is folded would be confused.
     pub fn folded(&self) -> String {
         folded(self.as_str())

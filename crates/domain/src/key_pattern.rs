@@ -1,4 +1,4 @@
-//! What the keys look like of orders that nobody registers.
+//! The pattern of the keys of orders that nobody registers.
 
 use std::{fmt, str::FromStr};
 
@@ -34,7 +34,7 @@ enum Sign {
     Itself(char),
 }
 
-/// How the last digit of a key follows from those before it.
+/// The rule by which the last digit of a key follows from those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckDigit {
     /// As in the keys that this provider generates (H. M. Damm).
@@ -45,7 +45,7 @@ pub enum CheckDigit {
     Idno,
 }
 
-/// What is wrong with a pattern.
+/// A mistake in a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyPatternError {
     /// There is nothing in it.
@@ -86,7 +86,7 @@ impl CheckDigit {
         Self::ALL.into_iter().find(|check| check.as_str() == name)
     }
 
-    /// Whether digits end with the one that they must.
+    /// True if digits end with the one that they must.
     fn fits(self, digits: &str) -> bool {
         match self {
             Self::Damm => damm(digits) == 0,

@@ -1,4 +1,4 @@
-//! What an order and a payment are, and what follows from them. No I/O, no clock, no wire format.
+//! Orders and payments, and what follows from them. No I/O, no clock, no wire format.
 #![cfg_attr(
     not(test),
     deny(

@@ -4,18 +4,18 @@ use jiff::Timestamp;
 
 use super::{Order, OrderFields, OrderStatus, OrderSummary, SetStatus};
 
-/// Why an order is not changed, and what is allowed instead.
+/// The reason why an order is not changed, and what is allowed instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChangeRefused {
     /// No such transition.
     #[error("{from} cannot become {to}. {allowed}")]
     Transition {
-        /// What the order is.
+        /// The order's status.
         from: &'static str,
-        /// What it was to become.
+        /// The status that it was to get.
         to: &'static str,
-        /// What is allowed, as a sentence.
+        /// The changes that are allowed, as a sentence.
         allowed: String,
     },
     /// Only the status can be changed now.
@@ -23,14 +23,14 @@ pub enum ChangeRefused {
         "it is {status}, and only an order that is Active, PartiallyPaid or Expired can be amended. {allowed}"
     )]
     Settled {
-        /// What the order is.
+        /// The order's status.
         status: &'static str,
-        /// What is allowed, as a sentence.
+        /// The changes that are allowed, as a sentence.
         allowed: String,
-        /// Whether the status was set, and can be taken back.
+        /// True if the status was set, and can be taken back.
         can_be_reopened: bool,
     },
-    /// What was paid would be counted in another currency.
+    /// The payments would be counted in another currency.
     #[error("its currency stays {currency}, in which a part of it is paid already")]
     Currency {
         /// The order's currency.
@@ -69,7 +69,7 @@ impl OrderSummary {
         allowed
     }
 
-    /// Whether a status that was set may be taken back, so that payments and dates decide again.
+    /// True if a status that was set may be taken back, so that payments and dates decide again.
     /// Only money that was given back is given back for good.
     fn may_take_back(&self) -> bool {
         self.order()
@@ -77,7 +77,7 @@ impl OrderSummary {
             .is_none_or(|status| status != SetStatus::Refunded)
     }
 
-    /// Whether it has a status that was set and may be taken back.
+    /// True if it has a status that was set and may be taken back.
     pub fn can_be_reopened(&self) -> bool {
         let order = self.order();
         order.is_some_and(|order| order.set_status.is_some()) && self.may_take_back()

@@ -55,7 +55,7 @@ const LOOK_ALIKES: [(char, char); 43] = [
     ('\u{327}', '\u{326}'),
 ];
 
-/// What a text has in common with all that people could take for it: without case, white space and
+/// The form that a text has in common with all that people could take for it: without case, white space and
 /// invisible characters; decomposed; with one dash for all; and with Latin letters for Greek and
 /// Cyrillic ones of their look (MPay contract, "Settled readings").
 pub fn folded(text: &str) -> String {

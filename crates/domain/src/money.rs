@@ -2,7 +2,7 @@
 
 use std::{fmt, iter::Sum};
 
-/// Why a text is not an amount.
+/// The reason why a text is not an amount.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MoneyError {
@@ -85,7 +85,7 @@ impl Money {
             .map_err(|_| MoneyError::NotADecimal)
     }
 
-    /// Whether this is nothing.
+    /// True if this is nothing.
     pub fn is_zero(self) -> bool {
         self.0 == 0
     }
@@ -95,7 +95,7 @@ impl Money {
         Self(self.0.saturating_mul(u128::from(count)))
     }
 
-    /// How often `part` must be taken to reach this amount; never, for a part of nothing.
+    /// The number of times that `part` must be taken to reach this amount; never, for a part of nothing.
     pub fn div_ceil(self, part: Self) -> u128 {
         match part.0 {
             0 => u128::MAX,
@@ -114,7 +114,7 @@ impl Money {
         (money <= Self::MAX).then_some(money)
     }
 
-    /// What is left of `self` once `other` is taken away; zero when that is more.
+    /// The amount that is left of `self` once `other` is taken away; zero when that is more.
     pub fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }

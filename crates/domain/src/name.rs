@@ -27,7 +27,7 @@ impl NameSearch {
         }
     }
 
-    /// Whether each of them begins a word of this name.
+    /// True if each of them begins a word of this name.
     #[must_use]
     pub fn finds(&self, name: &str) -> bool {
         let words: Vec<_> = words(name).collect();

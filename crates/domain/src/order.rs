@@ -1,4 +1,4 @@
-//! What the institution asks to be paid.
+//! Orders: what an institution asks to be paid.
 
 use std::{collections::HashSet, ops::Deref};
 
@@ -9,7 +9,7 @@ use super::{
     ServiceId, Text,
 };
 
-/// How many amounts an order may have that depend on the day.
+/// The most amounts depending on the day that an order may have.
 pub const AMOUNTS_MAX: usize = 100;
 
 /// `OrderProperty/Type` values known to MPay.
@@ -134,23 +134,23 @@ pub struct Metadatum {
     pub name: Text<40>,
     /// Its value.
     pub value: Text<500>,
-    /// Whether it is of a person, so that an erasure takes it.
+    /// True if it is of a person, so that an erasure takes it.
     pub is_personal: bool,
 }
 
 /// Another name under which an order is found: a fiscal code, a contract, a cadastral number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alias {
-    /// What payers type.
+    /// The name that payers type.
     pub name: OrderKey,
-    /// Whether it is of a person, so that an erasure takes it.
+    /// True if it is of a person, so that an erasure takes it.
     pub is_personal: bool,
 }
 
-/// How many other names an order may have.
+/// The most other names that an order may have.
 pub const ALIASES_MAX: usize = 10;
 
-/// How many pairs of metadata an order may have.
+/// The most pairs of metadata that an order may have.
 pub const METADATA_MAX: usize = 20;
 
 /// The members of an [`Order`], each right in itself.
@@ -168,7 +168,7 @@ pub struct OrderFields {
     pub issued_at: Option<Timestamp>,
     /// `DueDate`: after it the order is expired. Leave it out for a bill that stays payable.
     pub due_date: Option<Timestamp>,
-    /// When it can be paid for the first time; MPay is not told of it before.
+    /// The time from which it can be paid; MPay is not told of it before.
     pub payable_from: Option<Timestamp>,
     /// `CustomerType`.
     pub customer_type: Option<CustomerType>,
@@ -186,22 +186,22 @@ pub struct OrderFields {
     pub max_payment: Option<Money>,
     /// `Lines`.
     pub lines: Vec<Line>,
-    /// What is asked on some days instead of the lines' own amounts, or beside them.
+    /// Amounts that are asked on some days instead of the lines' own amounts, or beside them.
     pub amounts: Vec<DatedAmount>,
     /// `Properties`.
     pub properties: Vec<Property>,
     /// Other names under which it is found. Several orders may share one.
     pub aliases: Vec<Alias>,
-    /// What the institution notes for itself, in the order of the names. Neither MPay nor payers ever
+    /// The institution's own notes, in the order of the names. Neither MPay nor payers ever
     /// see it.
     pub metadata: Vec<Metadatum>,
     /// A status that the institution set.
     pub set_status: Option<SetStatus>,
-    /// What the money that is given back is found by at the bank or the treasury.
+    /// The reference by which money that is given back is found at the bank or the treasury.
     pub refund_reference: Option<Text<140>>,
 }
 
-/// What members that are right in themselves do wrong together.
+/// A mistake that members make together, each right in itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
     /// An order has at least one line.
@@ -232,7 +232,7 @@ pub enum OrderError {
     Amount {
         /// Its position, from 0.
         amount: usize,
-        /// What is wrong.
+        /// The mistake.
         error: AmountError,
     },
     /// There are too many amounts that depend on the day.
@@ -438,7 +438,7 @@ impl Order {
         self.lines.iter().map(|line| line.amount_due).sum()
     }
 
-    /// Whether another version asks the same for the same lines, whatever the day.
+    /// True if another version asks the same for the same lines, whatever the day.
     pub fn asks_same(&self, other: &Self) -> bool {
         self.currency == other.currency
             && self.amounts == other.amounts
@@ -448,13 +448,13 @@ impl Order {
             })
     }
 
-    /// Whether the order is found under this name beside its own key.
+    /// True if the order is found under this name beside its own key.
     pub fn has_alias(&self, name: &OrderKey) -> bool {
         let name = name.folded();
         self.aliases.iter().any(|alias| alias.name.folded() == name)
     }
 
-    /// Whether the order has a line of this id.
+    /// True if the order has a line of this id.
     pub fn has_line(&self, id: &LineId) -> bool {
         self.lines.iter().any(|line| line.line_id == *id)
     }

@@ -1,4 +1,4 @@
-//! What MPay says was paid.
+//! Confirmations: what MPay says was paid.
 
 use std::fmt;
 
@@ -54,15 +54,15 @@ pub struct Confirmation {
     pub properties: Vec<ConfirmationProperty>,
 }
 
-/// How a confirmation came in.
+/// The circumstances under which a confirmation came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receipt {
-    /// When.
+    /// The time.
     pub at: Timestamp,
     /// For how long MPay may go on showing an amount that it was told: the amounts of so long before
     /// `PaidAt`, and before receipt, are as good as those of `PaidAt`.
     pub amount_validity: SignedDuration,
-    /// What the institution itself asked the payer for, if it did.
+    /// The amount that the institution itself asked the payer for, if it did.
     pub asked: Option<Money>,
 }
 
@@ -80,7 +80,7 @@ impl Receipt {
     }
 }
 
-/// Why a confirmation is not for an order, or not consistent.
+/// The reason why a confirmation is not for an order, or not consistent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misfit {
@@ -151,14 +151,14 @@ impl Confirmation {
         lines.find(|line| !order.has_line(&line.line_id))
     }
 
-    /// Whether it can have been paid then: not before MPay was there, nor more than a day after it
+    /// True if it can have been paid then: not before MPay was there, nor more than a day after it
     /// was received (MPay contract, "Settled readings").
     pub fn is_plausible(&self, received_at: Timestamp) -> bool {
         let ahead = self.paid_at.duration_since(received_at);
         self.paid_at >= FIRST_PAYMENTS && ahead <= SignedDuration::from_hours(24)
     }
 
-    /// What makes two confirmations of one PaymentID the same payment: service, order, however its
+    /// A digest of what makes two confirmations of one PaymentID the same payment: service, order, however its
     /// key is spelt, currency, total, and the multiset of lines and amounts (MPay contract, "Settled
     /// readings").
     pub fn content(&self) -> ContentDigest {

@@ -1,4 +1,4 @@
-//! What follows from an order's versions and payments: computed when read, never stored.
+//! An order's state, as it follows from its versions and payments: computed when read, never stored.
 
 use std::{collections::HashSet, ops::Deref};
 
@@ -48,7 +48,7 @@ impl OrderStatus {
     }
 }
 
-/// Why a person should look at a payment.
+/// The reason why a person should look at a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Review {
     /// Paid when the order was expired, cancelled, completed or refunded.
@@ -122,39 +122,39 @@ impl Review {
 pub struct ClosedReview {
     /// The reason.
     pub review: Review,
-    /// What the person found.
+    /// The person's finding.
     pub note: Text<500>,
-    /// When it was closed.
+    /// The time at which it was closed.
     pub closed_at: Timestamp,
-    /// Which token closed it.
+    /// The principal who closed it.
     pub by: String,
 }
 
 /// That a payment which was entered by hand counts no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Voided {
-    /// When.
+    /// The time.
     pub at: Timestamp,
-    /// Why.
+    /// The reason.
     pub note: Text<500>,
-    /// Which token proposed it.
+    /// The principal who proposed it.
     pub proposed_by: String,
-    /// Which other one approved it.
+    /// The other principal, who approved it.
     pub approved_by: String,
 }
 
 /// That money of a payment was given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refund {
-    /// When it was known here.
+    /// The time at which it was known here.
     pub at: Timestamp,
-    /// How much was given back.
+    /// The amount that was given back.
     pub amount: Money,
-    /// What remains of the payment.
+    /// The amount that remains of the payment.
     pub remaining: Money,
-    /// Why; `None` where somebody gave it back elsewhere.
+    /// The reason; `None` where somebody gave it back elsewhere.
     pub note: Option<Text<500>>,
-    /// Who, likewise.
+    /// The principal; `None` likewise.
     pub by: Option<String>,
     /// The banks' reference number of the refund, if it has one of its own.
     pub rrn: Option<String>,
@@ -163,15 +163,15 @@ pub struct Refund {
 /// A payment with what is to be said of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedPayment {
-    /// What MPay confirmed.
+    /// The confirmation.
     pub confirmation: Confirmation,
-    /// What a person should look at; empty if nothing.
+    /// The open reviews: what a person should look at.
     pub review: Vec<Review>,
-    /// What a person has looked at.
+    /// The closed reviews.
     pub closed: Vec<ClosedReview>,
     /// Once it counts no more.
     pub voided: Option<Voided>,
-    /// What was given back of it.
+    /// The part of it that was given back.
     pub refunds: Vec<Refund>,
     /// The time whose amounts it was judged by.
     pub judged_at: Timestamp,
@@ -182,7 +182,7 @@ pub struct RecordedPayment {
 pub struct LineDue {
     /// Position of the line in its order, from 0.
     pub position: usize,
-    /// What is due; `None` where it is unknown.
+    /// The amount due; `None` where it is unknown.
     pub amount: Option<Money>,
 }
 
@@ -199,7 +199,7 @@ pub struct OrderState {
     payment_ids: HashSet<PaymentId>,
 }
 
-/// What the void of a payment takes away that the payment alone tells.
+/// The part of a void's effect that the payment alone tells.
 fn effect_alone(payment: &RecordedPayment) -> VoidEffect {
     let confirmation = &payment.confirmation;
     let lines = confirmation.lines.iter();
@@ -248,7 +248,7 @@ impl RecordedPayment {
         }
     }
 
-    /// What remains of it once what was given back is taken away.
+    /// The amount that remains of it once what was given back is taken away.
     pub fn remaining(&self) -> Money {
         let last = self.refunds.last();
         last.map_or(self.confirmation.total, |refund| refund.remaining)
@@ -287,7 +287,7 @@ impl OrderState {
         true
     }
 
-    /// What the void of a payment takes away. `None` if there is none of this id that counts, or if
+    /// The effect of the void of a payment: what it takes away. `None` if there is none of this id that counts, or if
     /// not every payment is here.
     pub fn void_effect(&self, payment_id: &PaymentId) -> Option<VoidEffect> {
         if !self.is_whole() {
@@ -348,7 +348,7 @@ impl OrderState {
         })
     }
 
-    /// When the payments but for one settled the order ([`SummaryFields::settled_at`]).
+    /// The time at which the payments but for one settled the order ([`SummaryFields::settled_at`]).
     ///
     /// [`SummaryFields::settled_at`]: super::SummaryFields::settled_at
     fn settled_without(&self, payment: &RecordedPayment) -> Option<Timestamp> {
@@ -391,7 +391,7 @@ impl OrderState {
         true
     }
 
-    /// What it takes away that money of a payment is given back, so that this remains of it, as the
+    /// The effect of money of a payment being given back, so that this remains of it, as the
     /// order stands at the time `now`.
     ///
     /// A payment of which nothing remains needs nobody's eye any more. Only if more is paid than asked
@@ -486,12 +486,12 @@ impl OrderState {
         self.summary.close(payment_id, review)
     }
 
-    /// What its versions and payments add up to: to be kept, and folding go on from it.
+    /// The sum of its versions and payments: to be kept, and folding go on from it.
     pub fn summary(&self) -> &OrderSummary {
         &self.summary
     }
 
-    /// Whether every payment is here: folding did not begin with a summary that was kept.
+    /// True if every payment is here: folding did not begin with a summary that was kept.
     pub fn is_whole(&self) -> bool {
         let count = self.summary.payment_count + self.summary.voided_count;
         u64::try_from(self.payments.len()) == Ok(count)

@@ -1,6 +1,6 @@
 //! Identification numbers of the state: IDNP of a person, IDNO of an organisation.
 
-/// Why a text is not an IDNP or IDNO.
+/// The reason why a text is not an IDNP or IDNO.
 ///
 /// A doubt rather than an error: the rule of the check digit is observed, not published by the
 /// state, and a foreign payer has another number.

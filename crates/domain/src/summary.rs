@@ -1,4 +1,4 @@
-//! What an order's versions and payments add up to: all that what follows from them needs, and no
+//! The sum of an order's versions and payments: all that what follows from them needs, and no
 //! larger for a thousand payments than for one.
 
 use std::ops::Deref;
@@ -16,29 +16,29 @@ use super::{
 pub struct SummaryFields {
     /// The latest version; `None` for an order that does not exist.
     pub order: Option<Order>,
-    /// How many versions there were.
+    /// The number of versions.
     pub version_count: u64,
-    /// What payments for earlier versions may name, where that is more than the latest version has.
+    /// The lines that payments for earlier versions may name, where that is more than the latest version has.
     pub earlier: Vec<Shape>,
     /// The lines that the latest version does not have, each with its account in the latest of the
     /// versions that have it.
     pub former_lines: Vec<(LineId, Option<PaymentAccount>)>,
-    /// What was paid, by currency.
+    /// The sums that were paid, by currency.
     pub paid: Vec<(Currency, Paid)>,
-    /// How many payments there were, without those that were voided.
+    /// The number of payments, without those that were voided.
     pub payment_count: u64,
-    /// How many were voided.
+    /// The number of payments that were voided.
     pub voided_count: u64,
-    /// How many of them came before the latest version.
+    /// The number of them that came before the latest version.
     pub paid_before: u64,
-    /// How many payments have an open review of a reason; none that is zero.
+    /// The number of payments that have an open review, by reason; none that is zero.
     pub open_reviews: Vec<(Review, u64)>,
     /// Of an order whose amounts depend on the day: when what was paid reached what was asked. What
     /// it asks stays what it asked then. `None` while something is due.
     pub settled_at: Option<Timestamp>,
 }
 
-/// What a payment for a version of an order may name.
+/// The currency and lines that a payment for a version of an order may name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
     /// Its currency.
@@ -47,14 +47,14 @@ pub struct Shape {
     pub lines: Vec<LineId>,
 }
 
-/// What was paid in one currency.
+/// The sums that were paid in one currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paid {
     /// The sum of the payments.
     pub amount: Money,
-    /// What was given back of it.
+    /// The part of it that was given back.
     pub refunded: Money,
-    /// What was paid of each line, where that is not nothing.
+    /// The sum that was paid of each line, where that is not nothing.
     pub lines: Vec<(LineId, Money)>,
     /// The latest payment.
     pub latest: PaymentId,
@@ -65,16 +65,16 @@ pub struct Paid {
     pub latest_judged_at: Timestamp,
 }
 
-/// What is found of a payment when it comes in.
+/// The findings about a payment when it comes in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
-    /// What a person should look at.
+    /// The reviews: what a person should look at.
     pub reviews: Vec<Review>,
     /// The time whose amounts it was judged by.
     pub at: Timestamp,
 }
 
-/// What the void of a payment takes away.
+/// The effect of the void of a payment: what it takes away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VoidEffect {
     /// The payment.
@@ -87,22 +87,22 @@ pub struct VoidEffect {
     pub lines: Vec<(LineId, Money)>,
     /// Its open reviews.
     pub reviews: Vec<Review>,
-    /// Whether it came before the order's latest version.
+    /// True if it came before the order's latest version.
     pub was_before: bool,
     /// The latest of the other payments in its currency.
     pub latest: Option<LatestPayment>,
-    /// When the order is settled without it ([`SummaryFields::settled_at`]).
+    /// The time at which the order is settled without it ([`SummaryFields::settled_at`]).
     pub settled_at: Option<Timestamp>,
 }
 
-/// What a refund takes away.
+/// The effect of a refund: what it takes away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefundEffect {
     /// The payment.
     pub payment_id: PaymentId,
     /// Its currency.
     pub currency: Currency,
-    /// How much is given back.
+    /// The amount that is given back.
     pub amount: Money,
     /// The reviews that this ends: the open ones, if nothing remains.
     pub reviews: Vec<Review>,
@@ -158,7 +158,7 @@ impl Shape {
         self.lines.binary_search(id).is_ok()
     }
 
-    /// Whether what fits `other` fits this.
+    /// True if what fits `other` fits this.
     fn covers(&self, other: &Self) -> bool {
         self.currency == other.currency && other.lines.iter().all(|id| self.has_line(id))
     }
@@ -173,7 +173,7 @@ fn is_map<K: Ord, V>(pairs: &[(K, V)]) -> bool {
     pairs.is_sorted_by(|(a, _), (b, _)| a < b)
 }
 
-/// Where a key is in a list of pairs, or where it would be.
+/// The place of a key in a list of pairs, or where it would be.
 fn find<K: Ord, V>(pairs: &[(K, V)], key: &K) -> Result<usize, usize> {
     pairs.binary_search_by(|(known, _)| known.cmp(key))
 }
@@ -294,7 +294,7 @@ impl OrderSummary {
         Judgement { reviews, at }
     }
 
-    /// When the payments settled the order, if `next` is its version. A version that asks the same
+    /// The time at which the payments settled the order, if `next` is its version. A version that asks the same
     /// changes nothing; of another, the day of the latest payment decides.
     fn settled_by(&self, next: &Order) -> Option<Timestamp> {
         if next.amounts.is_empty() {
@@ -455,17 +455,17 @@ impl OrderSummary {
         }
     }
 
-    /// Whether a payment came after the latest version.
+    /// True if a payment came after the latest version.
     pub fn paid_since_amended(&self) -> bool {
         self.payment_count > self.paid_before
     }
 
-    /// How many payments have an open review of this reason.
+    /// The number of payments that have an open review of this reason.
     pub fn open_reviews_of(&self, review: Review) -> u64 {
         get(&self.open_reviews, &review).copied().unwrap_or(0)
     }
 
-    /// Whether a payment has a review that is open.
+    /// True if a payment has a review that is open.
     pub fn has_open_review(&self) -> bool {
         !self.open_reviews.is_empty()
     }
@@ -475,24 +475,24 @@ impl OrderSummary {
         self.counting().map_or(Money::ZERO, |paid| paid.amount)
     }
 
-    /// What the order asks at the time `now`, before any payment; `None` while it is unknown. What
+    /// The amount that the order asks at the time `now`, before any payment; `None` while it is unknown. What
     /// was settled asks what it asked then.
     pub fn total(&self, now: Timestamp) -> Option<Money> {
         self.order()?.total_at(self.settled_at.unwrap_or(now))
     }
 
-    /// What was given back of that.
+    /// The part of that which was given back.
     pub fn amount_refunded(&self) -> Money {
         self.counting().map_or(Money::ZERO, |paid| paid.refunded)
     }
 
-    /// Whether something was paid, and all of it was given back.
+    /// True if something was paid, and all of it was given back.
     pub fn is_given_back(&self) -> bool {
         let all_back = |(_, paid): &(Currency, Paid)| paid.refunded >= paid.amount;
         !self.amount_refunded().is_zero() && self.paid.iter().all(all_back)
     }
 
-    /// What is still due at the time `now`; `None` while the order's amount is unknown. An order that is
+    /// The amount still due at the time `now`; `None` while the order's amount is unknown. An order that is
     /// refunded asks for nothing, whatever part of it was paid.
     pub fn amount_due(&self, now: Timestamp) -> Option<Money> {
         match self.is_refunded() {
@@ -501,18 +501,18 @@ impl OrderSummary {
         }
     }
 
-    /// What was never paid of it.
+    /// The amount that was never paid of it.
     fn unpaid(&self, now: Timestamp) -> Option<Money> {
         Some(self.total(now)?.saturating_sub(self.amount_paid()))
     }
 
-    /// Whether its status is Refunded.
+    /// True if its status is Refunded.
     fn is_refunded(&self) -> bool {
         let set = self.order().and_then(|order| order.set_status);
         self.is_given_back() || set == Some(SetStatus::Refunded)
     }
 
-    /// What has been paid beyond the total, by mistake or in advance.
+    /// The amount paid beyond the total, by mistake or in advance.
     pub fn amount_overpaid(&self, now: Timestamp) -> Money {
         self.paid_beyond(self.total(now))
     }
@@ -522,7 +522,7 @@ impl OrderSummary {
         total.map_or(Money::ZERO, |total| kept.saturating_sub(total))
     }
 
-    /// What the order asks from the day of `now` on, before any payment: nothing if that does not
+    /// The periods of what the order asks from the day of `now` on, before any payment: nothing if that does not
     /// depend on the day, or no more.
     pub fn periods(&self, now: Timestamp) -> Vec<Period> {
         match self.order() {
@@ -531,7 +531,7 @@ impl OrderSummary {
         }
     }
 
-    /// When the order can be paid for the first time, if that is after `now`.
+    /// The time from which the order can be paid, if that is after `now`.
     pub fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.order()?.payable_from.filter(|from| now < *from)
     }
@@ -600,12 +600,12 @@ impl OrderSummary {
             .collect()
     }
 
-    /// What was paid in the order's currency.
+    /// The sums paid in the order's currency.
     fn counting(&self) -> Option<&Paid> {
         get(&self.paid, &self.order()?.currency)
     }
 
-    /// What has been paid beyond the total without leave to pay in advance.
+    /// The amount paid beyond the total without leave to pay in advance.
     fn too_much(&self) -> Money {
         match self.order() {
             Some(order) if order.allow_advance_payments => Money::ZERO,

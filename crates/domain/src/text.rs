@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Why a text is not accepted.
+/// The reason why a text is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextError {
@@ -67,7 +67,7 @@ impl<const MAX: usize> fmt::Debug for Text<MAX> {
     }
 }
 
-/// Whether a character would move the cursor, change colours or turn the direction of what follows,
+/// True if a character would move the cursor, change colours or turn the direction of what follows,
 /// instead of being seen: control characters (C0, C1), those of bidirectional formatting, and others
 /// that are invisible. Received text could otherwise write what it likes on a terminal or a page, a
 /// verdict for example.

@@ -10,7 +10,7 @@ use jiff::{
 
 static CHISINAU: TimeZone = jiff::tz::get!("Europe/Chisinau");
 
-/// Why a text is not a time.
+/// The reason why a text is not a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TimeError {
@@ -105,7 +105,7 @@ pub fn parse_paid_at(text: &str) -> Result<Timestamp, TimeError> {
     }
 }
 
-/// Whether a dateTime of the contract can carry it.
+/// True if a dateTime of the contract can carry it.
 pub fn is_sendable(time: Timestamp) -> bool {
     (EARLIEST..=LATEST).contains(&whole(time))
 }
@@ -185,7 +185,7 @@ pub fn date(time: Timestamp) -> Date {
     CHISINAU.to_datetime(time).date()
 }
 
-/// When a day begins in Chişinău.
+/// The time at which a day begins in Chişinău.
 ///
 /// # Errors
 /// [`TimeError::OutOfRange`] at the ends of the calendar.
@@ -323,7 +323,7 @@ fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t', '\n', '\r'])
 }
 
-/// Whether `text` has digits where `shape` has `0`, and the same characters elsewhere.
+/// True if `text` has digits where `shape` has `0`, and the same characters elsewhere.
 fn has_shape(text: &str, shape: &str) -> bool {
     text.len() == shape.len()
         && text

@@ -48,7 +48,7 @@ impl Day {
     }
 }
 
-/// Which days are worked: Monday to Friday but for public holidays, and what a government or a
+/// The calendar of working days: Monday to Friday but for public holidays, and what a government or a
 /// town decides otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WorkingDays {
@@ -83,7 +83,7 @@ impl WorkingDays {
         })
     }
 
-    /// Whether `date` is worked.
+    /// True if `date` is worked.
     pub fn is_worked(&self, date: Date) -> bool {
         let is_among = |days: &[Day]| days.iter().any(|day| day.is(date));
         is_among(&self.worked)
@@ -100,13 +100,13 @@ impl WorkingDays {
     }
 }
 
-/// Why a list of days cannot be read.
+/// The reason why a list of days cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("day {} is no day such as 2026-05-11, or 10-14 for every year", position + 1)]
 pub struct NoDay {
-    /// Whether it is one of the days that are worked.
+    /// True if it is one of the days that are worked.
     pub is_worked: bool,
-    /// Which one, from 0.
+    /// Its position, from 0.
     pub position: usize,
 }
 

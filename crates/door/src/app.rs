@@ -47,7 +47,7 @@ pub trait Configuration: Debug + Sized + 'static {
     /// optional is switched off by its own mistakes only, see [`off`](Self::off).
     fn read(variables: &Variables) -> Result<Self, Misconfigured<Self::Rest>>;
 
-    /// Where the deployment stands.
+    /// The environment of the deployment.
     fn environment(&self) -> Environment;
 
     /// Mistakes in optional variables: what these are for is switched off.
@@ -74,25 +74,25 @@ pub trait Configuration: Debug + Sized + 'static {
     }
 }
 
-/// What an instance keeps between requests, as long as the variables stay the same.
+/// The state that an instance keeps between requests, as long as the variables stay the same.
 #[derive(Debug)]
 pub struct App<C: Configuration> {
     /// The configuration, or every mistake in it.
     pub config: Result<C, Misconfigured<C::Rest>>,
-    /// Why variables that were read later are not in use; empty if these are the present ones.
+    /// The mistakes for which variables that were read later are not in use; empty if these are the present ones.
     pub refused: RefCell<Vec<ConfigError>>,
-    /// Whether everything is answered "later", by the variables as they were read last: also where
+    /// True if everything is answered "later", by the variables as they were read last: also where
     /// these are not in use, since a stop must not wait until something else is mended.
     pub paused: Cell<bool>,
-    /// How the log is written.
+    /// The form in which the log is written.
     pub log_format: Format,
-    /// What has been seen of MPay's clock.
+    /// The observations of MPay's clock.
     pub clock: Clock,
-    /// What a look at the health has found out about the store.
+    /// The findings of the last look at the store's health.
     pub probe: Probe,
     /// The store's secret, once it has been read.
     pub secret: SecretCell,
-    /// What this door remembers.
+    /// The memory of this door.
     pub memory: C::Memory,
 }
 

@@ -45,23 +45,23 @@ impl Networks {
         networks.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether there is none.
+    /// True if there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether an address is in one of them.
+    /// True if an address is in one of them.
     pub fn contain(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 }
 
-/// Who connected to the host. A caller's own header of that name comes before the host's.
+/// The address that connected to the host. A caller's own header of that name comes before the host's.
 pub fn peer(headers: &HeaderMap) -> Option<IpAddr> {
     address(headers.get_all(PEER).iter().next_back()?.to_str().ok()?)
 }
 
-/// Who called: who connected, or if that is one of these proxies, the one for whom it says that it calls.
+/// The caller: the address that connected, or if that is one of these proxies, the one for which it says that it calls.
 /// `None` where nobody says it in a way that can be read.
 pub fn caller(headers: &HeaderMap, proxies: &Networks) -> Option<IpAddr> {
     let mut caller = peer(headers)?;
@@ -77,7 +77,7 @@ pub fn caller(headers: &HeaderMap, proxies: &Networks) -> Option<IpAddr> {
     Some(caller)
 }
 
-/// Who called as far as it is known: who connected, where a proxy says nothing that can be read.
+/// The caller as far as it is known: the address that connected, where a proxy says nothing that can be read.
 pub fn known(headers: &HeaderMap, proxies: &Networks) -> Option<IpAddr> {
     caller(headers, proxies).or_else(|| peer(headers))
 }
@@ -110,18 +110,18 @@ impl CertificateHeader {
     }
 }
 
-/// Who may call at all, before anything of a message is read.
+/// The gate that lets callers in, before anything of a message is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Gate {
-    /// Who is believed about whom they call for.
+    /// The proxies that are believed about whom they call for.
     pub proxies: Networks,
-    /// Whose calls are taken; everybody's if there is none.
+    /// The networks whose calls are taken; everybody's if there is none.
     pub allowed: Networks,
-    /// What a proxy must have found.
+    /// The finding about a client certificate that a proxy must pass on.
     pub certificate: Option<CertificateHeader>,
 }
 
-/// Why a call is not taken, as the verdict of its line in the log.
+/// The reason why a call is not taken, as the verdict of its line in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Shut {
     /// The address is none of the allowed ones, or not known.
@@ -184,7 +184,7 @@ impl Reader<'_> {
 }
 
 impl Gate {
-    /// Whether a call is taken.
+    /// Checks that a call is taken.
     ///
     /// # Errors
     /// Why it is not.

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// How far two clocks may differ before anybody is told.
+/// The most by which two clocks may differ before anybody is told.
 pub const UNREMARKABLE: SignedDuration = SignedDuration::from_secs(10);
 
 /// The difference to MPay's clock as its last message showed it. An instance remembers it.
@@ -18,7 +18,7 @@ impl Clock {
         self.0.set(Some(received.duration_since(created)));
     }
 
-    /// How long before our time MPay signed its last message; `None` if none came.
+    /// The time by which MPay's last message was signed before our time; `None` if none came.
     pub fn ahead(&self) -> Option<SignedDuration> {
         self.0.get()
     }

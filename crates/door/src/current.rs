@@ -32,10 +32,10 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// a request waits for each.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// How often variables are read until two readings are equal.
+/// The number of times that variables are read until two readings are equal.
 const READINGS: u32 = 3;
 
-/// Where variables come from.
+/// The source of variables.
 #[allow(async_fn_in_trait)] // Used with static dispatch in one thread only.
 pub trait Source {
     /// The value of a variable.
@@ -48,7 +48,7 @@ pub trait Source {
     async fn sleep(&self, duration: Duration);
 }
 
-/// What is kept between the requests of an instance, so that keys and certificates are parsed once.
+/// The configuration that an instance keeps between requests, so that keys and certificates are parsed once.
 #[derive(Debug)]
 pub struct Current<C: Configuration> {
     /// Of the digests of variables: their texts are not kept.
@@ -60,7 +60,7 @@ pub struct Current<C: Configuration> {
 struct Kept<C: Configuration> {
     app: Rc<App<C>>,
     digest: VariablesDigest,
-    /// Whether every variable had been read.
+    /// True if every variable had been read.
     whole: bool,
     /// Until when nothing is read: so no two readings begin within a second.
     believed: Duration,
@@ -71,7 +71,7 @@ struct Kept<C: Configuration> {
 #[derive(Debug)]
 struct Next {
     digest: VariablesDigest,
-    /// Whether they were found wrong.
+    /// True if they were found wrong.
     refused: bool,
 }
 
@@ -86,7 +86,7 @@ enum Judgement<C: Configuration> {
 }
 
 impl<C: Configuration> Kept<C> {
-    /// Whether it is better than variables of which some could not be read.
+    /// True if it is better than variables of which some could not be read.
     fn is_good(&self) -> bool {
         self.whole && self.app.config.is_ok()
     }
@@ -317,7 +317,7 @@ fn is_slow(variables: &Variables) -> bool {
     unread.any(|(_, reason)| *reason == Unread::TooSlow)
 }
 
-/// Why the host could not read variables, in its own words: these are for the log alone.
+/// Logs why the host could not read variables, in its own words: these are for the log alone.
 fn log_reasons(variables: &Variables) {
     for (name, reason) in variables.unread() {
         if let Unread::Failed(reason) = reason {
@@ -378,7 +378,7 @@ mod tests {
         changes: RefCell<BTreeMap<u32, (&'static str, Read)>>,
         /// A variable that is waited for in vain.
         hangs: Cell<Option<&'static str>>,
-        /// Whether it is there at the next reading.
+        /// True if it is there at the next reading.
         hangs_once: Cell<bool>,
         calls: Cell<u32>,
         time: Cell<Duration>,

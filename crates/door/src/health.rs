@@ -37,7 +37,7 @@ struct Health<'a> {
     version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     environment: Option<&'a str>,
-    /// Whether the variables as they are now are in use: `current`, `last-good` or `none`.
+    /// The use of the variables as they are now: `current`, `last-good` or `none`.
     configuration: &'a str,
     /// What computes RSA on this host: `fma`, or slower `integer` or `rsa`. Only where RSA is computed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,12 +45,12 @@ struct Health<'a> {
     /// What is wrong, and must be mended.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [String],
-    /// What will be wrong soon.
+    /// Warnings of what will be wrong soon.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     warnings: &'a [String],
 }
 
-/// What an instance remembers of its probes of the store.
+/// An instance's memory of its probes of the store.
 #[derive(Debug, Default)]
 pub struct Probe(RefCell<Option<Probed>>);
 
@@ -58,7 +58,7 @@ pub struct Probe(RefCell<Option<Probed>>);
 struct Probed {
     at: Timestamp,
     took: SignedDuration,
-    /// When a write was tried last, and why it failed.
+    /// The time at which a write was tried last, and why it failed.
     write: Option<(Timestamp, Result<(), StoreFault>)>,
     found: Result<Option<Mark>, StoreFault>,
 }

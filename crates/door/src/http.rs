@@ -9,17 +9,17 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::{Problem, log::log};
 
-/// What a body can fail with.
+/// The error that a body can fail with.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The longest body that is read, in bytes.
 pub const MAX_BODY: usize = 1_000_000;
 
-/// How long a call may take, in all: less than hosts give it (30 s), since what they answer then is
+/// The time that a call may take in all: less than hosts give it (30 s), since what they answer then is
 /// no SOAP. A call of the store that is under way ends first, which in `mpay up` takes 5 s at most.
 pub const TIME: Duration = Duration::from_secs(24);
 
-/// What every answer has in common.
+/// Gives an answer what all answers have in common.
 pub fn finish(method: &Method, result: Result<Response<Bytes>, Problem>) -> Response<Bytes> {
     let mut response = result.unwrap_or_else(Problem::into_response);
     let headers = response.headers_mut();
@@ -40,7 +40,7 @@ pub fn finish(method: &Method, result: Result<Response<Bytes>, Problem>) -> Resp
     response
 }
 
-/// Whether somebody has opened the address in a browser: no program asks for HTML.
+/// True if somebody has opened the address in a browser: no program asks for HTML.
 pub fn is_browser(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter();
     let mut accepted = accepted.filter_map(|accept| accept.to_str().ok());

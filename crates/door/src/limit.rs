@@ -6,7 +6,7 @@ use std::{
     task::Poll::{self, Ready},
 };
 
-/// What `work` gives; `None` if `limit` is over before. Work that is done at once costs no timer.
+/// The result of `work`; `None` if `limit` is over before. Work that is done at once costs no timer.
 pub async fn within<T>(
     limit: impl Future<Output = ()>,
     work: impl Future<Output = T>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
-/// Why a request has no answer, as a text for people.
+/// The reason why a request has no answer, as a text for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswered {
     /// It surely was not sent: there was no name, no connection or no certificate.
@@ -16,7 +16,7 @@ pub enum Unanswered {
     Unknown(String),
 }
 
-/// Who can send a request to the outside.
+/// A sender of requests to the outside.
 #[allow(async_fn_in_trait)] // Used with static dispatch in one thread only.
 pub trait Outbound {
     /// Sends a request, and gives its answer, whose body is not read. Redirects are
@@ -38,7 +38,7 @@ pub trait Outbound {
     ) -> Result<(StatusCode, Bytes), Unanswered>;
 }
 
-/// What the provider needs of its host.
+/// The platform that the provider needs.
 pub trait Platform: mpay_ledger::Platform + Outbound {}
 
 impl<P: mpay_ledger::Platform + Outbound> Platform for P {}

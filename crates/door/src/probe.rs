@@ -16,7 +16,7 @@ const LIMIT: std::time::Duration = std::time::Duration::from_secs(2);
 /// For so many writes a time ahead of ours is remembered.
 const REMEMBERED: u32 = 360;
 
-/// What is wrong with the store, in words that tell nothing of where it is.
+/// A fault of the store, in words that tell nothing of where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum StoreFault {
     /// It does not exist, or may not be used, or is out of reach.
@@ -72,20 +72,20 @@ impl StoreFault {
     }
 }
 
-/// What stands under [`KEY`]: seconds since 1970.
+/// The value under [`KEY`]: seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// When it was written.
+    /// The time at which it was written.
     at: i64,
     /// The newest time that was seen when it was written.
     newest: i64,
-    /// How often it was written while `newest` was ahead of the writer's time.
+    /// The number of times that it was written while `newest` was ahead of the writer's time.
     #[serde(default)]
     ahead: u32,
 }
 
 impl Mark {
-    /// What is to be written `now` in the place of `old`. A time ahead of ours stays, so that a
+    /// The mark to be written `now` in the place of `old`. A time ahead of ours stays, so that a
     /// clock that was set back is seen after the next probe too; but not for ever, or one moment
     /// of a wrong clock would be told for years. The end of it is counted, since it is the clocks
     /// that are in doubt.
@@ -105,12 +105,12 @@ impl Mark {
         }
     }
 
-    /// How long ago it was written; negative, if that is still to come.
+    /// The time since it was written; negative, if that is still to come.
     pub fn age(self, now: Timestamp) -> SignedDuration {
         SignedDuration::from_secs(now.as_second().saturating_sub(self.at))
     }
 
-    /// How far `now` is behind the newest time that was seen.
+    /// The time by which `now` is behind the newest time that was seen.
     pub fn behind(self, now: Timestamp) -> SignedDuration {
         SignedDuration::from_secs(self.newest.saturating_sub(now.as_second()))
     }

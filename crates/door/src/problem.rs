@@ -1,4 +1,4 @@
-//! What went wrong, as RFC 9457 says it.
+//! A problem document of RFC 9457.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ pub const CURSOR_GONE: &str = "urn:mpay-provider:cursor-gone";
 /// The type of the problem that everything is stopped for a while.
 pub const PAUSED: &str = "urn:mpay-provider:paused";
 
-/// How long callers are told to wait while everything is stopped, in seconds.
+/// The seconds that callers are told to wait while everything is stopped.
 pub const PAUSE: u16 = 60;
 
 /// A failed call: its status, what is wrong, and which members are.
@@ -32,7 +32,7 @@ pub struct Problem {
     retry_after: Option<u16>,
 }
 
-/// What went wrong, as RFC 9457 says it.
+/// A problem document of RFC 9457.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(rename = "Problem"))]
@@ -164,7 +164,7 @@ impl Problem {
         self.status
     }
 
-    /// What is wrong, as a sentence, and the members that are.
+    /// The mistake as a sentence, and the members that are wrong.
     pub fn into_parts(self) -> (String, Vec<FieldError>) {
         (self.detail, self.errors)
     }

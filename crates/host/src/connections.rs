@@ -78,7 +78,7 @@ struct Inner {
     log: Log,
 }
 
-/// Why a connection is not taken.
+/// The reason why a connection is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Full {
     /// All are at work.

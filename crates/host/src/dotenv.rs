@@ -9,7 +9,7 @@ use std::{
 
 pub(super) const PREFIX: &str = "SPIN_VARIABLE_";
 
-/// Why a `.env` cannot be read.
+/// The reason why a `.env` cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -29,7 +29,7 @@ use super::pools::Others;
 use super::postgres::{Databases, DatabasesView, HasDatabases};
 use super::variables::{HasVariables, Variables, VariablesView};
 
-/// How often a guest that computes gives way to others.
+/// The number of times that a guest that computes gives way to others.
 const TICK: Duration = Duration::from_millis(10);
 
 /// What belongs to one instance.

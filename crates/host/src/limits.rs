@@ -32,15 +32,15 @@ pub struct Limits {
     /// Requests an instance is at, at once. Default 1; Spin's is 16, and its flag
     /// `--max-instance-concurrent-reuse-count`.
     pub requests_at_once_per_instance: usize,
-    /// How long an instance waits for the next request. Default 1 s, as Spin.
+    /// The time for which an instance waits for the next request. Default 1 s, as Spin.
     pub idle_time: Duration,
-    /// How long a client may take to send a request, how long a request may wait for its turn, and
+    /// The time that a client may take to send a request, that a request may wait for its turn, and
     /// how long the component may take from then to begin its answer, computing or waiting. Default
     /// 30 s each.
     pub request_time: Duration,
-    /// How long the rest of the answer may take from then. Default 60 s.
+    /// The time that the rest of the answer may take from then. Default 60 s.
     pub answer_time: Duration,
-    /// How long [`Server::stop`](crate::Server::stop) waits for requests under way. Default 10 s.
+    /// The time for which [`Server::stop`](crate::Server::stop) waits for requests under way. Default 10 s.
     pub stop_time: Duration,
 }
 

@@ -14,7 +14,7 @@ use super::outbound::AllowedHosts;
 use super::routes::{Route, Router};
 use super::template::Template;
 
-/// Why a manifest cannot be served.
+/// The reason why a manifest cannot be served.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -68,9 +68,9 @@ pub struct Manifest {
 /// one's default.
 #[derive(Clone)]
 pub struct Variable {
-    /// What stands if nobody gives a value; `None` if the variable is required.
+    /// The value if nobody gives one; `None` if the variable is required.
     pub default: Option<String>,
-    /// Whether the value must not be shown.
+    /// True if the value must not be shown.
     pub secret: bool,
 }
 
@@ -98,7 +98,7 @@ pub struct Component {
     pub key_value_stores: BTreeSet<String>,
     /// The variables it sees.
     pub variables: BTreeMap<VariableName, Template>,
-    /// Where it may send requests, in the syntax of [`AllowedHosts`].
+    /// The places to which it may send requests, in the syntax of [`AllowedHosts`].
     pub allowed_outbound_hosts: Vec<Template>,
 }
 

@@ -9,7 +9,7 @@ use super::manifest::{Manifest, VariableName};
 /// A name beneath which names of other programs are like one of ours only by accident.
 const SHORTEST: usize = 6;
 
-/// Where a name stands.
+/// The place where a name was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Given {
     /// `--variable`.
@@ -27,11 +27,11 @@ pub enum Given {
 pub struct Misnamed {
     /// The name as it stands there.
     pub name: String,
-    /// Where it stands.
+    /// The place where it was given.
     pub given: Given,
     /// The variable that was meant, if one is like it.
     pub meant: Option<VariableName>,
-    /// Whether it can only be meant for this application; otherwise another program may use it.
+    /// True if it can only be meant for this application; otherwise another program may use it.
     pub is_certain: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What to serve and how.
+//! The options of a server.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -11,16 +11,16 @@ use super::log::Log;
 use super::refusal::{Refusals, as_text};
 use super::runtime_config::Store;
 
-/// What to serve and how.
+/// The options of a server.
 #[derive(Clone)]
 pub struct Options {
     /// The `spin.toml`.
     pub manifest: PathBuf,
     /// The folder of the application's data; by default `.spin` beside the manifest.
     pub state_dir: Option<PathBuf>,
-    /// Where the key-value store is.
+    /// The place of the key-value store.
     pub store: Store,
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen at; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Values of variables, before those of the environment.
     pub variables: Vec<(String, String)>,
@@ -28,9 +28,9 @@ pub struct Options {
     pub environment: Environment,
     /// A folder with other files to serve instead of those of the manifest, by their names.
     pub components: Option<PathBuf>,
-    /// Where the component's output and the host's notices go.
+    /// The log to which the component's output and the host's notices go.
     pub log: Log,
-    /// What the host answers by itself, where the component does not.
+    /// The answers that the host gives by itself, where the component does not.
     pub refusals: Refusals,
     /// Sees, and may spoil, the calls to the store.
     pub observer: Option<Observer>,

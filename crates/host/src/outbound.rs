@@ -13,7 +13,7 @@ use wasmtime_wasi_http::{
 use super::log::Log;
 use super::pools::{Others, component_of};
 
-/// Where the component may send HTTP requests and connect to databases: `allowed_outbound_hosts` in Spin's syntax,
+/// The places to which the component may send HTTP requests, and the databases that it may connect to: `allowed_outbound_hosts` in Spin's syntax,
 /// `scheme://host[:port]`.
 ///
 /// The scheme is `http`, `https`, `postgres` or `*`; the host a name, an address, `*.domain` for the names
@@ -75,7 +75,7 @@ impl AllowedHosts {
             .map(Self)
     }
 
-    /// Whether a request may go to this address.
+    /// True if a request may go to this address.
     pub fn allows(&self, uri: &Uri) -> bool {
         let Some(scheme @ (Scheme::Http | Scheme::Https)) =
             uri.scheme_str().and_then(Scheme::parse)
@@ -89,7 +89,7 @@ impl AllowedHosts {
         self.allow(scheme, host, port)
     }
 
-    /// Whether a database may be connected to at this host.
+    /// True if a database may be connected to at this host.
     pub fn allows_database(&self, host: &str, port: u16) -> bool {
         self.allow(Scheme::Postgres, host, port)
     }

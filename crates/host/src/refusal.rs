@@ -1,4 +1,4 @@
-//! What the host answers by itself, where the component does not.
+//! The answers that the host gives by itself, where the component does not.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub type Refusals = fn(&Method, &Uri, &HeaderMap) -> Refuse;
 /// Writes a refusal.
 pub type Refuse = fn(Refusal) -> Response<Bytes>;
 
-/// Why the host answers by itself. `Display` gives a sentence for whoever
+/// The reason why the host answers by itself. `Display` gives a sentence for whoever
 /// sent the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -89,7 +89,7 @@ impl Match<'_> {
         self.component
     }
 
-    /// What `/...` stood for, with its leading slash; empty for an exact route.
+    /// The path that `/...` stood for, with its leading slash; empty for an exact route.
     pub fn path_info(&self) -> &str {
         if self.route.wildcard { self.rest } else { "" }
     }

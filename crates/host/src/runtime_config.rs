@@ -27,7 +27,7 @@ const DEFAULT: &str = "default";
 /// What Spin puts before the names of variables in the environment, unless another prefix is set.
 const PREFIX: &str = "SPIN_VARIABLE";
 
-/// Why a runtime configuration cannot be used. No value of it is ever shown, since it may be secret.
+/// The reason why a runtime configuration cannot be used. No value of it is ever shown, since it may be secret.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -46,7 +46,7 @@ pub enum Error {
         path: PathBuf,
         /// The number of the line.
         line: usize,
-        /// What is wrong there.
+        /// The mistake there.
         reason: String,
     },
     /// A field holds what this host does not accept.
@@ -64,7 +64,7 @@ pub enum Error {
     DotEnv(#[from] dotenv::Error),
 }
 
-/// Where the keys and values are. `Debug` shows no address, which may hold a password.
+/// The place of the keys and values. `Debug` shows no address, which may hold a password.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub enum Store {
     /// In Spin's file in the state folder.

@@ -16,7 +16,7 @@ use super::manifest::{Component, Manifest, VariableName};
 use super::outbound::AllowedHosts;
 use super::template::Template;
 
-/// Why the variables of an application cannot be settled.
+/// The reason why the variables of an application cannot be settled.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -79,7 +79,7 @@ fn missing(names: &[VariableName]) -> String {
         .join("\n")
 }
 
-/// Why the component gets no value for a name.
+/// The reason why the component gets no value for a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LookupError {
     /// The name cannot be one of a variable.
@@ -177,7 +177,7 @@ impl Variables {
         &self.left_out
     }
 
-    /// Where the component may send requests: its `allowed_outbound_hosts` with the variables
+    /// The places to which the component may send requests: its `allowed_outbound_hosts` with the variables
     /// filled in.
     pub fn allowed_hosts(&self) -> &AllowedHosts {
         &self.allowed_hosts

@@ -1,4 +1,4 @@
-//! What came to a payment long after it was recorded, by the payment's id: a long order shows only its
+//! Notes of what came to a payment long after it was recorded, by the payment's id: a long order shows only its
 //! latest payments, and this is found without reading all of its list.
 
 use mpay_log::{Entry, Log};
@@ -27,7 +27,7 @@ fn changed(id: &PaymentId) -> String {
     format!("{}/{}", keys::CHANGED, keys::encode(id.as_str()))
 }
 
-/// Where it is kept that a refund or another review came to a payment.
+/// The key under which it is kept that a refund or another review came to a payment.
 pub(super) fn changed_key(id: &PaymentId) -> Key {
     Key::new(changed(id))
 }
@@ -38,7 +38,7 @@ pub(super) fn changed_at(id: &PaymentId, place: u64) -> Write {
     (changed(id), place_bytes(place))
 }
 
-/// Where the place in its order's list is kept at which a review of a payment was closed.
+/// The key under which the place in its order's list is kept at which a review of a payment was closed.
 pub(super) fn closed_key(id: &PaymentId, review: Review) -> Key {
     Key::new(closed(id, review))
 }
@@ -48,7 +48,7 @@ pub(super) fn closed_at(id: &PaymentId, review: Review, place: u64) -> Write {
     (closed(id, review), place_bytes(place))
 }
 
-/// Where the place in its order's list is kept at which MPay's confirmation of a payment is noted that
+/// The key under which the place in its order's list is kept at which MPay's confirmation of a payment is noted that
 /// was entered by hand.
 pub(super) fn confirmed_key(id: &PaymentId) -> Key {
     Key::new(confirmed(id))
@@ -59,7 +59,7 @@ pub(super) fn confirmed_at(id: &PaymentId, place: u64) -> Write {
     (confirmed(id), place_bytes(place))
 }
 
-/// Where the place in its order's list is kept at which a payment that was entered by hand was voided.
+/// The key under which the place in its order's list is kept at which a payment that was entered by hand was voided.
 pub(super) fn voided_key(id: &PaymentId) -> Key {
     Key::new(voided(id))
 }

@@ -22,9 +22,9 @@ use crate::{
     json::MetadatumJson,
 };
 
-/// How often entries are written whose places were passed by.
+/// The number of times that entries are written whose places were passed by.
 const TRIES: u32 = 5;
-/// How many entries of a name one call looks at: the latest.
+/// The most entries of a name that one call looks at: the latest.
 pub(super) const MOST: u64 = BLOCK - 1;
 
 over_the_log_and_the_secret! {
@@ -55,7 +55,7 @@ pub(super) struct Named {
     pub orders: Vec<(u64, OrderKey)>,
     /// The place to go on below; `None` at the end.
     pub next: Option<u64>,
-    /// Whether the place to look below is beyond the end of the list.
+    /// True if the place to look below is beyond the end of the list.
     pub is_beyond_end: bool,
 }
 
@@ -210,7 +210,7 @@ impl<P: Platform> Aliases<'_, P> {
         Ok(lost.len())
     }
 
-    /// What is to be written so that nothing in the index says that an order had these names.
+    /// The writes after which nothing in the index says that an order had these names.
     pub async fn erased(
         self,
         service: &ServiceId,

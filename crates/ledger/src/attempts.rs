@@ -36,14 +36,14 @@ over_the_log! {
     pub(super) struct Attempts
 }
 
-/// How the recording of a payment ended.
+/// The end of the recording of a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
     /// The payment is recorded now.
     New,
     /// It was recorded before.
     Repeated {
-        /// Whether what does not decide is the same too, such as the time of payment.
+        /// True if what does not decide is the same too, such as the time of payment.
         alike: bool,
     },
     /// It was entered by hand before, and MPay confirms it now: see [`ManualPayments::confirm`](crate::ManualPayments::confirm).
@@ -52,12 +52,12 @@ pub enum Recorded {
     Conflict,
 }
 
-/// Which payment of a PaymentID.
+/// The name of a payment among those of a PaymentID.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PaymentName {
     /// The PaymentID.
     pub id: PaymentId,
-    /// Whether it is MPay's own, where the first was entered by hand and voided.
+    /// True if it is MPay's own, where the first was entered by hand and voided.
     pub after_void: bool,
 }
 
@@ -117,7 +117,7 @@ impl PaymentName {
         Key::new(self.list())
     }
 
-    /// How many attempts at it there are, by what was read under [`Self::attempts`].
+    /// The number of attempts at it, by what was read under [`Self::attempts`].
     pub fn count(&self, stored: &Values) -> u64 {
         let count = stored.get(&self.attempts());
         count.and_then(|count| parse_counter(count)).unwrap_or(0)
@@ -166,15 +166,15 @@ pub(super) struct Marker {
     order: String,
     /// Its place in the journal.
     pub journal: u64,
-    /// How it came here.
+    /// The channel by which it came.
     channel: Channel,
 }
 
-/// What is decided of payments, by their names: the marker of one that is recorded, `None` where no
+/// The decisions about payments, by their names: the marker of one that is recorded, `None` where no
 /// attempt that was made is valid. Of what is not here nothing is decided yet.
 pub(super) type Decisions = HashMap<PaymentName, Option<Marker>>;
 
-/// Whether to wait for those who are at work, and then to pass them by.
+/// The choice whether to wait for those who are at work, and then to pass them by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Patience {
     /// No: what is not decided stays so.
@@ -258,7 +258,7 @@ impl<P: Platform> Attempts<'_, P> {
         Ok((settled >= attempts.length).then_some(None))
     }
 
-    /// Whether an attempt's places in its order's list and in the journal are alive.
+    /// True if an attempt's places in its order's list and in the journal are alive.
     async fn is_valid(self, attempt: &Attempt) -> Result<bool, StoreError> {
         let places = [
             attempt.order_list()?.place(attempt.order),
@@ -267,7 +267,7 @@ impl<P: Platform> Attempts<'_, P> {
         are_alive(self.log, &places).await
     }
 
-    /// What is decided of payments. One that was left between its entries and its marker is
+    /// The decisions about payments. One that was left between its entries and its marker is
     /// finished by this; nobody is waited for.
     pub async fn decided(self, names: &[PaymentName]) -> Result<Decisions, StoreError> {
         /// Markers read by one call.
@@ -440,12 +440,12 @@ impl Marker {
         OrderList::of_entry(&self.order)
     }
 
-    /// Whether it names this place of an order's list.
+    /// True if it names this place of an order's list.
     pub fn names(&self, list: &OrderList, place: u64) -> bool {
         self.order == list.entry(place).to_string()
     }
 
-    /// Whether the payment was entered by hand.
+    /// True if the payment was entered by hand.
     pub fn is_manual(&self) -> bool {
         self.channel == Channel::Manual
     }
@@ -469,7 +469,7 @@ impl Marker {
         }
     }
 
-    /// How a confirmation of this payment ends that came by a channel. What was paid by card MPay does
+    /// The end of a confirmation of this payment that came by a channel. What was paid by card MPay does
     /// not know of, nor does anybody enter it by hand.
     pub fn compare(
         &self,

@@ -1,4 +1,4 @@
-//! What became of something that stands in the journal: short lists, in which each thing is said once,
+//! The outcomes of things that stand in the journal: short lists, in which each thing is said once,
 //! and most things with an event.
 
 use mpay_log::Listing;
@@ -16,7 +16,7 @@ over_the_log! {
     pub(super) struct Became
 }
 
-/// How often an entry is made anew because its place was passed by.
+/// The number of times that an entry is made anew because its place was passed by.
 const TRIES: u32 = 5;
 
 impl<P: Platform> Became<'_, P> {

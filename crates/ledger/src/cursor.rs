@@ -18,7 +18,7 @@ const GENERATION: usize = 8;
 /// Digits of a place. No counter reaches that.
 const DIGITS: usize = 15;
 
-/// Where a reader goes on.
+/// The place where a reader goes on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cursor {
     /// The store's generation; `None` where somebody has written down a place.
@@ -106,7 +106,7 @@ impl<'a, P: Platform> Cursors<'a, P> {
         })
     }
 
-    /// Whether a cursor is one of this store. Whether its place exists, whoever reads the list sees.
+    /// True if a cursor is one of this store. Whether its place exists, whoever reads the list sees.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.

@@ -76,16 +76,16 @@ enum DayEntry {
     Void,
 }
 
-/// Which part of the journal a span of time is.
+/// The part of the journal that a span of time is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DayRange {
-    /// What belongs to it stands after this place.
+    /// The place after which stands what belongs to it.
     pub after: u64,
     /// And up to this one; `None` where its end is still open.
     pub last: Option<u64>,
-    /// Whether its days are closed: nothing comes to them any more.
+    /// True if its days are closed: nothing comes to them any more.
     pub closed: bool,
-    /// Where the range is not exactly whole days that are closed, the entries' own times decide.
+    /// The bound by the entries' own times, where the range is not exactly whole closed days: the entries' own times decide.
     from: Option<Timestamp>,
     to: Option<Timestamp>,
 }
@@ -100,7 +100,7 @@ impl DayRange {
         to: None,
     };
 
-    /// Whether an entry of the range that was recorded at this time is in the span.
+    /// True if an entry of the range that was recorded at this time is in the span.
     pub(super) fn contains(&self, at: Timestamp) -> bool {
         self.from.is_none_or(|from| from <= at) && self.to.is_none_or(|to| at < to)
     }

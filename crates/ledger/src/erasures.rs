@@ -42,10 +42,10 @@ over_the_log_and_the_secret! {
     pub struct Erasures
 }
 
-/// What a signed message that holds values of properties is known by.
+/// The mark by which a signed message that holds values of properties is known.
 const PROPERTY: &[u8] = b"PaymentProperty";
 
-/// Whose personal data is to be erased.
+/// The people whose personal data is to be erased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Erasure {
     /// Everybody's, of orders to which nothing has happened for so long.
@@ -56,7 +56,7 @@ pub enum Erasure {
     Order(ServiceId, OrderKey),
 }
 
-/// What a call erased.
+/// The outcome of a call that erases.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Erased {
@@ -64,13 +64,13 @@ pub struct Erased {
     pub erased: Vec<ErasedOrder>,
     /// Signed messages that were erased.
     pub messages: usize,
-    /// What was asked for but must stay, because somebody still needs it.
+    /// The orders that were asked for but must stay, because somebody still needs it.
     pub kept: Vec<KeptOrder>,
-    /// Where to go on; absent at the end.
+    /// The place to go on from; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(any(test, feature = "schema"), schemars(with = "Option<String>"))]
     pub next: Option<Cursor>,
-    /// Whether the cursor was beyond the end of the journal.
+    /// True if the cursor was beyond the end of the journal.
     #[serde(skip)]
     pub is_beyond_end: bool,
 }
@@ -95,7 +95,7 @@ pub struct KeptOrder {
     /// Its key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_key: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
@@ -103,11 +103,11 @@ pub struct KeptOrder {
 struct Seen {
     key: (ServiceId, OrderKey),
     state: OrderState,
-    /// When the last entry was recorded.
+    /// The time at which the last entry was recorded.
     changed_at: Timestamp,
-    /// Whether there is personal data that nobody has erased.
+    /// True if there is personal data that nobody has erased.
     has_personal_data: bool,
-    /// Whether it names the customer.
+    /// True if it names the customer.
     is_meant: bool,
     /// Entries that are still to be written without personal data.
     rest: Vec<Write>,
@@ -117,9 +117,9 @@ struct Seen {
     payments: HashSet<PaymentName>,
     /// Payments by card that were begun, likewise.
     cards: HashSet<PaymentId>,
-    /// When the order was erased last.
+    /// The time at which the order was erased last.
     erased_at: Option<Timestamp>,
-    /// Whether this is what a part of the order's list says.
+    /// True if this is what a part of the order's list says.
     is_part: bool,
 }
 
@@ -131,7 +131,7 @@ impl Erasure {
         }
     }
 
-    /// Whether an entry of this time may be old enough.
+    /// True if an entry of this time may be old enough.
     fn is_due(&self, at: Timestamp, now: Timestamp) -> bool {
         match self {
             Self::Retention(period) => now.duration_since(at) > *period,
@@ -706,7 +706,7 @@ impl Seen {
     }
 }
 
-/// Why somebody still needs an order's personal data; `None` once it is closed.
+/// The reason why somebody still needs an order's personal data; `None` once it is closed.
 fn open(state: &OrderState, now: Timestamp) -> Option<String> {
     let status = state.status(now);
     match status {
@@ -718,7 +718,7 @@ fn open(state: &OrderState, now: Timestamp) -> Option<String> {
     }
 }
 
-/// When the last thing happened to an order.
+/// The time of the last thing that happened to an order.
 fn last(order: &Seen, now: Timestamp) -> Timestamp {
     let due_date = order.state.order().and_then(|order| order.due_date);
     match (order.state.status(now), due_date) {

@@ -18,11 +18,11 @@ use super::{
 use crate::json::Channel;
 
 over_the_log! {
-    /// What orders' lists add up to.
+    /// The sums of orders' lists, as they are kept.
     pub(super) struct Folds
 }
 
-/// Where is kept what a list adds up to at the end of a segment.
+/// The key under which the sum of a list is kept at the end of a segment.
 fn key(list: &OrderList, segment: u64) -> String {
     format!("{}/{list}/{segment}", keys::FOLD)
 }
@@ -175,7 +175,7 @@ impl<'a, P: Platform> Folds<'a, P> {
         Ok((stored, erased_before))
     }
 
-    /// What is kept of a list up to the end of a segment, or of the nearest one before it.
+    /// The sum that is kept of a list up to the end of a segment, or of the nearest one before it.
     async fn kept(self, list: &OrderList, segment: u64) -> Result<Option<Kept>, StoreError> {
         let mut back = 0;
         let mut keys = Vec::new();
@@ -316,7 +316,7 @@ impl<'a, P: Platform> Folds<'a, P> {
     }
 }
 
-/// Where it is noted what came to a payment.
+/// The keys under which it is noted what came to a payment.
 fn notes(payment: &OldPayment) -> Vec<Key> {
     let id = &payment.state.confirmation.payment_id;
     let reviews = payment.state.review.iter();

@@ -17,7 +17,7 @@ over_the_log! {
     pub struct Journal
 }
 
-/// How many blocks one call reads at most: what a caller wants may be rare.
+/// The most blocks that one call reads: what a caller wants may be rare.
 pub(super) const BLOCKS: u32 = 4;
 
 /// A part of the journal.
@@ -27,16 +27,16 @@ pub struct JournalPage {
     pub entries: Vec<JournalEntry>,
     /// Entries of the same part that are damaged, or of a later version: as they are.
     pub unreadable: Vec<RawEntry>,
-    /// Where to go on. It may have grown though there are no entries.
+    /// The place to go on from. It may have grown though there are no entries.
     pub next: u64,
-    /// Whether this is all there is in the span until now, and nothing of it is being recorded.
+    /// True if this is all there is in the span until now, and nothing of it is being recorded.
     pub complete: bool,
-    /// Whether nothing will be recorded in the span any more: its days are closed.
+    /// True if nothing will be recorded in the span any more: its days are closed.
     pub closed: bool,
-    /// Whether something of this part was left out because of its time: it may be of the span when its
+    /// True if something of this part was left out because of its time: it may be of the span when its
     /// days are closed.
     pub is_cut_by_time: bool,
-    /// Whether the cursor was beyond the end of the journal: it is not of this store as it is.
+    /// True if the cursor was beyond the end of the journal: it is not of this store as it is.
     pub is_beyond_end: bool,
 }
 

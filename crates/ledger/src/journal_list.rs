@@ -13,7 +13,7 @@ use super::{
 };
 use crate::json::Event;
 
-/// How often an event is entered anew because its place was passed by.
+/// The number of times that an event is entered anew because its place was passed by.
 const TRIES: u32 = 8;
 
 over_the_log! {
@@ -52,9 +52,9 @@ pub(super) fn rewritten(index: u64, at: Timestamp, event: &Event) -> Result<Writ
 pub struct JournalEntry {
     /// Its place: entries are numbered as they are recorded, with gaps.
     pub index: u64,
-    /// When it was recorded.
+    /// The time at which it was recorded.
     pub at: Timestamp,
-    /// What happened.
+    /// The event.
     pub event: Event,
 }
 
@@ -73,9 +73,9 @@ impl From<Entry<Event>> for JournalEntry {
 pub(super) struct Backwards {
     /// The newest first.
     pub entries: Vec<JournalEntry>,
-    /// Where it begins.
+    /// The place where it begins.
     pub start: u64,
-    /// Whether the place below which it was to end does not exist.
+    /// True if the place below which it was to end does not exist.
     pub is_beyond_end: bool,
 }
 
@@ -163,7 +163,7 @@ impl<P: Platform> JournalList<'_, P> {
         Ok(())
     }
 
-    /// Whether a place was claimed for the event of another that is dead.
+    /// True if a place was claimed for the event of another that is dead.
     pub async fn is_claimed(self, index: u64) -> Result<bool, StoreError> {
         Ok(self.log.get(&claimed(index)).await?.is_some())
     }

@@ -118,7 +118,7 @@ prefixes! {
     SECRET = "secret" by "secret" counts 0,
 }
 
-/// What stands behind the key of a list of attempts, for those after the void of a payment that was
+/// The suffix of the key of a list of attempts, for those after the void of a payment that was
 /// entered by hand.
 pub(super) const AFTER_VOID: &str = "/after-void";
 
@@ -142,7 +142,7 @@ pub fn place_in_journal(key: &str) -> Option<u64> {
     key.strip_prefix(JOURNAL)?.strip_prefix('/')?.parse().ok()
 }
 
-/// Whether the value of a key is a counter, which engines keep each in their own form. The value alone
+/// True if the value of a key is a counter, which engines keep each in their own form. The value alone
 /// does not tell: a place that is kept by itself is digits, as a counter is on Redis and PostgreSQL.
 pub fn is_counter(key: &str) -> bool {
     if let Some(contested) = key.strip_prefix(CONTESTS) {

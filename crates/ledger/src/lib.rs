@@ -166,7 +166,7 @@ kinds! {
     payments: Payments with secrets,
     /// Payments that were entered by hand.
     manual_payments: ManualPayments with secrets,
-    /// What was proposed, and what became of it.
+    /// The proposals, and what became of them.
     proposals: Proposals,
     /// The reviews of payments.
     reviews: Reviews with secrets,
@@ -215,7 +215,7 @@ impl<P: Platform> Ledger<P> {
         }
     }
 
-    /// What they stand on.
+    /// The platform that they stand on.
     pub fn platform(&self) -> &P {
         self.log.platform()
     }

@@ -49,7 +49,7 @@ over_the_log! {
 }
 
 impl<P: Platform> Parts<'_, P> {
-    /// Which of the orders that events are about are long.
+    /// The long ones among the orders that events are about.
     pub async fn long_orders(self, events: &[Entry<Event>]) -> Result<LongOrders, StoreError> {
         let lists: BTreeSet<_> = events.iter().filter_map(|e| order_list(&e.value)).collect();
         let lists: Vec<_> = lists.into_iter().collect();
@@ -86,7 +86,7 @@ impl<P: Platform> Parts<'_, P> {
         Ok(long)
     }
 
-    /// What stands at and around the places of a long order that events name: once each, in order.
+    /// The entries at and around the places of a long order that events name: once each, in order.
     pub async fn around(
         self,
         long: &LongOrders,
@@ -138,7 +138,7 @@ fn payment(event: &Event) -> Option<&PaymentJson> {
     }
 }
 
-/// Where what an event tells of stands in its order's list.
+/// The place in its order's list of what an event tells of.
 fn place(event: &Event) -> Option<u64> {
     match (payment(event), event.change()) {
         (Some(payment), _) => payment.version,

@@ -81,9 +81,9 @@ pub struct Evidence<'a> {
 /// The messages that prove what was recorded or refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof<T> {
-    /// What they prove.
+    /// The record that they prove.
     pub stored: T,
-    /// What shows a payment that MPay did not confirm at once: the proposal and its approval of one that
+    /// The proof of a payment that MPay did not confirm at once: the proposal and its approval of one that
     /// was entered by hand, the gateway's answer of one by card.
     pub unsigned: Option<Vec<u8>>,
     /// The signed confirmation, as it came in. `None` where MPay has not confirmed what was entered
@@ -136,7 +136,7 @@ impl<'a> Evidence<'a> {
         self.names().map(Key::new).collect()
     }
 
-    /// What is to be written of it, but for what the store has already.
+    /// The writes of it, but for what the store has already.
     pub(super) fn missing(&self, stored: &Values) -> Vec<Write> {
         let signer = self.signer.as_ref().map(|(_, der)| der.to_vec());
         let values = [self.message.to_vec()].into_iter().chain(signer);
@@ -153,12 +153,12 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// What stands in the place of a signed message that was erased.
+/// The tombstone of a signed message that was erased.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tombstone {
     v: u32,
-    /// When it was erased.
+    /// The time at which it was erased.
     #[serde(deserialize_with = "time::deserialize")]
     pub erased_at: Timestamp,
     /// SHA-256 of the message, by which a copy that is kept elsewhere is recognised. It is without a
@@ -186,7 +186,7 @@ pub(super) fn message(name: &str, values: &Values) -> Option<Vec<u8>> {
 /// A message as it is kept.
 pub(super) struct Message {
     pub bytes: Vec<u8>,
-    /// Whether it was erased, and a write that came late has brought it back.
+    /// True if it was erased, and a write that came late has brought it back.
     pub is_erased: bool,
 }
 
@@ -223,7 +223,7 @@ impl<P: Platform> Messages<'_, P> {
         }))
     }
 
-    /// What to write in the place of a message; nothing where there is none, or no more.
+    /// The writes for the place of a message; nothing where there is none, or no more.
     pub(super) async fn tombstone(self, name: &str) -> Result<Vec<Write>, StoreError> {
         let Some(message) = self.kept(name).await? else {
             return Ok(Vec::new());

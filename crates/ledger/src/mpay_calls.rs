@@ -1,4 +1,4 @@
-//! What came of MPay's calls of late: the payment that was recorded last, and the confirmations that were
+//! The outcomes of MPay's latest calls: the payment that was recorded last, and the confirmations that were
 //! refused, of which those that nobody has looked at need somebody, however long ago they came.
 //!
 //! A note says how far the journal was read, and what was open there, so whoever looks reads what came
@@ -23,7 +23,7 @@ const OPEN: usize = 100;
 const LATEST: usize = 10;
 
 over_the_log! {
-    /// What came of MPay's calls.
+    /// The outcomes of MPay's calls.
     pub struct MPayCalls
 }
 
@@ -31,18 +31,18 @@ over_the_log! {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Walk {
     place: u64,
-    /// Where the payment stands that MPay confirmed last.
+    /// The place of the payment that MPay confirmed last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     recorded: Option<u64>,
-    /// Where the latest refusals stand, and those that are open; the newest last.
+    /// The places of the latest refusals, and those that are open; the newest last.
     latest: Vec<u64>,
     open: Vec<u64>,
-    /// Whether there were more open ones.
+    /// True if there were more open ones.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     has_more: bool,
 }
 
-/// What came of MPay's calls.
+/// The outcomes of MPay's calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MPayCallsFound {
     /// The payment that MPay confirmed last, and when it was recorded.
@@ -51,14 +51,14 @@ pub struct MPayCallsFound {
     pub latest: Vec<StoredRefusal>,
     /// Those that are open, the newest first.
     pub open: Vec<StoredRefusal>,
-    /// Whether there are more open ones.
+    /// True if there are more open ones.
     pub has_more: bool,
-    /// Whether all of the journal was looked at; the next call goes on.
+    /// True if all of the journal was looked at; the next call goes on.
     pub is_complete: bool,
 }
 
 impl<P: Platform> MPayCalls<'_, P> {
-    /// What came of them.
+    /// Reads the outcomes.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -145,7 +145,7 @@ impl<P: Platform> MPayCalls<'_, P> {
     }
 }
 
-/// Whether an event tells of a call of MPay.
+/// True if an event tells of a call of MPay.
 fn is_meant(event: &Event) -> bool {
     match event {
         Event::PaymentRecorded(payment) => payment.channel() == Channel::MPay,

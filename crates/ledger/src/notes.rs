@@ -103,7 +103,7 @@ impl<P: Platform> Notes<'_, P> {
         wrapped(note(name), value)
     }
 
-    /// Whether this call is the first ever with this name. Whoever comes later only reads.
+    /// True if this call is the first ever with this name. Whoever comes later only reads.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; the name then may have been taken for nobody.

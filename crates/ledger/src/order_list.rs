@@ -111,18 +111,18 @@ pub(super) enum OrderEntry {
         request: String,
         /// Digest of what it asked for.
         content: String,
-        /// What is begun.
+        /// The payment that is begun.
         started: Box<CardStartedJson>,
-        /// Whether what is of a person was taken out of what came of it.
+        /// True if what is of a person was taken out of what came of it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_erased: bool,
     },
-    /// What is held on a card is about to be taken.
+    /// Money held on a card is about to be taken.
     CardTaking {
         /// The payment that was begun.
         payment_id: String,
     },
-    /// What was about to be taken cannot be taken any more.
+    /// Money that was about to be taken cannot be taken any more.
     CardLeft {
         /// The payment that was begun.
         payment_id: String,
@@ -133,14 +133,14 @@ pub(super) enum OrderEntry {
     Opened(Box<ReviewOpenedJson>),
     /// A review of a payment is closed.
     Closed(Box<ReviewClosedJson>),
-    /// What stands before it is without personal data.
+    /// Everything before it is without personal data.
     Erased(Box<ErasureJson>),
     /// A place that was taken, but whose change was refused.
     Void,
 }
 
 impl OrderEntry {
-    /// Whether an entry that cannot be read is of a kind that this program does not know: a later
+    /// True if an entry that cannot be read is of a kind that this program does not know: a later
     /// version has written it, and it stops nobody. Everything else is damage.
     pub fn is_unknown(raw: &RawEntry) -> bool {
         const KNOWN: [&str; 13] = [
@@ -185,7 +185,7 @@ impl OrderEntry {
             .map_or(0, |entry| entry.index)
     }
 
-    /// Whether it is a version of an order that has other names.
+    /// True if it is a version of an order that has other names.
     pub fn has_aliases(&self) -> bool {
         matches!(self, Self::Version(order) | Self::Created { order, .. } if !order.aliases.is_empty())
     }
@@ -284,7 +284,7 @@ impl<P: Platform> OrderLists<'_, P> {
         Ok(lengths.collect())
     }
 
-    /// Whether nobody has taken a place in a list.
+    /// True if nobody has taken a place in a list.
     pub async fn is_empty(self, list: &OrderList) -> Result<bool, StoreError> {
         let listing = self.log.read_all::<serde::de::IgnoredAny>(&list.0).await?;
         Ok(listing.length == 0)

@@ -24,7 +24,7 @@ use super::{
 use crate::json::{Event, Groups, time};
 
 over_the_log! {
-    /// What receivers have been told of.
+    /// The deliveries to receivers of webhooks.
     pub struct Outbox
 }
 
@@ -35,7 +35,7 @@ const PAGE: usize = 100;
 /// recorded between its configuration and the first look at it, and of all of a small journal.
 const BEFORE_THE_FIRST_LOOK: u64 = 1000;
 
-/// How long a receiver can keep messages off at most by one answer.
+/// The longest time for which a receiver can keep messages off by one answer.
 pub const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// Parts of the journal that are gone through at the same time.
@@ -44,10 +44,10 @@ const MOST_PARTS_LEFT: usize = 8;
 /// Requests to send again that may wait for their turn.
 const MOST_REQUESTS: u64 = 64;
 
-/// How often a request is entered anew because its place was passed by.
+/// The number of times that a request is entered anew because its place was passed by.
 const TRIES: u32 = 8;
 
-/// What one receiver has been told of.
+/// The deliveries to one receiver.
 #[derive(Debug)]
 pub struct ReceiverOutbox<'a, P> {
     log: &'a mpay_log::Log<P>,
@@ -68,11 +68,11 @@ impl<P> Copy for ReceiverOutbox<'_, P> {}
 pub struct Delivery {
     /// Its place in the journal.
     pub index: u64,
-    /// When it was recorded.
+    /// The time at which it was recorded.
     pub at: Timestamp,
-    /// What is told.
+    /// The event that is told.
     pub event: Event,
-    /// What has been tried in vain.
+    /// The attempts that failed.
     pub attempts: Attempts,
     /// Once nothing more is to be done.
     pub settled: Option<Settled>,
@@ -92,15 +92,15 @@ impl Delivery {
     }
 }
 
-/// What has been tried in vain to deliver a message.
+/// The attempts to deliver a message that failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempts {
-    /// How often.
+    /// The number of them.
     pub count: u32,
-    /// What went wrong the last time.
+    /// The last error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
-    /// When to try again.
+    /// The time at which to try again.
     #[serde(
         default,
         deserialize_with = "time::optional",
@@ -112,13 +112,13 @@ pub struct Attempts {
     pub request: u64,
 }
 
-/// How a delivery ended.
+/// The end of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
-    /// When.
+    /// The time.
     #[serde(deserialize_with = "time::deserialize")]
     pub at: Timestamp,
-    /// Whether it was given up instead of delivered.
+    /// True if it was given up instead of delivered.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub given_up: bool,
     /// The latest request to send again that this is for; 0 for none.
@@ -136,13 +136,13 @@ fn is_zero(number: &u64) -> bool {
 pub struct OutboxPage {
     /// Deliveries in the order of the journal.
     pub deliveries: Vec<Delivery>,
-    /// Where to go on. It may have grown though there are no deliveries.
+    /// The place to go on from. It may have grown though there are no deliveries.
     pub next: u64,
-    /// Whether the cursor was beyond the end.
+    /// True if the cursor was beyond the end.
     pub is_beyond_end: bool,
 }
 
-/// Where delivery to a receiver stands.
+/// The state of the delivery to a receiver.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboxState {
     /// Every delivery up to this index is settled, or among those that wait, or in a part that is
@@ -157,7 +157,7 @@ pub struct OutboxState {
     /// The requests to send again up to this one are done, or parts that are left.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub requests: u64,
-    /// What had no turn, and is first the next time.
+    /// The kind that had no turn, and is first the next time.
     #[serde(default)]
     pub turn: u8,
 }
@@ -167,7 +167,7 @@ pub struct OutboxState {
 pub struct Waiting {
     /// The event's place in the journal.
     pub index: u64,
-    /// When to try again, at the earliest; at once if absent.
+    /// The earliest time at which to try again; at once if absent.
     #[serde(
         default,
         deserialize_with = "time::optional",
@@ -186,7 +186,7 @@ pub struct PartLeft {
     pub after: u64,
     /// The last place.
     pub last: u64,
-    /// Where to go on.
+    /// The place to go on from.
     pub at: u64,
     /// The request to send again that it is for; 0 for what found no room among those that wait.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -202,24 +202,24 @@ impl OutboxState {
     }
 }
 
-/// How it went with a receiver lately. Two at the same time may count as one.
+/// The latest outcomes with a receiver. Two at the same time may count as one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lately {
-    /// When it last took a message.
+    /// The time at which it last took a message.
     #[serde(
         default,
         deserialize_with = "time::optional",
         skip_serializing_if = "Option::is_none"
     )]
     pub success_at: Option<Timestamp>,
-    /// When it last did not.
+    /// The time at which it last did not.
     #[serde(
         default,
         deserialize_with = "time::optional",
         skip_serializing_if = "Option::is_none"
     )]
     pub failed_at: Option<Timestamp>,
-    /// What went wrong then.
+    /// The error of that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// The receiver wants nothing before this time.
@@ -248,21 +248,21 @@ pub struct Ended {
     pub at: Timestamp,
 }
 
-/// What is known of a receiver.
+/// The known state of a receiver.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// Where delivery stands; `None` before the first look.
+    /// The state of delivery; `None` before the first look.
     pub state: Option<OutboxState>,
-    /// How it went lately.
+    /// The latest outcomes.
     pub lately: Lately,
-    /// Whether it wants nothing any more.
+    /// The note that it wants nothing any more; `None` while it does.
     pub ended: Option<Ended>,
-    /// How many requests to send again there were.
+    /// The number of requests to send again.
     pub requests: u64,
 }
 
 impl Standing {
-    /// Whether it may be sent something at this time.
+    /// True if it may be sent something at this time.
     pub fn takes(&self, now: Timestamp) -> bool {
         self.ended.is_none() && self.lately.paused_until(now).is_none()
     }
@@ -271,14 +271,14 @@ impl Standing {
 /// A request to send a part of the journal again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Again {
-    /// What stands after this place,
+    /// The entries after this place,
     after: u64,
     /// and up to this one.
     last: u64,
 }
 
 impl<'a, P: Platform> Outbox<'a, P> {
-    /// What a receiver has been told of, which wants these groups of events.
+    /// The deliveries to a receiver that wants these groups of events.
     pub fn of(self, receiver: &'a str, groups: Groups) -> ReceiverOutbox<'a, P> {
         ReceiverOutbox {
             log: self.log,
@@ -344,7 +344,7 @@ impl<P: Platform> ReceiverOutbox<'_, P> {
         format!("{}/{index}", self.key(keys::DELIVERY))
     }
 
-    /// What is known of the receiver.
+    /// The known state of the receiver.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -367,7 +367,7 @@ impl<P: Platform> ReceiverOutbox<'_, P> {
         })
     }
 
-    /// Where delivery begins to a receiver that nothing is known of.
+    /// The place where delivery begins to a receiver that nothing is known of.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -454,7 +454,7 @@ impl<P: Platform> ReceiverOutbox<'_, P> {
         Ok(page)
     }
 
-    /// What entries of the journal tell of, with what became of their deliveries.
+    /// The events of entries of the journal, with what became of their deliveries.
     async fn with_attempts(self, entries: Vec<JournalEntry>) -> Result<Vec<Delivery>, StoreError> {
         let indices = entries.iter().map(|entry| entry.index);
         let names: Vec<_> = indices

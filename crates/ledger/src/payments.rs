@@ -27,7 +27,7 @@ over_the_log_and_the_secret! {
     pub struct Payments
 }
 
-/// How often an attempt is made anew because one of its places was passed by.
+/// The number of times that an attempt is made anew because one of its places was passed by.
 const TRIES: u32 = 5;
 
 /// A payment as it is recorded.
@@ -35,11 +35,11 @@ const TRIES: u32 = 5;
 pub struct StoredPayment {
     /// Its place in the journal.
     pub index: u64,
-    /// When it was entered there.
+    /// The time at which it was entered there.
     pub recorded_at: Timestamp,
     /// Its record.
     pub payment: PaymentJson,
-    /// What is to be said of it, as one of its order's payments.
+    /// The payment's state, as one of its order's payments.
     pub state: RecordedPayment,
     /// The accounts of its lines, as the order names them.
     pub accounts: Vec<Option<PaymentAccount>>,
@@ -49,22 +49,22 @@ pub struct StoredPayment {
     pub(super) until: u64,
 }
 
-/// What a confirmation by MPay meets.
+/// The records that a confirmation by MPay meets.
 #[derive(Debug)]
 pub struct Known {
-    /// Whether it is, or would be, a payment of its own beside one that was entered by hand and
+    /// True if it is, or would be, a payment of its own beside one that was entered by hand and
     /// voided: [`PaymentJson::after_void`].
     pub after_void: bool,
     marker: Option<Marker>,
 }
 
 impl Known {
-    /// Whether there is a payment that counts.
+    /// True if there is a payment that counts.
     pub fn is_recorded(&self) -> bool {
         self.marker.is_some()
     }
 
-    /// How a confirmation by MPay ends that needs no recording any more.
+    /// The end of a confirmation by MPay that needs no recording any more.
     pub fn compare(
         &self,
         confirmation: &Confirmation,
@@ -179,7 +179,7 @@ impl<'a, P: Platform> Payments<'a, P> {
         Err(in_progress(id.as_str()))
     }
 
-    /// What a confirmation of this payment by MPay meets.
+    /// The records that a confirmation of this payment by MPay meets.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -202,7 +202,7 @@ impl<'a, P: Platform> Payments<'a, P> {
         })
     }
 
-    /// Whether a payment is voided, by its order.
+    /// True if a payment is voided, by its order.
     async fn is_voided(self, name: &PaymentName, marker: &Marker) -> Result<bool, StoreError> {
         let (list, place) = marker.order().ok_or_else(|| name.marker().lost())?;
         let payment = Folds::on(self.log).payment(&list, place, name).await?;

@@ -14,7 +14,7 @@ use super::{
 use crate::json::{Event, ProposalJson, VoidProposalJson, WithdrawalJson};
 
 over_the_log! {
-    /// What was proposed, and what became of it.
+    /// The proposals, and what became of them.
     pub struct Proposals
 }
 
@@ -28,7 +28,7 @@ pub(super) fn place(proposal: u64, index: u64) -> Place {
     Place::new(decisions(proposal), index)
 }
 
-/// What is proposed.
+/// The proposed change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proposed {
     /// To enter a payment by hand.
@@ -37,7 +37,7 @@ pub enum Proposed {
     Void(VoidProposalJson),
 }
 
-/// What became of a proposal, and by whom.
+/// The decision on a proposal, and by whom.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
@@ -60,16 +60,16 @@ pub enum Decision {
 pub struct StoredProposal {
     /// Its place in the journal, by which it is approved.
     pub index: u64,
-    /// When it was made.
+    /// The time at which it was made.
     pub proposed_at: Timestamp,
     /// Its record.
     pub proposed: Proposed,
-    /// What became of it, and when.
+    /// The decision on it, and its time.
     pub decided: Option<(Timestamp, Decision)>,
 }
 
 impl StoredProposal {
-    /// Whether nobody has decided on it.
+    /// True if nobody has decided on it.
     pub fn is_open(&self) -> bool {
         matches!(self.decided, None | Some((_, Decision::Void)))
     }
@@ -82,7 +82,7 @@ pub struct ProposalPage {
     pub proposals: Vec<StoredProposal>,
     /// The place to go on below, if there may be more.
     pub next: Option<u64>,
-    /// Whether the place was beyond the end of the journal: it is not of this store as it is.
+    /// True if the place was beyond the end of the journal: it is not of this store as it is.
     pub is_beyond_end: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What the kinds of record have in common: how they are views of the log, and how they give their
+//! The common parts of the kinds of record: how they are views of the log, and how they give their
 //! keys to read by and their writes to others without giving away the power to write.
 
 use std::{collections::HashMap, fmt};
@@ -143,13 +143,13 @@ impl Place {
         Self { list, index }
     }
 
-    /// What is there once somebody has asked about it.
+    /// The key that is there once somebody has asked about it.
     pub fn contest(&self) -> Key {
         Key(contest_key(&self.list, self.index))
     }
 }
 
-/// Whether all of these places are alive.
+/// True if all of these places are alive.
 pub(super) async fn are_alive<P: Platform>(
     log: &Log<P>,
     places: &[Place],
@@ -182,7 +182,7 @@ pub(super) fn to_json<T: Serialize>(record: &T) -> Result<String, StoreError> {
     })
 }
 
-/// What stands where nothing is to be read any more.
+/// The value where nothing is to be read any more.
 pub(super) const EMPTY: &[u8] = b"{}";
 
 /// Of a list's entries those that came too late, emptied: they count for nothing, but may hold personal

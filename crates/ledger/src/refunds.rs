@@ -19,7 +19,7 @@ over_the_log_and_the_secret! {
     pub struct Refunds
 }
 
-/// What a refund changed.
+/// The outcome of a refund.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refunded {
     /// It is noted now.
@@ -169,7 +169,7 @@ struct Known {
     state: RecordedPayment,
 }
 
-/// What of each line of a payment is given back while what remains of it falls from `was` to
+/// The amount of each line of a payment that is given back while what remains of it falls from `was` to
 /// `remaining`. What remains fills the lines from the first on, as what is paid does, so a payment of
 /// which nothing remains has given back each line in full, in however many parts.
 fn given_back(

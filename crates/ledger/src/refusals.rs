@@ -48,7 +48,7 @@ enum RefusalEntry {
     Void,
 }
 
-/// Why a review was not closed.
+/// The reason why a review was not closed.
 #[derive(Debug, thiserror::Error)]
 pub enum CloseError {
     /// There is no such payment.
@@ -76,31 +76,31 @@ pub enum CloseError {
 pub struct StoredRefusal {
     /// Its place in the journal.
     pub index: u64,
-    /// When it was entered there.
+    /// The time at which it was entered there.
     pub recorded_at: Timestamp,
     /// Its record.
     pub refusal: RefusalJson,
-    /// How its review was closed; `None` while it is open.
+    /// The closing of its review; `None` while it is open.
     pub closed: Option<ClosedRefusal>,
-    /// Whether it is said that its message is without personal data.
+    /// True if it is said that its message is without personal data.
     pub is_erased: bool,
 }
 
-/// How the review of a refused confirmation was closed.
+/// The closing of the review of a refused confirmation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClosedRefusal {
-    /// When it was closed.
+    /// The time at which it was closed.
     pub closed_at: Timestamp,
     /// By whom or what.
     pub by: ClosedBy,
 }
 
-/// Who or what closed the review of a refused confirmation.
+/// The closer of the review of a refused confirmation: a person, or a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClosedBy {
     /// A person.
     Person {
-        /// What the person found.
+        /// The person's finding.
         note: String,
         /// Name of the principal.
         by: String,

@@ -23,7 +23,7 @@ over_the_log_and_the_secret! {
 
 /// Orders read at once.
 const ORDERS: usize = 25;
-/// How many orders one call looks at.
+/// The most orders that one call looks at.
 const MOST_ORDERS: usize = 10 * ORDERS;
 
 /// An order in the register.
@@ -31,7 +31,7 @@ const MOST_ORDERS: usize = 10 * ORDERS;
 pub struct RegisteredOrder {
     /// The place of its registration in the journal.
     pub index: u64,
-    /// When it was registered.
+    /// The time at which it was registered.
     pub registered_at: Timestamp,
     /// The order.
     pub order: StoredOrder,
@@ -42,12 +42,12 @@ pub struct RegisteredOrder {
 pub struct RegisterPage {
     /// Orders, the newest first.
     pub orders: Vec<RegisteredOrder>,
-    /// Where to go on: the place in the journal to look below. `None` at the end. There may be a
+    /// The place to go on from: the place in the journal to look below. `None` at the end. There may be a
     /// next page though this one has no orders.
     pub next: Option<u64>,
     /// Orders that were left out because a record of theirs is damaged.
     pub damaged: usize,
-    /// Whether the place to look below is beyond the end of the journal.
+    /// True if the place to look below is beyond the end of the journal.
     pub is_beyond_end: bool,
 }
 
@@ -210,7 +210,7 @@ impl<P: Platform> Register<'_, P> {
     }
 }
 
-/// When an order was registered, and the place in the journal, by the first entries of its list.
+/// The time at which an order was registered, and the place in the journal, by the first entries of its list.
 fn registration(first: &Listing<OrderEntry>) -> Option<(u64, Timestamp)> {
     let mut entries = first.entries.iter();
     let is_version = |entry: &&Entry<OrderEntry>| {
@@ -223,7 +223,7 @@ fn registration(first: &Listing<OrderEntry>) -> Option<(u64, Timestamp)> {
     Some((first.beside?, first.at))
 }
 
-/// Which order an event is about; `None` where it names none.
+/// The order that an event is about; `None` where it names none.
 fn address(event: &OrderEvent) -> Option<(ServiceId, OrderKey)> {
     let service = ServiceId::parse(&event.service_id).ok()?;
     Some((service, OrderKey::parse(&event.order_key).ok()?))

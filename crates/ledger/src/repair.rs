@@ -40,7 +40,7 @@ over_the_log_and_the_secret! {
 /// its own each time. What was added up before may lack it.
 pub const JOURNAL_MENDED: &str = "journal-mended";
 
-/// What a call found.
+/// The findings of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Repair {
@@ -57,11 +57,11 @@ pub struct Repair {
     pub damaged: Vec<String>,
     /// Keys of records that a later version of this program has written.
     pub unknown: Vec<String>,
-    /// Where to go on; `None` at the end.
+    /// The place to go on from; `None` at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(any(test, feature = "schema"), schemars(with = "Option<String>"))]
     pub next: Option<Cursor>,
-    /// Whether the cursor was beyond the end of the journal.
+    /// True if the cursor was beyond the end of the journal.
     #[serde(skip)]
     pub is_beyond_end: bool,
 }

@@ -16,7 +16,7 @@ use crate::{
     json::Event,
 };
 
-/// How many keys are tried until one is free. One of a hundred billion is taken seldom.
+/// The number of keys that are tried until one is free. One of a hundred billion is taken seldom.
 const TRIES: u32 = 5;
 
 over_the_log_and_the_secret! {
@@ -29,7 +29,7 @@ fn claims(name: &str) -> String {
     format!("{}/{}", keys::REQUEST, keys::encode(name))
 }
 
-/// What a request asked for, and the key that its order got: an entry of the request's list, of
+/// The content of a request, and the key that its order got: an entry of the request's list, of
 /// which the lowest counts.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claim {
@@ -38,7 +38,7 @@ struct Claim {
     order_key: String,
 }
 
-/// Why a request made no order.
+/// The reason why a request made no order.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError<E> {
     /// The request's name was used for another content.

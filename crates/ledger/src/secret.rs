@@ -21,7 +21,7 @@ use super::{
 };
 use crate::digest::hex;
 
-/// Where an instance keeps the secret once it has read it.
+/// The cell where an instance keeps the secret once it has read it.
 pub type SecretCell = Rc<OnceCell<Secret>>;
 
 /// A key that is in the store and nowhere else, ready to digest with.
@@ -104,7 +104,7 @@ impl<'a, P: Platform> Secrets<'a, P> {
         Err(StoreError::Contested(SECRET.to_owned()))
     }
 
-    /// Whether there is one. A store without it has no name under it either, and whoever only asks for
+    /// True if there is one. A store without it has no name under it either, and whoever only asks for
     /// one writes nothing.
     pub(crate) async fn is_made(self) -> Result<bool, StoreError> {
         let keys = self.keys();

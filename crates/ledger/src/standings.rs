@@ -1,4 +1,4 @@
-//! Which entries of the journal count: what the records that they are about say.
+//! The standing of entries of the journal, whether they count: what the records that they are about say.
 
 use std::collections::HashMap;
 
@@ -19,11 +19,11 @@ use crate::{
 };
 
 over_the_log! {
-    /// Which entries of the journal count.
+    /// The standing of entries of the journal: whether they count.
     pub(super) struct Standings
 }
 
-/// What the records that an entry is about say of it.
+/// The standing of an entry, as the records that it is about tell it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     /// It counts.

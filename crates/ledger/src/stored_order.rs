@@ -1,4 +1,4 @@
-//! What an order's list adds up to: the fold of its entries, and what is kept of a long one.
+//! The sum of an order's list: the fold of its entries, and what is kept of a long one.
 //!
 //! What is kept can always be computed again, and is the same whoever computes it: it is kept only of
 //! a part in which everything is settled. It holds no personal data; the latest version of the order
@@ -35,7 +35,7 @@ pub struct StoredOrder {
     pub payments: Vec<PaymentJson>,
     /// Changes with every version and payment: what `If-Match` compares.
     pub version: u64,
-    /// Whether its latest version is without personal data because that was erased.
+    /// True if its latest version is without personal data because that was erased.
     pub is_erased: bool,
     /// Payments by card that were begun lately and are not recorded, in the order of their beginning.
     pub begun: Vec<Begun>,
@@ -61,19 +61,19 @@ pub struct StoredOrder {
 /// A payment by card that was begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Begun {
-    /// When.
+    /// The time.
     #[serde(deserialize_with = "crate::json::time::deserialize")]
     pub at: Timestamp,
     /// Digest of the name of the request that began it.
     pub request: String,
     /// Digest of what that asked for.
     pub content: String,
-    /// What was begun.
+    /// The payment that was begun.
     pub started: CardStartedJson,
-    /// Whether it is held, and about to be taken.
+    /// True if it is held, and about to be taken.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_taking: bool,
-    /// When that was decided; `None` in what earlier versions kept.
+    /// The time at which that was decided; `None` in what earlier versions kept.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -87,7 +87,7 @@ impl Begun {
     const LATELY: SignedDuration = SignedDuration::from_hours(10 * 24);
 }
 
-/// What came to payments that are not here, by their ids.
+/// Notes of what came to payments that are not here, by their ids.
 #[derive(Debug, Default)]
 pub(super) struct Afterwards {
     /// Reviews that were closed.
@@ -134,13 +134,13 @@ impl StoredOrder {
         }
     }
 
-    /// Whether it has this alias.
+    /// True if it has this alias.
     pub(super) fn is_named(&self, name: &OrderKey) -> bool {
         let order = self.state.order();
         order.is_some_and(|order| order.has_alias(name))
     }
 
-    /// What is sent, as it is compared with what is there: personal data that was erased is no
+    /// The order that is sent, as it is compared with what is there: personal data that was erased is no
     /// difference, so that whoever sends all orders again brings none of it back.
     pub(super) fn comparable<'a>(&self, sent: &'a Order) -> Cow<'a, Order> {
         if !self.is_erased {
@@ -152,7 +152,7 @@ impl StoredOrder {
     }
 }
 
-/// How much of a long order is looked at.
+/// The depth to which a long order is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Depth {
     /// Its latest payments; of those before only what they add up to.
@@ -161,7 +161,7 @@ pub(super) enum Depth {
     Whole,
 }
 
-/// What the entries of a list up to a place add up to.
+/// The sum of the entries of a list up to a place.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Kept {
     v: u32,
@@ -185,7 +185,7 @@ pub(super) struct Kept {
 impl Kept {
     const VERSION: u32 = 1;
 
-    /// What an order adds up to at a place.
+    /// The sum of an order at a place.
     fn of(stored: &StoredOrder, place: u64, erased_before: u64) -> Self {
         let mut summary = SummaryJson::from(stored.state.summary());
         summary.order = None;
@@ -213,7 +213,7 @@ impl Kept {
         self.erased_before
     }
 
-    /// Whether it can be used: what another version has kept is folded again.
+    /// True if it can be used: what another version has kept is folded again.
     pub fn is_usable(&self) -> bool {
         self.v == Self::VERSION && self.summary.to_summary().is_ok()
     }
@@ -433,7 +433,7 @@ pub(super) struct OldPayment {
     pub until: u64,
     /// Its record.
     pub record: PaymentJson,
-    /// What is to be said of it.
+    /// The payment's state.
     pub state: RecordedPayment,
 }
 

@@ -1,4 +1,4 @@
-//! What the compiler does not hold the modules to: who makes which keys, and who uses whom.
+//! Rules that the compiler does not hold the modules to: who makes which keys, and who uses whom.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -34,7 +34,7 @@ fn sources() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Whether `word` stands in a text by itself.
+/// True if `word` stands in a text by itself.
 fn has_word(text: &str, word: &str) -> bool {
     let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     text.match_indices(word).any(|(at, _)| {
@@ -97,13 +97,13 @@ fn parts(list: &str) -> Vec<&str> {
     parts.filter(|part| !part.is_empty()).collect()
 }
 
-/// What stands between each `start` and the next `;`.
+/// The text between each `start` and the next `;`.
 fn statements<'a>(source: &'a str, start: &'a str) -> impl Iterator<Item = &'a str> {
     let statements = source.split(start).skip(1);
     statements.filter_map(|rest| rest.split(';').next())
 }
 
-/// What has a name at the root, by the module that it is of.
+/// The names at the root, by the module that it is of.
 fn at_the_root() -> HashMap<&'static str, &'static str> {
     let uses = statements(include_str!("lib.rs"), "pub use ");
     let uses = uses.filter_map(|text| text.split_once("::"));

@@ -92,7 +92,7 @@ pub async fn record_of<P: Platform>(
         .await
 }
 
-/// What is begun of an order with one line, to pay it by card.
+/// The beginning of a payment of an order with one line, to pay it by card.
 pub fn beginning(key: &str, amount: &str) -> Beginning {
     let attempt: AttemptJson = serde_json::from_value(serde_json::json!({
         "started": {

@@ -74,7 +74,7 @@ use tokio::{
 /// reset, or no file descriptor left.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What an open connection holds; it is dropped when the connection has ended.
+/// A place that an open connection holds; it is dropped when the connection has ended.
 pub trait Place: Send + Sync + 'static {
     /// Ready when the application wants the connection ended at once, in the middle of an answer
     /// too. By default it never does.
@@ -83,7 +83,7 @@ pub trait Place: Send + Sync + 'static {
     }
 }
 
-/// What is served.
+/// The application that is served.
 pub trait Application: Send + Sync + 'static {
     /// What an open connection holds.
     type Place: Place;
@@ -152,7 +152,7 @@ pub fn serve(
 }
 
 impl Running {
-    /// Where it listens.
+    /// The address that it listens at.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

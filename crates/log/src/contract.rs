@@ -1,4 +1,4 @@
-//! What every platform must do for the store to be right: one test for all of them.
+//! The contract that every platform must keep for the store to be right: one test for all of them.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What becomes of a place that was taken: whether its entry counts, or the place is dead.
+//! The fate of a place that was taken: whether its entry counts, or the place is dead.
 //!
 //! A place whose writer died, or is slow, is a hole. A reader that wants to pass it must be certain
 //! that it stays one, and the writer must learn of it. Both agree by a register protocol in the
@@ -37,10 +37,10 @@ pub const BLOCK: u64 = 256;
 /// Begin of all keys of this protocol.
 pub const CONTESTS: &str = "contest/";
 
-/// How often a ballot is tried before somebody else's are left to come to an end.
+/// The number of times that a ballot is tried before somebody else's are left to come to an end.
 const TRIES: u64 = 12;
 
-/// Whether an entry counts.
+/// The fate of an entry: whether it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// It does, whatever happens.
@@ -76,14 +76,14 @@ impl Verdict {
     }
 }
 
-/// What is known of the ballots of a block.
+/// The known state of the ballots of a block.
 #[derive(Debug, Default)]
 pub(crate) struct Contest {
     /// Places that a ballot has asked about.
     asked: BTreeSet<u64>,
     /// Those among them whose fate is decided.
     decided: BTreeMap<u64, Fate>,
-    /// What was accepted last of the others; not yet certain.
+    /// The fates that were accepted last of the others; not yet certain.
     accepted: BTreeMap<u64, Fate>,
 }
 
@@ -131,7 +131,7 @@ const ACCEPTED: &str = "accepted";
 const DECIDED: &str = "decided";
 
 impl<P: Platform> Log<P> {
-    /// What is known of a block's ballots, of which there are `ballots`.
+    /// The known state of a block's ballots, of which there are `ballots`.
     pub(crate) async fn contest(
         &self,
         list: &str,
@@ -196,7 +196,7 @@ impl<P: Platform> Log<P> {
         Ok(fates)
     }
 
-    /// What is known of a block's ballots, of which there are `ballots`; of places whose entries are
+    /// The known state of a block's ballots, of which there are `ballots`; of places whose entries are
     /// there, the fates are decided by it.
     ///
     /// An entry that somebody has seen may be asked about later, by one who looked before it came. Until

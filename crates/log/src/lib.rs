@@ -63,17 +63,17 @@ pub use list::{
 };
 pub use platform::{Platform, PlatformError};
 
-/// How long somebody is left to fill a place before it is asked whether he still will. Safety does
+/// The time that somebody is left to fill a place before it is asked whether he still will. Safety does
 /// not depend on it: too short a time costs the writer another place, too long a time makes the
 /// others wait.
 pub const PATIENCE: Duration = Duration::from_millis(1200);
 
-/// How much later than the writer's clock the time of an entry may be, so that it is not earlier
+/// The most by which the time of an entry may be later than the writer's clock, so that it is not earlier
 /// than the one before. By more than this no clock is right: what it has said once must not date
 /// what others write for ever.
 pub const MOST_LIFT: Duration = Duration::from_secs(300);
 
-/// Why the store could not do what was asked. MPay asks again; so may any caller.
+/// The reason why the store could not do what was asked. MPay asks again; so may any caller.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -85,7 +85,7 @@ pub enum StoreError {
     Corrupt {
         /// Key of the value.
         key: String,
-        /// What is wrong.
+        /// The mistake.
         reason: String,
     },
     /// A batch failed for all that was in it.
@@ -116,7 +116,7 @@ impl<P: Platform> Log<P> {
         }
     }
 
-    /// What it stands on.
+    /// The platform that it stands on.
     pub fn platform(&self) -> &P {
         &self.platform
     }
@@ -189,7 +189,7 @@ impl<P: Platform> Log<P> {
     }
 }
 
-/// How long ago `at` was by the wall clock; `None` if it is yet to come, so that nothing can be said.
+/// The age of `at` by the wall clock; `None` if it is yet to come, so that nothing can be said.
 fn age(at: Timestamp, now: Timestamp) -> Option<Duration> {
     Duration::try_from(now.duration_since(at)).ok()
 }

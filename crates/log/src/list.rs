@@ -37,7 +37,7 @@ pub struct Slot {
     index: u64,
     /// The place of what is written with its entry into another list.
     beside: Option<u64>,
-    /// When it was taken, for [`Mutation::TimeWindows`] alone.
+    /// The time at which it was taken, for [`Mutation::TimeWindows`] alone.
     taken: Option<Timestamp>,
 }
 
@@ -59,7 +59,7 @@ impl Slot {
     }
 }
 
-/// What became of places that were filled.
+/// The fates of places that were filled.
 #[derive(Debug)]
 #[must_use = "an entry at a dead place does not count"]
 pub struct Filled {
@@ -67,12 +67,12 @@ pub struct Filled {
 }
 
 impl Filled {
-    /// Whether all entries count.
+    /// True if all entries count.
     pub fn all(&self) -> bool {
         self.dead.is_empty()
     }
 
-    /// Whether the entry at this place counts.
+    /// True if the entry at this place counts.
     pub fn is_alive(&self, slot: &Slot) -> bool {
         let mut dead = self.dead.iter();
         !dead.any(|(list, index)| *index == slot.index && *list == slot.list)
@@ -84,11 +84,11 @@ impl Filled {
 pub struct Entry<T> {
     /// Its place.
     pub index: u64,
-    /// When it was recorded, by the writer's clock.
+    /// The time at which it was recorded, by the writer's clock.
     pub at: Timestamp,
     /// The place of what was written with it into another list ([`Slot::stand_beside`]).
     pub beside: Option<u64>,
-    /// What was recorded.
+    /// The value that was recorded.
     pub value: T,
 }
 
@@ -97,15 +97,15 @@ pub struct Entry<T> {
 pub struct RawEntry {
     /// Its place.
     pub index: u64,
-    /// When it was recorded; `None` where not even that can be read.
+    /// The time at which it was recorded; `None` where not even that can be read.
     pub at: Option<Timestamp>,
     /// The record, as it is.
     pub bytes: Vec<u8>,
-    /// Whether it is whole, and only of a kind or version that this program does not know.
+    /// True if it is whole, and only of a kind or version that this program does not know.
     pub is_unknown: bool,
 }
 
-/// What a list, or a part of it, holds.
+/// The entries of a list, or of a part of it.
 #[derive(Debug)]
 pub struct Listing<T> {
     /// The entries that count and can be read.
@@ -376,7 +376,7 @@ impl<P: Platform> Log<P> {
         listing
     }
 
-    /// Whether the entries at these places count, where it matters whether they do: the fates of
+    /// True if the entries at these places count, where it matters whether they do: the fates of
     /// those that are contested are decided by this.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Platform, PlatformError};
 
-/// What happens to one call.
+/// A fault that one call meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing: the call works.
@@ -36,13 +36,13 @@ pub struct Memory {
     epoch: tokio::time::Instant,
 }
 
-/// What answers requests to the outside: a status and a body, or why there is none.
+/// The function that answers requests to the outside: a status and a body, or why there is none.
 type Responder = Arc<dyn Fn(&Request<Bytes>) -> Reply + Send + Sync>;
 
 /// A status and a body; or `not sent`, or why the answer was lost.
 pub type Reply = Result<(u16, String), &'static str>;
 
-/// What answers, as `Debug` shows it.
+/// The function that answers, as `Debug` shows it.
 #[derive(Clone)]
 struct Outside(Responder);
 
@@ -91,12 +91,12 @@ impl Memory {
         }
     }
 
-    /// What happens to the next calls, one each; later ones work.
+    /// Sets the faults of the next calls, one each; later ones work.
     pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
         self.lock().faults = faults.into_iter().collect();
     }
 
-    /// What answers requests to the outside whose answer is read.
+    /// Sets the function that answers requests to the outside whose answer is read.
     pub fn respond_with(
         &self,
         responder: impl Fn(&Request<Bytes>) -> Reply + Send + Sync + 'static,
@@ -115,7 +115,7 @@ impl Memory {
         Some((outside.0)(request))
     }
 
-    /// How long what answers takes.
+    /// Sets the time that answers take.
     pub fn delay_replies(&self, by: Duration) {
         self.lock().reply_delay = by;
     }
@@ -163,7 +163,7 @@ impl Memory {
         self.lock().values.insert(key.to_owned(), value);
     }
 
-    /// How many keys start with `prefix`.
+    /// The number of keys that start with `prefix`.
     pub fn count(&self, prefix: &str) -> usize {
         self.lock()
             .values

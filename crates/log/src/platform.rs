@@ -1,10 +1,10 @@
-//! What the log needs of its platform: a store, clocks, chance.
+//! The platform that the log stands on: a store, clocks, chance.
 
 use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 
-/// Why a call to the platform failed.
+/// The reason why a call to the platform failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlatformError {

@@ -49,14 +49,14 @@ pub enum Value {
     Integers(Vec<i32>),
 }
 
-/// Why a statement was not carried out, or not known to be.
+/// The reason why a statement was not carried out, or not known to be.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Failure {
     /// The server refused it, and it had no effect, or is at an end itself.
     Server {
         /// SQLSTATE.
         code: String,
-        /// What the server said.
+        /// The server's message.
         message: String,
     },
     /// The connection could not be made or used any more: the statement may have had its effect.
@@ -188,7 +188,7 @@ const UNIQUE_VIOLATION: &str = "23505";
 /// Syntax errors and access rule violations, `42501` among them.
 const NOT_ALLOWED: &str = "42";
 
-/// What an error means for whoever called.
+/// The meaning of an error for the caller.
 fn judge(failure: Failure) -> PlatformError {
     match failure {
         // What no second try changes: rights, the table's columns, a password, a database that does not

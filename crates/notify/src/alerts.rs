@@ -24,7 +24,7 @@ use crate::{
 
 /// Calls in a row that were not authenticated, after which somebody is told.
 const FAILURES: u32 = 5;
-/// How often the time of MPay's last call is noted.
+/// The number of times that the time of MPay's last call is noted.
 const NOTE_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// Of the clock skew that is allowed, the part after which somebody is told; and the least.
 const DRIFT: (i32, SignedDuration) = (2, SignedDuration::from_secs(10));
@@ -56,13 +56,13 @@ pub async fn quiet_since<P: Platform>(
 }
 
 impl Settings {
-    /// How long MPay may be silent; `None` if that is not to be told, or nobody is there to be told: then MPay's
+    /// The time for which MPay may be silent; `None` if that is not to be told, or nobody is there to be told: then MPay's
     /// calls are not noted.
     pub fn longest_silence(&self) -> Option<std::time::Duration> {
         self.max_silence.filter(|_| !self.receivers.is_empty())
     }
 
-    /// Whether MPay has not called for longer than that, by `since` as [`quiet_since`] gives it.
+    /// True if MPay has not called for longer than that, by `since` as [`quiet_since`] gives it.
     pub fn is_too_quiet(&self, since: Timestamp, now: Timestamp) -> bool {
         self.longest_silence().is_some_and(|most| {
             let most = SignedDuration::try_from(most).unwrap_or(SignedDuration::MAX);
@@ -73,7 +73,7 @@ impl Settings {
 }
 
 impl<P: Platform> Notifier<'_, P> {
-    /// What somebody should look at of payments by card, once a day for each name.
+    /// Raises the alert of payments by card that somebody should look at, once a day for each name.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.

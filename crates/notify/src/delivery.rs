@@ -39,7 +39,7 @@ const ATTEMPTS: u32 = 20;
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(6 * 3600);
 
-/// What a call did.
+/// The outcome of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
@@ -49,10 +49,10 @@ pub struct Report {
     pub failed: u32,
     /// Of these, those that will not be tried again.
     pub given_up: u32,
-    /// Whether everything that is due was tried. If not, call again: at once, unless `left_alone`
+    /// True if everything that is due was tried. If not, call again: at once, unless `left_alone`
     /// says otherwise.
     pub complete: bool,
-    /// Whether a receiver failed three times in a row, and is left alone for a minute.
+    /// True if a receiver failed three times in a row, and is left alone for a minute.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub left_alone: bool,
     /// Receivers that answered 410: they are sent nothing until somebody resumes them.
@@ -175,7 +175,7 @@ struct Courier<'a, P> {
     receiver: &'a Receiver,
     store: &'a Ledger<P>,
     outbox: ReceiverOutbox<'a, P>,
-    /// How it went lately.
+    /// The latest outcomes.
     lately: Lately,
 }
 
@@ -186,7 +186,7 @@ enum Attempt {
     /// Without `next_at` it is given up.
     Failed {
         next_at: Option<Timestamp>,
-        /// Whether the receiver is there, and would perhaps take another.
+        /// True if the receiver is there, and would perhaps take another.
         is_refused: bool,
     },
     /// The receiver wants nothing for a while. This was no attempt.
@@ -196,7 +196,7 @@ enum Attempt {
 }
 
 impl<P: Platform> Courier<'_, P> {
-    /// Whether the receiver is not to be left alone now.
+    /// True if the receiver is not to be left alone now.
     fn is_wanted(&self) -> bool {
         self.lately.paused_until(self.store.now()).is_none()
     }
@@ -282,7 +282,7 @@ impl<P: Platform> Courier<'_, P> {
     }
 }
 
-/// Why a call did not try everything that is due.
+/// The reason why a call did not try everything that is due.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stopped {
     /// It has done as much as one call does.
@@ -349,7 +349,7 @@ impl<P: Platform> DeliveryCall<'_, P> {
         Ok(())
     }
 
-    /// Whether one more message may be sent, after so many failures in a row.
+    /// Checks that one more message may be sent, after so many failures in a row.
     fn check(&self, failures: u32) -> Result<(), Stopped> {
         let elapsed = self.courier.store.now().duration_since(self.started);
         if failures >= FAILURES {

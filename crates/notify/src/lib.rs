@@ -50,16 +50,16 @@ const ON_THE_SIDE_EVERY: SignedDuration = SignedDuration::from_mins(1);
 /// For how long it is believed which receivers have ended.
 const FRESH: SignedDuration = SignedDuration::from_secs(1);
 
-/// What came of a call of MPay, or of somebody who would be.
+/// The outcome of a call of MPay, or of somebody who would be.
 #[derive(Debug, Clone)]
 pub enum Outcome {
     /// The caller was not believed.
     NotAuthenticated,
     /// It was MPay.
     Authentic {
-        /// When MPay says it made the message.
+        /// The time at which MPay says it made the message.
         created: Timestamp,
-        /// When it came in.
+        /// The time at which it came in.
         received: Timestamp,
         /// How far MPay's clock may differ.
         clock_skew: Duration,
@@ -68,21 +68,21 @@ pub enum Outcome {
     },
 }
 
-/// Who tells the institution.
+/// The notifier, which tells the institution.
 #[derive(Debug)]
 pub struct Notifier<'a, P> {
-    /// Who is told, and of what.
+    /// The receivers, and what each is told of.
     pub settings: &'a Settings,
-    /// What this instance remembers.
+    /// The memory of this instance.
     pub remembered: &'a Remembered,
-    /// What will be wrong soon.
+    /// Warnings of what will be wrong soon.
     pub warnings: Vec<String>,
     /// The store.
     pub store: &'a Ledger<P>,
 }
 
 impl Settings {
-    /// Who tells the institution; `None` where nobody is to be told.
+    /// The notifier, which tells the institution; `None` where nobody is to be told.
     pub fn notifier<'a, P: mpay_ledger::Platform>(
         &'a self,
         remembered: &'a Remembered,
@@ -166,7 +166,7 @@ impl<P: Platform> Notifier<'_, P> {
         Ok(())
     }
 
-    /// What a cron job does: delivers what is due, and raises the alerts that no call of MPay does.
+    /// Does the work of a cron job: delivers what is due, and raises the alerts that no call of MPay does.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.

@@ -31,29 +31,29 @@ const MAX_NAME: usize = 32;
 pub struct Receiver {
     /// Its name, by which it is known whatever its address.
     pub name: String,
-    /// Where messages are posted to, and what signs them.
+    /// The address that messages are posted to, and the key that signs them.
     pub webhook: Webhook,
-    /// What it is told of.
+    /// The events that it is told of.
     pub groups: Groups,
 }
 
-/// Who is told, and of what.
+/// The receivers, and what each is told of.
 #[derive(Debug, Default)]
 pub struct Settings {
-    /// Who is told.
+    /// The receivers.
     pub receivers: Vec<Receiver>,
-    /// How long MPay may be silent until somebody is told; `None` for ever.
+    /// The time for which MPay may be silent until somebody is told; `None` for ever.
     pub max_silence: Option<Duration>,
 }
 
-/// What an instance remembers, so that it need not ask the store.
+/// The memory of an instance, so that it need not ask the store.
 #[derive(Debug, Default)]
 pub struct Remembered {
     /// The last call of MPay's that was noted.
     pub(crate) last_call: Cell<Option<Timestamp>>,
     /// Alerts that were sent, by their ids: a few a day.
     pub(crate) alerted: RefCell<HashSet<String>>,
-    /// When somebody last looked which receivers have ended, and what they were told.
+    /// The time at which somebody last looked which receivers have ended, and what they were told.
     pub(crate) ended: RefCell<Option<(Timestamp, Vec<String>)>>,
 }
 
@@ -113,7 +113,7 @@ fn receivers(reader: &mut Reader<'_>, environment: Environment) -> Vec<Receiver>
     receivers
 }
 
-/// Whether a text is an address without a path.
+/// True if a text is an address without a path.
 fn is_origin(text: &str) -> bool {
     let text = text.strip_suffix('/').unwrap_or(text);
     let url = Webhook::parse_url(text, true);

@@ -19,7 +19,7 @@ use serde::Serialize;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-/// Why a webhook cannot be used.
+/// The reason why a webhook cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WebhookError {
@@ -51,7 +51,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What is posted to a receiver. Receivers know a repeated one by its id.
+/// A message that is posted to a receiver. Receivers know a repeated one by its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     id: String,
@@ -63,7 +63,7 @@ pub struct Message {
 struct Body<'a, T> {
     #[serde(rename = "type")]
     kind: &'a str,
-    /// When it happened.
+    /// The time at which it happened.
     timestamp: Timestamp,
     data: &'a T,
 }
@@ -73,11 +73,11 @@ struct Body<'a, T> {
 struct PaymentData<'a> {
     /// Its place, as in `GET /api/payments`.
     index: u64,
-    /// How it came here.
+    /// The channel by which it came.
     channel: Channel,
     #[serde(flatten)]
     payment: &'a PaymentJson,
-    /// What a person should look at.
+    /// The reviews: what a person should look at.
     review: &'a [String],
 }
 

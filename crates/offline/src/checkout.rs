@@ -12,7 +12,7 @@ const KEY: usize = 36;
 /// The longest value of a property, in characters.
 const VALUE: usize = 255;
 
-/// How the payer came: what the provider's page posted, or what he typed.
+/// A payer's arrival: what the provider's page posted, or what they typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visit {
     /// `ServiceID`.
@@ -21,7 +21,7 @@ pub struct Visit {
     pub order_key: String,
     /// `ReturnUrl` as it was given.
     pub return_url: Option<String>,
-    /// Whether an operator of a POS terminal is at work.
+    /// True if an operator of a POS terminal is at work.
     pub terminal: bool,
 }
 
@@ -80,22 +80,22 @@ impl Visit {
     }
 }
 
-/// Where a payer may be sent back to: an absolute address of the web.
+/// The address that a payer may be sent back to: an absolute address of the web.
 pub fn web_address(url: &str) -> Option<Url> {
     let url = Url::parse(url).ok()?;
     (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
 }
 
-/// What may be paid for an order.
+/// The amounts that may be paid for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
-    /// What is due, if that is known.
+    /// The amount due, if that is known.
     pub due: Option<Money>,
-    /// Whether less may be paid.
+    /// True if less may be paid.
     pub partial: bool,
-    /// Whether more may be paid.
+    /// True if more may be paid.
     pub advance: bool,
-    /// Whether the status says that it can be paid.
+    /// True if the status says that it can be paid.
     pub payable: bool,
 }
 
@@ -119,7 +119,7 @@ impl Terms {
         }
     }
 
-    /// Whether the payer chooses the amount.
+    /// True if the payer chooses the amount.
     pub fn adjustable(&self) -> bool {
         self.partial || self.advance || !self.payable || self.due.is_none_or(Money::is_zero)
     }
@@ -181,7 +181,7 @@ pub fn to_fill_in(order: &OrderDetails) -> Vec<Blank<'_>> {
         .collect()
 }
 
-/// Whether a flag of the contract is set.
+/// True if a flag of the contract is set.
 pub fn is_true(flag: Option<&str>) -> bool {
     matches!(flag.map(str::trim), Some("true" | "1"))
 }
@@ -227,7 +227,7 @@ pub fn confirmation(
     })
 }
 
-/// What a payer tried to pay who did not succeed: nothing of it is sent.
+/// The page of a payer who did not succeed: nothing of it is sent.
 pub fn failed(visit: &Visit, order: &OrderDetails, request: &Request) -> Confirmation {
     let amount = Terms::of(order).amount(request.field("amount"));
     Confirmation {

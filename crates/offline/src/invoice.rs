@@ -27,7 +27,7 @@ pub fn number(service_id: &str, order_key: &str) -> String {
     format!("{:014}", head + 100_000_000_000)
 }
 
-/// Which order an invoice is of. Only of invoices that were asked for since the start.
+/// The orders of invoices. Only of invoices that were asked for since the start.
 #[derive(Debug, Default)]
 pub struct Invoices(Mutex<HashMap<String, (String, String)>>);
 

@@ -15,10 +15,10 @@ use mpay_client::Fault;
 /// Exchanges that are kept; older ones are forgotten.
 const KEPT: usize = 500;
 
-/// What is to be written down of an exchange.
+/// The part of an exchange that is written down.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// When the message was sent.
+    /// The time at which the message was sent.
     pub at: Timestamp,
     /// `GetOrderDetails` or `ConfirmOrderPayment`.
     pub operation: &'static str,
@@ -28,15 +28,15 @@ pub struct Record {
     pub order_key: String,
     /// `PaymentID` of a confirmation.
     pub payment_id: Option<String>,
-    /// What was wrong or unusual about the call, by its name on the command line.
+    /// The mischief of the call, by its name on the command line.
     pub mischief: Option<&'static str>,
     /// The message that was sent.
     pub request: String,
-    /// What came back over HTTP; nothing if the provider was not reached.
+    /// The answer over HTTP; nothing if the provider was not reached.
     pub answer: Option<HttpAnswer>,
-    /// Whether the answer is signed by the provider.
+    /// The provider's signature of the answer, or why there is none.
     pub signature: Result<Signature, String>,
-    /// What the answer says.
+    /// The statement of the answer.
     pub outcome: Outcome,
     /// Time it took to sign the message.
     pub signing: Duration,
@@ -44,7 +44,7 @@ pub struct Record {
     pub waiting: Duration,
 }
 
-/// What came back over HTTP.
+/// An answer over HTTP.
 #[derive(Debug, Clone)]
 pub struct HttpAnswer {
     /// HTTP status.
@@ -55,7 +55,7 @@ pub struct HttpAnswer {
     pub body: Vec<u8>,
 }
 
-/// Who signed an answer, and how.
+/// The signer of an answer, and the algorithms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
     /// The subject of the certificate.
@@ -64,7 +64,7 @@ pub struct Signature {
     pub algorithm: &'static str,
 }
 
-/// What an answer says.
+/// The statement of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The result: success.
@@ -82,7 +82,7 @@ pub enum Outcome {
 pub struct Entry {
     /// Its place, from 1.
     pub number: u64,
-    /// What was written down.
+    /// The record that was written down.
     pub record: Record,
 }
 

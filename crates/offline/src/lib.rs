@@ -48,10 +48,10 @@ pub use stage::Server;
 use stage::{Language, Reply, Request};
 use wsse::{Algorithms, Certificate, Signer};
 
-/// What to play MPay with, and against whom.
+/// The options of MPay offline: what to play MPay with, and against whom.
 #[derive(Clone)]
 pub struct Options {
-    /// Where to listen; port 0 takes a free one. On a loopback address, requests for other hosts are
+    /// The address to listen at; port 0 takes a free one. On a loopback address, requests for other hosts are
     /// refused.
     pub listen: SocketAddr,
     /// The provider.
@@ -62,13 +62,13 @@ pub struct Options {
     pub certificate: String,
     /// The certificate that the provider must sign with, PEM.
     pub provider_certificate: String,
-    /// How MPay signs.
+    /// The algorithms by which MPay signs.
     pub algorithms: Algorithms,
     /// ServiceIDs that the start page offers.
     pub services: Vec<String>,
     /// Orders that the start page offers, as `ServiceID` and `OrderKey`.
     pub orders: Vec<(String, String)>,
-    /// How confirmations are sent unless the payer chooses; `None` is as MPay sends them.
+    /// The mischief with which confirmations are sent unless the payer chooses; `None` is as MPay sends them.
     pub mischief: Option<Mischief>,
     /// The pause after the first confirmation that did not succeed; the next ones double.
     pub pause: Duration,

@@ -15,7 +15,7 @@ use super::{
 };
 use mpay_client::{Confirmation, OrderDetails};
 
-/// What goes wrong, or is unusual, about a confirmation.
+/// A mischief: what goes wrong, or is unusual, about a confirmation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Mischief {
     /// The same confirmation twice, one after the other.
@@ -143,34 +143,34 @@ impl Mischief {
 /// A mischief that was played.
 #[derive(Debug, Clone)]
 pub struct Trial {
-    /// What it was.
+    /// The mischief.
     pub mischief: Mischief,
-    /// When it was over.
+    /// The time at which it was over.
     pub at: Timestamp,
     /// The order before.
     pub before: Option<OrderState>,
-    /// What was sent, and what came back.
+    /// The messages that were sent, and their answers.
     pub steps: Vec<Step>,
     /// The order after.
     pub after: Option<OrderState>,
-    /// What must be due after, where that can be told.
+    /// The amount that must be due afterwards, where that can be told.
     pub expected_due: Option<Money>,
 }
 
 impl Trial {
-    /// What it showed of the provider: nothing, if nothing was sent.
+    /// The verdict on the provider: nothing, if nothing was sent.
     pub fn verdict(&self) -> Option<bool> {
         let right = self.steps.iter().all(Step::passed) && self.due_is_right();
         (!self.steps.is_empty()).then_some(right)
     }
 
-    /// Whether what is due after is what must be, where that can be told.
+    /// True if what is due after is what must be, where that can be told.
     pub fn due_is_right(&self) -> bool {
         let after = self.after.as_ref().and_then(|order| order.due);
         self.expected_due.is_none_or(|due| after == Some(due))
     }
 
-    /// Whether the provider has confirmed the payment in the course of it.
+    /// True if the provider has confirmed the payment in the course of it.
     pub fn confirmed(&self) -> bool {
         self.steps
             .iter()
@@ -181,18 +181,18 @@ impl Trial {
 /// A message of a trial.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// What was signed; [`Mischief::Tampered`] sends another total.
+    /// The confirmation that was signed; [`Mischief::Tampered`] sends another total.
     pub sent: Confirmation,
     /// The exchange.
     pub entry: Arc<Entry>,
-    /// What a right provider answers.
+    /// The answer of a right provider.
     pub expected: Expected,
-    /// Whether MPay acts as if the answer had never come.
+    /// True if MPay acts as if the answer had never come.
     pub dropped: bool,
 }
 
 impl Step {
-    /// Whether the provider answered right.
+    /// True if the provider answered right.
     pub fn passed(&self) -> bool {
         match (&self.entry.record.outcome, self.expected) {
             (Outcome::Success, Expected::Success | Expected::SuccessOrBusy) => true,
@@ -203,7 +203,7 @@ impl Step {
     }
 }
 
-/// What a right provider answers.
+/// The answer of a right provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
     /// Success.
@@ -214,7 +214,7 @@ pub enum Expected {
     Fault(&'static str),
 }
 
-/// What GetOrderDetails says of an order's state.
+/// The state of an order, as GetOrderDetails tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderState {
     /// `Status`.

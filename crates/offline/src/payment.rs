@@ -24,33 +24,33 @@ const SHOWN: usize = 50;
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// What does not change about a payment.
+/// The constant part of a payment.
 #[derive(Debug, Clone)]
 pub struct Purchase {
-    /// What MPay tells the provider.
+    /// The confirmation that MPay sends to the provider.
     pub confirmation: Confirmation,
-    /// What the order is for.
+    /// The reason of the order.
     pub reason: String,
     /// The name of the instrument that the payer chose.
     pub instrument: Text,
-    /// Where the payer goes back to.
+    /// The address that the payer goes back to.
     pub return_url: Option<String>,
 }
 
 /// A payment.
 #[derive(Debug)]
 pub struct Payment {
-    /// What does not change.
+    /// The constant part.
     pub purchase: Purchase,
     progress: Mutex<Progress>,
     answered: Condvar,
     woken: Notify,
 }
 
-/// How far a payment's confirmation is.
+/// The progress of a payment's confirmation.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
-    /// What is being done.
+    /// The stage that it is at.
     pub stage: Stage,
     /// Ordinary attempts, the oldest first.
     pub attempts: VecDeque<Arc<Entry>>,
@@ -58,11 +58,11 @@ pub struct Progress {
     pub made: u32,
     /// Mischief that was played, the latest first.
     pub trials: VecDeque<Arc<Trial>>,
-    /// Whether a task is at it: one that was stopped may still wait for an answer.
+    /// True if a task is at it: one that was stopped may still wait for an answer.
     tended: bool,
 }
 
-/// What is being done about a payment.
+/// The stage of the work on a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Stage {
     /// It is not being confirmed.
@@ -96,7 +96,7 @@ impl Payment {
         &self.purchase.confirmation.payment_id
     }
 
-    /// How far it is.
+    /// The progress.
     pub fn progress(&self) -> Progress {
         self.lock().clone()
     }

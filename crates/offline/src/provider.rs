@@ -30,7 +30,7 @@ pub struct Provider {
     pub journal: Journal,
 }
 
-/// How a message is made.
+/// The manner in which a message is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
     /// As MPay makes it.
@@ -47,7 +47,7 @@ pub enum Manner {
     Shaped(Shape),
 }
 
-/// Why there is no order to show.
+/// The reason why there is no order to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoOrder {
     /// The provider answered a fault.

@@ -24,7 +24,7 @@ const BINARY: &str = "application/octet-stream";
 /// How long the answer to a payer waits for the provider's first one, which then is on the page.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// Whether a path is where pages of providers send payers, and operators of terminals come in.
+/// True if a path is where pages of providers send payers, and operators of terminals come in.
 pub fn is_entrance(path: &str) -> bool {
     let path = path.to_ascii_lowercase();
     path == "/service/pay" || path.starts_with("/posterminal/")

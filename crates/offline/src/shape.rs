@@ -17,7 +17,7 @@ use wsse::{
 
 use mpay_client::LIFETIME;
 
-/// Whose form a message has.
+/// The form of a message, by the program that writes such.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// Windows Communication Foundation, `basicHttpBinding` with message security.

@@ -177,7 +177,7 @@ texts! {
     SHAPE_RIGHT: "o acceptă: conținutul și semnătura sunt aceleași în altă formă.", "принимает: содержание и подпись те же, форма другая.", "accepts it: it says the same, signed, in another form.";
 }
 
-/// What payers are told of a status of the contract.
+/// The words for payers of a status of the contract.
 pub fn status(status: &str) -> Option<Text> {
     Some(match status {
         "Active" => ACTIVE,
@@ -192,7 +192,7 @@ pub fn status(status: &str) -> Option<Text> {
     })
 }
 
-/// What a mischief is called.
+/// The name of a mischief.
 pub fn title(mischief: Mischief) -> Text {
     match mischief {
         Mischief::Repeat => REPEAT,
@@ -211,7 +211,7 @@ pub fn title(mischief: Mischief) -> Text {
     }
 }
 
-/// What a right provider does about it.
+/// The right answer of a provider to it.
 pub fn right(mischief: Mischief) -> Text {
     match mischief {
         Mischief::Repeat => REPEAT_RIGHT,

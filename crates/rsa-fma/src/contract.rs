@@ -125,7 +125,7 @@ pub fn signatures(
     Ok(rounds)
 }
 
-/// What exponentiation keeps secret.
+/// The secret of an exponentiation.
 #[derive(Clone)]
 pub struct Secret {
     base: [Vec<u8>; 2],
@@ -162,7 +162,7 @@ impl Secret {
     }
 }
 
-/// How a mutant tells of the exponent. Whoever looks for leaks must find it.
+/// The way in which a mutant tells of the exponent. Whoever looks for leaks must find it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Leak {
     /// The table is read only as far as it is needed.

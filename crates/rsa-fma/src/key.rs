@@ -42,7 +42,7 @@ impl PublicKey {
         &self.key
     }
 
-    /// Whether `signature` is that of `digest`: RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2.2).
+    /// True if `signature` is that of `digest`: RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2.2).
     ///
     /// Keys that are not of 2048, 3072 or 4096 bits, or whose exponent is not 65537, are left to the
     /// crate `rsa`. Nothing here is secret, and time depends on it.

@@ -20,7 +20,7 @@ const ANSWERS: [u64; 3] = [
     0xa76d_ccc2_aaa9_9ac4,
 ];
 
-/// Whether an engine computes right on this host.
+/// True if an engine computes right on this host.
 pub(crate) fn passes(engine: Engine) -> bool {
     match engine {
         #[cfg(any(not(target_arch = "wasm32"), feature = "relaxed-simd"))]

@@ -25,7 +25,7 @@ pub struct Request {
     pub query: String,
     /// The type of the body, as it came.
     pub content_type: Option<String>,
-    /// Whether the length of the body was said before it came.
+    /// True if the length of the body was said before it came.
     pub has_length: bool,
     /// The body, as it came.
     pub body: Bytes,
@@ -33,7 +33,7 @@ pub struct Request {
     fields: Vec<(String, String)>,
     /// The language of the answer.
     pub language: Language,
-    /// Whether the request asks for that language, so that it is to be remembered.
+    /// True if the request asks for that language, so that it is to be remembered.
     asked_language: bool,
 }
 

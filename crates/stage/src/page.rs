@@ -30,7 +30,7 @@ impl View {
     }
 }
 
-/// Who is played.
+/// The party that is played.
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
     /// Their name: what stands in full ink, and what stands behind it.
@@ -39,13 +39,13 @@ pub struct Look {
     pub rehearsal: Text,
     /// That nothing here is real.
     pub warning: Text,
-    /// What the choice of a language is called.
+    /// The name of the choice of a language.
     pub languages: Text,
     /// Paths and names of the pages that all pages lead to.
     pub nav: &'static [(&'static str, Text)],
 }
 
-/// When the browser loads what.
+/// The address that the browser loads, and when.
 #[derive(Debug, Clone)]
 pub struct Reload {
     /// After so many seconds.

@@ -24,12 +24,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long requests under way may take when the server stops.
 const STOP: Duration = Duration::from_secs(5);
 
-/// Who is played.
+/// The party that is played.
 pub trait Play: Send + Sync + 'static {
     /// Their name, for errors.
     const NAME: &'static str;
 
-    /// Whether pages of other sites may post to a path.
+    /// True if pages of other sites may post to a path.
     fn is_entrance(&self, path: &str) -> bool;
 
     /// Answers a request. It may wait.
@@ -177,7 +177,7 @@ fn asset(request: &Request) -> Option<Reply> {
     })
 }
 
-/// Whether the request is for this machine by one of its own names.
+/// True if the request is for this machine by one of its own names.
 fn names_loopback(headers: &HeaderMap) -> bool {
     let host = headers
         .get(header::HOST)
@@ -192,7 +192,7 @@ fn names_loopback(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Whether a browser says that another site made it send this.
+/// True if a browser says that another site made it send this.
 fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
     headers
         .get("sec-fetch-site")

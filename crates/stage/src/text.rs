@@ -27,7 +27,7 @@ impl Text {
         }
     }
 
-    /// What is wrong with how it is written, if that can be told: Romanian with the letters of Turkish,
+    /// The mistake in how it is written, if that can be told: Romanian with the letters of Turkish,
     /// Russian without Cyrillic, or nothing at all. For tests.
     #[must_use]
     pub fn mistake(self) -> Option<&'static str> {

@@ -18,12 +18,12 @@ impl Amount {
         }
     }
 
-    /// How many hundredths it is.
+    /// The amount in hundredths.
     pub const fn hundredths(self) -> i128 {
         self.hundredths
     }
 
-    /// Whether the cell itself says `lei` or `MDL`.
+    /// True if the cell itself says `lei` or `MDL`.
     pub const fn is_in_lei(self) -> bool {
         self.is_in_lei
     }

@@ -74,7 +74,7 @@ impl Civil {
         })
     }
 
-    /// What [`Civil::of_serial`] makes it of: days after 30 December 1899, and seconds. A day before
+    /// The serial number that [`Civil::of_serial`] makes it of: days after 30 December 1899, and seconds. A day before
     /// that is that day.
     pub fn serial(self) -> (u32, u32) {
         // `days_from_civil` of the same source.

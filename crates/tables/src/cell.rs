@@ -26,7 +26,7 @@ pub enum Cell {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Number {
     pub(crate) value: f64,
-    /// Whether the workbook itself has it in scientific notation.
+    /// True if the workbook itself has it in scientific notation.
     pub(crate) is_scientific: bool,
     /// How many digits the cell's format shows at least, as `000000` does.
     pub(crate) shown_digits: usize,
@@ -45,7 +45,7 @@ impl Number {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     pub(crate) at: Civil,
-    /// Whether it is a day, of which the cell shows no time.
+    /// True if it is a day, of which the cell shows no time.
     pub(crate) is_day: bool,
 }
 
@@ -87,12 +87,12 @@ impl Cell {
         }
     }
 
-    /// Whether there is nothing in it.
+    /// True if there is nothing in it.
     pub fn is_empty(&self) -> bool {
         matches!(self, Self::Empty)
     }
 
-    /// What people see, on one line, whatever it is: for messages, and to find a column's name.
+    /// The text that people see, on one line, whatever it is: for messages, and to find a column's name.
     pub fn shown(&self) -> Cow<'_, str> {
         match self {
             Self::Empty => "".into(),

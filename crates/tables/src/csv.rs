@@ -112,7 +112,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Whether the next separator or end of a line from here has a quotation mark before it.
+    /// True if the next separator or end of a line from here has a quotation mark before it.
     fn closes_behind(&mut self, from: usize) -> bool {
         if let Some(boundary) = self.boundary
             && (boundary.from..=boundary.at).contains(&from)

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::TableError;
 
-/// How the text of a table is written down.
+/// The encoding of the text of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Encoding {
@@ -206,7 +206,7 @@ fn guess(bytes: &[u8]) -> Option<Encoding> {
     }
 }
 
-/// Whether a byte from 0x80 may be a letter in any of the encodings that must be told apart; quotation
+/// True if a byte from 0x80 may be a letter in any of the encodings that must be told apart; quotation
 /// marks, dashes and spaces of Windows are none.
 fn is_letter(byte: u8) -> bool {
     !byte.is_ascii()

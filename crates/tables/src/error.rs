@@ -1,6 +1,6 @@
 use crate::{Encoding, FileKind};
 
-/// Why a file is not read as a table.
+/// The reason why a file is not read as a table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableError {
@@ -82,7 +82,7 @@ fn found_columns(found: &[String]) -> String {
     format!("The columns found are: {}.", found.join(", "))
 }
 
-/// Why a cell is not what its column asks for. As text it follows the column's name.
+/// The reason why a cell is not what its column asks for. As text it follows the column's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CellError {

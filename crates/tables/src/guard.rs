@@ -25,7 +25,7 @@ pub(crate) fn unguarded(text: &str) -> &str {
     }
 }
 
-/// Whether a spreadsheet in Romanian, Russian or English could take a text for a formula, for a date,
+/// True if a spreadsheet in Romanian, Russian or English could take a text for a formula, for a date,
 /// for TRUE, or for a number that it would write in another way.
 pub(crate) fn needs_guard(text: &str) -> bool {
     text.starts_with(DANGEROUS) || is_logical(text) || is_converted(text)
@@ -36,7 +36,7 @@ fn is_logical(text: &str) -> bool {
     ["true", "false", "adevărat", "fals", "истина", "ложь"].contains(&text.as_str())
 }
 
-/// Whether it has digits, and no letters but those of months, currencies and exponents.
+/// True if it has digits, and no letters but those of months, currencies and exponents.
 fn is_converted(text: &str) -> bool {
     /// A number is never so long.
     const LONGEST: usize = 40;
@@ -65,7 +65,7 @@ const OTHERS: [&str; 12] = [
     "e", "am", "pm", "t", "z", "lei", "mdl", "р", "руб", "usd", "eur", "ron",
 ];
 
-/// Whether a word begins as the name of a month does.
+/// True if a word begins as the name of a month does.
 fn is_month(word: &str) -> bool {
     const MONTHS: [&str; 30] = [
         "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "ian",

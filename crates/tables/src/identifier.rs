@@ -85,7 +85,7 @@ fn of_number(number: Number) -> Result<String, CellError> {
     Ok(format!("{}{plain}", "0".repeat(missing)))
 }
 
-/// Whether a text is a number in scientific notation as spreadsheets write it: with a sign before the
+/// True if a text is a number in scientific notation as spreadsheets write it: with a sign before the
 /// exponent, which `12E5`, a key that may be one, does not have.
 pub(crate) fn is_scientific(text: &str) -> bool {
     let Some((mantissa, exponent)) = text.split_once(['E', 'e']) else {

@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::zip;
 
-/// What a file is by its first bytes, whatever it is called.
+/// The kind of a file by its first bytes, whatever it is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileKind {

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use crate::{Cell, Moment, Number, Row, Source, Table, guard::guarded, zip};
 
-/// What stands between two cells of a CSV.
+/// The separator of two cells of a CSV.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Separator {
     /// `,`, and a point in amounts.
@@ -23,7 +23,7 @@ impl Separator {
     }
 }
 
-/// How a [`Sheet`] is written.
+/// The format in which a [`Sheet`] is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// CSV (RFC 4180) in UTF-8, with a byte order mark, by which Excel knows it.
@@ -32,7 +32,7 @@ pub enum Format {
     Xlsx,
 }
 
-/// What a column of a [`Sheet`] has.
+/// A value of a column of a [`Sheet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value {
     /// Text, which no spreadsheet may take for anything else.
@@ -71,7 +71,7 @@ impl Sheet {
         sheet
     }
 
-    /// Whether a table has the columns of which this is a [part](Sheet::part_of).
+    /// True if a table has the columns of which this is a [part](Sheet::part_of).
     pub fn has_columns_of(&self, table: &Table) -> bool {
         let names = Self::part_of(table).written;
         self.written.starts_with(&names)
@@ -117,7 +117,7 @@ impl Sheet {
         self.cells(row.all());
     }
 
-    /// How many bytes it has so far, before anything is compressed.
+    /// The number of bytes that it has so far, before anything is compressed.
     pub fn size(&self) -> usize {
         self.written.len()
     }
@@ -429,7 +429,7 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-/// Whether a text begins with `_x000D_` or another character that is written so.
+/// True if a text begins with `_x000D_` or another character that is written so.
 pub(crate) fn is_escape(text: &str) -> bool {
     matches!(
         text.as_bytes(),

@@ -5,23 +5,23 @@ use crate::{
     MAX_UNPACKED, Separator, TableError, csv, encoding, sheet::column_letters, xlsx,
 };
 
-/// Which column one of this name is; `None` if it is what it is called.
+/// The column that one of this name is; `None` if it is what it is called.
 pub type Meaning<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
-/// How a table is to be read.
+/// The options of reading a table.
 #[derive(Clone, Copy, Default)]
 pub struct Options<'a> {
     /// The columns that the row must have which names the columns, in any case. What is above that
     /// row is left out, as banks write it. Without any, the first row that is not empty names the
     /// columns.
     pub columns: &'a [&'a str],
-    /// Which column one that is called otherwise is: its name, or an empty one for a column that is left
+    /// The column that one of another name is: its name, or an empty one for a column that is left
     /// out, so that no name finds it; `None` if it is what it is called. The column keeps the name that
     /// is written.
     pub meaning: Option<&'a Meaning<'a>>,
-    /// What the text is in, for a CSV without a mark of its own.
+    /// The encoding of the text, for a CSV without a mark of its own.
     pub encoding: Option<Encoding>,
-    /// How large the table may be.
+    /// The limits of the table.
     pub limits: Limits,
 }
 
@@ -35,7 +35,7 @@ impl fmt::Debug for Options<'_> {
     }
 }
 
-/// How large a table may be.
+/// The limits of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Cells that are not empty.
@@ -67,7 +67,7 @@ impl<'a> Options<'a> {
     }
 }
 
-/// What a table was read from, for the answer to whoever sent it.
+/// The source of a table, for the answer to whoever sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// CSV.
@@ -76,7 +76,7 @@ pub enum Source {
         separator: Separator,
         /// What its text is in.
         encoding: Encoding,
-        /// Whether that was found out from its letters.
+        /// True if that was found out from its letters.
         is_guess: bool,
     },
     /// XLSX.
@@ -129,7 +129,7 @@ impl Column {
         self.position
     }
 
-    /// Whether it has this name, in any case and with any spaces.
+    /// True if it has this name, in any case and with any spaces.
     pub fn is(&self, name: &str) -> bool {
         self.folded == folded(name)
     }
@@ -143,7 +143,7 @@ pub struct Table {
     rows: Vec<(usize, Vec<Cell>)>,
 }
 
-/// What a row is.
+/// The kind of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowKind {
     /// Something that is told.
@@ -246,7 +246,7 @@ impl Table {
         })
     }
 
-    /// What it was read from.
+    /// The source that it was read from.
     pub fn source(&self) -> &Source {
         &self.source
     }
@@ -281,7 +281,7 @@ impl Table {
         })
     }
 
-    /// What each row is, if data has a value in one of the columns `keys` at least.
+    /// The kind of each row, if data has a value in one of the columns `keys` at least.
     ///
     /// A total has a word for it (`Total`, `Итого`) and otherwise only amounts; or only amounts, none
     /// of which is in `keys`, and each is the sum of those above it.
@@ -333,7 +333,7 @@ impl<'a> Row<'a> {
         cell.unwrap_or(&Cell::Empty)
     }
 
-    /// Whether its table has a column of this name.
+    /// True if its table has a column of this name.
     pub fn has_column(&self, column: &str) -> bool {
         self.table.column(column).is_some()
     }
@@ -446,7 +446,7 @@ fn separator(text: &str, options: &Options<'_>) -> Separator {
     best.map_or(Separator::Comma, |(_, separator)| separator)
 }
 
-/// Whether a row is a total of those above it.
+/// True if a row is a total of those above it.
 fn is_total(cells: &[Cell], keys: &[&Column], sums: &[Option<i128>]) -> bool {
     let mut has_word = false;
     let mut amounts = 0;

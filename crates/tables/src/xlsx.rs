@@ -28,7 +28,7 @@ pub(crate) struct Workbook<'a> {
     sheets: Vec<Sheet>,
     texts: Vec<String>,
     styles: Vec<Style>,
-    /// Whether days are counted from 1904, as old Macintoshes did.
+    /// True if days are counted from 1904, as old Macintoshes did.
     is_1904: bool,
 }
 

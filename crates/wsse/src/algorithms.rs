@@ -88,7 +88,7 @@ impl Hash {
     }
 }
 
-/// How a signature value is made of a digest.
+/// The method by which a signature value is made of a digest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum SignatureMethod {
     /// RSASSA-PKCS1-v1_5.

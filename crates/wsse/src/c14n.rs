@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use crate::names;
 use crate::xml::{Declaration, Element, Kind, Namespace, NodeId, Prefix, Tag, Tree};
 
-/// Where canonical bytes go: a digest, or a vector to look at.
+/// The destination of canonical bytes: a digest, or a vector to look at.
 pub(crate) trait Sink {
     fn write(&mut self, bytes: &[u8]);
 }
@@ -25,12 +25,12 @@ impl Sink for Vec<u8> {
 pub(crate) struct Method<'a> {
     pub(crate) form: Form<'a>,
     pub(crate) with_comments: bool,
-    /// Whether the apex says `xmlns=""` where no default namespace is declared for it, as the
+    /// True if the apex says `xmlns=""` where no default namespace is declared for it, as the
     /// STR-Transform wants it.
     pub(crate) declares_default: bool,
 }
 
-/// What an element takes over of those around it, which are not written.
+/// The context that an element takes over from those around it, which are not written.
 #[derive(Clone, Debug)]
 pub(crate) enum Form<'a> {
     /// Namespaces that it uses, and those of the `PrefixList`: prefixes that are treated as the
@@ -151,7 +151,7 @@ struct Canonicalizer<'a, S> {
     /// The namespace each prefix has in the output here, by the prefix's number; none for one
     /// that was not written, which for the default namespace is the same as `xmlns=""`.
     rendered: Vec<Namespace>,
-    /// What start tags that are open replaced in `rendered`, to be restored at their ends.
+    /// The bindings that open start tags replaced in `rendered`, to be restored at their ends.
     replaced: Vec<(Prefix, Namespace)>,
     open: Vec<Open<'a>>,
     out: Counted<'a, S>,

@@ -51,7 +51,7 @@ struct Parsed {
     link: Link,
 }
 
-/// Why a certificate cannot be used.
+/// The reason why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CertificateError {
@@ -61,13 +61,13 @@ pub enum CertificateError {
     /// More certificates than the one that was expected.
     #[error("{found} certificates where one was expected")]
     SeveralCertificates {
-        /// How many there are.
+        /// The number of certificates.
         found: usize,
     },
     /// A PEM block that is cut off or not base64.
     #[error("a PEM block that is cut off or damaged, after {after} whole ones")]
     NotPem {
-        /// How many blocks were read before it.
+        /// The number of blocks that were read before it.
         after: usize,
     },
     /// The certificate is not DER as RFC 5280 defines it.
@@ -205,7 +205,7 @@ impl Certificate {
         fingerprint(&self.0.der)
     }
 
-    /// Whether subject and issuer are the same, as in the certificate of a root authority.
+    /// True if subject and issuer are the same, as in the certificate of a root authority.
     pub fn is_self_issued(&self) -> bool {
         self.0.subject_name == self.0.issuer_name
     }
@@ -251,7 +251,7 @@ impl Certificate {
         &self.0.serial
     }
 
-    /// How far below zero the serial number is, big-endian, without leading zeros: RFC 5280 section
+    /// The distance of the serial number below zero, big-endian, without leading zeros: RFC 5280 section
     /// 4.1.2.2 forbids it, and authorities that took 32 random bits have done it.
     pub(crate) fn negative_serial(&self) -> Option<Vec<u8>> {
         self.0.has_negative_serial.then(|| {
@@ -309,7 +309,7 @@ pub(crate) fn subject_and_issuer(der: &[u8]) -> Option<(DistinguishedName, Disti
     })
 }
 
-/// Whether both names have so few parts that reading them costs little.
+/// True if both names have so few parts that reading them costs little.
 fn has_short_names(certificate: &TbsCertificate) -> bool {
     [certificate.subject(), certificate.issuer()]
         .into_iter()

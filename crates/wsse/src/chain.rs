@@ -12,7 +12,7 @@ use crate::link::Extensions;
 /// ends a search among intermediates that certify each other.
 const MAX_SIGNATURES: usize = 8;
 
-/// Why a certificate does not chain up to a configured authority. `subject` tells which one of
+/// The reason why a certificate does not chain up to a configured authority. `subject` tells which one of
 /// the chain is at fault.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -139,7 +139,7 @@ pub(crate) enum SignerName {
 }
 
 impl SignerName {
-    /// What has a `=` is a distinguished name.
+    /// Reads a name; one with a `=` is a distinguished name.
     pub(crate) fn parse(text: &str) -> Option<SignerName> {
         let text = text.trim();
         if text.contains('=') {
@@ -158,7 +158,7 @@ impl SignerName {
 }
 
 impl Authorities {
-    /// Whether a signer's certificate has a required name and chains up to an authority now.
+    /// Checks that a signer's certificate has a required name and chains up to an authority now.
     /// The cheap checks come first.
     pub(crate) fn check(&self, signer: &Certificate, now: Timestamp) -> Result<(), ChainError> {
         let subject = signer.subject();
@@ -205,7 +205,7 @@ impl Authorities {
     }
 }
 
-/// Whether an authority, by its own certificate, may issue others.
+/// Checks that an authority, by its own certificate, may issue others.
 pub(crate) fn check_authority(authority: &Certificate) -> Result<(), ChainError> {
     let extensions = read_extensions(authority)?;
     let subject = || authority.subject();
@@ -221,7 +221,7 @@ pub(crate) fn check_authority(authority: &Certificate) -> Result<(), ChainError>
     Ok(())
 }
 
-/// Whether an authority, one that [`check_authority`] let pass, issued a certificate that has `below` authorities below itself.
+/// Checks that an authority, one that [`check_authority`] let pass, issued a certificate that has `below` authorities below itself.
 fn check_issuer(
     certificate: &Certificate,
     issuer: &Certificate,

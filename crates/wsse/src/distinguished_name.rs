@@ -58,7 +58,7 @@ type Relative = Vec<(ObjectIdentifier, Value)>;
 enum Value {
     /// Folded: lower case, single spaces.
     Text(String),
-    /// What is no string.
+    /// A value that is no string.
     Der(Vec<u8>),
 }
 
@@ -98,13 +98,13 @@ impl DistinguishedName {
         Some(DistinguishedName(names))
     }
 
-    /// Whether a text, which [`parse`](Self::parse) read, means this name: the most specific part
+    /// True if a text, which [`parse`](Self::parse) read, means this name: the most specific part
     /// first as RFC 4514 has it, or last as OpenSSL shows names.
     pub(crate) fn is_meant_by(&self, written: &DistinguishedName) -> bool {
         self == written || self.0.iter().eq(written.0.iter().rev())
     }
 
-    /// Whether there is a `serialNumber` attribute, once, and it has this value.
+    /// True if there is a `serialNumber` attribute, once, and it has this value.
     pub(crate) fn has_serial_number(&self, value: &str) -> bool {
         let mut found = self.0.iter().flatten().filter(|(t, _)| *t == SERIAL_NUMBER);
         let (first, second) = (found.next(), found.next());
@@ -181,7 +181,7 @@ fn string(text: &str) -> Option<(Vec<u8>, &str)> {
     Some((bytes, rest))
 }
 
-/// What follows an opening quote, up to the closing one.
+/// The string that follows an opening quote, up to the closing one.
 fn quoted_string(text: &str) -> Option<(Vec<u8>, &str)> {
     let mut bytes = Vec::new();
     let mut rest = text;

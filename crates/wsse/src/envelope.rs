@@ -16,7 +16,7 @@ pub struct Envelope {
     body: NodeId,
 }
 
-/// Why bytes are no SOAP 1.1 message. The texts are fit for the caller's eyes.
+/// The reason why bytes are no SOAP 1.1 message. The texts are fit for the caller's eyes.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnvelopeError {
@@ -37,7 +37,7 @@ pub enum EnvelopeError {
     Xml {
         /// Offset of the markup or text at fault, in bytes.
         position: usize,
-        /// What is wrong there.
+        /// The mistake there.
         reason: Malformed,
     },
     /// The root element is no `Envelope`.

@@ -1,4 +1,4 @@
-//! What a certificate says of the chains that it may stand in, read once with the certificate.
+//! The statements of a certificate about the chains that it may stand in, read once with the certificate.
 
 use std::collections::BTreeSet;
 
@@ -20,13 +20,13 @@ const CERTIFICATE_POLICIES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5
 const ANY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
 const CLIENT_AUTHENTICATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
 
-/// What a certificate says of the chains that it may stand in.
+/// The statements of a certificate about the chains that it may stand in.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Link {
     /// Names in DER, which are compared as they are.
     pub(crate) subject: Vec<u8>,
     pub(crate) issuer: Vec<u8>,
-    /// What the issuer signed.
+    /// The bytes that the issuer signed.
     pub(crate) signed: Vec<u8>,
     /// Or the identifier of the algorithm that is not accepted.
     pub(crate) algorithm: Result<Hash, ObjectIdentifier>,

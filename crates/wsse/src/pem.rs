@@ -26,12 +26,12 @@ pub struct PemBlock {
 }
 
 impl PemBlock {
-    /// What the block says that it holds; `None` where there is base64 without a block.
+    /// The label of the block; `None` where there is base64 without a block.
     pub fn label(&self) -> Option<&str> {
         self.label.as_deref()
     }
 
-    /// What it holds: DER.
+    /// The content: DER.
     pub fn content(&self) -> &[u8] {
         &self.content
     }
@@ -47,13 +47,13 @@ impl PemBlock {
         }
     }
 
-    /// Whether it may hold a certificate, by its label.
+    /// True if it may hold a certificate, by its label.
     pub(crate) fn may_be_certificate(&self) -> bool {
         let names = ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"];
         self.label().is_none_or(|label| names.contains(&label))
     }
 
-    /// Whether it may hold a private key that is not encrypted, by its label.
+    /// True if it may hold a private key that is not encrypted, by its label.
     #[cfg(feature = "sign")]
     pub(crate) fn may_be_key(&self) -> bool {
         let names = ["PRIVATE KEY", "RSA PRIVATE KEY"];
@@ -69,14 +69,14 @@ impl fmt::Debug for PemBlock {
     }
 }
 
-/// Why a text is no PEM. Tells nothing of the text.
+/// The reason why a text is no PEM. Tells nothing of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PemError {
     /// A block that is cut off, or is not base64.
     #[error("the PEM text is damaged after {after} blocks")]
     Damaged {
-        /// How many blocks were read before it.
+        /// The number of blocks that were read before it.
         after: usize,
     },
     /// A key that is encrypted in OpenSSL's old way (`Proc-Type: 4,ENCRYPTED`).
@@ -136,7 +136,7 @@ pub fn pem_blocks(text: &str) -> Result<Vec<PemBlock>, PemError> {
     }
 }
 
-/// Whether nothing in a text seems to be a part of a block.
+/// True if nothing in a text seems to be a part of a block.
 fn is_prose(text: &str) -> bool {
     !text.contains("----")
         && text

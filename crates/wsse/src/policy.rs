@@ -1,25 +1,25 @@
-//! What a message must satisfy.
+//! The policy that a message must satisfy.
 
 use std::time::Duration;
 
 use crate::certificate::Certificate;
 use crate::chain::{Authorities, ChainError, SignerName, check_authority};
 
-/// What a message must satisfy to be verified.
+/// The policy that a message must satisfy to be verified.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Whose signatures count.
+    /// The signers whose signatures count.
     pub trust: Trust,
-    /// Whether SHA-1 is accepted, in the signature and in digests.
+    /// True if SHA-1 is accepted, in the signature and in digests.
     pub accept_sha1: bool,
-    /// How far the signer's clock may differ: `Created` may lie this far in the future, `Expires`
+    /// The most by which the signer's clock may differ: `Created` may lie this far in the future, `Expires`
     /// this far in the past.
     pub clock_skew: Duration,
-    /// How old `Created` may be, whatever `Expires` says.
+    /// The greatest age of `Created`, whatever `Expires` says.
     pub max_age: Duration,
 }
 
-/// Whose signatures count: certificates and authorities that come from configuration. What a
+/// The signers whose signatures count: certificates and authorities that come from configuration. What a
 /// message says of its signer only chooses among them.
 ///
 /// ```
@@ -41,7 +41,7 @@ pub struct Trust {
     grace: Duration,
 }
 
-/// Why authorities cannot be trusted.
+/// The reason why authorities cannot be trusted.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {

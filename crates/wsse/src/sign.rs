@@ -32,7 +32,7 @@ pub struct Signer {
     report: fn(Engine),
 }
 
-/// Why a signer cannot be made, or a message cannot be signed. Tells nothing of the key.
+/// The reason why a signer cannot be made, or a message cannot be signed. Tells nothing of the key.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignerError {

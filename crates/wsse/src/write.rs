@@ -33,7 +33,7 @@ pub struct Writer {
 
 #[derive(Debug)]
 struct Open {
-    /// Where its name stands in the text.
+    /// The place of its name in the text.
     name: Range<usize>,
     declares: bool,
 }

@@ -58,7 +58,7 @@ impl Reader<'_> {
     }
 }
 
-/// What is wrong with a certificate, in words that quote nothing of it: the parser of DER may.
+/// The mistake in a certificate, in words that quote nothing of it: the parser of DER may.
 pub fn in_own_words(error: &CertificateError) -> String {
     match error {
         CertificateError::Der(_) => "has a PEM block that is no X.509 certificate".to_owned(),

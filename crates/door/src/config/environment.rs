@@ -1,4 +1,4 @@
-/// Where a deployment stands.
+/// The environment of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Environment {
     /// Real money.

@@ -7,7 +7,7 @@ use super::Variables;
 pub struct ConfigError {
     /// The variable.
     pub variable: &'static str,
-    /// What is wrong, and what to do.
+    /// The mistake, and what to do.
     pub detail: String,
 }
 
@@ -26,6 +26,6 @@ impl ConfigError {
 pub struct Misconfigured<R> {
     /// The mistakes, at least one.
     pub errors: Vec<ConfigError>,
-    /// What is of use.
+    /// The usable rest.
     pub rest: R,
 }

@@ -11,7 +11,7 @@ use mpay_ledger::{
 /// the template was changed after MPay asked.
 const LINE: &str = "1";
 
-/// What the orders of a service are made of that nobody registers.
+/// The parts of which the orders of a service without registration are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenService {
     keys: KeyPattern,
@@ -47,7 +47,7 @@ struct KeyJson {
 }
 
 impl OpenJson {
-    /// What this describes, of a service.
+    /// Reads the description for a service.
     ///
     /// # Errors
     /// Everything that is wrong.

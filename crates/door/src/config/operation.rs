@@ -21,7 +21,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether everything is to be answered "later". `None` where the variable could not be read.
+/// True if everything is to be answered "later". `None` where the variable could not be read.
 ///
 /// Who mistypes it wants to stop: a stop loses nothing, since whoever calls comes again.
 pub fn is_paused(variables: &Variables) -> Option<bool> {
@@ -31,7 +31,7 @@ pub fn is_paused(variables: &Variables) -> Option<bool> {
     Some(variables.get(PAUSED).is_some_and(|value| value != "false"))
 }
 
-/// How the log is written: for people only to who asks for it, or develops.
+/// The form in which the log is written: for people only to who asks for it, or develops.
 pub fn log_format(variables: &Variables) -> Format {
     match variables.get(LOG_FORMAT) {
         Some("text") => Format::Text,

@@ -4,17 +4,17 @@ use mpay_ledger::json::FieldError;
 
 use super::{ConfigError, Environment, Variables};
 
-/// What is said of a wrong IBAN.
+/// The message about a wrong IBAN.
 pub const IBAN_NEEDED: &str = "must be an IBAN such as MD24AG000225100013104168, whose length is that of its country and whose check digits fit";
 
 /// Reads variables, and collects what is wrong with them.
 #[derive(Debug)]
 pub struct Reader<'a> {
-    /// What is read.
+    /// The variables that are read.
     pub variables: &'a Variables,
-    /// What is wrong.
+    /// The mistake.
     pub errors: Vec<ConfigError>,
-    /// What is probably a mistake, but works.
+    /// Doubts: what is probably a mistake, but works.
     pub doubts: Vec<ConfigError>,
 }
 
@@ -39,7 +39,7 @@ impl<'a> Reader<'a> {
         self.word("environment", Environment::Production, &words)
     }
 
-    /// Whether every mistake is in one of the `optional` variables.
+    /// True if every mistake is in one of the `optional` variables.
     pub fn is_usable(&self, optional: &[&str]) -> bool {
         let mut errors = self.errors.iter();
         errors.all(|error| optional.contains(&error.variable))
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether one of these variables has a mistake.
+    /// True if one of these variables has a mistake.
     pub fn is_wrong(&self, variables: &[&str]) -> bool {
         let mut errors = self.errors.iter();
         errors.any(|error| variables.contains(&error.variable))
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What is listed with commas between.
+    /// The items of a list with commas between.
     pub fn listed(&self, variable: &'static str) -> impl Iterator<Item = &'a str> + use<'a> {
         let value = self.variables.get(variable).unwrap_or_default();
         value

@@ -73,22 +73,22 @@ const MEMBERS: [&str; 29] = [
     "last_known",
 ];
 
-/// What the orders of a service have where they say nothing.
+/// The defaults of the orders of a service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Service {
     /// The account of lines that name none.
     pub account: Option<PaymentAccount>,
-    /// What an order is for.
+    /// The reason of an order.
     pub reason: Option<Localized<50>>,
-    /// What a line is for.
+    /// The reason of a line.
     pub line_reason: Option<Localized<50>>,
-    /// What its orders are made of, if nobody registers them.
+    /// The parts of which its orders are made, if nobody registers them.
     pub open: Option<OpenService>,
-    /// When the institution's own system is asked for an order.
+    /// The policy by which the institution's own system is asked for an order.
     pub source: Option<SourcePolicy>,
 }
 
-/// When the institution's own system is asked for an order of a service.
+/// The policy by which the institution's own system is asked for an order of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SourcePolicy {
     /// Also for one that is registered, if it was asked for longer ago than this. `None` is never.

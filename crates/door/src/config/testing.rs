@@ -14,7 +14,7 @@ pub const KEY: &str = include_str!("../../../wsse/tests/data/service.key.pem");
 /// MPay's certificate.
 pub const MPAY: &str = include_str!("../../../wsse/tests/data/mpay.pem");
 
-/// What both doors are given, and each of them by itself.
+/// The variables that both doors are given, and each of them by itself.
 pub fn variables() -> Variables {
     let mut variables = Variables::default();
     for (name, value) in [
@@ -151,7 +151,7 @@ pub fn what_is_not_read_has_no_value<C: Configuration>() {
     }
 }
 
-/// What is said of variables holds no part of what may be secret: of one with any of [`secrets`], nor
+/// Checks that messages about variables hold no part of what may be secret: of one with any of [`secrets`], nor
 /// of two of which what is said of one may quote the other.
 pub fn no_mistake_repeats_a_value<C: Configuration<Rest: Debug>>(pairs: &[[&'static str; 2]]) {
     let secrets = secrets();

@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-/// Why a variable has no value that could be used: not its default either, which only a variable
+/// The reason why a variable has no value that could be used: not its default either, which only a variable
 /// that was read and found empty has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unread {
@@ -64,7 +64,7 @@ impl Variables {
         names.into_iter().copied()
     }
 
-    /// Whether it was read, or not read, already.
+    /// True if it was read, or not read, already.
     pub fn has(&self, name: &'static str) -> bool {
         self.values.contains_key(name) || self.unread.contains_key(name)
     }
@@ -115,7 +115,7 @@ impl Variables {
         self.values.get(name).map_or("", |value| value)
     }
 
-    /// Whether it could not be read.
+    /// True if it could not be read.
     pub fn is_unread(&self, name: &'static str) -> bool {
         self.unread.contains_key(name)
     }

@@ -11,7 +11,7 @@ use super::trace::{Origin, trace_id};
 /// Longest message, in characters.
 pub(super) const MAX: usize = 2000;
 
-/// How lines are written.
+/// The form of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// One JSON object a line.
@@ -20,7 +20,7 @@ pub enum Format {
     Text,
 }
 
-/// How grave it is.
+/// The gravity of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     /// As it should be.
@@ -41,7 +41,7 @@ impl Level {
     }
 }
 
-/// What is said of a request, beside its id.
+/// A field that is said of a request, beside its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
     /// What was asked for.
@@ -90,7 +90,7 @@ pub(super) struct Answered {
 }
 
 impl Line {
-    /// What went wrong; `None` for the line of a request.
+    /// The message of a failure; `None` for the line of a request.
     pub fn message(&self) -> Option<&str> {
         self.answered.is_none().then_some(self.message.as_str())
     }

@@ -36,7 +36,7 @@ impl Request {
         })
     }
 
-    /// What is done after a request has been answered.
+    /// A trace of the work after a request has been answered.
     pub fn after(origin: Origin) -> Rc<Self> {
         Self::new(origin, None)
     }

@@ -2,7 +2,7 @@
 
 use mpay_ledger::StoreError;
 
-/// What of an order's key is logged: enough to find the right one of several, and too little to learn
+/// The part of an order's key that is logged: enough to find the right one of several, and too little to learn
 /// a personal code from.
 pub fn end_of_key(key: &str) -> String {
     let count = key.chars().count();
@@ -12,7 +12,7 @@ pub fn end_of_key(key: &str) -> String {
         .collect()
 }
 
-/// What is logged of a failure of the store. An order's records are named by the order's key, of which the
+/// The text that is logged of a failure of the store. An order's records are named by the order's key, of which the
 /// end alone is logged; what a reader quotes of a record is left out.
 pub fn of_store(error: &StoreError) -> String {
     const ORDERS: &str = "order/";

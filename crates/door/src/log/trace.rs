@@ -17,7 +17,7 @@ pub const TRACESTATE: &str = "tracestate";
 /// 3.3.1.5).
 const LONGEST_STATE: usize = 512;
 
-/// Where a request came from: it goes on with what follows from it.
+/// The origin of a request: it goes on with what follows from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     pub(super) id: String,

@@ -14,11 +14,11 @@ const STORE: &str = "default";
 pub(super) struct Store(Result<store::Bucket, PlatformError>);
 
 thread_local! {
-    /// Whether this instance has seen that the store reads no batches, which does not change.
+    /// True if this instance has seen that the store reads no batches, which does not change.
     static ONE_BY_ONE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether a batch was refused as Spin's Redis store refuses it: it sends the command `KEYS`, which
+/// True if a batch was refused as Spin's Redis store refuses it: it sends the command `KEYS`, which
 /// takes one pattern, with all keys.
 fn reads_no_batches(error: &store::Error) -> bool {
     matches!(error, store::Error::Other(reason) if reason.contains("wrong number of arguments"))

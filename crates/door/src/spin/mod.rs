@@ -160,7 +160,7 @@ async fn send(
     spin_sdk::http::send(request).await
 }
 
-/// Whether a request that was not answered can have arrived.
+/// The error of a request that was not answered: whether it can have arrived.
 fn unanswered(error: ErrorCode) -> Unanswered {
     let is_sure = matches!(
         error,
@@ -180,7 +180,7 @@ fn unanswered(error: ErrorCode) -> Unanswered {
     }
 }
 
-/// Why a request was not answered. What a host says in words of its own may hold parts of the address,
+/// The reason why a request was not answered. What a host says in words of its own may hold parts of the address,
 /// which may be secret: it is not passed on.
 fn in_words(error: ErrorCode) -> String {
     let words = match error {

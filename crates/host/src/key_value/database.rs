@@ -72,7 +72,7 @@ impl Database {
         })
     }
 
-    /// Whether a file of SQLite has a write-ahead log, by its header: it is not opened as a database, so
+    /// True if a file of SQLite has a write-ahead log, by its header: it is not opened as a database, so
     /// nothing is made beside it.
     ///
     /// # Errors
@@ -118,7 +118,7 @@ impl Database {
         .await
     }
 
-    /// Whether a key has a value.
+    /// True if a key has a value.
     pub async fn exists(&self, store: &str, key: &str) -> Result<bool, Error> {
         let (store, key) = (store.to_owned(), key.to_owned());
         self.read(move |connection| {

@@ -1,4 +1,4 @@
-//! Why an operation on the store failed.
+//! The reasons why an operation on the store failed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// The component tries a call four times, and has then time left to say that it could not.
 pub(crate) const CALL_TIME: Duration = Duration::from_secs(5);
 
-/// Why an operation on the store failed.
+/// The reason why an operation on the store failed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -89,7 +89,7 @@ impl From<redis::RedisError> for Error {
     }
 }
 
-/// What has become of a file.
+/// The fate of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
     /// There is none in its place.

@@ -30,7 +30,7 @@ pub type Observer = Arc<dyn Fn(&Call<'_>) -> Fault + Send + Sync>;
 pub struct Call<'a> {
     /// The store's name.
     pub store: &'a str,
-    /// What is called.
+    /// The operation that is called.
     pub operation: Operation,
     /// The keys it names; none for `list-keys`.
     pub keys: Vec<&'a str>,
@@ -53,14 +53,14 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Whether it may change the store.
+    /// True if it may change the store.
     pub fn writes(self) -> bool {
         use Operation::{Delete, DeleteMany, Increment, Set, SetMany};
         matches!(self, Set | Delete | SetMany | DeleteMany | Increment)
     }
 }
 
-/// What shall happen to a call.
+/// A fault that shall meet a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing: it is made as usual.

@@ -1,4 +1,4 @@
-//! Whether the file in its place is still the one that was opened.
+//! Checks whether the file in its place is still the one that was opened.
 //!
 //! SQLite goes on with the file that it opened, also where another one has been put in its place: a
 //! backup, say. What is written then is gone when the process ends, although it was acknowledged. So
@@ -83,7 +83,7 @@ impl Place {
         })
     }
 
-    /// Whether all files are in their places. Once they were not, it never says so again.
+    /// Checks that all files are in their places. Once they were not, it never says so again.
     pub(super) fn check(&self) -> Result<(), Error> {
         if let Some(lost) = &*self.lost.borrow() {
             return Err(lost.clone());
@@ -118,7 +118,7 @@ impl Place {
         Ok(())
     }
 
-    /// Whether it is the file of the store itself that is not in its place, as far as was seen. Its
+    /// True if it is the file of the store itself that is not in its place, as far as was seen. Its
     /// log is then the one that was opened, if there is one.
     pub(super) fn store_is_lost(&self) -> bool {
         let store = self.files.first().map(|(path, _)| path);

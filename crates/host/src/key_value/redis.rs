@@ -66,7 +66,7 @@ impl Redis {
         self.call(cmd("GET").arg(key)).await
     }
 
-    /// Whether a key has a value.
+    /// True if a key has a value.
     pub async fn exists(&self, key: &str) -> Result<bool, Error> {
         self.call(cmd("EXISTS").arg(key)).await
     }
@@ -175,7 +175,7 @@ impl Redis {
         &self.0.client
     }
 
-    /// What is wrong with the server's settings, as sentences: with others it loses what it has
+    /// The mistakes in the server's settings, as sentences: with others it loses what it has
     /// acknowledged.
     pub async fn weaknesses(&self) -> Result<Vec<String>, Error> {
         let mut found = Vec::new();
@@ -248,7 +248,7 @@ impl Redis {
     }
 }
 
-/// Whether a connection is of no more use after an error: it broke, nobody answers on it, or it leads to
+/// True if a connection is of no more use after an error: it broke, nobody answers on it, or it leads to
 /// a server that is not the primary any more.
 fn is_spoilt_by(error: &Error) -> bool {
     match error {

@@ -154,7 +154,7 @@ impl Session {
     }
 }
 
-/// Whether a statement leaves nothing behind in its connection.
+/// True if a statement leaves nothing behind in its connection.
 fn stands_alone(text: &str) -> bool {
     const ALONE: [&str; 7] = [
         "SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "CREATE", "VALUES",
@@ -176,7 +176,7 @@ fn references(parameters: &[Box<dyn ToSql + Send + Sync>]) -> Vec<&(dyn ToSql + 
         .collect()
 }
 
-/// Whether a connection is of no more use: it broke, or its server stops, or is read-only, or has other
+/// True if a connection is of no more use: it broke, or its server stops, or is read-only, or has other
 /// ideas of its tables than when the statement was prepared.
 fn is_spoilt_by(error: &tokio_postgres::Error) -> bool {
     const CLASSES: [&str; 7] = ["08", "0A", "25", "53", "57", "58", "XX"];

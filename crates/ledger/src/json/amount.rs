@@ -6,7 +6,7 @@ use crate::domain::{
     AmountChange, DatedAmount, LONGEST_TERM, LineId, Money, Term, WorkingDays, time,
 };
 
-/// What a line asks on some days: `amount_due` instead of its own amount, `add` more than that, or
+/// An amount that a line asks on some days: `amount_due` instead of its own amount, `add` more than that, or
 /// `add_per_day` more for each day from the first on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
@@ -27,16 +27,16 @@ pub struct AmountJson {
     /// The day after which working days are counted; that of `issued_at` if it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
-    /// What the line asks instead of its own amount.
+    /// The amount that the line asks instead of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount_due: Option<String>,
-    /// How much more the line asks.
+    /// The amount that the line asks in addition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub add: Option<String>,
-    /// How much more the line asks for each day; what was added until the last day stays.
+    /// The amount that the line asks in addition for each day; what was added until the last day stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub add_per_day: Option<String>,
-    /// What `add_per_day` adds at most.
+    /// The most that `add_per_day` adds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<String>,
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::domain::{ClosedReview, Order, PaymentId, Review, SetStatus, Text};
 
-/// What happened: an entry of the journal. Flat, with `type` beside the members of the record.
+/// An event: an entry of the journal. Flat, with `type` beside the members of the record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(tag = "type")]
@@ -229,7 +229,7 @@ fn read_in_any_order<'de, A: MapAccess<'de>>(
     serde_json::from_slice(text.as_bytes()).map_err(de::Error::custom)
 }
 
-/// Which order changed, and what it asks for now. Names nobody, so that it can be kept for ever.
+/// The order that changed, and what it asks for now. Names nobody, so that it can be kept for ever.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct OrderEvent {
@@ -246,7 +246,7 @@ pub struct OrderEvent {
     pub status: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund_reference: Option<String>,
-    /// What the institution noted for itself, without what is of a person.
+    /// The institution's own notes, without what is of a person.
     #[serde(default, skip_serializing_if = "MetadataJson::is_empty")]
     pub metadata: MetadataJson,
     /// Name of the principal who made the change; absent where a payment registered the order.
@@ -281,11 +281,11 @@ pub struct PartJson {
     pub payment_id: String,
     /// The row that shows it: a digest that only this store can make.
     pub row: String,
-    /// Which part it is, from 1.
+    /// The number of the part, from 1.
     pub number: u32,
-    /// How much it is; below zero for money that was given back.
+    /// The amount; below zero for money that was given back.
     pub amount: String,
-    /// Which of the payment's refunds it is, by what remained after it: two may be of one amount. Absent
+    /// The payment's refund that it is, by what remained after it: two may be of one amount. Absent
     /// in what earlier versions wrote, and of what is no refund.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund: Option<String>,
@@ -317,7 +317,7 @@ pub struct ReviewClosedJson {
     pub entry: Option<u64>,
 }
 
-/// What is of a person was erased.
+/// An erasure of what is of a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct ErasureJson {
@@ -355,7 +355,7 @@ pub struct RefusalJson {
     pub code: String,
     /// Its text.
     pub reason: String,
-    /// When the message came in.
+    /// The time at which the message came in.
     pub received_at: String,
     pub signer: SignerJson,
     /// Name of the signed message among the evidence.
@@ -363,7 +363,7 @@ pub struct RefusalJson {
 }
 
 impl Event {
-    /// What somebody did to an order that was `before` and is `after`, as version `version`.
+    /// The event of an order that was `before` and is `after`, as version `version`.
     pub fn of_order(before: Option<&Order>, after: &Order, version: u64, by: Option<&str>) -> Self {
         let event = OrderEvent {
             service_id: after.service_id.to_string(),
@@ -395,7 +395,7 @@ impl Event {
     }
 }
 
-/// What kind of thing happened, as those choose who want to be told.
+/// The kind of an event, as those choose who want to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
     /// Changes of orders.
@@ -406,9 +406,9 @@ pub enum Group {
     Refusals,
     /// Statements that show payments.
     Settlements,
-    /// What people propose, decide and look at.
+    /// Proposals, decisions and reviews of people.
     Reviews,
-    /// What a person should know of today. It is in no journal.
+    /// Alerts: what a person should know of today. It is in no journal.
     Alerts,
 }
 
@@ -441,7 +441,7 @@ impl Group {
 pub struct Groups(u8);
 
 impl Groups {
-    /// Whether a group is among them.
+    /// True if a group is among them.
     pub fn has(self, group: Group) -> bool {
         self.0 & (1 << group as u8) != 0
     }
@@ -589,7 +589,7 @@ impl Event {
 }
 
 impl ReviewClosedJson {
-    /// Which payment's review was closed, `at` this time, and how.
+    /// The payment whose review was closed, `at` this time, and how.
     ///
     /// # Errors
     /// The member that is wrong.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Reader;
 use crate::domain::{Alias, Metadatum, Text};
 
-/// What the institution notes for itself: values by their names.
+/// The institution's own notes: values by their names.
 pub type MetadataJson = BTreeMap<String, MetadatumJson>;
 
 /// A value of metadata, or an alias.

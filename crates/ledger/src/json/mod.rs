@@ -53,7 +53,7 @@ pub use void::{LatestJson, VoidJson, VoidProposalJson, VoidedJson, WithdrawalJso
 pub struct FieldError {
     /// Path of the member, such as `lines[0].amount_due`.
     pub field: String,
-    /// What is wrong with it.
+    /// The mistake in it.
     pub detail: String,
 }
 

@@ -58,7 +58,7 @@ pub struct OrderJson {
     pub max_payment: Option<String>,
     #[serde(default)]
     pub lines: Vec<LineJson>,
-    /// What lines ask on some days instead of their own amounts, or beside them.
+    /// Amounts that lines ask on some days instead of their own amounts, or beside them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub amounts: Vec<AmountJson>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -24,7 +24,7 @@ pub struct PaymentJson {
     pub lines: Vec<PaymentLineJson>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub properties: Vec<PaymentPropertyJson>,
-    /// When the signed message came in.
+    /// The time at which the signed message came in.
     pub received_at: String,
     /// Seconds for which MPay may go on showing an amount that it was told, if the order's amounts
     /// depend on the day.
@@ -36,25 +36,25 @@ pub struct PaymentJson {
     /// Name of what proves it among the evidence: the signed message, the card gateway's answer, or
     /// what two people decided.
     pub evidence: String,
-    /// What a card gateway said of it, if it was paid by card.
+    /// The card gateway's statement of it, if it was paid by card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<CardJson>,
     /// For ever, if the payment was entered by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manual: Option<ManualJson>,
-    /// Whether MPay confirmed it after a payment of this id, entered by hand, was voided.
+    /// True if MPay confirmed it after a payment of this id, entered by hand, was voided.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub after_void: bool,
     /// Of an event, the version of the order that it made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
-    /// What the institution noted with the order, without what is of a person, as it was when the
+    /// The institution's notes with the order, without what is of a person, as it was when the
     /// payment came in.
     #[serde(default, skip_serializing_if = "MetadataJson::is_empty")]
     pub metadata: MetadataJson,
 }
 
-/// How a payment came here.
+/// The channel by which a payment came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -82,7 +82,7 @@ impl Channel {
     }
 }
 
-/// How a payment was entered by hand.
+/// The record of a payment that was entered by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct ManualJson {
@@ -121,13 +121,13 @@ pub struct ProposalJson {
     pub currency: String,
     pub paid_at: String,
     pub lines: Vec<PaymentLineJson>,
-    /// Where it is known from.
+    /// The source from which it is known.
     pub note: String,
     /// Name of the principal who proposes.
     pub by: String,
 }
 
-/// Who signed a message, and how.
+/// The signer of a message, and the algorithms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct SignerJson {
@@ -228,7 +228,7 @@ impl PaymentJson {
         self
     }
 
-    /// How it came here.
+    /// The channel by which it came.
     pub fn channel(&self) -> Channel {
         match (&self.card, &self.manual) {
             (Some(_), _) => Channel::Card,
@@ -237,7 +237,7 @@ impl PaymentJson {
         }
     }
 
-    /// Whether MPay has confirmed the payment: at once, or after it was entered by hand.
+    /// True if MPay has confirmed the payment: at once, or after it was entered by hand.
     pub fn is_confirmed(&self) -> bool {
         match self.channel() {
             Channel::MPay => true,
@@ -249,7 +249,7 @@ impl PaymentJson {
         }
     }
 
-    /// Who signed MPay's confirmation, also of a payment that was entered by hand before.
+    /// The signer of MPay's confirmation, also of a payment that was entered by hand before.
     pub fn signer_of_confirmation(&self) -> Option<&SignerJson> {
         let confirmed = self
             .manual

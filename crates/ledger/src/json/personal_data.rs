@@ -1,4 +1,4 @@
-//! What in the records is of a person: names, identifiers, and the values of properties, which
+//! The parts of the records that are of a person: names, identifiers, and the values of properties, which
 //! payers fill in. What money was paid for stays: keys, reasons, amounts, times and notes.
 
 use super::{Event, OrderJson, PaymentJson, PaymentLineJson, PropertyJson};
@@ -18,7 +18,7 @@ impl OrderJson {
         erased | (count(self) < before)
     }
 
-    /// Whether it names the person of this IDNP or IDNO.
+    /// True if it names the person of this IDNP or IDNO.
     pub fn names(&self, customer_id: &str) -> bool {
         let lines = self.lines.iter().flat_map(|line| &line.properties);
         let values = lines
@@ -47,7 +47,7 @@ impl PaymentJson {
         erased | erase_lines(&mut self.lines)
     }
 
-    /// Whether it names the person of this IDNP or IDNO.
+    /// True if it names the person of this IDNP or IDNO.
     pub fn names(&self, customer_id: &str) -> bool {
         let lines = self.lines.iter().flat_map(|line| &line.properties);
         let values = lines

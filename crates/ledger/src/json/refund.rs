@@ -13,16 +13,16 @@ pub struct RefundJson {
     pub payment_id: String,
     pub service_id: String,
     pub order_key: String,
-    /// How much was given back.
+    /// The amount that was given back.
     pub amount: String,
-    /// What remains of the payment.
+    /// The amount that remains of the payment.
     pub remaining: String,
     pub currency: String,
-    /// How it is divided over the payment's lines, with their accounts: from the last line on.
+    /// The division over the payment's lines, with their accounts: from the last line on.
     pub lines: Vec<PaymentLineJson>,
     /// Place of the payment in the journal.
     pub recorded: u64,
-    /// Why; absent where it was given back elsewhere.
+    /// The reason; absent where it was given back elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// Name of the principal who gave it back, likewise.
@@ -115,7 +115,7 @@ impl RefundedJson {
 }
 
 impl ReviewOpenedJson {
-    /// Which payment's review is opened.
+    /// The payment whose review is opened.
     ///
     /// # Errors
     /// The member that is wrong.

@@ -9,7 +9,7 @@ use crate::domain::{
 /// otherwise is folded again.
 const VERSION: u32 = 3;
 
-/// What an order's versions and payments add up to, as it is kept.
+/// The sum of an order's versions and payments, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SummaryJson {
     pub v: u32,
@@ -28,12 +28,12 @@ pub struct SummaryJson {
     pub paid_before: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open_reviews: Vec<OpenReviewsJson>,
-    /// When what was paid reached what was asked, if amounts depend on the day.
+    /// The time at which the payments reached what was asked, if amounts depend on the day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled_at: Option<String>,
 }
 
-/// How many payments have an open review of one reason.
+/// The number of payments that have an open review of one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenReviewsJson {
     pub reason: String,
@@ -57,7 +57,7 @@ pub struct FormerLineJson {
 pub struct PaidJson {
     pub currency: String,
     pub amount: String,
-    /// What was given back of it.
+    /// The part of it that was given back.
     pub refunded: String,
     pub lines: Vec<PaidOfLineJson>,
     /// The latest payment.

@@ -1,4 +1,4 @@
-//! How the store's times are read: by [`domain::time`](crate::domain::time), since the reader that
+//! Reading of the store's times: by [`domain::time`](crate::domain::time), since the reader that
 //! `Timestamp` brings knows many more forms, and the texts of all their errors.
 
 use jiff::Timestamp;

@@ -18,7 +18,7 @@ pub struct VoidProposalJson {
     pub order_key: String,
     /// By which of its proposals the payment was entered: a place in the journal.
     pub proposal: u64,
-    /// Why.
+    /// The reason.
     pub note: String,
     /// Name of the principal who proposes.
     pub by: String,
@@ -33,7 +33,7 @@ pub struct VoidJson {
     pub order_key: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invoice_id: Option<String>,
-    /// What it was, and is no more.
+    /// The amount that it was, and is no more.
     pub amount: String,
     pub currency: String,
     pub paid_at: String,
@@ -48,7 +48,7 @@ pub struct VoidJson {
     /// Names of the two people.
     pub proposed_by: String,
     pub approved_by: String,
-    /// Why.
+    /// The reason.
     pub note: String,
     /// The version of the order that this made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,13 +63,13 @@ pub struct VoidedJson {
     /// The reviews that were open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub review: Vec<String>,
-    /// Whether the payment came before the order's latest version.
+    /// True if the payment came before the order's latest version.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub was_before: bool,
     /// The latest of the other payments in its currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest: Option<LatestJson>,
-    /// When the order is settled without the payment, if its amounts depend on the day.
+    /// The time at which the order is settled without the payment, if its amounts depend on the day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled_at: Option<String>,
 }

@@ -14,7 +14,7 @@ use crate::{
 /// Orders changed by one batch: as many as one call reads.
 const BATCH: usize = 25;
 
-/// What becomes of changes that are asked for.
+/// The fate of changes that are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Intent<'a> {
     /// They are made.

@@ -1,4 +1,4 @@
-//! What happened to an order: its list, read backwards.
+//! The history of an order: its list, read backwards.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::{
     order_list::{OrderEntry, OrderList},
 };
 
-/// How many places of an order's list one call looks at.
+/// The most places of an order's list that one call looks at.
 const MOST: u64 = 64;
 
 /// A part of what happened to an order.
@@ -23,7 +23,7 @@ pub struct OrderHistory {
     pub entries: Vec<HistoryEntry>,
     /// The place to go on below; `None` at the end.
     pub next: Option<u64>,
-    /// Whether the place to look below is beyond the end of the order's list.
+    /// True if the place to look below is beyond the end of the order's list.
     pub is_beyond_end: bool,
 }
 
@@ -34,16 +34,16 @@ pub struct HistoryEntry {
     place: u64,
     /// The place of its event in the journal.
     pub index: u64,
-    /// When.
+    /// The time.
     pub at: Timestamp,
-    /// What, without what was erased since.
+    /// The event, without what was erased since.
     pub event: Event,
     /// The order as it was from then on, likewise, and as it was before; of a version alone.
     pub order: Option<Box<(OrderJson, Option<OrderJson>)>>,
 }
 
 impl<P: Platform> Orders<'_, P> {
-    /// What happened to an order, the newest first, below a place of its list: what counts of a part of
+    /// The history of an order, the newest first, below a place of its list: what counts of a part of
     /// the list, which may be nothing. `None` if there is no such order.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ use crate::{
     json::{Event, PaymentJson},
 };
 
-/// How often a change is begun anew because its place was passed by.
+/// The number of times that a change is begun anew because its place was passed by.
 const TRIES: u32 = 5;
 
 over_the_log_and_the_secret! {
@@ -40,11 +40,11 @@ pub struct OrderPayments {
     pub payments: Vec<(PaymentJson, RecordedPayment)>,
     /// The place to go on below; `None` at the end.
     pub next: Option<u64>,
-    /// Whether the place to look below is beyond the end of the order's list.
+    /// True if the place to look below is beyond the end of the order's list.
     pub is_beyond_end: bool,
 }
 
-/// What must hold for a change.
+/// The condition of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {
     /// Nothing.
@@ -69,7 +69,7 @@ impl Precondition {
     }
 }
 
-/// What a registration did.
+/// The outcome of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Registered {
     /// A new order.
@@ -80,10 +80,10 @@ pub enum Registered {
     Unchanged,
 }
 
-/// Why an order was not registered or changed.
+/// The reason why an order was not registered or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError<E = Infallible> {
-    /// What the order was to become is none.
+    /// The order would not be one.
     #[error("it would not be an order")]
     Unfit(E),
     /// An order in its state is not changed like this.

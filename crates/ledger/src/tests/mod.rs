@@ -102,7 +102,7 @@ async fn events(memory: &Memory) -> Vec<(&'static str, u64)> {
     events.collect()
 }
 
-/// Whether a call says that the payment is recorded, by it or before.
+/// True if a call says that the payment is recorded, by it or before.
 fn is_recorded(result: &Result<Recorded, StoreError>) -> bool {
     matches!(result, Ok(Recorded::New | Recorded::Repeated { .. }))
 }

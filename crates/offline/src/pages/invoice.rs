@@ -276,7 +276,7 @@ fn way_back(view: &View, visit: &Visit) -> Markup {
     }
 }
 
-/// What is said when the provider gave no order.
+/// The page for when the provider gave no order.
 pub fn no_order(view: &View, visit: &Visit, no_order: &NoOrder) -> Markup {
     let (hint, reason) = match no_order {
         NoOrder::Fault(fault) => (text::NO_ORDER_FAULT, fault.to_string()),

@@ -100,17 +100,17 @@ pub fn start(
     layout(view, view.t(text::START_TITLE), None, content)
 }
 
-/// Where an operator sets up a terminal at MPay. Here every browser is one.
+/// The page where an operator sets up a terminal at MPay. Here every browser is one.
 pub fn terminal(view: &View) -> Markup {
     message(view, text::TERMINAL, text::TERMINAL_HINT)
 }
 
-/// What is said when a page sends too little.
+/// The page for when another page sends too little.
 pub fn missing(view: &View) -> Markup {
     message(view, text::MISSING, text::MISSING_HINT)
 }
 
-/// What is said of a page that is not there.
+/// The page for an address where there is none.
 pub fn not_found(view: &View) -> Markup {
     message(view, text::NOT_FOUND, text::NOT_FOUND_HINT)
 }

@@ -1,10 +1,10 @@
-//! Why a message was not verified.
+//! The reasons why a message was not verified.
 
 use jiff::Timestamp;
 
 use crate::chain::ChainError;
 
-/// Why a message was not verified. For the log: a caller who is not authenticated gets one
+/// The reason why a message was not verified. For the log: a caller who is not authenticated gets one
 /// constant answer whatever the reason.
 ///
 /// Texts taken from the message are shown quoted, escaped and shortened.
@@ -205,7 +205,7 @@ pub enum SecurityError {
     /// least 2048 bits.
     #[error("the signer's certificate cannot be used: {reason}")]
     UnusableCertificate {
-        /// Why, as [`CertificateError`](crate::CertificateError) says it.
+        /// The reason, as [`CertificateError`](crate::CertificateError) says it.
         reason: String,
     },
     /// The certificate in the message does not chain up to a trusted authority.
@@ -213,20 +213,20 @@ pub enum SecurityError {
     UntrustedChain {
         /// The SHA-256 of the signer's certificate.
         fingerprint: String,
-        /// Which certificate of the chain is at fault, and how.
+        /// The certificate of the chain that is at fault, and its mistake.
         reason: ChainError,
     },
     /// The key of the message is not that of a trusted certificate.
     #[error("no trusted certificate is named by {}", shown(named_by))]
     UnknownSigner {
-        /// What `KeyInfo` says, in the words of its elements; that it is absent, if it is.
+        /// The statement of `KeyInfo`, in the words of its elements; that it is absent, if it is.
         named_by: String,
     },
     /// `KeyInfo` names its signer more than once, and one is a trusted certificate that another
     /// does not fit.
     #[error("the key is given by {} and by something else", shown(named_by))]
     ContradictoryKeyInfo {
-        /// What does not fit.
+        /// The statement that does not fit.
         named_by: String,
     },
     /// The text in the place of a distinguished name is none (RFC 4514).

@@ -28,7 +28,7 @@ const MAX_HINTS: usize = 16;
 /// The most digits in a serial number: 20 bytes (RFC 5280 section 4.1.2.2).
 const MAX_SERIAL_DIGITS: usize = 49;
 
-/// What a message says of its signer's certificate. It only chooses among trusted ones.
+/// A message's hint at its signer's certificate. It only chooses among trusted ones.
 pub(super) enum Hint {
     /// The certificate itself, in DER; with it, perhaps, those of its issuers.
     Certificates(Vec<Vec<u8>>),
@@ -121,7 +121,7 @@ impl fmt::Display for Hint {
     }
 }
 
-/// Whether this certificate is among these, and all others are its issuer, that one's issuer, and
+/// True if this certificate is among these, and all others are its issuer, that one's issuer, and
 /// so on (XML Signature 1.1, section 4.5.4), in any order.
 fn are_chain_of(certificate: &Certificate, certificates: &[Vec<u8>]) -> bool {
     let mut others: Vec<&[u8]> = certificates.iter().map(Vec::as_slice).collect();
@@ -175,7 +175,7 @@ pub(super) fn read(
     Ok(hints)
 }
 
-/// How one `SecurityTokenReference` names the signer.
+/// Reads the hint by which one `SecurityTokenReference` names the signer.
 pub(super) fn token_reference(
     reference: Element<'_>,
     parts: &Parts<'_>,
@@ -211,7 +211,7 @@ pub(super) fn referenced_token<'a>(
     Err(unsupported(child))
 }
 
-/// What an STR-Transform makes of a reference to a certificate by its identifier or by issuer and
+/// The token that an STR-Transform makes of a reference to a certificate by its identifier or by issuer and
 /// serial number (WSS: SOAP Message Security 1.1, section 8.3): a `BinarySecurityToken` with the
 /// reference's own prefix, a default namespace in any case, and neither id nor `EncodingType`.
 pub(super) fn made_token(token_reference: Element<'_>, certificate: &Certificate) -> String {

@@ -35,14 +35,14 @@ const OUR_ACTORS: [&str; 4] = [
     "http://www.w3.org/2003/05/soap-envelope/role/ultimateReceiver",
 ];
 
-/// How long the canonical forms of `SignedInfo` and all signed parts may be together, given the
+/// The greatest length that the canonical forms of `SignedInfo` and all signed parts may be together, given the
 /// length of the message. Escaping makes them longer, and namespaces that are written again and
 /// again; this is far beyond what programs write.
 fn canonical_budget(message_bytes: usize) -> usize {
     8 * message_bytes + (1 << 16)
 }
 
-/// What a message proves: its Body, who signed it, how and when. Only
+/// A message's proof: its Body, who signed it, how and when. Only
 /// [`Envelope::verify`] makes one.
 #[derive(Debug)]
 pub struct Verified {
@@ -80,7 +80,7 @@ impl Verified {
         self.facts.method.uri()
     }
 
-    /// When the signer says the message was made: `wsu:Created`.
+    /// The time at which the signer says the message was made: `wsu:Created`.
     pub fn created(&self) -> Timestamp {
         self.facts.validity.created
     }
@@ -105,7 +105,7 @@ impl Verified {
             .collect()
     }
 
-    /// What the WS-Addressing headers that are for us name as the message's `Action` (of 2004/08
+    /// The values that the WS-Addressing headers that are for us name as the message's `Action` (of 2004/08
     /// and of 1.0), without white space around it: one that contradicts the Body is a reason to
     /// refuse the message.
     ///
@@ -229,7 +229,7 @@ fn only<'a>(
 
 type Covered<'r, 'a> = Vec<(Part<'a>, &'r signature::Reference<'a>)>;
 
-/// What a reference covers.
+/// The part that a reference covers.
 #[derive(Clone, Copy)]
 enum Part<'a> {
     /// An element of the message.

@@ -29,7 +29,7 @@ pub(super) struct Signature<'a> {
 /// A part's digest.
 pub(super) struct Reference<'a> {
     pub(super) uri: &'a str,
-    /// Whether what is signed is the token that a `SecurityTokenReference` names.
+    /// True if what is signed is the token that a `SecurityTokenReference` names.
     pub(super) of_token: bool,
     pub(super) canonicalization: Method<'a>,
     pub(super) hash: Hash,
@@ -69,7 +69,7 @@ impl<'a> Signature<'a> {
         })
     }
 
-    /// Whether SHA-1 is used anywhere.
+    /// True if SHA-1 is used anywhere.
     pub(super) fn uses_sha1(&self) -> bool {
         let mut digests = self.references.iter().map(|reference| reference.hash);
         self.method.hash() == Hash::Sha1 || digests.any(|hash| hash == Hash::Sha1)

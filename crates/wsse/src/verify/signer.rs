@@ -1,4 +1,4 @@
-//! Who may have signed: the trusted certificates that a message names.
+//! The possible signers: the trusted certificates that a message names.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::validity::signed;
 use crate::certificate::{Certificate, fingerprint};
 use crate::policy::Trust;
 
-/// How many keys are tried on one signature. Several are when a message without `KeyInfo` names
+/// The most keys that are tried on one signature. Several are when a message without `KeyInfo` names
 /// none, or trusted certificates share a subject.
 const MAX_KEYS: usize = 8;
 
@@ -98,7 +98,7 @@ fn check_validity(
     Ok(())
 }
 
-/// Why no trusted certificate fits all hints.
+/// The reason why no trusted certificate fits all hints.
 fn unknown(trust: &Trust, hints: &[Hint]) -> SecurityError {
     let fits_one = |hint: &&Hint| trust.pinned_certificates().iter().any(|c| hint.fits(c));
     let known = hints.iter().find(fits_one);

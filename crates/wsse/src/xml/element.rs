@@ -73,7 +73,7 @@ impl<'a> Element<'a> {
         self.tree.prefix(self.tag.name.prefix)
     }
 
-    /// Whether the element has this expanded name.
+    /// True if the element has this expanded name.
     pub fn is(&self, namespace: &str, local: &str) -> bool {
         self.local_name() == local && self.namespace() == namespace
     }
@@ -131,12 +131,12 @@ impl<'a> Element<'a> {
         })
     }
 
-    /// Whether text other than white space stands beside element children.
+    /// True if text other than white space stands beside element children.
     pub fn has_mixed_content(&self) -> bool {
         self.children().next().is_some() && self.has_text()
     }
 
-    /// Whether a direct child is text other than white space.
+    /// True if a direct child is text other than white space.
     pub(crate) fn has_text(self) -> bool {
         self.tree.child_nodes(self.node).any(|node| {
             matches!(self.tree.kind(node), Kind::Text(span) if !self.tree.str(*span).chars().all(is_space))

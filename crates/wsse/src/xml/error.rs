@@ -1,6 +1,6 @@
-//! Why bytes are no document.
+//! The reasons why bytes are no document.
 
-/// Why a document was refused.
+/// The reason why a document was refused.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum XmlError {
@@ -21,12 +21,12 @@ pub enum XmlError {
     Malformed {
         /// Offset of the markup or text at fault, in bytes.
         position: usize,
-        /// What is wrong there.
+        /// The mistake there.
         reason: Malformed,
     },
 }
 
-/// What is wrong with a document: a rule of XML 1.0, of Namespaces in XML 1.0, or a limit.
+/// A mistake in a document: a rule of XML 1.0, of Namespaces in XML 1.0, or a limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Malformed {

@@ -209,7 +209,7 @@ impl Tree {
             .map(|attribute| (self.local(&attribute.name), self.value(attribute)))
     }
 
-    /// What every prefix other than `xml` is bound to at an element.
+    /// The bindings of every prefix other than `xml` at an element.
     pub(crate) fn scope(&self, element: NodeId) -> Vec<Declaration> {
         let mut seen = vec![false; self.prefix_count()];
         seen[Prefix::XML.index()] = true;
@@ -227,7 +227,7 @@ impl Tree {
         scope
     }
 
-    /// What a prefix is bound to at an element, by the nearest declaration above it.
+    /// The binding of a prefix at an element, by the nearest declaration above it.
     pub(crate) fn binding(&self, element: NodeId, prefix: Prefix) -> Namespace {
         let mut at = Some(element);
         while let Some(node) = at {

@@ -42,7 +42,7 @@ impl Tree {
     }
 }
 
-/// Where the first character is that XML does not allow.
+/// The place of the first character that XML does not allow.
 fn forbidden_character(source: &str) -> Option<usize> {
     // All of them begin with one of these bytes, which few messages have: without a branch, so that
     // many bytes are looked at at once.
@@ -114,7 +114,7 @@ struct Builder {
     tree: Tree,
     /// The elements that are open, outermost first.
     open: Vec<Open>,
-    /// What each prefix is bound to here, by its number.
+    /// The binding of each prefix here, by its number.
     scope: Vec<Binding>,
     /// The bindings that declarations of open elements hid, to be restored at their ends.
     hidden: Vec<(Prefix, Binding)>,
@@ -130,7 +130,7 @@ struct Open {
 #[derive(Clone, Copy)]
 struct Binding {
     namespace: Namespace,
-    /// How many elements are open inside the declaring one, itself included; 0 for none.
+    /// The number of elements open inside the declaring one, itself included; 0 for none.
     depth: usize,
 }
 
@@ -503,7 +503,7 @@ fn push_spaces(text: &mut String, raw: &str) {
     text.extend(lines.chars().map(|c| if is_space(c) { ' ' } else { c }));
 }
 
-/// What `&name;` stands for (XML 1.0 sections 4.1 and 4.6).
+/// The character that `&name;` stands for (XML 1.0 sections 4.1 and 4.6).
 fn resolve(name: &str) -> Result<char, Malformed> {
     let code = match name {
         "amp" => return Ok('&'),

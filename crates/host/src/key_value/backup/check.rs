@@ -21,10 +21,10 @@ pub(super) const NOTE: &str =
     "CREATE TABLE backup (version INTEGER NOT NULL, made_at TEXT NOT NULL,
                  keys INTEGER NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL)";
 
-/// What a backup holds.
+/// The content of a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backup {
-    /// When it was taken, as given.
+    /// The time at which it was taken, as given.
     pub made_at: String,
     /// Keys that have a value.
     pub keys: i64,
@@ -34,7 +34,7 @@ pub struct Backup {
     pub sha256: String,
 }
 
-/// What a backup holds, once all of it was read and is as it says.
+/// The content of a backup, once all of it was read and is as it says.
 ///
 /// # Errors
 /// [`BackupError`] if it is none, or damaged.
@@ -120,7 +120,7 @@ impl Object {
         all.collect()
     }
 
-    /// Whether a backup has it, and in this form.
+    /// True if a backup has it, and in this form.
     fn is_of_books(&self) -> bool {
         let bare = |sql: &str| sql.split_whitespace().collect::<String>();
         let made = match (self.kind.as_str(), self.name.as_str()) {
@@ -147,7 +147,7 @@ pub(super) fn strip(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Whether there is nothing beside the books: a trigger would go on changing them where they are put
+/// Checks that there is nothing beside the books: a trigger would go on changing them where they are put
 /// back.
 pub(super) fn has_only_books(connection: &Connection, backup: &Path) -> Result<(), BackupError> {
     let all = Object::all(connection).map_err(|source| sqlite(backup, source))?;

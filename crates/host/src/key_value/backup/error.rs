@@ -1,11 +1,11 @@
-//! Why there is no copy, or it is not put back.
+//! The reasons why there is no copy, or it is not put back.
 
 use std::{
     io,
     path::{Path, PathBuf},
 };
 
-/// Why there is no backup, or it is not put back.
+/// The reason why there is no backup, or it is not put back.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackupError {
@@ -70,7 +70,7 @@ pub enum BackupError {
     Half {
         /// Its address.
         server: String,
-        /// Why.
+        /// The reason.
         source: Box<BackupError>,
     },
     /// Another backup is put back there in part.

@@ -70,7 +70,7 @@ impl Reader {
     }
 }
 
-/// Whether a file is a database of SQLite, and so may be a backup.
+/// True if a file is a database of SQLite, and so may be a backup.
 pub fn is_database(file: &Path) -> bool {
     const BEGIN: &[u8; 16] = b"SQLite format 3\0";
     let mut begin = [0; BEGIN.len()];

@@ -82,7 +82,7 @@ impl Prepared {
     }
 }
 
-/// Whether there is no database yet, nor what would be played into it.
+/// Checks that there is no database yet, nor what would be played into it.
 fn is_free(database: &Path) -> Result<(), BackupError> {
     for end in ["", "-journal", "-wal", "-shm"] {
         let file = beside(database, end);

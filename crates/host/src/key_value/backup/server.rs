@@ -14,12 +14,12 @@ use crate::postgres;
 /// Keys that are read or written by one call.
 pub(super) const AT_ONCE: usize = 200;
 
-/// What the host does not know by itself of an application that keeps books.
+/// The facts about an application that keeps books which the host does not know by itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Books {
     /// The store, as it is called in a file. A server knows no names of stores.
     pub store: &'static str,
-    /// Whether a key's value is a counter: eight bytes in a file, digits on a server.
+    /// True if a key's value is a counter: eight bytes in a file, digits on a server.
     pub is_counter: fn(&str) -> bool,
     /// A counter without which nothing is recorded. As long as a copy is put back into Redis by halves,
     /// it is none, so that no host works on a part.
@@ -79,7 +79,7 @@ impl Server {
         }
     }
 
-    /// What is wrong with its settings, as sentences: with others it loses what it has acknowledged, or
+    /// The mistakes in its settings, as sentences: with others it loses what it has acknowledged, or
     /// shows it to others.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ impl Server {
         }
     }
 
-    /// Whether it holds a part of books: they are being put back, or that was broken off. Nothing can be
+    /// True if it holds a part of books: they are being put back, or that was broken off. Nothing can be
     /// recorded there until all of them are. `gate` is that of [`Books`].
     ///
     /// # Errors
@@ -114,7 +114,7 @@ impl Server {
         Ok(value.is_some_and(|value| value.starts_with(CLAIM.as_bytes())))
     }
 
-    /// What is wrong with its address, as a sentence: on the way to another machine nobody else may
+    /// The mistake in its address, as a sentence: on the way to another machine nobody else may
     /// read along, or answer in its place.
     pub fn weakness_of_address(&self) -> Option<String> {
         let (is_safe, must) = match self {

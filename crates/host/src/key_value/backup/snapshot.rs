@@ -22,7 +22,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 const LONGEST_LINE: u64 = 4096;
 const LONGEST_TEXT: u64 = 1 << 20;
 
-/// Why there is no snapshot.
+/// The reason why there is no snapshot.
 #[derive(Debug)]
 pub(super) enum NoSnapshot {
     /// The server does not give it, in its words.
