@@ -45,7 +45,6 @@ use crate::{
     config::Config,
     store::{BLOCK, Ledger, Platform},
 };
-pub use checks::is_idnp;
 pub use endpoint::Endpoint;
 pub(crate) use endpoint::decode;
 pub(crate) use mpay_door::Problem;
