@@ -298,7 +298,10 @@ mod tests {
 
     #[test]
     fn utf_16_without_its_mark_is_found_out_by_its_zeros() {
-        let texts = ["număr;sumă\r\nA-1;12,50\r\n", "Номер;Сумма\r\nА-1;1 250,50\r\n"];
+        let texts = [
+            "număr;sumă\r\nA-1;12,50\r\n",
+            "Номер;Сумма\r\nА-1;1 250,50\r\n",
+        ];
         for text in texts {
             for (bytes, encoding) in [
                 (u16::to_le_bytes as fn(u16) -> [u8; 2], Encoding::Utf16Le),

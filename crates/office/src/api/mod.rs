@@ -88,8 +88,13 @@ impl Effort {
     };
     /// A page is there at once, and goes on by itself.
     pub const PAGE: Self = Self {
-        places: 2 * BLOCK,
+        places: BLOCK,
         lines: 100,
+    };
+    /// What a page shows beside what it is for.
+    pub const BESIDE: Self = Self {
+        places: BLOCK / 2,
+        ..Self::PAGE
     };
 }
 

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What it costs to find out where a day stands in the journal, in places of the journal.
-const OF_DAY: u64 = 64;
+const OF_DAY: u64 = 8;
 /// The longest span that is added up day by day.
 const MOST_DAYS: usize = 366;
 

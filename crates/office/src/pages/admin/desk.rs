@@ -109,6 +109,14 @@ impl<'a> Ask<'a> {
         }
     }
 
+    /// For what a page shows beside what it is for.
+    pub fn beside(self) -> Self {
+        Self {
+            effort: Effort::BESIDE,
+            ..self
+        }
+    }
+
     /// For a file, which may take longer than a page.
     pub fn file(self) -> Self {
         Self {

@@ -119,7 +119,7 @@ impl Calls {
 
 /// What came of MPay's calls.
 pub async fn calls<P: Platform>(desk: &Desk<'_, P>) -> Result<Calls, Problem> {
-    desk.document(Ask::get("mpay-calls")).await
+    desk.document(Ask::get("mpay-calls").beside()).await
 }
 
 /// What a refusal means, and what to do. The reason itself is MPay's to read, so it is in English.

@@ -165,7 +165,9 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         .document(Ask::get("orders?review=open&limit=10"))
         .await?;
     let latest: Register = desk.document(Ask::get("orders?limit=10")).await?;
-    let last: Weeks = desk.document(Ask::get("reconciliation/days")).await?;
+    let last: Weeks = desk
+        .document(Ask::get("reconciliation/days").beside())
+        .await?;
     let open: Proposals = match desk.may(&MANAGERS) {
         true => {
             desk.document(Ask::get("payments/manual?open=true&limit=10"))
