@@ -15,6 +15,7 @@ use mpay_door::{
     config::{
         ConfigError, Environment, LOG_FORMAT, Misconfigured, PAUSED, Reader, Services, Variables,
     },
+    pages::{PayLinks, keys::PAGE_KEY},
 };
 use mpay_ledger::{Ledger, domain::ServiceId};
 use mpay_notify::{Notifier, Remembered, Settings};
@@ -103,6 +104,7 @@ impl Configuration for Config {
             "amount_validity",
             LOG_FORMAT,
             "max_silence",
+            PAGE_KEY,
             PAUSED,
             "public_url",
             "webhook_origin",
@@ -140,7 +142,10 @@ impl Configuration for Config {
         );
         let public_url = reader.public_url();
         let wrong_url = reader.is_wrong(&["public_url"]).then_some("public_url");
-        let notification = Settings::read(&mut reader, environment);
+        let notification = Settings {
+            links: PayLinks::read(&mut reader, environment),
+            ..Settings::read(&mut reader, environment)
+        };
         reader.operation();
         match (signer.map(Box::new), trust) {
             (Some(signer), Some(trust)) if reader.is_usable(Self::OPTIONAL) => Ok(Self {

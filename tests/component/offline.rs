@@ -175,6 +175,56 @@ fn flexible() -> Value {
 }
 
 #[test]
+fn each_order_of_a_name_is_offered_and_paid_under_its_own_key() {
+    let provider = Provider::start();
+    let named = |amount: &str, due: &str| {
+        let mut order = order(amount);
+        order["aliases"] = json!(["C-77/2026"]);
+        order["due_date"] = json!(due);
+        order
+    };
+    provider.register("LATE", named("20.00", "2099-12-31"));
+    provider.register("SOON", named("1000.50", "2099-01-31"));
+    let offline = Offline::start(&provider);
+    let address = "/service/pay?ServiceID=TAX&OrderKey=c-77%2F2026&ReturnUrl=https%3A%2F%2Fa.md%2Fback&lang=en";
+    let page = offline.get(address).text();
+    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text}: {page}"));
+    assert!(place("Several orders under this number") < place("SOON"));
+    assert!(
+        place("1\u{a0}000.50 MDL") < place("LATE"),
+        "the first is due first"
+    );
+    assert!(
+        page.contains("ServiceID=TAX&amp;OrderKey=LATE&amp;ReturnUrl=https%3A%2F%2Fa.md%2Fback")
+    );
+    let numbers = offline.get("/api/invoices?serviceID=TAX&orderKey=C-77%2F2026");
+    let of = |key: &str| {
+        let numbers = offline.get(&format!("/api/invoices?serviceID=TAX&orderKey={key}"));
+        numbers.json()[0].clone()
+    };
+    assert_eq!(numbers.json(), json!([of("SOON"), of("LATE")]));
+    // Nothing is paid before one is chosen.
+    let fields = [
+        ("ServiceID", SERVICE),
+        ("OrderKey", "C-77/2026"),
+        ("outcome", "pay"),
+    ];
+    let asked = offline.post("/service/confirm", &fields);
+    assert_eq!(asked.status, 200, "{}", asked.text());
+    assert_eq!(provider.ledger().len(), 0);
+    let paid = offline.pay("LATE", &[]);
+    offline.settled(&paid);
+    assert_eq!(provider.order("LATE")["status"], "Paid");
+    // The one that is left is shown at once, and paid under its own key as well.
+    let page = offline.get(address).text();
+    assert!(page.contains("value=\"SOON\""), "{page}");
+    let paid = offline.pay("C-77/2026", &[]);
+    offline.settled(&paid);
+    assert_eq!(provider.order("SOON")["status"], "Paid");
+    assert_eq!(provider.refusals().len(), 0);
+}
+
+#[test]
 fn an_order_is_shown_paid_in_part_and_the_payer_goes_back() {
     let provider = Provider::start();
     provider.register("1", flexible());

@@ -29,6 +29,7 @@ pub mod health;
 pub mod http;
 pub mod limit;
 pub mod log;
+pub mod pages;
 mod platform;
 pub mod probe;
 mod problem;

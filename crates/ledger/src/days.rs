@@ -10,10 +10,10 @@
 use jiff::{Timestamp, civil::Date};
 use mpay_log::{BLOCK, Entry};
 use mutation::{Mutation, mutated};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use super::{
-    Notes, Platform, StoreError,
+    Notes, Places, Platform, StoreError,
     journal_list::JournalList,
     keys::DAYS,
     record::{Key, over_the_log, to_json},
@@ -28,8 +28,12 @@ over_the_log! {
 
 /// Days closed by one call at most.
 const MOST_DAYS: u32 = 32;
-/// Blocks of the journal that one call settles at most.
+/// Places of the journal that one call settles at most, unless it says how many.
+const MOST_PLACES: u64 = 64 * BLOCK;
+/// Blocks of the journal in which the first entry of a day is looked for.
 const MOST_BLOCKS: u32 = 64;
+/// Of a place that was not used, the neighbours are asked, so many at once.
+const NEAR: u64 = 16;
 
 /// A span of time: from its start, up to but without its end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -117,10 +121,19 @@ impl<'a, P: Platform> Days<'a, P> {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn range(self, span: Span) -> Result<DayRange, StoreError> {
+        self.range_within(span, &Places::new(MOST_PLACES)).await
+    }
+
+    /// The same, by looking at so many places of the journal to close days. Days that are over and not
+    /// closed yet are known by the times of their entries.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn range_within(self, span: Span, places: &Places) -> Result<DayRange, StoreError> {
         if span == Span::ALWAYS {
             return Ok(DayRange::ALWAYS);
         }
-        let latest = self.close().await?;
+        let latest = self.close_within(places).await?;
         let mut range = DayRange {
             from: span.from,
             to: span.to,
@@ -164,13 +177,18 @@ impl<'a, P: Platform> Days<'a, P> {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn close(self) -> Result<Option<Day>, StoreError> {
+        self.close_within(&Places::new(MOST_PLACES)).await
+    }
+
+    async fn close_within(self, places: &Places) -> Result<Option<Day>, StoreError> {
         let mut latest = self.latest().await?;
         let today = time::date(self.log.now());
         for _ in 0..MOST_DAYS {
             if latest.as_ref().map(|day| day.date) >= today.yesterday().ok() {
                 break;
             }
-            let Some(next) = self.next(latest.as_ref(), today).await? else {
+            let next = self.next(latest.as_ref(), today, places).await?;
+            let Some(next) = next else {
                 break;
             };
             latest = self.enter(next).await?;
@@ -178,8 +196,13 @@ impl<'a, P: Platform> Days<'a, P> {
         Ok(latest)
     }
 
-    /// The day to close after `latest`: `None` while something of it is pending.
-    async fn next(self, latest: Option<&Day>, today: Date) -> Result<Option<Day>, StoreError> {
+    /// The day to close after `latest`: `None` while something of it is pending, or not looked at.
+    async fn next(
+        self,
+        latest: Option<&Day>,
+        today: Date,
+        places: &Places,
+    ) -> Result<Option<Day>, StoreError> {
         let after = latest.map_or(0, |day| day.last);
         let length = self.journal().length().await?;
         let Ok(yesterday) = today.yesterday() else {
@@ -206,7 +229,7 @@ impl<'a, P: Platform> Days<'a, P> {
             None => return Ok(None),
         };
         let last = self.first_at(after, length, end).await? - 1;
-        if !mutated(Mutation::DayAbovePending) && self.settled_up_to(last).await? < last {
+        if !mutated(Mutation::DayAbovePending) && self.settled_up_to(last, places).await? < last {
             return Ok(None);
         }
         Ok(Some(Day { date, after, last }))
@@ -298,17 +321,17 @@ impl<'a, P: Platform> Days<'a, P> {
         self,
         first: u64,
         length: u64,
-    ) -> Result<Option<Entry<serde::de::IgnoredAny>>, StoreError> {
-        let mut from = first;
-        for _ in 0..MOST_BLOCKS {
+    ) -> Result<Option<Entry<IgnoredAny>>, StoreError> {
+        let (mut from, mut count) = (first, NEAR);
+        for _ in 0..=MOST_BLOCKS {
             if from > length {
                 break;
             }
-            let part = self.journal().part(from, BLOCK).await?;
+            let part = self.journal().part(from, count).await?;
             if let Some(entry) = part.entries.into_iter().next() {
                 return Ok(Some(entry));
             }
-            from = part.next;
+            (from, count) = (part.next, BLOCK);
         }
         Ok(None)
     }
@@ -320,11 +343,14 @@ impl<'a, P: Platform> Days<'a, P> {
         let (mut low, mut high) = (after + 1, length + 1);
         while low < high {
             let middle = low + (high - low) / 2;
-            let part = self
-                .journal()
-                .part::<serde::de::IgnoredAny>(middle, high - middle)
-                .await?;
-            match part.entries.first() {
+            let (mut at, mut found) = (middle, None);
+            while found.is_none() && at < high {
+                let count = (high - at).min(NEAR);
+                let part = self.journal().part::<IgnoredAny>(at, count).await?;
+                found = part.entries.into_iter().next();
+                at += count;
+            }
+            match found {
                 Some(entry) if entry.at < end => low = entry.index + 1,
                 _ => high = middle,
             }
@@ -333,18 +359,16 @@ impl<'a, P: Platform> Days<'a, P> {
     }
 
     /// Settles the journal up to a place, as far as one call goes; gives up to where it is settled.
-    async fn settled_up_to(self, last: u64) -> Result<u64, StoreError> {
+    async fn settled_up_to(self, last: u64, places: &Places) -> Result<u64, StoreError> {
         /// Only saves reading; an older value does no harm.
         const NOTE: &str = "settled-up-to";
         let mut settled: u64 = Notes::on(self.log).get(NOTE).await?.unwrap_or(0);
         let known = settled;
         let standings = Standings::on(self.log);
-        for _ in 0..MOST_BLOCKS {
-            if settled >= last {
-                break;
-            }
-            let count = (last - settled).min(BLOCK);
+        while settled < last && places.left() > 0 {
+            let count = (last - settled).min(BLOCK).min(places.left());
             let part = self.journal().next(settled + 1, count).await?;
+            places.spend(count);
             // Each place is looked at once when its day is over: so an event that came too late, and
             // whose writer died before it could enter it again, is entered without a repair.
             standings.enter_late(&part.late).await?;

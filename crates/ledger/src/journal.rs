@@ -3,7 +3,7 @@
 use mpay_log::{BLOCK, RawEntry};
 
 use super::{
-    Days, Platform, StoreError,
+    Days, Places, Platform, StoreError,
     attempts::Attempts,
     days::{DayRange, Span},
     journal_list::{JournalEntry, JournalList},
@@ -69,6 +69,22 @@ impl<P: Platform> Journal<'_, P> {
         limit: usize,
         wanted: impl Fn(&Event) -> bool,
     ) -> Result<JournalPage, StoreError> {
+        let places = Places::new(u64::from(BLOCKS) * BLOCK);
+        self.read_within(range, after, limit, &places, wanted).await
+    }
+
+    /// The same, of so many places at most, and of no more than [`read_in`](Self::read_in) looks at.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn read_within(
+        self,
+        range: &DayRange,
+        after: u64,
+        limit: usize,
+        places: &Places,
+        wanted: impl Fn(&Event) -> bool,
+    ) -> Result<JournalPage, StoreError> {
         let list = JournalList::on(self.log);
         let mut page = JournalPage {
             entries: Vec::new(),
@@ -90,8 +106,13 @@ impl<P: Platform> Journal<'_, P> {
                 page.is_beyond_end = is_behind && after > list.length().await?;
                 return Ok(page);
             }
+            let count = left.min(BLOCK).min(places.left());
+            if count == 0 {
+                break;
+            }
             let first = page.next + 1;
-            let mut listing = list.next(first, left.min(BLOCK)).await?;
+            let mut listing = list.next(first, count).await?;
+            places.spend(listing.next.saturating_sub(first).max(1));
             page.is_beyond_end = after > listing.length;
             Attempts::on(self.log)
                 .recover_in_journal(&mut listing)

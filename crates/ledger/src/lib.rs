@@ -11,7 +11,7 @@
 //!
 //! Modules use only what stands above them here:
 //!
-//! 1. [`json`], [`digest`]: the shape of the records, and of what the order API speaks. `keys`,
+//! 1. `places`: how much of the journal a call reads. [`json`], [`digest`]: the shape of the records, and of what the order API speaks. `keys`,
 //!    `record`: what all kinds have in common.
 //! 2. What stands by itself. `secret`: the key under which names of what persons filled in are
 //!    digested. `cursor`: where a reader goes on, and in which store. `notes`: what only saves work.
@@ -66,6 +66,7 @@ mod order_list;
 mod orders;
 mod outbox;
 mod payments;
+mod places;
 #[cfg(test)]
 mod properties;
 mod proposals;
@@ -124,6 +125,7 @@ pub use outbox::{
     ReceiverOutbox, Settled, Standing, Waiting,
 };
 pub use payments::{Known, Payments, StoredPayment};
+pub use places::Places;
 pub use proposals::{Decision, ProposalPage, Proposals, Proposed, StoredProposal};
 pub use refunds::{Refunded, Refunds};
 pub use refusals::{CloseError, ClosedBy, ClosedRefusal, Refusals, StoredRefusal};

@@ -7,16 +7,18 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use mpay_log::BLOCK;
+
 use super::{
-    Journal, Platform, Refusals, Span, StoreError, StoredRefusal, journal_list::JournalList,
-    notes::Notes, record::over_the_log,
+    Journal, Places, Platform, Refusals, StoreError, StoredRefusal, days::DayRange,
+    journal_list::JournalList, notes::Notes, record::over_the_log,
 };
 use crate::json::{Channel, Event, PaymentJson};
 
 /// The name of the note.
 const WALK: &str = "mpay-calls";
-/// Parts of the journal that one call reads.
-const PARTS: usize = 10;
+/// Places of the journal that one call looks at, unless it says how many.
+const PLACES: u64 = 40 * BLOCK;
 /// The open refusals that are known at the most: of more, the newest.
 const OPEN: usize = 100;
 /// The latest refusals that are known.
@@ -63,15 +65,24 @@ impl<P: Platform> MPayCalls<'_, P> {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn read(self) -> Result<MPayCallsFound, StoreError> {
+        self.read_within(&Places::new(PLACES)).await
+    }
+
+    /// The same, by looking at so many places of the journal.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn read_within(self, places: &Places) -> Result<MPayCallsFound, StoreError> {
         let notes = Notes::on(self.log);
         // One that is damaged only costs the walk: it is begun anew.
         let known = notes.get_many(&[WALK.to_owned()]).await?;
         let known: Walk = known.into_iter().next().flatten().unwrap_or_default();
         let mut walk = known.clone();
         let mut is_complete = false;
-        for _ in 0..PARTS {
-            let page = Journal::on(self.log)
-                .read(walk.place, usize::MAX, Span::ALWAYS, is_meant)
+        while places.left() > 0 {
+            let journal = Journal::on(self.log);
+            let page = journal
+                .read_within(&DayRange::ALWAYS, walk.place, usize::MAX, places, is_meant)
                 .await?;
             if page.is_beyond_end {
                 // Of a store that was there before a backup was put back.

@@ -138,6 +138,8 @@ pub struct OutboxPage {
     pub deliveries: Vec<Delivery>,
     /// The place to go on from. It may have grown though there are no deliveries.
     pub next: u64,
+    /// True if this is all there is until now, and nothing is being recorded.
+    pub complete: bool,
     /// True if the cursor was beyond the end.
     pub is_beyond_end: bool,
 }
@@ -434,6 +436,7 @@ impl<P: Platform> ReceiverOutbox<'_, P> {
         Ok(OutboxPage {
             deliveries: self.with_attempts(page.entries).await?,
             next: page.next,
+            complete: page.complete,
             is_beyond_end: page.is_beyond_end,
         })
     }

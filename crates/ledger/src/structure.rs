@@ -46,6 +46,7 @@ fn has_word(text: &str, word: &str) -> bool {
 /// The modules: each uses only those before it. It is the map in `lib.rs`.
 const ORDER: &[&str] = &[
     "digest",
+    "places",
     "json",
     "keys",
     "record",

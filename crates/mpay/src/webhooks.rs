@@ -160,6 +160,10 @@ impl Listener {
             members.remove("index");
             members.remove("at");
         }
+        let page = event
+            .as_object_mut()
+            .and_then(|members| members.remove("pay_url"));
+        let page = page.and_then(|page| page.as_str().map(str::to_owned));
         // One that this program cannot read is none that a provider of its version would post.
         let (Some(at), Ok(event)) = (at, serde_json::from_str::<Event>(&event.to_string())) else {
             return Ok(());
@@ -171,7 +175,7 @@ impl Listener {
             Event::PaymentRecorded(_) => self.review(index)?,
             _ => Vec::new(),
         };
-        let message = Message::of_event(index, at, &event, &review)?;
+        let message = Message::of_event(index, at, &event, &review, page)?;
         let request = self.webhook.post(&message, Timestamp::now())?;
         let answer = match self.agent.run(request.map(|body| body.to_vec())) {
             Ok(answer) => answer.status().to_string(),

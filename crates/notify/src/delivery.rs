@@ -16,7 +16,7 @@ use mpay_ledger::{
 };
 
 use crate::{
-    Message, Receiver,
+    Message, Receiver, Settings,
     answer::{Sent, send},
 };
 
@@ -87,6 +87,7 @@ impl Report {
 /// # Errors
 /// [`StoreError`] if the store fails.
 pub(super) async fn deliver<P: Platform>(
+    settings: &Settings,
     receiver: &Receiver,
     store: &Ledger<P>,
     most: u32,
@@ -104,6 +105,7 @@ pub(super) async fn deliver<P: Platform>(
             ..Report::default()
         },
         courier: Courier {
+            settings,
             receiver,
             store,
             outbox,
@@ -128,6 +130,7 @@ pub(super) async fn deliver<P: Platform>(
 /// # Errors
 /// [`StoreError`] if the store fails.
 pub(super) async fn deliver_one<P: Platform>(
+    settings: &Settings,
     receiver: &Receiver,
     store: &Ledger<P>,
     delivery: &Delivery,
@@ -138,6 +141,7 @@ pub(super) async fn deliver_one<P: Platform>(
         return Ok(false);
     }
     let mut courier = Courier {
+        settings,
         receiver,
         store,
         outbox,
@@ -172,6 +176,7 @@ pub(super) async fn end<P: Platform>(
 
 /// Who brings messages to a receiver.
 struct Courier<'a, P> {
+    settings: &'a Settings,
     receiver: &'a Receiver,
     store: &'a Ledger<P>,
     outbox: ReceiverOutbox<'a, P>,
@@ -210,7 +215,7 @@ impl<P: Platform> Courier<'_, P> {
         let Delivery {
             index, at, event, ..
         } = delivery;
-        let message = Message::of_event(*index, *at, event, review);
+        let message = Message::of_event(*index, *at, event, review, self.settings.pay_url(event));
         let sent = match &message {
             Ok(message) => send(&self.receiver.webhook, self.store, message).await,
             Err(error) => Sent::Failed(format!("The message cannot be written: {error}")),

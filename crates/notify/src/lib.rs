@@ -145,7 +145,9 @@ impl<P: Platform> Notifier<'_, P> {
         let wants = |receiver: &&Receiver| receiver.groups.has(Group::Payments);
         let receivers = self.settings.receivers.iter().filter(wants);
         let told = join_all(receivers.map(async |receiver| {
-            let ended = delivery::deliver_one(receiver, self.store, &delivery, &review).await?;
+            let ended =
+                delivery::deliver_one(self.settings, receiver, self.store, &delivery, &review)
+                    .await?;
             Ok::<_, StoreError>(ended.then(|| receiver.name.clone()))
         }));
         let ended: Result<Vec<_>, _> = told.await.into_iter().collect();
@@ -178,7 +180,8 @@ impl<P: Platform> Notifier<'_, P> {
     /// Delivers to all receivers at the same time: none waits for another.
     async fn deliver(&self, most: u32) -> Result<Report, StoreError> {
         let receivers = self.settings.receivers.iter();
-        let each = receivers.map(|receiver| delivery::deliver(receiver, self.store, most));
+        let each =
+            receivers.map(|receiver| delivery::deliver(self.settings, receiver, self.store, most));
         let mut reports = Vec::new();
         let mut failed = Ok(());
         for report in join_all(each).await {

@@ -3,8 +3,14 @@
 use std::{cell::Cell, cell::RefCell, collections::HashSet, time::Duration};
 
 use jiff::Timestamp;
-use mpay_door::config::{Environment, Reader};
-use mpay_ledger::json::{Group, Groups};
+use mpay_door::{
+    config::{Environment, Reader},
+    pages::PayLinks,
+};
+use mpay_ledger::{
+    domain::{OrderKey, ServiceId},
+    json::{Event, Group, Groups},
+};
 
 use crate::Webhook;
 
@@ -44,6 +50,9 @@ pub struct Settings {
     pub receivers: Vec<Receiver>,
     /// The time for which MPay may be silent until somebody is told; `None` for ever.
     pub max_silence: Option<Duration>,
+    /// Where the page of an order is that is told of; `None` where there are no pages. Whoever reads the
+    /// variables of pages sets it.
+    pub links: Option<PayLinks>,
 }
 
 /// The memory of an instance, so that it need not ask the store.
@@ -65,7 +74,17 @@ impl Settings {
         Self {
             receivers: receivers(reader, environment),
             max_silence: (!max_silence.is_zero()).then_some(max_silence),
+            links: None,
         }
+    }
+
+    /// The page of the order that an event is of, for its payer: of what is told of as an order alone.
+    pub fn pay_url(&self, event: &Event) -> Option<String> {
+        let links = self.links.as_ref()?;
+        let is_of_order = event.name().starts_with("order.");
+        let (service, key, _) = event.change().filter(|_| is_of_order)?;
+        let (service, key) = (ServiceId::parse(service).ok()?, OrderKey::parse(key).ok()?);
+        Some(links.pay_url(&service, &key))
     }
 
     /// The receiver of a name.

@@ -4,7 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::*;
-use mpay_door::config::{Environment, Reader, Variables};
+use mpay_door::{
+    config::{Environment, Reader, Variables},
+    pages::{PayLinks, link::PayLink},
+};
 use mpay_ledger::{
     Evidence, OutboxPage, OutboxState, Standing, StoredOrder, Waiting,
     json::{Groups, ManualJson, PaymentJson, VoidJson, VoidProposalJson},
@@ -1035,4 +1038,49 @@ async fn one_receiver_that_fails_leaves_the_report_of_the_others() {
     let report = cron(&app, &memory).await;
     assert_eq!((report.delivered, report.failed), (10, 3));
     assert_eq!((report.complete, report.left_alone), (false, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_told_of_an_order_names_its_page_whichever_door_tells() {
+    let orders =
+        "erp https://erp.example.md/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw orders,payments";
+    let variables = [
+        ("webhooks", orders),
+        ("public_url", "https://pay.example.md/"),
+        ("page_key", "0123456789012345678901234567890123456789"),
+    ];
+    for has_pages in [true, false] {
+        let memory = Memory::new();
+        let store = Ledger::new(memory.clone());
+        let mut app = app(&variables);
+        if has_pages {
+            let mut read = Variables::default();
+            for (name, value) in variables {
+                read.set(name, value.to_owned());
+            }
+            app.settings.links = PayLinks::read(&mut Reader::new(&read), Environment::Test);
+            assert!(app.settings.links.is_some());
+        }
+        register(&memory, "A-1", "10").await.unwrap();
+        record(&memory, "P", "A-1", "10").await.unwrap();
+        app.notifier(&store).run_outbox().await.unwrap();
+        let sent = memory.take_sent();
+        let bodies: Vec<Value> = sent
+            .iter()
+            .map(|request| serde_json::from_slice(request.body()).unwrap())
+            .collect();
+        let kinds: Vec<_> = bodies.iter().map(|body| body["type"].clone()).collect();
+        assert_eq!(kinds, ["order.registered", "payment.recorded"]);
+        let page = bodies[0]["data"]["pay_url"].as_str().unwrap_or_default();
+        let Some(links) = &app.settings.links else {
+            assert_eq!(page, "");
+            continue;
+        };
+        let (address, token) = page.split_once("/o/").unwrap();
+        assert_eq!(address, "https://pay.example.md");
+        let link = PayLink::read(&links.keys, token).unwrap();
+        assert_eq!((link.service.as_str(), link.key.as_str()), ("TAX", "A-1"));
+        assert_eq!(link.until, None);
+        assert_eq!(bodies[1]["data"].get("pay_url"), None);
+    }
 }

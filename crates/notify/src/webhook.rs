@@ -88,11 +88,14 @@ struct EventData<'a> {
     at: String,
     #[serde(flatten)]
     event: &'a Event,
+    /// The order's page for its payer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pay_url: Option<String>,
 }
 
 impl Message {
     /// A message of an event at a place of the journal; `review` is what a person should look at, of a
-    /// payment.
+    /// payment, and `pay_url` the page for the payer, of an order.
     ///
     /// # Errors
     /// If it has no form in JSON, which no event is known to do.
@@ -101,6 +104,7 @@ impl Message {
         at: Timestamp,
         event: &Event,
         review: &[String],
+        pay_url: Option<String>,
     ) -> Result<Self, serde_json::Error> {
         let id = match event {
             Event::PaymentRecorded(payment) => {
@@ -135,6 +139,7 @@ impl Message {
                     index,
                     at: time::format(at),
                     event,
+                    pay_url,
                 };
                 Self::new(id, event.name(), at, &data)
             }

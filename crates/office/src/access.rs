@@ -19,8 +19,7 @@ use crate::config::Config;
 /// The variable that lists the principals.
 pub const ACCESS: &str = "access";
 
-/// Development tokens begin like this.
-pub const DEVELOPMENT_TOKEN: &str = "development-only-";
+pub use mpay_door::config::DEVELOPMENT_TOKEN;
 
 /// The fewest characters of a token. A shorter one could be guessed from its SHA-256.
 pub const MIN_TOKEN: usize = 32;

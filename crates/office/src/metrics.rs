@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     App, access,
-    api::{self, Call},
+    api::{self, Call, Effort},
     domain::{Money, MoneyError},
     json::{Channel, Event, PaymentJson},
     schedule, service,
@@ -62,6 +62,7 @@ pub async fn answer<P: Platform>(
         headers: &parts.headers,
         query: "",
         caller: access::authenticate(config, &parts.headers)?,
+        effort: Effort::PROGRAM,
     };
     log::is_routine();
     let mut metrics = Metrics::default();

@@ -188,6 +188,7 @@ async fn api<P: Platform>(
         headers: &parts.headers,
         query: parts.uri.query().unwrap_or_default(),
         caller,
+        effort: api::Effort::PROGRAM,
     };
     let answer = (endpoint.answer)(&call, &values, &body).await?;
     schedule::note(store, endpoint.path, &body, &answer).await;

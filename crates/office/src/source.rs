@@ -93,6 +93,7 @@ pub async fn answer<P: Platform>(
         headers: &HeaderMap::new(),
         query: "",
         caller: &caller,
+        effort: api::Effort::PROGRAM,
     };
     let Some(body) = ask(store, source, &service, &key).await? else {
         return Err(Problem::nothing_here());

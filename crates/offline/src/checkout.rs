@@ -74,6 +74,15 @@ impl Visit {
         fields
     }
 
+    /// The visit for one of the orders that were found: each is paid under its own key, whatever was typed.
+    pub fn of(&self, order: &OrderDetails) -> Self {
+        let key = order.get("OrderKey").filter(|key| !key.is_empty());
+        Self {
+            order_key: key.unwrap_or(&self.order_key).to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// The address of the pay page for it.
     pub fn link(&self) -> String {
         link("/service/pay", &self.fields())

@@ -88,7 +88,7 @@ impl Provider {
         self.client.url()
     }
 
-    /// Asks for an order.
+    /// Asks for an order: of several that are answered, the first.
     ///
     /// # Errors
     /// [`NoOrder`], if no order is answered that can be believed.
@@ -98,6 +98,20 @@ impl Provider {
         order_key: &str,
         language: Language,
     ) -> Result<OrderDetails, NoOrder> {
+        let orders = self.orders(service_id, order_key, language)?;
+        orders.into_iter().next().ok_or(NoOrder::Empty)
+    }
+
+    /// Asks for the orders of a key: one that is theirs, or another name that several may have. Never none.
+    ///
+    /// # Errors
+    /// As those of [`details`](Self::details).
+    pub fn orders(
+        &self,
+        service_id: &str,
+        order_key: &str,
+        language: Language,
+    ) -> Result<Vec<OrderDetails>, NoOrder> {
         let call = Call {
             operation: "GetOrderDetails",
             response: "GetOrderDetailsResponse",
@@ -109,8 +123,8 @@ impl Provider {
         let content = encode_query(service_id, order_key, language.code());
         let (entry, orders) = self.call(&call, &content, Manner::Usual, read_orders);
         match (&entry.record.outcome, orders) {
-            (Outcome::Success, Some(orders)) => orders.into_iter().next().ok_or(NoOrder::Empty),
-            (Outcome::Success, None) => Err(NoOrder::Empty),
+            (Outcome::Success, Some(orders)) if !orders.is_empty() => Ok(orders),
+            (Outcome::Success, _) => Err(NoOrder::Empty),
             (Outcome::Fault(fault), _) => Err(NoOrder::Fault(fault.clone())),
             (Outcome::Unusable(reason), _) => Err(NoOrder::Unusable(reason.clone())),
             (Outcome::Unreachable(reason), _) => Err(NoOrder::Unreachable(reason.clone())),

@@ -140,9 +140,27 @@ fn not_found(_: &Offline, request: &Request) -> Reply {
 
 /// The pay page: asks for the order, and shows it.
 fn show(offline: &Offline, request: &Request, visit: &Visit) -> Reply {
-    match ask(offline, request, visit) {
-        Ok(order) => invoice(offline, request, visit, &order, None),
+    match one_of(offline, request, visit) {
+        Ok((visit, order)) => invoice(offline, request, &visit, &order, None),
         Err(reply) => reply,
+    }
+}
+
+/// The order that is meant, and the visit for it. Where there are several, the payer chooses first.
+fn one_of(
+    offline: &Offline,
+    request: &Request,
+    visit: &Visit,
+) -> Result<(Visit, OrderDetails), Reply> {
+    let mut orders = ask(offline, request, visit)?;
+    match orders.pop() {
+        Some(order) if orders.is_empty() => Ok((visit.of(&order), order)),
+        last => {
+            orders.extend(last);
+            let view = View::new(request, visit.link());
+            let page = pages::several(&view, visit, &orders);
+            Err(Reply::page(StatusCode::OK, page))
+        }
     }
 }
 
@@ -173,11 +191,11 @@ fn invoice(
     Reply::page(status, page)
 }
 
-fn ask(offline: &Offline, request: &Request, visit: &Visit) -> Result<OrderDetails, Reply> {
+fn ask(offline: &Offline, request: &Request, visit: &Visit) -> Result<Vec<OrderDetails>, Reply> {
     let (service_id, order_key) = (&visit.service_id, &visit.order_key);
     offline
         .provider
-        .details(service_id, order_key, request.language)
+        .orders(service_id, order_key, request.language)
         .map_err(|no_order| {
             let view = View::new(request, visit.link());
             Reply::page(
@@ -197,10 +215,11 @@ fn status_of(no_order: &NoOrder) -> StatusCode {
 /// The payer has pressed a button of the pay page.
 fn pay(offline: &Offline, request: &Request, visit: &Visit) -> Reply {
     // The latest answer of the provider is the true one.
-    let order = match ask(offline, request, visit) {
-        Ok(order) => order,
+    let (visit, order) = match one_of(offline, request, visit) {
+        Ok(one) => one,
         Err(reply) => return reply,
     };
+    let visit = &visit;
     let invoice_id = offline
         .invoices
         .of_order(&visit.service_id, &visit.order_key);
@@ -294,12 +313,15 @@ fn of_entry(offline: &Offline, request: &Request, number: &str, rest: &[&str]) -
 
 /// `GET /api/invoices`: the ids of an order's invoices.
 fn invoices(offline: &Offline, request: &Request) -> Reply {
-    match order_of_api(offline, request) {
-        Ok((visit, _)) => {
-            let number = offline
-                .invoices
-                .of_order(&visit.service_id, &visit.order_key);
-            Reply::json(StatusCode::OK, &json!([number]))
+    match orders_of_api(offline, request) {
+        Ok((visit, orders)) => {
+            let visits = orders.iter().map(|order| visit.of(order));
+            let numbers = visits.map(|visit| {
+                offline
+                    .invoices
+                    .of_order(&visit.service_id, &visit.order_key)
+            });
+            Reply::json(StatusCode::OK, &json!(numbers.collect::<Vec<_>>()))
         }
         Err(ApiRefusal::NoOrder(no_order)) if status_of(&no_order) == StatusCode::NOT_FOUND => {
             Reply::json(StatusCode::OK, &json!([]))
@@ -310,7 +332,11 @@ fn invoices(offline: &Offline, request: &Request) -> Reply {
 
 /// The number and the PDF of an order's invoice.
 fn invoice_pdf(offline: &Offline, request: &Request) -> Result<(String, Vec<u8>), Reply> {
-    let (visit, order) = order_of_api(offline, request)?;
+    let (visit, orders) = orders_of_api(offline, request)?;
+    // Of several, the one that is due first.
+    let order = orders.into_iter().next();
+    let order = order.ok_or(ApiRefusal::NoOrder(NoOrder::Empty))?;
+    let visit = visit.of(&order);
     let format = match request.field("pageFormat") {
         Some(format) if format.eq_ignore_ascii_case("A5") => Format::A5,
         Some(format) if !format.is_empty() && !format.eq_ignore_ascii_case("A4") => {
@@ -333,13 +359,16 @@ enum ApiRefusal {
     NoOrder(NoOrder),
 }
 
-fn order_of_api(offline: &Offline, request: &Request) -> Result<(Visit, OrderDetails), ApiRefusal> {
+fn orders_of_api(
+    offline: &Offline,
+    request: &Request,
+) -> Result<(Visit, Vec<OrderDetails>), ApiRefusal> {
     let visit = Visit::read(request).ok_or(ApiRefusal::Missing)?;
-    let order = offline
+    let orders = offline
         .provider
-        .details(&visit.service_id, &visit.order_key, request.language)
+        .orders(&visit.service_id, &visit.order_key, request.language)
         .map_err(ApiRefusal::NoOrder)?;
-    Ok((visit, order))
+    Ok((visit, orders))
 }
 
 impl From<ApiRefusal> for Reply {

@@ -60,8 +60,8 @@ pub(crate) struct Decoded {
     pub is_guess: bool,
 }
 
-/// Decodes a file: by its mark, which nothing else can have put there; or as `given`; or as UTF-8,
-/// which text in another encoding never is; or by its letters.
+/// Decodes a file: by its mark, which nothing else can have put there; or as `given`; or as UTF-16 by its
+/// zeros, which no other text has; or as UTF-8, which text in another encoding never is; or by its letters.
 pub(crate) fn decode(bytes: &[u8], given: Option<Encoding>) -> Result<Decoded, TableError> {
     const MARKS: [(&[u8], Encoding); 3] = [
         (b"\xEF\xBB\xBF", Encoding::Utf8),
@@ -72,9 +72,10 @@ pub(crate) fn decode(bytes: &[u8], given: Option<Encoding>) -> Result<Decoded, T
         .iter()
         .find_map(|(mark, encoding)| Some((*encoding, bytes.strip_prefix(*mark)?)));
     let certain = marked.or(given.map(|encoding| (encoding, bytes)));
-    let (encoding, content, is_guess) = match certain {
-        Some((encoding, content)) => (encoding, content, false),
-        None => match std::str::from_utf8(bytes) {
+    let (encoding, content, is_guess) = match (certain, utf_16_by_zeros(bytes)) {
+        (Some((encoding, content)), _) => (encoding, content, false),
+        (None, Some(encoding)) => (encoding, bytes, true),
+        (None, None) => match std::str::from_utf8(bytes) {
             Ok(_) => (Encoding::Utf8, bytes, false),
             Err(error) => {
                 let position = error.valid_up_to();
@@ -104,6 +105,22 @@ fn to_text(bytes: &[u8], encoding: Encoding) -> Result<String, usize> {
         Encoding::Utf16Be => utf_16(bytes, u16::from_be_bytes),
         Encoding::Windows1250 => windows(bytes, &WINDOWS_1250),
         Encoding::Windows1251 => windows(bytes, &WINDOWS_1251),
+    }
+}
+
+/// UTF-16 without its mark: each digit and each separator has a zero, on the same side.
+fn utf_16_by_zeros(bytes: &[u8]) -> Option<Encoding> {
+    const LOOKED_AT: usize = 512;
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    let pairs = pairs.get(..LOOKED_AT).unwrap_or(pairs);
+    let many = pairs.len() / 8;
+    let before = pairs.iter().filter(|[first, _]| *first == 0).count();
+    let after = pairs.iter().filter(|[_, second]| *second == 0).count();
+    match (before, after) {
+        _ if !rest.is_empty() => None,
+        (0, after) if after > many => Some(Encoding::Utf16Le),
+        (before, 0) if before > many => Some(Encoding::Utf16Be),
+        _ => None,
     }
 }
 
@@ -276,6 +293,29 @@ mod tests {
             let encoding = Encoding::Utf16Le;
             let expected = TableError::NotInEncoding { encoding, position };
             assert_eq!(decode(bytes, None).unwrap_err(), expected);
+        }
+    }
+
+    #[test]
+    fn utf_16_without_its_mark_is_found_out_by_its_zeros() {
+        let texts = [
+            "număr;sumă\r\nA-1;12,50\r\n",
+            "Номер;Сумма\r\nА-1;1 250,50\r\n",
+        ];
+        for text in texts {
+            for (bytes, encoding) in [
+                (u16::to_le_bytes as fn(u16) -> [u8; 2], Encoding::Utf16Le),
+                (u16::to_be_bytes, Encoding::Utf16Be),
+            ] {
+                let bytes: Vec<u8> = text.encode_utf16().flat_map(bytes).collect();
+                let decoded = decode(&bytes, None).unwrap();
+                assert_eq!((decoded.text.as_str(), decoded.encoding), (text, encoding));
+                assert!(decoded.is_guess);
+                let given = decode(&bytes, Some(encoding)).unwrap();
+                assert!(!given.is_guess);
+            }
+            let decoded = decode(text.as_bytes(), None).unwrap();
+            assert_eq!(decoded.encoding, Encoding::Utf8);
         }
     }
 

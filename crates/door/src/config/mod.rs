@@ -30,3 +30,6 @@ pub use reader::{IBAN_NEEDED, Reader};
 pub use services::{SERVICES, Service, Services, SourcePolicy};
 pub use variables::{Unread, Variables, VariablesDigest};
 pub(crate) use warnings::expiring;
+
+/// Development tokens begin like this.
+pub const DEVELOPMENT_TOKEN: &str = "development-only-";

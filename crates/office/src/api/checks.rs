@@ -63,7 +63,7 @@ pub fn errors(order: &OrderJson, service: &Service) -> Vec<FieldError> {
 }
 
 /// Whether a text looks like an IDNP: those of persons begin with a 2, or a 0 for the old ones.
-pub fn is_idnp(text: &str) -> bool {
+fn is_idnp(text: &str) -> bool {
     let text = text.trim();
     !text.starts_with('1') && check_state_identifier(text).is_ok()
 }

@@ -181,6 +181,7 @@ mod tests {
                     headers: &HeaderMap::new(),
                     query: "",
                     caller: &tester,
+                    effort: crate::api::Effort::PROGRAM,
                 };
                 let answer = (found.answer)(&call, &values, b"{}").await;
                 let status = answer.unwrap_or_else(Problem::into_response).status();

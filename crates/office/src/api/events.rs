@@ -34,6 +34,9 @@ pub(super) struct EventAnswer {
     pub(super) at: String,
     #[serde(flatten)]
     pub(super) event: Event,
+    /// Of what happened to an order itself: its page for the payer, where there are pages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pay_url: Option<String>,
 }
 
 /// An entry that this program cannot read, as it is: one of a later version, or a damaged one.
@@ -121,6 +124,7 @@ pub async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
         EntryAnswer::Read(Box::new(EventAnswer {
             index,
             at: time::format(at),
+            pay_url: call.config.notification.pay_url(&event),
             event,
         }))
     };

@@ -100,6 +100,7 @@ fn happened(entry: HistoryEntry) -> Result<HappenedAnswer, Problem> {
             index: entry.index,
             at: time::format(entry.at),
             event: entry.event,
+            pay_url: None,
         },
         order,
         changed,

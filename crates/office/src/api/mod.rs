@@ -43,9 +43,8 @@ use crate::{
     App,
     access::Principal,
     config::Config,
-    store::{Ledger, Platform},
+    store::{BLOCK, Ledger, Platform},
 };
-pub use checks::is_idnp;
 pub use endpoint::Endpoint;
 pub(crate) use endpoint::decode;
 pub(crate) use mpay_door::Problem;
@@ -67,6 +66,36 @@ pub struct Call<'a, P> {
     pub query: &'a str,
     /// Who calls.
     pub caller: &'a Principal,
+    /// How much the answer may cost.
+    pub effort: Effort,
+}
+
+/// How much an answer looks at beyond what is kept of the books, and holds. What one call leaves, the next
+/// one does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effort {
+    /// Places of the journal, to bring on what is kept of it.
+    pub places: u64,
+    /// Lines of payments.
+    pub lines: usize,
+}
+
+impl Effort {
+    /// A program waits, and asks again.
+    pub const PROGRAM: Self = Self {
+        places: 64 * BLOCK,
+        lines: 5000,
+    };
+    /// A page is there at once, and goes on by itself.
+    pub const PAGE: Self = Self {
+        places: BLOCK,
+        lines: 100,
+    };
+    /// What a page shows beside what it is for.
+    pub const BESIDE: Self = Self {
+        places: BLOCK / 2,
+        ..Self::PAGE
+    };
 }
 
 fn reads(method: &Method) -> bool {

@@ -7,7 +7,11 @@ use serde::Serialize;
 #[cfg(feature = "description")]
 use super::description::{Operation, as_json};
 use super::{Call, Problem, endpoint::Endpoint, json, query::Query, refusals::RefusalAnswer};
-use crate::{access::EVERYBODY, domain::time, store::Platform};
+use crate::{
+    access::EVERYBODY,
+    domain::time,
+    store::{Places, Platform},
+};
 
 /// What came of MPay's calls of late.
 #[derive(Serialize)]
@@ -60,7 +64,8 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
 /// Answers what came of MPay's calls.
 pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     Query::read(call.query, &[])?;
-    let found = call.store.mpay_calls().read().await?;
+    let places = Places::new(call.effort.places);
+    let found = call.store.mpay_calls().read_within(&places).await?;
     let last_payment = found.recorded.map(|(at, payment)| LastPaymentAnswer {
         payment_id: payment.payment_id,
         service_id: payment.service_id,

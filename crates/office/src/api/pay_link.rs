@@ -98,6 +98,8 @@ mod tests {
         let link = api.get("orders/TAX/1/pay-link").await.json();
         assert_eq!(link["pay_url"], order["pay_url"]);
         assert!(link.get("until").is_none());
+        let event = &api.get("events?cursor=0").await.json()["events"][0];
+        assert_eq!(event["pay_url"], order["pay_url"]);
         let link = api
             .get("orders/TAX/1/pay-link?until=2026-12-31")
             .await
@@ -116,5 +118,7 @@ mod tests {
         assert_eq!(without.get("orders/TAX/1/pay-link").await.status, 409);
         let order = without.get("orders/TAX/1").await.json();
         assert!(order.get("pay_url").is_none());
+        let event = &without.get("events?cursor=0").await.json()["events"][0];
+        assert!(event.get("pay_url").is_none());
     }
 }

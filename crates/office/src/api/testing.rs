@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, Response, header};
 use serde_json::Value;
 use tables::{Options, Row, Table};
 
-use super::{Call, Endpoint, Problem, endpoints};
+use super::{Call, Effort, Endpoint, Problem, endpoints};
 use crate::{
     App,
     access::{Principal, Role},
@@ -152,6 +152,7 @@ impl Api {
             headers: &headers,
             query,
             caller: &self.caller,
+            effort: Effort::PROGRAM,
         };
         let endpoints = endpoints();
         let (endpoint, values) = Endpoint::find(&endpoints, path, &method).unwrap();

@@ -223,7 +223,7 @@ async fn describe<P: Platform>(
         events: receiver.groups.iter().map(|group| group.as_str()).collect(),
         status,
         pending: state.waiting.len() + new,
-        pending_more: !state.left.is_empty() || state.requests < requests || page.next > state.low,
+        pending_more: !state.left.is_empty() || state.requests < requests || !page.complete,
         last_success_at: lately.success_at.map(time::format),
         last_error_at: lately.failed_at.map(time::format),
         last_error: lately.error,
@@ -283,7 +283,7 @@ mod tests {
         assert!(!answer.text.contains("MfKQ") && !answer.text.contains("secret-path"));
         let expected = json!({
             "name": "erp", "origin": "https://erp.example.md", "events": ["orders"],
-            "status": "active", "pending": 2, "pending_more": true,
+            "status": "active", "pending": 2, "pending_more": false,
         });
         assert_eq!(answer.json()["webhooks"][0], expected);
         api.memory.script_reply_of("erp.example.md", 500, "");
@@ -307,6 +307,21 @@ mod tests {
         let (status, resumed) = post(&api, "webhooks/chat/resume", &Value::Null).await;
         assert_eq!((status, &resumed["status"]), (200, &json!("failing")));
         assert_eq!(deliver(&api).await["delivered"], 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn how_many_messages_wait_is_exact_but_where_there_may_be_more() {
+        let api = Api::with(&BOTH);
+        let told = async || {
+            let erp = webhook(&api, 0).await;
+            (erp["pending"].clone(), erp["pending_more"].clone())
+        };
+        assert_eq!(told().await, (json!(0), json!(false)));
+        register(&api, 0..100).await;
+        register(&api, 100..101).await;
+        assert_eq!(told().await, (json!(100), json!(true)));
+        while deliver(&api).await["complete"] == false {}
+        assert_eq!(told().await, (json!(0), json!(false)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -145,8 +145,11 @@ impl Configuration for Config {
                 certificates.extend(found.into_iter().flatten().map(|found| (variable, found)));
             }
         }
-        let notification = Settings::read(&mut reader, environment);
         let pages = Pages::read(&mut reader, environment);
+        let notification = Settings {
+            links: pages.as_ref().map(Pages::links),
+            ..Settings::read(&mut reader, environment)
+        };
         let order_source = signed_to(&mut reader, environment, &ORDER_SOURCE);
         let cards = Cards::read(&mut reader, environment);
         let wants_cards = cards::wanted(variables).is_some();

@@ -1,15 +1,13 @@
 //! Pages for people: the payer's order at `/o/`, the institution's office at `/admin`. They are made of the same books as the order API, work
 //! without scripts, and load nothing from elsewhere.
 //!
-//! Read in this order: [`settings`]: the variables. `keys`, `link`: addresses that nobody can guess.
+//! Read in this order: [`settings`]: the variables. `mpay_door::pages`: addresses that nobody can guess.
 //! `text`, `said`, `format`: three languages. `layout`: what every page has in common. `payer`, `admin`: the
 //! pages.
 
 mod admin;
 mod format;
-mod keys;
 mod layout;
-mod link;
 mod payer;
 mod said;
 pub mod settings;
@@ -21,6 +19,7 @@ use mpay_door::{
     Problem,
     http::is_browser,
     log::{self, log},
+    pages::{keys, link},
 };
 
 use crate::{

@@ -2,7 +2,10 @@
 
 use base64ct::{Base64, Encoding};
 use http::Uri;
-use mpay_door::config::{Environment, Reader};
+use mpay_door::{
+    config::{Environment, Reader},
+    pages::PayLinks,
+};
 
 use super::{
     keys::{PAGE_KEY, PageKeys},
@@ -161,6 +164,14 @@ impl Pages {
         })
     }
 
+    /// What the addresses of orders' pages are made of.
+    pub fn links(&self) -> PayLinks {
+        PayLinks {
+            keys: self.keys.clone(),
+            public_url: self.public_url.clone(),
+        }
+    }
+
     /// The address of an order's page.
     pub fn pay_url(&self, service: &ServiceId, key: &OrderKey) -> String {
         self.url_of(&PayLink::of(service, key))
@@ -168,7 +179,7 @@ impl Pages {
 
     /// The address of a link.
     pub fn url_of(&self, link: &PayLink) -> String {
-        format!("{}/o/{}", self.public_url, link.token(&self.keys))
+        self.links().url_of(link)
     }
 
     /// Scheme, host and port of MPay: where a form may be sent to.

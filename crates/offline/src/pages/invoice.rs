@@ -276,6 +276,33 @@ fn way_back(view: &View, visit: &Visit) -> Markup {
     }
 }
 
+/// The orders that have the name which was typed: each is paid by itself.
+pub fn several(view: &View, visit: &Visit, orders: &[OrderDetails]) -> Markup {
+    let content = html! {
+        h1 { (view.t(text::SEVERAL)) }
+        p.hint { (view.t(text::SEVERAL_HINT)) }
+        ul.list {
+            @for order in orders {
+                @let of_order = visit.of(order);
+                li { a href=(of_order.link()) {
+                    span {
+                        (order.get("Reason").unwrap_or("—")) " · " (of_order.order_key)
+                        @if let Some(due) = order.get("DueDate") { br; span.hint { (view.t(text::DUE)) ": " (day_and_time(due)) } }
+                    }
+                    span.end {
+                        @match order.get("TotalAmountDue") {
+                            Some(due) => { (money(due)) " " (order.get("Currency").unwrap_or("MDL")) },
+                            None => (view.t(text::NOT_KNOWN)),
+                        }
+                    }
+                } }
+            }
+        }
+        (way_back(view, visit))
+    };
+    layout(view, view.t(text::SEVERAL), None, content)
+}
+
 /// The page for when the provider gave no order.
 pub fn no_order(view: &View, visit: &Visit, no_order: &NoOrder) -> Markup {
     let (hint, reason) = match no_order {

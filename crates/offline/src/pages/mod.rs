@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use mpay_domain::{Money, time};
 
-pub use invoice::{instrument, invoice, no_order};
+pub use invoice::{instrument, invoice, no_order, several};
 pub use journal::{exchange, journal};
 pub use payment::{path as payment_path, payment};
 

@@ -23,14 +23,13 @@ use crate::{
     access::EVERYBODY,
     domain::{Review, time},
     json::{Channel, Event, PaymentJson, RefundJson, VoidJson},
-    store::{JournalEntry, Platform, Span},
+    store::{JournalEntry, Places, Platform, Span},
 };
 #[cfg(feature = "description")]
 use serde_json::json;
-use sums::{Added, OfService, PLACES, Total};
+use sums::{Added, OfService, Total};
 
-/// How many lines one call gives at most, and how many payments it reads at once.
-const MOST: usize = 5000;
+/// How many payments are read at once.
 const PAGE: usize = 200;
 
 #[derive(Serialize)]
@@ -232,6 +231,9 @@ pub(super) struct DayTotal {
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 pub(super) struct PaidByDay {
     days: Vec<PaidOnDay>,
+    /// Whether the next call adds up more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    more: bool,
 }
 
 /// How many days are told.
@@ -259,7 +261,8 @@ pub async fn days<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     let today = time::date(call.store.now());
     let dates = (1..=DAYS).filter_map(|days| time::days_after(today, -days));
     let dates: Vec<_> = dates.collect();
-    let sums = sums::of_days(call, &dates).await?;
+    let places = Places::new(call.effort.places);
+    let sums = sums::of_days(call, &dates, &places).await?;
     let mut days = Vec::with_capacity(dates.len());
     for (date, sum) in dates.into_iter().zip(sums) {
         // What may still change, or is not all of it, is not told.
@@ -280,7 +283,8 @@ pub async fn days<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
         });
     }
     days.reverse();
-    json(StatusCode::OK, &PaidByDay { days })
+    let more = places.left() == 0 && days.iter().any(|day| day.totals.is_none());
+    json(StatusCode::OK, &PaidByDay { days, more })
 }
 
 /// What is of money in the journal.
@@ -313,13 +317,16 @@ async fn reconcile<P: Platform>(
     span: Span,
     after: u64,
 ) -> Result<Reconciliation, Problem> {
-    let range = call.store.days().range(span).await?;
+    let places = Places::new(call.effort.places);
+    let range = call.store.days().range_within(span, &places).await?;
+    let at_once = PAGE.min(call.effort.lines);
     let (mut lines, mut added) = (Vec::new(), Added::default());
     let (mut cursor, mut next, mut unreadable) = (after, None, 0);
-    let first = after.max(range.after);
     loop {
         let journal = call.store.journal();
-        let page = journal.read_in(&range, cursor, PAGE, is_money).await?;
+        let page = journal
+            .read_within(&range, cursor, at_once, &places, is_money)
+            .await?;
         if page.is_beyond_end {
             return Err(Problem::cursor_gone());
         }
@@ -346,7 +353,7 @@ async fn reconcile<P: Platform>(
         }
         let is_stuck = page.next <= cursor;
         cursor = page.next;
-        if is_stuck || lines.len() >= MOST || cursor.saturating_sub(first) >= PLACES {
+        if is_stuck || lines.len() >= call.effort.lines || places.left() == 0 {
             next = Some(cursor);
             break;
         }

@@ -10,12 +10,11 @@ use super::{Call, PaidLine, Problem, given_back, is_money, paid, taken_back};
 use crate::{
     domain::{Money, time},
     json::{Channel, Event},
-    store::{BLOCK, DayRange, JOURNAL_MENDED, JournalEntry, Platform, Span},
+    store::{DayRange, JOURNAL_MENDED, JournalEntry, Places, Platform, Span},
 };
 
-/// How many places of the journal one call looks at for its lines, and as many for its sums; of a span
-/// of several days that is not added up by one look, twice as many.
-pub const PLACES: u64 = 64 * BLOCK;
+/// What it costs to find out where a day stands in the journal, in places of the journal.
+const OF_DAY: u64 = 8;
 /// The longest span that is added up day by day.
 const MOST_DAYS: usize = 366;
 
@@ -87,16 +86,17 @@ fn days_of(span: Span) -> Option<Vec<Date>> {
     (days.len() <= MOST_DAYS).then_some(days)
 }
 
-/// Adds up a span. Days are kept; the next call goes on where this one stopped.
+/// Adds up a span. Days are kept; the next call goes on where this one stopped. Of a span of several days
+/// that is not added up by one look, twice as many places are looked at as a call may.
 pub async fn of_span<P: Platform>(call: &Call<'_, P>, span: Span) -> Result<Sum, Problem> {
     let days = match days_of(span) {
         Some(days) if days.len() == 1 => days,
         days => {
             // Most spans are short, whatever days they have.
-            let range = call.store.days().range(span).await?;
-            let mut left = PLACES;
+            let places = Places::new(call.effort.places);
+            let range = call.store.days().range_within(span, &places).await?;
             let kept = Kept::from(range.after, None);
-            let (sum, _) = add_up(call, &range, kept, &mut left).await?;
+            let (sum, _) = add_up(call, &range, kept, &places).await?;
             match days {
                 Some(days) if !sum.is_complete => days,
                 _ => return Ok(sum),
@@ -109,7 +109,8 @@ pub async fn of_span<P: Platform>(call: &Call<'_, P>, span: Span) -> Result<Sum,
         closed: true,
         unreadable: 0,
     };
-    for sum in of_days(call, &days).await? {
+    let places = Places::new(call.effort.places);
+    for sum in of_days(call, &days, &places).await? {
         whole
             .added
             .put(&sum.added.totals(), &sum.added.services())?;
@@ -120,14 +121,17 @@ pub async fn of_span<P: Platform>(call: &Call<'_, P>, span: Span) -> Result<Sum,
     Ok(whole)
 }
 
-/// Adds up days, each for itself, as far as one call goes.
-pub async fn of_days<P: Platform>(call: &Call<'_, P>, dates: &[Date]) -> Result<Vec<Sum>, Problem> {
+/// Adds up days, each for itself, as far as these places go.
+pub async fn of_days<P: Platform>(
+    call: &Call<'_, P>,
+    dates: &[Date],
+    places: &Places,
+) -> Result<Vec<Sum>, Problem> {
     let notes = call.store.notes();
     // Read first: what is mended from now on makes what is added up now count for nothing.
     let mended: Option<String> = notes.get(JOURNAL_MENDED).await?;
     let names: Vec<_> = dates.iter().copied().map(note).collect();
     let known = notes.get_many::<Kept>(&names).await?;
-    let mut left = PLACES;
     let (mut sums, mut new) = (Vec::with_capacity(dates.len()), Vec::new());
     for ((date, name), known) in dates.iter().zip(names).zip(known) {
         let known = known.filter(|known| known.mended == mended);
@@ -135,7 +139,7 @@ pub async fn of_days<P: Platform>(call: &Call<'_, P>, dates: &[Date]) -> Result<
             sums.push(known.sum(true)?);
             continue;
         }
-        if left == 0 {
+        if places.left() == 0 {
             sums.push(match known {
                 Some(known) => known.sum(false)?,
                 None => Kept::from(0, None).sum(false)?,
@@ -149,14 +153,15 @@ pub async fn of_days<P: Platform>(call: &Call<'_, P>, dates: &[Date]) -> Result<
                 .ok()
                 .and_then(|day| time::start_of(day).ok()),
         };
-        let range = call.store.days().range(span).await?;
+        let range = call.store.days().range_within(span, places).await?;
+        places.spend(OF_DAY);
         let is_of = |known: &Kept| {
             known.after == range.after && range.last.is_none_or(|last| known.until <= last)
         };
         let known = known.filter(is_of);
         let was = known.as_ref().map(|known| (known.until, known.is_done));
         let known = known.unwrap_or_else(|| Kept::from(range.after, mended.clone()));
-        let (sum, kept) = add_up(call, &range, known, &mut left).await?;
+        let (sum, kept) = add_up(call, &range, known, places).await?;
         if was != Some((kept.until, kept.is_done)) {
             new.push((name, kept));
         }
@@ -166,20 +171,22 @@ pub async fn of_days<P: Platform>(call: &Call<'_, P>, dates: &[Date]) -> Result<
     Ok(sums)
 }
 
-/// Adds to what is kept what follows it in a range of the journal, as far as `left` goes. Gives all that
+/// Adds to what is kept what follows it in a range of the journal, as far as the places go. Gives all that
 /// was added up, and what of it can be kept.
 async fn add_up<P: Platform>(
     call: &Call<'_, P>,
     range: &DayRange,
     mut kept: Kept,
-    left: &mut u64,
+    places: &Places,
 ) -> Result<(Sum, Kept), Problem> {
     let mut sum = kept.sum(false)?;
     sum.closed = range.closed;
     let (mut cursor, mut can_be_kept) = (kept.until, true);
-    while *left > 0 {
+    while places.left() > 0 {
         let journal = call.store.journal();
-        let page = journal.read_in(range, cursor, usize::MAX, is_money).await?;
+        let page = journal
+            .read_within(range, cursor, usize::MAX, places, is_money)
+            .await?;
         for entry in &page.entries {
             for line in lines_of(entry) {
                 sum.added.add(&line)?;
@@ -199,7 +206,6 @@ async fn add_up<P: Platform>(
         if page.complete || came_on == 0 {
             break;
         }
-        *left = left.saturating_sub(came_on);
         cursor = page.next;
     }
     Ok((sum, kept))

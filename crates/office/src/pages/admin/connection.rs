@@ -1,8 +1,11 @@
 //! How this deployment stands: its variables, its certificates, whom it tells.
 
-use http::StatusCode;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
 use maud::{Markup, html};
-use mpay_door::{Configuration as _, Problem};
+use mpay_door::{Configuration as _, Problem, Unanswered};
 use serde::Deserialize;
 
 use super::{
@@ -19,11 +22,12 @@ use crate::{
     store::Platform,
 };
 
-/// How this deployment stands.
+/// How a part of this deployment stands.
 #[derive(Deserialize)]
 pub struct Health {
     status: String,
-    version: String,
+    /// Its version.
+    pub version: String,
     environment: Option<String>,
     configuration: String,
     /// What must be mended.
@@ -39,6 +43,53 @@ impl Health {
     pub fn is_current(&self) -> bool {
         self.configuration == "current"
     }
+
+    /// Whether it has none that it could use.
+    pub fn is_without(&self) -> bool {
+        self.configuration == "none"
+    }
+
+    /// The same in a mark and in words, where nothing else is wrong.
+    fn state(&self, is_quiet: bool) -> (&'static str, &'static str) {
+        match self.status.as_str() {
+            "ok" if is_quiet => ("good", "health-ok"),
+            "ok" => ("busy", "health-watch"),
+            "degraded" => ("busy", "health-degraded"),
+            _ => ("bad", "health-bad"),
+        }
+    }
+}
+
+/// How MPay's door stands, as it says.
+pub enum OtherDoor {
+    /// So.
+    Stands(Health),
+    /// It does not answer.
+    Silent,
+    /// The host of this deployment does not let the one ask the other.
+    Unasked,
+}
+
+/// Where MPay's door says how it stands: by the host's service chaining, and for anybody who asks.
+const OTHER_DOOR: &str = "http://mpay-provider.spin.internal/health";
+/// How much of an answer is read, and how long it is waited for.
+const MOST: usize = 64 * 1024;
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How MPay's door stands.
+pub async fn other_door<P: Platform>(desk: &Desk<'_, P>) -> Result<OtherDoor, Problem> {
+    let request = Request::get(OTHER_DOOR).body(Bytes::new());
+    let request = request.map_err(Problem::internal)?;
+    let answer = desk.store.platform().fetch(request, MOST, PATIENCE).await;
+    Ok(match answer {
+        // Whatever the status: one that is misconfigured says how.
+        Ok((_, body)) => match serde_json::from_slice(&body) {
+            Ok(health) => OtherDoor::Stands(health),
+            Err(_) => OtherDoor::Silent,
+        },
+        Err(Unanswered::NotSent(_)) => OtherDoor::Unasked,
+        Err(Unanswered::Unknown(_)) => OtherDoor::Silent,
+    })
 }
 
 #[derive(Default, Deserialize)]
@@ -169,6 +220,36 @@ fn schedules<P: Platform>(desk: &Desk<'_, P>, runs: &[Run]) -> Markup {
     }
 }
 
+/// The worse of two states.
+fn worse<'t>(one: (&'t str, &'t str), other: (&'t str, &'t str)) -> (&'t str, &'t str) {
+    let rank = |state: &(&str, &str)| match state.1 {
+        "health-ok" => 0,
+        "health-watch" => 1,
+        "health-degraded" => 2,
+        _ => 3,
+    };
+    if rank(&other) > rank(&one) {
+        other
+    } else {
+        one
+    }
+}
+
+/// How a part stands, its version, and which variables it uses.
+fn part<P: Platform>(desk: &Desk<'_, P>, health: &Health, is_quiet: bool) -> Markup {
+    let (kind, state) = health.state(is_quiet);
+    let variables = match health.is_current() {
+        true => "variables-current",
+        false if health.is_without() => "variables-none",
+        false => "variables-last-good",
+    };
+    html! {
+        span.mark.(kind) { (desk.t(state)) }
+        br;
+        small { (desk.t("version")) " " (health.version) "; " (desk.t("variables")) ": " (desk.t(variables)) }
+    }
+}
+
 /// `GET /admin/connection`.
 pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let health = health(desk).await?;
@@ -176,28 +257,33 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let calls = calls(desk).await?;
     let last_call = mpay_notify::quiet_since(desk.store).await?;
     let runs = schedule::runs(desk.config, desk.store).await?;
-    let findings = findings::find(desk, &health, &webhooks).await?;
+    let other = other_door(desk).await?;
+    let findings = findings::find(desk, &health, &other, &webhooks).await?;
     let now = desk.store.now();
     let title = desk.t("menu-connection");
-    let (kind, state) = match health.status.as_str() {
-        "ok" if findings.is_empty() => ("good", "health-ok"),
-        "ok" => ("busy", "health-watch"),
-        "degraded" => ("busy", "health-degraded"),
-        _ => ("bad", "health-bad"),
-    };
-    let configuration = match health.is_current() {
-        true => "variables-current",
-        false => "variables-last-good",
+    let is_quiet = findings.is_empty();
+    let whole = match &other {
+        OtherDoor::Stands(other) => worse(health.state(is_quiet), other.state(is_quiet)),
+        OtherDoor::Silent => ("bad", "health-bad"),
+        OtherDoor::Unasked => health.state(is_quiet),
     };
     let fact = |id: &str, value: &str| html! { dt { (desk.t(id)) } dd { (value) } };
     let content = html! {
         h1 { (title) }
         section.card {
-            p { span.mark.(kind) { (desk.t(state)) } }
+            p { span.mark.(whole.0) { (desk.t(whole.1)) } }
             dl {
-                (fact("version", &health.version))
+                dt { (desk.t("part-for-people")) }
+                dd { (part(desk, &health, is_quiet)) }
+                dt { (desk.t("part-for-mpay")) }
+                dd {
+                    @match &other {
+                        OtherDoor::Stands(other) => (part(desk, other, is_quiet)),
+                        OtherDoor::Silent => span.mark.bad { (desk.t("part-silent")) },
+                        OtherDoor::Unasked => (desk.t("part-unasked")),
+                    }
+                }
                 (fact("environment", health.environment.as_deref().unwrap_or("–")))
-                (fact("variables", &desk.t(configuration)))
             }
             @if !findings.is_empty() {
                 h2 { (desk.t("needs-somebody")) }

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     App,
     access::{self, EVERYBODY, MANAGERS, Principal, Role},
-    api::{Call, Endpoint, endpoints},
+    api::{Call, Effort, Endpoint, endpoints},
     config::Config,
     json::FieldError,
     store::{Ledger, Platform},
@@ -77,7 +77,19 @@ pub struct Ask<'a> {
     media_type: &'a str,
     headers: Vec<(HeaderName, String)>,
     body: Vec<u8>,
+    effort: Effort,
 }
+
+/// How a page goes on that shows a part of what there is.
+pub struct GoOn {
+    /// After how many seconds it is loaded again, and from where: without scripts.
+    pub reload: Option<(u32, String)>,
+    /// What it says of that, with the way to go on at once, and the way to stay.
+    pub note: Markup,
+}
+
+/// How often a page goes on by itself at most: for five minutes.
+const MOST_RELOADS: u64 = 300;
 
 impl<'a> Ask<'a> {
     /// To read what is at an address below `/api/`.
@@ -93,6 +105,23 @@ impl<'a> Ask<'a> {
             media_type: "application/json",
             headers: Vec::new(),
             body: Vec::new(),
+            effort: Effort::PAGE,
+        }
+    }
+
+    /// For what a page shows beside what it is for.
+    pub fn beside(self) -> Self {
+        Self {
+            effort: Effort::BESIDE,
+            ..self
+        }
+    }
+
+    /// For a file, which may take longer than a page.
+    pub fn file(self) -> Self {
+        Self {
+            effort: Effort::PROGRAM,
+            ..self
         }
     }
 
@@ -164,6 +193,7 @@ impl<P: Platform> Desk<'_, P> {
             headers: &headers,
             query,
             caller: self.principal,
+            effort: ask.effort,
         };
         (endpoint.answer)(&call, &values, &ask.body).await
     }
@@ -224,6 +254,35 @@ impl<P: Platform> Desk<'_, P> {
             }
         };
         self.view.document(status, page, &header)
+    }
+
+    /// How the page at an address goes on, which has more to look at than one answer does: by itself each
+    /// second, unless it is asked not to, or has done so for long.
+    pub fn go_on(&self, address: &str, says: &Markup) -> GoOn {
+        let at = |rest: &str| {
+            let separator = if address.contains('?') { '&' } else { '?' };
+            self.link(&format!("{address}{separator}{rest}"))
+        };
+        let step = self.query.number("n").unwrap_or(0);
+        let stays = self.query.text("stay").is_some() || step >= MOST_RELOADS;
+        let next = match stays {
+            true => at("stay=1"),
+            false => at(&format!("n={}", step.saturating_add(1))),
+        };
+        let note = html! {
+            div.banner.busy {
+                p { (says) }
+                p {
+                    @if !stays { (self.t("goes-on-by-itself")) " " }
+                    a href=(next) { (self.t("go-on-now")) }
+                    @if !stays { " · " a #stay href=(at("stay=1")) { (self.t("do-not-reload")) } }
+                }
+            }
+        };
+        GoOn {
+            reload: (!stays).then_some((1, next)),
+            note,
+        }
     }
 
     /// What is said at an address of no page.

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use mpay_door::Problem;
 
 use super::{
-    connection::{Health, Webhook, purpose},
+    connection::{Health, OtherDoor, Webhook, purpose},
     desk::Desk,
 };
 use crate::{
@@ -51,15 +51,33 @@ const CERTIFICATE: &str = "the certificate with the SHA-256 ";
 pub async fn find<P: Platform>(
     desk: &Desk<'_, P>,
     health: &Health,
+    other: &OtherDoor,
     webhooks: &[Webhook],
 ) -> Result<Vec<Finding>, Problem> {
     let now = desk.store.now();
-    let errors = health.errors.iter().map(|line| (line, true));
-    let warnings = health.warnings.iter().map(|line| (line, false));
-    let lines = errors.chain(warnings);
-    let mut findings: Vec<_> = lines
-        .filter_map(|(line, is_wrong)| of_line(desk, health, line, is_wrong))
-        .collect();
+    let mut findings = of_door(desk, health);
+    match other {
+        OtherDoor::Stands(other) => {
+            for finding in of_door(desk, other) {
+                // What both find is told once.
+                let is_told = findings.iter().any(|told| told.title == finding.title);
+                if !is_told {
+                    findings.push(finding);
+                }
+            }
+            if let Some(finding) = of_versions(desk, health, other) {
+                findings.push(finding);
+            }
+        }
+        OtherDoor::Silent => findings.push(Finding {
+            is_wrong: true,
+            title: desk.t("found-silent-part"),
+            remedy: desk.t("found-silent-part-do"),
+            detail: None,
+        }),
+        // Nobody knows; Connection names the command that looks.
+        OtherDoor::Unasked => {}
+    }
     findings.extend(
         webhooks
             .iter()
@@ -81,6 +99,34 @@ pub async fn find<P: Platform>(
     findings.extend(overdue.map(|run| of_run(desk, run)));
     findings.sort_by_key(|finding| !finding.is_wrong);
     Ok(findings)
+}
+
+/// What a door's readiness says.
+fn of_door<P: Platform>(desk: &Desk<'_, P>, health: &Health) -> Vec<Finding> {
+    let errors = health.errors.iter().map(|line| (line, true));
+    let warnings = health.warnings.iter().map(|line| (line, false));
+    errors
+        .chain(warnings)
+        .filter_map(|(line, is_wrong)| of_line(desk, health, line, is_wrong))
+        .collect()
+}
+
+/// Two versions at the same time are half of an upgrade.
+fn of_versions<P: Platform>(
+    desk: &Desk<'_, P>,
+    health: &Health,
+    other: &Health,
+) -> Option<Finding> {
+    let versions = [
+        ("people", health.version.as_str().into()),
+        ("mpay", other.version.as_str().into()),
+    ];
+    (health.version != other.version).then(|| Finding {
+        is_wrong: true,
+        title: desk.t("found-versions"),
+        remedy: desk.with("found-versions-do", &versions),
+        detail: None,
+    })
 }
 
 /// What a line of the readiness means; `None` if it is told of otherwise.
@@ -131,7 +177,8 @@ fn of_variable<P: Platform>(
             let mut off = OFF.iter();
             let off = off.find(|(begin, _)| variable.starts_with(begin));
             let until = match off {
-                // As a whole: nothing of the new ones is in use.
+                // As a whole: nothing of the new ones is in use. The people's door says nothing without any.
+                _ if health.is_without() => "found-off-mpay",
                 _ if !health.is_current() => "found-off-nothing",
                 Some((_, off)) => off,
                 None => "found-off-other",

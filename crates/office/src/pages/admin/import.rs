@@ -28,8 +28,14 @@ use crate::{
 /// What can become of a row.
 const RESULTS: [&str; 5] = ["created", "amended", "unchanged", "skipped", "error"];
 
-/// Encodings to choose from: Excel writes UTF-16 with a mark of its own.
-const ENCODINGS: [&str; 3] = ["utf-8", "windows-1250", "windows-1251"];
+/// Encodings to choose from.
+const ENCODINGS: [&str; 5] = [
+    "utf-8",
+    "utf-16le",
+    "utf-16be",
+    "windows-1250",
+    "windows-1251",
+];
 
 /// What the names of fields begin with that say what a column is.
 const COLUMN: &str = "column:";

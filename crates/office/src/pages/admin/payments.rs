@@ -25,15 +25,9 @@ struct Day {
     next: Option<String>,
 }
 
-/// Says that sums are not of all of a day, with a link to the page that adds up more.
-pub fn incomplete<P: Platform>(desk: &Desk<'_, P>, unreadable: usize, page: &str) -> Markup {
-    html! {
-        @if unreadable > 0 {
-            p.alert { (desk.t("totals-unreadable")) }
-        } @else {
-            p.alert { (desk.t("totals-incomplete")) " " a href=(desk.link(page)) { (desk.t("totals-go-on")) } }
-        }
-    }
+/// Says that sums may lack what cannot be read.
+pub fn unreadable<P: Platform>(desk: &Desk<'_, P>) -> Markup {
+    html! { p.alert { (desk.t("totals-unreadable")) } }
 }
 
 #[derive(Deserialize)]
@@ -125,7 +119,7 @@ impl Calls {
 
 /// What came of MPay's calls.
 pub async fn calls<P: Platform>(desk: &Desk<'_, P>) -> Result<Calls, Problem> {
-    desk.document(Ask::get("mpay-calls")).await
+    desk.document(Ask::get("mpay-calls").beside()).await
 }
 
 /// What a refusal means, and what to do. The reason itself is MPay's to read, so it is in English.
@@ -148,8 +142,22 @@ pub fn refusal_line<P: Platform>(desk: &Desk<'_, P>, refusal: &Refusal) -> Marku
                 (moment(desk, &refusal.received_at))
                 @if let Some(key) = &refusal.order_key { br; small { (desk.t("order-number")) " " (key) } }
             }
-            p { (desk.t(deed)) }
+            p { (desk.t(deed)) (look_up(desk, refusal)) }
             p.hint { code { (refusal.code) } " " span lang="en" { (refusal.reason) } }
+        }
+    }
+}
+
+/// Where somebody finds out whether an order that is not here is found by this number all the same.
+fn look_up<P: Platform>(desk: &Desk<'_, P>, refusal: &Refusal) -> Markup {
+    let names = refusal.service_id.as_ref().zip(refusal.order_key.as_ref());
+    let names = names.filter(|_| refusal.code == "UnknownOrder");
+    html! {
+        @if let Some((service, key)) = names {
+            " "
+            a href=(desk.link(&format!("/admin/orders?service_id={}&alias={}", encode(service), encode(key)))) {
+                (desk.t("refused-unknown-order-look"))
+            }
         }
     }
 }
@@ -162,13 +170,21 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         .and_then(|text| time::parse_date(&text).ok())
         .unwrap_or(today);
     let mut address = format!("reconciliation?date={date}");
+    let mut here = format!("/admin/payments?date={date}");
     if let Some(cursor) = desk.query.text("cursor") {
-        address.push_str(&format!("&cursor={}", encode(&cursor)));
+        let cursor = format!("&cursor={}", encode(&cursor));
+        address.push_str(&cursor);
+        here.push_str(&cursor);
     }
     let day: Day = desk.document(Ask::get(address)).await?;
     let title = desk.with("payments-of", &[("day", desk.view.day(date).into())]);
     let of = |date: Date| desk.link(&format!("/admin/payments?date={date}"));
     let (before, after) = (time::days_after(date, -1), time::days_after(date, 1));
+    let adds_up = !day.totals_complete && day.unreadable == 0;
+    let goes_on = adds_up.then(|| {
+        let says = html! { (desk.t("totals-incomplete")) };
+        desk.go_on(&here, &says)
+    });
     let content = html! {
         h1 { (title) }
         form.filters.card method="get" action="/admin/payments" {
@@ -184,7 +200,8 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             a href=(desk.link("/admin/payments/manual")) { (desk.t("by-hand")) }
         }
         p { (desk.t(if day.closed { "day-closed" } else { "day-open" })) }
-        @if !day.totals_complete { (incomplete(desk, day.unreadable, &format!("/admin/payments?date={date}"))) }
+        @if let Some(goes_on) = &goes_on { (goes_on.note) }
+        @if day.unreadable > 0 { (unreadable(desk)) }
         @if day.totals.is_empty() && day.totals_complete { p { (desk.t("no-payments")) } }
         @if !day.totals.is_empty() {
             section.card {
@@ -232,7 +249,11 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             p { a.button href=(desk.link(&format!("/admin/payments?date={date}&cursor={next}"))) { (desk.t("further")) } }
         }
     };
-    Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
+    let page = Page {
+        reload: goes_on.and_then(|goes_on| goes_on.reload),
+        ..Page::new(title, content)
+    };
+    Ok(desk.page(StatusCode::OK, &page))
 }
 
 /// A time of an answer.
@@ -280,7 +301,7 @@ pub async fn file<P: Platform>(
         Some(format!("{name}={}", encode(&value)))
     });
     let pairs: Vec<_> = pairs.into_iter().flatten().collect();
-    desk.call(Ask::get(format!("reconciliation?{}", pairs.join("&"))))
+    desk.call(Ask::get(format!("reconciliation?{}", pairs.join("&"))).file())
         .await
 }
 
@@ -322,6 +343,10 @@ pub async fn refusals<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem
         }
     };
     let all = "/admin/refusals?cursor=0";
+    let goes_on = (!is_complete).then(|| {
+        let says = html! { (desk.t("refusals-incomplete")) };
+        desk.go_on("/admin/refusals", &says)
+    });
     let title = desk.t("refusals");
     let content = html! {
         h1 { (title) }
@@ -330,7 +355,7 @@ pub async fn refusals<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem
             @if cursor.is_some() { a href=(desk.link("/admin/refusals")) { (desk.t("refusals-open")) } }
             @else { a href=(desk.link(all)) { (desk.t("refusals-all")) } }
         }
-        @if !is_complete { p.alert { (desk.t("refusals-incomplete")) " " a href=(desk.link("/admin/refusals")) { (desk.t("further")) } } }
+        @if let Some(goes_on) = &goes_on { (goes_on.note) }
         @if has_more { p.hint { (desk.t("refusals-more")) } }
         @if list.refusals.is_empty() { p { (desk.t("no-refusals")) } }
         @for refusal in &list.refusals {
@@ -342,7 +367,7 @@ pub async fn refusals<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem
                 }
                 @let [what, deed] = meaning(&refusal.code);
                 p { strong { (desk.t(what)) } }
-                p { (desk.t(deed)) }
+                p { (desk.t(deed)) (look_up(desk, refusal)) }
                 p.hint { code { (refusal.code) } " " span lang="en" { (refusal.reason) } }
                 @if !refusal.review.is_empty() && desk.may(&BOOKKEEPERS) {
                     (closing(desk, &format!("refusals/{}/reviews/refused", refusal.index), "/admin/refusals"))
@@ -353,7 +378,11 @@ pub async fn refusals<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem
             p { a.button href=(desk.link(&format!("/admin/refusals?cursor={next}"))) { (desk.t("further")) } }
         }
     };
-    Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
+    let page = Page {
+        reload: goes_on.and_then(|goes_on| goes_on.reload),
+        ..Page::new(title, content)
+    };
+    Ok(desk.page(StatusCode::OK, &page))
 }
 
 /// The form that closes a flag.

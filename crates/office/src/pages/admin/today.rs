@@ -12,7 +12,7 @@ use super::{
     findings,
     manual::Proposals,
     orders::{self, Listed},
-    payments::{account, calls, incomplete, refusal_line},
+    payments::{account, calls, refusal_line, unreadable},
 };
 use crate::{access::MANAGERS, domain::time, store::Platform};
 
@@ -59,6 +59,8 @@ struct Register {
 #[derive(Deserialize)]
 struct Weeks {
     days: Vec<Sums>,
+    #[serde(default)]
+    more: bool,
 }
 
 #[derive(Deserialize)]
@@ -163,7 +165,9 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         .document(Ask::get("orders?review=open&limit=10"))
         .await?;
     let latest: Register = desk.document(Ask::get("orders?limit=10")).await?;
-    let last: Weeks = desk.document(Ask::get("reconciliation/days")).await?;
+    let last: Weeks = desk
+        .document(Ask::get("reconciliation/days").beside())
+        .await?;
     let open: Proposals = match desk.may(&MANAGERS) {
         true => {
             desk.document(Ask::get("payments/manual?open=true&limit=10"))
@@ -176,15 +180,25 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let all_seen = calls.complete && !calls.open_refusals_more;
     let health = connection::health(desk).await?;
     let webhooks = connection::webhooks(desk).await?;
-    let findings = findings::find(desk, &health, &webhooks).await?;
+    let other = connection::other_door(desk).await?;
+    let findings = findings::find(desk, &health, &other, &webhooks).await?;
     let view = &desk.view;
     let title = desk.with("today", &[("day", view.day(today).into())]);
+    let adds_up = !day.totals_complete && day.unreadable == 0;
+    let says = html! {
+        @if !calls.complete { (desk.t("refusals")) ": " (desk.t("refusals-incomplete")) " " }
+        @if adds_up { (desk.t("totals-incomplete")) " " }
+        @else if last.more { (desk.t("weeks-incomplete")) }
+    };
+    let goes_on = adds_up || last.more || !calls.complete;
+    let goes_on = goes_on.then(|| desk.go_on("/admin", &says));
     let content = html! {
         h1 { (title) }
+        @if let Some(goes_on) = &goes_on { (goes_on.note) }
         section.card {
             h2 { (desk.t("came-in")) }
             @if day.totals.is_empty() {
-                p { (desk.t("nothing-came-in")) }
+                p { (desk.t(if day.totals_complete { "nothing-came-in" } else { "nothing-so-far" })) }
             } @else {
                 table {
                     tr { th scope="col" { (desk.t("account")) } th.end scope="col" { (desk.t("amount")) } }
@@ -207,7 +221,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                     }
                 }
             }
-            @if !day.totals_complete { (incomplete(desk, day.unreadable, "/admin")) }
+            @if day.unreadable > 0 { (unreadable(desk)) }
         }
         section.card {
             h2 { (desk.t("needs-somebody")) }
@@ -215,7 +229,6 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                 p { (desk.t("nothing-needs-somebody")) }
             }
             @if !to_look_at.orders.is_empty() { (orders::table(desk, &to_look_at.orders)) }
-            @if !calls.complete { p { (desk.t("refusals")) ": " (desk.t("refusals-incomplete")) " " a href=(desk.link("/admin")) { (desk.t("further")) } } }
             @if !refused.is_empty() {
                 p { a href=(desk.link("/admin/refusals")) { (desk.t("refusals")) ": " (calls.count()) } }
                 ul.lines { @for refusal in refused.iter().take(REFUSALS) { (refusal_line(desk, refusal)) } }
@@ -237,5 +250,9 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
             @if latest.orders.is_empty() { p { (desk.t("no-orders")) } } @else { (orders::table(desk, &latest.orders)) }
         }
     };
-    Ok(desk.page(StatusCode::OK, &Page::new(title, content)))
+    let page = Page {
+        reload: goes_on.and_then(|goes_on| goes_on.reload),
+        ..Page::new(title, content)
+    };
+    Ok(desk.page(StatusCode::OK, &page))
 }

@@ -3,10 +3,7 @@
 use maud::{Markup, html};
 
 use super::{super::layout::Page, Shown, card};
-use crate::{
-    api::is_idnp,
-    domain::{OrderStatus, Period, SetStatus},
-};
+use crate::domain::{OrderStatus, Period, SetStatus};
 
 pub fn page(shown: &Shown<'_>) -> Page {
     let view = shown.view;
@@ -86,11 +83,24 @@ pub fn what_can_be_done(shown: &Shown<'_>) -> Markup {
     }
 }
 
-/// The other numbers by which MPay finds the order, and all others that have them. Not what is of a person,
+/// Whether a number can only be that of a paper, such as `C-77/2026`: one to four letters and up to six digits,
+/// with a slash. An identity code, a telephone, a passport, a car, an address and a name are not written so, alone
+/// or with something behind them.
+fn is_of_a_paper(name: &str) -> bool {
+    let count = |is: fn(char) -> bool| name.chars().filter(|c| is(*c)).count();
+    let (letters, digits) = (count(char::is_alphabetic), count(char::is_numeric));
+    let others = count(|c| matches!(c, '/' | '-' | '.' | ' '));
+    (1..=4).contains(&letters)
+        && (1..=6).contains(&digits)
+        && letters + digits + others == name.chars().count()
+        && name.contains('/')
+}
+
+/// The other numbers by which MPay finds the order, and all others that have them. Not what may be of a person,
 /// whether it is marked or not: a link may be in other hands than an identity document.
 fn other_numbers(shown: &Shown<'_>) -> Markup {
     let aliases = shown.order.aliases.iter();
-    let numbers = aliases.filter(|alias| !alias.is_personal && !is_idnp(alias.name.as_str()));
+    let numbers = aliases.filter(|alias| !alias.is_personal && is_of_a_paper(alias.name.as_str()));
     html! {
         @for number in numbers.map(|alias| alias.name.as_str()) {
             p.hint { (shown.view.with("by-other-number", &[("number", number.into())])) }

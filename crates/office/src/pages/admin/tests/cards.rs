@@ -18,6 +18,9 @@ async fn a_refund_of_a_card_says_done_only_once_it_is_done() {
     office.memory.respond_with({
         let remaining = AtomicU64::new(0);
         move |request| {
+            if let Some(says) = says_the_other_door(request) {
+                return says;
+            }
             let command = request.uri().path().rsplit('/').next().unwrap();
             let fields = form_urlencoded::parse(request.body());
             let fields: HashMap<_, _> = fields.into_owned().collect();
@@ -126,6 +129,9 @@ async fn what_is_held_on_a_card_is_taken_or_released_in_the_office() {
         let is_held = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
         let held = is_held.clone();
         office.memory.respond_with(move |request| {
+            if let Some(says) = says_the_other_door(request) {
+                return says;
+            }
             let command = request.uri().path().rsplit('/').next().unwrap().to_owned();
             let fields = form_urlencoded::parse(request.body());
             let fields: HashMap<_, _> = fields.into_owned().collect();

@@ -376,3 +376,71 @@ async fn books_that_cannot_be_written_are_told_with_what_to_do() {
     assert!(rest.contains("store: fails; the log says why"), "{rest}");
     assert!(before.contains("It does not work"), "{before}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_part_for_mpay_is_asked_how_it_stands_and_what_it_finds_is_told_once() {
+    let office = Office::with(&[("page_color", "nonsense")]);
+    let says = |status: u16, body: &str| {
+        let body = body.to_owned();
+        office.memory.respond_with(move |request| {
+            assert_eq!(
+                request.uri().to_string(),
+                "http://mpay-provider.spin.internal/health"
+            );
+            Ok((status, body.clone()))
+        });
+    };
+    let (today, connection) = pages(&office).await;
+    for page in [&today, &connection] {
+        assert!(!page.contains("part for MPay does not"), "{page}");
+    }
+    let parts = |page: &str| {
+        page.matches("It works, but something must be mended")
+            .count()
+    };
+    assert_eq!(
+        parts(&connection),
+        2,
+        "as a whole and the one: {connection}"
+    );
+    says(
+        503,
+        r#"{"status":"misconfigured","version":"0.0.9","configuration":"none","errors":[
+            "variable service_key: must be a key", "variable page_color: must be a colour"]}"#,
+    );
+    let (today, connection) = pages(&office).await;
+    for page in [&today, &connection] {
+        for said in [
+            "The variable service_key has a mistake",
+            "Until then MPay is not answered",
+            "The two parts are of different versions",
+            "the part for MPay 0.0.9",
+        ] {
+            assert!(page.contains(said), "{said}: {page}");
+        }
+        assert_eq!(page.matches("The variable page_color").count(), 1, "{page}");
+    }
+    assert!(connection.contains("Version 0.0.9; Variables: none that can be used"));
+    assert_eq!(
+        connection.matches("It does not work").count(),
+        2,
+        "{connection}"
+    );
+    says(200, "nonsense");
+    let silent = "The part for MPay does not answer";
+    let (today, connection) = pages(&office).await;
+    assert!(
+        today.contains(silent) && connection.contains(silent),
+        "{today}"
+    );
+    office.memory.respond_with(|_| Err("it broke off"));
+    assert!(pages(&office).await.0.contains(silent));
+    // Where the host does not let the one ask the other, nobody knows.
+    office.memory.respond_with(|_| Err("not sent"));
+    let (today, connection) = pages(&office).await;
+    assert!(!today.contains(silent), "{today}");
+    assert!(
+        connection.contains("not asked: this installation"),
+        "{connection}"
+    );
+}

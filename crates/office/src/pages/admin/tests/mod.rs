@@ -32,7 +32,7 @@ use crate::{
     service::handle,
     store::{
         Evidence, Ledger, Precondition,
-        memory::{Fault, Memory},
+        memory::{Fault, Memory, Reply},
         testing::{order_json, put, record, record_card, refund, register, secret, stored},
     },
 };
@@ -48,6 +48,16 @@ fn token(role: Role) -> String {
 struct Office {
     app: App,
     memory: Memory,
+}
+
+/// What MPay's door says of itself where all is well, if it is asked.
+fn says_the_other_door(request: &Request<Bytes>) -> Option<Reply> {
+    let version = env!("CARGO_PKG_VERSION");
+    let is_asked = request.uri().host() == Some("mpay-provider.spin.internal");
+    is_asked.then(|| {
+        let says = format!(r#"{{"status":"ok","version":"{version}","configuration":"current"}}"#);
+        Ok((200, says))
+    })
 }
 
 /// Who is signed in.
@@ -115,9 +125,11 @@ impl Office {
         {
             variables.set(name, value.to_owned());
         }
+        let memory = Memory::new();
+        memory.respond_with(|request| says_the_other_door(request).unwrap_or(Err("not sent")));
         Self {
             app: App::new(variables),
-            memory: Memory::new(),
+            memory,
         }
     }
 

@@ -1,9 +1,9 @@
 //! Pay links: addresses of orders that nobody can guess.
 
 use jiff::{SignedDuration, Timestamp};
+use mpay_ledger::domain::{OrderKey, ServiceId};
 
 use super::keys::{PageKeys, Purpose};
-use crate::domain::{OrderKey, ServiceId};
 
 /// What an address of an order's page holds.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,10 +4,9 @@ use std::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
-use mpay_door::config::{Environment, Reader};
 use sha2::Sha256;
 
-use crate::access::DEVELOPMENT_TOKEN;
+use crate::config::{DEVELOPMENT_TOKEN, Environment, Reader};
 
 /// The variable.
 pub const PAGE_KEY: &str = "page_key";
@@ -108,7 +107,7 @@ fn mac(key: &Hmac<Sha256>, purpose: Purpose, content: &[u8]) -> Hmac<Sha256> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use mpay_door::config::Variables;
+    use crate::config::Variables;
 
     use super::*;
 
