@@ -169,7 +169,7 @@ async fn what_is_held_on_a_card_is_taken_or_released_in_the_office() {
         let payment = PaymentId::parse(&id).unwrap();
         let ledger = Ledger::new(office.memory.clone());
         let cards = ledger.card_payments();
-        let taken = cards.take(&payment, &names.0, &names.1, |_| Ok(()));
+        let taken = cards.take(&payment, &names.0, &names.1, 0, |_| Ok(()));
         taken.await.unwrap();
         let page = browser.get("/admin/orders/TAX/1?lang=en").await;
         assert!(page.text.contains(cut_off), "{}", page.text);
