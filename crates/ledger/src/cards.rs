@@ -130,6 +130,14 @@ impl CardPayment {
             .find(|command| command.outcome.is_none())
     }
 
+    /// How many commands to take what is held are noted.
+    pub fn charges(&self) -> usize {
+        let commands = self.commands.iter();
+        commands
+            .filter(|known| known.command.kind == CommandKind::Charge)
+            .count()
+    }
+
     /// The command to charge a saved card: there is one at most.
     pub fn pay_command(&self) -> Option<&Command> {
         let mut commands = self.commands.iter();
@@ -359,7 +367,8 @@ impl<'a, P: Platform> CardPayments<'a, P> {
     /// is taken at a time, until it is recorded or [left](Self::leave): so of two that are held at once
     /// the second is judged with the first.
     ///
-    /// Nothing may be taken at the gateway before this has said so. The same once more says the same.
+    /// Nothing may be taken at the gateway before this has said so. `charges` is how many charges of the
+    /// payment are noted: the decision is about the next one, and the same once more says the same.
     ///
     /// # Errors
     /// [`RegisterError`]; whether it is to be taken is then not decided, or [`NotTaken`] says why not.
@@ -368,6 +377,7 @@ impl<'a, P: Platform> CardPayments<'a, P> {
         id: &PaymentId,
         service: &ServiceId,
         key: &OrderKey,
+        charges: usize,
         judge: impl Fn(&StoredOrder) -> Result<(), String>,
     ) -> Result<(), RegisterError<NotTaken>> {
         let id = id.as_str();
@@ -381,7 +391,7 @@ impl<'a, P: Platform> CardPayments<'a, P> {
                     let why = "It was begun too long ago to be taken here.";
                     return Err(unfit(NotTaken::Refused(why.to_owned())));
                 };
-                if own.is_taking {
+                if own.is_taking && charges <= own.taking_after {
                     return Ok(None);
                 }
                 let mut others = stored.begun.iter().filter(|begun| !is_it(begun));
@@ -394,6 +404,7 @@ impl<'a, P: Platform> CardPayments<'a, P> {
                 Ok(Some(Change {
                     entry: OrderEntry::CardTaking {
                         payment_id: id.to_owned(),
+                        charges,
                     },
                     event: None,
                     others: Vec::new(),

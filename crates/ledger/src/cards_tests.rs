@@ -84,7 +84,7 @@ async fn take(memory: &Memory, name: &str) -> Result<(), RegisterError<NotTaken>
         true => Ok(()),
         false => Err("paid".to_owned()),
     };
-    cards.take(&id(name), &service, &key, judge).await
+    cards.take(&id(name), &service, &key, 0, judge).await
 }
 
 fn waits(taken: &Result<(), RegisterError<NotTaken>>, on: &str) -> bool {

@@ -121,6 +121,10 @@ pub(super) enum OrderEntry {
     CardTaking {
         /// The payment that was begun.
         payment_id: String,
+        /// How many charges of it had been noted before: the decision is about the next one. 0 in what
+        /// earlier versions wrote.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        charges: usize,
     },
     /// Money that was about to be taken cannot be taken any more.
     CardLeft {
@@ -207,6 +211,12 @@ impl OrderEntry {
             | Self::Void => false,
         }
     }
+}
+
+// As serde calls it.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl<P: Platform> OrderLists<'_, P> {

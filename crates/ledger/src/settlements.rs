@@ -73,6 +73,8 @@ pub struct Shown {
     pub amount: Option<String>,
     /// Where it is money that was given back: which refund, by what remained after it.
     pub refund: Option<String>,
+    /// Whether its amount alone says so.
+    pub by_amount: bool,
 }
 
 /// A part of a payment that a statement shows, where the rest is still to come.
@@ -88,6 +90,9 @@ pub struct SettlementPart {
     /// wrote, and of what is no refund.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund: Option<String>,
+    /// Whether its amount alone says so: a row that names the refund's own number takes its place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_amount: bool,
 }
 
 /// In how many parts a payment is settled at most, but for the last.
@@ -155,6 +160,7 @@ impl<P: Platform> Settlements<'_, P> {
                         number,
                         amount,
                         refund: shown.refund,
+                        by_amount: shown.by_amount,
                     }),
                     _ => {
                         payments.push(shown.payment_id);
@@ -241,6 +247,7 @@ impl<P: Platform> Settlements<'_, P> {
                     row: part.row.clone(),
                     amount: part.amount.clone(),
                     refund: part.refund.clone(),
+                    by_amount: part.by_amount,
                 };
                 let key = settled_part(&payment_id, part.number);
                 marks.push((key, to_json(&mark)?.into_bytes()));

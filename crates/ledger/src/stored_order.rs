@@ -80,6 +80,9 @@ pub struct Begun {
         deserialize_with = "crate::json::time::optional"
     )]
     pub taking_since: Option<Timestamp>,
+    /// How many charges of it had been noted by then: a decision is about the next one.
+    #[serde(default)]
+    pub taking_after: usize,
 }
 
 impl Begun {
@@ -125,13 +128,23 @@ impl StoredOrder {
         self.latest = place;
     }
 
-    /// Notes since when a payment by card that was begun is about to be taken, or that it is not.
-    fn is_taking(&mut self, payment_id: &str, since: Option<Timestamp>) {
+    /// Notes since when a payment by card that was begun is about to be taken, and after how many charges;
+    /// or that it is not.
+    fn is_taking(&mut self, payment_id: &str, decided: Option<(Timestamp, usize)>) {
         let mut begun = self.begun.iter_mut();
-        if let Some(begun) = begun.find(|begun| begun.started.payment_id == payment_id) {
-            begun.is_taking = since.is_some();
-            begun.taking_since = since;
+        let begun = begun.find(|begun| begun.started.payment_id == payment_id);
+        let Some(begun) = begun else {
+            return;
+        };
+        let (since, after) = decided.unzip();
+        let after = after.unwrap_or_default();
+        // A call that stood still may decide on a charge that was sent long ago.
+        if since.is_some() && begun.is_taking && after <= begun.taking_after {
+            return;
         }
+        begun.is_taking = since.is_some();
+        begun.taking_since = since;
+        begun.taking_after = after;
     }
 
     /// True if it has this alias.
@@ -372,11 +385,15 @@ fn add(
                 started: *started,
                 is_taking: false,
                 taking_since: None,
+                taking_after: 0,
             });
         }
         // What a payment by card is about to do changes nothing of the order that its readers see.
-        OrderEntry::CardTaking { payment_id } => {
-            stored.is_taking(&payment_id, Some(entry.at));
+        OrderEntry::CardTaking {
+            payment_id,
+            charges,
+        } => {
+            stored.is_taking(&payment_id, Some((entry.at, charges)));
             return Ok(false);
         }
         OrderEntry::CardLeft { payment_id } => {

@@ -260,6 +260,7 @@ card-checked = I have looked in the gateway’s cabinet: the refund of which not
 card-at-work = it is not known yet what came of it
 card-unknown-yet = It is not known yet whether it is done: the gateway did not say. It becomes known by itself, and shows here. Do not do it again.
 card-unclear-until = The bank says what came of it by { $time } at the latest. Until then the order cannot be paid by card again; it can be paid through MPay.
+card-payer-waits = Until the result is known, the order’s page tells the payer not to pay again.
 card-decided = On { $time } somebody wanted the amount taken, and the work was cut off before the bank was told. Nothing does it by itself: take the amount, or release it.
 card-take = Take what is held
 card-release = Release what is held

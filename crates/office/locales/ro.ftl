@@ -261,6 +261,7 @@ card-checked = M-am uitat în cabinetul băncii: restituirea despre care nu se �
 card-at-work = rezultatul nu este încă cunoscut
 card-unknown-yet = Nu se știe încă dacă s-a executat: procesatorul nu a răspuns. Rezultatul va apărea aici de la sine. Nu repetați operațiunea.
 card-unclear-until = Banca va comunica rezultatul cel târziu la { $time }. Până atunci comanda nu poate fi plătită din nou cu cardul; poate fi plătită prin MPay.
+card-payer-waits = Până la un rezultat, pagina comenzii îi spune plătitorului să nu plătească din nou.
 card-decided = La { $time } cineva a cerut încasarea sumei, dar operațiunea s-a întrerupt înainte de a fi trimisă băncii. Nu se reia de la sine: încasați suma sau deblocați-o.
 card-take = Încasați suma blocată
 card-release = Deblocați suma

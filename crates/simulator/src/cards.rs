@@ -628,18 +628,17 @@ pub async fn refund(world: Rc<World>) {
         return;
     };
     let is_whole = world.random.happens(0.15);
-    // Of a half, a second one leaves nothing, as whoever gives back all that remains does.
-    let is_half = world.random.happens(0.25) && order.remaining().is_multiple_of(2);
+    // Of a half, a second one leaves nothing, as whoever gives back all that remains does. Of nothing there
+    // is no half.
+    let remaining = order.remaining();
+    let is_half = world.random.happens(0.25) && remaining > 0 && remaining.is_multiple_of(2);
     let (key, amount) = {
         let mut cards = world.cards.borrow_mut();
         cards.count += 1;
         let count = cards.count;
         let (key, amount) = match (is_whole, is_half) {
             (true, _) => (format!("refund-{id}-all"), None),
-            (_, true) => (
-                format!("refund-{id}-{count}"),
-                Some(order.remaining() / 2).filter(|half| *half > 0),
-            ),
+            (_, true) => (format!("refund-{id}-{count}"), Some(remaining / 2)),
             // Each amount tells which request it is of.
             _ => (format!("refund-{id}-{count}"), Some(101 + count)),
         };

@@ -289,6 +289,10 @@ pub struct PartJson {
     /// in what earlier versions wrote, and of what is no refund.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund: Option<String>,
+    /// Whether the row does not name that refund's own number, so that its amount alone says which it is:
+    /// a row that names the number takes its place, and this one shows another refund of the same amount.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_amount: bool,
 }
 
 /// A person has looked at what was flagged: a payment, or a refused confirmation.

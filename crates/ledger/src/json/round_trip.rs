@@ -413,6 +413,7 @@ fn event() -> BoxedStrategy<Event> {
                     number: 1,
                     amount: id.clone(),
                     refund: (id.len() > 3).then(|| id.clone()),
+                    by_amount: id.len() > 5,
                 })
                 .collect(),
             payments,

@@ -126,6 +126,7 @@ async fn a_payment_is_shown_by_one_row_whatever_breaks_off() {
                 part: None,
                 amount: None,
                 refund: None,
+                by_amount: false,
             };
             let new = if marks.is_empty() {
                 vec![shown]

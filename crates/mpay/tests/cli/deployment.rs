@@ -17,7 +17,7 @@ use wsse::{Certificate, Signer};
 use crate::{mpay, workspace};
 
 pub const SERVICE: &str = "S";
-const TOKEN: &str = "test-token-0123456789-0123456789-0123456789";
+pub const TOKEN: &str = "test-token-0123456789-0123456789-0123456789";
 /// The token of an accountant.
 pub const ACCOUNTANT: &str = "accountant-token-0123456789-0123456789-0123";
 const MPAY_KEY: &str = include_str!("../../../wsse/tests/data/mpay.key.pem");
@@ -50,16 +50,26 @@ impl Place {
     pub fn up_shared(&self) -> Deployed {
         let mut command = self.command();
         command.arg("--shared");
-        self.start(command)
+        self.start(command, &[])
     }
 
     /// Starts the command with all that it needs, and waits until it is ready.
     pub fn up(&self) -> Deployed {
-        self.start(self.command())
+        self.start(self.command(), &[])
     }
 
-    fn start(&self, mut command: Command) -> Deployed {
-        for (name, value) in Self::variables() {
+    /// The same with other variables, and without the calls that timers make.
+    pub fn up_untimed(&self, variables: &[(&'static str, String)]) -> Deployed {
+        let mut command = self.command();
+        command.arg("--no-schedule");
+        self.start(command, variables)
+    }
+
+    fn start(&self, mut command: Command, others: &[(&'static str, String)]) -> Deployed {
+        let variables = Self::variables().into_iter();
+        let is_other = |name: &str| others.iter().any(|(other, _)| *other == name);
+        let variables = variables.filter(|(name, _)| !is_other(name));
+        for (name, value) in variables.chain(others.iter().cloned()) {
             let value = match value.starts_with("-----") {
                 true => {
                     let file = self.folder().join(name);

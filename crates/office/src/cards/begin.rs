@@ -21,7 +21,9 @@ use crate::{
     api::Problem,
     domain::{Money, OrderKey, PaymentId, ServiceId, time},
     json::{AttemptJson, Capture, CardStartedJson, CardState, CommandJson, CommandKind},
-    store::{Beginning, CardEntry, CardPayment, Platform, RegisterError, StoredOrder},
+    store::{
+        Beginning, CardEntry, CardPayment, Ledger, Platform, RegisterError, StoreError, StoredOrder,
+    },
 };
 
 /// For how long whoever begins a payment may be at it: longer than a call lasts.
@@ -634,6 +636,33 @@ fn kept(payment: &CardPayment, now: Timestamp) -> Option<Kept> {
         _ if payment.attempt.unattended => Some(Kept::Charging),
         _ => unclear_until(payment, now).map(Kept::Unclear),
     }
+}
+
+/// What keeps an order from being paid once more, as the books know it: nobody is asked for it.
+///
+/// # Errors
+/// [`StoreError`] if the store fails, or a record is damaged.
+pub async fn kept_by_books<P: Platform>(
+    store: &Ledger<P>,
+    order: &StoredOrder,
+) -> Result<Option<Kept>, StoreError> {
+    let ids = order.begun.iter();
+    let ids = ids.filter_map(|begun| PaymentId::parse(&begun.started.payment_id).ok());
+    let ids: Vec<_> = ids.collect();
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    let payments = store.card_payments().get_many(&ids).await?;
+    let now = store.now();
+    let at_work = payments.values().filter(|payment| {
+        let state = payment.seen.as_ref().map(|(_, seen)| seen.state);
+        let is_told = matches!(
+            state,
+            Some(CardState::Pending | CardState::Unknown | CardState::Held)
+        );
+        payment.open_command().is_some() || payment.ended.is_none() && is_told
+    });
+    Ok(at_work.filter_map(|payment| kept(payment, now)).max())
 }
 
 /// Others are at work.

@@ -148,7 +148,8 @@ impl<P: Platform> Desk<'_, P> {
             }
         };
         let cards = self.store.card_payments();
-        match cards.take(&id_of(payment)?, &service, &key, judge).await {
+        let (id, charges) = (id_of(payment)?, payment.charges());
+        match cards.take(&id, &service, &key, charges, judge).await {
             Ok(()) => Ok(Ok(())),
             Err(RegisterError::Unfit(why)) => Ok(Err(why)),
             Err(error) => Err(busy(error)),

@@ -43,25 +43,25 @@ impl<P: Platform> Desk<'_, P> {
         Ok(())
     }
 
-    /// Since when it is decided that what is held is to be taken, if a person has decided it, and no
-    /// command was noted since: the call was stopped in between. Nobody sends it by itself.
+    /// Since when it is decided that what is held is to be taken, if a person has decided it, and the
+    /// charge that was decided on is not noted: the call was stopped in between. Nobody sends it by
+    /// itself.
     ///
     /// # Errors
     /// A [`Problem`] if the books cannot be read.
     pub async fn decided(&self, payment: &CardPayment) -> Result<Option<Timestamp>, Problem> {
         let seen = payment.seen.as_ref();
         let is_held = seen.is_some_and(|(_, seen)| seen.state == CardState::Held);
-        let mut commands = payment.commands.iter();
-        let is_sent = commands
-            .any(|known| known.command.kind == CommandKind::Charge || known.outcome.is_none());
+        let is_at_work = payment.open_command().is_some();
         let is_for_people = payment.attempt.started.capture == Capture::Manual;
-        if !is_held || !is_for_people || is_sent || payment.ended.is_some() {
+        if !is_held || !is_for_people || is_at_work || payment.ended.is_some() {
             return Ok(None);
         }
         let (service, key) = self.record_address(payment)?;
         let order = self.store.orders().get(&service, &key).await?;
         let begun = order.iter().flat_map(|order| &order.begun);
-        let mut taking = begun.filter(|begun| begun.is_taking);
+        let charges = payment.charges();
+        let mut taking = begun.filter(|begun| begun.is_taking && begun.taking_after == charges);
         let own = taking.find(|begun| begun.started.payment_id == payment.id());
         // Earlier versions have not kept when.
         Ok(own.map(|begun| begun.taking_since.unwrap_or(begun.at)))

@@ -1066,6 +1066,86 @@ async fn the_number_of_a_refund_decides_which_it_is_over_its_amount() {
     assert_eq!(details, [false, true], "{seen}");
 }
 
+/// Of two refunds of one amount a row without a number shows either. A row that names the number of that
+/// one comes later, and both are shown; a third row is one too many.
+#[tokio::test(start_paused = true)]
+async fn a_row_that_names_the_number_of_a_refund_takes_it_from_one_that_shows_its_amount() {
+    let query = "payment_id=id&amount=sum&date=on";
+    let refunds = [("28", Some("BACK1")), ("23", Some("BACK2"))];
+    for (number, hours) in [("BACK1", ["13", "14"]), ("BACK2", ["14", "13"])] {
+        for is_named_first in [false, true] {
+            let api = given_back_as(&refunds).await;
+            let named = format!("id,sum,on\n{number},-5,3.6\n");
+            let mut statements = vec!["id,sum,on\nC,-5,2.6\n", &*named];
+            if is_named_first {
+                statements.reverse();
+            }
+            // The second time each is known as it is in the end.
+            for again in [false, true] {
+                for statement in &statements {
+                    let seen = settle(&api, query, statement).await;
+                    let context = format!("{statement}: {seen}");
+                    let matched = refunds_matched(&seen);
+                    assert_eq!(matched.len(), 1, "{context}");
+                    let is_known = again || is_named_first || *statement == named;
+                    let hour = hours[usize::from(*statement != named)];
+                    if is_known {
+                        assert_eq!(matched, [(2, "-5.00", hour)], "{context}");
+                    }
+                    assert_eq!(seen["differing"], json!([]), "{context}");
+                    assert_eq!(seen["settlement"].is_null(), again, "{context}");
+                    let is_last = again || *statement == statements[1];
+                    let open = if is_last { 1 } else { 2 };
+                    let open_now = amounts(&seen["not_settled"]);
+                    assert_eq!(open_now.len(), open, "{context}");
+                }
+            }
+            // Both are shown: whoever names either once more shows too much.
+            for row in ["C,-5,4.6", "BACK1,-5,4.6", "BACK2,-5,4.6"] {
+                let seen = settle(&api, query, &format!("id,sum,on\n{row}\n")).await;
+                assert_eq!(differences(&seen["differing"]), ["taken-back"], "{seen}");
+                assert_eq!(seen["settlement"], Value::Null);
+            }
+        }
+    }
+    // Also where two rows are shown by their amounts alone before, and a third refund is left.
+    let refunds = [
+        ("28", Some("BACK1")),
+        ("23", Some("BACK2")),
+        ("18", Some("BACK3")),
+    ];
+    let api = given_back_as(&refunds).await;
+    for (row, hour) in [
+        ("C,-5,2.6", "13"),
+        ("C,-5,3.6", "14"),
+        ("BACK1,-5,4.6", "13"),
+        ("C,-5,3.6", "14"),
+        ("C,-5,2.6", "15"),
+    ] {
+        let seen = settle(&api, query, &format!("id,sum,on\n{row}\n")).await;
+        assert_eq!(
+            refunds_matched(&seen),
+            [(2, "-5.00", hour)],
+            "{row}: {seen}"
+        );
+    }
+    // In one statement, the row of the amount again and the row of the number for the first time.
+    let api = given_back_as(&refunds[..2]).await;
+    settle(&api, query, "id,sum,on\nC,-5,2.6\n").await;
+    let seen = settle(&api, query, "id,sum,on\nC,-5,2.6\nBACK1,-5,3.6\n").await;
+    let mut matched = refunds_matched(&seen);
+    matched.sort_by_key(|(row, ..)| *row);
+    assert_eq!(matched, [(2, "-5.00", "14"), (3, "-5.00", "13")], "{seen}");
+    assert_eq!(seen["differing"], json!([]), "{seen}");
+    // By the order as well.
+    let api = given_back_as(&refunds[..2]).await;
+    let query = "order_key=order&text=text&amount=sum&date=on";
+    for (row, hour) in [("rambursare,-5,2.6", "13"), ("ref BACK1,-5,3.6", "13")] {
+        let seen = settle(&api, query, &format!("order,text,sum,on\n1,{row}\n")).await;
+        assert_eq!(refunds_matched(&seen), [(2, "-5.00", hour)], "{seen}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_number_may_be_of_a_payment_and_its_refund_or_of_two_refunds() {
     let query = "payment_id=id&amount=sum&date=on";

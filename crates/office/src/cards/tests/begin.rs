@@ -242,6 +242,11 @@ async fn a_payer_who_is_kept_from_the_gateway_is_told_until_when_and_how_to_pay_
         // Whoever looks at it in the office is told the same.
         let told = world.api.get(&format!("card-payments/{id}")).await.json();
         assert_eq!(told["unclear_until"], "2026-06-04T12:00:00+03:00");
+        // And whoever opens the order's page again: they can pay by MPay, and not by card.
+        let address = format!("{path}?lang={language}");
+        let page = world.at("GET", &address, "").await.text;
+        assert!(page.contains(at) && page.contains(BY_MPAY), "{page}");
+        assert!(!page.contains(&format!("{path}/card")), "{page}");
         // If the gateway says nothing, nobody knows until when.
         world.change(&id, |deal| deal.state = "New".into());
         world.ask(&id).await;
@@ -279,6 +284,7 @@ async fn a_payer_who_is_kept_from_the_gateway_is_told_until_when_and_how_to_pay_
         held.text
     );
     assert!(!held.text.contains(BY_MPAY), "{}", held.text);
+    assert_not_led_to_pay(&world, path, "is held on a card already").await;
     let by_api = world.begin_as("k", json!({})).await;
     assert_eq!(by_api.status, 409);
     for word in [&*id, "Charge or cancel it"] {
@@ -309,6 +315,30 @@ async fn a_payer_whose_saved_card_may_be_charged_is_not_led_to_pay() {
         assert_eq!(kept.status, 409);
         assert!(kept.text.contains(said), "{}", kept.text);
         assert!(!kept.text.contains("/service/pay\""), "{}", kept.text);
+        if language == "en" {
+            assert_not_led_to_pay(&world, path, said).await;
+            // Once it is known, the page says that.
+            world.plan("GetState", []);
+            pass(60).await;
+            world.check().await;
+            let page = world.at("GET", &format!("{path}?lang=en"), "").await.text;
+            assert!(!page.contains(said), "{page}");
+        }
+    }
+}
+
+/// On none of an order's pages is who has paid led to pay again, and the order's own says why.
+async fn assert_not_led_to_pay(world: &World, path: &str, said: &str) {
+    for part in ["", "/return?paid=0&n=99&", "/return?paid=0&stay=1&"] {
+        let query = if part.is_empty() {
+            "?lang=en"
+        } else {
+            "lang=en"
+        };
+        let page = world.at("GET", &format!("{path}{part}{query}"), "").await;
+        assert_eq!(page.status, 200, "{}", page.text);
+        assert!(!page.text.contains("<form"), "{part}: {}", page.text);
+        assert_eq!(page.text.contains(said), part.is_empty(), "{}", page.text);
     }
 }
 

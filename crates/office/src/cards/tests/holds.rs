@@ -234,7 +234,7 @@ async fn a_hold_that_was_given_up_is_not_taken_any_more() {
         let service = ServiceId::parse("TAX").unwrap();
         let key = OrderKey::parse("1").unwrap();
         let cards = store.card_payments();
-        let taken = cards.take(&id, &service, &key, |_| Ok(()));
+        let taken = cards.take(&id, &service, &key, 0, |_| Ok(()));
         taken.await.unwrap();
         world.ask(&two).await;
         assert_eq!(world.deal(&two).state, "Authorized", "it waits");
@@ -433,6 +433,57 @@ async fn people_are_told_what_a_hold_waits_for() {
     assert_eq!(world.deal(&two).state, "Authorized");
 }
 
+/// A decision is about one charge: that another one was sent before, and refused, hides nothing.
+#[tokio::test(start_paused = true)]
+async fn a_second_charge_that_was_decided_on_and_not_sent_is_told_as_the_first_one_is() {
+    let world = World::new(&ALERTS).await;
+    let begun = world.begin_as("k", json!({"capture": "manual"})).await;
+    let id = begun.json()["id"].as_str().unwrap().to_owned();
+    world.change(&id, Deal::pay);
+    let address = format!("card-payments/{id}/charge");
+    world.plan("Charge", [Mischief::Refused("PROCESSING_ERROR")]);
+    let refused = world.api.call("POST", &address, "", "").await;
+    assert_eq!(refused.status, 409, "{}", refused.text);
+    assert_eq!(world.ask(&id).await.get("decided_at"), None);
+    // Wherever the second call is stopped: either its command stands in the list, or it is told.
+    let (mut told, mut sent) = (0, 0);
+    for position in 0..60 {
+        let world = World::new(&ALERTS).await;
+        let begun = world.begin_as("k", json!({"capture": "manual"})).await;
+        let id = begun.json()["id"].as_str().unwrap().to_owned();
+        world.change(&id, Deal::pay);
+        let address = format!("card-payments/{id}/charge");
+        world.plan("Charge", [Mischief::Refused("PROCESSING_ERROR")]);
+        world.api.call("POST", &address, "", "").await;
+        world.plan("Charge", [Mischief::Undone]);
+        pass(3600).await;
+        let faults = std::iter::repeat_n(Fault::None, position);
+        world.api.memory.script(faults.chain([Fault::Cut; 5]));
+        let call = world.api.call("POST", &address, "", "");
+        let _ = tokio::time::timeout(Duration::from_secs(24), call).await;
+        world.api.memory.script([]);
+        pass(3600).await;
+        let found = world.ask(&id).await;
+        let commands = found["commands"].as_array().unwrap().len();
+        assert!(commands >= world.asked("Charge"), "{position}: {found}");
+        let is_told = found.get("decided_at").is_some();
+        if is_told {
+            assert_eq!(commands, 1, "{position}: {found}");
+            assert_eq!(found["decided_at"], "2026-06-01T13:00:00+03:00");
+            let alerts = world.alerts();
+            let alert = json!({"payment_id": id, "decided_at": found["decided_at"]});
+            assert!(alerts.contains(&alert), "{position}: {alerts:?}");
+        }
+        told += usize::from(is_told);
+        sent += usize::from(commands > 1);
+        // Whatever came of it, it is taken in the end, once.
+        let taken = world.api.call("POST", &address, "", "").await;
+        assert!(matches!(taken.status, 200 | 202), "{}", taken.text);
+        world.agrees(&format!("stopped at {position}")).await;
+    }
+    assert!(told > 0 && sent > 0, "{told} {sent}");
+}
+
 /// Nobody knows whether it is still wanted once the call of whoever wanted it was stopped.
 #[tokio::test(start_paused = true)]
 async fn what_somebody_decided_on_is_told_and_not_done_by_itself() {
@@ -441,7 +492,7 @@ async fn what_somebody_decided_on_is_told_and_not_done_by_itself() {
         let (id, key) = (PaymentId::parse(id).unwrap(), OrderKey::parse("1").unwrap());
         let service = ServiceId::parse("TAX").unwrap();
         let cards = store.card_payments();
-        let taken = cards.take(&id, &service, &key, |_| Ok(()));
+        let taken = cards.take(&id, &service, &key, 0, |_| Ok(()));
         taken.await.unwrap();
     };
     for what in ["charge", "cancel", "lapsed"] {

@@ -30,6 +30,7 @@ struct CardPayment {
     amount: String,
     currency: String,
     state: String,
+    ended: Option<String>,
     started_at: String,
     remaining: Option<String>,
     unclear_until: Option<String>,
@@ -108,9 +109,13 @@ fn one<P: Platform>(
         strong.amount { (amount(&payment.amount)) }
         span { (moment(desk, &payment.started_at)) }
         span { (desk.t("payment-number")) " " code { (payment.id) } }
-        span.mark.busy { (desk.t(state(&payment.state))) }
+        @let (mark, text) = state(payment);
+        span.mark.(mark) { (desk.t(text)) }
         @if let Some(until) = &payment.unclear_until {
             span.property { (desk.with("card-unclear-until", &[("time", moment(desk, until).into())])) }
+        }
+        @if payment.state == "held" && payment.ended.is_none() || is_open && payment.remaining.is_none() {
+            span.property { (desk.t("card-payer-waits")) }
         }
         @if let Some(at) = &payment.decided_at {
             span.property { (desk.with("card-decided", &[("time", moment(desk, at).into())])) }
@@ -199,17 +204,23 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>, path: &str) -> Result<Answer,
     Ok(Answer::see_other(&desk.link(&format!("{back}?{became}"))))
 }
 
-fn state(state: &str) -> &'static str {
-    match state {
-        "open" => "card-open",
-        "failed" => "card-failed",
-        "pending" => "card-pending",
-        "held" => "card-held",
-        "released" => "card-released",
-        "paid" => "card-paid",
-        "refunded" => "card-refunded",
-        "charged_back" => "flag-charged-back",
-        _ => "card-unknown",
+/// The state, marked by its kind and in words. What nothing more is expected of waits for nobody.
+fn state(payment: &CardPayment) -> (&'static str, &'static str) {
+    let waits = if payment.ended.is_none() {
+        "busy"
+    } else {
+        "bad"
+    };
+    match payment.state.as_str() {
+        "open" => (waits, "card-open"),
+        "failed" => (waits, "card-failed"),
+        "pending" => (waits, "card-pending"),
+        "held" => (waits, "card-held"),
+        "released" => ("bad", "card-released"),
+        "paid" => ("good", "card-paid"),
+        "refunded" => ("bad", "card-refunded"),
+        "charged_back" => ("bad", "flag-charged-back"),
+        _ => (waits, "card-unknown"),
     }
 }
 

@@ -27,6 +27,7 @@ pub(super) fn is_offered(cards: Option<&Cards>, shown: &Shown<'_>) -> bool {
         cards.of(&shown.link.service).is_some()
             && cards.currency == shown.order.currency
             && due
+            && shown.kept.is_none()
             && shown.can_be_paid()
     })
 }
@@ -38,6 +39,24 @@ pub(super) fn button(shown: &Shown<'_>) -> Markup {
         form.by-card method="post" action=(view.link(&format!("{}/card", shown.path))) {
             button type="submit" { (view.t("pay-by-card")) }
         }
+    }
+}
+
+/// What keeps an order from being paid by card, and where that is no payment of theirs, how they can pay
+/// instead.
+pub(super) fn why_not(view: &View<'_>, kept: Option<Kept>) -> Markup {
+    let text = match kept {
+        Some(Kept::Unclear(until)) => view.with(
+            "card-not-now-until",
+            &[("time", view.time_of(until).into())],
+        ),
+        Some(Kept::Charging) => view.t("card-not-now-charging"),
+        Some(Kept::Held) => view.t("card-not-now-held"),
+        None => view.t("card-not-now-text"),
+    };
+    html! {
+        p { (text) }
+        @if !matches!(kept, Some(Kept::Charging | Kept::Held)) { p { (view.t("card-not-now-mpay")) } }
     }
 }
 
@@ -120,29 +139,16 @@ fn not_now(
         stored,
         now,
         by_card: false,
+        kept,
     });
-    let Some(shown) = shown.filter(Shown::can_be_paid) else {
+    let Some(shown) = shown.filter(Shown::is_payable) else {
         return Answer::see_other(&view.link(path));
     };
     let title = view.t("card-not-now-title");
-    let text = match kept {
-        Some(Kept::Unclear(until)) => view.with(
-            "card-not-now-until",
-            &[("time", view.time_of(until).into())],
-        ),
-        Some(Kept::Charging) => view.t("card-not-now-charging"),
-        Some(Kept::Held) => view.t("card-not-now-held"),
-        None => view.t("card-not-now-text"),
-    };
     let content = html! {
         h1 { (title) }
-        p { (text) }
-        // Whose money is held, or whose saved card is charged without them, may have paid: nobody leads them
-        // to pay twice.
-        @if !matches!(kept, Some(Kept::Charging | Kept::Held)) {
-            p { (view.t("card-not-now-mpay")) }
-            (shown.pay_button("pay"))
-        }
+        (why_not(view, kept))
+        @if !shown.has_paid() { (shown.pay_button("pay")) }
         p { a href=(view.link(path)) { (view.t("to-order")) } }
     };
     view.answer(StatusCode::CONFLICT, &Page::new(title, content))

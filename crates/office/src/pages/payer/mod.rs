@@ -21,6 +21,7 @@ use super::{
     link::PayLink,
 };
 use crate::{
+    cards::{Kept, kept_by_books},
     domain::{Money, Order, OrderStatus, RecordedPayment, SetStatus},
     json::{Channel, PaymentJson},
     store::{Platform, StoredOrder},
@@ -37,6 +38,8 @@ struct Shown<'a> {
     now: Timestamp,
     /// Whether it can be paid by card.
     by_card: bool,
+    /// What keeps it from being paid by card, where that takes a while.
+    kept: Option<Kept>,
 }
 
 /// Answers a page of an order: by its token, and what of it is asked for.
@@ -71,7 +74,11 @@ pub async fn page<P: Platform>(visit: &Visit<'_, P>, rest: &str) -> Result<Answe
         stored,
         now,
         by_card: false,
+        kept: None,
     };
+    if visit.cards.is_some() {
+        shown.kept = kept_by_books(visit.store, stored).await?;
+    }
     shown.by_card = card::is_offered(visit.cards, &shown);
     let page = match what {
         "" => order::page(&shown),
@@ -103,6 +110,7 @@ pub fn sheet(
         stored,
         now,
         by_card: false,
+        kept: None,
     };
     shown
         .may_be_paid()
@@ -138,8 +146,19 @@ impl Shown<'_> {
     }
 
     /// Whether MPay would take money for the order now.
-    fn can_be_paid(&self) -> bool {
+    fn is_payable(&self) -> bool {
         self.may_be_paid() && self.stored.state.opens_at(self.now).is_none()
+    }
+
+    /// Whether its payer has paid, knowing it or not, and it is not known yet what comes of it. Nobody
+    /// leads them to pay twice.
+    fn has_paid(&self) -> bool {
+        matches!(self.kept, Some(Kept::Charging | Kept::Held))
+    }
+
+    /// Whether a payer is to be led to pay it now.
+    fn can_be_paid(&self) -> bool {
+        self.is_payable() && !self.has_paid()
     }
 
     /// The status, marked by its kind and in words.

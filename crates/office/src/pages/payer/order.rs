@@ -117,8 +117,12 @@ fn how_to_pay(shown: &Shown<'_>) -> Markup {
         (false, true) => Some("more"),
         (false, false) => None,
     };
+    if shown.has_paid() {
+        return card::why_not(view, shown.kept);
+    }
     html! {
         @if !periods.is_empty() { (later(shown, &periods)) }
+        @if shown.kept.is_some() { (card::why_not(view, shown.kept)) }
         (shown.pay_button("pay"))
         @if shown.by_card { (card::button(shown)) }
         @if let Some(id) = id { p.hint { (view.t(id)) } }

@@ -21,6 +21,8 @@ pub(super) struct GivenBack {
     pub(super) is_of_period: bool,
     /// The row that shows it.
     pub(super) row: Option<String>,
+    /// Whether that row names no number of its own, so that its amount alone says which it is.
+    pub(super) is_by_amount: bool,
     /// Whether rows of this statement are about it.
     pub(super) is_taken: bool,
 }
@@ -48,20 +50,39 @@ pub(super) fn given_back(
             is_of_period: span.from.is_none_or(|from| from <= refund.at)
                 && span.to.is_none_or(|to| refund.at < to),
             row: None,
+            is_by_amount: false,
             is_taken: false,
         });
     }
-    // What earlier versions kept names no refund, and gets what is left of its amount.
-    let (named, others): (Vec<_>, Vec<_>) = parts.iter().partition(|part| part.refund.is_some());
-    for part in named.into_iter().chain(others) {
-        let shown = amount(part.amount.clone())?.hundredths();
-        let is_it = |refund: &&mut GivenBack| match &part.refund {
-            Some(name) => refund.name == *name,
-            None => refund.row.is_none() && refund.amount == -shown,
-        };
-        if let Some(refund) = all.iter_mut().find(is_it) {
+    // What rows name by its number is theirs. What was shown by its amount alone gives way to them, and gets
+    // what is left of that amount; so does what earlier versions kept, which names no refund.
+    let is_certain = |part: &&SettlementPart| part.refund.is_some() && !part.by_amount;
+    let (certain, others): (Vec<_>, Vec<_>) = parts.iter().partition(is_certain);
+    let mut show = |part: &SettlementPart, fits: &dyn Fn(&GivenBack) -> bool| {
+        let refund = all.iter_mut().find(|refund| fits(refund));
+        if let Some(refund) = refund {
             refund.row = Some(part.row.clone());
+            refund.is_by_amount = !is_certain(&part);
+            return true;
         }
+        false
+    };
+    for part in certain {
+        show(part, &|refund| part.refund.as_ref() == Some(&refund.name));
+    }
+    let mut left = Vec::new();
+    for part in others {
+        let is_it =
+            |refund: &GivenBack| refund.row.is_none() && part.refund.as_ref() == Some(&refund.name);
+        if !show(part, &is_it) {
+            left.push(part);
+        }
+    }
+    for part in left {
+        let shown = amount(part.amount.clone())?.hundredths();
+        show(part, &|refund| {
+            refund.row.is_none() && refund.amount == -shown
+        });
     }
     Ok(all)
 }
@@ -181,12 +202,53 @@ impl Candidate {
         if let Some((at, _)) = all.find(|(_, refund)| refund.amount == taken) {
             return vec![*at];
         }
+        if let Some(at) = self.shown_by_amount(row, taken) {
+            return vec![at];
+        }
         let sum = |refunds: &Vec<(usize, &GivenBack)>| -> i128 {
             refunds.iter().map(|(_, refund)| refund.amount).sum()
         };
         let whole = open.into_iter().find(|refunds| sum(refunds) == taken);
         let whole = whole.unwrap_or_default().into_iter();
         whole.map(|(at, _)| at).collect()
+    }
+
+    /// The refund whose number a row names, if another row shows it by its amount alone, and there is
+    /// another refund of that amount for that row.
+    fn shown_by_amount(&self, row: &StatementRow, taken: i128) -> Option<usize> {
+        let is_named = |refund: &GivenBack| {
+            let own = refund.reference.as_ref();
+            own.is_some_and(|own| self.reference() != Some(own) && row.names(own))
+        };
+        let of_amount = |refund: &&GivenBack| refund.amount == taken;
+        let mut others = self.refunds.iter().filter(of_amount);
+        if !others.any(|refund| refund.row.is_none()) {
+            return None;
+        }
+        let mut refunds = self.refunds.iter();
+        refunds.position(|refund| {
+            let is_it = refund.amount == taken && is_named(refund);
+            is_it && refund.is_by_amount && refund.row.is_some()
+        })
+    }
+
+    /// Lets the row that shows a refund by its amount alone show another one of that amount.
+    pub(super) fn give_way(&mut self, position: usize, row: &str) {
+        let Some(refund) = self.refunds.get_mut(position) else {
+            return;
+        };
+        if refund.is_for(row) {
+            return;
+        }
+        let (amount, other) = (refund.amount, refund.row.take());
+        let mut refunds = self.refunds.iter_mut().enumerate();
+        let free = refunds.find(|(at, refund)| {
+            *at != position && refund.row.is_none() && refund.amount == amount
+        });
+        if let Some((_, free)) = free {
+            free.row = other;
+            free.is_by_amount = true;
+        }
     }
 
     /// What was given back, as the answer shows it.
@@ -202,20 +264,23 @@ impl Candidate {
         })
     }
 
-    /// Adds a part that a row shows, or a refund by its name. Gives what is to be kept of it, if it is not
-    /// one too many.
+    /// Adds a part that a row shows, or a refund by its name, and whether its amount alone says so. Gives
+    /// what is to be kept of it, if it is not one too many.
     pub(super) fn add_part(
         &mut self,
         row: &str,
         hundredths: i128,
-        refund: Option<String>,
+        refund: Option<(String, bool)>,
     ) -> Option<store::Shown> {
         let amount = written(hundredths);
+        let (refund, by_amount) = refund.unzip();
+        let by_amount = by_amount.unwrap_or_default();
         self.parts.push(SettlementPart {
             settlement: 0,
             row: row.to_owned(),
             amount: amount.clone(),
             refund: refund.clone(),
+            by_amount,
         });
         let number = u32::try_from(self.parts.len()).ok()?;
         (number <= MOST_PARTS).then(|| store::Shown {
@@ -224,6 +289,7 @@ impl Candidate {
             part: Some(number),
             amount: Some(amount),
             refund,
+            by_amount,
         })
     }
 }

@@ -212,7 +212,8 @@ impl Work<'_> {
                     detail: Some(format!("less {} that was given back", written(given_back))),
                     ..known()
                 });
-                self.take_refunds(place, &refunds, &group.name);
+                // All of them: none can be meant by another row.
+                self.take_refunds(place, &refunds, &group.name, |_| true);
                 return;
             }
         }
@@ -337,12 +338,25 @@ impl Work<'_> {
         let positions = candidate.refunds_shown_by(row);
         let known = candidate.given_back(&positions, vec![row.row]);
         self.comparison.matched.extend(known);
-        self.take_refunds(place, &positions, &row.name);
+        if let Some(candidate) = self.ledger.payments.get_mut(&place) {
+            for position in &positions {
+                candidate.give_way(*position, &row.name);
+            }
+        }
+        let is_named = |reference: &str| row.names(reference);
+        self.take_refunds(place, &positions, &row.name, is_named);
         !positions.is_empty()
     }
 
-    /// Keeps that a row shows what was given back of a payment.
-    fn take_refunds(&mut self, place: u64, positions: &[usize], row: &str) {
+    /// Keeps that a row shows what was given back of a payment. `is_named` says whether it names the number
+    /// of a refund.
+    fn take_refunds(
+        &mut self,
+        place: u64,
+        positions: &[usize],
+        row: &str,
+        is_named: impl Fn(&str) -> bool,
+    ) {
         let Some(candidate) = self.ledger.payments.get_mut(&place) else {
             return;
         };
@@ -353,9 +367,11 @@ impl Work<'_> {
             refund.is_taken = true;
             if refund.row.is_none() {
                 refund.row = Some(row.to_owned());
+                let own = refund.reference.as_deref();
+                refund.is_by_amount = own.is_some_and(|own| !is_named(own));
                 let (amount, name) = (refund.amount, refund.name.clone());
-                self.new
-                    .extend(candidate.add_part(row, -amount, Some(name)));
+                let name = Some((name, refund.is_by_amount));
+                self.new.extend(candidate.add_part(row, -amount, name));
             }
         }
     }
@@ -451,7 +467,7 @@ impl Work<'_> {
                 detail: Some(format!("given back; part of a sum of {}", row.amount)),
                 ..known
             }));
-            self.take_refunds(*place, positions, &row.name);
+            self.take_refunds(*place, positions, &row.name, |_| true);
         }
         Ok(())
     }
@@ -544,6 +560,7 @@ fn whole(candidate: &Candidate, row: String) -> store::Shown {
         part: None,
         amount: None,
         refund: None,
+        by_amount: false,
     }
 }
 

@@ -161,10 +161,20 @@ async fn what_is_held_on_a_card_is_taken_or_released_in_the_office() {
         let page = browser.get("/admin/orders/TAX/1?lang=en").await;
         let until = "by 4 Jun 2026, 12:00 at the latest";
         assert!(page.text.contains(until), "{}", page.text);
+        let mark = |kind: &str, text: &str| format!(r#"<span class="mark {kind}">{text}</span>"#);
+        let waits = "tells the payer not to pay again";
+        assert!(
+            page.text.contains(&mark("busy", "under way")),
+            "{}",
+            page.text
+        );
+        assert!(!page.text.contains(waits), "{}", page.text);
         is_held.store(true, Relaxed);
         api.get(&format!("card-payments/{id}?ask=true")).await;
         let page = browser.get("/admin/orders/TAX/1?lang=en").await;
         assert!(!page.text.contains(until), "{}", page.text);
+        assert!(page.text.contains(&mark("busy", "held")), "{}", page.text);
+        assert!(page.text.contains(waits), "{}", page.text);
         // Somebody wants it taken, and their call is stopped.
         let cut_off = "On 1 Jun 2026, 12:00 somebody wanted the amount taken";
         assert!(!page.text.contains(cut_off), "{}", page.text);
@@ -175,7 +185,7 @@ async fn what_is_held_on_a_card_is_taken_or_released_in_the_office() {
         let payment = PaymentId::parse(&id).unwrap();
         let ledger = Ledger::new(office.memory.clone());
         let cards = ledger.card_payments();
-        let taken = cards.take(&payment, &names.0, &names.1, |_| Ok(()));
+        let taken = cards.take(&payment, &names.0, &names.1, 0, |_| Ok(()));
         taken.await.unwrap();
         let page = browser.get("/admin/orders/TAX/1?lang=en").await;
         assert!(page.text.contains(cut_off), "{}", page.text);
@@ -195,5 +205,9 @@ async fn what_is_held_on_a_card_is_taken_or_released_in_the_office() {
         assert_eq!(asked.lock().unwrap().last().unwrap(), word);
         let found = api.get(&format!("card-payments/{id}")).await.json();
         assert_eq!(found["state"], state);
+        let page = browser.get("/admin/orders/TAX/1?lang=en").await;
+        let kind = if state == "paid" { "good" } else { "bad" };
+        assert!(page.text.contains(&mark(kind, state)), "{}", page.text);
+        assert!(!page.text.contains(waits), "{}", page.text);
     }
 }
