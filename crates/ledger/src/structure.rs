@@ -79,6 +79,7 @@ const ORDER: &[&str] = &[
     "outbox",
     "long_orders",
     "erasures",
+    "archives",
     "repair",
 ];
 
