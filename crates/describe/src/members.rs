@@ -802,6 +802,12 @@ pub fn parameters() -> Map<String, Value> {
             cursor("(0|[1-9][0-9]{0,14})"),
         ),
         (
+            "before",
+            "query",
+            "Recorded before this time; a date means its start.",
+            lenient_time(),
+        ),
+        (
             "until",
             "query",
             "The last second that the address is good for; a date means its end. For ever if left out.",
@@ -1112,7 +1118,7 @@ pub fn parameters() -> Map<String, Value> {
             let required = place == "path"
                 || matches!(
                     id,
-                    "Idempotency-Key" | "required_from" | "required_to" | "amount"
+                    "Idempotency-Key" | "before" | "required_from" | "required_to" | "amount"
                 );
             let parameter = json!({
                 "name": name, "in": place, "required": required,

@@ -17,12 +17,12 @@ use crate::{
 };
 
 const NAME: &str = "Ion Țurcanu";
-const IDNP: &str = "2004001234567";
+pub(super) const IDNP: &str = "2004001234567";
 const PHONE: &str = "079123456";
 const PASSENGER: &str = "Maria Ceban";
-const DAY: Duration = Duration::from_secs(86_400);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
 const MONTH: Erasure = Erasure::Retention(SignedDuration::from_hours(30 * 24));
-const ANSWER: &[u8] = b"<answer/>";
+pub(super) const ANSWER: &[u8] = b"<answer/>";
 
 /// An order that says as much of a person as an order can.
 fn order_of(key: &str, customer_id: &str) -> OrderJson {
@@ -43,12 +43,12 @@ async fn register_of(memory: &Memory, key: &str, customer_id: &str) -> Order {
     order
 }
 
-fn message(id: &str) -> String {
+pub(super) fn message(id: &str) -> String {
     format!("<m id='{id}'><PaymentProperty><Value>{PHONE}</Value></PaymentProperty></m>")
 }
 
 /// A payment with what the payer filled in.
-async fn pay(memory: &Memory, id: &str, key: &str, amount: &str) -> Recorded {
+pub(super) async fn pay(memory: &Memory, id: &str, key: &str, amount: &str) -> Recorded {
     let message = message(id);
     let evidence = Evidence::new(&secret(), message.as_bytes(), id, b"content", "accepted");
     let json: PaymentJson = serde_json::from_value(serde_json::json!({
@@ -71,7 +71,7 @@ async fn pay(memory: &Memory, id: &str, key: &str, amount: &str) -> Recorded {
     recorded.await.unwrap()
 }
 
-async fn erase(memory: &Memory, erasure: &Erasure) -> Erased {
+pub(super) async fn erase(memory: &Memory, erasure: &Erasure) -> Erased {
     let store = Ledger::new(memory.clone());
     let mut all = Erased::default();
     loop {
@@ -88,7 +88,7 @@ async fn erase(memory: &Memory, erasure: &Erasure) -> Erased {
     }
 }
 
-fn keys(erased: &Erased) -> Vec<&str> {
+pub(super) fn keys(erased: &Erased) -> Vec<&str> {
     let orders = erased.erased.iter();
     orders.map(|order| order.order_key.as_str()).collect()
 }
@@ -99,7 +99,7 @@ fn reasons(erased: &Erased) -> Vec<&str> {
 }
 
 /// Where the store still has something of the person.
-fn traces(memory: &Memory) -> Vec<String> {
+pub(super) fn traces(memory: &Memory) -> Vec<String> {
     let of_person = [NAME, IDNP, PHONE, PASSENGER];
     let found = of_person.iter().flat_map(|text| memory.keys_with(text));
     found.collect()
@@ -126,7 +126,7 @@ async fn erasures(memory: &Memory) -> Vec<String> {
 }
 
 /// A paid order, amended before, with everything that can be known of a person.
-async fn paid_order(memory: &Memory) -> Order {
+pub(super) async fn paid_order(memory: &Memory) -> Order {
     register_of(memory, "1", "1002600000001").await;
     let order = register_of(memory, "1", IDNP).await;
     assert_eq!(pay(memory, "P-1", "1", "100").await, Recorded::New);

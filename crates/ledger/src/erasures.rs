@@ -706,8 +706,8 @@ impl Seen {
     }
 }
 
-/// The reason why somebody still needs an order's personal data; `None` once it is closed.
-fn open(state: &OrderState, now: Timestamp) -> Option<String> {
+/// The reason why somebody still needs an order's personal data and its evidence; `None` once it is closed.
+pub(super) fn open(state: &OrderState, now: Timestamp) -> Option<String> {
     let status = state.status(now);
     match status {
         OrderStatus::Active

@@ -71,9 +71,11 @@ prefixes! {
     DONE = "done" by "attempts",
     /// `evidence/<name>`: a signed message.
     EVIDENCE = "evidence" by "messages",
-    /// `erased/<name>`: the tombstone of a message that was erased. Only erasure writes here, so no
-    /// write of the message that comes late can undo it.
+    /// `erased/<name>`: the tombstone of a message that was erased. Only erasure and the moving into an
+    /// archive write here, so no write of the message that comes late can undo them.
     ERASED = "erased" by "messages",
+    /// `archived/<name>`: the archive into which a signed message was moved, beside its tombstone.
+    ARCHIVED = "archived" by "messages",
     /// `certificate/<fingerprint>`: the certificate that signed a message that is kept.
     CERTIFICATE = "certificate" by "messages",
     /// `answer/<payment>/<place>`: the signed answer to a payment, by its place in the journal. Who

@@ -25,7 +25,8 @@
 //!    entries of the journal count. `days`: the ranges of it that days are.
 //! 5. What is asked for, and done: `orders`, `requests`, `payments`, `manual`, `reviews`, `refunds`;
 //!    `cards`; `journal`, `mpay_calls`, `register`, `outbox`.
-//! 6. The walks over the journal that write entries again: `long_orders`, `erasures`, `repair`.
+//! 6. The walks over the journal that write entries again: `long_orders`, `erasures`, `repair`. And
+//!    `archives`: which messages may leave the store.
 #![cfg_attr(
     not(test),
     deny(
@@ -41,6 +42,9 @@ pub mod json;
 
 mod afterwards;
 mod aliases;
+#[cfg(test)]
+mod archive_tests;
+mod archives;
 mod attempts;
 mod became;
 mod cards;
@@ -100,6 +104,7 @@ use std::rc::Rc;
 use jiff::Timestamp;
 use mpay_log::Log;
 
+pub use archives::{Archives, Movable, MovablePage};
 pub use attempts::Recorded;
 pub use cards::{Beginning, CardEntry, CardPayment, CardPayments, CardWalk, Command, NotTaken};
 pub use cursor::{Cursor, Cursors, NoCursor};
@@ -109,7 +114,7 @@ pub use journal::{Journal, JournalPage};
 pub use journal_list::JournalEntry;
 pub use keys::{GATE, MARKERS, is_counter, marked, place_in_journal};
 pub use manual::ManualPayments;
-pub use messages::{Evidence, Messages, Proof, Tombstone};
+pub use messages::{Archived, Copied, Evidence, Messages, Proof, Stays, Tombstone};
 pub use mpay_calls::{MPayCalls, MPayCallsFound};
 pub use mpay_domain as domain;
 #[cfg(any(test, feature = "testing"))]
@@ -196,6 +201,8 @@ kinds! {
     notes: Notes,
     /// The erasure of personal data.
     erasures: Erasures with secrets,
+    /// The moving of signed messages out of the store.
+    archives: Archives with secrets,
     /// The mending of what the store has lost.
     repairs: Repairs with secrets,
 }

@@ -1,4 +1,5 @@
-//! Signed messages: what came in and is kept as evidence, who signed it, and what was answered.
+//! Signed messages: what came in and is kept as evidence, who signed it, and what was answered; and
+//! where they are once they were moved out.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,10 @@ fn evidence(name: &str) -> String {
 
 fn erased(name: &str) -> String {
     format!("{}/{name}", keys::ERASED)
+}
+
+fn archived(name: &str) -> String {
+    format!("{}/{name}", keys::ARCHIVED)
 }
 
 fn certificate(fingerprint: &str) -> String {
@@ -153,12 +158,12 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// The tombstone of a signed message that was erased.
+/// The tombstone of a signed message that was erased, or moved into an archive ([`Archived`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tombstone {
     v: u32,
-    /// The time at which it was erased.
+    /// The time at which it was erased or moved.
     #[serde(deserialize_with = "time::deserialize")]
     pub erased_at: Timestamp,
     /// SHA-256 of the message, by which a copy that is kept elsewhere is recognised. It is without a
@@ -183,6 +188,170 @@ pub(super) fn message(name: &str, values: &Values) -> Option<Vec<u8>> {
     message.cloned()
 }
 
+/// Where a message is that was moved out of the store. It stands beside the message's [`Tombstone`],
+/// which has the time and the SHA-256: so a host that does not know of archives still knows that the
+/// message is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Archived {
+    v: u32,
+    /// The name of the file that it was moved into.
+    pub archive: String,
+    /// The name of the principal who moved it.
+    pub by: String,
+}
+
+impl Archived {
+    /// A message that somebody moves into the file of this name.
+    pub fn new(archive: &str, by: &str) -> Self {
+        Self {
+            v: 1,
+            archive: archive.to_owned(),
+            by: by.to_owned(),
+        }
+    }
+}
+
+/// A signed message and its answer, as a file outside the store has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// The payment's.
+    pub payment_id: PaymentId,
+    /// The payment's place in the journal.
+    pub index: u64,
+    /// SHA-256 of the signed confirmation, in hexadecimal.
+    pub request_sha256: String,
+    /// That of the answer, where there is one.
+    pub answer_sha256: Option<String>,
+}
+
+/// Why a message stays in the store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Stays {
+    /// No payment has this id and place.
+    #[error("no payment with this PaymentID is at this place of the journal")]
+    NoPayment,
+    /// MPay has signed nothing of it.
+    #[error("MPay has signed nothing of it")]
+    NotSigned,
+    /// Somebody still needs it.
+    #[error("{0}")]
+    Open(String),
+    /// The file has other bytes.
+    #[error("the file has another message than the store, so it is not the message's copy")]
+    Differs,
+    /// The file has another answer, or none.
+    #[error("the file has another answer than the store, so it is not the answer's copy")]
+    OtherAnswer,
+    /// It was erased, with the personal data in it.
+    #[error("the message was erased")]
+    Erased,
+    /// It was moved before, into a file of another name.
+    #[error("it was moved into {0} before")]
+    Elsewhere(String),
+    /// The store has lost it.
+    #[error("the message is missing in the store; POST /api/repair tells more")]
+    Lost,
+}
+
+/// What to write of a message that is moved out of the store: first that it was moved, then nothing in
+/// its place. Who has the first and not the second reads that it is gone, and moves it once more.
+#[derive(Debug, Default)]
+pub(super) struct Moving {
+    pub said: Vec<Write>,
+    pub done: Vec<Write>,
+}
+
+/// Whether a message stands in the store, beside its tombstone or not, and whether it was moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whereabouts {
+    /// In the store.
+    Here,
+    /// It was moved, and there is still something of it: a move that broke off, or a late write.
+    Left,
+    /// It was moved, erased or lost.
+    Gone,
+}
+
+/// The keys that say where the messages of a payment are.
+pub(super) fn whereabouts_keys(name: &str) -> Vec<Key> {
+    let [message, tombstone] = message_keys(name);
+    vec![message, tombstone, Key::new(archived(name))]
+}
+
+/// Of values that were read where a message is.
+pub(super) fn whereabouts(name: &str, values: &Values) -> Whereabouts {
+    let [message, tombstone] = &message_keys(name);
+    let is_there = values.get(message).is_some_and(|bytes| bytes != EMPTY);
+    match (is_there, values.has(tombstone)) {
+        (true, false) => Whereabouts::Here,
+        (true, true) if values.has(&Key::new(archived(name))) => Whereabouts::Left,
+        _ => Whereabouts::Gone,
+    }
+}
+
+impl Moving {
+    /// Adds a message that `copied` is the copy of.
+    pub fn add(
+        &mut self,
+        name: &str,
+        copied: &Copied,
+        mark: &Archived,
+        values: &Values,
+        now: Timestamp,
+    ) -> Result<Result<(), Stays>, StoreError> {
+        let [message, tombstone] = &message_keys(name);
+        let message = values.get(message).filter(|bytes| *bytes != EMPTY);
+        let marked = values.get(&Key::new(archived(name)));
+        let (id, index) = (&copied.payment_id, copied.index);
+        let answer = values.get(&answer_key(id, index));
+        let answer = answer.filter(|bytes| *bytes != EMPTY);
+        let no_answer = || answered(id, index, EMPTY);
+        let is_copied = |bytes: &[u8], copy: Option<&str>| copy == Some(sha256(bytes).as_str());
+        if values.has(tombstone) {
+            let Some(marked) = marked else {
+                return Ok(Err(Stays::Erased));
+            };
+            if message.is_some() {
+                self.done.push((evidence(name), EMPTY.to_vec()));
+            }
+            if answer.is_some_and(|answer| is_copied(answer, copied.answer_sha256.as_deref())) {
+                self.done.push(no_answer());
+            }
+            let marked: Option<Archived> = serde_json::from_slice(marked).ok();
+            return Ok(
+                match marked.filter(|marked| marked.archive != mark.archive) {
+                    Some(marked) => Err(Stays::Elsewhere(marked.archive)),
+                    None => Ok(()),
+                },
+            );
+        }
+        let Some(message) = message else {
+            return Ok(Err(Stays::Lost));
+        };
+        if !is_copied(message, Some(&copied.request_sha256)) {
+            return Ok(Err(Stays::Differs));
+        }
+        match (answer, &copied.answer_sha256) {
+            (Some(answer), copy) if is_copied(answer, copy.as_deref()) => {
+                self.done.push(no_answer());
+            }
+            (None, None) => {}
+            _ => return Ok(Err(Stays::OtherAnswer)),
+        }
+        let stone = Tombstone {
+            v: 1,
+            erased_at: now,
+            sha256: sha256(message),
+        };
+        self.said
+            .push((archived(name), to_json(mark)?.into_bytes()));
+        self.said
+            .push((erased(name), to_json(&stone)?.into_bytes()));
+        self.done.push((evidence(name), EMPTY.to_vec()));
+        Ok(Ok(()))
+    }
+}
+
 /// A message as it is kept.
 pub(super) struct Message {
     pub bytes: Vec<u8>,
@@ -198,6 +367,17 @@ impl<P: Platform> Messages<'_, P> {
     pub async fn get(self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let values = read(self.log, &message_keys(name)).await?;
         Ok(message(name, &values))
+    }
+
+    /// The archive into which a message of this name was moved; `None` if it was not.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails, or the record is damaged.
+    pub async fn archived(self, name: &str) -> Result<Option<Archived>, StoreError> {
+        let key = Key::new(archived(name));
+        let values = read(self.log, std::slice::from_ref(&key)).await?;
+        let mark = values.get(&key).map(|bytes| serde_json::from_slice(bytes));
+        mark.transpose().map_err(|error| key.corrupt(error))
     }
 
     /// A message that stands beside its [`Tombstone`]. Nobody is shown it; who judges the books judges

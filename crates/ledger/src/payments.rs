@@ -15,7 +15,7 @@ use super::{
         Evidence, Proof, answer_key, answered, certificate_key, lost, message, message_keys,
     },
     order_list::{OrderEntry, OrderList, OrderLists},
-    record::{Key, over_the_log_and_the_secret, read, to_json},
+    record::{EMPTY, Key, over_the_log_and_the_secret, read, to_json},
 };
 use crate::{
     domain::{Confirmation, PaymentAccount, PaymentId, RecordedPayment},
@@ -384,7 +384,8 @@ impl<'a, P: Platform> Payments<'a, P> {
         Ok(Proof {
             request: signed.and_then(|signed| message(signed, &values)),
             unsigned: (payment.channel() != Channel::MPay).then_some(by_whom),
-            answer: value(Some(&answer)),
+            // Nothing is left of one that was moved into an archive.
+            answer: value(Some(&answer)).filter(|answer| answer != EMPTY),
             certificate: value(certificate.as_ref()),
             stored,
         })

@@ -80,6 +80,7 @@ const ORDER: &[&str] = &[
     "outbox",
     "long_orders",
     "erasures",
+    "archives",
     "repair",
 ];
 

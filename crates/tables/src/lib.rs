@@ -52,7 +52,7 @@ pub use error::{CellError, TableError};
 pub use kind::FileKind;
 pub use sheet::{Format, Separator, Sheet, Value};
 pub use table::{Column, Limits, Meaning, Options, Row, RowKind, Source, Table};
-pub use zip::archive;
+pub use zip::{archive, compressed_archive};
 
 /// The most bytes that an XLSX may have once it is unpacked, unless [`Limits`] say otherwise: a file
 /// that is made to be larger than any memory is refused before it is unpacked.

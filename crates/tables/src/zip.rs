@@ -23,8 +23,8 @@ pub fn archive(files: &[(&str, &[u8])]) -> Option<Vec<u8>> {
     write(files)
 }
 
-/// The same, with the contents compressed.
-pub(crate) fn compressed_archive(files: &[(&str, &[u8])]) -> Option<Vec<u8>> {
+/// As [`archive`], with the contents compressed.
+pub fn compressed_archive(files: &[(&str, &[u8])]) -> Option<Vec<u8>> {
     /// Half as good as the best, in a third of its time.
     const LEVEL: u8 = 3;
     let files = files.iter().map(|(name, content)| Packed {

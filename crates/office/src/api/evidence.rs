@@ -14,7 +14,7 @@ use crate::{
     digest::sha256,
     domain::{PaymentId, time},
     json::{Channel, SignerJson},
-    store::{Platform, Proof, Tombstone},
+    store::{Archived, Platform, Proof, Tombstone},
 };
 #[cfg(feature = "description")]
 use serde_json::json;
@@ -82,7 +82,27 @@ pub async fn of_payment<P: Platform>(
         request_sha256: proof.request.as_deref().map(sha256),
         answer_sha256: proof.answer.as_deref().map(sha256),
     };
+    if let Some(name) = stored.payment.signed_message()
+        && let Some(gone) = proof.request.as_deref().and_then(Tombstone::of)
+        && let Some(archived) = call.store.messages().archived(name).await?
+    {
+        return Err(moved(&gone, &archived, stored.index));
+    }
     answer(format, &proof, &meta)
+}
+
+/// The message of a payment at this place of the journal is in an archive.
+fn moved(tombstone: &Tombstone, archived: &Archived, index: u64) -> Problem {
+    Problem::new(
+        StatusCode::GONE,
+        format!(
+            "The message was moved on {} into the archive {}, by {}: there it is in the folder that begins with {index}-. Its SHA-256 is {}.",
+            time::format(tombstone.erased_at),
+            archived.archive,
+            archived.by,
+            tombstone.sha256
+        ),
+    )
 }
 
 /// `GET /api/refusals/{index}/evidence`.

@@ -1,5 +1,6 @@
 //! The order API: JSON for the institution's own system, for callers with a token.
 
+mod archive;
 mod card_customers;
 mod card_payments;
 mod checks;
@@ -104,7 +105,7 @@ fn reads(method: &Method) -> bool {
 
 /// Every endpoint of the API. Of two paths that fit, the first is meant; `Allow` lists methods in this
 /// order.
-pub fn endpoints<P: Platform>() -> [Endpoint<P>; 53] {
+pub fn endpoints<P: Platform>() -> [Endpoint<P>; 55] {
     [
         register::list_endpoint(),
         orders::post_endpoint(),
@@ -153,6 +154,8 @@ pub fn endpoints<P: Platform>() -> [Endpoint<P>; 53] {
         reconciliation::days_endpoint(),
         settlement::post_endpoint(),
         erasures::post_endpoint(),
+        archive::list_endpoint(),
+        archive::post_endpoint(),
         repair::post_endpoint(),
         outbox::get_endpoint(),
         outbox::deliver_endpoint(),

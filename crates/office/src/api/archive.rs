@@ -1,0 +1,186 @@
+//! `/api/archive`: MPay's signed messages of old closed orders, which `mpay archive` moves out.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "description")]
+use super::description::{Operation, as_json};
+use super::{
+    Call, Problem,
+    document::read_object,
+    endpoint::Endpoint,
+    json,
+    query::{Query, cursor, next_if_any},
+};
+use crate::{
+    access::OPERATORS,
+    domain::{PaymentId, Text, time},
+    store::{Archived, Copied, Platform},
+};
+
+/// The most payments that one call moves.
+const MOST: usize = 256;
+
+/// Payments whose signed messages may be moved out.
+#[derive(Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+pub(super) struct MovablePayments {
+    /// In the order of their recording.
+    payments: Vec<MovablePayment>,
+    /// Where to go on; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// A payment whose signed message may be moved out.
+#[derive(Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+struct MovablePayment {
+    payment_id: String,
+    index: u64,
+    recorded_at: String,
+    /// Whether the message was moved before, and something of it is in the store all the same. To move
+    /// it again, no copy is needed.
+    left: bool,
+}
+
+/// `GET /api/archive`.
+pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "GET",
+        path: "archive",
+        roles: &OPERATORS,
+        answer: |call, _, _| Box::pin(list(call)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("payments", "listArchivable", "Payments whose signed messages may be moved into an archive")
+            .describe("Those that were recorded before a time, whose order is closed without an open review, and whose signed message is in the store. It looks at some hundred events: pass `next` as `cursor` until it is absent.")
+            .takes(["before", "cursor"])
+            .answers(200, "A page.", as_json(schemas.answer::<MovablePayments>()))
+        },
+    }
+}
+
+async fn list<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
+    let query = Query::read(call.query, &["before", "cursor"])?;
+    let from = cursor(call, &query).await?.unwrap_or_default();
+    let before = query.parsed("before", time::parse_start)?;
+    let before = before.ok_or_else(|| Problem::field("before", "is missing"))?;
+    let page = call.store.archives().movable(from.place, before).await?;
+    if page.is_beyond_end {
+        return Err(Problem::cursor_gone());
+    }
+    let payments = page.payments.into_iter().map(|payment| MovablePayment {
+        payment_id: payment.payment_id,
+        index: payment.index,
+        recorded_at: time::format(payment.recorded_at),
+        left: payment.is_left,
+    });
+    let answer = MovablePayments {
+        payments: payments.collect(),
+        next: next_if_any(call, page.next).await?,
+    };
+    json(StatusCode::OK, &answer)
+}
+
+/// What is kept elsewhere, and may leave the store.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct MoveRequest {
+    /// The name of the file that has the copies: where the message is asked for, it is named.
+    archive: String,
+    /// At most 256.
+    payments: Vec<CopiedPayment>,
+}
+
+/// A payment of which the file has the messages.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct CopiedPayment {
+    payment_id: String,
+    index: u64,
+    /// SHA-256 of the file's `request.xml`, in hexadecimal.
+    request_sha256: String,
+    /// That of its `answer.xml`, where there is one.
+    #[serde(default)]
+    answer_sha256: Option<String>,
+}
+
+/// What came of moving messages out.
+#[derive(Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+pub(super) struct MoveAnswer {
+    /// Of how many payments the messages are not in the store any more.
+    moved: usize,
+    /// Those of which they stay.
+    kept: Vec<KeptMessage>,
+}
+
+/// A payment whose messages stay in the store.
+#[derive(Serialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+struct KeptMessage {
+    payment_id: String,
+    index: u64,
+    /// Why.
+    reason: String,
+}
+
+/// `POST /api/archive`.
+pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "archive",
+        roles: &OPERATORS,
+        answer: |call, _, body| Box::pin(post(call, body)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("payments", "moveIntoArchive", "Takes signed messages out of the store, of which somebody has copies")
+            .describe("Only what has the SHA-256 of what is in the store is taken out, and only of closed orders; nothing else of a payment changes. `mpay archive` does it, once it has written the copies and read them back. It cannot be undone.")
+            .body(as_json(schemas.request::<MoveRequest>()))
+            .answers(200, "What left the store.", as_json(schemas.answer::<MoveAnswer>()))
+            .fails([413, 422])
+        },
+    }
+}
+
+async fn post<P: Platform>(call: &Call<'_, P>, body: &[u8]) -> Result<Response<Bytes>, Problem> {
+    Query::read(call.query, &[])?;
+    let request: MoveRequest = read_object(body)?;
+    let archive = Text::<255>::parse(&request.archive);
+    let archive = archive.map_err(|error| Problem::member("archive", error))?;
+    if request.payments.len() > MOST {
+        return Err(Problem::member("payments", "are more than 256"));
+    }
+    let mut copies = Vec::with_capacity(request.payments.len());
+    for (position, payment) in request.payments.into_iter().enumerate() {
+        let id = PaymentId::parse(&payment.payment_id)
+            .map_err(|error| Problem::member(format!("payments[{position}].payment_id"), error))?;
+        copies.push(Copied {
+            payment_id: id,
+            index: payment.index,
+            request_sha256: payment.request_sha256,
+            answer_sha256: payment.answer_sha256,
+        });
+    }
+    let mark = Archived::new(archive.as_str(), &call.caller.name);
+    let results = call.store.archives().moved(&mark, &copies).await?;
+    let mut answer = MoveAnswer {
+        moved: 0,
+        kept: Vec::new(),
+    };
+    for (copy, result) in copies.into_iter().zip(results) {
+        match result {
+            Ok(()) => answer.moved += 1,
+            Err(stays) => answer.kept.push(KeptMessage {
+                payment_id: copy.payment_id.to_string(),
+                index: copy.index,
+                reason: stays.to_string(),
+            }),
+        }
+    }
+    json(StatusCode::OK, &answer)
+}
