@@ -7,6 +7,11 @@
 //!
 //! A test compares the document with the file, and writes that:
 //! `UPDATE_OPENAPI=1 cargo test -p describe`.
+//!
+//! ```
+//! let document = describe::document();
+//! assert!(document["paths"]["/api/payments"]["get"].is_object());
+//! ```
 
 mod members;
 mod operations;

@@ -1,4 +1,40 @@
 //! Orders and payments, and what follows from them. No I/O, no clock, no wire format.
+//!
+//! A value of one of these types is right once it exists: it is read by `parse` or made by `new`, whose
+//! errors are sentences for people. Amounts are whole hundredths, lengths are in characters, and the
+//! lengths are those of MPay's contract.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | `money`, `currency`, `text`, `iban`, `identifiers`, `state_identifier`, [`time`], `working_days` | values |
+//! | `look_alike`, `name` | keys that payers could confuse; names as people search for them |
+//! | `account`, `amounts`, `order` | what an institution asks: accounts, amounts that depend on the day, orders |
+//! | `payment` | what MPay confirms |
+//! | `summary`, `state` | the sum of an order's versions and payments; the order with its payments |
+//! | `life` | which changes of an order are allowed |
+//! | `generated_key`, `key_pattern` | keys that the provider makes, and those of orders that nobody registers |
+//!
+//! Versions and payments are put into an [`OrderState`] in the order of their recording. Everything
+//! else is computed of it, for a time that the caller gives:
+//!
+//! ```
+//! use jiff::Timestamp;
+//! use mpay_domain::{Confirmation, Misfit, Money, Order, OrderState, Receipt};
+//!
+//! /// The amount that is due once an order was paid so.
+//! fn due_after(order: Order, paid: Confirmation, now: Timestamp) -> Result<Option<Money>, Misfit> {
+//!     let mut state = OrderState::default();
+//!     state.amend(order);
+//!     state.check_payment(&paid)?;
+//!     state.pay(paid, &Receipt::at(now));
+//!     Ok(state.amount_due(now))
+//! }
+//!
+//! let sum = Money::parse("100.5")? + Money::parse("0.05")?;
+//! assert_eq!(sum.to_string(), "100.55");
+//! assert!(Money::parse("1e2").is_err());
+//! # Ok::<(), mpay_domain::MoneyError>(())
+//! ```
 #![cfg_attr(
     not(test),
     deny(

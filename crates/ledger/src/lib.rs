@@ -9,6 +9,23 @@
 //! table of them, and its tests hold each kind to it. Where one batch is about several kinds, each
 //! gives its writes, and the operation puts them together.
 //!
+//! ```
+//! use mpay_ledger::{
+//!     Ledger, Platform, StoreError,
+//!     domain::{Money, OrderKey, ServiceId},
+//! };
+//!
+//! /// The amount that is due for an order; `None` if there is no such order, or its amount is unknown.
+//! async fn due<P: Platform>(
+//!     ledger: &Ledger<P>,
+//!     service: &ServiceId,
+//!     key: &OrderKey,
+//! ) -> Result<Option<Money>, StoreError> {
+//!     let order = ledger.orders().find(service, key).await?;
+//!     Ok(order.and_then(|order| order.state.amount_due(ledger.now())))
+//! }
+//! ```
+//!
 //! Modules use only what stands above them here:
 //!
 //! 1. `places`: how much of the journal a call reads. [`json`], [`digest`]: the shape of the records, and of what the order API speaks. `keys`,

@@ -24,7 +24,7 @@ use crate::{
 
 /// Calls in a row that were not authenticated, after which somebody is told.
 const FAILURES: u32 = 5;
-/// The number of times that the time of MPay's last call is noted.
+/// The interval at which the time of MPay's last call is noted.
 const NOTE_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// Of the clock skew that is allowed, the part after which somebody is told; and the least.
 const DRIFT: (i32, SignedDuration) = (2, SignedDuration::from_secs(10));

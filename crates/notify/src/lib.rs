@@ -7,6 +7,23 @@
 //! arrived, by the outbox of the ledger; `answer` says what a receiver's answer means; `alerts` tells of
 //! what somebody should look at; `webhook` writes messages and signs. Receivers are told at the same
 //! time, and know nothing of each other.
+//!
+//! ```
+//! use mpay_ledger::{Ledger, StoreError};
+//! use mpay_notify::{Remembered, Settings};
+//!
+//! /// The work of a cron job. `true` once everything that is due was tried.
+//! async fn deliver<P: mpay_door::Platform>(
+//!     settings: &Settings,
+//!     remembered: &Remembered,
+//!     ledger: &Ledger<P>,
+//! ) -> Result<bool, StoreError> {
+//!     match settings.notifier(remembered, Vec::new, ledger) {
+//!         Some(notifier) => Ok(notifier.run_outbox().await?.complete),
+//!         None => Ok(true),
+//!     }
+//! }
+//! ```
 #![cfg_attr(
     not(test),
     deny(

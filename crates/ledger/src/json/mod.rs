@@ -7,6 +7,7 @@ mod amount;
 mod card;
 #[allow(missing_docs)]
 mod event;
+mod group;
 #[allow(missing_docs)]
 mod metadata;
 #[allow(missing_docs)]
@@ -32,9 +33,9 @@ pub use card::{
     EndedJson, Outcome, OutcomeJson, SeenJson,
 };
 pub use event::{
-    ErasureJson, Event, Group, Groups, OrderEvent, PartJson, RefusalJson, ReviewClosedJson,
-    SettlementJson, UnknownGroup,
+    ErasureJson, Event, OrderEvent, PartJson, RefusalJson, ReviewClosedJson, SettlementJson,
 };
+pub use group::{Group, Groups, UnknownGroup};
 pub use metadata::{MarkedJson, MetadataJson, MetadatumJson};
 pub use order::{AccountJson, EachLanguage, LineJson, LocalizedJson, OrderJson, PropertyJson};
 pub use payment::{
