@@ -52,6 +52,7 @@ pub(crate) use mpay_door::Problem;
 pub use openapi::openapi;
 pub(crate) use orders::{no_such_order, put as take};
 pub(crate) use register::to_review;
+pub(crate) use table::into_response as table_file;
 
 /// A call of the API.
 pub struct Call<'a, P> {

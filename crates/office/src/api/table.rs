@@ -100,7 +100,7 @@ pub(super) fn separator(query: &Query) -> Result<Separator, Problem> {
 }
 
 /// The answer: a file whose name has this stem.
-pub(super) fn into_response(
+pub(crate) fn into_response(
     sheet: Sheet,
     format: Format,
     stem: &str,

@@ -82,6 +82,12 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The same as plain text.
+    pub fn said_plainly(&self, english: &str) -> String {
+        let text = self.texts.said(english);
+        text.map_or_else(|| english.to_owned(), |text| text.to_string())
+    }
+
     /// A text of the institution's.
     pub fn own<'t, const MAX: usize>(&self, text: &'t Localized<MAX>) -> &'t str {
         text.get(self.language())

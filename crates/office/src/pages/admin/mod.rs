@@ -131,6 +131,9 @@ pub async fn answer<P: Platform>(
     };
     let path = rest.trim_matches('/');
     let file = match path {
+        "settlement" if !is_read && desk.form.text(settlement::LIST).is_some() => {
+            Some(settlement::file(&desk).await)
+        }
         _ if !is_read => None,
         "export" => Some(import::export(&desk).await),
         "reconciliation" => Some(payments::file(&desk).await),

@@ -1,11 +1,12 @@
 //! A statement of the bank, the treasury or MPay: its columns are chosen, and it is compared with what
 //! is recorded.
 
-use http::StatusCode;
+use bytes::Bytes;
+use http::{Response, StatusCode};
 use maud::{Markup, html};
 use mpay_door::Problem;
 use serde::Deserialize;
-use tables::{Options, Table};
+use tables::{Format, Options, Sheet, Table, Value};
 
 use super::{
     super::layout::{Answer, Page},
@@ -16,6 +17,7 @@ use super::{
 };
 use crate::{
     access::{self, BOOKKEEPERS},
+    api::table_file,
     domain::time,
     json::FieldError,
     store::Platform,
@@ -121,6 +123,7 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     if desk.form.text("amount").is_none() {
         return choose(desk, &upload);
     }
+    let comparison = compare(desk, &upload).await?;
     // What was chosen is remembered for the next statement that has the same columns.
     let chosen = COLUMNS
         .into_iter()
@@ -128,45 +131,37 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let memory = Memory::of_request(desk.view.pages, desk.headers);
     let read = table(&upload)?;
     let cookie = memory.with(desk.view.pages, WHAT, &read, chosen);
-    let names = COLUMNS
-        .into_iter()
-        .map(|(name, ..)| name)
-        .chain(["from", "to", "fee_rate"]);
-    let pairs = names.filter_map(|name| {
-        let value = desk.form.text(name)?;
-        Some(format!("{name}={}", encode(value)))
-    });
-    let address = format!("settlement?{}", pairs.collect::<Vec<_>>().join("&"));
-    let ask = Ask::new("POST", address).body(MEDIA_TYPE, upload.content.clone());
-    let comparison: Comparison = desk.document(ask).await?;
     let title = desk.t("menu-settlement");
-    let groups = [
-        ("bad", "settled-differing", &comparison.differing),
-        ("bad", "settled-not-recorded", &comparison.not_recorded),
-        ("busy", "settled-not-settled", &comparison.not_settled),
-        ("busy", "settled-netted", &comparison.netted),
-        ("busy", "settled-fees", &comparison.fees),
-        ("good", "settled-matched", &comparison.matched),
-    ];
+    let groups = comparison.groups();
+    let has_errors = !comparison.errors.is_empty();
     let content = html! {
         h1 { (title) }
         @if !comparison.complete { p.alert role="alert" { (desk.t("settlement-incomplete")) } }
         ul.sums {
-            @for (kind, id, entries) in &groups {
-                li { span.mark.(kind) { (entries.len()) } " " (desk.t(id)) }
+            @for group in &groups {
+                li { span.mark.(group.kind) { (group.entries.len()) } " " (desk.t(group.title)) }
             }
-            @if !comparison.errors.is_empty() {
+            @if has_errors {
                 li { span.mark.bad { (comparison.errors.len()) } " " (desk.t("settled-errors")) }
             }
         }
-        @for (_, id, entries) in &groups {
-            @if !entries.is_empty() {
-                h2 { (desk.t(id)) }
-                (entries_table(desk, &desk.t(id), entries))
+        // One form holds the file for all lists: their buttons name it.
+        form #lists method="post" action=(desk.link("/admin/settlement")) {
+            (desk.form_fields())
+            (upload.hidden())
+            @for name in chosen_names() {
+                @if let Some(value) = desk.form.text(name) { input type="hidden" name=(name) value=(value); }
             }
         }
-        @if !comparison.errors.is_empty() {
+        @for group in groups.iter().filter(|group| !group.entries.is_empty()) {
+            h2 { (desk.t(group.title)) }
+            p { (desk.t(group.deed)) }
+            (entries_table(desk, group))
+            p { button type="submit" form="lists" name=(LIST) value=(group.name) { (desk.t("export-xlsx")) } }
+        }
+        @if has_errors {
             h2 { (desk.t("settled-errors")) }
+            p { (desk.t("settled-errors-do")) }
             ul {
                 @for wrong in &comparison.errors {
                     li {
@@ -175,6 +170,7 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                     }
                 }
             }
+            p { button type="submit" form="lists" name=(LIST) value=(ERRORS) { (desk.t("export-xlsx")) } }
         }
         p { a.button href=(desk.link("/admin/settlement")) { (desk.t("other-file")) } }
     };
@@ -185,6 +181,125 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
 
 /// What is remembered of tables for, here.
 const WHAT: &str = "statement";
+
+/// The field that names a list to download.
+pub const LIST: &str = "list";
+
+/// The list of rows that cannot be read.
+const ERRORS: &str = "errors";
+
+/// A list of what was found.
+struct Group<'a> {
+    name: &'static str,
+    kind: &'static str,
+    title: &'static str,
+    /// What is to be done about it.
+    deed: &'static str,
+    entries: &'a [Entry],
+}
+
+impl Comparison {
+    /// The lists; what needs somebody first.
+    fn groups(&self) -> [Group<'_>; 6] {
+        let group = |name, kind, [title, deed]: [&'static str; 2], entries| Group {
+            name,
+            kind,
+            title,
+            deed,
+            entries,
+        };
+        let texts = [
+            ["settled-differing", "settled-differing-do"],
+            ["settled-not-recorded", "settled-not-recorded-do"],
+            ["settled-not-settled", "settled-not-settled-do"],
+            ["settled-netted", "settled-netted-do"],
+            ["settled-fees", "settled-fees-do"],
+            ["settled-matched", "settled-matched-do"],
+        ];
+        let [differing, not_recorded, not_settled, netted, fees, matched] = texts;
+        [
+            group("differing", "bad", differing, &self.differing),
+            group("not-recorded", "bad", not_recorded, &self.not_recorded),
+            group("not-settled", "busy", not_settled, &self.not_settled),
+            group("netted", "busy", netted, &self.netted),
+            group("fees", "busy", fees, &self.fees),
+            group("matched", "good", matched, &self.matched),
+        ]
+    }
+}
+
+/// What was chosen of a statement, as the form and the API name it.
+fn chosen_names() -> impl Iterator<Item = &'static str> {
+    let columns = COLUMNS.into_iter().map(|(name, ..)| name);
+    columns.chain(["from", "to", "fee_rate"])
+}
+
+/// Compares a statement by what was chosen, and marks what it shows as settled.
+async fn compare<P: Platform>(desk: &Desk<'_, P>, upload: &Upload) -> Result<Comparison, Problem> {
+    let pairs = chosen_names().filter_map(|name| {
+        let value = desk.form.text(name)?;
+        Some(format!("{name}={}", encode(value)))
+    });
+    let address = format!("settlement?{}", pairs.collect::<Vec<_>>().join("&"));
+    let ask = Ask::new("POST", address).body(MEDIA_TYPE, upload.content.clone());
+    desk.document(ask).await
+}
+
+/// `POST /admin/settlement` with [`LIST`]: a list as a workbook. The same statement again marks nothing anew.
+pub async fn file<P: Platform>(desk: &Desk<'_, P>) -> Result<Response<Bytes>, Problem> {
+    access::permit(desk.principal, &BOOKKEEPERS)?;
+    let comparison = compare(desk, &Upload::of(&desk.form)?).await?;
+    let asked = desk.form.text(LIST).unwrap_or_default();
+    let heads = [
+        ("row", Value::Text),
+        ("payment-number", Value::Text),
+        ("order-number", Value::Text),
+        ("amount", Value::Amount),
+        ("in-statement", Value::Amount),
+        ("remarks", Value::Text),
+    ];
+    let heads = heads.map(|(id, kind)| (desk.t(id), kind));
+    let heads = heads.each_ref().map(|(text, kind)| (text.as_str(), *kind));
+    let mut sheet = Sheet::new(Format::Xlsx, &heads);
+    let groups = comparison.groups();
+    if let Some(group) = groups.iter().find(|group| group.name == asked) {
+        for entry in group.entries {
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            let detail = entry.detail.as_deref();
+            sheet.row(&[
+                entry.numbers(),
+                text(&entry.payment_id),
+                text(&entry.order_key),
+                entry.amount.clone(),
+                text(&entry.shown),
+                detail
+                    .map(|detail| desk.view.said_plainly(detail))
+                    .unwrap_or_default(),
+            ]);
+        }
+    } else if asked == ERRORS {
+        for wrong in &comparison.errors {
+            let said = wrong.errors.iter().map(|error| {
+                let said = desk.view.said_plainly(&error.detail);
+                format!("{} {said}", error.field)
+            });
+            let said = said.collect::<Vec<_>>().join("; ");
+            let row = wrong.row.to_string();
+            sheet.row(&[row.as_str(), "", "", "", "", said.as_str()]);
+        }
+    } else {
+        return Err(Problem::member(LIST, "is not what a page has sent"));
+    }
+    table_file(sheet, Format::Xlsx, &format!("settlement-{asked}"))
+}
+
+impl Entry {
+    /// The rows of the statement.
+    fn numbers(&self) -> String {
+        let rows: Vec<_> = self.rows.iter().map(ToString::to_string).collect();
+        rows.join(", ")
+    }
+}
 
 /// The table of a statement: the row that names the columns is the first that has one of an amount.
 fn table(upload: &Upload) -> Result<Table, Problem> {
@@ -197,9 +312,10 @@ fn table(upload: &Upload) -> Result<Table, Problem> {
         .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))
 }
 
-fn entries_table<P: Platform>(desk: &Desk<'_, P>, title: &str, entries: &[Entry]) -> Markup {
+fn entries_table<P: Platform>(desk: &Desk<'_, P>, group: &Group<'_>) -> Markup {
+    let is_unknown = group.name == "not-recorded";
     html! {
-        div.scroll tabindex="0" role="region" aria-label=(title) {
+        div.scroll tabindex="0" role="region" aria-label=(desk.t(group.title)) {
             table.wide {
                 tr {
                     th scope="col" { (desk.t("row")) }
@@ -209,20 +325,36 @@ fn entries_table<P: Platform>(desk: &Desk<'_, P>, title: &str, entries: &[Entry]
                     th.end scope="col" { (desk.t("in-statement")) }
                     th scope="col" { (desk.t("remarks")) }
                 }
-                @for entry in entries {
-                    @let rows: Vec<_> = entry.rows.iter().map(ToString::to_string).collect();
+                @for entry in group.entries {
                     tr {
-                        td { (rows.join(", ")) }
+                        td { (entry.numbers()) }
                         td { code { (entry.payment_id.as_deref().unwrap_or_default()) } }
-                        td { (entry.order_key.as_deref().unwrap_or_default()) }
+                        td { @if let Some(key) = &entry.order_key { a href=(desk.link(&format!("/admin/orders?order_key={}", encode(key)))) { (key) } } }
                         td.amount { (money(desk, &entry.amount, "")) }
                         td.amount { @if let Some(shown) = &entry.shown { (money(desk, shown, "")) } }
-                        td { @if let Some(detail) = &entry.detail { (desk.view.said(detail)) } }
+                        td {
+                            @if let Some(detail) = &entry.detail { (desk.view.said(detail)) }
+                            @if is_unknown { " " a href=(desk.link(&by_hand(entry))) { (desk.t("settled-enter")) } }
+                        }
                     }
                 }
             }
         }
     }
+}
+
+/// Where a payment is entered by hand that a statement shows and MPay did not confirm.
+fn by_hand(entry: &Entry) -> String {
+    let pairs = [
+        ("payment_id", entry.payment_id.as_deref()),
+        ("order_key", entry.order_key.as_deref()),
+        ("amount", Some(entry.amount.as_str())),
+    ];
+    let pairs = pairs
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("{name}={}", encode(value?))));
+    let pairs: Vec<_> = pairs.collect();
+    format!("/admin/payments/manual?{}", pairs.join("&"))
 }
 
 /// The page that asks which column is which, and guesses.

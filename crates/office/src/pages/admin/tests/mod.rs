@@ -70,6 +70,7 @@ struct Page {
     status: u16,
     headers: HeaderMap,
     text: String,
+    bytes: Bytes,
 }
 
 impl Page {
@@ -158,6 +159,7 @@ impl Office {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             text: String::from_utf8_lossy(response.body()).into_owned(),
+            bytes: response.into_body(),
         }
     }
 
@@ -240,6 +242,7 @@ async fn upload(
         status: response.status().as_u16(),
         headers: response.headers().clone(),
         text: String::from_utf8(response.body().to_vec()).unwrap(),
+        bytes: response.into_body(),
     }
 }
 

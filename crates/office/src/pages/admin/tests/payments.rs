@@ -1,5 +1,7 @@
 //! Payments, what is to be looked at of them, and statements.
 
+use tables::{Options, Table};
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -138,6 +140,39 @@ async fn a_statement_is_compared_once_its_columns_are_chosen() {
     for said in ["P-1", "P-9", "cu altă sumă", "neînregistrate"] {
         assert!(page.text.contains(said), "{said}: {}", page.text);
     }
+    // Each list says what to do, and is downloaded; what is not recorded is entered by hand.
+    for said in [
+        "Întrebați banca, trezoreria sau MPay",
+        "/admin/payments/manual?payment_id=P%2D9&amp;amount=7%2E00&amp;lang=ro",
+        "form=\"lists\" name=\"list\" value=\"not-recorded\"",
+    ] {
+        assert!(page.text.contains(said), "{said}: {}", page.text);
+    }
+    for (list, name, elsewhere) in [
+        ("not-recorded", "P-9", "P-1"),
+        ("differing", "P-1", "P-9"),
+        ("errors", "Observații", "P-9"),
+    ] {
+        let asked: Vec<_> = form.iter().copied().chain([("list", list)]).collect();
+        let file = browser.send("/admin/settlement", &asked).await;
+        assert_eq!(
+            file.header("content-disposition"),
+            format!("attachment; filename=\"settlement-{list}.xlsx\"")
+        );
+        let table = Table::read(&file.bytes, &Options::default()).unwrap();
+        let heads = table
+            .columns()
+            .iter()
+            .map(|column| column.name().to_owned());
+        let mut cells: Vec<_> = heads.collect();
+        for row in table.rows() {
+            cells.extend(row.cells().map(|(_, cell)| cell.shown().into_owned()));
+        }
+        let has = |text: &str| cells.iter().any(|cell| cell == text);
+        assert!(has(name) && !has(elsewhere), "{list}: {cells:?}");
+    }
+    let asked: Vec<_> = form.iter().copied().chain([("list", "all")]).collect();
+    assert_eq!(browser.send("/admin/settlement", &asked).await.status, 422);
     // The next one with these columns is proposed as this one was chosen: without the date.
     let kept = page.header("set-cookie").split(';').next().unwrap();
     let again = Browser {
@@ -152,4 +187,6 @@ async fn a_statement_is_compared_once_its_columns_are_chosen() {
     }
     let clerk = office.sign_in(Role::Clerk).await;
     assert_eq!(clerk.send("/admin/settlement", &form).await.status, 403);
+    let asked: Vec<_> = form.into_iter().chain([("list", "matched")]).collect();
+    assert_eq!(clerk.send("/admin/settlement", &asked).await.status, 403);
 }
