@@ -114,6 +114,10 @@ async fn of_many_that_look_at_once_one_payment_is_recorded() {
     let world = World::new(&[]).await;
     let id = world.begin().await;
     world.change(&id, Deal::pay);
+    let told = format!("Notification=EnginePaySuccess&OrderId={id}&Success=True");
+    let notified = join_all((0..64).map(|_| world.notify(&told))).await;
+    assert_eq!(notified, [200; 64]);
+    world.agrees("64 notifications at once").await;
     join_all((0..64).map(|_| world.ask(&id))).await;
     world.agrees("64 at once").await;
     world.change(&id, |deal| deal.give_back(500));
