@@ -116,6 +116,76 @@ fn manifests_are_what_kubernetes_and_the_components_take() {
     assert_eq!(&selected["matchLabels"]["core.spinkube.dev/app-name"], name);
 }
 
+/// In place of `curl` one that notes where it was sent to, and answers as the lines of a file say: a status
+/// that `curl -f` takes for a failure, or a page.
+const CURL: &str = r#"#!/bin/sh
+cat > /dev/null
+for address; do :; done
+echo "${address#http://mpay-provider/api/}" >> "$FOLDER/calls"
+line=$(sed -n "$(wc -l < "$FOLDER/calls")p" "$FOLDER/answers")
+[ "$line" != 503 ] || exit 22
+printf '%s' "${line:-{\}}"
+"#;
+
+/// Carries out the script of a job; gives whether it succeeded, and what it called.
+fn carried_out(job: &Value, answers: &[&str]) -> (bool, Vec<String>) {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("token"), TOKEN).unwrap();
+    fs::write(path("calls"), "").unwrap();
+    fs::write(path("answers"), answers.join("\n") + "\n").unwrap();
+    fs::write(path("curl"), CURL).unwrap();
+    fs::set_permissions(path("curl"), fs::Permissions::from_mode(0o755)).unwrap();
+    let pod = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    let script = text(&pod["containers"][0]["args"][0]);
+    let script = script.replace("/token/token", path("token").to_str().unwrap());
+    let search = std::env::var("PATH").unwrap_or_default();
+    let done = Command::new("/bin/sh")
+        .args(["-euc", &script])
+        .env("PATH", format!("{}:{search}", folder.path().display()))
+        .env("FOLDER", folder.path())
+        .output()
+        .unwrap();
+    let calls = fs::read_to_string(path("calls")).unwrap();
+    let calls = calls.lines().map(str::to_owned).collect();
+    (done.status.success(), calls)
+}
+
+#[test]
+fn the_jobs_go_on_to_the_last_page_and_a_call_that_fails_is_told() {
+    let Some(manifests) = manifests() else { return };
+    let job = |name: &str| {
+        let jobs = of_kind(&manifests, "CronJob");
+        let mut jobs = jobs.into_iter();
+        jobs.find(|job| job["metadata"]["name"] == name).unwrap()
+    };
+    let pages = [
+        r#"{"erased":[],"next":"00c0ffee-256"}"#,
+        r#"{"next":"00c0ffee-512"}"#,
+        "{}",
+    ];
+    let (succeeds, calls) = carried_out(job("erase"), &pages);
+    let cursors = ["0", "00c0ffee-256", "00c0ffee-512"];
+    let expected = cursors.map(|cursor| format!("erasures?cursor={cursor}"));
+    assert_eq!((succeeds, calls), (true, expected.to_vec()));
+    for failing in [["503", "{}"], [pages[0], "503"]] {
+        let (succeeds, calls) = carried_out(job("erase"), &failing);
+        assert!(!succeeds, "{calls:?}");
+    }
+    let (succeeds, calls) = carried_out(job("recheck"), &[r#"{"next":"00c0ffee-7"}"#]);
+    assert!(succeeds && calls.len() == 5, "{calls:?}");
+    let first = calls[0].strip_prefix("card-payments/recheck?").unwrap();
+    assert_eq!(
+        calls[1],
+        format!("card-payments/recheck?{first}&cursor=00c0ffee-7")
+    );
+    let days: std::collections::BTreeSet<_> = calls.iter().map(|call| &call[..40]).collect();
+    assert_eq!(days.len(), 4, "{calls:?}");
+    let (succeeds, calls) = carried_out(job("recheck"), &["{}", "503"]);
+    assert!(!succeeds && calls.len() == 2, "{calls:?}");
+}
+
 #[test]
 fn the_schedule_calls_what_the_api_has() {
     let Some(manifests) = manifests() else { return };

@@ -231,7 +231,7 @@ pub fn restore(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
         }
         None => {
             let folder = arguments.folder.find()?;
-            let state = State::take(&folder, false)?;
+            let state = State::take_to_replace(&folder)?;
             runtime.block_on(state.may_begin_anew(arguments.yes))?;
             let store = folder.join(KEY_VALUE_FILE);
             let prepared =

@@ -4,6 +4,7 @@
 
 mod access;
 mod api;
+mod archive;
 mod backup;
 mod bench;
 mod call;
@@ -66,6 +67,8 @@ enum Command {
     Backup(backup::BackupArguments),
     /// Put a copy of the books back.
     Restore(backup::RestoreArguments),
+    /// Move MPay's signed messages of old closed orders out of the store, into files.
+    Archive(archive::Arguments),
     /// Look at the folder of the data.
     State(backup::StateArguments),
     /// Sign a message.
@@ -182,6 +185,7 @@ fn main() -> ExitCode {
         Command::Webhooks(arguments) => webhooks::run(&arguments),
         Command::Backup(arguments) => backup::back_up(&arguments),
         Command::Restore(arguments) => backup::restore(&arguments),
+        Command::Archive(arguments) => archive::run(&arguments),
         Command::State(arguments) => backup::state(&arguments),
         Command::Sign(arguments) => sign::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

@@ -20,6 +20,10 @@ const MOVING: &str = "sqlite_key_value.moving";
 /// The same while it is being written.
 const NOTED: &str = "sqlite_key_value.moving.part";
 
+/// Beside a store that is to be replaced, from the first moment on: who serves it meanwhile would be left
+/// with a file that is moved aside.
+const TO_BE_REPLACED: &str = "sqlite_key_value.to-be-replaced";
+
 /// Whether the store of a folder is just being replaced, or that was broken off.
 pub fn is_being_replaced(folder: &Path) -> bool {
     folder.join(MOVING).exists()
@@ -31,6 +35,17 @@ pub struct State {
     folder: PathBuf,
     /// The folder itself, locked: no file is left behind, and the lock ends with the process.
     _lock: Option<File>,
+    /// Whether [`TO_BE_REPLACED`] is of this process.
+    replaces: bool,
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        if self.replaces {
+            // Should it stay, it says nothing without the lock.
+            let _ = fs::remove_file(self.folder.join(TO_BE_REPLACED));
+        }
+    }
 }
 
 impl State {
@@ -50,7 +65,14 @@ impl State {
         };
         let lock = match taken {
             Ok(()) => Some(lock),
-            Err(TryLockError::WouldBlock) if shared => None,
+            Err(TryLockError::WouldBlock) if shared => {
+                ensure!(
+                    !folder.join(TO_BE_REPLACED).exists(),
+                    "`mpay restore` is at work in {}: let it end, and start again",
+                    folder.display()
+                );
+                None
+            }
             Err(TryLockError::WouldBlock) => bail!(
                 "another `mpay up` is at work in {}: stop it, or choose another folder with --state-dir; --shared serves one store by both",
                 folder.display()
@@ -61,6 +83,7 @@ impl State {
         let state = Self {
             folder: folder.to_owned(),
             _lock: lock,
+            replaces: false,
         };
         if !shared {
             state.recover()?;
@@ -73,6 +96,18 @@ impl State {
         Ok(state)
     }
 
+    /// Takes a folder whose store is to be replaced: nobody comes to share it meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::take`]; if that cannot be noted.
+    pub fn take_to_replace(folder: &Path) -> anyhow::Result<Self> {
+        let mut state = Self::take(folder, false)?;
+        let note = folder.join(TO_BE_REPLACED);
+        File::create(&note).with_context(|| format!("cannot make {}", note.display()))?;
+        state.replaces = true;
+        Ok(state)
+    }
+
     /// Puts right what somebody has left who was replacing the store, and ended in the middle. Nobody else
     /// is at work here.
     fn recover(&self) -> anyhow::Result<()> {
@@ -80,8 +115,10 @@ impl State {
         for end in [".part", ".part-journal"] {
             let _ = fs::remove_file(beside(&self.store(), end));
         }
-        // The note before it had its name: nothing was moved yet.
-        let _ = fs::remove_file(self.folder.join(NOTED));
+        // The note before it had its name: nothing was moved yet. And of who is to replace it nobody is left.
+        for left in [NOTED, TO_BE_REPLACED] {
+            let _ = fs::remove_file(self.folder.join(left));
+        }
         let name = match fs::read_to_string(self.folder.join(MOVING)) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             name => name.context("cannot read what was being replaced")?,
@@ -210,7 +247,13 @@ impl State {
         for end in ["", "-shm", "-wal", "-journal"] {
             let (from, to) = (beside(aside, end), beside(&store, end));
             if from.exists() {
-                ensure!(!to.exists(), "{} is in the way", to.display());
+                ensure!(
+                    !to.exists(),
+                    "{} is in the way of {}, which belongs to the store of before: it is of no store that is here. \
+                     Stop every host that has the folder open, move it to another folder, and run this again",
+                    to.display(),
+                    from.display()
+                );
                 move_file(&from, &to)?;
             }
         }
@@ -273,6 +316,49 @@ mod tests {
         drop(second);
         State::take(&folder, false).unwrap();
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "nothing is left");
+    }
+
+    #[test]
+    fn nobody_comes_to_share_a_store_that_is_to_be_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let restore = State::take_to_replace(folder).unwrap();
+        let error = State::take(folder, true).unwrap_err().to_string();
+        assert!(error.contains("`mpay restore` is at work"), "{error}");
+        drop(restore);
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 0, "nothing is left");
+        State::take(folder, true).unwrap();
+        // One that was killed keeps nobody out.
+        fs::write(folder.join(TO_BE_REPLACED), "").unwrap();
+        State::take(folder, true).unwrap();
+        let first = State::take(folder, false).unwrap();
+        State::take(folder, true).unwrap();
+        drop(first);
+    }
+
+    #[test]
+    fn what_is_in_the_way_of_the_store_of_before_is_named_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let state = State::take(folder.path(), false).unwrap();
+        let aside = path("sqlite_key_value.20261128T080509Z.db");
+        for file in [
+            &aside,
+            &beside(&aside, "-wal"),
+            &path("sqlite_key_value.db-wal"),
+        ] {
+            fs::write(file, "x").unwrap();
+        }
+        fs::remove_file(&aside).unwrap();
+        let error = state.put_back(&aside).unwrap_err().to_string();
+        for word in [
+            "sqlite_key_value.db-wal is in the way",
+            "Stop every host",
+            "move it",
+        ] {
+            assert!(error.contains(word), "{error}");
+        }
+        assert!(path("sqlite_key_value.db-wal").exists());
     }
 
     #[test]

@@ -462,6 +462,7 @@ mod tests {
     use http::Request;
     use mpay_door::config::testing::variables;
     use mpay_ledger::{
+        Platform as _,
         memory::{Fault, Memory},
         testing::{record, register},
     };
@@ -604,6 +605,27 @@ mod tests {
         );
     }
 
+    /// Prometheus gives up after ten seconds, and would never have an answer of a long journal.
+    #[tokio::test(start_paused = true)]
+    async fn on_a_slow_store_an_answer_counts_for_three_seconds_and_the_next_goes_on() {
+        let (app, memory) = (App::new(variables()), Memory::new());
+        for number in 0..1100 {
+            register(&memory, &number.to_string(), "1").await.unwrap();
+        }
+        let registered = async || {
+            let (_, text) = ask(&app, &memory, TOKEN).await;
+            parse(&text)[r#"mpay_provider_events_total{type="order.registered"}"#]
+        };
+        memory.script(vec![Fault::Delay(Duration::from_millis(900)); 200]);
+        let begun = memory.monotonic();
+        let first = registered().await;
+        assert!((1.0..1100.0).contains(&first), "{first}");
+        let took = memory.monotonic().saturating_sub(begun);
+        assert!(took < Duration::from_secs(30), "{took:?}");
+        memory.script([]);
+        assert_eq!(registered().await, 1100.0);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn only_principals_are_answered_and_while_all_is_stopped_nothing_is_kept() {
         let (app, memory) = (App::new(variables()), Memory::new());
@@ -689,6 +711,28 @@ mod tests {
             let named = names(file);
             assert!(!named.is_empty() && named.is_subset(&all), "{named:?}");
         }
+    }
+
+    /// A wait of a day would begin anew with each name of a host.
+    #[test]
+    fn an_alert_that_waits_for_hours_does_not_hang_on_who_is_asked() {
+        let alerts = include_str!("../../../deploy/monitoring/alerts.yaml");
+        let mut found = 0;
+        for alert in alerts.split("- alert:").skip(1) {
+            let field = |name: &str| {
+                let line = alert
+                    .lines()
+                    .map(str::trim)
+                    .find(|line| line.starts_with(name));
+                line.unwrap_or_default()
+            };
+            let wait = field("for: ");
+            if wait.ends_with("26h") || wait.ends_with('d') {
+                found += 1;
+                assert!(field("expr: ").starts_with("expr: max"), "{alert}");
+            }
+        }
+        assert_eq!(found, 2);
     }
 
     #[test]

@@ -60,7 +60,9 @@ struct Judgement {
     by_card: usize,
     /// Whose message was erased with the personal data in it: only a copy that is older proves them.
     erased: usize,
-    /// By hand, by card or erased: nothing in the file proves them.
+    /// Whose message was moved into an archive: that file proves them.
+    archived: usize,
+    /// By hand, by card, erased or archived: nothing in the file proves them.
     unproved: usize,
     wrong: Vec<Wrong>,
     /// What is neither right nor wrong.
@@ -103,7 +105,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Err(error) => return Err(error.into()),
     }
     judgement.holds = judgement.wrong.is_empty();
-    judgement.unproved = judgement.by_hand + judgement.by_card + judgement.erased;
+    judgement.unproved =
+        judgement.by_hand + judgement.by_card + judgement.erased + judgement.archived;
     match arguments.json {
         true => print_json(&judgement)?,
         false => judgement.page().print()?,
@@ -288,7 +291,17 @@ impl Judgement {
             proof.request = Some(message);
         }
         if is_erased(proof.request.as_ref().or(proof.unsigned.as_ref())) {
-            self.erased += 1;
+            let name = proof.stored.payment.signed_message();
+            let archived = match name {
+                Some(name) => ledger.messages().archived(name).await,
+                None => Ok(None),
+            };
+            match archived {
+                Ok(Some(_)) => self.archived += 1,
+                Ok(None) => self.erased += 1,
+                Err(error @ StoreError::Corrupt { .. }) => self.wrong(Some(id), error.to_string()),
+                Err(error) => return Err(error.into()),
+            }
             return Ok(());
         }
         let channel = proof.stored.payment.channel();
@@ -320,6 +333,7 @@ impl Judgement {
                     self.erased,
                     "erased with the personal data in their messages",
                 ),
+                (self.archived, "moved into archives: judge these files too"),
             ] {
                 if number > 0 {
                     page.field("", format!("{} {what}", count(number)));
@@ -348,6 +362,7 @@ impl Judgement {
         let mut verdict = "The file is whole, and every signature in it holds.".to_owned();
         let parts = [
             (self.erased, "erased"),
+            (self.archived, "moved into archives"),
             (self.by_hand, "entered by hand"),
             (self.by_card, "by card"),
         ];

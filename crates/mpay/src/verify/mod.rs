@@ -1,5 +1,6 @@
 //! `mpay verify`: what kept evidence proves, without a provider and without a network.
 
+mod archive;
 mod books;
 mod evidence;
 
@@ -35,13 +36,14 @@ Examples:
   mpay verify evidence.zip --authority stisc-root.cer --authority stisc-sub.cer --signer-name 1003600000001
   mpay verify request.xml --certificate mpay.cer --at 2026-07-01T12:00:00+03:00
   mpay verify books.db --certificate mpay-2025.cer --certificate mpay.cer
+  mpay verify evidence/2025-01.zip --certificate mpay-2025.cer
 
-Of a backup, it reads all of it, and judges the evidence of every payment.
+Of a backup and of an archive, it reads all of it, and judges the evidence of every payment.
 Take the certificate or the authority from somebody whom you trust, not from the evidence.
 Exit status: 0 if everything holds, 1 if something does not, 2 if it could not be judged.")]
 pub struct Arguments {
     /// The ZIP of `GET /api/payments/{id}/evidence` or `GET /api/refusals/{index}/evidence`, the
-    /// bytes of one signed message, or a backup that `mpay backup` has made.
+    /// bytes of one signed message, a backup that `mpay backup` has made, or an archive of `mpay archive`.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
@@ -130,6 +132,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         return books::run(arguments);
     }
     let name = arguments.file.display().to_string();
+    if archive::is_archive(&arguments.file) {
+        return archive::run(arguments);
+    }
     let bytes = read_message(&arguments.file)?;
     let evidence = Evidence::read(bytes).with_context(|| name.clone())?;
     if !arguments.signers.are_given() {

@@ -108,6 +108,7 @@ const PAGES: &[(&str, &[How])] = &[
             Elsewhere("it needs PostgreSQL; tests/component/engines.rs has it"),
             Run(&[("/mnt/backup", "."), ("/var/lib/mpay-provider", "STATE")]),
             Elsewhere("it needs a server; tests/component/moves.rs has some"),
+            Run(&[("/srv/evidence", "evidence")]),
             IN_PROGRAM,
         ],
     ),

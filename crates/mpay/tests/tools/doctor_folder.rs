@@ -120,6 +120,18 @@ fn the_store_is_looked_at_where_it_is() {
     fs::write(state.join("sqlite_key_value.db"), header).unwrap();
     deployment.doctor(&[]).expect(0, &["has a write-ahead log"]);
 
+    fs::write(
+        state.join("sqlite_key_value.moving"),
+        "sqlite_key_value.1.db",
+    )
+    .unwrap();
+    deployment.finds(
+        "wrong",
+        "store-being-replaced",
+        &["Do not start Spin before"],
+    );
+    fs::remove_file(state.join("sqlite_key_value.moving")).unwrap();
+
     let config =
         "[key_value_store.default]\ntype = \"redis\"\nurl = \"redis://u:hush@127.0.0.1:1\"\n";
     fs::write(deployment.path().join("redis.toml"), config).unwrap();

@@ -1,5 +1,6 @@
 //! The commands for those who build and run a provider, as a person runs them.
 
+mod archive;
 mod bench;
 mod connect;
 mod doctor_folder;

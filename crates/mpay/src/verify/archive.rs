@@ -1,0 +1,150 @@
+//! An archive that `mpay archive` has made: what the evidence of each of its payments proves.
+
+use std::{
+    fs::{self, File},
+    io::Read,
+    path::Path,
+    process::ExitCode,
+};
+
+use anyhow::{Context, ensure};
+use serde::Serialize;
+
+use super::{
+    Arguments, Report,
+    evidence::{Evidence, Meta},
+    time_of,
+};
+use crate::{
+    archive::file::{self, Item},
+    terminal::{Mark, Page, count, print_json},
+};
+
+/// Enough to see the name of a ZIP's first file.
+const BEGINNING: u64 = 64;
+
+/// What an archive proves.
+#[derive(Default, Serialize)]
+struct Judgement {
+    file: String,
+    holds: bool,
+    /// All of them.
+    payments: usize,
+    /// Those that MPay has signed, and all of it holds.
+    signed: usize,
+    wrong: Vec<Wrong>,
+}
+
+#[derive(Serialize)]
+struct Wrong {
+    /// Absent where the file as a whole is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_id: Option<String>,
+    what: String,
+}
+
+/// Whether a file is an archive, by its beginning: a message and the evidence of one payment are not.
+pub(super) fn is_archive(file: &Path) -> bool {
+    let mut beginning = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(BEGINNING).read_to_end(&mut beginning));
+    read.is_ok() && file::begins_as_one(&beginning)
+}
+
+/// Judges it.
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    ensure!(
+        arguments.signers.are_given(),
+        "evidence cannot vouch for itself: give MPay's certificates with --certificate FILE, or the authority's with --authority FILE and MPay's name with --signer-name NAME"
+    );
+    let (trust, providers) = arguments.believed()?;
+    let mut judgement = Judgement {
+        file: arguments.file.display().to_string(),
+        ..Judgement::default()
+    };
+    let bytes = fs::read(&arguments.file)
+        .with_context(|| format!("cannot read {}", arguments.file.display()))?;
+    match file::read(&bytes) {
+        Err(error) => judgement.wrong.push(Wrong {
+            payment_id: None,
+            what: format!("the file is damaged: {error:#}"),
+        }),
+        Ok((_, items)) => {
+            for item in items {
+                judgement.payments += 1;
+                let payment_id = Some(item.payment_id.clone());
+                let wrong = match evidence(item) {
+                    Err(error) => vec![format!("{error:#}")],
+                    Ok(evidence) => {
+                        let (at, source) = time_of(arguments.at, &evidence)?;
+                        // Where others finished the recording, or no answer could be signed, there is none.
+                        let providers = match evidence.answer {
+                            Some(_) => providers.as_slice(),
+                            None => &[],
+                        };
+                        let mut report = Report::new(String::new(), at, source);
+                        report.judge(&evidence, trust.clone(), providers);
+                        let wrong = report.checks.into_iter().filter(|check| !check.holds);
+                        wrong.map(|check| check.what).collect()
+                    }
+                };
+                match wrong.as_slice() {
+                    [] => judgement.signed += 1,
+                    wrong => judgement.wrong.push(Wrong {
+                        payment_id,
+                        what: wrong.join("; "),
+                    }),
+                }
+            }
+        }
+    }
+    judgement.holds = judgement.wrong.is_empty();
+    match arguments.json {
+        true => print_json(&judgement)?,
+        false => judgement.page().print()?,
+    }
+    Ok(match judgement.holds {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+/// A folder of an archive as evidence.
+fn evidence(item: Item) -> anyhow::Result<Evidence> {
+    let mut evidence = Evidence::default();
+    for (name, content) in item.files {
+        match name.as_str() {
+            "request.xml" => evidence.request = content,
+            "answer.xml" => evidence.answer = Some(content),
+            "meta.json" => evidence.meta = Some(serde_json::from_slice(&content)?),
+            _ => evidence.ignored.push(name),
+        }
+    }
+    let is_signed = evidence.meta.as_ref().and_then(Meta::receipt).is_some();
+    ensure!(is_signed, "meta.json names no signer");
+    Ok(evidence)
+}
+
+impl Judgement {
+    fn page(&self) -> Page {
+        let mut page = Page::new();
+        page.heading(&self.file);
+        page.field("Payments", count(self.payments));
+        page.field(
+            "",
+            format!("{} signed by MPay, and it holds", count(self.signed)),
+        );
+        page.gap();
+        for wrong in &self.wrong {
+            let what = match &wrong.payment_id {
+                Some(id) => format!("payment {id}: {}", wrong.what),
+                None => wrong.what.clone(),
+            };
+            page.finding(Mark::Wrong, &what, None);
+        }
+        page.line(match self.holds {
+            true => "The file is whole, and every signature in it holds.",
+            false => "This archive does not hold.",
+        });
+        page
+    }
+}
