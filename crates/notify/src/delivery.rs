@@ -170,7 +170,7 @@ pub(super) async fn end<P: Platform>(
     outbox.set_ended(Some(&Ended { at: store.now() })).await
 }
 
-/// Who brings messages to a receiver.
+/// A courier, which brings messages to a receiver.
 struct Courier<'a, P> {
     receiver: &'a Receiver,
     store: &'a Ledger<P>,
@@ -179,7 +179,7 @@ struct Courier<'a, P> {
     lately: Lately,
 }
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Attempt {
     Delivered,
