@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use wsse::{Algorithms, Content, Signer, SignerError};
 
-/// How long an answer is valid, as MPay's own messages are.
+/// The time for which an answer is valid, as MPay's own messages are.
 const LIFETIME: Duration = Duration::from_secs(300);
 
 /// Signs an answer.

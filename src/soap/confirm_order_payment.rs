@@ -207,7 +207,7 @@ async fn evidence<'a, P: Platform>(
     Ok(evidence.signed_by(signer.fingerprint(), signer.der()))
 }
 
-/// What is kept of a confirmation, received now.
+/// The record of a confirmation, received now.
 fn record<P: Platform>(
     call: &Call<'_, P>,
     confirmation: &Confirmation,

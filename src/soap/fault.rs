@@ -30,7 +30,7 @@ pub enum FaultCode {
 }
 
 impl FaultCode {
-    /// What is wrong, in Romanian.
+    /// The text of the mistake, in Romanian.
     fn in_romanian(self) -> &'static str {
         match self {
             Self::Client | Self::MustUnderstand | Self::VersionMismatch => {

@@ -90,7 +90,7 @@ async fn find<P: Platform>(
     Ok(made.map(StoredOrder::unregistered).into_iter().collect())
 }
 
-/// What came of asking the institution's own system.
+/// The outcome of asking the institution's own system.
 enum Asked {
     /// The order is in the books as it has it.
     Taken,
@@ -150,7 +150,7 @@ async fn must_ask<P: Platform>(
     }
 }
 
-/// How many orders one answer has at most (MPay contract, "Settled readings").
+/// The most orders that one answer has (MPay contract, "Settled readings").
 const MOST: usize = 20;
 
 /// Of the orders that were found, those that MPay is told of: all that can be paid, the one that is due

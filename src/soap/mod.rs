@@ -66,9 +66,9 @@ impl<P> Call<'_, P> {
     }
 }
 
-/// What an operation answers.
+/// The answer of an operation.
 enum Answer {
-    /// What is to be signed.
+    /// Content that is to be signed.
     Content(Content),
     /// The envelope, signed before it was sent because it is kept.
     Signed(String),

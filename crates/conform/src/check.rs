@@ -1,4 +1,4 @@
-//! What a check is, and what it came to.
+//! Checks and their outcomes.
 
 use std::{fmt, time::Duration};
 
@@ -11,11 +11,11 @@ use super::{exchange::Exchange, session::Session, verdict::Verdict};
 pub struct Check {
     /// Stable name, `area.name`.
     pub id: &'static str,
-    /// What is tested, as a sentence that is true of a good provider.
+    /// The title: what is tested, as a sentence that is true of a good provider.
     pub title: &'static str,
     /// The rule of MPay's contract, or of a standard it builds on.
     pub rule: &'static str,
-    /// How much depends on it.
+    /// The severity: how much depends on it.
     pub severity: Severity,
     pub(super) run: fn(&mut Session) -> Verdict,
 }
@@ -33,7 +33,7 @@ impl fmt::Debug for Check {
     }
 }
 
-/// How much depends on a check.
+/// The severity of a check: how much depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -52,7 +52,7 @@ impl fmt::Display for Severity {
     }
 }
 
-/// What a check came to.
+/// The outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
@@ -67,15 +67,15 @@ pub enum Outcome {
 /// A check that was made.
 #[derive(Debug, Clone)]
 pub struct Tested {
-    /// Which.
+    /// The check.
     pub check: Check,
-    /// What it came to.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Why it failed or was skipped; empty if it passed. Holds texts of the provider as they came.
+    /// The reason why it failed or was skipped; empty if it passed. Holds texts of the provider as they came.
     pub reason: String,
-    /// What was sent and received for it.
+    /// The messages that were sent and received for it.
     pub exchanges: Vec<Exchange>,
-    /// How long it took.
+    /// The time that it took.
     pub duration: Duration,
 }
 

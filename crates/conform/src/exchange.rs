@@ -1,4 +1,4 @@
-//! What was sent and received.
+//! Messages that were sent, and their answers.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use jiff::Timestamp;
 /// An HTTP request, and what came back.
 #[derive(Debug, Clone)]
 pub struct Exchange {
-    /// Why it was sent.
+    /// The reason why it was sent.
     pub purpose: String,
     /// HTTP method.
     pub method: &'static str,
-    /// Where it went.
+    /// The address that it went to.
     pub url: String,
     /// Its headers.
     pub headers: Vec<(String, String)>,
@@ -19,7 +19,7 @@ pub struct Exchange {
     pub body: String,
     /// The answer, or why there was none.
     pub answer: Result<Answer, String>,
-    /// How long the answer took.
+    /// The time that the answer took.
     pub duration: Duration,
 }
 
@@ -28,7 +28,7 @@ pub struct Exchange {
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
-    /// When it came.
+    /// The time at which it came.
     pub received: Timestamp,
     /// HTTP version, such as `HTTP/1.1`.
     pub version: String,

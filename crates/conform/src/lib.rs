@@ -82,7 +82,7 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
     AREAS.iter().flat_map(|(_, _, checks)| *checks)
 }
 
-/// What to test, and as whom.
+/// The options of a run: what to test, and as whom.
 #[derive(Debug)]
 pub struct Options {
     /// The service's address.
@@ -93,9 +93,9 @@ pub struct Options {
     pub mpay: Identity,
     /// The certificate that the provider must sign with.
     pub provider: Certificate,
-    /// How HTTPS is spoken; see [`configure_tls`].
+    /// The settings of HTTPS; see [`configure_tls`].
     pub tls: TlsConfig,
-    /// Where orders come from.
+    /// The source of orders.
     pub orders: OrdersGiven,
     /// Ids and areas to test; all if empty.
     pub only: Vec<String>,
@@ -103,7 +103,7 @@ pub struct Options {
     pub skip: Vec<String>,
 }
 
-/// Where orders come from. The token is not shown by `Debug`.
+/// The source of orders. The token is not shown by `Debug`.
 pub enum OrdersGiven {
     /// There are none: what needs one is skipped.
     None,

@@ -110,17 +110,17 @@ impl std::fmt::Debug for Identity {
     }
 }
 
-/// What a signature says and whether it is true, looked at more coarsely than [`wsse`] does: for
+/// The statements of a signature and whether they are true, looked at more coarsely than [`wsse`] does: for
 /// saying what is wrong, never for believing a message.
 #[derive(Debug, Clone, Default)]
 pub struct Inspection {
-    /// Whether `SignatureValue` is of the key that was asked for.
+    /// True if `SignatureValue` is of the key that was asked for.
     pub signature_holds: bool,
-    /// Whether every digest is that of the part its reference names.
+    /// True if every digest is that of the part its reference names.
     pub digests_hold: bool,
-    /// Whether a reference names the envelope's Body.
+    /// True if a reference names the envelope's Body.
     pub body_referenced: bool,
-    /// Whether a reference names the Timestamp of the Security header.
+    /// True if a reference names the Timestamp of the Security header.
     pub timestamp_referenced: bool,
     /// The `SignatureMethod`.
     pub signature_method: String,

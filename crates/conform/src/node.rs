@@ -39,7 +39,7 @@ pub(super) struct Node {
     /// Its text; `None` where it has element children.
     pub text: Option<String>,
     pub children: Vec<Node>,
-    /// Whether it says `xsi:nil="true"`.
+    /// True if it says `xsi:nil="true"`.
     pub nil: bool,
     attributes: Vec<(&'static str, String)>,
 }

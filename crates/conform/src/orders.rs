@@ -16,7 +16,7 @@ use super::{
     verdict::{Verdict, skipped},
 };
 
-/// What an order must be like for a check.
+/// The kind of order that a check needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Role {
     /// Active, one line, no Allow flag.
@@ -27,6 +27,8 @@ pub(super) enum Role {
     Partial,
     /// Several lines, may be paid partially.
     PartialLines,
+    /// One line of tens of millions, may be paid partially.
+    Large,
     /// One line of known amount, may be paid in advance.
     Advance,
     /// No amount known yet.
@@ -41,11 +43,12 @@ pub(super) enum Role {
 }
 
 impl Role {
-    pub const ALL: [Role; 12] = [
+    pub const ALL: [Role; 13] = [
         Role::Plain,
         Role::Lines,
         Role::Partial,
         Role::PartialLines,
+        Role::Large,
         Role::Advance,
         Role::Open,
         Role::Full,
@@ -63,6 +66,7 @@ impl Role {
             Self::Lines => "lines",
             Self::Partial => "partial",
             Self::PartialLines => "partial_lines",
+            Self::Large => "large",
             Self::Advance => "advance",
             Self::Open => "open",
             Self::Full => "full",
@@ -80,6 +84,7 @@ impl Role {
             Self::Lines => "an Active order of several lines that may only be paid in full",
             Self::Partial => "an order of one line that may be paid partially",
             Self::PartialLines => "an order of several lines that may be paid partially",
+            Self::Large => "an order of one line of tens of millions that may be paid partially",
             Self::Advance => "an order of one line that may be paid in advance",
             Self::Open => "an order whose amount is not known yet",
             Self::Full => "an order with all optional members and texts in three languages",
@@ -108,7 +113,7 @@ pub(super) struct OrdersFile {
     service: Option<String>,
     #[serde(default)]
     orders: BTreeMap<String, Vec<String>>,
-    /// What `Reason` of the order `full` is.
+    /// The `Reason` of the order `full`.
     #[serde(default)]
     full_reason: Texts,
 }
@@ -150,11 +155,13 @@ service = "YOUR-SERVICE"
 plain = []
 # Active, two lines and more, no Allow flags. Two, of which one is paid.
 lines = []
-# One line of 100.00 and more, AllowPartialPayments. Four, of which three are paid, one of them in
-# many payments of 1.00.
+# One line of 100.00 and more, AllowPartialPayments. Six, of which five are paid, some of them in many
+# payments of 1.00.
 partial = []
-# Two lines and more of 10.00 and more each, AllowPartialPayments. Five, of which four are paid.
+# Two lines and more of 10.00 and more each, AllowPartialPayments. Eight, of which seven are paid.
 partial_lines = []
+# One line of 30000000.00 and more, AllowPartialPayments. Two, of which one is paid.
+large = []
 # One line with an amount, AllowAdvancePayments. Two, of which one is paid.
 advance = []
 # No AmountDue and no TotalAmountDue, AllowAdvancePayments. Two, of which one is paid.
@@ -176,7 +183,7 @@ refunded = []
 # en = "Tax"
 "#;
 
-/// Where orders come from.
+/// The source of orders.
 #[derive(Debug)]
 pub(super) enum Source {
     None,
@@ -279,7 +286,7 @@ impl Orders {
         }
     }
 
-    /// Whether orders are registered through the API.
+    /// True if orders are registered through the API.
     pub fn are_registered(&self) -> bool {
         matches!(self.source, Source::Api(_))
     }
@@ -414,6 +421,10 @@ fn order(role: Role, reason: &Texts) -> Value {
         }
         Role::PartialLines => {
             order["lines"] = json!([line("1", "10.00"), line("2", "20.00"), line("3", "30.50")]);
+            order["allow_partial_payments"] = true.into();
+        }
+        Role::Large => {
+            order["lines"] = json!([line("1", "30000000.01")]);
             order["allow_partial_payments"] = true.into();
         }
         Role::Advance => order["allow_advance_payments"] = true.into(),

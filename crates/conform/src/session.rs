@@ -23,9 +23,9 @@ use super::{
 };
 use mpay_client::{Confirmation, LIFETIME, encode_query};
 
-/// How long an answer may take: longer than any provider's own limit should be.
+/// The time that an answer may take: longer than any provider's own limit should be.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How much of an answer is read.
+/// The most bytes of an answer that are read.
 const LONGEST_ANSWER: u64 = 16 << 20;
 pub(super) const GET_ORDER_DETAILS: &str = "GetOrderDetails";
 pub(super) const CONFIRM_ORDER_PAYMENT: &str = "ConfirmOrderPayment";
@@ -42,9 +42,9 @@ pub(super) struct Session {
     agent: ureq::Agent,
     /// Of the check that runs.
     exchanges: Vec<Exchange>,
-    /// Whether a good message is answered.
+    /// True if a good message is answered.
     answers: Option<bool>,
-    /// What the orders that are only looked at are, in Romanian.
+    /// The orders that are only looked at, in Romanian.
     seen: BTreeMap<Role, (Node, Exchange)>,
     samples: Vec<(Sample, Exchange)>,
     /// The order that takes many small payments.
@@ -143,7 +143,7 @@ impl Reply {
         )
     }
 
-    /// Whether it says neither that the operation succeeded, nor anything about its content.
+    /// True if it says neither that the operation succeeded, nor anything about its content.
     pub fn is_refusal(&self) -> bool {
         match self.fault() {
             Some(fault) => !matches!(
@@ -154,7 +154,7 @@ impl Reply {
         }
     }
 
-    /// What it is, in a few words.
+    /// The answer in a few words.
     pub fn described(&self) -> String {
         let status = self.answer.status;
         match (self.fault(), self.content()) {
@@ -210,7 +210,7 @@ impl Session {
         }
     }
 
-    /// What was sent and received since this was asked last.
+    /// Takes the messages that were sent and received since this was asked last.
     pub fn take_exchanges(&mut self) -> Vec<Exchange> {
         std::mem::take(&mut self.exchanges)
     }
@@ -346,7 +346,7 @@ impl Session {
 
     // Orders.
 
-    /// What GetOrderDetails answers for an order, in a language.
+    /// The answer of GetOrderDetails for an order, in a language.
     pub fn details(&mut self, key: &str, language: &str) -> Verdict<Node> {
         let query = encode_query(&self.service, key, language);
         let message = self.sign(&query)?;
@@ -503,7 +503,11 @@ impl Session {
     }
 
     /// Confirms a payment as MPay does, again as long as the provider says that it cannot yet.
-    pub fn confirmed_at_last(&mut self, purpose: &str, confirmation: &Confirmation) -> Verdict {
+    pub fn confirm_at_last(
+        &mut self,
+        purpose: &str,
+        confirmation: &Confirmation,
+    ) -> Verdict<Reply> {
         for pause in [1, 2, 4] {
             let reply = self.confirm(purpose, confirmation)?;
             let not_yet = reply.answer.status == 503
@@ -511,14 +515,29 @@ impl Session {
                     .fault()
                     .is_some_and(|fault| fault.local_code() == "InternalError");
             if !not_yet {
-                return accepted(purpose, &reply);
+                return Ok(reply);
             }
             std::thread::sleep(Duration::from_secs(pause));
         }
-        self.confirmed(purpose, confirmation)
+        self.confirm(purpose, confirmation)
     }
 
-    /// What is due for an order.
+    /// The same for a payment that must be accepted.
+    pub fn confirmed_at_last(&mut self, purpose: &str, confirmation: &Confirmation) -> Verdict {
+        let reply = self.confirm_at_last(purpose, confirmation)?;
+        accepted(purpose, &reply)
+    }
+
+    /// Fails unless so much less is due for the order of a payment than before.
+    pub fn counted(&mut self, payment: &Confirmation, before: Money, paid: &str) -> Verdict {
+        let expected = before.saturating_sub(Money::parse(paid).unwrap_or_default());
+        let due = self.due(&payment.order_key)?;
+        hold(due == expected, || {
+            format!("{paid} was paid of {before}, and {due} is due instead of {expected}")
+        })
+    }
+
+    /// The amount due for an order.
     pub fn due(&mut self, key: &str) -> Verdict<Money> {
         amount(&self.details(key, "ro")?, "TotalAmountDue")
     }
@@ -685,7 +704,7 @@ pub(super) fn accepted(purpose: &str, reply: &Reply) -> Verdict {
     })
 }
 
-/// Whether MPay would let an order be paid.
+/// True if MPay would let an order be paid.
 pub(super) fn is_payable(order: &Node) -> bool {
     matches!(order.get("Status"), Some("Active" | "PartiallyPaid"))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How much of a message is shown.
+/// The most characters of a message that are shown.
 const LONGEST: usize = 16_000;
 
 /// Text on one line, with U+FFFD for everything that could steer a terminal or reorder what is read.

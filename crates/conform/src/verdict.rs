@@ -1,6 +1,6 @@
-//! How a check ends.
+//! The ends of checks.
 
-/// How a check ended early.
+/// An end before the last step of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stop {
     /// The provider does not do what the rule says; what was sent and what came.

@@ -1,4 +1,4 @@
-//! What requests share: the configuration and what was derived from it.
+//! The state that requests share: the configuration and what was derived from it.
 
 use std::{
     cell::{Cell, RefCell},
@@ -34,10 +34,10 @@ pub trait Configuration: Debug + Sized + 'static {
     /// for, and nothing else.
     const OPTIONAL: &'static [&'static str];
 
-    /// What is still of use where the variables are wrong.
+    /// The part that is still of use where the variables are wrong.
     type Rest: Debug;
 
-    /// What an instance remembers beside it, as long as the variables stay the same.
+    /// The memory of an instance beside it, as long as the variables stay the same.
     type Memory: Debug + Default;
 
     /// Reads the variables.
@@ -67,7 +67,7 @@ pub trait Configuration: Debug + Sized + 'static {
             .collect()
     }
 
-    /// Which of these variables has a mistake, so that what they are for is switched off.
+    /// The one of these variables that has a mistake, so that what they are for is switched off.
     fn switched_off(&self, variables: &[&str]) -> Option<&'static str> {
         let mut off = self.off().iter().map(|error| error.variable);
         off.find(|variable| variables.contains(variable))

@@ -1,4 +1,4 @@
-//! Who calls, by address: the host's word, and that of proxies that are believed.
+//! The callers, by address: the host's word, and that of proxies that are believed.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -16,10 +16,10 @@ pub const ALLOWED_ADDRESSES: &str = "allowed_addresses";
 /// The variable with the header that says that a client's certificate was verified.
 pub const CLIENT_CERTIFICATE_HEADER: &str = "client_certificate_header";
 
-/// Where the host says who called.
+/// The header in which the host says who called.
 const PEER: &str = "spin-client-addr";
 
-/// Where a proxy says for whom it calls.
+/// The header in which a proxy says for whom it calls.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// Networks, each by an address and the length of its prefix.

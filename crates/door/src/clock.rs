@@ -1,4 +1,4 @@
-//! What is seen of this host's clock beside another: the times that MPay signs.
+//! Observations of this host's clock beside another: the times that MPay signs.
 
 use std::cell::Cell;
 

@@ -21,14 +21,14 @@ use crate::{
     log::{self, log},
 };
 
-/// How long variables are believed to be as they were read. Each is a call of the host, and some
+/// The time for which variables are believed to be as they were read. Each is a call of the host, and some
 /// hosts ask another service for it.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// How long a reading is waited for.
+/// The time for which a reading is waited for.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// How long nothing is read after a reading that took too long, with a good configuration in use:
+/// The time for which nothing is read after a reading that took too long, with a good configuration in use:
 /// a request waits for each.
 const PAUSE: Duration = Duration::from_secs(30);
 
@@ -75,7 +75,7 @@ struct Next {
     refused: bool,
 }
 
-/// What is to be done after a reading.
+/// The action after a reading.
 enum Judgement<C: Configuration> {
     /// This stays in use.
     Keep(Rc<App<C>>),
@@ -220,7 +220,7 @@ impl<C: Configuration> Current<C> {
         app
     }
 
-    /// What is in use; what was read begins anew.
+    /// The configuration in use; what was read begins anew.
     fn in_use(&self) -> Option<Rc<App<C>>> {
         let mut kept = self.kept.borrow_mut();
         let kept = kept.as_mut()?;
@@ -228,7 +228,7 @@ impl<C: Configuration> Current<C> {
         Some(Rc::clone(&kept.app))
     }
 
-    /// What is in use, if it was read a moment ago, or is being read by another request.
+    /// The configuration in use, if it was read a moment ago, or is being read by another request.
     fn believed(&self, now: Duration) -> Option<Rc<App<C>>> {
         let mut kept = self.kept.borrow_mut();
         let kept = kept.as_mut()?;

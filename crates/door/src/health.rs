@@ -39,10 +39,10 @@ struct Health<'a> {
     environment: Option<&'a str>,
     /// The use of the variables as they are now: `current`, `last-good` or `none`.
     configuration: &'a str,
-    /// What computes RSA on this host: `fma`, or slower `integer` or `rsa`. Only where RSA is computed.
+    /// The engine that computes RSA on this host: `fma`, or slower `integer` or `rsa`. Only where RSA is computed.
     #[serde(skip_serializing_if = "Option::is_none")]
     rsa_engine: Option<&'a str>,
-    /// What is wrong, and must be mended.
+    /// The mistakes, which must be mended.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [String],
     /// Warnings of what will be wrong soon.

@@ -1,4 +1,4 @@
-//! How a request is read, and what every answer has in common.
+//! Reading of requests, and the common part of every answer.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the two doors of a provider have in common: MPay's (the root package) and the people's
+//! The common parts of the two doors of a provider: MPay's (the root package) and the people's
 //! (`mpay-office`). Each is a component of its own with variables of its own.
 //!
 //! Read in this order:

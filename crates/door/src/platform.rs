@@ -1,4 +1,4 @@
-//! What the provider needs of its host: a store and clocks for the ledger, and a way out.
+//! The platform that the provider needs: a store and clocks for the ledger, and a way out.
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use crate::{limit::within, log::log};
 /// The key, which is no record's: its value may be lost and overwritten.
 pub const KEY: &str = "probe";
 
-/// How long a call is waited for, on a platform whose calls can be waited for.
+/// The time for which a call is waited for, on a platform whose calls can be waited for.
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// For so many writes a time ahead of ours is remembered.
@@ -42,7 +42,7 @@ pub enum StoreFault {
 }
 
 impl StoreFault {
-    /// What the platforms' texts mean: those of SQLite, of the file system and of Redis. They have
+    /// The meaning of the platforms' texts: those of SQLite, of the file system and of Redis. They have
     /// no codes.
     fn of(error: &PlatformError) -> Self {
         let PlatformError::Failed(text) = error else {

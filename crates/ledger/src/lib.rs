@@ -200,7 +200,7 @@ kinds! {
     card_payments: CardPayments with secrets,
     /// The confirmations that were refused.
     refusals: Refusals,
-    /// What came of MPay's calls of late.
+    /// The outcomes of MPay's latest calls.
     mpay_calls: MPayCalls,
     /// Signed messages that are kept as evidence.
     messages: Messages,
@@ -212,7 +212,7 @@ kinds! {
     days: Days,
     /// The orders there are.
     register: Register with secrets,
-    /// Which payments the institution has been told of.
+    /// The payments that the institution has been told of.
     outbox: Outbox,
     /// Small values under names; the last one written counts.
     notes: Notes,

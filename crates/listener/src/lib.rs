@@ -94,15 +94,15 @@ pub trait Place: Send + Sync + 'static {
 
 /// The application that is served.
 pub trait Application: Send + Sync + 'static {
-    /// What an open connection holds.
+    /// The place that an open connection holds.
     type Place: Place;
     /// The body of an answer.
     type Body: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
 
-    /// How long a client may take to send the head of a request.
+    /// The time that a client may take to send the head of a request.
     fn header_time(&self) -> Duration;
 
-    /// How long connections that are at work may go on when the server stops.
+    /// The time for which connections that are at work may go on when the server stops.
     fn stop_time(&self) -> Duration;
 
     /// Takes a connection from this client, or waits until it can be taken; no other is accepted

@@ -1,4 +1,4 @@
-//! What the answer of a receiver means.
+//! The meaning of a receiver's answer.
 
 use http::{Response, StatusCode, header};
 use jiff::{SignedDuration, Timestamp, civil, tz::Offset};
@@ -10,7 +10,7 @@ use crate::{Message, Webhook};
 /// How long a receiver is left alone that is asked too often and does not say for how long.
 const USUAL_WAIT: SignedDuration = SignedDuration::from_mins(1);
 
-/// What came of a message that was posted.
+/// The outcome of a message that was posted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Sent {
     /// The receiver has taken it.

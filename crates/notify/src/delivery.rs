@@ -174,7 +174,7 @@ pub(super) async fn end<P: Platform>(
     outbox.set_ended(Some(&Ended { at: store.now() })).await
 }
 
-/// Who brings messages to a receiver.
+/// A courier, which brings messages to a receiver.
 struct Courier<'a, P> {
     settings: &'a Settings,
     receiver: &'a Receiver,
@@ -184,7 +184,7 @@ struct Courier<'a, P> {
     lately: Lately,
 }
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Attempt {
     Delivered,

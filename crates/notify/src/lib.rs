@@ -78,7 +78,7 @@ pub enum Outcome {
         created: Timestamp,
         /// The time at which it came in.
         received: Timestamp,
-        /// How far MPay's clock may differ.
+        /// The most by which MPay's clock may differ.
         clock_skew: Duration,
         /// The payment that was recorded by it, for the first time.
         recorded: Option<PaymentId>,

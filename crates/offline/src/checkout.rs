@@ -1,4 +1,4 @@
-//! What a payer may pay, and what he chose to.
+//! The amounts that a payer may pay, and the one that they chose.
 
 use mpay_domain::Money;
 use stage::{Request, Text, link};

@@ -1,4 +1,4 @@
-//! What can go wrong between MPay and a provider, on demand: what is sent, what a right provider
+//! Mischief between MPay and a provider, on demand: what is sent, what a right provider
 //! answers, and whether this one did.
 
 use std::{sync::Arc, thread};

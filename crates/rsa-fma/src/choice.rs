@@ -1,4 +1,4 @@
-//! Which engine is taken on this host.
+//! The choice of an engine on this host.
 
 use std::sync::OnceLock;
 

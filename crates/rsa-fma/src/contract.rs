@@ -1,4 +1,4 @@
-//! What must hold of every engine, tried on random numbers and on edges. It runs natively and in
+//! The contract of every engine, tried on random numbers and on edges. It runs natively and in
 //! Wasm, in tests, in the fuzz target and by hand: each case is named by a seed.
 
 use std::sync::{PoisonError, RwLock};

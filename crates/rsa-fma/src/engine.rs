@@ -1,4 +1,4 @@
-//! Which arithmetic computes.
+//! The engine: the arithmetic that computes.
 
 use std::fmt;
 

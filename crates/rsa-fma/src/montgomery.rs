@@ -1,4 +1,4 @@
-//! What an engine provides: Montgomery arithmetic modulo one odd number, or two at once.
+//! The trait of an engine: Montgomery arithmetic modulo one odd number, or two at once.
 
 use zeroize::{Zeroize, Zeroizing};
 
@@ -37,7 +37,7 @@ pub(crate) trait Montgomery<const M: usize>: Sized {
     fn square(&self, x: &mut Self::Element, times: u32);
 }
 
-/// What signing needs beyond multiplication.
+/// The operations that signing needs beyond multiplication.
 pub(crate) trait Pair: Montgomery<2> {
     /// a + b.
     fn add(&self, a: &Self::Element, b: &Self::Element) -> Self::Element;

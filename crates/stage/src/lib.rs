@@ -1,4 +1,4 @@
-//! What those have in common who are played on one's own machine, for rehearsals: a server of pages
+//! The common parts of those who are played on one's own machine, for rehearsals: a server of pages
 //! that work without a script, in three languages.
 //!
 //! | module | what |

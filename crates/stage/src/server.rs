@@ -19,9 +19,9 @@ use crate::{BOLD, Broken, REGULAR, Reply, Request};
 const FORM: usize = 64 << 10;
 /// Connections that are open at once; more wait.
 const CONNECTIONS: usize = 256;
-/// How long a client may take to send a request.
+/// The time that a client may take to send a request.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long requests under way may take when the server stops.
+/// The time that requests under way may take when the server stops.
 const STOP: Duration = Duration::from_secs(5);
 
 /// The party that is played.

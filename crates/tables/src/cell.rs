@@ -8,7 +8,7 @@ use crate::{CellError, calendar::Civil, guard};
 pub enum Cell {
     /// Nothing, or nothing but white space.
     Empty,
-    /// What stands between two separators of a CSV, where nothing tells a text from a number.
+    /// The text between two separators of a CSV, where nothing tells a text from a number.
     Written(String),
     /// A text of a workbook.
     Text(String),

@@ -18,7 +18,7 @@ pub enum TableError {
     NotInEncoding {
         /// The encoding that was given, or that the file's own mark names.
         encoding: Encoding,
-        /// Where the first of these bytes is, from 0.
+        /// The position of the first of these bytes, from 0.
         position: usize,
     },
     /// Not UTF-8, and what it is cannot be told from its letters.
@@ -27,7 +27,7 @@ pub enum TableError {
         Encoding::NAMES
     )]
     UnknownEncoding {
-        /// Where the first byte is that UTF-8 does not have, from 0.
+        /// The position of the first byte that UTF-8 does not have, from 0.
         position: usize,
     },
     /// A quotation mark that nothing closes, so that cells cannot be told apart.
@@ -49,7 +49,7 @@ pub enum TableError {
     TooLarge {
         /// The limit.
         most: usize,
-        /// What is limited.
+        /// The thing that is limited.
         what: &'static str,
     },
     /// A workbook that cannot be unpacked or is not as the format has it.
@@ -89,7 +89,7 @@ pub enum CellError {
     /// A spreadsheet's error value.
     #[error("has {0}, an error of the spreadsheet, instead of a value")]
     SpreadsheetError(String),
-    /// What a spreadsheet writes where a column is too narrow.
+    /// Number signs, which a spreadsheet shows where a column is too narrow.
     #[error("has only ###: the column was too narrow when it was saved")]
     TooNarrow,
     /// A number in scientific notation, where each digit counts.
@@ -110,7 +110,7 @@ pub enum CellError {
         "has {length} digits instead of 13: a spreadsheet has dropped zeros at its beginning; format the column as text and enter it again"
     )]
     LeadingZeros {
-        /// How many digits are left.
+        /// The number of digits that are left.
         length: usize,
     },
     /// A date, where there can be none.
@@ -129,9 +129,9 @@ pub enum CellError {
     /// Three digits behind the only point or comma.
     #[error("could mean {thousands} or {thousandths}; write two digits behind the point")]
     Thousandths {
-        /// What it is if the point sets thousands apart.
+        /// The amount if the point sets thousands apart.
         thousands: String,
-        /// What it is if it is the decimal point.
+        /// The amount if it is the decimal point.
         thousandths: String,
     },
     /// Groups of digits that are none of three.

@@ -72,9 +72,9 @@ impl<'a> Options<'a> {
 pub enum Source {
     /// CSV.
     Csv {
-        /// What separates its cells.
+        /// The separator of its cells.
         separator: Separator,
-        /// What its text is in.
+        /// The encoding of its text.
         encoding: Encoding,
         /// True if that was found out from its letters.
         is_guess: bool,

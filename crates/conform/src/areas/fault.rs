@@ -54,15 +54,7 @@ pub const CHECKS: &[Check] = &[
         "fault.order-key-quoted",
         "GetOrderDetails with an OrderKey that closes a quotation gets no order",
         EXACT,
-        |s| {
-            let keys = [
-                "' OR '1'='1",
-                "x' OR 1=1 -- ",
-                "x\" OR \"\"=\"",
-                "') OR ('1'='1",
-            ];
-            no_orders(s, &keys.map(str::to_owned))
-        },
+        |s| no_orders(s, &QUOTED.map(str::to_owned)),
     ),
     must(
         "fault.order-key-longer",
@@ -70,10 +62,7 @@ pub const CHECKS: &[Check] = &[
         EXACT,
         |s| {
             let key = s.known_order()?;
-            let keys = [format!("{key}Z"), format!("0{key}"), format!("{key}.0")];
-            let longer = keys.map(|longer| longer.chars().take(36).collect::<String>());
-            let longer: Vec<_> = longer.into_iter().filter(|longer| *longer != key).collect();
-            no_orders(s, &longer)
+            no_orders(s, &longer(&key))
         },
     ),
     must(
@@ -244,18 +233,22 @@ pub const CHECKS: &[Check] = &[
         EXACT,
         |s| {
             let order = s.purse()?;
-            for pattern in patterns(order.get("OrderKey").unwrap_or_default()) {
-                wrong(
-                    s,
-                    &format!("OrderKey {pattern:?}"),
-                    &["UnknownOrder", "InvalidParameter"],
-                    |xml| {
-                        let member = piece(xml, "<OrderKey>", "</OrderKey>")?;
-                        swap(xml, member, &format!("<OrderKey>{pattern}</OrderKey>"))
-                    },
-                )?;
-            }
-            Ok(())
+            nobodys(s, &patterns(order.get("OrderKey").unwrap_or_default()))
+        },
+    ),
+    must(
+        "fault.confirm-order-key-quoted",
+        "A confirmation with an OrderKey that closes a quotation is refused",
+        EXACT,
+        |s| nobodys(s, &QUOTED.map(str::to_owned)),
+    ),
+    must(
+        "fault.confirm-order-key-longer",
+        "A confirmation with more than an order's key is refused",
+        EXACT,
+        |s| {
+            let order = s.purse()?;
+            nobodys(s, &longer(order.get("OrderKey").unwrap_or_default()))
         },
     ),
     must(
@@ -594,6 +587,35 @@ fn patterns(key: &str) -> Vec<String> {
         "%".to_owned(),
         ".*".to_owned(),
     ]
+}
+
+/// Keys that end a string of SQL, and go on with what is always true.
+const QUOTED: [&str; 4] = [
+    "' OR '1'='1",
+    "x' OR 1=1 -- ",
+    "x\" OR \"\"=\"",
+    "') OR ('1'='1",
+];
+
+/// Keys with something before or behind: equal to a reader that takes keys for numbers, or by their
+/// beginning.
+fn longer(key: &str) -> Vec<String> {
+    [format!("{key}Z"), format!("0{key}"), format!("{key}.0")]
+        .into_iter()
+        .map(|longer| longer.chars().take(36).collect())
+        .filter(|longer: &String| longer != key)
+        .collect()
+}
+
+/// A confirmation with any of these keys is refused, and pays nothing.
+fn nobodys(s: &mut Session, keys: &[String]) -> Verdict {
+    for key in keys {
+        let codes = ["UnknownOrder", "InvalidParameter"];
+        wrong(s, &format!("OrderKey {key:?}"), &codes, |xml| {
+            of(xml, "OrderKey", key)
+        })?;
+    }
+    Ok(())
 }
 
 /// No key gets an order.

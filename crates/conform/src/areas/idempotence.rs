@@ -106,6 +106,53 @@ pub const CHECKS: &[Check] = &[
         },
     ),
     must(
+        "idempotence.other-details",
+        "A repetition with another InvoiceID, PaidAt and Properties is the same payment",
+        "Settled readings: equal content: PaidAt, InvoiceID, Properties and DestinationAccount do not decide",
+        |s| {
+            let (mut payment, before) = payment(s)?;
+            payment.invoice_id = Some(Confirmation::new_payment_id());
+            s.confirmed("a confirmation", &payment)?;
+            let mut other = payment.clone();
+            other.invoice_id = Some(Confirmation::new_payment_id());
+            other.paid_at = "2026-06-01T10:00:00".into();
+            other.properties = vec![("Channel".into(), "web".into())];
+            s.confirmed("the same with other details", &other)?;
+            other.invoice_id = None;
+            s.confirmed("the same without InvoiceID", &other)?;
+            counted(s, &payment, before, "1.00")
+        },
+    ),
+    must(
+        "idempotence.line-order",
+        "A repetition with its lines in another order is the same payment",
+        "Settled readings: equal content: the same multiset of (LineID, Amount)",
+        |s| {
+            let order = s.order(Role::PartialLines)?;
+            let before = amount(&order, "TotalAmountDue")?;
+            let payment = two_lines(s, &order, ["0.25", "0.50"])?;
+            s.confirmed("0.25 and 0.50 of two lines", &payment)?;
+            let mut other = payment.clone();
+            other.lines.reverse();
+            s.confirmed("the same with its lines reversed", &other)?;
+            counted(s, &payment, before, "0.75")
+        },
+    ),
+    must(
+        "idempotence.same-invoice",
+        "Two payments with one InvoiceID and two PaymentIDs both count",
+        RULE,
+        |s| {
+            let (mut first, before) = payment(s)?;
+            first.invoice_id = Some(Confirmation::new_payment_id());
+            s.confirmed("a confirmation", &first)?;
+            let mut second = first.clone();
+            second.payment_id = Confirmation::new_payment_id();
+            s.confirmed("another payment of the same invoice", &second)?;
+            counted(s, &first, before, "2.00")
+        },
+    ),
+    must(
         "idempotence.twice-at-once",
         "A confirmation sent twice at once counts once",
         RULE,
@@ -142,6 +189,36 @@ pub const CHECKS: &[Check] = &[
                 Some(payment) => counted(s, payment, before, "4.00"),
                 None => Ok(()),
             }
+        },
+    ),
+    must(
+        "idempotence.two-orders-at-once",
+        "The same PaymentID for two orders at once counts for one of them",
+        CONFLICT,
+        |s| {
+            let other = s.order(Role::Partial)?;
+            let (payment, before) = payment(s)?;
+            let mut stolen = s.part_of(&other, 0, "1.00")?;
+            stolen.payment_id.clone_from(&payment.payment_id);
+            let messages = (0..4)
+                .flat_map(|_| [&payment, &stolen])
+                .map(|payment| s.sign(&payment.encode()))
+                .collect::<anyhow::Result<Vec<_>>>()?;
+            s.pay_at_once("one PaymentID for two orders at once", &messages)?;
+            let first = s.confirm_at_last("the payment of one order again", &payment)?;
+            let second = s.confirm_at_last("that of the other again", &stolen)?;
+            let taken = |reply: &Reply| reply.result(CONFIRM_ORDER_PAYMENT).is_some();
+            hold(taken(&first) != taken(&second), || {
+                format!(
+                    "one got {}, the other {}",
+                    first.described(),
+                    second.described()
+                )
+            })?;
+            let paid = |taken| if taken { "1.00" } else { "0" };
+            counted(s, &payment, before, paid(taken(&first)))?;
+            let due = amount(&other, "TotalAmountDue")?;
+            counted(s, &stolen, due, paid(taken(&second)))
         },
     ),
     must(
@@ -200,7 +277,7 @@ pub const CHECKS: &[Check] = &[
         CONFLICT,
         |s| {
             let order = s.order(Role::PartialLines)?;
-            let payment = two_lines(s, &order)?;
+            let payment = two_lines(s, &order, ["0.10", "0.20"])?;
             s.confirmed("0.10 and 0.20 of two lines", &payment)?;
             let paid = s.details(&payment.order_key, "ro")?;
             let mut other = payment.clone();
@@ -281,6 +358,33 @@ pub const CHECKS: &[Check] = &[
             counted(s, &first, before, "5.00")
         },
     ),
+    must(
+        "idempotence.quoted-ids",
+        "A payment counts, or is refused, whose PaymentID closes a quotation or is a pattern of another's",
+        "Structures: PaymentConfirmation.PaymentID (36, unique within MPay); CWE-89",
+        |s| {
+            let (first, mut before) = payment(s)?;
+            s.confirmed("a confirmation", &first)?;
+            let start = first.payment_id.get(..8).unwrap_or_default();
+            let mut paid = "1.00";
+            for id in [
+                format!("{start}%"),
+                format!("{start}*"),
+                format!("{start}' OR '1'='1"),
+                format!("{start}\" OR \"1\"=\"1"),
+            ] {
+                counted(s, &first, before, paid)?;
+                before = s.due(&first.order_key)?;
+                let mut other = first.clone();
+                other.payment_id = id;
+                let what = format!("a payment with the PaymentID {}", other.payment_id);
+                let reply = s.confirm_at_last(&what, &other)?;
+                let taken = reply.result(CONFIRM_ORDER_PAYMENT).is_some();
+                paid = if taken { "1.00" } else { "0" };
+            }
+            counted(s, &first, before, paid)
+        },
+    ),
     should(
         "idempotence.case-of-ids",
         "Payments count whose PaymentIDs differ in case",
@@ -319,24 +423,29 @@ pub const CHECKS: &[Check] = &[
         "idempotence.comment-in-amount",
         "A confirmation with a comment within its amounts counts whole, or not at all",
         "Message security: the signature does not cover comments, so that anybody may put one in",
+        |s| respelled(s, "a comment", "1<!-- -->.25"),
+    ),
+    must(
+        "idempotence.cdata-in-amount",
+        "A confirmation whose amounts are cut by CDATA or a character reference counts whole, or not at all",
+        "Message security: the canonical form has no CDATA and no references, so that anybody may put them in",
         |s| {
-            let order = s.purse()?;
-            let before = amount(&order, "TotalAmountDue")?;
-            let payment = s.part_of(&order, 0, "1.25")?;
-            let message = s.sign(&payment.encode())?;
-            let message = message.replace(">1.25<", ">1<!-- -->.25<");
-            let reply = s.pay("a comment within Amount and TotalAmount", &message)?;
-            let paid = if reply.fault().is_some() { "0" } else { "1.25" };
-            counted(s, &payment, before, paid)
+            respelled(s, "CDATA", "1<![CDATA[.25]]>")?;
+            respelled(s, "CDATA from the start", "<![CDATA[1]]>.25")?;
+            respelled(s, "a character reference", "1&#46;25")
         },
     ),
 ];
 
-/// A payment of 0.10 and 0.20 for the first two lines.
-fn two_lines(s: &Session, order: &Node) -> Verdict<Confirmation> {
-    let mut payment = s.part_of(order, 0, "0.10")?;
-    payment.lines.extend(s.part_of(order, 1, "0.20")?.lines);
-    payment.total = "0.30".into();
+/// A payment of so much for the first two lines.
+fn two_lines(s: &Session, order: &Node, amounts: [&str; 2]) -> Verdict<Confirmation> {
+    let mut payment = s.part_of(order, 0, amounts[0])?;
+    payment.lines.extend(s.part_of(order, 1, amounts[1])?.lines);
+    let total: Money = amounts
+        .into_iter()
+        .filter_map(|amount| Money::parse(amount).ok())
+        .sum();
+    payment.total = total.to_string();
     Ok(payment)
 }
 
@@ -351,11 +460,19 @@ fn payment(s: &mut Session) -> Verdict<(Confirmation, Money)> {
 
 /// So much less is due than before.
 fn counted(s: &mut Session, payment: &Confirmation, before: Money, paid: &str) -> Verdict {
-    let expected = before.saturating_sub(Money::parse(paid).unwrap_or_default());
-    let due = s.due(&payment.order_key)?;
-    hold(due == expected, || {
-        format!("{paid} was paid of {before}, and {due} is due instead of {expected}")
-    })
+    s.counted(payment, before, paid)
+}
+
+/// A confirmation of 1.25 whose amounts are spelled so after it was signed.
+fn respelled(s: &mut Session, what: &str, spelled: &str) -> Verdict {
+    let order = s.purse()?;
+    let before = amount(&order, "TotalAmountDue")?;
+    let payment = s.part_of(&order, 0, "1.25")?;
+    let message = s.sign(&payment.encode())?;
+    let message = message.replace(">1.25<", &format!(">{spelled}<"));
+    let reply = s.pay(&format!("{what} within Amount and TotalAmount"), &message)?;
+    let paid = if reply.fault().is_some() { "0" } else { "1.25" };
+    counted(s, &payment, before, paid)
 }
 
 fn success(what: &str, reply: &Reply) -> Verdict {

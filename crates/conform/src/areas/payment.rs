@@ -6,8 +6,8 @@ use crate::{
     check::{Check, must, should},
     node::Node,
     orders::Role,
-    session::{amount, is_payable},
-    verdict::{Verdict, hold, skipped},
+    session::{CONFIRM_ORDER_PAYMENT, amount, is_payable},
+    verdict::{Verdict, failed, hold, skipped},
 };
 
 const ONE_LINE: &str =
@@ -73,12 +73,7 @@ pub const CHECKS: &[Check] = &[
         |s| {
             let order = s.paid_order()?;
             status(&order, "Paid")?;
-            hold(amount(&order, "TotalAmountDue")?.is_zero(), || {
-                format!(
-                    "TotalAmountDue is {}",
-                    order.get("TotalAmountDue").unwrap_or_default()
-                )
-            })
+            nothing_due(&order)
         },
     ),
     must(
@@ -91,9 +86,7 @@ pub const CHECKS: &[Check] = &[
             s.confirmed("a payment of several lines", &payment)?;
             let after = s.details(&payment.order_key, "ro")?;
             status(&after, "Paid")?;
-            hold(amount(&after, "TotalAmountDue")?.is_zero(), || {
-                "something is still due".into()
-            })
+            nothing_due(&after)
         },
     ),
     must(
@@ -209,7 +202,8 @@ pub const CHECKS: &[Check] = &[
             let payment = s.part_of(&order, 0, &more)?;
             s.confirmed("5.00 more than is due", &payment)?;
             let after = s.details(&payment.order_key, "ro")?;
-            status(&after, "Paid")
+            status(&after, "Paid")?;
+            nothing_due(&after)
         },
     ),
     must(
@@ -259,6 +253,69 @@ pub const CHECKS: &[Check] = &[
         },
     ),
     must(
+        "payment.by-line-id",
+        "A payment of several lines pays those that it names, in whatever order it names them",
+        "Structures: PaymentConfirmationLine.LineID: a confirmation names lines by LineID",
+        |s| {
+            let order = s.order(Role::PartialLines)?;
+            let mut payment = s.part_of(&order, 1, "0.50")?;
+            payment.lines.extend(s.part_of(&order, 0, "0.25")?.lines);
+            payment.total = "0.75".into();
+            s.confirmed("0.50 of the second line, and 0.25 of the first", &payment)?;
+            let after = s.details(&payment.order_key, "ro")?;
+            let line = |order: &Node, id: &str| {
+                let mut lines = order.items("Lines").iter();
+                match lines.find(|line| line.get("LineID") == Some(id)) {
+                    Some(line) => amount(line, "AmountDue"),
+                    None => failed(format!("the line {id} is no longer there")),
+                }
+            };
+            for (id, paid) in &payment.lines {
+                let expected =
+                    line(&order, id)?.saturating_sub(Money::parse(paid).unwrap_or_default());
+                let due = line(&after, id)?;
+                hold(due == expected, || {
+                    format!(
+                        "{paid} was paid of the line {id}, and {due} is due instead of {expected}"
+                    )
+                })?;
+            }
+            Ok(())
+        },
+    ),
+    must(
+        "payment.line-twice",
+        "A payment that names a line twice counts in full, or is refused",
+        "Settled readings: equal content: the same multiset of (LineID, Amount)",
+        |s| {
+            let order = s.purse()?;
+            let mut payment = s.part_of(&order, 0, "1.00")?;
+            payment.lines.extend(payment.lines.clone());
+            payment.total = "2.00".into();
+            let reply = s.confirm("1.00 of a line, and 1.00 of the same", &payment)?;
+            let taken = reply.result(CONFIRM_ORDER_PAYMENT).is_some();
+            let paid = if taken { "2.00" } else { "0" };
+            s.counted(&payment, amount(&order, "TotalAmountDue")?, paid)
+        },
+    ),
+    must(
+        "payment.large-amounts",
+        "Amounts of tens of millions are counted to the hundredth",
+        "Structures: amounts are decimals of XML Schema, which are exact",
+        |s| {
+            let order = s.order(Role::Large)?;
+            let before = amount(&order, "TotalAmountDue")?;
+            // More hundredths than numbers of 32 bits hold.
+            let payment = s.part_of(&order, 0, "21500000.03")?;
+            if before <= Money::parse(&payment.total).unwrap_or_default() {
+                return skipped("the order is of less than 21500000.03");
+            }
+            s.confirmed("a payment of 21500000.03", &payment)?;
+            let after = s.details(&payment.order_key, "ro")?;
+            due(&after, before, &payment.total)
+        },
+    ),
+    must(
         "payment.implausible-time",
         "A payment of a time that cannot be is taken",
         "Settled readings: a PaidAt before 2013, or more than a day ahead, is taken, since the money has moved",
@@ -300,7 +357,8 @@ pub const CHECKS: &[Check] = &[
             let payment = s.part_of(&order, 0, &more)?;
             s.confirmed("1.00 more than is due", &payment)?;
             let after = s.details(&payment.order_key, "ro")?;
-            status(&after, "Paid")
+            status(&after, "Paid")?;
+            nothing_due(&after)
         },
     ),
 ];
@@ -329,6 +387,11 @@ fn status(order: &Node, expected: &str) -> Verdict {
             order.get("Status").unwrap_or("without Status")
         )
     })
+}
+
+fn nothing_due(order: &Node) -> Verdict {
+    let due = amount(order, "TotalAmountDue")?;
+    hold(due.is_zero(), || format!("TotalAmountDue is {due}"))
 }
 
 /// So much less is due than before.

@@ -1,4 +1,4 @@
-//! What must be understood though MPay does not write it so today: strict in what is sent,
+//! Messages that must be understood though MPay does not write them so today: strict in what is sent,
 //! tolerant in what is received.
 
 use wsse::{Content, Writer};

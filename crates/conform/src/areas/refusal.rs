@@ -10,7 +10,7 @@ use crate::{
     check::{Check, must, should},
     forge,
     message::Identity,
-    session::{Session, accepted},
+    session::{Session, accepted, amount},
     verdict::{Verdict, hold},
 };
 
@@ -114,6 +114,28 @@ pub const CHECKS: &[Check] = &[
         },
     ),
     must(
+        "refusal.two-signed-infos",
+        "A SignedInfo that fits an altered Body beside the one that MPay signed is refused",
+        SIGNED,
+        |s| {
+            each_by_stranger(s, |message, _, stranger| {
+                forge::two_signed_infos(message, stranger)
+            })
+        },
+    ),
+    must(
+        "refusal.comment-in-digest",
+        "The digest of an altered Body in a comment before the signed one is refused",
+        SIGNED,
+        |s| {
+            by_stranger(
+                s,
+                "another Body, whose digest is in a comment within DigestValue",
+                |message, _, stranger| forge::comment_in_digest(message, stranger),
+            )
+        },
+    ),
+    must(
         "refusal.stranger",
         "A message signed with an unknown certificate is refused",
         TRUST,
@@ -174,6 +196,22 @@ pub const CHECKS: &[Check] = &[
         },
     ),
     must(
+        "refusal.two-tokens",
+        "A stranger's token beside MPay's, or under MPay's key identifier, is refused",
+        TRUST,
+        |s| each_by_stranger(s, forge::two_tokens),
+    ),
+    must(
+        "refusal.other-methods",
+        "A signature by a method that no RSA key has is refused",
+        TRUST,
+        |s| {
+            each_by_stranger(s, |message, _, stranger| {
+                forge::other_methods(message, stranger)
+            })
+        },
+    ),
+    must(
         "refusal.hmac",
         "An HMAC under MPay's public key is refused",
         TRUST,
@@ -228,13 +266,14 @@ pub const CHECKS: &[Check] = &[
     ),
     should(
         "refusal.too-old",
-        "A message older than 30 minutes is refused, however long it says to live",
+        "A message older than 30 minutes, or that does not say how old it is, is refused, however long it says to live",
         TIME,
         |s| {
             let query = s.good_query()?;
             signed(s, "signed 2 hours ago for a day", |_, mpay| {
                 forge::signed_ago(mpay, &query, 7200, Duration::from_secs(86_400))
-            })
+            })?;
+            each(s, |_, mpay| forge::half_timestamps(mpay, &query))
         },
     ),
     must(
@@ -343,6 +382,18 @@ pub const CHECKS: &[Check] = &[
                 s,
                 "wrapped in a second Envelope",
                 forge::wrapped_in_envelope,
+            )
+        },
+    ),
+    must(
+        "refusal.reference-outside",
+        "A reference to the Body in place outside SignedInfo, the signed Body in a header, is refused",
+        WRAPPING,
+        |s| {
+            by_stranger(
+                s,
+                "a reference in a Manifest that nobody signed",
+                |message, _, stranger| forge::reference_outside(message, stranger),
             )
         },
     ),
@@ -528,6 +579,19 @@ fn each(
     Ok(())
 }
 
+/// The same with a stranger's help.
+fn each_by_stranger(
+    s: &mut Session,
+    forge: impl FnOnce(&str, &Identity, &Identity) -> anyhow::Result<Vec<(String, String)>>,
+) -> Verdict {
+    s.needs_answers()?;
+    let good = s.good_message()?;
+    for (what, message) in forge(&good, &s.mpay, s.stranger()?)? {
+        refused(s, &what, &message)?;
+    }
+    Ok(())
+}
+
 /// A good message with something altered must be refused.
 fn altered(
     s: &mut Session,
@@ -566,8 +630,8 @@ fn refused(s: &mut Session, what: &str, message: &str) -> Verdict {
     })
 }
 
-/// A confirmation that must be refused and change nothing; its good twin is then accepted, so
-/// that it was refused for what was wrong with it.
+/// A confirmation that must be refused and change nothing; its good twin then counts, so that it was
+/// refused for what was wrong with it, and nobody can use up a PaymentID without MPay's key.
 fn confirmation(
     s: &mut Session,
     what: &str,
@@ -584,5 +648,6 @@ fn confirmation(
     })?;
     s.unchanged(&order, what)?;
     let reply = s.pay("the same as MPay signed it", &good)?;
-    accepted("the same as MPay signed it", &reply)
+    accepted("the same as MPay signed it", &reply)?;
+    s.counted(&part, amount(&order, "TotalAmountDue")?, "1.00")
 }

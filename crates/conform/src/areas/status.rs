@@ -1,4 +1,4 @@
-//! What an order's status says, and money that comes when it says no.
+//! Statuses of orders, and money that comes when they say no.
 
 use mpay_domain::Money;
 

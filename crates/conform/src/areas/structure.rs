@@ -1,4 +1,4 @@
-//! What GetOrderDetails answers: members, their order, their values.
+//! The answers of GetOrderDetails: members, their order, their values.
 
 use mpay_domain::{Iban, Money, PROPERTY_TYPES, check_state_identifier};
 
@@ -37,7 +37,7 @@ pub(super) struct Member {
     pub optional: bool,
 }
 
-/// What a member holds.
+/// The kind of a member's content.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A text of at most so many characters.
@@ -693,7 +693,7 @@ fn values(
         .collect()
 }
 
-/// Whether a text is a dateTime (XML Schema Part 2, section 3.2.7), and then whether it has an
+/// True if a text is a dateTime (XML Schema Part 2, section 3.2.7), and then whether it has an
 /// offset.
 fn is_date_time(text: &str) -> Option<bool> {
     let (date, time) = text.split_once('T')?;

@@ -98,3 +98,42 @@ pub(crate) fn tampered_digest(message: &str, stranger: &Identity) -> Message {
     let strange = piece(&again, "<ds:SignatureValue>", "</ds:SignatureValue>")?;
     swap(&again, strange, &value)
 }
+
+/// Another Body, with a `SignedInfo` that fits it beside the one that MPay signed: for readers that
+/// verify one and take the references of the other (CVE-2025-29774).
+pub(crate) fn two_signed_infos(
+    message: &str,
+    stranger: &Identity,
+) -> anyhow::Result<Vec<(String, String)>> {
+    let tampered = tampered_body(message)?;
+    let signed = piece(&tampered, "<ds:SignedInfo", "</ds:SignedInfo>")?;
+    let again = stranger.sign_again(&tampered)?;
+    let fitting = piece(&again, "<ds:SignedInfo", "</ds:SignedInfo>")?;
+    let with = |both: String| swap(&tampered, signed, &both);
+    Ok(vec![
+        (
+            "another SignedInfo before the signed one".to_owned(),
+            with(format!("{fitting}{signed}"))?,
+        ),
+        (
+            "another SignedInfo after the signed one".to_owned(),
+            with(format!("{signed}{fitting}"))?,
+        ),
+    ])
+}
+
+/// Another Body, with its digest in a comment within `DigestValue`: the signature holds, since the
+/// canonical form has no comments, and a reader that takes the first node reads the other digest
+/// (CVE-2025-29775).
+pub(crate) fn comment_in_digest(message: &str, stranger: &Identity) -> Message {
+    let value = |text| piece(text, "<ds:DigestValue>", "</ds:DigestValue>");
+    let tampered = tampered_body(message)?;
+    let again = stranger.sign_again(&tampered)?;
+    let fitting = value(reference(&again, "Body")?)?;
+    let fitting = fitting.replace("<ds:DigestValue>", "<!--");
+    let fitting = fitting.replace("</ds:DigestValue>", "-->");
+    let stated = reference(&tampered, "Body")?;
+    let opened = format!("<ds:DigestValue>{fitting}");
+    let both = swap(stated, "<ds:DigestValue>", &opened)?;
+    swap(&tampered, stated, &both)
+}

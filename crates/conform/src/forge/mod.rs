@@ -24,24 +24,24 @@ use jiff::{SignedDuration, Timestamp};
 use super::message::{piece, swap};
 
 pub(super) use altered::{
-    body_not_signed, empty_signature, no_references, no_timestamp, operation_signed, tampered_body,
-    tampered_digest, tampered_signature, tampered_timestamp, timestamp_not_signed, unsigned,
-    without_signature,
+    body_not_signed, comment_in_digest, empty_signature, no_references, no_timestamp,
+    operation_signed, tampered_body, tampered_digest, tampered_signature, tampered_timestamp,
+    timestamp_not_signed, two_signed_infos, unsigned, without_signature,
 };
 pub(super) use harmful::{deep_nesting, entity, entity_bomb, external_entity};
 pub(super) use shapes::{key_identifier, like_wcf, like_wss4j, serial_number};
 pub(super) use signers::{
-    by, empty_value, hmac, hmac_certificate, hmac_empty, key_value, namesake, two_certificates,
-    two_signatures, under_mpays_certificate,
+    by, empty_value, hmac, hmac_certificate, hmac_empty, key_value, namesake, other_methods,
+    two_certificates, two_signatures, two_tokens, under_mpays_certificate,
 };
-pub(super) use time::{signed_ago, two_timestamps, wrapped_timestamp};
+pub(super) use time::{half_timestamps, signed_ago, two_timestamps, wrapped_timestamp};
 pub(super) use transforms::{
     enveloped_transform, remote_reference, xpath_transform, xslt_transform,
 };
 pub(super) use wrapping::{
-    body_after, body_before, duplicate_ids, other_ids, two_security_headers, wrapped_as_header,
-    wrapped_confirmation, wrapped_in_body, wrapped_in_envelope, wrapped_in_key_info,
-    wrapped_in_object, wrapped_in_security, wrapped_in_wrapper,
+    body_after, body_before, duplicate_ids, other_ids, reference_outside, two_security_headers,
+    wrapped_as_header, wrapped_confirmation, wrapped_in_body, wrapped_in_envelope,
+    wrapped_in_key_info, wrapped_in_object, wrapped_in_security, wrapped_in_wrapper,
 };
 
 type Message = anyhow::Result<String>;
@@ -185,6 +185,8 @@ mod tests {
             (wrapped_in_key_info(&good), "no part that may be signed"),
             (wrapped_in_body(&good), "no part that may be signed"),
             (wrapped_in_envelope(&good), "other than Header and Body"),
+            (comment_in_digest(&good, &stranger), "digest of \"#Body\""),
+            (reference_outside(&good, &stranger), "Object"),
             (body_before(&good), "more than one Body"),
             (body_after(&good), "more than one Body"),
             (duplicate_ids(&good), "the id \"Body\" twice"),
@@ -205,11 +207,15 @@ mod tests {
 
     #[test]
     fn every_forgery_of_several_is_refused() {
-        let mpay = mpay();
+        let (mpay, stranger) = (mpay(), stranger());
         let content = encode_query("S", "K", "ro");
         let good = by(&mpay, &content).unwrap();
         let stale = signed_ago(&mpay, &content, 900, LIFETIME).unwrap();
         for (forged, reason) in [
+            (two_signed_infos(&good, &stranger), ""),
+            (two_tokens(&good, &mpay, &stranger), ""),
+            (other_methods(&good, &stranger), "signature method"),
+            (half_timestamps(&mpay, &content), ""),
             (hmac(&good, &mpay), "signature method"),
             (hmac_certificate(&good, &mpay), "signature method"),
             (hmac_empty(&good, &mpay), ""),

@@ -13,9 +13,11 @@ use wsse::{Algorithms, Certificate, Content};
 use x509_cert::der::{Decode, Encode};
 
 use super::{
-    Message, altered::tampered_body, body, key_info, other_body, seconds_from_now, signature,
+    Message, altered::tampered_body, body, key_info, other_body, seconds_from_now,
+    shapes::key_identifier, signature, token,
 };
 use crate::message::{HMACS, Identity, piece, sign_bytes, sign_hmac, swap};
+use crate::names::{BASE64_BINARY, X509_PROFILE};
 
 /// A stranger signs with a certificate of its own.
 pub(crate) fn by(signer: &Identity, content: &Content) -> Message {
@@ -48,6 +50,77 @@ pub(crate) fn two_certificates(message: &str, mpay: &Identity, stranger: &Identi
     };
     let both = format!("<ds:KeyInfo>{}{}</ds:KeyInfo>", one(mpay), one(stranger));
     stranger.sign_again(&swap(message, key_info(message)?, &both)?)
+}
+
+/// A stranger's token beside MPay's, or under MPay's name: for readers that look at one and verify
+/// with the other.
+pub(crate) fn two_tokens(
+    message: &str,
+    mpay: &Identity,
+    stranger: &Identity,
+) -> anyhow::Result<Vec<(String, String)>> {
+    let base64 = |identity: &Identity| Base64::encode_string(identity.certificate().der());
+    let mpays = token(message)?;
+    let strange = swap(mpays, &base64(mpay), &base64(stranger))?;
+    let other = swap(&strange, "wsu:Id=\"X509\"", "wsu:Id=\"Other\"")?;
+    let stated = key_info(message)?;
+    let referring = swap(stated, "#X509", "#Other")?;
+    let named = format!(
+        "<ds:KeyInfo><wsse:SecurityTokenReference><wsse:KeyIdentifier EncodingType=\"{BASE64_BINARY}\" ValueType=\"{X509_PROFILE}#X509SubjectKeyIdentifier\">{}</wsse:KeyIdentifier></wsse:SecurityTokenReference></ds:KeyInfo>",
+        Base64::encode_string(&key_identifier(mpay)?)
+    );
+    [
+        (
+            "MPay's token, then a stranger's, which is referred to",
+            format!("{mpays}{other}"),
+            referring.as_str(),
+        ),
+        (
+            "a stranger's token, which is referred to, then MPay's",
+            format!("{other}{mpays}"),
+            &referring,
+        ),
+        (
+            "MPay's token and a stranger's under one id",
+            format!("{mpays}{strange}"),
+            stated,
+        ),
+        (
+            "a stranger's token, and MPay's key identifier",
+            strange.clone(),
+            &named,
+        ),
+    ]
+    .into_iter()
+    .map(|(what, tokens, key_info)| {
+        let message = swap(message, mpays, &tokens)?;
+        let message = swap(&message, stated, key_info)?;
+        Ok((what.to_owned(), stranger.sign_again(&message)?))
+    })
+    .collect()
+}
+
+/// Signatures by methods that no RSA key has, under MPay's certificate, over digests that hold: for
+/// readers that take an error of their library for success.
+pub(crate) fn other_methods(
+    message: &str,
+    stranger: &Identity,
+) -> anyhow::Result<Vec<(String, String)>> {
+    let tampered = tampered_body(message)?;
+    let stated = piece(&tampered, "<ds:SignatureMethod", "</ds:SignatureMethod>")?;
+    [
+        "http://www.w3.org/2000/09/xmldsig#dsa-sha1",
+        "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256",
+        "urn:mpay-conform:none",
+        "",
+    ]
+    .into_iter()
+    .map(|method| {
+        let other = format!("<ds:SignatureMethod Algorithm=\"{method}\"></ds:SignatureMethod>");
+        let message = stranger.sign_again(&swap(&tampered, stated, &other)?)?;
+        Ok((format!("SignatureMethod {method:?}"), message))
+    })
+    .collect()
 }
 
 /// HMACs by every method under every key, with digests that hold.

@@ -6,7 +6,7 @@ use wsse::{Algorithms, Content};
 
 use super::{Message, seconds_from_now, timestamp};
 use crate::{
-    message::{Identity, swap},
+    message::{Identity, piece, swap},
     names::WSU,
 };
 
@@ -59,6 +59,29 @@ pub(crate) fn two_timestamps(stale: &str) -> anyhow::Result<Vec<(String, String)
         (
             "a fresh Timestamp after the signed one".to_owned(),
             swap(stale, signed, &format!("{signed}{fresh}"))?,
+        ),
+    ])
+}
+
+/// A message of two hours ago that does not say until when it holds, and one that does not say when
+/// it was made.
+pub(crate) fn half_timestamps(
+    mpay: &Identity,
+    content: &Content,
+) -> anyhow::Result<Vec<(String, String)>> {
+    let stale = signed_ago(mpay, content, 7200, Duration::from_secs(86_400))?;
+    let without = |name: &str| {
+        let half = piece(&stale, &format!("<wsu:{name}>"), &format!("</wsu:{name}>"))?;
+        mpay.sign_again(&swap(&stale, half, "")?)
+    };
+    Ok(vec![
+        (
+            "signed 2 hours ago, without Expires".to_owned(),
+            without("Expires")?,
+        ),
+        (
+            "signed 2 hours ago for a day, without Created".to_owned(),
+            without("Created")?,
         ),
     ])
 }

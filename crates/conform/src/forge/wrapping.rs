@@ -1,8 +1,8 @@
 //! Wrapping: the signed Body is somewhere, and another one where bodies are read from.
 
-use super::{BODY_ID, Message, body, other_body, security};
+use super::{BODY_ID, Message, body, other_body, reference, security};
 use crate::{
-    message::swap,
+    message::{Identity, swap},
     names::{SOAP, WSSE},
 };
 
@@ -146,5 +146,30 @@ pub(crate) fn two_security_headers(message: &str) -> Message {
         message,
         second,
         &format!("<wsse:Security xmlns:wsse=\"{WSSE}\"></wsse:Security>{second}"),
+    )
+}
+
+/// The signed Body in a header, and a reference to the one in place in a manifest that nobody
+/// signed: for readers that look for references anywhere in the signature.
+pub(crate) fn reference_outside(message: &str, stranger: &Identity) -> Message {
+    let signed = body(message)?;
+    let other = swap(
+        &other_body(message)?,
+        "<soap:Body",
+        "<soap:Body wsu:Id=\"Other\"",
+    )?;
+    let stated = reference(message, "Body")?;
+    let without = swap(message, signed, &other)?;
+    let again = stranger.sign_again(&swap(&without, stated, &swap(stated, "#Body", "#Other")?)?)?;
+    let fitting = reference(&again, "Other")?;
+    let message = swap(
+        &without,
+        "</ds:Signature>",
+        &format!("<ds:Object><ds:Manifest>{fitting}</ds:Manifest></ds:Object></ds:Signature>"),
+    )?;
+    swap(
+        &message,
+        "</soap:Header>",
+        &format!("<x:Wrapper xmlns:x=\"urn:x\">{signed}</x:Wrapper></soap:Header>"),
     )
 }

@@ -1,4 +1,4 @@
-//! What came out, for people and programs. Whatever a provider sent is untrusted text: it is
+//! The report, for people and programs. Whatever a provider sent is untrusted text: it is
 //! escaped for the place where it is written.
 
 mod html;
@@ -28,28 +28,28 @@ pub struct Report {
     pub mpay: Certificate,
     /// The certificate that the provider must sign with.
     pub provider: Certificate,
-    /// When the test began.
+    /// The time at which the test began.
     pub started: Timestamp,
-    /// How long it took.
+    /// The time that it took.
     pub duration: Duration,
     /// The checks, in the order in which they were made.
     pub tested: Vec<Tested>,
 }
 
 impl Report {
-    /// How many checks ended so.
+    /// The number of checks that ended so.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.tested.iter().filter(|t| t.outcome == outcome).count()
     }
 
-    /// How many checks of a severity failed.
+    /// The number of checks of a severity that failed.
     pub fn failed(&self, severity: Severity) -> usize {
         self.of(Outcome::Failed)
             .filter(|tested| tested.check.severity == severity)
             .count()
     }
 
-    /// Whether no check that must pass failed. Skipped checks say nothing.
+    /// True if no check that must pass failed. Skipped checks say nothing.
     pub fn passed(&self) -> bool {
         self.failed(Severity::Must) == 0
     }

@@ -1,4 +1,4 @@
-//! What follows from the summary: amounts, status, and the lines that are due.
+//! The consequences of the summary: amounts, status, and the lines that are due.
 
 use jiff::Timestamp;
 

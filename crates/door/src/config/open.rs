@@ -38,7 +38,7 @@ pub(super) struct OpenJson {
     properties: Vec<PropertyJson>,
 }
 
-/// What the keys look like.
+/// The form of the keys.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KeyJson {

@@ -1,4 +1,4 @@
-//! What concerns how a door runs, and is read beside its configuration: it counts also where that is
+//! The variables about how a door runs, and is read beside its configuration: it counts also where that is
 //! wrong.
 
 use super::{Reader, Variables};

@@ -231,7 +231,7 @@ impl Reader<'_> {
         ids
     }
 
-    /// What the variable `services` says; `None` where it is empty.
+    /// The services that the variable `services` describes; `None` where it is empty.
     fn described_services(
         &mut self,
         default: Option<&PaymentAccount>,

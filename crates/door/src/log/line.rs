@@ -44,7 +44,7 @@ impl Level {
 /// A field that is said of a request, beside its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
-    /// What was asked for.
+    /// The operation that was asked for.
     Operation,
     /// The service that it was about.
     Service,
@@ -54,7 +54,7 @@ pub enum Field {
     Payment,
     /// The role of who called; their name is in the books.
     Role,
-    /// What came of it, in a word.
+    /// The outcome, in a word.
     Verdict,
 }
 
@@ -80,7 +80,7 @@ pub struct Line {
     pub(super) answered: Option<Answered>,
 }
 
-/// What the line of a request has.
+/// The content of a request's line.
 #[derive(Debug)]
 pub(super) struct Answered {
     pub(super) fields: Vec<(Field, String)>,

@@ -41,7 +41,7 @@ impl Request {
         Self::new(origin, None)
     }
 
-    /// Where it came from.
+    /// The origin of the request.
     pub(super) fn origin(&self) -> &Origin {
         &self.origin
     }
@@ -148,7 +148,7 @@ pub fn known(method: &Method) -> &str {
     }
 }
 
-/// What came of a request of which nothing more is said.
+/// The outcome of a request of which nothing more is said.
 fn verdict(status: StatusCode) -> &'static str {
     match status {
         StatusCode::UNAUTHORIZED => "unauthenticated",

@@ -1,4 +1,4 @@
-//! What is shown of what may name a person.
+//! The parts that are shown of what may name a person.
 
 use mpay_ledger::StoreError;
 

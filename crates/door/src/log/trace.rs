@@ -1,4 +1,4 @@
-//! Where a request came from, and what is sent on of it: its id, and the trace that it belongs to.
+//! The origin of a request, and what is sent on of it: its id, and the trace that it belongs to.
 
 use http::{HeaderMap, HeaderValue};
 
@@ -47,7 +47,7 @@ fn is_reasonable(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(is_safe)
 }
 
-/// What systems on the way keep of the trace: as it came, because a trace that is sent on unchanged has its
+/// The state that systems on the way keep of the trace: as it came, because a trace that is sent on unchanged has its
 /// state unchanged (W3C Trace Context, section 3.4). One that is too long, or no text, is left out whole.
 fn state(headers: &HeaderMap) -> Option<String> {
     let parts = headers.get_all(TRACESTATE).iter().map(HeaderValue::to_str);

@@ -122,7 +122,7 @@ impl mpay_ledger::Platform for Spin {
 
 impl Outbound for Spin {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<()>, String> {
-        /// How long an answer may take to begin.
+        /// The time that an answer may take to begin.
         const PATIENCE: Duration = Duration::from_secs(10);
         let answer = send(request, PATIENCE).await.map_err(in_words);
         answer.map(|answer| answer.map(drop))

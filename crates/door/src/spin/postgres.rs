@@ -14,7 +14,7 @@ use spin_sdk::{
 
 use super::Spin;
 
-/// How long a call may take, as in the embedded host. A request has time for four of them.
+/// The time that a call may take, as in the embedded host. A request has time for four of them.
 const TIME: Duration = Duration::from_secs(5);
 
 /// The database that the variable `database_url` names.

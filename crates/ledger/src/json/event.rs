@@ -74,7 +74,7 @@ pub enum Event {
     /// A person has closed a review.
     #[serde(rename = "review.closed")]
     ReviewClosed(Box<ReviewClosedJson>),
-    /// What is of a person was erased from an order, or with a refused confirmation's message.
+    /// An erasure of what is of a person from an order, or with a refused confirmation's message.
     #[serde(rename = "personal_data.erased")]
     PersonalDataErased(Box<ErasureJson>),
 }

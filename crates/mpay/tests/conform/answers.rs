@@ -370,3 +370,14 @@ fn refusals_are_not_tested_on_a_provider_that_refuses_everything() {
     assert_eq!(report.count(Outcome::Passed), 0);
     assert!(!report.passed());
 }
+
+#[test]
+fn a_provider_that_owes_after_an_overpayment_fails() {
+    fails(
+        answers(|text| {
+            (is_key(text, "-ADVANCE") && text.contains("<Status>Paid<"))
+                .then(|| text.replace(">0.00<", ">-5.00<"))
+        }),
+        &["payment.advance"],
+    );
+}

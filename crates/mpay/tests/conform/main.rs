@@ -187,13 +187,18 @@ fn orders_named_in_a_file_do_as_well() {
         ),
         (
             "partial",
-            4,
+            6,
             json!({"lines": [line("1", "100")], "allow_partial_payments": true}),
         ),
         (
             "partial_lines",
-            5,
+            8,
             json!({"lines": [line("1", "10"), line("2", "20")], "allow_partial_payments": true}),
+        ),
+        (
+            "large",
+            2,
+            json!({"lines": [line("1", "30000000")], "allow_partial_payments": true}),
         ),
         (
             "advance",

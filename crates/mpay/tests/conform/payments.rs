@@ -279,7 +279,7 @@ fn remembers_refusals(
 fn a_provider_that_acknowledges_what_it_refused_before_fails() {
     fails(
         remembers_refusals(|before, said| before == said),
-        &["idempotence.refusal"],
+        &["idempotence.refusal", "idempotence.two-orders-at-once"],
     );
 }
 
@@ -390,8 +390,11 @@ fn a_provider_that_counts_a_repeated_payment_twice_fails() {
             "idempotence.same-bytes",
             "idempotence.later",
             "idempotence.spelling",
+            "idempotence.other-details",
+            "idempotence.line-order",
             "idempotence.twice-at-once",
             "idempotence.eight-at-once",
+            "idempotence.two-orders-at-once",
             "idempotence.other-amount",
             "idempotence.other-lines",
             "idempotence.other-order",
@@ -418,8 +421,11 @@ fn a_provider_that_refuses_a_repeated_payment_fails() {
             "idempotence.after-refusal",
             "idempotence.after-paid",
             "idempotence.spelling",
+            "idempotence.other-details",
+            "idempotence.line-order",
             "idempotence.twice-at-once",
             "idempotence.eight-at-once",
+            "idempotence.two-orders-at-once",
             "idempotence.other-amount",
         ],
     );
@@ -442,7 +448,271 @@ fn a_provider_that_says_yes_and_forgets_the_payment_fails() {
             "payment.line-by-line",
             "payment.sum-of-lines",
             "payment.zero-line",
+            "payment.by-line-id",
             "idempotence.other-lines",
+            "idempotence.line-order",
         ],
     );
+}
+
+#[test]
+fn a_provider_that_pays_keys_by_their_beginning_fails() {
+    fails(
+        finds("<ConfirmOrderPayment ", |asked, key| {
+            asked.strip_suffix(".0") == Some(key)
+        }),
+        &["fault.confirm-order-key-longer"],
+    );
+}
+
+#[test]
+fn a_provider_whose_sql_is_open_to_confirmations_fails() {
+    fails(
+        finds("<ConfirmOrderPayment ", |asked, _| {
+            asked.starts_with("' OR '")
+        }),
+        &["fault.confirm-order-key-quoted"],
+    );
+}
+
+#[test]
+fn a_provider_that_looks_up_payments_by_like_or_open_sql_fails() {
+    for found in [
+        |asked: &str, known: &str| asked.ends_with('%') && like(asked.as_bytes(), known.as_bytes()),
+        |asked: &str, _: &str| asked.contains("' OR '1'='1"),
+    ] {
+        let known = Mutex::new(HashSet::<String>::new());
+        fails(
+            move |call, forward| {
+                let Some(id) = text(&call.body, "PaymentID").filter(|_| is_right(&call.body))
+                else {
+                    return forward(call);
+                };
+                let id = id.to_owned();
+                let is_found = |known: &HashSet<String>| known.iter().any(|one| found(&id, one));
+                if is_found(&known.lock().unwrap()) {
+                    return yes();
+                }
+                known.lock().unwrap().insert(id);
+                forward(call)
+            },
+            &["idempotence.quoted-ids"],
+        );
+    }
+}
+
+/// PaymentIDs that came in messages that MPay did not sign.
+#[test]
+fn a_provider_that_notes_a_payment_before_it_looks_at_the_signature_fails() {
+    let noted = Mutex::new(HashSet::new());
+    fails(
+        move |call, forward| {
+            let id = text(&call.body, "PaymentID").map(str::to_owned);
+            let mut noted = noted.lock().unwrap();
+            if !is_right(&call.body) {
+                noted.extend(id);
+            } else if id.is_some_and(|id| noted.contains(&id)) {
+                return yes();
+            }
+            drop(noted);
+            forward(call)
+        },
+        &[
+            "refusal.confirmation-unsigned",
+            "refusal.confirmation-tampered",
+            "refusal.confirmation-of-a-stranger",
+            "refusal.confirmation-wrapped",
+        ],
+    );
+}
+
+#[test]
+fn a_provider_that_reads_an_amount_up_to_cdata_or_a_reference_fails() {
+    for cut in ["<![CDATA[.25]]>", "&#46;25"] {
+        fails(
+            requests(move |xml| {
+                let spelled = format!(">1{cut}<");
+                xml.contains(&spelled).then(|| xml.replace(&spelled, ">1<"))
+            }),
+            &["idempotence.cdata-in-amount"],
+        );
+    }
+}
+
+/// Confirmations whose repetition, under the same PaymentID, is told from the first by this.
+fn tells_apart(
+    by: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+) -> impl Fn(Call, &dyn Fn(Call) -> Reply) -> Reply + Send + Sync + 'static {
+    let known = Mutex::new(BTreeMap::new());
+    requests(move |xml| {
+        let id = text(xml, "PaymentID")?.to_owned();
+        let told = by(xml);
+        let mut known = known.lock().unwrap();
+        let first = known.entry(id).or_insert_with(|| told.clone());
+        (*first != told).then(|| xml.replace("<Currency>MDL", "<Currency>EUR"))
+    })
+}
+
+#[test]
+fn a_provider_that_knows_payments_by_their_invoice_too_fails() {
+    fails(
+        tells_apart(|xml| text(xml, "InvoiceID").map(str::to_owned)),
+        &["idempotence.other-details"],
+    );
+}
+
+#[test]
+fn a_provider_that_compares_lines_in_their_order_fails() {
+    let ids = |xml: &str| {
+        let lines = piece(xml, "<Lines>", "</Lines>").ok()?;
+        let ids = lines.match_indices("<LineID>").filter_map(|(at, _)| {
+            let id = text(lines.get(at..)?, "LineID")?;
+            Some(id.to_owned())
+        });
+        Some(ids.collect::<Vec<_>>().join(" "))
+    };
+    fails(tells_apart(ids), &["idempotence.line-order"]);
+}
+
+#[test]
+fn a_provider_that_takes_one_payment_of_an_invoice_fails() {
+    let known = Mutex::new(BTreeMap::new());
+    fails(
+        move |call, forward| {
+            let member = |name| text(&call.body, name).map(str::to_owned);
+            let (Some(invoice), Some(id), true) = (
+                member("InvoiceID").filter(|invoice| !invoice.is_empty()),
+                member("PaymentID"),
+                is_right(&call.body),
+            ) else {
+                return forward(call);
+            };
+            let first = known
+                .lock()
+                .unwrap()
+                .entry(invoice)
+                .or_insert(id.clone())
+                .clone();
+            if first == id { forward(call) } else { yes() }
+        },
+        &["idempotence.same-invoice"],
+    );
+}
+
+/// It asks whether the PaymentID is known, and writes later: who asks meanwhile is told no.
+#[test]
+fn a_provider_that_looks_for_a_payment_of_another_order_before_it_writes_fails() {
+    #[derive(Default)]
+    struct Payments {
+        /// Orders by PaymentID: those that were written.
+        written: BTreeMap<String, HashSet<String>>,
+        /// The first order that asked.
+        asked: BTreeMap<String, String>,
+        /// Ids under which a second order was written.
+        others: BTreeMap<(String, String), String>,
+    }
+    let payments = Mutex::new(Payments::default());
+    fails(
+        move |mut call, forward| {
+            let member = |name| text(&call.body, name).map(str::to_owned);
+            let (Some(id), Some(order), true) = (
+                member("PaymentID"),
+                member("OrderKey"),
+                is_right(&call.body),
+            ) else {
+                return forward(call);
+            };
+            let id_as_written = {
+                let mut payments = payments.lock().unwrap();
+                let first = payments.asked.entry(id.clone()).or_insert(order.clone());
+                let is_first = *first == order;
+                let pair = (id.clone(), order.clone());
+                let is_written = payments.written.contains_key(&id);
+                match payments.others.get(&pair) {
+                    Some(other) => other.clone(),
+                    None if is_first || is_written => id.clone(),
+                    None => {
+                        let other = Confirmation::new_payment_id();
+                        payments.others.insert(pair, other.clone());
+                        other
+                    }
+                }
+            };
+            if id_as_written != id {
+                let message = call.body.replace(&id, &id_as_written);
+                call.body = mpay().sign_again(&message).unwrap();
+            }
+            let reply = forward(call);
+            if reply.status == 200 {
+                let mut payments = payments.lock().unwrap();
+                payments.written.entry(id).or_default().insert(order);
+            }
+            reply
+        },
+        &["idempotence.two-orders-at-once"],
+    );
+}
+
+#[test]
+fn a_provider_that_pays_lines_by_their_place_fails() {
+    fails(
+        requests(|xml| {
+            let lines = piece(xml, "<Lines>", "</Lines>").ok()?;
+            let reversed = lines.find("<LineID>2<")? < lines.find("<LineID>1<")?;
+            let exchanged = lines
+                .replace("<LineID>1<", "<LineID>one<")
+                .replace("<LineID>2<", "<LineID>1<")
+                .replace("<LineID>one<", "<LineID>2<");
+            reversed.then(|| xml.replace(lines, &exchanged))
+        }),
+        &["payment.by-line-id", "idempotence.line-order"],
+    );
+}
+
+#[test]
+fn a_provider_that_keeps_one_amount_of_a_line_fails() {
+    fails(
+        requests(|xml| {
+            let line = piece(
+                xml,
+                "<PaymentConfirmationLine>",
+                "</PaymentConfirmationLine>",
+            )
+            .ok()?;
+            let twice = line.repeat(2);
+            xml.contains(&twice).then(|| {
+                xml.replace(&twice, line)
+                    .replace("<TotalAmount>2.00<", "<TotalAmount>1.00<")
+            })
+        }),
+        &["payment.line-twice"],
+    );
+}
+
+#[test]
+fn a_provider_whose_amounts_have_32_bits_fails() {
+    let changes: [fn(&str) -> Option<String>; 2] = [
+        // Whole hundredths that begin anew.
+        |amount| {
+            let hundredths: i64 = amount.replace('.', "").parse().ok()?;
+            let wrapped = hundredths & 0x7fff_ffff;
+            (hundredths > wrapped).then(|| format!("{}.{:02}", wrapped / 100, wrapped % 100))
+        },
+        // Binary fractions of 24 bits.
+        |amount| {
+            let float: f32 = amount.parse().ok()?;
+            (float > 1e6).then(|| format!("{float:.2}"))
+        },
+    ];
+    for change in changes {
+        fails(
+            requests(move |xml| {
+                // Greater ones are another check's.
+                let amount = text(xml, "TotalAmount").filter(|amount| amount.len() < 14)?;
+                let changed = change(amount)?;
+                Some(xml.replace(&format!(">{amount}<"), &format!(">{changed}<")))
+            }),
+            &["payment.large-amounts"],
+        );
+    }
 }

@@ -97,8 +97,151 @@ fn a_provider_that_reads_confirmations_where_they_are_not_signed_fails() {
     );
 }
 
+/// A message with a part of it replaced, for a reader that overlooks what is cut out.
+fn without(message: &str, part: &str, instead: &str) -> String {
+    message.replacen(part, instead, 1)
+}
+
+fn signature_holds(message: &str) -> bool {
+    inspect(message.as_bytes(), mpay().public_key()).is_some_and(|found| found.signature_holds)
+}
+
+#[test]
+fn a_provider_that_verifies_one_signed_info_and_reads_another_fails() {
+    fails(
+        believes(|message| {
+            let Ok(first) = piece(message, "<ds:SignedInfo", "</ds:SignedInfo>") else {
+                return false;
+            };
+            let rest = without(message, first, "");
+            let Ok(second) = piece(&rest, "<ds:SignedInfo", "</ds:SignedInfo>") else {
+                return false;
+            };
+            let other = without(message, second, "");
+            (signature_holds(&rest) && digests_hold(&other))
+                || (signature_holds(&other) && digests_hold(&rest))
+        }),
+        &["refusal.two-signed-infos"],
+    );
+}
+
+#[test]
+fn a_provider_that_takes_a_comment_for_the_digest_fails() {
+    fails(
+        believes(|message| {
+            let Ok(comment) = piece(message, "<ds:DigestValue><!--", "-->") else {
+                return false;
+            };
+            let Ok(value) = piece(message, comment, "</ds:DigestValue>") else {
+                return false;
+            };
+            let read = comment
+                .replace("<!--", "")
+                .replace("-->", "</ds:DigestValue>");
+            signature_holds(message) && digests_hold(&without(message, value, &read))
+        }),
+        &["refusal.comment-in-digest"],
+    );
+}
+
+/// Whether the message is signed by the key of a certificate that it brings, beside MPay's or under
+/// MPay's key identifier.
+fn is_signed_by_a_guest(message: &str) -> bool {
+    use base64ct::{Base64, Encoding};
+    let mpays = Base64::encode_string(mpay().certificate().der());
+    let tokens: Vec<&str> = message
+        .match_indices("<wsse:BinarySecurityToken")
+        .filter_map(|(at, _)| piece(message.get(at..)?, "<wsse:", "</wsse:Bin").ok())
+        .collect();
+    let vouched = tokens.iter().any(|token| token.contains(&mpays))
+        || message.contains("#X509SubjectKeyIdentifier\"");
+    let guest = tokens.iter().find(|token| !token.contains(&mpays));
+    let (Some(guest), true) = (guest, vouched) else {
+        return false;
+    };
+    let Some(der) = guest
+        .split(['<', '>'])
+        .filter_map(|text| Base64::decode_vec(text).ok())
+        .find(|der| !der.is_empty())
+    else {
+        return false;
+    };
+    let Ok(certificate) = Certificate::from_der(&der) else {
+        return false;
+    };
+    // The signature holds for the guest's certificate where nothing else stands.
+    let key_info = piece(message, "<ds:KeyInfo>", "</ds:KeyInfo>").unwrap();
+    let embedded = format!(
+        "<ds:KeyInfo><ds:X509Data><ds:X509Certificate>{}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>",
+        Base64::encode_string(certificate.der())
+    );
+    let mut alone = without(message, key_info, &embedded);
+    while let Ok(token) = piece(
+        &alone,
+        "<wsse:BinarySecurityToken",
+        "</wsse:BinarySecurityToken>",
+    ) {
+        let token = token.to_owned();
+        alone = without(&alone, &token, "");
+    }
+    let policy = Policy {
+        trust: Trust::pinned(vec![certificate]),
+        ..policy(Duration::from_secs(120), Duration::from_secs(1800))
+    };
+    is_mpays(&alone, &policy)
+}
+
+#[test]
+fn a_provider_that_looks_at_one_certificate_and_verifies_with_another_fails() {
+    fails(believes(is_signed_by_a_guest), &["refusal.two-tokens"]);
+}
+
+#[test]
+fn a_provider_that_takes_what_its_library_does_not_know_for_right_fails() {
+    fails(
+        believes(|message| {
+            let known = ["#rsa-sha", "#hmac-"]
+                .iter()
+                .any(|end| message.contains(end));
+            digests_hold(message) && !known
+        }),
+        &["refusal.other-methods"],
+    );
+}
+
+#[test]
+fn a_provider_that_looks_for_references_in_the_whole_signature_fails() {
+    fails(
+        believes(|message| {
+            let Ok(manifest) = piece(message, "<ds:Manifest>", "</ds:Manifest>") else {
+                return false;
+            };
+            let reference = manifest
+                .trim_start_matches("<ds:Manifest>")
+                .trim_end_matches("</ds:Manifest>");
+            let stated = piece(message, "<ds:Reference URI=\"#Body\">", "</ds:Reference>");
+            let read = without(message, stated.unwrap(), reference);
+            signature_holds(message) && digests_hold(&read)
+        }),
+        &["refusal.reference-outside"],
+    );
+}
+
+#[test]
+fn a_provider_that_does_not_ask_for_both_times_fails() {
+    let years = Duration::from_secs(1_000_000_000);
+    let patient = policy(years, years);
+    fails(
+        believes(move |message| {
+            let half = message.contains("<wsu:Created>") != message.contains("<wsu:Expires>");
+            half && (is_mpays(message, &patient) || signature_holds(message))
+        }),
+        &["refusal.too-old"],
+    );
+}
+
 /// Everything that only a signature can tell.
-const FORGERIES: [&str; 43] = [
+const FORGERIES: [&str; 48] = [
     "refusal.unsigned",
     "refusal.no-signature",
     "refusal.empty-signature",
@@ -111,11 +254,15 @@ const FORGERIES: [&str; 43] = [
     "refusal.tampered-timestamp",
     "refusal.tampered-signature",
     "refusal.tampered-digest",
+    "refusal.two-signed-infos",
+    "refusal.comment-in-digest",
     "refusal.stranger",
     "refusal.namesake",
     "refusal.borrowed-certificate",
     "refusal.key-value",
     "refusal.two-certificates",
+    "refusal.two-tokens",
+    "refusal.other-methods",
     "refusal.hmac",
     "refusal.hmac-certificate",
     "refusal.hmac-empty",
@@ -134,6 +281,7 @@ const FORGERIES: [&str; 43] = [
     "refusal.wrapped-in-object",
     "refusal.wrapped-in-key-info",
     "refusal.wrapped-in-envelope",
+    "refusal.reference-outside",
     "refusal.body-before",
     "refusal.body-after",
     "refusal.duplicate-ids",
@@ -214,6 +362,7 @@ fn a_provider_that_reads_what_is_not_signed_fails() {
             "refusal.wrapped-in-key-info",
             "refusal.wrapped-in-body",
             "refusal.wrapped-in-envelope",
+            "refusal.reference-outside",
             "refusal.body-before",
             "refusal.body-after",
             "refusal.duplicate-ids",

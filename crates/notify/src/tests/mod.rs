@@ -69,7 +69,7 @@ fn store(memory: &Memory) -> Ledger<Memory> {
     Ledger::new(memory.clone())
 }
 
-/// What is known of a receiver.
+/// The known state of a receiver.
 async fn standing(app: &App, memory: &Memory, name: &str) -> Standing {
     let receiver = app.settings.receiver(name).unwrap();
     let books = store(memory);

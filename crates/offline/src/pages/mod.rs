@@ -25,7 +25,7 @@ use super::{
 };
 use mpay_client::OrderDetails;
 
-/// What is around every page of MPay offline.
+/// The frame of every page of MPay offline.
 const LOOK: Look = Look {
     brand: ("MPay", "offline"),
     rehearsal: text::REHEARSAL,
