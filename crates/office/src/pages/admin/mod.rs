@@ -144,7 +144,7 @@ pub async fn answer<P: Platform>(
         Some(Ok(file)) => return file,
         Some(Err(problem)) => Err(problem),
         None if !is_read && path == sign_in::OUT => match session.end(store, principal).await {
-            Ok(()) => return respond(sign_in::out(pages)),
+            Ok(()) => return respond(sign_in::out(&desk.view)),
             Err(error) => Err(Problem::internal(error)),
         },
         None => page(&desk, path, is_read).await,

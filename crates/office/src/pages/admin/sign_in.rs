@@ -5,10 +5,7 @@ use maud::html;
 use mpay_door::log::log;
 
 use super::{
-    super::{
-        layout::{Answer, Page, View},
-        settings::Pages,
-    },
+    super::layout::{Answer, Page, View},
     desk::{Form, encode},
     session::Session,
 };
@@ -102,10 +99,10 @@ pub fn to_sign_in(uri: &Uri, is_read: bool) -> Answer {
     Answer::see_other(&format!("{}{PATH}{separator}{pairs}", super::OFFICE))
 }
 
-/// Signs out.
-pub fn out(pages: &Pages) -> Answer {
-    let mut answer = Answer::see_other(&format!("{}{PATH}", super::OFFICE));
-    answer.cookie = Session::no_cookie(pages);
+/// Signs out, and stays in the language of the page.
+pub fn out(view: &View<'_>) -> Answer {
+    let mut answer = Answer::see_other(&view.link(&format!("{}{PATH}", super::OFFICE)));
+    answer.cookie = Session::no_cookie(view.pages);
     answer.clears = Some(HeaderValue::from_static("\"cache\""));
     answer
 }

@@ -148,8 +148,10 @@ async fn a_session_ends_by_itself_and_with_its_principal() {
         cookie: forged,
     };
     assert_eq!(forged.get("/admin").await.status, 303);
-    let page = browser.send("/admin/sign-out", &[]).await;
+    let page = browser.send("/admin/sign-out?lang=ru", &[]).await;
     assert_eq!(page.status, 303);
+    // Who reads Russian goes on in Russian.
+    assert_eq!(page.header("location"), "/admin/sign-in?lang=ru");
     assert!(page.header("set-cookie").contains("Max-Age=0"));
     // A copy of the cookie is good for nothing, nor is that of another device; others go on.
     assert_eq!(browser.get("/admin").await.status, 303);
