@@ -1,0 +1,229 @@
+//! Takes what is held, releases it, and gives money back.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::Deserialize;
+
+#[cfg(feature = "description")]
+use super::{
+    super::description::{Operation, as_json},
+    answer::CardPaymentAnswer,
+};
+use super::{
+    super::{
+        Call, Problem, document::read_object, endpoint::Endpoint, json, orders::idempotency_key,
+    },
+    answer::answer,
+    desk, money,
+};
+use crate::{
+    access::{CLERKS, REFUNDERS, Role},
+    cards::{Became, Desk, Order, Refunding},
+    domain::{Money, PaymentId, Text},
+    json::CommandKind,
+    store::Platform,
+};
+
+/// How much is to be taken of what is held.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", schemars(rename = "ChargeRequest"))]
+#[serde(deny_unknown_fields)]
+pub(super) struct Charging {
+    /// Left out, all.
+    amount: Option<String>,
+}
+
+/// Money to be given back.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "description", schemars(rename = "RefundRequest"))]
+#[serde(deny_unknown_fields)]
+pub(super) struct Refunded {
+    /// Left out, all that remains.
+    amount: Option<String>,
+    /// Why.
+    note: Option<String>,
+    /// A manager has looked in the gateway's cabinet: the refunds whose outcome is `unseen` are not
+    /// done.
+    #[serde(default)]
+    checked_in_cabinet: bool,
+    /// A manager knows that the order was set to `Refunded`, and wants this given back all the same.
+    #[serde(default)]
+    despite_refunded: bool,
+}
+
+/// `POST /api/card-payments/{id}/charge`.
+pub const fn charge_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "card-payments/{id}/charge",
+        roles: &CLERKS,
+        answer: |call, values, body| {
+            Box::pin(async move {
+                let charging: Charging = match body {
+                    b"" => Charging { amount: None },
+                    body => read_object(body)?,
+                };
+                let amount = money(charging.amount.as_deref())?;
+                settle(call, &values.id()?, CommandKind::Charge, amount).await
+            })
+        },
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("card-payments", "chargeCardPayment", "Takes what is held on a card")
+            .describe("All of it, or less. If the order cannot be paid with it any more, it is refused. Once more changes nothing.")
+            .takes(["id"])
+            .optional_body(as_json(schemas.request::<Charging>()))
+            .answers(200, "The payment.", as_json(schemas.answer::<CardPaymentAnswer>()))
+            .answers(202, "The payment; whether the money is taken is not known yet.", as_json(schemas.answer::<CardPaymentAnswer>()))
+            .fails([404, 409, 413, 422])
+        },
+    }
+}
+
+/// `POST /api/card-payments/{id}/cancel`.
+pub const fn cancel_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "card-payments/{id}/cancel",
+        roles: &CLERKS,
+        answer: |call, values, _| {
+            Box::pin(async move { settle(call, &values.id()?, CommandKind::Cancel, None).await })
+        },
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new(
+                "card-payments",
+                "cancelCardPayment",
+                "Releases what is held on a card",
+            )
+            .describe("Once more changes nothing.")
+            .takes(["id"])
+            .answers(
+                200,
+                "The payment.",
+                as_json(schemas.answer::<CardPaymentAnswer>()),
+            )
+            .answers(
+                202,
+                "The payment; whether the hold is released is not known yet.",
+                as_json(schemas.answer::<CardPaymentAnswer>()),
+            )
+            .fails([404, 409])
+        },
+    }
+}
+
+async fn settle<P: Platform>(
+    call: &Call<'_, P>,
+    id: &PaymentId,
+    kind: CommandKind,
+    amount: Option<Money>,
+) -> Result<Response<Bytes>, Problem> {
+    let desk = desk(call)?;
+    let order = Order {
+        kind,
+        amount,
+        note: None,
+        by: call.caller.name.clone(),
+        request: None,
+        checked: false,
+        despite_refunded: false,
+    };
+    let became = desk.settle(id, &order).await?;
+    answer_done(&desk, became, StatusCode::OK).await
+}
+
+async fn answer_done<P: Platform>(
+    desk: &Desk<'_, P>,
+    became: Became,
+    status: StatusCode,
+) -> Result<Response<Bytes>, Problem> {
+    match became {
+        Became::Done(payment) => json(status, &answer(desk, *payment).await?),
+        Became::Open(payment) => json(StatusCode::ACCEPTED, &answer(desk, *payment).await?),
+        Became::Refused(reason) => Err(Problem::new(
+            StatusCode::CONFLICT,
+            format!("The card gateway did not do it: {reason}."),
+        )),
+    }
+}
+
+/// `POST /api/card-payments/{id}/refunds`.
+pub const fn refund_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "card-payments/{id}/refunds",
+        roles: &REFUNDERS,
+        answer: |call, values, body| {
+            Box::pin(async move { refund(call, &values.id()?, body).await })
+        },
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("card-payments", "refundCardPayment", "Gives money of a payment by card back")
+            .describe("Only if the variable `card_refunds` gives leave. The same request again gives nothing back again. If it is not known of a refund before whether it is done (`unseen`), a manager must say with `checked_in_cabinet` that it is not. If the order was set to `Refunded`, it is refused, unless a manager sends `despite_refunded`.")
+            .takes(["id", "Idempotency-Key"])
+            .body(as_json(schemas.request::<Refunded>()))
+            .answers(201, "The payment; the money is given back.", as_json(schemas.answer::<CardPaymentAnswer>()))
+            .answers(202, "The payment; whether the money is given back is not known yet, and becomes known by itself.", as_json(schemas.answer::<CardPaymentAnswer>()))
+            .fails([404, 409, 413, 422])
+        },
+    }
+}
+
+async fn refund<P: Platform>(
+    call: &Call<'_, P>,
+    id: &PaymentId,
+    body: &[u8],
+) -> Result<Response<Bytes>, Problem> {
+    let desk = desk(call)?;
+    let may = match desk.cards.refunding {
+        Refunding::Nobody => false,
+        Refunding::Managers => call.caller.role == Role::Manager,
+        Refunding::Programs => true,
+    };
+    if !may {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "The variable card_refunds gives no leave for this: make the refund in the gateway's cabinet.",
+        ));
+    }
+    let name = idempotency_key(call.headers)?;
+    let wish: Refunded = read_object(body)?;
+    if wish.checked_in_cabinet && call.caller.role != Role::Manager {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "Whether a refund is done or not, a person says who has looked in the gateway's cabinet: a manager sends checked_in_cabinet.",
+        ));
+    }
+    if wish.despite_refunded && call.caller.role != Role::Manager {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "Whether the money of an order that is Refunded goes back by card as well, a person decides: a manager sends despite_refunded.",
+        ));
+    }
+    let amount = money(wish.amount.as_deref())?;
+    let note = wish.note.as_deref().unwrap_or_default();
+    let note = Text::<500>::parse(note).map_err(|error| Problem::member("note", error))?;
+    let secret = call.store.secret().await?;
+    let digest = |parts: &[&str]| {
+        let parts: Vec<_> = parts.iter().map(|part| part.as_bytes()).collect();
+        secret.digest("card-refund", &parts)
+    };
+    let asked = amount.map(|amount| amount.to_string()).unwrap_or_default();
+    let order = Order {
+        kind: CommandKind::Refund,
+        amount,
+        note: Some(note.as_str().to_owned()),
+        by: call.caller.name.clone(),
+        request: Some([
+            digest(&[&call.caller.name, name]),
+            digest(&[&asked, note.as_str(), ""]),
+        ]),
+        checked: wish.checked_in_cabinet,
+        despite_refunded: wish.despite_refunded,
+    };
+    let became = desk.refund(id, &order).await?;
+    answer_done(&desk, became, StatusCode::CREATED).await
+}

@@ -1,0 +1,67 @@
+//! What timers call: each minute, and each night.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+
+#[cfg(feature = "description")]
+use super::super::description::{Operation, as_json};
+use super::{
+    super::{
+        Call, Problem,
+        endpoint::Endpoint,
+        json,
+        query::{Query, cursor, next_if_any, span},
+    },
+    desk,
+};
+use crate::{access::OPERATORS, store::Platform};
+
+/// `POST /api/card-payments/check`.
+pub const fn check_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "card-payments/check",
+        roles: &OPERATORS,
+        answer: |call, _, _| {
+            Box::pin(async move {
+                Query::read(call.query, &[])?;
+                json(StatusCode::OK, &desk(call)?.check().await?)
+            })
+        },
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("card-payments", "checkCardPayments", "Asks the gateway for what is not over")
+            .describe("For a timer, each minute: it makes certain that no payment is lost whose notification is.")
+            .answers(200, "What was asked.", as_json(schemas.answer::<crate::cards::Checked>()))
+            .fails([404])
+        },
+    }
+}
+
+/// `POST /api/card-payments/recheck`.
+pub const fn recheck_endpoint<P: Platform>() -> Endpoint<P> {
+    Endpoint {
+        method: "POST",
+        path: "card-payments/recheck",
+        roles: &OPERATORS,
+        answer: |call, _, _| Box::pin(recheck(call)),
+        #[cfg(feature = "description")]
+        description: |schemas| {
+            Operation::new("card-payments", "recheckCardPayments", "Asks the gateway again for what was paid")
+            .describe("For a timer, each night: it finds what was given back in the gateway's cabinet, and what banks have taken back. Go on with `next` while there is one.")
+            .takes(["from", "to", "cursor"])
+            .answers(200, "What was asked.", as_json(schemas.answer::<crate::cards::Checked>()))
+            .fails([404])
+        },
+    }
+}
+
+async fn recheck<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
+    let desk = desk(call)?;
+    let query = Query::read(call.query, &["from", "to", "cursor"])?;
+    let after = cursor(call, &query).await?.unwrap_or_default();
+    let span = span(&query, "from", "to")?;
+    let mut checked = desk.recheck(span, after.place).await?;
+    checked.next = next_if_any(call, checked.place).await?;
+    json(StatusCode::OK, &checked)
+}
