@@ -14,10 +14,10 @@ use tokio::sync::Notify;
 
 use super::log::Log;
 
-/// How often, at most, the log says that there was no room.
+/// The shortest interval at which the log says that there was no room.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 
-/// Who connects: an address, or a network of IPv6 that one customer is given, of 64 bits (RFC 6177).
+/// A client that connects: an address, or a network of IPv6 that one customer is given, of 64 bits (RFC 6177).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Client {
     /// This machine: a proxy in front of the host, most likely, which stands for everybody.
@@ -38,7 +38,7 @@ impl Client {
     }
 }
 
-/// What a connection is at. The first are the first to go.
+/// The phase that a connection is at. The first are the first to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     /// It waits for a request, or for the rest of its head.
@@ -68,9 +68,9 @@ struct Open {
 pub(super) struct Connections(Arc<Inner>);
 
 struct Inner {
-    /// How many there may be.
+    /// The most connections that there may be.
     all: usize,
-    /// How many of them may be of one client.
+    /// The most of them that may be of one client.
     share: usize,
     open: Mutex<Open>,
     /// Told when there may be room again.

@@ -18,7 +18,7 @@ pub enum Error {
     File {
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A line is not `NAME=VALUE`. It is not shown, since it may be a secret.

@@ -20,19 +20,19 @@ use wasmtime_wasi_http::handler::{
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wasmtime_wasi_http::{p2, p3};
 
+use super::allowed_hosts::AllowedHosts;
 use super::bindings;
 use super::key_value::{HasKeyValue, KeyValue, KeyValueView};
 use super::limits::Limits;
 use super::log::{GuestOutput, Log};
-use super::outbound::{AllowedHosts, Outbound};
-use super::pools::Others;
+use super::outbound::{Neighbours, Outbound};
 use super::postgres::{Databases, DatabasesView, HasDatabases};
 use super::variables::{HasVariables, Variables, VariablesView};
 
-/// The number of times that a guest that computes gives way to others.
+/// The interval at which a guest that computes gives way to others.
 const TICK: Duration = Duration::from_millis(10);
 
-/// What belongs to one instance.
+/// The parts of one instance.
 pub(super) struct Guest {
     wasi: WasiCtx,
     http: WasiHttpCtx,
@@ -68,7 +68,7 @@ impl WasiHttpView for Guest {
 /// is the same on every machine.
 pub type FuelMeter = Arc<dyn Fn(u64) + Send + Sync>;
 
-/// What an instance is given to use, where it is counted: more than it can.
+/// The fuel that an instance is given, where it is counted: more than it can.
 const FUEL: u64 = u64::MAX;
 
 /// An engine for the component, with the compiled code kept in wasmtime's cache where that is
@@ -136,7 +136,7 @@ pub(super) struct Instances {
     pub(super) variables: Arc<Variables>,
     pub(super) key_value: KeyValue,
     pub(super) databases: Databases,
-    pub(super) others: Others,
+    pub(super) others: Arc<dyn Neighbours>,
     pub(super) allowed_hosts: Arc<AllowedHosts>,
     pub(super) limits: Limits,
     pub(super) log: Log,
@@ -166,7 +166,7 @@ impl HandlerState for Instances {
             http: WasiHttpCtx::new(),
             outbound: Outbound {
                 allowed: self.allowed_hosts.clone(),
-                others: self.others.clone(),
+                others: Arc::clone(&self.others),
                 log: self.log.clone(),
                 time: self.limits.request_time,
             },
@@ -213,7 +213,7 @@ impl HandlerState for Instances {
     }
 }
 
-/// What goes with a request to the instance that takes it.
+/// A ticket that goes with a request to the instance that takes it.
 pub(super) struct Ticket {
     /// Ends when the answer has been sent or given up: the server holds the other half.
     pub(super) answered: oneshot::Receiver<()>,

@@ -22,17 +22,18 @@
 //! | module | what |
 //! | --- | --- |
 //! | `options`, `limits` | what to serve, and the bounds |
-//! | `manifest`, `template`, `variables`, `dotenv`, `names`, `routes` | `spin.toml`, and the values that go into it |
-//! | `runtime_config` | Spin's runtime configuration: where the store is, and more values |
+//! | `manifest`, `variable_name`, `template`, `variables`, `dotenv`, `names`, `routes` | `spin.toml`, and the values that go into it |
+//! | `store`, `runtime_config` | where the keys and values are; Spin's runtime configuration, which says so, and more values |
 //! | `server` | puts the parts together; a request's way from a route to an instance |
 //! | `connections`, `request`, `refusal` | who is let in; what is made of a request; what the host answers by itself |
 //! | `guest` | instances: how one is made, what it may use, when it ends |
-//! | `bindings`, `key_value`, `postgres`, `outbound`, `log` | what an instance is given |
+//! | `bindings`, `key_value`, `postgres`, `allowed_hosts`, `outbound`, `log` | what an instance is given |
 //!
 //! A request: [`listener`] accepts the connection → `connections` gives it a place → `server` finds
 //! the route, takes the body in and waits for a turn → `guest` hands it to an instance → the answer is
 //! streamed back, and its turn is free again when it has been sent.
 
+mod allowed_hosts;
 mod bindings;
 mod connections;
 mod dotenv;
@@ -51,9 +52,12 @@ mod request;
 mod routes;
 mod runtime_config;
 mod server;
+mod store;
 mod template;
+mod variable_name;
 mod variables;
 
+pub use allowed_hosts::AllowedHosts;
 pub use dotenv::{Environment, Error as EnvironmentError};
 pub use guest::FuelMeter;
 pub use key_value::{
@@ -61,13 +65,14 @@ pub use key_value::{
 };
 pub use limits::Limits;
 pub use log::Log;
-pub use manifest::{Component, Error as ManifestError, Manifest, Variable, VariableName};
+pub use manifest::{Component, Error as ManifestError, Manifest, Variable};
 pub use names::{Given, Misnamed, misnamed};
 pub use options::Options;
-pub use outbound::AllowedHosts;
 pub use refusal::{Refusal, Refusals, Refuse, as_text, text};
 pub use routes::{Match, Route, Router};
-pub use runtime_config::{Error as RuntimeConfigError, RuntimeConfig, Store};
+pub use runtime_config::{Error as RuntimeConfigError, RuntimeConfig};
 pub use server::{KEY_VALUE_FILE, Server};
+pub use store::Store;
 pub use template::Template;
+pub use variable_name::VariableName;
 pub use variables::{Error as VariablesError, LookupError, Variables, parse_argument};

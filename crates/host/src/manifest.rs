@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::outbound::AllowedHosts;
+use super::allowed_hosts::AllowedHosts;
 use super::routes::{Route, Router};
 use super::template::Template;
+use super::variable_name::VariableName;
 
 /// The reason why a manifest cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +24,7 @@ pub enum Error {
     Read {
         /// The manifest.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The file is not a manifest: bad TOML, an unknown or missing field, a value of the wrong
@@ -42,7 +43,7 @@ pub enum Error {
         path: PathBuf,
         /// The field's path, such as `component.provider.files`.
         field: String,
-        /// What is wrong, as the rest of a sentence.
+        /// The mistake, as the rest of a sentence.
         reason: String,
     },
 }
@@ -149,57 +150,6 @@ impl Manifest {
     /// The folder of this application's data, as Spin names it.
     pub fn default_state_dir(&self) -> PathBuf {
         self.folder().join(".spin")
-    }
-}
-
-/// The name of a variable by Spin's rule: lower-case ASCII letters, digits and single underscores,
-/// a letter first, no underscore last.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(try_from = "String")]
-pub struct VariableName(String);
-
-impl VariableName {
-    /// Reads a name. The error is a sentence.
-    pub fn parse(name: &str) -> Result<Self, String> {
-        let reason = if name.is_empty() {
-            "a name cannot be empty"
-        } else if !name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-        {
-            "only lower-case letters, digits and underscores are allowed"
-        } else if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
-            "the first character must be a letter"
-        } else if name.ends_with('_') || name.contains("__") {
-            "underscores must stand alone between other characters"
-        } else {
-            return Ok(Self(name.to_owned()));
-        };
-        Err(format!("bad variable name {name:?}: {reason}"))
-    }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The environment variable that sets it: `SPIN_VARIABLE_` and the name in capitals.
-    pub fn environment_name(&self) -> String {
-        format!("SPIN_VARIABLE_{}", self.0.to_ascii_uppercase())
-    }
-}
-
-impl TryFrom<String> for VariableName {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        Self::parse(&name)
-    }
-}
-
-impl fmt::Display for VariableName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

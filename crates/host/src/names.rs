@@ -4,7 +4,8 @@
 use std::fmt;
 
 use super::dotenv::{Environment, PREFIX};
-use super::manifest::{Manifest, VariableName};
+use super::manifest::Manifest;
+use super::variable_name::VariableName;
 
 /// A name beneath which names of other programs are like one of ours only by accident.
 const SHORTEST: usize = 6;

@@ -9,7 +9,7 @@ use super::key_value::{Manner, Observer};
 use super::limits::Limits;
 use super::log::Log;
 use super::refusal::{Refusals, as_text};
-use super::runtime_config::Store;
+use super::store::Store;
 
 /// The options of a server.
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
@@ -14,12 +14,10 @@ use wasmtime_wasi_http::{Error as HttpError, WasiBody};
 
 use super::guest::{Instances, Ticket};
 use super::log::Log;
+use super::outbound::{Asked, Neighbours};
 use super::refusal::Refusal;
 use super::request::{self, Guarded};
 use super::routes::{Route, Router};
-
-/// Below this name the components of the application are hosts, as in Spin.
-const INTERNAL: &str = ".spin.internal";
 
 /// The instances of a component. Each component has its own, so that none waits for another.
 pub(super) struct Pool {
@@ -88,13 +86,6 @@ impl Pools {
     }
 }
 
-/// The component that an address names within the application.
-pub(super) fn component_of(uri: &Uri) -> Option<String> {
-    let host = uri.host()?.to_ascii_lowercase();
-    let component = host.strip_suffix(INTERNAL)?;
-    (!component.is_empty()).then(|| component.to_owned())
-}
-
 /// The other components, for one of them.
 #[derive(Clone)]
 pub(super) struct Others(Weak<Pools>);
@@ -103,10 +94,18 @@ impl Others {
     pub(super) fn of(pools: &Arc<Pools>) -> Self {
         Self(Arc::downgrade(pools))
     }
+}
 
+impl Neighbours for Others {
+    fn ask(&self, component: String, request: Request<WasiBody>, time: Duration) -> Asked {
+        Box::pin(self.clone().pass_on(component, request, time))
+    }
+}
+
+impl Others {
     /// Asks a component, as Spin does: it gets the request whatever routes there are, and no client's
     /// address.
-    pub(super) async fn ask(
+    async fn pass_on(
         self,
         component: String,
         mut request: Request<WasiBody>,
@@ -132,26 +131,5 @@ impl Others {
         };
         let answer = timeout(time, asking).await;
         answer.map_err(|_| HttpError::ConnectionReadTimeout)?
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn components_are_hosts_below_a_name_of_their_own() {
-        for (address, component) in [
-            ("http://mpay-office.spin.internal/a", Some("mpay-office")),
-            ("http://Mpay-Office.Spin.Internal", Some("mpay-office")),
-            ("http://spin.internal/", None),
-            ("http://.spin.internal/", None),
-            ("http://spin.internal.example/", None),
-            ("http://a.spin.internal.example/", None),
-            ("/a.spin.internal", None),
-        ] {
-            let found = address.parse().ok().and_then(|uri| component_of(&uri));
-            assert_eq!(found.as_deref(), component, "{address}");
-        }
     }
 }

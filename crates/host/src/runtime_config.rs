@@ -13,13 +13,13 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::dotenv::{self, Environment};
 use super::options::Options;
+use super::store::Store;
 
 /// The store that a component opens under this name.
 const DEFAULT: &str = "default";
@@ -36,7 +36,7 @@ pub enum Error {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The file is not what this host serves.
@@ -56,34 +56,12 @@ pub enum Error {
         path: PathBuf,
         /// The field's path.
         field: String,
-        /// What is wrong, as the rest of a sentence.
+        /// The mistake, as the rest of a sentence.
         reason: String,
     },
     /// The file that a provider names cannot be read.
     #[error(transparent)]
     DotEnv(#[from] dotenv::Error),
-}
-
-/// The place of the keys and values. `Debug` shows no address, which may hold a password.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub enum Store {
-    /// In Spin's file in the state folder.
-    #[default]
-    StateDir,
-    /// In another file like it.
-    File(PathBuf),
-    /// In Redis, at this address.
-    Redis(String),
-}
-
-impl fmt::Debug for Store {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::StateDir => f.write_str("StateDir"),
-            Self::File(path) => f.debug_tuple("File").field(path).finish(),
-            Self::Redis(_) => f.write_str("Redis(…)"),
-        }
-    }
 }
 
 /// A checked runtime configuration. `Debug` shows no values.

@@ -31,7 +31,7 @@ use super::postgres::{self, Databases};
 use super::refusal::{self, Refusal, Refusals};
 use super::request::{self, Guarded};
 use super::routes::Router;
-use super::runtime_config::Store;
+use super::store::Store;
 use super::variables::Variables;
 
 /// The folder of Spin for what belongs to its runtime.
@@ -118,7 +118,7 @@ impl Server {
     }
 }
 
-/// What is served: routes and the components behind them.
+/// The application that is served: routes and the components behind them.
 struct Application {
     router: Router,
     pools: Arc<Pools>,
@@ -186,7 +186,7 @@ impl Application {
                 engine: engine.clone(),
                 component: linked,
                 environment: component.environment.clone().into_iter().collect(),
-                others: Others::of(&all),
+                others: Arc::new(Others::of(&all)),
                 databases: Databases {
                     pools: databases.clone(),
                     allowed: Arc::clone(&allowed_hosts),

@@ -1,6 +1,6 @@
 //! Values of component variables: text with `{{ name }}` where an application variable goes.
 
-use super::manifest::VariableName;
+use super::variable_name::VariableName;
 
 /// A parsed template.
 ///

@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use wasmtime::component::{Accessor, HasData};
 
+use super::allowed_hosts::AllowedHosts;
 use super::bindings::spin::variables::variables as interface;
-use super::manifest::{Component, Manifest, VariableName};
-use super::outbound::AllowedHosts;
+use super::manifest::{Component, Manifest};
 use super::template::Template;
+use super::variable_name::VariableName;
 
 /// The reason why the variables of an application cannot be settled.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +31,7 @@ pub enum Error {
         name: String,
         /// The file.
         file: String,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A value was given for a variable that the manifest does not have.

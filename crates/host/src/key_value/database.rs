@@ -20,7 +20,7 @@ use super::error::{CALL_TIME, Error};
 use super::place::{Identity, Place};
 use super::writer::{Change, Write, Writer};
 
-/// How long a statement waits for another process, such as Spin itself, to end its transaction.
+/// The time for which a statement waits for another process, such as Spin itself, to end its transaction.
 /// Shorter, so that the reason is told that SQLite has.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -452,7 +452,7 @@ mod tests {
         assert_eq!(taken, (1..=deltas.iter().sum()).collect());
     }
 
-    /// Where another process is told what to lock.
+    /// The variable by which another process is told what to lock.
     const LOCK: &str = "TEST_LOCKS_THIS_STORE";
 
     /// The other process of the next test: has a transaction until its input ends.

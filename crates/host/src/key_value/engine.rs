@@ -1,4 +1,4 @@
-//! Where keys and values are: SQLite or Redis.
+//! The engine that keeps keys and values: SQLite or Redis.
 
 use tokio::sync::watch;
 
@@ -6,7 +6,7 @@ use super::database::Database;
 use super::error::Error;
 use super::redis::Redis;
 
-/// What keeps keys and values. Clones share it.
+/// The engine that keeps keys and values. Clones share it.
 #[derive(Clone)]
 pub(crate) enum Engine {
     /// Spin's table in a file.

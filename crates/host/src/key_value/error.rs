@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a call may take, whatever it waits for: its turn, another process, a disk that hangs.
+/// The time that a call may take, whatever it waits for: its turn, another process, a disk that hangs.
 /// The component tries a call four times, and has then time left to say that it could not.
 pub(crate) const CALL_TIME: Duration = Duration::from_secs(5);
 
@@ -31,7 +31,7 @@ pub enum Error {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: Arc<std::io::Error>,
     },
     /// The file in its place is not the one that was opened, or there is none. What was written
@@ -46,7 +46,7 @@ pub enum Error {
     Lost {
         /// The file.
         path: PathBuf,
-        /// What has become of it.
+        /// The fate of the file.
         loss: Loss,
     },
     /// It cannot be told whether the file in its place is the one that was opened.
@@ -54,7 +54,7 @@ pub enum Error {
     Unknown {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: Arc<std::io::Error>,
     },
     /// A call took too long and was given up. It may have its effect all the same.

@@ -12,7 +12,7 @@ use super::error::Error;
 use super::observer::{Call, Fault, Observer, Operation};
 use crate::bindings::wasi::keyvalue::{atomics, batch, store};
 
-/// What the component may do with key-value stores. Clones share it.
+/// The key-value stores that the component may use. Clones share it.
 #[derive(Clone)]
 pub(crate) struct KeyValue {
     pub(crate) engine: Engine,
@@ -34,7 +34,7 @@ pub enum Manner {
     Redis,
 }
 
-/// What Redis says of a command with too few keys, or too many.
+/// The error of Redis for a command with too few keys, or too many.
 fn wrong_number_of_arguments(command: &str) -> store::Error {
     store::Error::Other(format!(
         "ResponseError: wrong number of arguments for '{command}' command"

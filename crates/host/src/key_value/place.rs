@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use super::error::{Error, Loss};
 
-/// Which file it is, whatever it is called. While SQLite has it open no other file gets its number.
+/// The identity of a file, whatever it is called. While SQLite has it open no other file gets its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     device: u64,

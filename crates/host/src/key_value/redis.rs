@@ -15,13 +15,13 @@ use tokio::time::timeout;
 
 use super::error::{CALL_TIME, Error};
 
-/// How long it may take to connect: shorter than a call, so that the reason is told.
+/// The time that it may take to connect: shorter than a call, so that the reason is told.
 const CONNECT_TIME: Duration = Duration::from_secs(3);
 
 /// Keys that Redis looks at for one part of a listing.
 const SCAN: usize = 1000;
 
-/// What Redis must be set to, or it loses what it has acknowledged.
+/// The settings that Redis must have, or it loses what it has acknowledged.
 const SETTINGS: [(&str, &str); 3] = [
     ("appendonly", "yes"),
     ("appendfsync", "always"),

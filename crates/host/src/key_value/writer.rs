@@ -21,7 +21,7 @@ use super::place::Place;
 /// others.
 const BATCH: usize = 64;
 
-/// The number of times that the file's place is looked at while nobody writes.
+/// The interval at which the file's place is looked at while nobody writes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A change to one store.

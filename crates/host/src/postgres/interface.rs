@@ -8,12 +8,12 @@ use tokio::sync::Mutex;
 use tokio_postgres::types::ToSql;
 use wasmtime::component::{Accessor, FutureReader, HasData, Resource, ResourceTable, StreamReader};
 
-use super::pool::{Address, Borrowed, Pool, Pools, within};
+use super::pool::{Address, Borrowed, Pool, Pools, in_words, within};
 use super::value;
+use crate::allowed_hosts::AllowedHosts;
 use crate::bindings::spin::postgres::postgres as wit;
 use crate::key_value::CALL_TIME;
 use crate::log::Log;
-use crate::outbound::AllowedHosts;
 
 /// What the component may do with databases. Clones share it.
 #[derive(Clone)]
@@ -203,17 +203,6 @@ fn failed(error: tokio_postgres::Error) -> wit::Error {
             extras: Vec::new(),
         }),
     })
-}
-
-/// An error with its reasons, of which none holds an address or a value.
-pub(crate) fn in_words(error: &tokio_postgres::Error) -> String {
-    let mut words = error.to_string();
-    let mut reason = std::error::Error::source(error);
-    while let Some(error) = reason {
-        words = format!("{words}: {error}");
-        reason = error.source();
-    }
-    words
 }
 
 impl DatabasesView<'_> {

@@ -14,5 +14,5 @@ pub(crate) mod tls;
 mod value;
 
 pub use interface::{Builder, Connection};
-pub(super) use interface::{Databases, DatabasesView, HasDatabases, in_words};
-pub(super) use pool::{Pools, connect};
+pub(super) use interface::{Databases, DatabasesView, HasDatabases};
+pub(super) use pool::{Pools, connect, in_words};

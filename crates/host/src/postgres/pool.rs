@@ -13,13 +13,12 @@ use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config, NoTls, Statement};
 
-use super::interface::in_words;
 use super::tls::Tls;
 
 /// Connections to one database at most: a server has a hundred by default, for several hosts.
 const CONNECTIONS: usize = 16;
 
-/// How long it may take to connect: shorter than a call, so that the reason is told.
+/// The time that it may take to connect: shorter than a call, so that the reason is told.
 const CONNECT_TIME: Duration = Duration::from_secs(3);
 
 /// Statements that a connection keeps prepared.
@@ -201,4 +200,15 @@ pub(super) async fn within<T>(time: Duration, call: impl Future<Output = T>) -> 
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An error with its reasons, of which none holds an address or a value.
+pub(crate) fn in_words(error: &tokio_postgres::Error) -> String {
+    let mut words = error.to_string();
+    let mut reason = std::error::Error::source(error);
+    while let Some(error) = reason {
+        words = format!("{words}: {error}");
+        reason = error.source();
+    }
+    words
 }

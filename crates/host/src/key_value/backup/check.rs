@@ -1,4 +1,4 @@
-//! What a backup says of itself, and whether it is so.
+//! The statements of a backup about itself, and whether they are true.
 
 use std::path::Path;
 

@@ -1,20 +1,22 @@
-//! Who fills a Redis, and with which books.
+//! The claim of a Redis that is being filled: by whom, and with which books.
 
 use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
 };
 
-use super::{super::redis::Redis, check::Backup, error::BackupError, server::Server};
+use super::{
+    super::redis::Redis,
+    check::Backup,
+    error::BackupError,
+    server::{CLAIM, Server},
+};
 
-/// What every claim of a Redis begins with.
-pub(super) const CLAIM: &str = "the books of SHA-256 ";
-
-/// What stands in the place of the gate of a Redis that is being filled: with which books, and by whom.
+/// The value in the place of the gate of a Redis that is being filled: with which books, and by whom.
 /// Each write looks that it still stands there, so that a run that was taken for dead writes nothing into
 /// books that others use by then.
 pub(super) struct Claim {
-    /// What it has in common with those of other runs with the same books.
+    /// The part in common with those of other runs with the same books.
     of_books: String,
     pub(super) whole: String,
 }

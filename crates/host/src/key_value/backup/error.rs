@@ -26,7 +26,7 @@ pub enum BackupError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// How that is known.
+        /// The evidence of that.
         detail: String,
     },
     /// The server failed.
@@ -34,7 +34,7 @@ pub enum BackupError {
     Server {
         /// Its address, without anything secret.
         server: String,
-        /// What it said.
+        /// The server's message.
         reason: String,
     },
     /// The server does not give a snapshot of Redis.
@@ -45,7 +45,7 @@ pub enum BackupError {
     NoSnapshot {
         /// Its address.
         server: String,
-        /// What it said.
+        /// The server's message.
         reason: String,
     },
     /// It was said that nobody writes, and somebody does.
@@ -93,7 +93,7 @@ pub enum BackupError {
     Sqlite {
         /// The file.
         path: PathBuf,
-        /// What SQLite said.
+        /// SQLite's error.
         source: rusqlite::Error,
     },
     /// The system failed.
@@ -101,7 +101,7 @@ pub enum BackupError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }

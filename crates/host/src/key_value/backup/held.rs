@@ -1,9 +1,9 @@
-//! What a store holds: counted, and as one SHA-256.
+//! The content of a store: counted, and as one SHA-256.
 
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
-/// What a database holds.
+/// The content of a database.
 #[derive(PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) keys: i64,
@@ -25,7 +25,7 @@ impl Held {
     }
 }
 
-/// What was read so far.
+/// The content that was read so far.
 #[derive(Default)]
 pub(super) struct Counted {
     keys: i64,

@@ -36,7 +36,7 @@ use error::sqlite;
 use held::Held;
 use part::Part;
 
-/// How long to wait for others to end what they are at.
+/// The time to wait for others to end what they are at.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Takes a copy of all stores of `database` into `backup`, as they are at one moment, and gives what it

@@ -94,7 +94,7 @@ const ENDS_AT_SECOND: u8 = 253;
 const SELECT: u8 = 254;
 const END: u8 = 255;
 
-/// What a length says: bytes, or how else a text is kept.
+/// The meaning of a length: bytes, or how else a text is kept.
 enum Length {
     Bytes(u64),
     Kept(u8),

@@ -8,8 +8,11 @@ use tokio_postgres::{
     config::{Host, SslMode},
 };
 
-use super::{super::redis::Redis, claim::CLAIM, error::BackupError};
+use super::{super::redis::Redis, error::BackupError};
 use crate::postgres;
+
+/// The beginning of every claim of a Redis that is being filled.
+pub(super) const CLAIM: &str = "the books of SHA-256 ";
 
 /// Keys that are read or written by one call.
 pub(super) const AT_ONCE: usize = 200;
@@ -63,7 +66,7 @@ pub enum Server {
     Postgres {
         /// The address.
         url: String,
-        /// Who is believed beside those whom the machine believes, PEM.
+        /// The authorities that are believed beside the machine's own, PEM.
         ca: Option<String>,
     },
 }

@@ -85,7 +85,7 @@ pub(super) fn take(
     Ok(rdb::read(BufReader::new(told), database, each)?)
 }
 
-/// How many bytes of writes the server has told its replicas of, by the connection that is used then.
+/// The number of bytes of writes that the server has told its replicas of, by the connection that is used then.
 fn standing(wire: &mut BufReader<Box<dyn Wire>>) -> Result<u64, NoSnapshot> {
     send(wire.get_mut(), &["INFO", "replication"])?;
     let answer = line(wire)?;
@@ -105,7 +105,7 @@ fn standing(wire: &mut BufReader<Box<dyn Wire>>) -> Result<u64, NoSnapshot> {
     standing.ok_or_else(|| NoSnapshot::Refused("it does not say how far it is".to_owned()))
 }
 
-/// What it says next: empty lines until then show that it lives.
+/// The line that it says next: empty lines until then show that it lives.
 fn announced(wire: &mut impl BufRead) -> io::Result<String> {
     loop {
         let line = line(wire)?;

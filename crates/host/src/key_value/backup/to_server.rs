@@ -7,11 +7,11 @@ use rusqlite::{Connection, OpenFlags};
 use super::{
     super::redis::Redis,
     check::{Backup, check},
-    claim::{CLAIM, Claim},
+    claim::Claim,
     error::{BackupError, sqlite},
     from_server::read_postgres,
     held::Counted,
-    server::{AT_ONCE, Books, Server},
+    server::{AT_ONCE, Books, CLAIM, Server},
 };
 use crate::postgres;
 
@@ -63,7 +63,7 @@ pub async fn restore_to(
     Ok(held)
 }
 
-/// What is put back.
+/// The content that is put back.
 struct Source<'a, F> {
     backup: &'a Path,
     file: &'a Connection,
