@@ -163,6 +163,25 @@ impl Browser {
         self.call("/url", &json!({"url": url}));
     }
 
+    /// What is found at a link of the page, with the browser's own cookies: a file, which it would keep.
+    pub fn download(&self, link: &str) -> Vec<u8> {
+        let url = format!("{}/cookie", self.session);
+        let mut answer = self.agent.get(url).call().unwrap();
+        let answer: Value = answer.body_mut().read_json().unwrap();
+        let cookies = answer["value"].as_array().unwrap().iter();
+        let pair = |name: &Value, value: &Value| {
+            format!("{}={}", name.as_str().unwrap(), value.as_str().unwrap())
+        };
+        let cookies = cookies.map(|cookie| pair(&cookie["name"], &cookie["value"]));
+        let cookies = cookies.collect::<Vec<_>>().join("; ");
+        let request = self.agent.get(link).header("Cookie", cookies);
+        let mut response = request.call().unwrap();
+        assert_eq!(response.status(), 200, "{link}");
+        let media_type = response.headers()["content-type"].to_str().unwrap();
+        assert_eq!(media_type, "application/zip", "{link}");
+        response.body_mut().read_to_vec().unwrap()
+    }
+
     pub fn url(&self) -> String {
         let url = format!("{}/url", self.session);
         let answer: Value = self

@@ -20,7 +20,7 @@ impl Provider {
 }
 
 /// The files of a ZIP, as Python reads them; `None`, and a word about it, without Python.
-fn unzip(archive: &[u8]) -> Option<BTreeMap<String, Vec<u8>>> {
+pub fn unzip(archive: &[u8]) -> Option<BTreeMap<String, Vec<u8>>> {
     const SCRIPT: &str = "import sys, zipfile\n\
         z = zipfile.ZipFile(sys.argv[1])\n\
         assert z.testzip() is None\n\

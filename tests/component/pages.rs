@@ -1,11 +1,11 @@
 //! The pages in a real browser whose scripts are turned off: from a table of orders over the payer's link,
 //! MPay and back, to the statement.
 
-use std::{fs, net::TcpListener};
+use std::{fs, net::TcpListener, time::Duration};
 
 use serde_json::json;
 
-use crate::{browser::Browser, harness::*, offline::Offline};
+use crate::{browser::Browser, evidence::unzip, harness::*, offline::Offline};
 
 /// A provider and MPay, each with the address of the other.
 pub struct Town {
@@ -233,53 +233,182 @@ fn workbook() -> Vec<u8> {
     table.body_mut().read_to_vec().unwrap()
 }
 
+/// What people read on the way, in a language.
+struct Words {
+    language: &'static str,
+    preview: &'static str,
+    done: &'static str,
+    other_number: &'static str,
+    pay: &'static str,
+    recorded: &'static str,
+    twice: &'static str,
+    settled: &'static str,
+    signed_out: &'static str,
+}
+
+const WORDS: [Words; 3] = [
+    Words {
+        language: "ro",
+        preview: "Ce s-ar întâmpla",
+        done: "Ce s-a întâmplat",
+        other_number: "La MPay, numărul C-77/2026 arată tot",
+        pay: "Plătiți prin MPay",
+        recorded: "Plata a fost înregistrată",
+        twice: "plătită de două ori",
+        settled: "în extras, dar neînregistrate",
+        signed_out: "Autentificare",
+    },
+    Words {
+        language: "ru",
+        preview: "Что произойдёт",
+        done: "Что произошло",
+        other_number: "На MPay номер C-77/2026 показывает всё",
+        pay: "Оплатить через MPay",
+        recorded: "Платёж записан",
+        twice: "оплачено дважды",
+        settled: "в выписке, но не записаны",
+        signed_out: "Вход",
+    },
+    Words {
+        language: "en",
+        preview: "What would happen",
+        done: "What happened",
+        other_number: "the number C-77/2026 shows everything",
+        pay: "Pay with MPay",
+        recorded: "The payment is recorded",
+        twice: "paid twice",
+        settled: "in the statement, but not recorded",
+        signed_out: "Sign in",
+    },
+];
+
+/// Evidence as it is downloaded: MPay's message is signed by MPay, the answer by us, and both are of the payment.
+fn verify_evidence(archive: &[u8], payment: &serde_json::Value) {
+    let Some(files) = unzip(archive) else { return };
+    let meta: serde_json::Value = serde_json::from_slice(&files["meta.json"]).unwrap();
+    assert_eq!(meta["payment_id"], payment["payment_id"]);
+    let at = meta["received_at"].as_str().unwrap().parse().unwrap();
+    for (name, certificate, operation) in [
+        ("request.xml", MPAY, "ConfirmOrderPayment"),
+        (
+            "answer.xml",
+            SERVICE_CERTIFICATE,
+            "ConfirmOrderPaymentResponse",
+        ),
+    ] {
+        let policy = wsse::Policy {
+            trust: wsse::Trust::pinned(wsse::Certificate::bundle_from_pem(certificate).unwrap()),
+            accept_sha1: true,
+            clock_skew: Duration::from_secs(120),
+            max_age: Duration::from_secs(1800),
+        };
+        let envelope = wsse::Envelope::parse(&files[name]).unwrap();
+        let verified = envelope.verify(&policy, at).unwrap();
+        let body = verified.body().children().next().unwrap();
+        assert!(body.is("https://mpay.gov.md", operation), "{name}");
+        if operation == "ConfirmOrderPayment" {
+            let text = String::from_utf8(files[name].clone()).unwrap();
+            let id = payment["payment_id"].as_str().unwrap();
+            assert!(
+                text.contains(&format!("<PaymentID>{id}</PaymentID>")),
+                "{text}"
+            );
+        }
+    }
+}
+
+/// The whole way, on a phone and without scripts, by what is on the pages alone.
+fn journey(browser: &Browser, words: &Words) {
+    let town = Town::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let orders = folder.path().join("orders.xlsx");
+    fs::write(&orders, workbook()).unwrap();
+    let language = words.language;
+    browser.size(390, 844);
+    sign_in(browser, &town, language);
+    // The clerk imports a workbook, and opens an order's page for its payer.
+    browser.follow("a[href^='/admin/import']");
+    browser.choose("input[type=file]", &orders);
+    browser.follow("button.primary");
+    browser.wait_for(words.preview);
+    browser.follow("button.primary");
+    browser.wait_for(words.done);
+    browser.open(&town.url(&format!("/admin/orders/TAX/R-1?lang={language}")));
+    browser.follow("a[href*='/o/']");
+    // The payer reads it in their language, pays at MPay, and comes back.
+    if language != "ro" {
+        browser.follow(&format!("nav.languages a[hreflang={language}]"));
+    }
+    browser.wait_for(words.other_number);
+    browser.wait_for(words.pay);
+    browser.follow("button.primary");
+    browser.wait_for("Notă de plată");
+    browser.follow("button[value=pay]");
+    browser.wait_for("Plată confirmată");
+    browser.follow("#return");
+    browser.wait_for(words.recorded);
+    let first = town.provider.ledger()[0].clone();
+    // MPay tells of a second payment, which somebody looks at.
+    let again = confirmation("R-1", "P-2", "100.00");
+    let paid = town.provider.mpay().confirm(&again).unwrap();
+    assert!(matches!(paid, mpay_client::Answer::Result(())));
+    browser.open(&town.url(&format!("/admin?lang={language}")));
+    browser.follow("a[href^='/admin/orders/TAX/R%2D1']");
+    browser.wait_for(words.twice);
+    browser.picture(&format!("review-phone-{language}"));
+    browser.judge("review");
+    browser.size(390, 844);
+    browser.fill("input[name=note]", "Ordin 12 / Поручение 12");
+    browser.follow("form.inline button");
+    browser.wait_for("Поручение 12");
+    let second = town.provider.api("GET", "payments/P-2", None).body;
+    assert_eq!(second["review"], json!([]));
+    // Both stand in the statement, and one payment that nobody knows.
+    let (today, _) = first["received_at"].as_str().unwrap().split_at(10);
+    let id = first["payment_id"].as_str().unwrap();
+    let statement = folder.path().join("statement.csv");
+    let rows = format!(
+        "Data;Plata;Suma\n{today};{id};100,00\n{today};P-2;100,00\n{today};P-unknown;7,00\n"
+    );
+    fs::write(&statement, rows).unwrap();
+    browser.open(&town.url(&format!("/admin/settlement?lang={language}")));
+    browser.choose("input[type=file]", &statement);
+    browser.evaluate(&format!(
+        "document.querySelector('input[name=from]').value = '{today}'"
+    ));
+    browser.follow("button.primary");
+    browser.element("select[name=amount]");
+    browser.follow("button.primary");
+    browser.wait_for(words.settled);
+    for id in [id, "P-2"] {
+        let settled = town.provider.api("GET", &format!("payments/{id}"), None);
+        assert!(settled.body["settlement"].is_u64(), "{settled:?}");
+    }
+    // The evidence of both is downloaded with the session of the browser, and holds.
+    browser.open(&town.url(&format!("/admin/orders/TAX/R-1?lang={language}")));
+    let links = "return [...document.querySelectorAll('a[href$=evidence]')].map(a => a.href)";
+    let links = browser.evaluate(links);
+    let links = links.as_array().unwrap();
+    assert_eq!(links.len(), 2, "{links:?}");
+    for payment in [&first, &second] {
+        let id = payment["payment_id"].as_str().unwrap().replace('-', "%2D");
+        let link = links.iter().filter_map(|link| link.as_str());
+        let mut link = link.filter(|link| link.ends_with(&format!("/payments/{id}/evidence")));
+        verify_evidence(&browser.download(link.next().unwrap()), payment);
+    }
+    browser.follow(".out button");
+    browser.wait_for(words.signed_out);
+}
+
 #[test]
-fn a_workbook_leads_to_a_payment_that_is_looked_at_closed_and_proved_on_a_phone_in_russian() {
+fn a_workbook_leads_to_payments_that_are_looked_at_settled_and_proved_on_a_phone_in_each_language()
+{
     let Some(browser) = Browser::start() else {
         return;
     };
-    let town = Town::start(&[]);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("orders.xlsx");
-    fs::write(&file, workbook()).unwrap();
-    browser.size(390, 844);
-    sign_in(&browser, &town, "ru");
-    browser.follow("a[href^='/admin/import']");
-    browser.choose("input[type=file]", &file);
-    browser.follow("button.primary");
-    browser.wait_for("Что произойдёт");
-    browser.follow("button.primary");
-    browser.wait_for("Что произошло");
-    // The page of the payer says how to find both.
-    let pay_url = town.provider.order("R-1")["pay_url"].clone();
-    browser.open(&format!("{}?lang=ru", pay_url.as_str().unwrap()));
-    browser.wait_for("На MPay номер C-77/2026 показывает всё");
-    // It is paid twice: the second payment is to be looked at.
-    for id in ["P-1", "P-2"] {
-        let paid = town
-            .provider
-            .mpay()
-            .confirm(&confirmation("R-1", id, "100.00"));
-        assert!(matches!(paid.unwrap(), mpay_client::Answer::Result(_)));
+    for words in &WORDS {
+        journey(&browser, words);
     }
-    let evidence = town.provider.api("GET", "payments/P-2", None);
-    assert_eq!(evidence.body["review"], json!(["double"]));
-    browser.open(&town.url("/admin?lang=ru"));
-    browser.follow("a[href^='/admin/orders/TAX/R%2D1']");
-    browser.wait_for("оплачено дважды");
-    browser.picture("review-phone-ru");
-    browser.judge("review");
-    browser.size(390, 844);
-    browser.fill("input[name=note]", "Деньги возвращены");
-    browser.follow("form.inline button");
-    browser.wait_for("Деньги возвращены");
-    let closed = town.provider.api("GET", "payments/P-2", None);
-    assert_eq!(closed.body["review"], json!([]));
-    let links =
-        "return [...document.querySelectorAll('a[href$=evidence]')].map(a => a.href).join(' ')";
-    let links = browser.evaluate(links);
-    let links = links.as_str().unwrap();
-    assert!(links.contains("/admin/payments/P%2D2/evidence"), "{links}");
 }
 
 #[test]
