@@ -128,20 +128,20 @@ async fn run(api: Api) {
     let api = Arc::new(api);
     let mut minute = tokio::time::interval(Duration::from_secs(60));
     minute.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut nights, mut failing) = (Nights::default(), BTreeSet::new());
+    let (mut due, mut failing) = (Due::default(), BTreeSet::new());
     loop {
         minute.tick().await;
         let tonight = night_of(Timestamp::now());
         for job in &JOBS {
-            if !nights.is_due(job, tonight) {
+            if !due.is_due(job, tonight) {
                 continue;
             }
             let api = Arc::clone(&api);
             let done = tokio::task::spawn_blocking(move || api.carry_out(job)).await;
             // A mistake is told once, and that it is mended.
             match done.unwrap_or_else(|error| Err(error.into())) {
-                Ok(()) => {
-                    nights.is_done(job, tonight);
+                Ok(outcome) => {
+                    due.note(job, tonight, outcome);
                     if failing.remove(job.path) {
                         tell!("Schedule: POST /api/{} works again.", job.path);
                     }
@@ -156,18 +156,39 @@ async fn run(api: Api) {
     }
 }
 
-/// The night when each of the nightly calls was made last. One that failed is due again the next minute,
-/// and so is one of a night when nothing ran.
-#[derive(Debug, Default)]
-struct Nights(BTreeMap<&'static str, Date>);
+/// The end of a job that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    /// The provider has nothing of the kind: no receiver of webhooks, no card gateway.
+    NotSet,
+}
 
-impl Nights {
+/// The jobs that are to be done, by what became of them before.
+#[derive(Debug, Default)]
+struct Due {
+    /// The night when each of the nightly calls was made last. One that failed is due again the next minute,
+    /// and so is one of a night when nothing ran.
+    nights: BTreeMap<&'static str, Date>,
+    /// Variables are read at the start. Until the next one these would be refused each minute, and fill the log.
+    not_set: BTreeSet<&'static str>,
+}
+
+impl Due {
     fn is_due(&self, job: &Job, tonight: Date) -> bool {
-        job.when == When::EachMinute || self.0.get(job.path) != Some(&tonight)
+        !self.not_set.contains(job.path)
+            && (job.when == When::EachMinute || self.nights.get(job.path) != Some(&tonight))
     }
 
-    fn is_done(&mut self, job: &Job, tonight: Date) {
-        self.0.insert(job.path, tonight);
+    fn note(&mut self, job: &Job, tonight: Date, outcome: Outcome) {
+        match outcome {
+            Outcome::Done => {
+                self.nights.insert(job.path, tonight);
+            }
+            Outcome::NotSet => {
+                self.not_set.insert(job.path);
+            }
+        }
     }
 }
 
@@ -177,20 +198,22 @@ fn night_of(now: Timestamp) -> Date {
 }
 
 impl Api {
-    fn carry_out(&self, job: &Job) -> anyhow::Result<()> {
+    fn carry_out(&self, job: &Job) -> anyhow::Result<Outcome> {
         if job.days_ago.is_empty() {
             return self.call(job, "");
         }
         let today = time::date(Timestamp::now());
         let days = job.days_ago.iter();
         for day in days.filter_map(|days| time::days_after(today, -days)) {
-            self.call(job, &format!("from={day}&to={day}&"))?;
+            if self.call(job, &format!("from={day}&to={day}&"))? == Outcome::NotSet {
+                return Ok(Outcome::NotSet);
+            }
         }
-        Ok(())
+        Ok(Outcome::Done)
     }
 
     /// Calls until nothing is left.
-    fn call(&self, job: &Job, query: &str) -> anyhow::Result<()> {
+    fn call(&self, job: &Job, query: &str) -> anyhow::Result<Outcome> {
         let mut body = None;
         let mut cursor: Option<String> = None;
         for _ in 0..MOST_PAGES {
@@ -203,9 +226,9 @@ impl Api {
             let (status, answer) = self.post(&path, body)?;
             match status {
                 200 => {}
-                // Nothing to be done by it, as where no receiver of webhooks or card gateway is set.
-                404 => return Ok(()),
-                409 if body.is_some() || job.otherwise.is_none() => return Ok(()),
+                404 => return Ok(Outcome::NotSet),
+                409 if job.otherwise.is_none() => return Ok(Outcome::NotSet),
+                409 if body.is_some() => return Ok(Outcome::Done),
                 409 => {
                     body = job.otherwise;
                     continue;
@@ -218,7 +241,7 @@ impl Api {
             match answer["next"].as_str() {
                 Some(next) => cursor = Some(next.to_owned()),
                 // What is left is left to the next minute, or receivers that hang would hold up all else.
-                None => return Ok(()),
+                None => return Ok(Outcome::Done),
             }
         }
         bail!("it does not come to an end")
@@ -251,14 +274,24 @@ mod tests {
         let [first, second] = ["2026-06-01", "2026-06-02"].map(|day| day.parse::<Date>().unwrap());
         let of = |when| JOBS.iter().find(|job| job.when == when).unwrap();
         let (minutely, nightly) = (of(When::EachMinute), of(When::EachNight));
-        let mut nights = Nights::default();
-        assert!(nights.is_due(nightly, first), "a start makes up for it");
-        assert!(nights.is_due(nightly, first), "nothing was done");
-        nights.is_done(nightly, first);
-        nights.is_done(minutely, first);
-        assert!(!nights.is_due(nightly, first));
-        assert!(nights.is_due(minutely, first));
-        assert!(nights.is_due(nightly, second));
+        let mut due = Due::default();
+        assert!(due.is_due(nightly, first), "a start makes up for it");
+        assert!(due.is_due(nightly, first), "nothing was done");
+        due.note(nightly, first, Outcome::Done);
+        due.note(minutely, first, Outcome::Done);
+        assert!(!due.is_due(nightly, first));
+        assert!(due.is_due(minutely, first));
+        assert!(due.is_due(nightly, second));
+    }
+
+    #[test]
+    fn what_is_not_set_is_not_asked_for_again() {
+        let night: Date = "2026-06-01".parse().unwrap();
+        let mut due = Due::default();
+        due.note(&JOBS[0], night, Outcome::NotSet);
+        let left: Vec<_> = JOBS.iter().filter(|job| due.is_due(job, night)).collect();
+        assert_eq!(left.len(), JOBS.len() - 1);
+        assert!(left.iter().all(|job| job.path != JOBS[0].path));
     }
 
     #[test]
