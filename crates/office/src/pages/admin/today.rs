@@ -23,6 +23,8 @@ struct Reconciliation {
     services: Vec<OfService>,
     totals_complete: bool,
     #[serde(default)]
+    totals_more: bool,
+    #[serde(default)]
     unreadable: usize,
 }
 
@@ -189,7 +191,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let findings = findings::find(desk, &health, &other, &webhooks).await?;
     let view = &desk.view;
     let title = desk.with("today", &[("day", view.day(today).into())]);
-    let adds_up = !day.totals_complete && day.unreadable == 0;
+    let adds_up = day.totals_more;
     let says = html! {
         @if !calls.complete { (desk.t("refusals")) ": " (desk.t("refusals-incomplete")) " " }
         @if adds_up { (desk.t("totals-incomplete")) " " }
