@@ -45,9 +45,11 @@ pub(super) struct Reconciliation {
     totals: Vec<Total>,
     /// The same by service, whatever account and channel.
     services: Vec<OfService>,
-    /// Whether they are those of all that was recorded in the span until now. Where they are not,
-    /// the next call has more of them.
+    /// Whether they are those of all that was recorded in the span until now.
     totals_complete: bool,
+    /// Whether the next call adds up more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    totals_more: bool,
     /// Entries among those that were read which this program cannot read: each may be of money, so
     /// the totals are not complete. `POST /api/repair` tells more.
     #[serde(skip_serializing_if = "is_none")]
@@ -264,7 +266,10 @@ pub async fn days<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
     let places = Places::new(call.effort.places);
     let sums = sums::of_days(call, &dates, &places).await?;
     let mut days = Vec::with_capacity(dates.len());
+    let mut more = false;
     for (date, sum) in dates.into_iter().zip(sums) {
+        // What cannot be read keeps a day from being told, however often somebody asks.
+        more |= sum.unreadable == 0 && !(sum.closed && sum.is_complete);
         // What may still change, or is not all of it, is not told.
         let totals = match sum.closed && sum.is_complete {
             true => Some(sum.added.by_currency()?.into_iter()),
@@ -283,7 +288,7 @@ pub async fn days<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pr
         });
     }
     days.reverse();
-    let more = places.left() == 0 && days.iter().any(|day| day.totals.is_none());
+    let more = more && places.left() == 0;
     json(StatusCode::OK, &PaidByDay { days, more })
 }
 
@@ -306,6 +311,7 @@ async fn add_up<P: Platform>(call: &Call<'_, P>, span: Span) -> Result<Reconcili
         totals: sum.added.totals(),
         services: sum.added.services(),
         totals_complete: sum.is_complete,
+        totals_more: sum.more,
         unreadable: sum.unreadable,
         next: None,
     })
@@ -363,6 +369,7 @@ async fn reconcile<P: Platform>(
         totals: Vec::new(),
         services: Vec::new(),
         totals_complete: true,
+        totals_more: false,
         unreadable,
         next: next_if_any(call, next).await?,
         from: span.from.map(time::format).unwrap_or_default(),
@@ -381,6 +388,7 @@ async fn reconcile<P: Platform>(
         totals: whole.totals,
         services: whole.services,
         totals_complete: whole.totals_complete,
+        totals_more: whole.totals_more,
         unreadable: unreadable.max(whole.unreadable),
         ..of_lines
     })

@@ -15,6 +15,8 @@ use crate::{
 
 /// What it costs to find out where a day stands in the journal, in places of the journal.
 const OF_DAY: u64 = 8;
+/// How many entries of a day that cannot be read are walked past: each is looked at again by each call.
+const MOST_UNREADABLE: usize = 16;
 /// The longest span that is added up day by day.
 const MOST_DAYS: usize = 366;
 
@@ -42,7 +44,7 @@ pub struct OfService {
 }
 
 /// What a day adds up to, up to a place of the journal: true for good, whoever adds it up and whenever,
-/// because nothing up to there is pending, or could not be read, or depends on a clock.
+/// because nothing up to there is pending, and it says what could not be read and what depends on a clock.
 #[derive(Clone, Serialize, Deserialize)]
 struct Kept {
     /// The last place of the journal that belongs to earlier days.
@@ -53,6 +55,13 @@ struct Kept {
     is_done: bool,
     /// When the journal was mended last before it was added up.
     mended: Option<String>,
+    /// The places of entries that could not be read, and may be of money: once one of them can be, this is
+    /// no note any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<u64>,
+    /// Whether something was left out because of its time: once the day is closed, this is no note any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_cut_by_time: bool,
     totals: Vec<Total>,
     /// What was kept before there were these is no note any more, and is added up anew.
     services: Vec<OfService>,
@@ -65,6 +74,8 @@ pub struct Sum {
     pub is_complete: bool,
     /// Whether nothing can come to them any more.
     pub closed: bool,
+    /// Whether the next call comes further.
+    pub more: bool,
     /// Entries that could not be read: each may be of money.
     pub unreadable: usize,
 }
@@ -99,7 +110,8 @@ pub async fn of_span<P: Platform>(call: &Call<'_, P>, span: Span) -> Result<Sum,
             let (sum, _) = add_up(call, &range, kept, &places).await?;
             match days {
                 Some(days) if !sum.is_complete => days,
-                _ => return Ok(sum),
+                // Of what is not kept, the next call has no more.
+                _ => return Ok(Sum { more: false, ..sum }),
             }
         }
     };
@@ -107,6 +119,7 @@ pub async fn of_span<P: Platform>(call: &Call<'_, P>, span: Span) -> Result<Sum,
         added: Added::default(),
         is_complete: true,
         closed: true,
+        more: false,
         unreadable: 0,
     };
     let places = Places::new(call.effort.places);
@@ -116,6 +129,7 @@ pub async fn of_span<P: Platform>(call: &Call<'_, P>, span: Span) -> Result<Sum,
             .put(&sum.added.totals(), &sum.added.services())?;
         whole.is_complete &= sum.is_complete;
         whole.closed &= sum.closed;
+        whole.more |= sum.more;
         whole.unreadable += sum.unreadable;
     }
     Ok(whole)
@@ -156,9 +170,16 @@ pub async fn of_days<P: Platform>(
         let range = call.store.days().range_within(span, places).await?;
         places.spend(OF_DAY);
         let is_of = |known: &Kept| {
-            known.after == range.after && range.last.is_none_or(|last| known.until <= last)
+            known.after == range.after
+                && range.last.is_none_or(|last| known.until <= last)
+                && !(known.is_cut_by_time && range.closed)
         };
-        let known = known.filter(is_of);
+        let mut known = known.filter(is_of);
+        if let Some(kept) = &known
+            && !are_unreadable(call, &range, &kept.unreadable, places).await?
+        {
+            known = None;
+        }
         let was = known.as_ref().map(|known| (known.until, known.is_done));
         let known = known.unwrap_or_else(|| Kept::from(range.after, mended.clone()));
         let (sum, kept) = add_up(call, &range, known, places).await?;
@@ -169,6 +190,27 @@ pub async fn of_days<P: Platform>(
     }
     notes.set_many(&new).await?;
     Ok(sums)
+}
+
+/// Whether none of these entries can be read, still.
+async fn are_unreadable<P: Platform>(
+    call: &Call<'_, P>,
+    range: &DayRange,
+    entries: &[u64],
+    places: &Places,
+) -> Result<bool, Problem> {
+    for place in entries {
+        places.spend(1);
+        let journal = call.store.journal();
+        let (before, one) = (place.saturating_sub(1), Places::new(1));
+        let page = journal
+            .read_within(range, before, usize::MAX, &one, is_money)
+            .await?;
+        if page.unreadable.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Adds to what is kept what follows it in a range of the journal, as far as the places go. Gives all that
@@ -182,6 +224,7 @@ async fn add_up<P: Platform>(
     let mut sum = kept.sum(false)?;
     sum.closed = range.closed;
     let (mut cursor, mut can_be_kept) = (kept.until, true);
+    let (mut unreadable, mut is_cut_by_time) = (kept.unreadable.clone(), kept.is_cut_by_time);
     while places.left() > 0 {
         let journal = call.store.journal();
         let page = journal
@@ -192,22 +235,27 @@ async fn add_up<P: Platform>(
                 sum.added.add(&line)?;
             }
         }
-        sum.unreadable += page.unreadable.len();
-        // What was left out because of its time may belong to the day when it is closed.
-        can_be_kept &= page.unreadable.is_empty() && !page.is_cut_by_time;
+        unreadable.extend(page.unreadable.iter().map(|entry| entry.index));
+        is_cut_by_time |= page.is_cut_by_time;
+        can_be_kept &= unreadable.len() <= MOST_UNREADABLE;
         if can_be_kept {
             kept.until = page.next;
-            kept.is_done = page.complete && range.closed;
+            kept.is_done = page.complete && range.closed && unreadable.is_empty();
+            kept.unreadable.clone_from(&unreadable);
+            // What was left out because of its time may belong to the day when it is closed.
+            kept.is_cut_by_time = is_cut_by_time;
             kept.totals = sum.added.totals();
             kept.services = sum.added.services();
         }
-        sum.is_complete = page.complete && sum.unreadable == 0;
+        sum.is_complete = page.complete && unreadable.is_empty();
+        sum.more = !page.complete && can_be_kept;
         let came_on = page.next.saturating_sub(cursor);
         if page.complete || came_on == 0 {
             break;
         }
         cursor = page.next;
     }
+    sum.unreadable = unreadable.len();
     Ok((sum, kept))
 }
 
@@ -229,6 +277,8 @@ impl Kept {
             until: after,
             is_done: false,
             mended,
+            unreadable: Vec::new(),
+            is_cut_by_time: false,
             totals: Vec::new(),
             services: Vec::new(),
         }
@@ -241,7 +291,8 @@ impl Kept {
             added,
             is_complete,
             closed: self.is_done,
-            unreadable: 0,
+            more: !is_complete,
+            unreadable: self.unreadable.len(),
         })
     }
 }

@@ -505,3 +505,82 @@ async fn what_was_paid_is_added_up_by_service_and_what_was_kept_before_is_added_
     assert_eq!(day["services"], services);
     assert_eq!(day["totals"][0]["amount"], "5.00");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_does_not_keep_the_rest_of_a_large_day_from_being_added_up() {
+    let api = Api::new();
+    register(&api.memory, "1", "100").await.unwrap();
+    for id in ["P", "Q"] {
+        pay(&api.memory, id, "MDL", &[("10.00", None)]).await;
+    }
+    register_many(&api.memory, 20_000).await;
+    pay(&api.memory, "R", "MDL", &[("10.00", None)]).await;
+    let entry = api.memory.value("journal/3").unwrap();
+    api.memory.overwrite("journal/3", b"{".to_vec());
+    for hours in [0, 48] {
+        tokio::time::sleep(Duration::from_secs(hours * 3600)).await;
+        for _ in 0..3 {
+            api.get(TOTALS).await;
+        }
+        api.memory.take_calls();
+        let day = api.get(TOTALS).await.json();
+        assert_eq!(day["totals"][0]["amount"], "20.00", "{day}");
+        assert_eq!(day["unreadable"], 1, "{day}");
+        assert_eq!(day["totals_complete"], false, "{day}");
+        assert_eq!(day.get("totals_more"), None, "{day}");
+        let asked = api.memory.take_calls().len();
+        assert!(asked < 40, "what was added up is not read again: {asked}");
+    }
+    // Nor does it make anybody ask for the last days for ever.
+    let mut days = Value::Null;
+    for _ in 0..9 {
+        days = api.get("reconciliation/days").await.json();
+    }
+    assert_eq!(days.get("more"), None, "{days}");
+    let of_day = days["days"].as_array().unwrap().iter();
+    let mut of_day = of_day.filter(|day| day["date"] == "2026-06-01");
+    assert_eq!(of_day.next().unwrap().get("totals"), None, "{days}");
+    // It may be read again without a repair, such as by a later version.
+    api.memory.overwrite("journal/3", entry);
+    for _ in 0..4 {
+        api.get(TOTALS).await;
+    }
+    let day = api.get(TOTALS).await.json();
+    assert_eq!(day["totals"][0]["amount"], "30.00", "{day}");
+    assert_eq!(day["totals_complete"], true, "{day}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_wrong_clock_put_after_the_day_does_not_keep_the_rest_from_being_added_up() {
+    let api = Api::new();
+    register(&api.memory, "1", "100").await.unwrap();
+    let hours = SignedDuration::from_hours(13);
+    api.memory.step_clock(hours);
+    pay(&api.memory, "P", "MDL", &[("10.00", None)]).await;
+    api.memory.step_clock(-hours);
+    pay(&api.memory, "Q", "MDL", &[("5.00", None)]).await;
+    register_many(&api.memory, 20_000).await;
+    pay(&api.memory, "R", "MDL", &[("2.00", None)]).await;
+    let mut amounts = Vec::new();
+    for _ in 0..3 {
+        let day = api.get(TOTALS).await.json();
+        let is_more = day.get("totals_more").is_some();
+        assert_eq!(is_more, day["totals_complete"] == false, "{day}");
+        amounts.push(day["totals"][0]["amount"].clone());
+    }
+    assert_eq!(amounts, ["5.00", "7.00", "7.00"]);
+    // Once the day is closed, it is of whatever day its place is of.
+    tokio::time::sleep(Duration::from_secs(48 * 3600)).await;
+    let mut sums = Vec::new();
+    for date in ["2026-06-01", "2026-06-02"] {
+        let address = format!("reconciliation?date={date}&part=totals");
+        for _ in 0..5 {
+            api.get(&address).await;
+        }
+        let day = api.get(&address).await.json();
+        assert_eq!(day["totals_complete"], true, "{day}");
+        let amount = day["totals"][0]["amount"].as_str().unwrap_or("0.00");
+        sums.push(Money::parse_sum(amount).unwrap());
+    }
+    assert_eq!(sums.into_iter().sum::<Money>().to_string(), "17.00");
+}

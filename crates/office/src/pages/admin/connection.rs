@@ -49,6 +49,15 @@ impl Health {
         self.configuration == "none"
     }
 
+    /// How much of the variables it does without, to compare parts.
+    pub fn gravity(&self) -> u8 {
+        match self.is_current() {
+            true => 0,
+            false if self.is_without() => 2,
+            false => 1,
+        }
+    }
+
     /// The same in a mark and in words, where nothing else is wrong.
     fn state(&self, is_quiet: bool) -> (&'static str, &'static str) {
         match self.status.as_str() {

@@ -26,6 +26,23 @@ pub struct Finding {
     detail: Option<String>,
 }
 
+impl Finding {
+    /// Whether two parts say the same. What each of them measures differs from one moment to the next.
+    fn is_same(&self, other: &Self) -> bool {
+        let is_measured = |finding: &Self| {
+            let detail = finding.detail.as_deref().unwrap_or_default();
+            detail.starts_with("store: ") || detail.starts_with("clock: ")
+        };
+        let is_measured = is_measured(self) && is_measured(other);
+        self.title == other.title && (is_measured || self.detail == other.detail)
+    }
+
+    /// Whether two look the same to who does not see what the system says itself.
+    fn looks_like(&self, other: &Self) -> bool {
+        (self.is_wrong, &self.title, &self.remedy) == (other.is_wrong, &other.title, &other.remedy)
+    }
+}
+
 /// What a mistake in a variable switches off, by how the variable begins: as docs/configuration.md has it.
 const OFF: [(&str, &str); 9] = [
     ("card_", "found-off-cards"),
@@ -59,10 +76,14 @@ pub async fn find<P: Platform>(
     match other {
         OtherDoor::Stands(other) => {
             for finding in of_door(desk, other) {
-                // What both find is told once.
-                let is_told = findings.iter().any(|told| told.title == finding.title);
-                if !is_told {
-                    findings.push(finding);
+                // What both find is told once: as the one says it of which it switches off more.
+                let is_graver = other.gravity() > health.gravity();
+                match findings.iter_mut().find(|told| told.is_same(&finding)) {
+                    Some(told) if is_graver || finding.is_wrong && !told.is_wrong => {
+                        *told = finding;
+                    }
+                    Some(_) => {}
+                    None => findings.push(finding),
                 }
             }
             if let Some(finding) = of_versions(desk, health, other) {
@@ -230,9 +251,15 @@ fn of_run<P: Platform>(desk: &Desk<'_, P>, run: &Run) -> Finding {
 
 /// A list of them; with what the system says in English, for whoever runs it, or without.
 pub fn list<P: Platform>(desk: &Desk<'_, P>, findings: &[Finding], has_details: bool) -> Markup {
+    let is_new = |place: usize, finding: &Finding| {
+        let mut before = findings.iter().take(place);
+        !before.any(|told| told.looks_like(finding))
+    };
+    let all = findings.iter().enumerate();
+    let shown = all.filter(|(place, finding)| has_details || is_new(*place, finding));
     html! {
         ul.lines {
-            @for finding in findings {
+            @for (_, finding) in shown {
                 @let (kind, mark) = match finding.is_wrong {
                     true => ("bad", "health-errors"),
                     false => ("busy", "health-warnings"),

@@ -21,6 +21,8 @@ struct Day {
     totals: Vec<Total>,
     totals_complete: bool,
     #[serde(default)]
+    totals_more: bool,
+    #[serde(default)]
     unreadable: usize,
     next: Option<String>,
 }
@@ -180,8 +182,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let title = desk.with("payments-of", &[("day", desk.view.day(date).into())]);
     let of = |date: Date| desk.link(&format!("/admin/payments?date={date}"));
     let (before, after) = (time::days_after(date, -1), time::days_after(date, 1));
-    let adds_up = !day.totals_complete && day.unreadable == 0;
-    let goes_on = adds_up.then(|| {
+    let goes_on = day.totals_more.then(|| {
         let says = html! { (desk.t("totals-incomplete")) };
         desk.go_on(&here, &says)
     });

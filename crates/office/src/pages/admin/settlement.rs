@@ -79,7 +79,10 @@ struct Entry {
     order_key: Option<String>,
     amount: String,
     shown: Option<String>,
+    difference: Option<String>,
     detail: Option<String>,
+    #[serde(default)]
+    shown_by_others: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -155,8 +158,8 @@ pub async fn post<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         }
         @for group in groups.iter().filter(|group| !group.entries.is_empty()) {
             h2 { (desk.t(group.title)) }
-            p { (desk.t(group.deed)) }
-            (entries_table(desk, group))
+            @for deed in group.deeds() { p { (desk.t(deed)) } }
+            (entries_table(desk, group, comparison.complete))
             p { button type="submit" form="lists" name=(LIST) value=(group.name) { (desk.t("export-xlsx")) } }
         }
         @if has_errors {
@@ -193,9 +196,23 @@ struct Group<'a> {
     name: &'static str,
     kind: &'static str,
     title: &'static str,
-    /// What is to be done about it.
+    /// What is to be done about an entry of which there is nothing else to say.
     deed: &'static str,
     entries: &'a [Entry],
+}
+
+impl Group<'_> {
+    /// What is to be done about its entries, each once.
+    fn deeds(&self) -> Vec<&'static str> {
+        let mut deeds = Vec::new();
+        for entry in self.entries {
+            let deed = entry.deed().unwrap_or(self.deed);
+            if !deeds.contains(&deed) {
+                deeds.push(deed);
+            }
+        }
+        deeds
+    }
 }
 
 impl Comparison {
@@ -299,6 +316,31 @@ impl Entry {
         let rows: Vec<_> = self.rows.iter().map(ToString::to_string).collect();
         rows.join(", ")
     }
+
+    /// What is to be done about it, if something else than about most entries of its list.
+    fn deed(&self) -> Option<&'static str> {
+        Some(match self.difference.as_deref()? {
+            "part" => "settled-part-do",
+            "shown-before" => "settled-shown-before-do",
+            "taken-back" => "settled-taken-back-do",
+            "other-sum" => "settled-other-sum-do",
+            "reversal-of-nothing" => "settled-reversal-do",
+            "unknown-payment" if self.amount.starts_with('-') => "settled-reversal-do",
+            _ if !self.shown_by_others.is_empty() => "settled-shown-by-others-do",
+            _ => return None,
+        })
+    }
+
+    /// Whether it may be a payment that nobody has recorded. What is recorded must not be offered to be
+    /// entered once more.
+    fn may_be_new(&self) -> bool {
+        let differences = ["unknown-payment", "unknown-order", "no-payment-named"];
+        let difference = self.difference.as_deref();
+        difference.is_some_and(|difference| differences.contains(&difference))
+            && self.shown_by_others.is_empty()
+            && !self.amount.starts_with('-')
+            && self.amount.contains(|digit| matches!(digit, '1'..='9'))
+    }
 }
 
 /// The table of a statement: the row that names the columns is the first that has one of an amount.
@@ -312,8 +354,9 @@ fn table(upload: &Upload) -> Result<Table, Problem> {
         .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))
 }
 
-fn entries_table<P: Platform>(desk: &Desk<'_, P>, group: &Group<'_>) -> Markup {
-    let is_unknown = group.name == "not-recorded";
+fn entries_table<P: Platform>(desk: &Desk<'_, P>, group: &Group<'_>, is_complete: bool) -> Markup {
+    // What is being recorded while the statement is compared, only looks as if it were not.
+    let is_unknown = |entry: &Entry| is_complete && entry.may_be_new();
     html! {
         div.scroll tabindex="0" role="region" aria-label=(desk.t(group.title)) {
             table.wide {
@@ -334,7 +377,7 @@ fn entries_table<P: Platform>(desk: &Desk<'_, P>, group: &Group<'_>) -> Markup {
                         td.amount { @if let Some(shown) = &entry.shown { (money(desk, shown, "")) } }
                         td {
                             @if let Some(detail) = &entry.detail { (desk.view.said(detail)) }
-                            @if is_unknown { " " a href=(desk.link(&by_hand(entry))) { (desk.t("settled-enter")) } }
+                            @if is_unknown(entry) { " " a href=(desk.link(&by_hand(entry))) { (desk.t("settled-enter")) } }
                         }
                     }
                 }
@@ -343,7 +386,7 @@ fn entries_table<P: Platform>(desk: &Desk<'_, P>, group: &Group<'_>) -> Markup {
     }
 }
 
-/// Where a payment is entered by hand that a statement shows and MPay did not confirm.
+/// Where a payment is entered by hand that a statement shows and nobody has recorded.
 fn by_hand(entry: &Entry) -> String {
     let pairs = [
         ("payment_id", entry.payment_id.as_deref()),

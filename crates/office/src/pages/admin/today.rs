@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{
     super::layout::{Answer, Page},
     connection,
-    desk::{Ask, Desk},
+    desk::{Ask, Desk, encode},
     findings,
     manual::Proposals,
     orders::{self, Listed},
@@ -22,6 +22,8 @@ struct Reconciliation {
     totals: Vec<OfAccount>,
     services: Vec<OfService>,
     totals_complete: bool,
+    #[serde(default)]
+    totals_more: bool,
     #[serde(default)]
     unreadable: usize,
 }
@@ -53,6 +55,7 @@ struct Total {
 #[derive(Deserialize)]
 struct Register {
     orders: Vec<Listed>,
+    next: Option<String>,
 }
 
 /// What was paid on the last days.
@@ -177,14 +180,18 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     };
     let calls = calls(desk).await?;
     let refused = &calls.open_refusals;
-    let all_seen = calls.complete && !calls.open_refusals_more;
+    // Each list looks at the newest only, and says where to go on.
+    let all_seen = calls.complete
+        && !calls.open_refusals_more
+        && to_look_at.next.is_none()
+        && open.next.is_none();
     let health = connection::health(desk).await?;
     let webhooks = connection::webhooks(desk).await?;
     let other = connection::other_door(desk).await?;
     let findings = findings::find(desk, &health, &other, &webhooks).await?;
     let view = &desk.view;
     let title = desk.with("today", &[("day", view.day(today).into())]);
-    let adds_up = !day.totals_complete && day.unreadable == 0;
+    let adds_up = day.totals_more;
     let says = html! {
         @if !calls.complete { (desk.t("refusals")) ": " (desk.t("refusals-incomplete")) " " }
         @if adds_up { (desk.t("totals-incomplete")) " " }
@@ -229,12 +236,20 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
                 p { (desk.t("nothing-needs-somebody")) }
             }
             @if !to_look_at.orders.is_empty() { (orders::table(desk, &to_look_at.orders)) }
+            @if let Some(next) = &to_look_at.next {
+                p {
+                    @if to_look_at.orders.is_empty() { (desk.t("newest-need-nobody")) " " }
+                    a href=(desk.link(&format!("/admin/orders?review=open&cursor={}", encode(next)))) { (desk.t("older-to-look-at")) }
+                }
+            }
             @if !refused.is_empty() {
                 p { a href=(desk.link("/admin/refusals")) { (desk.t("refusals")) ": " (calls.count()) } }
                 ul.lines { @for refusal in refused.iter().take(REFUSALS) { (refusal_line(desk, refusal)) } }
             }
             @if !open.proposals.is_empty() {
                 p { a href=(desk.link("/admin/payments/manual")) { (desk.t("proposals-open")) ": " (open.proposals.len()) @if open.next.is_some() { "+" } } }
+            } @else if let Some(next) = &open.next {
+                p { a href=(desk.link(&format!("/admin/payments/manual?cursor={}", encode(next)))) { (desk.t("proposals-open")) ": " (desk.t("none-so-far")) } }
             }
             @if !findings.is_empty() {
                 (findings::list(desk, &findings, false))

@@ -403,11 +403,14 @@ async fn the_part_for_mpay_is_asked_how_it_stands_and_what_it_finds_is_told_once
         2,
         "as a whole and the one: {connection}"
     );
-    says(
-        503,
-        r#"{"status":"misconfigured","version":"0.0.9","configuration":"none","errors":[
-            "variable service_key: must be a key", "variable page_color: must be a colour"]}"#,
-    );
+    let own = office.ask("GET", "/health/office", &[], &[]).await.text;
+    let own: serde_json::Value = serde_json::from_str(&own).unwrap();
+    let mut errors = own["errors"].as_array().unwrap().clone();
+    errors.push("variable service_key: must be a key".into());
+    let of_other = serde_json::json!({
+        "status": "misconfigured", "version": "0.0.9", "configuration": "none", "errors": errors
+    });
+    says(503, &of_other.to_string());
     let (today, connection) = pages(&office).await;
     for page in [&today, &connection] {
         for said in [
@@ -443,4 +446,54 @@ async fn the_part_for_mpay_is_asked_how_it_stands_and_what_it_finds_is_told_once
         connection.contains("not asked: this installation"),
         "{connection}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_part_says_does_not_hide_what_is_worse_in_the_other() {
+    let office = Office::with(&[("service_certificate", "nonsense")]);
+    let own = office.ask("GET", "/health/office", &[], &[]).await.text;
+    let own: serde_json::Value = serde_json::from_str(&own).unwrap();
+    let errors = own["errors"].as_array().unwrap().clone();
+    let of_certificate = |error: &&serde_json::Value| {
+        let line = error.as_str().unwrap();
+        line.starts_with("variable service_certificate: ")
+    };
+    assert_eq!(errors.iter().filter(of_certificate).count(), 1, "{own}");
+    let says = |configuration: &str, errors: &[serde_json::Value]| {
+        let health = serde_json::json!({
+            "status": "misconfigured", "version": env!("CARGO_PKG_VERSION"),
+            "configuration": configuration, "errors": errors
+        });
+        let health = health.to_string();
+        office
+            .memory
+            .respond_with(move |_| Ok((503, health.clone())));
+    };
+    // The same mistake: of the people's door it switches off little, and nobody can pay by the other.
+    let (title, nobody) = (
+        "The variable service_certificate has a mistake",
+        "Until then MPay is not answered",
+    );
+    for (configuration, is_grave) in [("none", true), ("current", false)] {
+        says(configuration, &errors);
+        let (today, connection) = pages(&office).await;
+        for page in [&today, &connection] {
+            assert_eq!(page.matches(title).count(), 1, "{page}");
+            assert_eq!(page.contains(nobody), is_grave, "{page}");
+        }
+    }
+    // Several mistakes of one variable, of which the people's door knows none.
+    let two = [
+        "variable services: A is there twice",
+        "variable services: B is no name",
+    ];
+    says("current", &two.map(Into::into));
+    let (today, connection) = pages(&office).await;
+    for said in two {
+        assert!(connection.contains(said), "{connection}");
+    }
+    let title = "The variable services has a mistake";
+    assert_eq!(connection.matches(title).count(), 2, "{connection}");
+    // Where nobody sees in which they differ, once is enough.
+    assert_eq!(today.matches(title).count(), 1, "{today}");
 }

@@ -142,7 +142,7 @@ async fn a_statement_is_compared_once_its_columns_are_chosen() {
     }
     // Each list says what to do, and is downloaded; what is not recorded is entered by hand.
     for said in [
-        "Întrebați banca, trezoreria sau MPay",
+        "Dacă a fost reținut drept comision",
         "/admin/payments/manual?payment_id=P%2D9&amp;amount=7%2E00&amp;lang=ro",
         "form=\"lists\" name=\"list\" value=\"not-recorded\"",
     ] {
@@ -189,4 +189,100 @@ async fn a_statement_is_compared_once_its_columns_are_chosen() {
     assert_eq!(clerk.send("/admin/settlement", &form).await.status, 403);
     let asked: Vec<_> = form.into_iter().chain([("list", "matched")]).collect();
     assert_eq!(clerk.send("/admin/settlement", &asked).await.status, 403);
+}
+
+/// What the page says of a statement whose columns are named as the parameters are.
+async fn compared(browser: &Browser<'_>, columns: &[&str], statement: &str) -> String {
+    let columns = columns.iter().map(|name| (*name, *name));
+    let days = [("from", "2026-06-01"), ("to", "2026-06-30")];
+    let fields: Vec<_> = days.into_iter().chain(columns).collect();
+    let page = upload(browser, "/admin/settlement", statement.as_bytes(), &fields).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    page.text
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_may_be_a_payment_that_nobody_recorded_is_offered_to_be_entered_by_hand() {
+    let office = Office::new();
+    for (id, key) in [("PAY-1", "1"), ("PAY-2", "2")] {
+        register(&office.memory, key, "10").await.unwrap();
+        record(&office.memory, id, key, "10").await.unwrap();
+    }
+    register(&office.memory, "3", "50").await.unwrap();
+    record_card(&office.memory, "C", "3", "50").await.unwrap();
+    refund(&office.memory, "C", "20").await.unwrap();
+    let browser = office.sign_in(Role::Accountant).await;
+    let (of_day, of_payments) = (["date", "amount"], ["text", "amount"]);
+    let (of_orders, by_number) = (["order_key", "amount"], ["payment_id", "amount"]);
+    let new = "Nu se potrivește nicio plată înregistrată";
+    for (columns, statement, says, is_offered) in [
+        // The sum of a day, and of several payments, that is another one.
+        (
+            of_day,
+            "date;amount\n2026-06-01;999\n",
+            "alta decât a plăților ei",
+            false,
+        ),
+        (
+            of_payments,
+            "text;amount\nPAY-1 PAY-2;21\n",
+            "alta decât a plăților ei",
+            false,
+        ),
+        // A second row of what one payment alone can be.
+        (
+            of_orders,
+            "order_key;amount\n1;10\n1;10\n",
+            "apar în alte rânduri",
+            false,
+        ),
+        // What takes back what the statement does not show, and a refund by a number that nobody told.
+        (
+            of_orders,
+            "order_key;amount\n2;-10\n",
+            "suma este sub zero",
+            false,
+        ),
+        (
+            by_number,
+            "payment_id;amount\nX-777777;-30\n",
+            "suma este sub zero",
+            false,
+        ),
+        (by_number, "payment_id;amount\nX-0;0\n", new, false),
+        (by_number, "payment_id;amount\nX-9;7\n", new, true),
+        (of_orders, "order_key;amount\n2;7\n", new, true),
+        (of_payments, "text;amount\nnimic;7\n", new, true),
+    ] {
+        let text = compared(&browser, &columns, statement).await;
+        assert!(text.contains(says), "{statement}: {text}");
+        let is_said = text.contains("/admin/payments/manual?");
+        assert_eq!(is_said, is_offered, "{statement}: {text}");
+        assert!(is_offered || says == new || !text.contains(new), "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_a_statement_shows_otherwise_says_what_to_do_of_each_kind() {
+    let office = Office::new();
+    register(&office.memory, "1", "10").await.unwrap();
+    record(&office.memory, "P-1", "1", "10").await.unwrap();
+    let browser = office.sign_in(Role::Accountant).await;
+    let columns = ["payment_id", "date", "amount"];
+    let (amount, part) = ("care sumă este corectă", "Dacă apare o parte");
+    let (before, back) = ("a arătat-o deja întreagă", "sunt luați înapoi: întrebați");
+    for (day, shown, says) in [
+        (2, "11", amount),
+        (3, "4", part),
+        (4, "6", "Nu mai este nimic de făcut"),
+        (5, "12", before),
+        (6, "-10", back),
+    ] {
+        let statement = format!("payment_id;date;amount\nP-1;0{day}.06.2026;{shown}\n");
+        let text = compared(&browser, &columns, &statement).await;
+        for deed in [amount, part, before, back] {
+            assert_eq!(text.contains(deed), deed == says, "{shown}: {text}");
+        }
+        assert!(text.contains(says), "{shown}: {text}");
+    }
 }

@@ -247,3 +247,72 @@ async fn today_adds_up_by_service_where_there_are_several() {
         assert_eq!(page.text.contains(row), is_told, "{}", page.text);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn today_says_that_older_orders_and_proposals_may_need_somebody() {
+    let office = Office::new();
+    let (accountant, manager) = (Role::Accountant, Role::Manager);
+    register(&office.memory, "1", "10").await.unwrap();
+    for id in ["P-1", "P-2"] {
+        record(&office.memory, id, "1", "10").await.unwrap();
+    }
+    let browser = office.sign_in(accountant).await;
+    let proposal = [
+        ("service_id", "TAX"),
+        ("order_key", "1"),
+        ("payment_id", "P-3"),
+        ("amount", "10"),
+        ("paid_at", "2026-06-01"),
+        ("note", "extras"),
+    ];
+    let proposed = browser.send("/admin/payments/manual", &proposal).await;
+    assert_eq!(proposed.status, 303, "{}", proposed.text);
+    let browser = office.sign_in(manager).await;
+    let needs = async || {
+        // What was refused is looked for apart.
+        for _ in 0..40 {
+            browser.get("/admin/refusals").await;
+        }
+        let page = browser.get("/admin").await;
+        let (_, needs) = page.text.split_once("<h2>Cere atenție</h2>").unwrap();
+        needs.split_once("</section>").unwrap().0.to_owned()
+    };
+    let (nothing, older) = ("Nimic.", "mai vechi");
+    let text = needs().await;
+    assert!(!text.contains(nothing) && !text.contains(older), "{text}");
+    assert!(text.contains("de verificat"), "{text}");
+    assert!(text.contains("aprobarea: 1<"), "{text}");
+    fill_journal(&office.memory, 2_800).await;
+    let text = needs().await;
+    assert!(!text.contains(nothing), "{text}");
+    let (orders, proposals) = (
+        "/admin/orders?review=open&amp;cursor=",
+        "/admin/payments/manual?cursor=",
+    );
+    for (begin, says, found) in [
+        (orders, older, "de verificat"),
+        (
+            proposals,
+            "aprobarea: Încă nimic găsit",
+            "/admin/payments/manual/",
+        ),
+    ] {
+        assert!(text.contains(says), "{text}");
+        let (_, rest) = text.split_once(begin).unwrap();
+        let cursor = rest.split(['&', '"']).next().unwrap();
+        // What it leads to finds it in the end.
+        let begin = begin.replace("&amp;", "&");
+        let mut address = format!("{begin}{cursor}");
+        for _ in 0..5 {
+            let page = browser.get(&address).await;
+            if page.text.contains(found) {
+                address.clear();
+                break;
+            }
+            let (_, rest) = page.text.split_once("cursor=").unwrap();
+            let cursor = rest.split(['&', '"']).next().unwrap();
+            address = format!("{begin}{cursor}");
+        }
+        assert!(address.is_empty(), "{found} is not found");
+    }
+}
