@@ -164,6 +164,49 @@ async fn a_long_order_knows_what_is_to_be_taken() {
     assert_eq!(since(&order), decided);
 }
 
+/// The version before noted of a decision only that there was one: what it kept would say that the
+/// decision is about a charge that was refused long ago.
+#[tokio::test(start_paused = true)]
+async fn a_decision_that_the_version_before_has_kept_is_folded_again() {
+    let memory = Memory::new();
+    register(&memory, "1", "5").await.unwrap();
+    begin_again(&memory, "A", "1", "5").await.unwrap();
+    let ledger = Ledger::new(memory.clone());
+    let (service, key) = (
+        ServiceId::parse("TAX").unwrap(),
+        OrderKey::parse("1").unwrap(),
+    );
+    let cards = ledger.card_payments();
+    // One charge was sent and refused.
+    let payment = id("A");
+    let taken = cards.take(&payment, &service, &key, 1, |_| Ok(()));
+    taken.await.unwrap();
+    for number in 0..200 {
+        record(&memory, &format!("P{number}"), "1", "5")
+            .await
+            .unwrap();
+    }
+    let order = stored(&memory, "1").await.unwrap();
+    assert!(order.folded > 100);
+    assert_eq!(order.begun[0].taking_after, 1);
+    let mut rewritten = 0;
+    for segment in 1..9 {
+        let name = format!("fold/order/TAX/1/{segment}");
+        let Some(kept) = memory.value(&name) else {
+            continue;
+        };
+        let mut kept: serde_json::Value = serde_json::from_slice(&kept).unwrap();
+        kept["v"] = 1.into();
+        let begun = kept["begun"][0].as_object_mut().unwrap();
+        assert!(begun.remove("taking_after").is_some());
+        memory.overwrite(&name, kept.to_string().into());
+        rewritten += 1;
+    }
+    assert!(rewritten > 0);
+    let again = stored(&memory, "1").await.unwrap();
+    assert_eq!(again.begun, order.begun);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_beginning_that_broke_off_is_nothing_or_is_known_everywhere() {
     let mut begun = 0;

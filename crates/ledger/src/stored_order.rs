@@ -196,7 +196,9 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    const VERSION: u32 = 1;
+    /// Raised with whatever it holds: what a version before has kept would be read with a default, and the
+    /// entries say it.
+    const VERSION: u32 = 2;
 
     /// The sum of an order at a place.
     fn of(stored: &StoredOrder, place: u64, erased_before: u64) -> Self {

@@ -14,16 +14,14 @@ use super::{
     command::NOT_SENT,
     gateway::order_id,
     id_of, lines, minor_units,
-    observe::{AFTER_SESSION, Looked, UNCLEAR, busy},
+    observe::{AFTER_SESSION, HOLD, Looked, UNCLEAR, busy},
     payable,
 };
 use crate::{
     api::Problem,
     domain::{Money, OrderKey, PaymentId, ServiceId, time},
     json::{AttemptJson, Capture, CardStartedJson, CardState, CommandJson, CommandKind},
-    store::{
-        Beginning, CardEntry, CardPayment, Ledger, Platform, RegisterError, StoreError, StoredOrder,
-    },
+    store::{Beginning, CardEntry, CardPayment, Ledger, Platform, RegisterError, StoredOrder},
 };
 
 /// For how long whoever begins a payment may be at it: longer than a call lasts.
@@ -84,10 +82,20 @@ pub struct NotBegun {
     pub kept: Option<Kept>,
 }
 
-/// What keeps another payment of an order from being begun. Of several the greatest is told: whoever has
-/// paid, knowing it or not, is not to pay again.
+/// What keeps another payment by card of an order from being begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// What it is.
+    pub why: Why,
+    /// What is held on cards, or being charged to saved ones, of all payments of the order: whoever pays
+    /// it by MPay pays it twice.
+    pub amount: Money,
+}
+
+/// What a payment at work is about. Of several the greatest is told: whoever has paid, knowing it or not,
+/// is not to pay again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kept {
+pub enum Why {
     /// The gateway leaves open what becomes of one, until then at the latest.
     Unclear(Timestamp),
     /// A saved card is being charged, its holder absent, and may have been.
@@ -629,23 +637,54 @@ pub fn unclear_until(payment: &CardPayment, now: Timestamp) -> Option<Timestamp>
 }
 
 /// What it is about a payment at work that keeps others from being begun, where that takes a while.
-fn kept(payment: &CardPayment, now: Timestamp) -> Option<Kept> {
-    let state = payment.seen.as_ref().map(|(_, seen)| seen.state);
-    match state {
-        Some(CardState::Held) => Some(Kept::Held),
-        _ if payment.attempt.unattended => Some(Kept::Charging),
-        _ => unclear_until(payment, now).map(Kept::Unclear),
-    }
+fn kept(payment: &CardPayment, now: Timestamp) -> Result<Option<Kept>, Problem> {
+    let seen = payment.seen.as_ref().map(|(_, seen)| seen);
+    let started = &payment.attempt.started;
+    let (why, of_it) = match seen {
+        Some(seen) if seen.state == CardState::Held => (Why::Held, seen.amount.as_ref()),
+        _ if payment.attempt.unattended => (Why::Charging, None),
+        _ => {
+            let until = unclear_until(payment, now);
+            return Ok(until.map(|until| Kept {
+                why: Why::Unclear(until),
+                amount: Money::ZERO,
+            }));
+        }
+    };
+    let amount = amount(of_it.unwrap_or(&started.amount))?;
+    Ok(Some(Kept { why, amount }))
 }
 
-/// What keeps an order from being paid once more, as the books know it: nobody is asked for it.
+/// The same of all payments at work, and of which one is told.
+fn kept_by_all<'a>(
+    payments: impl IntoIterator<Item = &'a CardPayment>,
+    now: Timestamp,
+) -> Result<Option<(Kept, &'a CardPayment)>, Problem> {
+    let mut all: Option<(Kept, &CardPayment)> = None;
+    for payment in payments {
+        let Some(one) = kept(payment, now)? else {
+            continue;
+        };
+        let told = match all {
+            Some((before, told)) if before.why >= one.why => (before.why, told),
+            _ => (one.why, payment),
+        };
+        let (why, told) = told;
+        let amount = all.map_or(Money::ZERO, |(before, _)| before.amount) + one.amount;
+        all = Some((Kept { why, amount }, told));
+    }
+    Ok(all)
+}
+
+/// What keeps an order from being paid once more, as the books know it: nobody is asked for it, and no
+/// gateway need be configured.
 ///
 /// # Errors
-/// [`StoreError`] if the store fails, or a record is damaged.
+/// A [`Problem`] if the store fails, or a record is damaged.
 pub async fn kept_by_books<P: Platform>(
     store: &Ledger<P>,
     order: &StoredOrder,
-) -> Result<Option<Kept>, StoreError> {
+) -> Result<Option<Kept>, Problem> {
     let ids = order.begun.iter();
     let ids = ids.filter_map(|begun| PaymentId::parse(&begun.started.payment_id).ok());
     let ids: Vec<_> = ids.collect();
@@ -660,23 +699,26 @@ pub async fn kept_by_books<P: Platform>(
             state,
             Some(CardState::Pending | CardState::Unknown | CardState::Held)
         );
-        payment.open_command().is_some() || payment.ended.is_none() && is_told
+        // Without a gateway nobody notes that it has ended.
+        let is_lately = now.duration_since(payment.started_at) < HOLD.saturating_add(UNCLEAR);
+        is_lately && (payment.open_command().is_some() || payment.ended.is_none() && is_told)
     });
-    Ok(at_work.filter_map(|payment| kept(payment, now)).max())
+    Ok(kept_by_all(at_work, now)?.map(|(kept, _)| kept))
 }
 
 /// Others are at work.
 fn at_work<'a>(payments: impl IntoIterator<Item = &'a CardPayment>, now: Timestamp) -> NotBegun {
-    let payments = payments.into_iter();
-    let kept = payments.filter_map(|payment| Some((kept(payment, now)?, payment)));
-    let kept = kept.max_by_key(|(kept, _)| *kept);
-    let detail = match kept {
+    let kept = match kept_by_all(payments, now) {
+        Ok(kept) => kept,
+        Err(problem) => return problem.into(),
+    };
+    let detail = match kept.map(|(kept, payment)| (kept.why, payment)) {
         // All the while the order can be paid by MPay.
-        Some((Kept::Unclear(until), _)) => format!(
+        Some((Why::Unclear(until), _)) => format!(
             "{AT_WORK} The gateway says when it is over, at the latest at {}. Until then the order can be paid by MPay.",
             time::format(until)
         ),
-        Some((Kept::Held, payment)) => {
+        Some((Why::Held, payment)) => {
             let id = payment.id();
             match payment.attempt.started.capture {
                 Capture::Manual => format!(
@@ -690,7 +732,7 @@ fn at_work<'a>(payments: impl IntoIterator<Item = &'a CardPayment>, now: Timesta
                 ),
             }
         }
-        Some((Kept::Charging, _)) | None => format!("{AT_WORK} Try again later."),
+        Some((Why::Charging, _)) | None => format!("{AT_WORK} Try again later."),
     };
     NotBegun {
         problem: conflict(detail).retry_after(60),

@@ -32,7 +32,7 @@ use crate::{
     json::PaymentLineJson,
     store::{CardPayment, Ledger, Platform},
 };
-pub use begin::{Kept, Wish, kept_by_books, unclear_until};
+pub use begin::{Kept, Why, Wish, kept_by_books, unclear_until};
 #[cfg(feature = "description")]
 pub use check::Checked;
 pub use command::{Became, Order, reason};

@@ -27,7 +27,7 @@ const AT_WORK: SignedDuration = SignedDuration::from_mins(15);
 /// How long the gateway may leave open what becomes of a payment.
 pub(super) const UNCLEAR: SignedDuration = SignedDuration::from_hours(72);
 /// How long a hold lasts at the most.
-const HOLD: SignedDuration = SignedDuration::from_hours(8 * 24);
+pub(super) const HOLD: SignedDuration = SignedDuration::from_hours(8 * 24);
 
 /// What came of asking.
 #[derive(Debug)]

@@ -327,18 +327,21 @@ async fn a_payer_whose_saved_card_may_be_charged_is_not_led_to_pay() {
     }
 }
 
-/// On none of an order's pages is who has paid led to pay again, and the order's own says why.
-async fn assert_not_led_to_pay(world: &World, path: &str, said: &str) {
-    for part in ["", "/return?paid=0&n=99&", "/return?paid=0&stay=1&"] {
-        let query = if part.is_empty() {
-            "?lang=en"
-        } else {
-            "lang=en"
-        };
-        let page = world.at("GET", &format!("{path}{part}{query}"), "").await;
+/// On none of an order's pages is who has paid led to pay again, and the order's own and its notice say
+/// why.
+pub(super) async fn assert_not_led_to_pay(world: &World, path: &str, said: &str) {
+    for (part, says_why) in [
+        ("?", true),
+        ("/notice?", true),
+        ("/return?paid=0&n=99&", false),
+        ("/return?paid=0&stay=1&", false),
+    ] {
+        let page = world.at("GET", &format!("{path}{part}lang=en"), "").await;
         assert_eq!(page.status, 200, "{}", page.text);
-        assert!(!page.text.contains("<form"), "{part}: {}", page.text);
-        assert_eq!(page.text.contains(said), part.is_empty(), "{}", page.text);
+        for way in ["<form", "<svg class=\"code\"", "ype the order number"] {
+            assert!(!page.text.contains(way), "{part}: {way}: {}", page.text);
+        }
+        assert_eq!(page.text.contains(said), says_why, "{part}: {}", page.text);
     }
 }
 

@@ -5,6 +5,7 @@ mod books;
 mod holds;
 mod interrupted;
 mod observe;
+mod pages;
 mod refunds;
 mod wallet;
 

@@ -14,7 +14,8 @@ use super::{
 };
 use crate::store::Platform;
 
-/// `GET /admin/notices`: of up to 50 orders that the filters of the list choose, those that can be paid.
+/// `GET /admin/notices`: of up to 50 orders that the filters of the list choose, those that can be paid and whose
+/// payers have not paid by card what is held yet.
 pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let filters = chosen(desk)?;
     let mut address = format!("orders?limit=50{filters}");
@@ -22,12 +23,11 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         address.push_str(&format!("&cursor={}", encode(&cursor)));
     }
     let page: Register = desk.document(Ask::get(address)).await?;
-    let now = desk.store.now();
     let mut sheets = Vec::new();
     for order in &page.orders {
         let (service, key) = order.names()?;
         if let Some(stored) = desk.store.orders().get(&service, &key).await? {
-            sheets.extend(payer::sheet(&desk.view, &stored, now)?);
+            sheets.extend(payer::sheet(&desk.view, desk.store, &stored).await?);
         }
     }
     let title = desk.t("notices");

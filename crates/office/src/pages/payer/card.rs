@@ -15,8 +15,9 @@ use super::{
 };
 use crate::{
     App,
-    cards::{Cards, Desk, Kept, Wish},
+    cards::{Cards, Desk, Kept, Why, Wish},
     config::Config,
+    domain::Money,
     store::{Platform, StoredOrder},
 };
 
@@ -44,19 +45,30 @@ pub(super) fn button(shown: &Shown<'_>) -> Markup {
 
 /// What keeps an order from being paid by card, and where that is no payment of theirs, how they can pay
 /// instead.
-pub(super) fn why_not(view: &View<'_>, kept: Option<Kept>) -> Markup {
-    let text = match kept {
-        Some(Kept::Unclear(until)) => view.with(
+pub(super) fn why_not(shown: &Shown<'_>) -> Markup {
+    let view = shown.view;
+    let is_part = shown.has_paid_in_part();
+    let kept = shown.kept.map_or(Money::ZERO, |kept| kept.amount);
+    let of_amount = |id, amount| view.with(id, &[("amount", shown.money(amount).into())]);
+    let text = match shown.kept.map(|kept| kept.why) {
+        Some(Why::Unclear(until)) => view.with(
             "card-not-now-until",
             &[("time", view.time_of(until).into())],
         ),
-        Some(Kept::Charging) => view.t("card-not-now-charging"),
-        Some(Kept::Held) => view.t("card-not-now-held"),
+        Some(Why::Charging) if is_part => of_amount("card-part-charging", kept),
+        Some(Why::Charging) => view.t("card-not-now-charging"),
+        Some(Why::Held) if is_part => of_amount("card-part-held", kept),
+        Some(Why::Held) => view.t("card-not-now-held"),
         None => view.t("card-not-now-text"),
     };
+    let rest = shown.due().filter(|_| is_part);
     html! {
         p { (text) }
-        @if !matches!(kept, Some(Kept::Charging | Kept::Held)) { p { (view.t("card-not-now-mpay")) } }
+        @if let Some(due) = rest {
+            p { (of_amount("card-part-rest", due.saturating_sub(kept))) }
+        } @else if !shown.has_paid() {
+            p { (view.t("card-not-now-mpay")) }
+        }
     }
 }
 
@@ -147,7 +159,7 @@ fn not_now(
     let title = view.t("card-not-now-title");
     let content = html! {
         h1 { (title) }
-        (why_not(view, kept))
+        (why_not(&shown))
         @if !shown.has_paid() { (shown.pay_button("pay")) }
         p { a href=(view.link(path)) { (view.t("to-order")) } }
     };

@@ -21,10 +21,10 @@ use super::{
     link::PayLink,
 };
 use crate::{
-    cards::{Kept, kept_by_books},
+    cards::{Kept, Why, kept_by_books},
     domain::{Money, Order, OrderStatus, RecordedPayment, SetStatus},
     json::{Channel, PaymentJson},
-    store::{Platform, StoredOrder},
+    store::{Ledger, Platform, StoredOrder},
 };
 
 /// An order whose page is asked for.
@@ -74,11 +74,9 @@ pub async fn page<P: Platform>(visit: &Visit<'_, P>, rest: &str) -> Result<Answe
         stored,
         now,
         by_card: false,
-        kept: None,
+        // Money is held whether or not a gateway is configured now.
+        kept: kept_by_books(visit.store, stored).await?,
     };
-    if visit.cards.is_some() {
-        shown.kept = kept_by_books(visit.store, stored).await?;
-    }
     shown.by_card = card::is_offered(visit.cards, &shown);
     let page = match what {
         "" => order::page(&shown),
@@ -90,14 +88,14 @@ pub async fn page<P: Platform>(visit: &Visit<'_, P>, rest: &str) -> Result<Answe
     Ok(view.answer(StatusCode::OK, &page))
 }
 
-/// The notice of an order, for a stack of them; `None` if it cannot be paid.
+/// The notice of an order, for a stack of them; `None` if it cannot be paid, or its payer has paid.
 ///
 /// # Errors
-/// A [`Problem`] if it cannot be drawn.
-pub fn sheet(
+/// A [`Problem`] if the books cannot be read, or it cannot be drawn.
+pub async fn sheet<P: Platform>(
     view: &View<'_>,
+    store: &Ledger<P>,
     stored: &StoredOrder,
-    now: Timestamp,
 ) -> Result<Option<Markup>, Problem> {
     let Some(order) = stored.state.order() else {
         return Ok(None);
@@ -108,12 +106,11 @@ pub fn sheet(
         path: "",
         order,
         stored,
-        now,
+        now: store.now(),
         by_card: false,
-        kept: None,
+        kept: kept_by_books(store, stored).await?,
     };
-    shown
-        .may_be_paid()
+    (shown.may_be_paid() && !shown.has_paid())
         .then(|| print::sheet(&shown))
         .transpose()
 }
@@ -150,10 +147,28 @@ impl Shown<'_> {
         self.may_be_paid() && self.stored.state.opens_at(self.now).is_none()
     }
 
-    /// Whether its payer has paid, knowing it or not, and it is not known yet what comes of it. Nobody
-    /// leads them to pay twice.
+    /// Whether money for it is held, or being charged to a saved card, and it is not known yet what comes
+    /// of it.
+    fn is_money_kept(&self) -> bool {
+        let why = self.kept.map(|kept| kept.why);
+        matches!(why, Some(Why::Charging | Why::Held))
+    }
+
+    /// Whether that is all that can be paid: its payer has paid, knowing it or not, and nobody leads them
+    /// to pay twice. Where the payer chooses the amount, others may not have paid, and where a part can
+    /// be paid, the rest can.
     fn has_paid(&self) -> bool {
-        matches!(self.kept, Some(Kept::Charging | Kept::Held))
+        let Some(due) = self.due() else {
+            return false;
+        };
+        let leaves_a_rest =
+            self.order.allow_partial_payments && self.kept.is_some_and(|kept| kept.amount < due);
+        self.is_money_kept() && !leaves_a_rest
+    }
+
+    /// Whether that is a part, and more can be paid.
+    fn has_paid_in_part(&self) -> bool {
+        self.is_money_kept() && !self.has_paid()
     }
 
     /// Whether a payer is to be led to pay it now.

@@ -20,7 +20,7 @@ pub fn page(shown: &Shown<'_>) -> Page {
             section.card.pay {
                 (amount(shown))
                 (what_can_be_done(shown))
-                (other_numbers(shown))
+                @if !shown.has_paid() { (other_numbers(shown)) }
             }
         }
         @if shown.payments().next().is_some() {
@@ -118,11 +118,11 @@ fn how_to_pay(shown: &Shown<'_>) -> Markup {
         (false, false) => None,
     };
     if shown.has_paid() {
-        return card::why_not(view, shown.kept);
+        return card::why_not(shown);
     }
     html! {
         @if !periods.is_empty() { (later(shown, &periods)) }
-        @if shown.kept.is_some() { (card::why_not(view, shown.kept)) }
+        @if shown.kept.is_some() { (card::why_not(shown)) }
         (shown.pay_button("pay"))
         @if shown.by_card { (card::button(shown)) }
         @if let Some(id) = id { p.hint { (view.t(id)) } }

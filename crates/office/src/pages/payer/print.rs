@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use mpay_door::Problem;
 use qrcodegen::{QrCode, QrCodeEcc};
 
-use super::{super::layout::Page, Shown};
+use super::{super::layout::Page, Shown, card};
 use crate::json::{Channel, PaymentJson};
 
 /// White around a code, in its squares (ISO/IEC 18004, section 6.3.8).
@@ -32,7 +32,11 @@ pub fn sheet(shown: &Shown<'_>) -> Result<Markup, Problem> {
             p { strong { (view.own(&shown.order.reason)) } }
             (shown.facts())
             (shown.lines())
-            @if shown.may_be_paid() {
+            @if shown.may_be_paid() && shown.has_paid() {
+                p { (shown.mark()) }
+                (card::why_not(shown))
+            } @else if shown.may_be_paid() {
+                @if shown.has_paid_in_part() { (card::why_not(shown)) }
                 (ways(shown)?)
             } @else {
                 p { (shown.mark()) " " (super::order::what_can_be_done(shown)) }

@@ -5,7 +5,7 @@ use maud::html;
 
 use super::{
     super::{Query, layout::Page},
-    Shown,
+    Shown, card,
 };
 use crate::domain::{OrderStatus, SetStatus};
 
@@ -49,7 +49,11 @@ fn confirmed(shown: &Shown<'_>, new: u64) -> Page {
                 a.button href=(view.link(&format!("{}/receipt", shown.path))) { (view.t("to-receipt")) }
             }
             @if let Some(due) = shown.due().filter(|due| !due.is_zero() && shown.can_be_paid()) {
-                p { (view.with("still-due", &[("amount", shown.money(due).into())])) }
+                @if shown.has_paid_in_part() {
+                    (card::why_not(shown))
+                } @else {
+                    p { (view.with("still-due", &[("amount", shown.money(due).into())])) }
+                }
                 (shown.pay_button("pay-rest"))
             }
         }
@@ -96,7 +100,10 @@ fn not_confirmed(shown: &Shown<'_>, before: u64) -> Page {
         section.card {
             (shown.facts())
             p { a.button href=(view.link(&again)) { (view.t("look-again")) } }
-            @if shown.can_be_paid() {
+            @if shown.can_be_paid() && shown.has_paid_in_part() {
+                (card::why_not(shown))
+                (shown.pay_button("pay"))
+            } @else if shown.can_be_paid() {
                 p { (view.t("not-confirmed-pay-again")) }
                 (shown.pay_button("pay-again"))
             }

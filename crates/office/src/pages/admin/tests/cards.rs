@@ -162,15 +162,21 @@ async fn what_is_held_on_a_card_is_taken_or_released_in_the_office() {
         let until = "by 4 Jun 2026, 12:00 at the latest";
         assert!(page.text.contains(until), "{}", page.text);
         let mark = |kind: &str, text: &str| format!(r#"<span class="mark {kind}">{text}</span>"#);
-        let waits = "tells the payer not to pay again";
+        let waits = "tells the payer not to pay this amount again";
         assert!(
             page.text.contains(&mark("busy", "under way")),
             "{}",
             page.text
         );
         assert!(!page.text.contains(waits), "{}", page.text);
+        let notices = async || {
+            let notices = browser.get("/admin/notices").await;
+            notices.text.matches("<article class=\"notice\">").count()
+        };
+        assert_eq!(notices().await, 1);
         is_held.store(true, Relaxed);
         api.get(&format!("card-payments/{id}?ask=true")).await;
+        assert_eq!(notices().await, 0, "whose payer has paid");
         let page = browser.get("/admin/orders/TAX/1?lang=en").await;
         assert!(!page.text.contains(until), "{}", page.text);
         assert!(page.text.contains(&mark("busy", "held")), "{}", page.text);
