@@ -3,9 +3,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    erasure_tests::{ANSWER, DAY, IDNP, erase, keys, message, paid_order, pay, traces},
+    erasure_tests::{
+        ANSWER, DAY, IDNP, erase, keys, message, paid_order, pay, register_of, traces,
+    },
     memory::{Fault, Memory},
-    testing::{record, register, stored},
+    testing::{order_json, put, record, register, stored},
     *,
 };
 use crate::{
@@ -293,4 +295,75 @@ async fn many_payments_are_moved_page_by_page() {
     assert_eq!(results.len(), 600);
     assert_eq!(memory.keys_with("<message/>"), [""; 0]);
     assert_eq!(movable(&memory).await, []);
+}
+
+/// An erasure goes over the journal by blocks: it says first that an order is erased, and may come to its
+/// payments many calls later, or be broken off before.
+#[tokio::test(start_paused = true)]
+async fn what_an_erasure_has_still_to_come_to_is_not_moved() {
+    let memory = Memory::new();
+    register_of(&memory, "1", IDNP).await;
+    register(&memory, "plain", "5").await.unwrap();
+    for number in 0..300 {
+        register(&memory, &format!("F-{number}"), "1")
+            .await
+            .unwrap();
+    }
+    pay(&memory, "P-1", "1", "100").await;
+    record(&memory, "P-2", "plain", "5").await.unwrap();
+    let [(_, index, _), (_, plain, _)] = movable(&memory).await.try_into().unwrap();
+    let store = Ledger::new(memory.clone());
+    let erasure = Erasure::Customer(IDNP.to_owned());
+    let begin = Cursor::default();
+    let first = store.erasures().erase(&erasure, &begin, "tester").await;
+    let next = first.unwrap().next.unwrap();
+    let (request, _) = proof(&memory, "P-1").await;
+    assert_eq!(request, message("P-1").as_bytes(), "not reached yet");
+
+    assert_eq!(movable(&memory).await, [("P-2".to_owned(), plain, false)]);
+    let result = moved(&memory, &[copied("P-1", index)]).await.unwrap();
+    assert_eq!(result, [Err(Stays::BeingErased)]);
+    let second = store.erasures().erase(&erasure, &next, "tester").await;
+    assert_eq!(second.unwrap().messages, 1);
+    let result = moved(&memory, &[copied("P-1", index)]).await.unwrap();
+    assert_eq!(result, [Err(Stays::Erased)]);
+
+    // What has nothing of a person is not erased, and can go.
+    let service = crate::domain::ServiceId::parse("TAX").unwrap();
+    let key = crate::domain::OrderKey::parse("1").unwrap();
+    record(&memory, "P-3", "1", "100").await.unwrap();
+    let id = PaymentId::parse("P-3").unwrap();
+    let note = crate::domain::Text::parse("dat înapoi").unwrap();
+    let closing = store.reviews().close(&id, Review::Double, &note, "tester");
+    closing.await.unwrap();
+    erase(&memory, &Erasure::Order(service, key)).await;
+    let ids: Vec<_> = movable(&memory).await.into_iter().map(|it| it.0).collect();
+    assert_eq!(ids, ["P-2", "P-3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_its_order_has_lost_keeps_its_proof() {
+    let memory = Memory::new();
+    paid_order(&memory).await;
+    let [(_, index, _)] = movable(&memory).await.try_into().unwrap();
+    let entry = memory.keys_with("\"payment_id\":\"P-1\"");
+    let entry: Vec<_> = entry
+        .into_iter()
+        .filter(|key| key.starts_with("order/"))
+        .collect();
+    let [entry] = entry.try_into().unwrap();
+    memory.remove(&entry);
+    // By its order, nobody has paid.
+    let mut order = order_json("1", "100");
+    order.status = Some("Cancelled".to_owned());
+    put(&memory, &order.to_order().unwrap(), Precondition::None)
+        .await
+        .unwrap();
+    let store = Ledger::new(memory.clone());
+    let id = PaymentId::parse("P-1").unwrap();
+    let payment = store.payments().get(&id).await.unwrap().unwrap();
+    assert!(payment.state.review.contains(&Review::Orphaned));
+    assert_eq!(movable(&memory).await, []);
+    let result = moved(&memory, &[copied("P-1", index)]).await.unwrap();
+    assert_eq!(result, [Err(Stays::Open("a review of it is open".into()))]);
 }

@@ -16,11 +16,12 @@ use jiff::Timestamp;
 
 use super::{
     Journal, Orders, Payments, Platform, Span, StoreError, StoredPayment,
-    erasures::open,
+    erasures::{has_properties, open},
     messages::{
-        Archived, Copied, Moving, Stays, Whereabouts, answer_key, whereabouts, whereabouts_keys,
+        Archived, Copied, Moving, Stays, Whereabouts, answer_key, message_in_store, whereabouts,
+        whereabouts_keys,
     },
-    record::{over_the_log_and_the_secret, read},
+    record::{Values, over_the_log_and_the_secret, read},
 };
 use crate::{
     domain::{OrderKey, ServiceId},
@@ -86,6 +87,7 @@ impl<P: Platform> Archives<'_, P> {
         let values = read(self.log, &keys.collect::<Vec<_>>()).await?;
         let movable = signed.into_iter().filter_map(|(stored, name)| {
             let is_left = match whereabouts(name, &values) {
+                Whereabouts::Here if is_being_erased(stored, name, &values) => return None,
                 Whereabouts::Here => false,
                 Whereabouts::Left => true,
                 Whereabouts::Gone => return None,
@@ -144,7 +146,13 @@ impl<P: Platform> Archives<'_, P> {
             let (mut moving, now) = (Moving::default(), self.log.now());
             for copy in copies {
                 all.push(match name_of(copy) {
-                    Ok(name) => moving.add(name, copy, mark, &values, now)?,
+                    Ok(name) => {
+                        let stored = found.get(&copy.index).map(|(stored, _)| *stored);
+                        match stored.is_some_and(|stored| is_being_erased(stored, name, &values)) {
+                            true => Err(Stays::BeingErased),
+                            false => moving.add(name, copy, mark, &values, now)?,
+                        }
+                    }
                     Err(stays) => Err(stays),
                 });
             }
@@ -161,7 +169,8 @@ impl<P: Platform> Archives<'_, P> {
         Payments::on(self.log, self.secrets)
     }
 
-    /// Of each payment why its evidence is still needed: its order is not closed, or cannot be read.
+    /// Of each payment why its evidence is still needed: its order is not closed, cannot be read, or does not
+    /// have the payment, which people still have to look through.
     async fn why_open(
         &self,
         payments: &[StoredPayment],
@@ -185,14 +194,23 @@ impl<P: Platform> Archives<'_, P> {
             Err(_) => Some("a record of its order is damaged".to_owned()),
         });
         let why: HashMap<_, _> = different.iter().zip(why).collect();
-        Ok(keys
-            .iter()
-            .map(|key| why.get(key).cloned().flatten())
-            .collect())
+        let of_order = keys.iter().map(|key| why.get(key).cloned().flatten());
+        let of_payment = payments.iter().map(|stored| {
+            let is_open = !stored.state.review.is_empty();
+            is_open.then(|| "a review of it is open".to_owned())
+        });
+        let both = of_order.zip(of_payment);
+        Ok(both.map(|(order, payment)| order.or(payment)).collect())
     }
 }
 
 /// The name of MPay's signed message, if the payment has one.
 fn message_of(stored: &StoredPayment) -> Option<&str> {
     stored.payment.signed_message()
+}
+
+/// Whether a payment's message is still to be erased: its order is without personal data, and whoever erases
+/// has not come to the message yet. Once it was moved, nobody would.
+fn is_being_erased(stored: &StoredPayment, name: &str, values: &Values) -> bool {
+    stored.is_erased && message_in_store(name, values).is_some_and(has_properties)
 }

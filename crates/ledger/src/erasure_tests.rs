@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::{
     late_event_tests::lose,
     memory::{Fault, Memory},
-    testing::{put, record, secret, stored},
+    testing::{self, put, record, secret, stored},
     *,
 };
 use crate::{
@@ -37,7 +37,7 @@ fn order_of(key: &str, customer_id: &str) -> OrderJson {
     .unwrap()
 }
 
-async fn register_of(memory: &Memory, key: &str, customer_id: &str) -> Order {
+pub(super) async fn register_of(memory: &Memory, key: &str, customer_id: &str) -> Order {
     let order = order_of(key, customer_id).to_order().unwrap();
     put(memory, &order, Precondition::None).await.unwrap();
     order
@@ -313,6 +313,32 @@ async fn a_customer_is_erased_on_request_and_nobody_else() {
     let order = Erasure::Order(service, OrderKey::parse("2").unwrap());
     assert_eq!(keys(&erase(&memory, &order).await), ["2"]);
     assert_eq!(traces(&memory), [""; 0]);
+}
+
+/// Copies outside the store follow what a person asks for, and nothing else.
+#[tokio::test(start_paused = true)]
+async fn a_request_is_written_down_once_also_where_the_data_went_by_its_age() {
+    let memory = Memory::new();
+    paid_order(&memory).await;
+    tokio::time::sleep(31 * DAY).await;
+    assert_eq!(keys(&erase(&memory, &MONTH).await), ["1"]);
+    let service = ServiceId::parse("TAX").unwrap();
+    let order = Erasure::Order(service, OrderKey::parse("1").unwrap());
+    assert_eq!(keys(&erase(&memory, &order).await), ["1"]);
+    let both = ["1 retention tester", "1 request tester"];
+    assert_eq!(erasures(&memory).await, both);
+    // Neither again.
+    assert_eq!(erase(&memory, &order).await, Erased::default());
+    tokio::time::sleep(31 * DAY).await;
+    assert_eq!(erase(&memory, &MONTH).await, Erased::default());
+    assert_eq!(erasures(&memory).await, both);
+    // Of an order that had nothing of a person there is nothing to follow.
+    let plain = testing::order("2", "5");
+    put(&memory, &plain, Precondition::None).await.unwrap();
+    record(&memory, "P-2", "2", "5").await.unwrap();
+    let service = ServiceId::parse("TAX").unwrap();
+    let order = Erasure::Order(service, OrderKey::parse("2").unwrap());
+    assert_eq!(erase(&memory, &order).await, Erased::default());
 }
 
 #[tokio::test(start_paused = true)]

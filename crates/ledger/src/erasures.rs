@@ -45,6 +45,14 @@ over_the_log_and_the_secret! {
 /// The mark by which a signed message that holds values of properties is known.
 const PROPERTY: &[u8] = b"PaymentProperty";
 
+/// Whether a signed message holds values of properties.
+pub(super) fn has_properties(message: &[u8]) -> bool {
+    holds(message, PROPERTY)
+}
+
+/// The reason of an erasure that a person asked for.
+const REQUEST: &str = "request";
+
 /// The people whose personal data is to be erased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Erasure {
@@ -119,6 +127,8 @@ struct Seen {
     cards: HashSet<PaymentId>,
     /// The time at which the order was erased last.
     erased_at: Option<Timestamp>,
+    /// True if a person asked for that.
+    was_asked: bool,
     /// True if this is what a part of the order's list says.
     is_part: bool,
 }
@@ -127,7 +137,7 @@ impl Erasure {
     fn reason(&self) -> &'static str {
         match self {
             Self::Retention(_) => "retention",
-            Self::Customer(_) | Self::Order(..) => "request",
+            Self::Customer(_) | Self::Order(..) => REQUEST,
         }
     }
 
@@ -376,11 +386,13 @@ impl<'a, P: Platform> Erasures<'a, P> {
             payments: HashSet::new(),
             cards: HashSet::new(),
             erased_at: None,
+            was_asked: false,
             is_part: true,
         };
         if stored.erased_before > 0 {
             let erased = lists.part(&list, stored.erased_before, 1).await?;
             seen.erased_at = erased.entries.first().map(|entry| entry.at);
+            seen.was_asked = erased.entries.first().is_some_and(was_asked);
         }
         for part in Parts::on(self.log).around(long, &list).await? {
             let decisions = Folds::on(self.log).markers_of([&part]).await?;
@@ -422,7 +434,12 @@ impl<'a, P: Platform> Erasures<'a, P> {
         report: &mut Erased,
     ) -> Result<bool, StoreError> {
         let now = self.log.now();
-        if !order.is_meant || !order.has_personal_data || !erasure.is_due(last(order, now), now) {
+        // What a person asks for reaches copies outside the store, which erasure by age does not: so it is
+        // said once also of an order that has no personal data any more.
+        let is_asked = matches!(erasure, Erasure::Order(..));
+        let is_news = is_asked && order.erased_at.is_some() && !order.was_asked;
+        let is_to_be = order.has_personal_data || is_news;
+        if !order.is_meant || !is_to_be || !erasure.is_due(last(order, now), now) {
             return Ok(false);
         }
         let (service, key) = &order.key;
@@ -576,7 +593,7 @@ impl<'a, P: Platform> Erasures<'a, P> {
             return self.log.set_many(&again).await;
         }
         let message = message.bytes;
-        if !holds(&message, PROPERTY) {
+        if !has_properties(&message) {
             return Ok(());
         }
         let Some(stored) = Refusals::on(self.log).of(vec![entry]).await?.pop() else {
@@ -641,9 +658,10 @@ fn see_order(
         return Ok(None);
     };
     let erased_before = OrderEntry::erased_before(&listing.entries);
-    let mut erased_at = listing.entries.iter();
-    let erased_at = erased_at.find(|entry| entry.index == erased_before);
-    let erased_at = erased_at.map(|entry| entry.at);
+    let mut erased = listing.entries.iter();
+    let erased = erased.find(|entry| entry.index == erased_before);
+    let was_asked = erased.is_some_and(was_asked);
+    let erased_at = erased.map(|entry| entry.at);
     let mut seen = Seen {
         is_meant: erasure.is_some_and(|it| it.means(&key, &listing.entries)),
         key,
@@ -655,11 +673,17 @@ fn see_order(
         payments: HashSet::new(),
         cards: HashSet::new(),
         erased_at,
+        was_asked,
         is_part: false,
     };
     seen.add(list, &listing, erased_before, decisions)?;
     seen.state = fold(list, Depth::Latest, None, listing, decisions)?.0.state;
     Ok(Some(seen))
+}
+
+/// True if an entry erases what a person asked to be erased.
+fn was_asked(entry: &Entry<OrderEntry>) -> bool {
+    matches!(&entry.value, OrderEntry::Erased(erased) if erased.reason == REQUEST)
 }
 
 impl Seen {

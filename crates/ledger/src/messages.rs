@@ -248,6 +248,9 @@ pub enum Stays {
     /// It was moved before, into a file of another name.
     #[error("it was moved into {0} before")]
     Elsewhere(String),
+    /// Its order is without personal data, and the message has some: whoever erases comes to it yet.
+    #[error("the personal data in the message is being erased")]
+    BeingErased,
     /// The store has lost it.
     #[error("the message is missing in the store; POST /api/repair tells more")]
     Lost,
@@ -276,6 +279,13 @@ pub(super) enum Whereabouts {
 pub(super) fn whereabouts_keys(name: &str) -> Vec<Key> {
     let [message, tombstone] = message_keys(name);
     vec![message, tombstone, Key::new(archived(name))]
+}
+
+/// Of values that were read a message that stands without a tombstone.
+pub(super) fn message_in_store<'a>(name: &str, values: &'a Values) -> Option<&'a [u8]> {
+    let [message, tombstone] = &message_keys(name);
+    let bytes = values.get(message).filter(|bytes| *bytes != EMPTY)?;
+    (!values.has(tombstone)).then_some(bytes.as_slice())
 }
 
 /// Of values that were read where a message is.

@@ -45,6 +45,8 @@ pub struct StoredPayment {
     pub accounts: Vec<Option<PaymentAccount>>,
     /// The statement that shows it: a place in the journal.
     pub settled: Option<u64>,
+    /// True if personal data was erased from its order since: of the payment too, or that is under way.
+    pub is_erased: bool,
     /// The place of its order's list up to which everything is in `state`.
     pub(super) until: u64,
 }
@@ -235,7 +237,7 @@ impl<'a, P: Platform> Payments<'a, P> {
             let Event::PaymentRecorded(mut payment) = entry.event else {
                 continue;
             };
-            payment.version = None;
+            let place = payment.version.take();
             let confirmation = payment.to_confirmation().map_err(|errors| {
                 journal_list::entry(entry.index).corrupt(format!("{errors:?}"))
             })?;
@@ -244,7 +246,7 @@ impl<'a, P: Platform> Payments<'a, P> {
                 confirmation.order_key.clone(),
             );
             orders.insert(key.clone(), None);
-            payments.push((entry.index, entry.at, key, *payment, confirmation));
+            payments.push((entry.index, entry.at, place, key, *payment, confirmation));
         }
         let keys: Vec<_> = orders.keys().cloned().collect();
         let stored = Orders::on(self.log, self.secrets).get_many(&keys).await?;
@@ -268,7 +270,7 @@ impl<'a, P: Platform> Payments<'a, P> {
         };
         let missing = payments
             .iter()
-            .filter_map(|(_, _, key, record, confirmation)| {
+            .filter_map(|(_, _, _, key, record, confirmation)| {
                 let name = name_of(confirmation, record);
                 is_missing(orders.get(key), &name).then_some(name)
             });
@@ -278,7 +280,7 @@ impl<'a, P: Platform> Payments<'a, P> {
             .await?;
         let mut segments = HashMap::new();
         let (mut names, mut old) = (Vec::new(), Vec::new());
-        for (_, _, key, record, confirmation) in &payments {
+        for (_, _, _, key, record, confirmation) in &payments {
             let name = name_of(confirmation, record);
             let marker = markers.get(&name).and_then(Option::as_ref);
             if let Some((_, place)) = marker.and_then(Marker::order) {
@@ -296,8 +298,8 @@ impl<'a, P: Platform> Payments<'a, P> {
         let old = old.into_iter().map(|old| (old.record, old.state));
         let mut old: HashMap<_, _> = names.into_iter().zip(old).collect();
         let mut with_state = Vec::with_capacity(payments.len());
-        for ((index, at, key, entered, confirmation), settled) in payments.into_iter().zip(settled)
-        {
+        for (payment, settled) in payments.into_iter().zip(settled) {
+            let (index, at, place, key, entered, confirmation) = payment;
             let order = orders.get(&key).and_then(Option::as_ref);
             let name = &name_of(&confirmation, &entered);
             let (payment, state) = order
@@ -313,6 +315,7 @@ impl<'a, P: Platform> Payments<'a, P> {
                 accounts: accounts.collect(),
                 state,
                 settled,
+                is_erased: order.is_some_and(|order| order.is_erased_at(place)),
                 until: order.map_or(0, |order| order.settled),
             });
         }

@@ -120,6 +120,12 @@ impl StoredOrder {
         Some((record.clone(), state.clone()))
     }
 
+    /// True if personal data is erased from what stands at a place of its list; so it is taken to be where
+    /// the place is not known.
+    pub(super) fn is_erased_at(&self, place: Option<u64>) -> bool {
+        self.erased_before > 0 && place.is_none_or(|place| place < self.erased_before)
+    }
+
     /// Notes the place of a version.
     fn has_version_at(&mut self, place: u64) {
         if self.first == 0 {

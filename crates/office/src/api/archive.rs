@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
+use mpay_door::log::log;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "description")]
@@ -14,7 +15,7 @@ use super::{
     query::{Query, cursor, next_if_any},
 };
 use crate::{
-    access::OPERATORS,
+    access::{MANAGERS, OPERATORS},
     domain::{PaymentId, Text, time},
     store::{Archived, Copied, Platform},
 };
@@ -134,12 +135,12 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
     Endpoint {
         method: "POST",
         path: "archive",
-        roles: &OPERATORS,
+        roles: &MANAGERS,
         answer: |call, _, body| Box::pin(post(call, body)),
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "moveIntoArchive", "Takes signed messages out of the store, of which somebody has copies")
-            .describe("Only what has the SHA-256 of what is in the store is taken out, and only of closed orders; nothing else of a payment changes. `mpay archive` does it, once it has written the copies and read them back. It cannot be undone.")
+            .describe("Only what has the SHA-256 of what is in the store is taken out, and only of closed orders; nothing else of a payment changes. `mpay archive` does it, once it has written the copies and read them back. It cannot be undone. The hashes are no secret, so whoever calls is believed to have the copies: a manager alone may.")
             .body(as_json(schemas.request::<MoveRequest>()))
             .answers(200, "What left the store.", as_json(schemas.answer::<MoveAnswer>()))
             .fails([413, 422])
@@ -182,5 +183,93 @@ async fn post<P: Platform>(call: &Call<'_, P>, body: &[u8]) -> Result<Response<B
             }),
         }
     }
+    // Who did it stands with each message.
+    log!(
+        info: "{} messages left the store for the archive {}; {} stayed.",
+        answer.moved, mark.archive, answer.kept.len()
+    );
     json(StatusCode::OK, &answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use mpay_door::log;
+    use serde_json::json;
+
+    use super::{super::testing::Api, *};
+    use crate::{
+        access::{Principal, Role, permit},
+        digest::sha256,
+        store::{memory::Memory, testing},
+    };
+
+    thread_local! {
+        static LINES: std::cell::RefCell<Vec<String>> = const { std::cell::RefCell::new(Vec::new()) };
+    }
+
+    async fn moved(api: &Api) -> serde_json::Value {
+        let found = api.get("archive?before=2100-01-01").await.json();
+        let payment = &found["payments"][0];
+        let body = json!({"archive": "2026-06.zip", "payments": [{
+            "payment_id": payment["payment_id"], "index": payment["index"],
+            "request_sha256": sha256(b"<message/>"), "answer_sha256": sha256(b"<answer/>"),
+        }]});
+        let body = body.to_string();
+        let answer = api.call("POST", "archive", "application/json", body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()
+    }
+
+    /// Hashes of messages are in `meta.json`, which everybody reads.
+    #[test]
+    fn nobody_but_a_manager_takes_messages_out_of_the_store() {
+        for role in Role::ALL {
+            let caller = Principal::new("tester", role).unwrap();
+            let may = permit(&caller, post_endpoint::<Memory>().roles).is_ok();
+            assert_eq!(may, role == Role::Manager, "{role:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_leaves_the_store_is_logged_and_after_an_erasure_nobody_promises_the_copy() {
+        log::catch(|line| {
+            LINES.with_borrow_mut(|lines| lines.push(line.message().unwrap_or_default().to_owned()))
+        });
+        let api = Api::new();
+        let order = json!({"service_id": "TAX", "order_key": "1", "reason": "Taxă",
+            "customer_type": "Person", "customer_id": "2004001234567",
+            "lines": [{"line_id": "1", "reason": "Taxă", "amount_due": "10"}]});
+        let put = api
+            .call("PUT", "orders/TAX/1", "application/json", order.to_string())
+            .await;
+        assert_eq!(put.status, 201, "{}", put.text);
+        testing::record(&api.memory, "P-1", "1", "10")
+            .await
+            .unwrap();
+        assert_eq!(moved(&api).await, json!({"moved": 1, "kept": []}));
+        let lines = LINES.take();
+        let expected = "1 messages left the store for the archive 2026-06.zip; 0 stayed.";
+        assert!(lines.iter().any(|line| line == expected), "{lines:?}");
+
+        let gone = api.get("payments/P-1/evidence").await;
+        assert_eq!(gone.status, 410);
+        assert!(gone.text.contains("2026-06.zip") && !gone.text.contains("unless"));
+        let person = json!({"service_id": "TAX", "order_key": "1"}).to_string();
+        let erased = api
+            .call("POST", "erasures", "application/json", person)
+            .await;
+        assert_eq!(
+            erased.json()["erased"][0]["order_key"],
+            "1",
+            "{}",
+            erased.text
+        );
+        let gone = api.get("payments/P-1/evidence").await;
+        assert_eq!(gone.status, 410);
+        assert!(
+            gone.text.contains("unless it was taken out since"),
+            "{}",
+            gone.text
+        );
+    }
 }

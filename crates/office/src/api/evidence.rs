@@ -14,7 +14,7 @@ use crate::{
     digest::sha256,
     domain::{PaymentId, time},
     json::{Channel, SignerJson},
-    store::{Archived, Platform, Proof, Tombstone},
+    store::{Archived, Platform, Proof, StoredPayment, Tombstone},
 };
 #[cfg(feature = "description")]
 use serde_json::json;
@@ -86,20 +86,25 @@ pub async fn of_payment<P: Platform>(
         && let Some(gone) = proof.request.as_deref().and_then(Tombstone::of)
         && let Some(archived) = call.store.messages().archived(name).await?
     {
-        return Err(moved(&gone, &archived, stored.index));
+        return Err(moved(&gone, &archived, stored));
     }
     answer(format, &proof, &meta)
 }
 
-/// The message of a payment at this place of the journal is in an archive.
-fn moved(tombstone: &Tombstone, archived: &Archived, index: u64) -> Problem {
+/// The message of a payment is in an archive, unless it was erased there after its order was.
+fn moved(tombstone: &Tombstone, archived: &Archived, stored: &StoredPayment) -> Problem {
+    let unless = match stored.is_erased {
+        true => ", unless it was taken out since: personal data of the order was erased",
+        false => "",
+    };
     Problem::new(
         StatusCode::GONE,
         format!(
-            "The message was moved on {} into the archive {}, by {}: there it is in the folder that begins with {index}-. Its SHA-256 is {}.",
+            "The message was moved on {} into the archive {}, by {}: there it is in the folder that begins with {}-{unless}. Its SHA-256 is {}.",
             time::format(tombstone.erased_at),
             archived.archive,
             archived.by,
+            stored.index,
             tombstone.sha256
         ),
     )
