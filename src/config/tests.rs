@@ -107,6 +107,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
         c https://c.example.md/hook whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw alerts";
     let whole = [
         ("max_silence", "3600"),
+        ("page_key", "0123456789012345678901234567890123456789"),
         ("public_url", "https://pay.example.md/"),
         ("webhook_origin", "https://a.example.md"),
         ("webhook_origin_2", "https://b.example.md"),
@@ -119,6 +120,11 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
             ("max_silence", config.notification.max_silence.is_some()),
             (LOG_FORMAT, config.switched_off(&[LOG_FORMAT]).is_none()),
             (PAUSED, config.switched_off(&[PAUSED]).is_none()),
+            // Without an address there are no links whatever their key is.
+            (
+                "page_key",
+                config.notification.links.is_some() || config.public_url.is_none(),
+            ),
             ("public_url", config.public_url.is_some()),
             ("webhook", config.notification.receivers.len() == 3),
         ];

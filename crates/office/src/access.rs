@@ -400,7 +400,7 @@ mod tests {
     }
 
     /// Every call that changes something, and who may make it.
-    const CHANGES: [(&str, &str, &str); 28] = [
+    const CHANGES: [(&str, &str, &str); 29] = [
         ("POST", "orders", "clerk manager program"),
         ("POST", "orders/import", "clerk manager program"),
         ("PUT", "orders/{service}/{key}", "clerk manager program"),
@@ -453,6 +453,7 @@ mod tests {
         ("POST", "card-payments/recheck", "manager program"),
         ("POST", "settlement", "accountant manager"),
         ("POST", "erasures", "manager program"),
+        ("POST", "archive", "manager"),
         ("POST", "repair", "manager program"),
         ("POST", "outbox/deliver", "manager program"),
         ("POST", "outbox/resend", "manager program"),

@@ -15,7 +15,7 @@ use super::{
     query::{Query, cursor, next_if_any},
 };
 use crate::{
-    access::{MANAGERS, OPERATORS},
+    access::{EVERYBODY, MANAGERS},
     domain::{PaymentId, Text, time},
     store::{Archived, Copied, Platform},
 };
@@ -51,7 +51,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
     Endpoint {
         method: "GET",
         path: "archive",
-        roles: &OPERATORS,
+        roles: &EVERYBODY,
         answer: |call, _, _| Box::pin(list(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
