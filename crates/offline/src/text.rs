@@ -25,7 +25,7 @@ texts! {
     TERMINAL_HINT: "La MPay, operatorul alege aici terminalul POS. Aici nu este nimic de ales: orice browser ține loc de terminal.", "На MPay оператор выбирает здесь POS-терминал. Здесь выбирать нечего: терминалом служит любой браузер.", "At MPay, the operator picks the POS terminal here. There is nothing to pick here: any browser serves as a terminal.";
 
     SEVERAL: "Mai multe comenzi sub acest număr", "Несколько заказов под этим номером", "Several orders under this number";
-    SEVERAL_HINT: "Alege comanda de plătit: fiecare se achită separat.", "Выберите заказ: каждый оплачивается отдельно.", "Choose the order to pay: each is paid by itself.";
+    SEVERAL_HINT: "Alegeți comanda de plătit: fiecare se achită separat.", "Выберите заказ: каждый оплачивается отдельно.", "Choose the order to pay: each is paid by itself.";
 
     INVOICE: "Notă de plată", "Счёт к оплате", "Invoice";
     INVOICE_NUMBER: "Numărul notei de plată", "Номер счёта", "Invoice number";

@@ -257,14 +257,15 @@ impl<P: Platform> Desk<'_, P> {
     }
 
     /// How the page at an address goes on, which has more to look at than one answer does: by itself each
-    /// second, unless it is asked not to, or has done so for long.
-    pub fn go_on(&self, address: &str, says: &Markup) -> GoOn {
+    /// second, unless it is asked not to, or has done so for long, or has a form, of which that would take away
+    /// what somebody types.
+    pub fn go_on(&self, address: &str, says: &Markup, has_form: bool) -> GoOn {
         let at = |rest: &str| {
             let separator = if address.contains('?') { '&' } else { '?' };
             self.link(&format!("{address}{separator}{rest}"))
         };
         let step = self.query.number("n").unwrap_or(0);
-        let stays = self.query.text("stay").is_some() || step >= MOST_RELOADS;
+        let stays = has_form || self.query.text("stay").is_some() || step >= MOST_RELOADS;
         let next = match stays {
             true => at("stay=1"),
             false => at(&format!("n={}", step.saturating_add(1))),

@@ -184,7 +184,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
     let (before, after) = (time::days_after(date, -1), time::days_after(date, 1));
     let goes_on = day.totals_more.then(|| {
         let says = html! { (desk.t("totals-incomplete")) };
-        desk.go_on(&here, &says)
+        desk.go_on(&here, &says, false)
     });
     let content = html! {
         h1 { (title) }
@@ -344,9 +344,11 @@ pub async fn refusals<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem
         }
     };
     let all = "/admin/refusals?cursor=0";
+    let can_be_closed = |refusal: &Refusal| !refusal.review.is_empty() && desk.may(&BOOKKEEPERS);
     let goes_on = (!is_complete).then(|| {
         let says = html! { (desk.t("refusals-incomplete")) };
-        desk.go_on("/admin/refusals", &says)
+        let has_form = list.refusals.iter().any(can_be_closed);
+        desk.go_on("/admin/refusals", &says, has_form)
     });
     let title = desk.t("refusals");
     let content = html! {
@@ -370,7 +372,7 @@ pub async fn refusals<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem
                 p { strong { (desk.t(what)) } }
                 p { (desk.t(deed)) (look_up(desk, refusal)) }
                 p.hint { code { (refusal.code) } " " span lang="en" { (refusal.reason) } }
-                @if !refusal.review.is_empty() && desk.may(&BOOKKEEPERS) {
+                @if can_be_closed(refusal) {
                     (closing(desk, &format!("refusals/{}/reviews/refused", refusal.index), "/admin/refusals"))
                 }
             }

@@ -198,7 +198,7 @@ pub async fn page<P: Platform>(desk: &Desk<'_, P>) -> Result<Answer, Problem> {
         @else if last.more { (desk.t("weeks-incomplete")) }
     };
     let goes_on = adds_up || last.more || !calls.complete;
-    let goes_on = goes_on.then(|| desk.go_on("/admin", &says));
+    let goes_on = goes_on.then(|| desk.go_on("/admin", &says, false));
     let content = html! {
         h1 { (title) }
         @if let Some(goes_on) = &goes_on { (goes_on.note) }

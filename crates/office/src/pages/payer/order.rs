@@ -83,17 +83,19 @@ pub fn what_can_be_done(shown: &Shown<'_>) -> Markup {
     }
 }
 
-/// Whether a number can only be that of a paper, such as `C-77/2026`: one to four letters and up to six digits,
-/// with a slash. An identity code, a telephone, a passport, a car, an address and a name are not written so, alone
-/// or with something behind them.
+/// Whether a number is written as that of a paper, such as `C-77/2026`: up to four capitals, a number, a slash and
+/// a number, of six digits at most. An identity code, a telephone, a passport and a name are not written so. An
+/// address or a date may be, so what is of a person is to be marked.
 fn is_of_a_paper(name: &str) -> bool {
-    let count = |is: fn(char) -> bool| name.chars().filter(|c| is(*c)).count();
-    let (letters, digits) = (count(char::is_alphabetic), count(char::is_numeric));
-    let others = count(|c| matches!(c, '/' | '-' | '.' | ' '));
+    let rest = name.trim_start_matches(char::is_uppercase);
+    let letters = name.chars().count() - rest.chars().count();
+    let rest = rest.strip_prefix(['-', ' ']).unwrap_or(rest);
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
     (1..=4).contains(&letters)
-        && (1..=6).contains(&digits)
-        && letters + digits + others == name.chars().count()
-        && name.contains('/')
+        && rest.len() <= "123/456".len()
+        && rest
+            .split_once('/')
+            .is_some_and(|(first, second)| is_number(first) && is_number(second))
 }
 
 /// The other numbers by which MPay finds the order, and all others that have them. Not what may be of a person,

@@ -331,7 +331,11 @@ async fn the_page_names_the_number_that_shows_several_orders_and_nothing_of_a_pe
         (["AB 1234567/1", "ABC 123"], false),
         (["0100101.123.01.045", "POPESCU/1980"], false),
         (["ion@example.md", "Iași/"], false),
-        (["a/1", "ABCD-123/456"], true),
+        (["bl. 5/12", "ap. 12/3"], false),
+        (["str. 5/1", "a/1"], false),
+        (["Ion/1980", "IP/010190"], false),
+        (["I.P. 1/90", "IP 01/01/90"], false),
+        (["A1/1", "ABCD-123/456"], true),
     ] {
         for name in names {
             let order = serde_json::json!({

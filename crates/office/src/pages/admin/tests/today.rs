@@ -316,3 +316,33 @@ async fn today_says_that_older_orders_and_proposals_may_need_somebody() {
         assert!(address.is_empty(), "{found} is not found");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_page_is_loaded_again_while_somebody_may_type_on_it() {
+    let office = Office::new();
+    let evidence = Evidence::new(&secret(), b"<message/>", "m", b"c", "InvalidParameter");
+    let refusal: RefusalJson = serde_json::from_value(serde_json::json!({
+        "code": "InvalidParameter", "reason": "no",
+        "received_at": "2026-06-01T12:00:00+03:00", "evidence": evidence.id(),
+        "signer": {"subject": "CN=MPay", "fingerprint": "00", "algorithm": "rsa-sha1"}
+    }))
+    .unwrap();
+    let store = Ledger::new(office.memory.clone());
+    let kept = store.refusals().keep(&refusal, &evidence, None).await;
+    assert!(kept.unwrap());
+    fill_journal(&office.memory, 400).await;
+    for (role, types) in [(Role::Accountant, true), (Role::Read, false)] {
+        let browser = office.sign_in(role).await;
+        office.memory.remove("note/mpay-calls");
+        let page = browser.get("/admin/refusals").await;
+        assert_eq!(page.text.contains("name=\"note\""), types, "{}", page.text);
+        assert_eq!(!page.text.contains("http-equiv"), types, "{}", page.text);
+        // It goes on by its link.
+        assert!(page.text.contains("Nu s-a căutat"), "{}", page.text);
+        assert!(
+            page.text.contains("/admin/refusals?stay=1"),
+            "{}",
+            page.text
+        );
+    }
+}
