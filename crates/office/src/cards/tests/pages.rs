@@ -74,8 +74,15 @@ async fn who_is_to_pay_the_rest_is_led_to_mpay_while_a_part_is_held() {
         for part in [held, rest, "class=\"code\""] {
             assert!(notice.contains(part), "{part}: {notice}");
         }
+        // Who has just paid a part by MPay is told of the held one too.
+        record(&world.api.memory, "P", "1", "30").await.unwrap();
+        let back = format!("{path}/return?paid=0&lang={language}");
+        let confirmed = page(&world, &back).await;
+        for part in [held, &rest.replace("90", "60"), BY_MPAY] {
+            assert!(confirmed.contains(part), "{part}: {confirmed}");
+        }
         // What was paid in full meanwhile is left to pay by nobody.
-        record(&world.api.memory, "P", "1", "90").await.unwrap();
+        record(&world.api.memory, "Q", "1", "60").await.unwrap();
         let back = format!("{path}/return?paid=0&lang={language}");
         for address in [path, back] {
             let page = page(&world, &address).await;
