@@ -102,9 +102,19 @@ pub fn refuse_existing<'a>(files: impl IntoIterator<Item = &'a Path>) -> anyhow:
 
 /// Makes a folder that only its owner may enter, if it is not there.
 pub fn make_folder(folder: &Path) -> anyhow::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))
+    let is_new = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let new: Vec<_> = folder.ancestors().take_while(is_new).collect();
+    let made = || {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(folder)?;
+        for folder in &new {
+            // What is put on the disk in a folder is there if the folder is.
+            let parent = folder
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty());
+            File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+        }
+        Ok::<_, std::io::Error>(())
+    };
+    made().with_context(|| format!("cannot make the folder {}", folder.display()))
 }

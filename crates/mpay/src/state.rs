@@ -56,6 +56,18 @@ impl State {
     /// # Errors
     /// If another process is at work there, and this one is not shared; if it cannot be made.
     pub fn take(folder: &Path, shared: bool) -> anyhow::Result<Self> {
+        Self::enter(folder, shared, false)
+    }
+
+    /// Takes a folder whose store is to be replaced: nobody comes to share it until [`Self::serves`].
+    ///
+    /// # Errors
+    /// As [`Self::take`]; if that cannot be noted.
+    pub fn take_to_replace(folder: &Path) -> anyhow::Result<Self> {
+        Self::enter(folder, false, true)
+    }
+
+    fn enter(folder: &Path, shared: bool, replaces: bool) -> anyhow::Result<Self> {
         let failed = || format!("cannot use the folder of the data, {}", folder.display());
         fs::create_dir_all(folder).with_context(failed)?;
         let lock = File::open(folder).with_context(failed)?;
@@ -63,12 +75,23 @@ impl State {
             true => lock.try_lock_shared(),
             false => lock.try_lock(),
         };
+        Self::locked(folder, shared, replaces, lock, taken)
+    }
+
+    fn locked(
+        folder: &Path,
+        shared: bool,
+        replaces: bool,
+        lock: File,
+        taken: Result<(), TryLockError>,
+    ) -> anyhow::Result<Self> {
+        let note = folder.join(TO_BE_REPLACED);
         let lock = match taken {
             Ok(()) => Some(lock),
             Err(TryLockError::WouldBlock) if shared => {
                 ensure!(
-                    !folder.join(TO_BE_REPLACED).exists(),
-                    "`mpay restore` is at work in {}: let it end, and start again",
+                    !note.exists(),
+                    "`mpay restore` or `mpay up --fresh` is at work in {}: let it end, and start again",
                     folder.display()
                 );
                 None
@@ -77,14 +100,27 @@ impl State {
                 "another `mpay up` is at work in {}: stop it, or choose another folder with --state-dir; --shared serves one store by both",
                 folder.display()
             ),
-            // Not every file system has locks.
-            Err(TryLockError::Error(_)) => None,
+            // Not every file system has locks. Then the note alone tells.
+            Err(TryLockError::Error(_)) => {
+                ensure!(
+                    !note.exists(),
+                    "`mpay restore` or `mpay up --fresh` is at work in {}, or was broken off: this file system has no locks by which that could be told. If none is at work, delete {}",
+                    folder.display(),
+                    note.display()
+                );
+                None
+            }
         };
-        let state = Self {
+        let mut state = Self {
             folder: folder.to_owned(),
             _lock: lock,
             replaces: false,
         };
+        if replaces {
+            // Before anything else, since who comes to share looks for it.
+            File::create(&note).with_context(|| format!("cannot make {}", note.display()))?;
+            state.replaces = true;
+        }
         if !shared {
             state.recover()?;
         } else if is_being_replaced(folder) {
@@ -96,16 +132,16 @@ impl State {
         Ok(state)
     }
 
-    /// Takes a folder whose store is to be replaced: nobody comes to share it meanwhile.
+    /// Nothing is replaced any more: others may share the store.
     ///
     /// # Errors
-    /// As [`Self::take`]; if that cannot be noted.
-    pub fn take_to_replace(folder: &Path) -> anyhow::Result<Self> {
-        let mut state = Self::take(folder, false)?;
-        let note = folder.join(TO_BE_REPLACED);
-        File::create(&note).with_context(|| format!("cannot make {}", note.display()))?;
-        state.replaces = true;
-        Ok(state)
+    /// If that cannot be noted.
+    pub fn serves(&mut self) -> anyhow::Result<()> {
+        if std::mem::take(&mut self.replaces) {
+            let note = self.folder.join(TO_BE_REPLACED);
+            fs::remove_file(&note).with_context(|| format!("cannot remove {}", note.display()))?;
+        }
+        Ok(())
     }
 
     /// Puts right what somebody has left who was replacing the store, and ended in the middle. Nobody else
@@ -115,9 +151,11 @@ impl State {
         for end in [".part", ".part-journal"] {
             let _ = fs::remove_file(beside(&self.store(), end));
         }
-        // The note before it had its name: nothing was moved yet. And of who is to replace it nobody is left.
-        for left in [NOTED, TO_BE_REPLACED] {
-            let _ = fs::remove_file(self.folder.join(left));
+        // The note before it had its name: nothing was moved yet.
+        let _ = fs::remove_file(self.folder.join(NOTED));
+        // Of who was to replace it nobody is left, unless it is this process.
+        if !self.replaces {
+            let _ = fs::remove_file(self.folder.join(TO_BE_REPLACED));
         }
         let name = match fs::read_to_string(self.folder.join(MOVING)) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -324,7 +362,10 @@ mod tests {
         let folder = folder.path();
         let restore = State::take_to_replace(folder).unwrap();
         let error = State::take(folder, true).unwrap_err().to_string();
-        assert!(error.contains("`mpay restore` is at work"), "{error}");
+        assert!(
+            error.contains("`mpay restore` or `mpay up --fresh` is at work"),
+            "{error}"
+        );
         drop(restore);
         assert_eq!(fs::read_dir(folder).unwrap().count(), 0, "nothing is left");
         State::take(folder, true).unwrap();
@@ -334,6 +375,42 @@ mod tests {
         let first = State::take(folder, false).unwrap();
         State::take(folder, true).unwrap();
         drop(first);
+    }
+
+    #[test]
+    fn where_there_are_no_locks_the_note_keeps_others_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let enter = |shared, replaces| {
+            let taken = Err(TryLockError::Error(ErrorKind::Unsupported.into()));
+            let lock = File::open(folder).unwrap();
+            State::locked(folder, shared, replaces, lock, taken)
+        };
+        let mut fresh = enter(false, true).unwrap();
+        for shared in [true, false] {
+            let error = enter(shared, false).unwrap_err().to_string();
+            assert!(
+                error.contains("delete") && error.contains(TO_BE_REPLACED),
+                "{error}"
+            );
+        }
+        assert!(folder.join(TO_BE_REPLACED).exists());
+        fresh.serves().unwrap();
+        enter(true, false).unwrap();
+        drop(fresh);
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 0, "nothing is left");
+    }
+
+    /// Also what a process that was killed has left does not end the note of the next.
+    #[test]
+    fn who_begins_anew_is_noted_until_the_store_is_served() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        fs::write(folder.join(TO_BE_REPLACED), "").unwrap();
+        let mut fresh = State::take_to_replace(folder).unwrap();
+        assert!(State::take(folder, true).is_err());
+        fresh.serves().unwrap();
+        State::take(folder, true).unwrap();
     }
 
     #[test]

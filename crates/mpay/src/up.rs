@@ -96,10 +96,11 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
     let development =
         up.development || development::is_meant(&options.variables, &options.environment);
     let folder = options.state_dir.clone();
-    let state = State::take(
-        &folder.unwrap_or_else(|| manifest.default_state_dir()),
-        up.shared,
-    )?;
+    let folder = folder.unwrap_or_else(|| manifest.default_state_dir());
+    let mut state = match up.fresh && !up.shared {
+        true => State::take_to_replace(&folder)?,
+        false => State::take(&folder, up.shared)?,
+    };
     if up.fresh {
         ensure!(
             options.store == Store::StateDir
@@ -117,6 +118,7 @@ pub async fn run(up: Up) -> anyhow::Result<()> {
             state.replaced()?;
             tell!("The store of before is {} now.", aside.display());
         }
+        state.serves()?;
     }
     if let Store::Redis(url) = &options.store
         && let Some(server) = backup::Server::at(url, None)

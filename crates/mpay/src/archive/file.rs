@@ -5,8 +5,9 @@
 //! has in it. `archive.json` stands first and tells an archive from other ZIPs.
 
 use std::{
+    collections::HashSet,
     fs::{self, File, OpenOptions},
-    io::{ErrorKind, Read, Write},
+    io::{self, ErrorKind, Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
@@ -22,6 +23,10 @@ use crate::api::encode;
 const ABOUT: &str = "archive.json";
 /// The most that one file of an archive may unpack to: more than any message has.
 const MAX_UNPACKED: u64 = 4 << 20;
+/// The most that all of them may unpack to together: several times what is put into one.
+const MAX_TOGETHER: usize = 256 << 20;
+/// The mark by which a signed message that holds values of properties is known, as the ledger knows it.
+const PROPERTY: &[u8] = b"PaymentProperty";
 
 /// What an archive says of itself. Programs read `format`, people the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +76,11 @@ pub struct Item {
     pub request_sha256: String,
     /// That of `answer.xml`.
     pub answer_sha256: Option<String>,
-    /// Whether the payer filled in something.
+    /// The name of its evidence: made of the payment under the store's secret, so no other store and no
+    /// other payment has it.
+    pub evidence: String,
+    /// Whether the payer filled in something. Of a payment that was entered by hand, `meta.json` does not
+    /// say what MPay's later message has.
     pub is_personal: bool,
     /// Its files, by their names.
     pub files: Vec<(String, Vec<u8>)>,
@@ -91,7 +100,9 @@ impl Item {
         };
         let meta: Meta = serde_json::from_slice(file("meta.json")?.context("no meta.json")?)
             .context("meta.json")?;
-        let request_sha256 = sha256(file("request.xml")?.context("no request.xml")?);
+        let request = file("request.xml")?.context("no request.xml")?;
+        let has_properties = request.windows(PROPERTY.len()).any(|part| part == PROPERTY);
+        let request_sha256 = sha256(request);
         let answer_sha256 = file("answer.xml")?.map(sha256);
         ensure!(
             meta.request_sha256.as_ref() == Some(&request_sha256),
@@ -109,7 +120,8 @@ impl Item {
             index: meta.index,
             request_sha256,
             answer_sha256,
-            is_personal: payment.clone().erase_personal_data(),
+            evidence: payment.evidence.clone(),
+            is_personal: has_properties || payment.clone().erase_personal_data(),
             files,
         })
     }
@@ -125,6 +137,23 @@ impl Item {
             Ok(())
         })?;
         Self::of(files)
+    }
+
+    /// Whether the payer filled in this number of a person, as a word of its own.
+    pub fn names(&self, id: &str) -> bool {
+        let is_word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+        let has = |content: &[u8]| {
+            let mut places = content.windows(id.len().max(1)).enumerate();
+            places.any(|(place, part)| {
+                let before = place.checked_sub(1).and_then(|before| content.get(before));
+                part == id.as_bytes() && !is_word(before) && !is_word(content.get(place + id.len()))
+            })
+        };
+        let mut files = self.files.iter();
+        self.is_personal
+            && files.any(|(name, content)| {
+                matches!(name.as_str(), "request.xml" | "meta.json") && has(content)
+            })
     }
 
     /// Bytes of its files.
@@ -148,8 +177,14 @@ pub fn begins_as_one(bytes: &[u8]) -> bool {
 /// What an archive holds: what it says of itself, and its payments as they stand in it.
 ///
 /// # Errors
-/// If it is not whole, of a later version, or not what each `meta.json` says.
+/// If it is not whole, of a later version, larger than any that is made, or not what each `meta.json` says; or
+/// if it has a payment twice.
 pub fn read(bytes: &[u8]) -> anyhow::Result<(About, Vec<Item>)> {
+    read_up_to(bytes, MAX_TOGETHER)
+}
+
+fn read_up_to(bytes: &[u8], most: usize) -> anyhow::Result<(About, Vec<Item>)> {
+    let (mut size, mut folders) = (0, HashSet::new());
     let mut about: Option<About> = None;
     let mut items = Vec::new();
     let mut current: Option<(String, Vec<(String, Vec<u8>)>)> = None;
@@ -161,11 +196,14 @@ pub fn read(bytes: &[u8]) -> anyhow::Result<(About, Vec<Item>)> {
                 "{folder} is not the folder of {}",
                 item.folder()
             );
+            ensure!(folders.insert(folder), "a payment is there twice");
             items.push(item);
         }
         anyhow::Ok(())
     };
     each(bytes, |path, content| {
+        size += content.len();
+        ensure!(size <= most, "it unpacks to more than any archive has");
         if about.is_none() {
             ensure!(
                 path == ABOUT,
@@ -219,9 +257,14 @@ pub fn pack(about: &About, items: &[Item]) -> anyhow::Result<Vec<u8>> {
     tables::compressed_archive(&files).context("too many payments for one archive")
 }
 
-/// The name that a file has until it is whole.
-pub fn unfinished(name: &str) -> String {
-    format!(".{name}.part")
+/// The name that a file of this process has until it is whole.
+fn unfinished(name: &str) -> String {
+    format!(".{name}.{}.part", std::process::id())
+}
+
+/// Whether a file of this name was never finished.
+pub fn is_unfinished(name: &str) -> bool {
+    name.starts_with('.') && name.contains(".zip.") && name.ends_with(".part")
 }
 
 /// Writes a file that comes to be whole or not at all, and is on the disk when this returns. Only its
@@ -245,14 +288,42 @@ pub fn write(folder: &Path, name: &str, content: &[u8], replaces: bool) -> anyho
         file.sync_all()
     };
     written().with_context(|| format!("cannot write {}", part.display()))?;
-    if !replaces && fs::symlink_metadata(&target).is_ok() {
-        bail!(
-            "{} is there already, and is not overwritten",
-            target.display()
-        );
+    let named = match replaces {
+        true => fs::rename(&part, &target),
+        false => take_name(&part, &target, |part, target| fs::hard_link(part, target)),
+    };
+    match named {
+        Err(error) if !replaces && error.kind() == ErrorKind::AlreadyExists => {
+            let _ = fs::remove_file(&part);
+            bail!(
+                "{} is there already, and is not overwritten",
+                target.display()
+            );
+        }
+        named => named
+            .and_then(|()| File::open(folder)?.sync_all())
+            .with_context(|| format!("cannot write {}", target.display())),
     }
-    let named = fs::rename(&part, &target).and_then(|()| File::open(folder)?.sync_all());
-    named.with_context(|| format!("cannot write {}", target.display()))
+}
+
+/// Gives a file a name that no other has: also where another machine is at work in the folder, for whom a
+/// lock and a look before are not enough.
+fn take_name(
+    part: &Path,
+    target: &Path,
+    link: impl Fn(&Path, &Path) -> io::Result<()>,
+) -> io::Result<()> {
+    match link(part, target) {
+        Ok(()) => fs::remove_file(part),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(error),
+        // Not every file system has hard links. Then an empty file takes the name first.
+        Err(_) => {
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true).mode(0o600);
+            options.open(target)?;
+            fs::rename(part, target)
+        }
+    }
 }
 
 /// Goes over the files of a ZIP, in their order.
@@ -285,13 +356,17 @@ fn each(
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use serde_json::json;
 
     use super::*;
 
     pub fn item(index: u64, id: &str) -> Item {
-        let request = format!("<request id='{id}'/>").into_bytes();
+        item_with(index, id, &format!("<request id='{id}'/>"))
+    }
+
+    pub fn item_with(index: u64, id: &str, request: &str) -> Item {
+        let request = request.as_bytes().to_vec();
         let meta = json!({
             "payment_id": id, "service_id": "TAX", "order_key": "1", "amount": "1.00",
             "currency": "MDL", "paid_at": "2026-06-01T12:00:00+03:00",
@@ -367,15 +442,52 @@ mod tests {
     fn a_file_is_whole_or_not_there_and_takes_no_others_name() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
-        // Left by a run that was killed.
+        // Left by a run that was killed, of this number.
         fs::write(folder.join(unfinished("a.zip")), "half").unwrap();
         write(folder, "a.zip", b"one", false).unwrap();
         assert!(write(folder, "a.zip", b"two", false).is_err());
         assert_eq!(fs::read(folder.join("a.zip")).unwrap(), b"one");
         write(folder, "a.zip", b"two", true).unwrap();
         assert_eq!(fs::read(folder.join("a.zip")).unwrap(), b"two");
+        // Nor where there are no hard links.
+        let no_links = |_: &Path, _: &Path| Err(io::Error::from(ErrorKind::Unsupported));
+        let (part, free, taken) = (folder.join("p"), folder.join("b.zip"), folder.join("a.zip"));
+        fs::write(&part, "three").unwrap();
+        let error = take_name(&part, &taken, no_links).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        take_name(&part, &free, no_links).unwrap();
+        assert_eq!(fs::read(&taken).unwrap(), b"two");
+        assert_eq!(fs::read(&free).unwrap(), b"three");
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 2);
         let mode =
             std::os::unix::fs::MetadataExt::mode(&fs::metadata(folder.join("a.zip")).unwrap());
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    /// What MPay confirms of a payment that was entered by hand is in its message alone.
+    #[test]
+    fn what_the_payer_filled_in_is_found_in_the_message_itself() {
+        let property = "<PaymentProperty><Value>2004001234567</Value></PaymentProperty>";
+        let (plain, personal) = (item(7, "P"), item_with(7, "P", property));
+        assert!(!plain.is_personal && personal.is_personal);
+        assert!(personal.names("2004001234567"));
+        for other in ["2004001234568", "004001234567", "200400123456"] {
+            assert!(!personal.names(other), "{other}");
+        }
+        assert!(!item_with(7, "P", "<Value>2004001234567</Value>").names("2004001234567"));
+    }
+
+    #[test]
+    fn a_file_that_has_a_payment_twice_or_unpacks_to_too_much_is_not_read() {
+        let about = About::new("2027-01-01".to_owned());
+        let twice = pack(&about, &[item(7, "P"), item(8, "Q"), item(7, "P")]).unwrap();
+        let error = format!("{:#}", read(&twice).unwrap_err());
+        assert!(error.contains("twice"), "{error}");
+        let zeros = "0".repeat(1 << 20);
+        let items: Vec<_> = (1..9).map(|place| item_with(place, "P", &zeros)).collect();
+        let packed = pack(&about, &items).unwrap();
+        assert!(packed.len() < 1 << 20 && read(&packed).is_ok());
+        let error = read_up_to(&packed, 4 << 20).unwrap_err().to_string();
+        assert!(error.contains("more than any archive"), "{error}");
     }
 }

@@ -9,8 +9,8 @@
 pub mod file;
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    fs::{self, File, TryLockError},
+    collections::{BTreeMap, HashMap, HashSet},
+    fs::{self, File, OpenOptions, TryLockError},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -23,7 +23,7 @@ use mpay::{say, tell};
 use mpay_domain::time;
 use mpay_ledger::digest::sha256;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     api::{Access, Api, Refused, encode, query},
@@ -47,12 +47,14 @@ Examples:
   mpay archive evidence --before 2026-01-01
   mpay archive /srv/evidence --before 2026-01-01 --url https://plati.exemplu.md/ --token-file token
   mpay archive evidence
+  mpay archive evidence --erase-customer 2004001234567
 
 Each file is a ZIP of the payments of a month, with a folder for each: MPay's signed confirmation, our
 answer, and what was written down. A message leaves the store only when its copy is on the disk, was read
 back, and has the SHA-256 of what is in the store. Orders, payments and sums stay.
 First, what was erased in the store at a person's request is taken out of the files too; without --before
-only that is done. If it is broken off, run it again.
+only that is done. With --erase-customer, so is every payment whose payer filled in this number: the store
+does not know the person any more once it has erased orders by their age. If it is broken off, run it again.
 Exit status: 0; 1 if the provider keeps something of which a file has a copy; 2 if it was broken off.")]
 pub struct Arguments {
     /// The folder of the archives. It is made if it is not there.
@@ -61,6 +63,9 @@ pub struct Arguments {
     /// Move what was recorded before this day.
     #[arg(long, value_name = "DATE")]
     before: Option<String>,
+    /// Take the payments out whose payers filled in this number of a person (IDNP or IDNO).
+    #[arg(long, value_name = "ID")]
+    erase_customer: Option<String>,
     #[command(flatten)]
     access: Access,
 }
@@ -93,8 +98,78 @@ struct Kept {
     reason: String,
 }
 
-/// An order that was erased at a person's request, and where in the journal that stands.
-type Erased = HashMap<(String, String), u64>;
+/// The file by whose lock a folder is one process's. It must be one that is open to be written: elsewhere
+/// than on a local disk, nothing else is locked.
+const LOCK: &str = ".mpay-archive.lock";
+/// The fewest digits of a person's number: a short one is in every message.
+const FEWEST_DIGITS: usize = 6;
+
+/// What the journal says of erasures at a person's request, and of payments.
+#[derive(Debug, Default)]
+struct Said {
+    /// The places in the lists of orders before which they are erased.
+    erased: HashMap<(String, String), u64>,
+    /// Payments by their places in the journal.
+    payments: HashMap<u64, Recorded>,
+}
+
+/// A payment in the journal.
+#[derive(Debug)]
+struct Recorded {
+    payment_id: String,
+    evidence: String,
+    /// Its place in its order's list.
+    version: u64,
+}
+
+impl Said {
+    /// Adds an event, and of payments those of whose places is asked.
+    fn add(&mut self, event: &Value, is_asked: impl Fn(u64) -> bool) {
+        let text = |name: &str| event[name].as_str().map(str::to_owned);
+        let version = event["version"].as_u64();
+        match event["type"].as_str() {
+            Some("personal_data.erased")
+                if event["reason"].as_str() == Some("request")
+                    // Of a refused confirmation, which may name an order that was not erased.
+                    && event["evidence"].is_null() =>
+            {
+                if let (Some(service), Some(key), Some(version)) =
+                    (text("service_id"), text("order_key"), version)
+                {
+                    let erased = self.erased.entry((service, key)).or_default();
+                    *erased = version.max(*erased);
+                }
+            }
+            Some("payment.recorded") => {
+                if let (Some(index), Some(payment_id), Some(evidence), Some(version)) = (
+                    event["index"].as_u64().filter(|index| is_asked(*index)),
+                    text("payment_id"),
+                    text("evidence"),
+                    version,
+                ) {
+                    let recorded = Recorded {
+                        payment_id,
+                        evidence,
+                        version,
+                    };
+                    self.payments.insert(index, recorded);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether this payment of this very store was erased. It stands in its order's list before the
+    /// erasure; places in the journal may be the other way round.
+    fn is_erased(&self, item: &Item) -> bool {
+        let order = (item.service_id.clone(), item.order_key.clone());
+        let erased = self.erased.get(&order).copied().unwrap_or_default();
+        self.payments.get(&item.index).is_some_and(|recorded| {
+            (&recorded.payment_id, &recorded.evidence) == (&item.payment_id, &item.evidence)
+                && recorded.version < erased
+        })
+    }
+}
 
 /// A payment by its id and place in the journal.
 type Name = (String, u64);
@@ -136,10 +211,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Ok(before)
     });
     let before = before.transpose()?;
+    let customer = arguments.erase_customer.as_deref().map(str::trim);
+    ensure!(
+        customer
+            .is_none_or(|id| id.len() >= FEWEST_DIGITS
+                && id.bytes().all(|byte| byte.is_ascii_alphanumeric())),
+        "--erase-customer takes the number of a person, such as an IDNP of 13 digits"
+    );
     let api = arguments.access.api()?;
     let folder = Folder::take(&arguments.folder)?;
     let mut run = Run::new(&api, folder)?;
-    run.follow_erasures()?;
+    run.follow_erasures(customer)?;
     if let Some(before) = before {
         run.move_out(before)?;
     }
@@ -150,7 +232,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 /// A folder of archives in which nobody else is at work.
 struct Folder {
     path: PathBuf,
-    /// The folder itself, locked: the lock ends with the process.
+    /// Locked: the lock ends with the process.
     _lock: File,
 }
 
@@ -158,10 +240,17 @@ impl Folder {
     fn take(path: &Path) -> anyhow::Result<Self> {
         make_folder(path)?;
         let failed = || format!("cannot use the folder {}", path.display());
-        let lock = File::open(path).with_context(failed)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        let lock = options.open(path.join(LOCK)).with_context(failed)?;
         match lock.try_lock() {
-            // Not every file system has locks.
-            Ok(()) | Err(TryLockError::Error(_)) => {}
+            Ok(()) => {}
+            Err(TryLockError::Error(error)) => return Err(error).with_context(|| {
+                format!(
+                    "the file system of {} has no locks, so two could work there at once: choose a folder on another, and copy the files from there",
+                    path.display()
+                )
+            }),
             Err(TryLockError::WouldBlock) => bail!(
                 "another `mpay archive` is at work in {}: let it end, or choose another folder",
                 path.display()
@@ -172,9 +261,11 @@ impl Folder {
             _lock: lock,
         };
         for name in folder.names()? {
-            if name.starts_with('.') && name.ends_with(".zip.part") {
-                // Of a run that was killed: nothing left the store for it.
-                let part = folder.path.join(name);
+            let part = folder.path.join(&name);
+            let is_empty =
+                || fs::symlink_metadata(&part).is_ok_and(|it| it.is_file() && it.len() == 0);
+            // Of a run that was killed: nothing left the store for it.
+            if file::is_unfinished(&name) || is_archive(&name) && is_empty() {
                 fs::remove_file(&part)
                     .with_context(|| format!("cannot remove {}", part.display()))?;
             }
@@ -196,15 +287,7 @@ impl Folder {
     /// The files that this command has made here, by their names.
     fn archives(&self) -> anyhow::Result<Vec<String>> {
         let mut names = self.names()?;
-        names.retain(|name| {
-            let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-            let stem = name.strip_suffix(".zip").unwrap_or_default();
-            let mut parts = stem.split('-');
-            let (year, month) = (parts.next(), parts.next());
-            year.is_some_and(|year| year.len() == 4 && digits(year))
-                && month.is_some_and(|month| month.len() == 2 && digits(month))
-                && parts.all(digits)
-        });
+        names.retain(|name| is_archive(name));
         Ok(names)
     }
 
@@ -218,14 +301,17 @@ impl Folder {
             )
         })
     }
+}
 
-    /// A name for a month's file that no other has.
-    fn free_name(&self, month: &str) -> String {
-        let names = std::iter::once(format!("{month}.zip"));
-        let more = (2..).map(|number: u32| format!("{month}-{number}.zip"));
-        let is_free = |name: &String| fs::symlink_metadata(self.path.join(name)).is_err();
-        names.chain(more).find(is_free).unwrap_or_default()
-    }
+/// Whether a file has a name that this command gives.
+fn is_archive(name: &str) -> bool {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let stem = name.strip_suffix(".zip").unwrap_or_default();
+    let mut parts = stem.split('-');
+    let (year, month) = (parts.next(), parts.next());
+    year.is_some_and(|year| year.len() == 4 && digits(year))
+        && month.is_some_and(|month| month.len() == 2 && digits(month))
+        && parts.all(digits)
 }
 
 /// A run, and what came of it.
@@ -259,29 +345,43 @@ impl<'a> Run<'a> {
     }
 
     /// Takes out of the files what was erased in the store at a person's request, and learns what is in
-    /// them.
-    fn follow_erasures(&mut self) -> anyhow::Result<()> {
+    /// them. So are the payments whose payer filled in the number of a customer.
+    fn follow_erasures(&mut self, customer: Option<&str>) -> anyhow::Result<()> {
         let archives = self.folder.archives()?;
         if archives.is_empty() {
             return Ok(());
         }
-        let erased = self.erased()?;
-        for name in archives {
+        let mut personal: HashMap<String, Vec<Item>> = HashMap::new();
+        let mut meant: BTreeMap<String, HashSet<Name>> = BTreeMap::new();
+        for name in &archives {
+            for mut item in self.folder.read(name)?.1 {
+                let key = (item.payment_id.clone(), item.index);
+                self.held.insert(key.clone(), Copy::of(name, &item));
+                if customer.is_some_and(|id| item.names(id)) {
+                    meant.entry(name.clone()).or_default().insert(key);
+                } else if item.is_personal {
+                    item.files.clear();
+                    personal.entry(name.clone()).or_default().push(item);
+                }
+            }
+        }
+        let said = self.said(&personal)?;
+        for (name, items) in personal {
+            for item in items.into_iter().filter(|item| said.is_erased(item)) {
+                let key = (item.payment_id, item.index);
+                meant.entry(name.clone()).or_default().insert(key);
+            }
+        }
+        for (name, meant) in meant {
             let (about, mut items) = self.folder.read(&name)?;
             let before = items.len();
-            items.retain(|item| {
-                let order = (item.service_id.clone(), item.order_key.clone());
-                let at = erased.get(&order).copied().unwrap_or_default();
-                !item.is_personal || item.index > at
-            });
-            if items.len() < before {
-                self.take_out(&name, &about, &items)?;
-                self.taken_out += before - items.len();
-            }
-            for item in &items {
-                let copy = Copy::of(&name, item);
-                self.held
-                    .insert((item.payment_id.clone(), item.index), copy);
+            items.retain(|item| !meant.contains(&(item.payment_id.clone(), item.index)));
+            self.take_out(&name, &about, &items)?;
+            self.taken_out += before - items.len();
+            for key in meant {
+                if self.held.get(&key).is_some_and(|copy| copy.archive == name) {
+                    self.held.remove(&key);
+                }
             }
         }
         Ok(())
@@ -303,10 +403,10 @@ impl<'a> Run<'a> {
         file::write(&self.folder.path, name, &packed, true)
     }
 
-    /// The orders that were erased at a person's request.
-    fn erased(&self) -> anyhow::Result<Erased> {
-        let mut erased = Erased::new();
-        let mut cursor = "0".to_owned();
+    /// What the journal says of erasures at a person's request, and of these payments.
+    fn said(&self, of: &HashMap<String, Vec<Item>>) -> anyhow::Result<Said> {
+        let places: HashSet<u64> = of.values().flatten().map(|item| item.index).collect();
+        let (mut said, mut cursor) = (Said::default(), "0".to_owned());
         self.bar.set_message("events read for erasures");
         loop {
             let path = format!(
@@ -316,21 +416,12 @@ impl<'a> Run<'a> {
             let page = self.api.get(&path)?.json()?;
             let events = page["events"].as_array().context("no list of events")?;
             for event in events {
-                let text = |name: &str| event[name].as_str().map(str::to_owned);
-                if text("type").as_deref() == Some("personal_data.erased")
-                    && text("reason").as_deref() == Some("request")
-                    // Of a refused confirmation, which may name an order that was not erased.
-                    && event["evidence"].is_null()
-                    && let (Some(service), Some(key)) = (text("service_id"), text("order_key"))
-                    && let Some(index) = event["index"].as_u64()
-                {
-                    erased.insert((service, key), index);
-                }
+                said.add(event, |index| places.contains(&index));
             }
             self.bar.inc(events.len() as u64);
             match page["next"].as_str() {
                 Some(next) if next != cursor => next.clone_into(&mut cursor),
-                _ => return Ok(erased),
+                _ => return Ok(said),
             }
         }
     }
@@ -405,8 +496,9 @@ impl<'a> Run<'a> {
         if volume.items.is_empty() {
             return Ok(());
         }
-        let name = self.folder.free_name(&volume.month);
-        let about = About::new(time::format(Timestamp::now()));
+        let now = Timestamp::now();
+        let name = volume.name(now);
+        let about = About::new(time::format(now));
         let packed = file::pack(&about, &volume.items)?;
         file::write(&self.folder.path, &name, &packed, false)?;
         let (_, items) = self.folder.read(&name)?;
@@ -503,6 +595,14 @@ impl Volume {
                 || self.size >= MOST_BYTES)
     }
 
+    /// The name of its file: month, place of the first payment, and when it is made. It is given once, also
+    /// when the files of before were moved elsewhere.
+    fn name(&self, now: Timestamp) -> String {
+        let first = self.items.first().map_or(0, |item| item.index);
+        let made = now.strftime("%Y%m%d%H%M%S");
+        format!("{}-{first}-{made}.zip", self.month)
+    }
+
     fn add(&mut self, payment: &Candidate, item: Item) {
         if self.items.is_empty() {
             month(payment).clone_into(&mut self.month);
@@ -515,4 +615,87 @@ impl Volume {
 /// The month in which it was recorded, as `2026-01`.
 fn month(payment: &Candidate) -> &str {
     payment.recorded_at.get(..7).unwrap_or("0000-00")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use file::tests::item;
+
+    fn said(events: &[Value]) -> Said {
+        let mut said = Said::default();
+        events.iter().for_each(|event| said.add(event, |_| true));
+        said
+    }
+
+    fn recorded(index: u64, version: u64) -> Value {
+        json!({"type": "payment.recorded", "index": index, "payment_id": "P", "service_id": "TAX",
+            "order_key": "1", "evidence": "e", "version": version})
+    }
+
+    fn erased(index: u64, version: u64, reason: &str) -> Value {
+        json!({"type": "personal_data.erased", "index": index, "service_id": "TAX", "order_key": "1",
+            "reason": reason, "by": "tester", "version": version})
+    }
+
+    #[test]
+    fn what_was_erased_is_told_by_the_places_in_the_orders_list() {
+        let (before, after) = (erased(9, 3, "request"), erased(5, 2, "request"));
+        assert!(said(&[recorded(7, 2), before.clone()]).is_erased(&item(7, "P")));
+        // The event of the erasure came late, or early.
+        assert!(!said(&[recorded(7, 3), erased(9, 2, "request")]).is_erased(&item(7, "P")));
+        assert!(said(&[erased(5, 3, "request"), recorded(7, 2)]).is_erased(&item(7, "P")));
+        // The latest counts, whichever stands last.
+        assert!(said(&[recorded(7, 2), before.clone(), after]).is_erased(&item(7, "P")));
+        assert!(!said(&[recorded(7, 2), erased(9, 3, "retention")]).is_erased(&item(7, "P")));
+        let mut refusal = before;
+        refusal["evidence"] = json!("f");
+        assert!(!said(&[recorded(7, 2), refusal]).is_erased(&item(7, "P")));
+    }
+
+    /// A folder may have been another provider's, or a backup may have been put back.
+    #[test]
+    fn only_what_this_store_has_at_this_place_is_taken_out() {
+        let erasure = erased(9, 3, "request");
+        let mut other = recorded(7, 2);
+        other["evidence"] = json!("f");
+        assert!(!said(&[other, erasure.clone()]).is_erased(&item(7, "P")));
+        let mut other = recorded(7, 2);
+        other["payment_id"] = json!("Q");
+        assert!(!said(&[other, erasure.clone()]).is_erased(&item(7, "P")));
+        assert!(!said(&[recorded(8, 2), erasure]).is_erased(&item(7, "P")));
+    }
+
+    #[test]
+    fn a_name_is_given_once_also_when_the_files_of_before_are_elsewhere() {
+        let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap();
+        let volume = |index| Volume {
+            month: "2025-12".to_owned(),
+            items: vec![item(index, "P")],
+            size: 0,
+        };
+        let names = [
+            volume(7).name(at(0)),
+            volume(8).name(at(0)),
+            volume(7).name(at(1)),
+        ];
+        assert_eq!(names[0], "2025-12-7-20270115080000.zip");
+        assert!(names[0] != names[1] && names[0] != names[2]);
+        assert!(names.iter().all(|name| is_archive(name)));
+    }
+
+    #[test]
+    fn two_do_not_work_in_one_folder_and_what_was_never_finished_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in [".2025-12-7-1.zip.4.part", "2025-12-7-1.zip", "notes.zip"] {
+            fs::write(path(name), "").unwrap();
+        }
+        let first = Folder::take(folder.path()).unwrap();
+        assert_eq!(first.names().unwrap(), [LOCK, "notes.zip"]);
+        let second = Folder::take(folder.path()).err().unwrap().to_string();
+        assert!(second.contains("another `mpay archive`"), "{second}");
+        drop(first);
+        Folder::take(folder.path()).unwrap();
+    }
 }

@@ -8,10 +8,12 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
+use jiff::Timestamp;
 use serde::Serialize;
+use wsse::{Certificate, Trust};
 
 use super::{
-    Arguments, Report,
+    Arguments, Report, TimeSource,
     evidence::{Evidence, Meta},
     time_of,
 };
@@ -68,34 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             payment_id: None,
             what: format!("the file is damaged: {error:#}"),
         }),
-        Ok((_, items)) => {
-            for item in items {
-                judgement.payments += 1;
-                let payment_id = Some(item.payment_id.clone());
-                let wrong = match evidence(item) {
-                    Err(error) => vec![format!("{error:#}")],
-                    Ok(evidence) => {
-                        let (at, source) = time_of(arguments.at, &evidence)?;
-                        // Where others finished the recording, or no answer could be signed, there is none.
-                        let providers = match evidence.answer {
-                            Some(_) => providers.as_slice(),
-                            None => &[],
-                        };
-                        let mut report = Report::new(String::new(), at, source);
-                        report.judge(&evidence, trust.clone(), providers);
-                        let wrong = report.checks.into_iter().filter(|check| !check.holds);
-                        wrong.map(|check| check.what).collect()
-                    }
-                };
-                match wrong.as_slice() {
-                    [] => judgement.signed += 1,
-                    wrong => judgement.wrong.push(Wrong {
-                        payment_id,
-                        what: wrong.join("; "),
-                    }),
-                }
-            }
-        }
+        Ok((_, items)) => judgement.judge(items, arguments.at, &trust, &providers),
     }
     judgement.holds = judgement.wrong.is_empty();
     match arguments.json {
@@ -106,6 +81,16 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+/// A folder of an archive as evidence, and the time for which it is judged.
+fn with_time(
+    item: Item,
+    at: Option<Timestamp>,
+) -> anyhow::Result<(Evidence, Timestamp, TimeSource)> {
+    let evidence = evidence(item)?;
+    let (at, source) = time_of(at, &evidence)?;
+    Ok((evidence, at, source))
 }
 
 /// A folder of an archive as evidence.
@@ -125,6 +110,41 @@ fn evidence(item: Item) -> anyhow::Result<Evidence> {
 }
 
 impl Judgement {
+    /// Judges each payment.
+    fn judge(
+        &mut self,
+        items: Vec<Item>,
+        at: Option<Timestamp>,
+        trust: &Trust,
+        providers: &[Certificate],
+    ) {
+        for item in items {
+            self.payments += 1;
+            let payment_id = Some(item.payment_id.clone());
+            let wrong = match with_time(item, at) {
+                Err(error) => vec![format!("{error:#}")],
+                Ok((evidence, at, source)) => {
+                    // Where others finished the recording, or no answer could be signed, there is none.
+                    let providers = match evidence.answer {
+                        Some(_) => providers,
+                        None => &[],
+                    };
+                    let mut report = Report::new(String::new(), at, source);
+                    report.judge(&evidence, trust.clone(), providers);
+                    let wrong = report.checks.into_iter().filter(|check| !check.holds);
+                    wrong.map(|check| check.what).collect()
+                }
+            };
+            match wrong.as_slice() {
+                [] => self.signed += 1,
+                wrong => self.wrong.push(Wrong {
+                    payment_id,
+                    what: wrong.join("; "),
+                }),
+            }
+        }
+    }
+
     fn page(&self) -> Page {
         let mut page = Page::new();
         page.heading(&self.file);
@@ -146,5 +166,33 @@ impl Judgement {
             false => "This archive does not hold.",
         });
         page
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::file::tests::item;
+
+    #[test]
+    fn what_cannot_be_judged_is_said_of_its_payment_and_the_rest_goes_on() {
+        let mut broken = item(7, "P");
+        for (name, content) in &mut broken.files {
+            if name == "meta.json" {
+                let text = String::from_utf8(content.clone()).unwrap();
+                *content = text
+                    .replace("2026-06-01T12:00:05+03:00", "yesterday")
+                    .into();
+            }
+        }
+        let (mut judgement, trust) = (Judgement::default(), Trust::pinned(Vec::new()));
+        judgement.judge(vec![broken, item(8, "Q")], None, &trust, &[]);
+        let wrong: Vec<_> = judgement
+            .wrong
+            .iter()
+            .map(|wrong| wrong.what.as_str())
+            .collect();
+        assert_eq!((judgement.payments, wrong.len()), (2, 2), "{wrong:?}");
+        assert!(wrong[0].contains("received_at"), "{wrong:?}");
     }
 }

@@ -62,6 +62,8 @@ struct Judgement {
     erased: usize,
     /// Whose message was moved into an archive: that file proves them.
     archived: usize,
+    /// Moved into an archive, of orders whose personal data was erased since: that file may have it no more.
+    archived_then_erased: usize,
     /// By hand, by card, erased or archived: nothing in the file proves them.
     unproved: usize,
     wrong: Vec<Wrong>,
@@ -105,8 +107,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Err(error) => return Err(error.into()),
     }
     judgement.holds = judgement.wrong.is_empty();
-    judgement.unproved =
-        judgement.by_hand + judgement.by_card + judgement.erased + judgement.archived;
+    judgement.unproved = judgement.by_hand
+        + judgement.by_card
+        + judgement.erased
+        + judgement.archived
+        + judgement.archived_then_erased;
     match arguments.json {
         true => print_json(&judgement)?,
         false => judgement.page().print()?,
@@ -297,6 +302,7 @@ impl Judgement {
                 None => Ok(None),
             };
             match archived {
+                Ok(Some(_)) if proof.stored.is_erased => self.archived_then_erased += 1,
                 Ok(Some(_)) => self.archived += 1,
                 Ok(None) => self.erased += 1,
                 Err(error @ StoreError::Corrupt { .. }) => self.wrong(Some(id), error.to_string()),
@@ -334,6 +340,10 @@ impl Judgement {
                     "erased with the personal data in their messages",
                 ),
                 (self.archived, "moved into archives: judge these files too"),
+                (
+                    self.archived_then_erased,
+                    "moved into archives and erased since: the files may have them no more",
+                ),
             ] {
                 if number > 0 {
                     page.field("", format!("{} {what}", count(number)));
@@ -363,6 +373,10 @@ impl Judgement {
         let parts = [
             (self.erased, "erased"),
             (self.archived, "moved into archives"),
+            (
+                self.archived_then_erased,
+                "moved into archives and erased since",
+            ),
             (self.by_hand, "entered by hand"),
             (self.by_card, "by card"),
         ];

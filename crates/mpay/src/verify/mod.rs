@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use jiff::Timestamp;
 use mpay_client::NAMESPACE;
-use mpay_domain::{Money, time};
+use mpay_domain::{Money, OrderKey, time};
 use mpay_host::backup;
 use mpay_ledger::digest::sha256;
 use mpay_provider::soap::MENTIONED;
@@ -36,7 +36,7 @@ Examples:
   mpay verify evidence.zip --authority stisc-root.cer --authority stisc-sub.cer --signer-name 1003600000001
   mpay verify request.xml --certificate mpay.cer --at 2026-07-01T12:00:00+03:00
   mpay verify books.db --certificate mpay-2025.cer --certificate mpay.cer
-  mpay verify evidence/2025-01.zip --certificate mpay-2025.cer
+  mpay verify evidence/2025-01-7-20260105093000.zip --certificate mpay-2025.cer
 
 Of a backup and of an archive, it reads all of it, and judges the evidence of every payment.
 Take the certificate or the authority from somebody whom you trust, not from the evidence.
@@ -591,6 +591,12 @@ fn same_amount(a: &str, b: &str) -> bool {
     matches!((Money::parse(a), Money::parse(b)), (Ok(a), Ok(b)) if a == b)
 }
 
+/// The provider writes down the key as it was registered, whatever letters of its look MPay has signed.
+fn same_key(a: &str, b: &str) -> bool {
+    let folded = |key: &str| OrderKey::parse(key).map(|key| key.folded()).ok();
+    a == b || folded(a).is_some_and(|key| folded(b) == Some(key))
+}
+
 fn same_time(a: &str, b: &str) -> bool {
     // Records have whole seconds, and the nearest time there is for one that there is not.
     let seconds = |text: &str| time::parse_paid_at(text).ok();
@@ -614,7 +620,7 @@ impl MetaPayment {
         vec![
             ("payment_id", self.payment_id == signed.payment_id),
             ("service_id", self.service_id == signed.service_id),
-            ("order_key", self.order_key == signed.order_key),
+            ("order_key", same_key(&self.order_key, &signed.order_key)),
             ("currency", self.currency == signed.currency),
             ("amount", same_amount(&self.amount, &signed.amount)),
             ("paid_at", same_time(&self.paid_at, &signed.paid_at)),
@@ -646,7 +652,14 @@ impl MetaRefusal {
         vec![
             ("payment_id", same(&self.payment_id, &signed.payment_id)),
             ("service_id", same(&self.service_id, &signed.service_id)),
-            ("order_key", same(&self.order_key, &signed.order_key)),
+            (
+                "order_key",
+                same(&self.order_key, &signed.order_key)
+                    || self
+                        .order_key
+                        .as_deref()
+                        .is_some_and(|key| same_key(key, &signed.order_key)),
+            ),
         ]
     }
 
@@ -666,4 +679,47 @@ impl MetaRefusal {
 /// An instant as people in Chişinău read it.
 fn local(instant: Timestamp) -> String {
     time::format(instant)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed(order_key: &str) -> Payment {
+        Payment {
+            payment_id: "P".to_owned(),
+            service_id: "TAX".to_owned(),
+            order_key: order_key.to_owned(),
+            amount: "1.00".to_owned(),
+            currency: "MDL".to_owned(),
+            paid_at: "2026-06-01T12:00:00+03:00".to_owned(),
+            lines: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_key_that_payers_take_for_the_registered_one_is_the_same() {
+        let said = MetaPayment {
+            payment_id: "P".to_owned(),
+            service_id: "TAX".to_owned(),
+            order_key: "AB-1".to_owned(),
+            amount: "1".to_owned(),
+            currency: "MDL".to_owned(),
+            paid_at: "2026-06-01T12:00:00+03:00".to_owned(),
+            lines: Vec::new(),
+        };
+        let refused = MetaRefusal {
+            payment_id: Some("P".to_owned()),
+            service_id: Some("TAX".to_owned()),
+            order_key: Some("AB-1".to_owned()),
+            code: "c".to_owned(),
+            reason: "r".to_owned(),
+        };
+        for (key, same) in [("AB-1", true), ("ab-1", true), ("AB-2", false), ("", false)] {
+            for members in [said.compare(&signed(key)), refused.compare(&signed(key))] {
+                let wrong: Vec<_> = members.iter().filter(|(_, same)| !same).collect();
+                assert_eq!(wrong.is_empty(), same, "{key} {wrong:?}");
+            }
+        }
+    }
 }

@@ -41,6 +41,14 @@ fn archive(folder: &Path, provider: &Provider, arguments: &[&str]) -> Outcome {
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).map(|entries| entries.map(|entry| entry.unwrap().path()));
     let mut files: Vec<_> = entries.into_iter().flatten().collect();
+    // The lock, and what is not whole yet.
+    files.retain(|file| {
+        !file
+            .file_name()
+            .unwrap()
+            .as_encoded_bytes()
+            .starts_with(b".")
+    });
     files.sort();
     files
 }
@@ -248,7 +256,46 @@ fn what_a_person_asks_to_be_erased_is_taken_out_of_the_files_too() {
     archive(folder, &provider, &["out", "--before", &now]).expect(0, &["Nothing recorded"]);
     let person = json!({"service_id": "TAX", "order_key": "2"});
     provider.post("erasures", TOKEN, person);
+    // Of another provider nothing in the folder was erased.
+    let other = Provider::start();
+    archive(folder, &other, &["out"]).expect(0, &["Nothing is moved"]);
+    verify(&file).expect(0, &["2 signed by MPay"]);
     archive(folder, &provider, &["out"]).expect(0, &["1 payments were taken out"]);
+    verify(&file).expect(0, &["1 signed by MPay"]);
+    let state = provider.state().to_str().unwrap();
+    run(folder, &["backup", "books.db", "--state-dir", state]).expect(0, &[]);
+    verify(&folder.join("books.db")).expect(
+        0,
+        &[
+            "1 moved into archives",
+            "moved into archives and erased since",
+        ],
+    );
+}
+
+/// The store does not know a person any more whose orders it has erased by their age.
+#[test]
+fn a_person_is_taken_out_of_the_files_by_the_number_that_was_filled_in() {
+    let provider = Provider::start();
+    for (key, id, number) in [("1", "P-1", "2004001234567"), ("2", "P-2", "2004007654321")] {
+        let mut order = order();
+        order["properties"] = json!([
+            {"name": "IDNP", "display_name": "IDNP", "type": "tc", "modifiable": true}
+        ]);
+        provider.register(key, order);
+        let mut payment = confirmation(key, id);
+        payment.properties = vec![("IDNP".into(), number.into())];
+        assert_eq!(provider.confirm(&payment), Answer::Result(()));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let now = jiff::Timestamp::now().to_string();
+    archive(folder, &provider, &["out", "--before", &now]).expect(0, &["of 2 payments"]);
+    let erase = |number| archive(folder, &provider, &["out", "--erase-customer", number]);
+    erase("20040").expect(2, &["number of a person"]);
+    erase("004001234567").expect(0, &["Nothing is moved"]);
+    erase("2004001234567").expect(0, &["1 payments were taken out"]);
+    let [file] = files(&folder.join("out")).try_into().unwrap();
     verify(&file).expect(0, &["1 signed by MPay"]);
 }
 
@@ -324,27 +371,26 @@ fn two_do_not_work_in_one_folder_and_files_of_others_are_let_be() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     fs::create_dir(&out).unwrap();
-    let lock = fs::File::open(&out).unwrap();
+    let lock = fs::File::create(out.join(".mpay-archive.lock")).unwrap();
     lock.try_lock().unwrap();
     let now = jiff::Timestamp::now().to_string();
     let arguments = ["out", "--before", now.as_str()];
     archive(folder.path(), &provider, &arguments).expect(2, &["another `mpay archive`"]);
     drop(lock);
-    let month = mpay_domain::time::format(jiff::Timestamp::now());
-    let taken = format!("{}.zip", &month[..7]);
     // Another provider's, with a payment of the same id.
     let other = Provider::start();
     other.pay("1", "P-1");
     let now = jiff::Timestamp::now().to_string();
     let arguments = ["out", "--before", now.as_str()];
     archive(folder.path(), &other, &arguments).expect(0, &["of 1 payments"]);
-    let before = fs::read(out.join(&taken)).unwrap();
+    let [taken] = files(&out).try_into().unwrap();
+    let before = fs::read(&taken).unwrap();
     fs::write(out.join("notes.txt"), "mine").unwrap();
     archive(folder.path(), &provider, &arguments).expect(
         1,
         &["Payment P-1 was not moved: the file has another message than the store"],
     );
-    assert_eq!(fs::read(out.join(&taken)).unwrap(), before);
+    assert_eq!(fs::read(&taken).unwrap(), before);
     assert_eq!(fs::read(out.join("notes.txt")).unwrap(), b"mine");
     assert_eq!(provider.messages(), 2);
 }
