@@ -74,7 +74,10 @@ async fn the_message_and_the_answer_leave_the_store_and_nothing_else_changes() {
     assert_eq!((id.as_str(), is_left), ("P-1", false));
     let before = all(&memory);
     let copy = copied("P-1", index);
-    assert_eq!(moved(&memory, &[copy.clone()]).await.unwrap(), [Ok(())]);
+    assert_eq!(
+        moved(&memory, std::slice::from_ref(&copy)).await.unwrap(),
+        [Ok(())]
+    );
 
     let after = all(&memory);
     let changed: Vec<_> = after
@@ -155,7 +158,7 @@ async fn what_is_needed_or_has_no_copy_stays() {
         ),
     ];
     for (copy, why) in refused {
-        let result = moved(&memory, &[copy.clone()]).await.unwrap();
+        let result = moved(&memory, std::slice::from_ref(&copy)).await.unwrap();
         assert_eq!(result, [Err(why)], "{copy:?}");
     }
     assert_eq!(all(&memory), before);
@@ -228,7 +231,10 @@ async fn what_a_late_write_brings_back_nobody_reads_and_the_next_run_moves_again
     let (request, _) = proof(&memory, "P-1").await;
     assert!(Tombstone::of(&request).is_some());
     assert_eq!(movable(&memory).await, [("P-1".to_owned(), index, true)]);
-    assert_eq!(moved(&memory, &[copy.clone()]).await.unwrap(), [Ok(())]);
+    assert_eq!(
+        moved(&memory, std::slice::from_ref(&copy)).await.unwrap(),
+        [Ok(())]
+    );
     assert_eq!(all(&memory), after);
     // Another file's name does not take the place of the first.
     let store = Ledger::new(memory.clone());
