@@ -174,6 +174,9 @@ pub fn begins_as_one(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK\x03\x04") && name == Some(ABOUT.as_bytes())
 }
 
+/// A folder as it stands in an archive: its name, and its files by theirs.
+type Folder = (String, Vec<(String, Vec<u8>)>);
+
 /// What an archive holds: what it says of itself, and its payments as they stand in it.
 ///
 /// # Errors
@@ -187,8 +190,8 @@ fn read_up_to(bytes: &[u8], most: usize) -> anyhow::Result<(About, Vec<Item>)> {
     let (mut size, mut folders) = (0, HashSet::new());
     let mut about: Option<About> = None;
     let mut items = Vec::new();
-    let mut current: Option<(String, Vec<(String, Vec<u8>)>)> = None;
-    let mut close = |folder: Option<(String, Vec<(String, Vec<u8>)>)>| {
+    let mut current: Option<Folder> = None;
+    let mut close = |folder: Option<Folder>| {
         if let Some((folder, files)) = folder {
             let item = Item::of(files).with_context(|| folder.clone())?;
             ensure!(
