@@ -33,6 +33,16 @@
 //! the route, takes the body in and waits for a turn → `guest` hands it to an instance → the answer is
 //! streamed back, and its turn is free again when it has been sent.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+
 mod allowed_hosts;
 mod bindings;
 mod connections;

@@ -27,6 +27,16 @@
 //! [`mpay_client`] → the provider; its answer goes into `journal`, and the page shows what `payment`
 //! made of it.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+
 mod checkout;
 mod invoice;
 mod journal;

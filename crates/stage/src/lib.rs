@@ -8,6 +8,16 @@
 //! | `language`, `text` | the language of a page, and texts in each |
 //! | `page` | what is around every page |
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+
 mod http;
 mod language;
 mod page;

@@ -50,11 +50,11 @@ pub enum Weight {
 
 impl Weight {
     fn face(self) -> &'static Face {
-        static FACES: LazyLock<[Face; 2]> =
-            LazyLock::new(|| [Face::read(stage::REGULAR), Face::read(stage::BOLD)]);
+        static REGULAR: LazyLock<Face> = LazyLock::new(|| Face::read(stage::REGULAR));
+        static BOLD: LazyLock<Face> = LazyLock::new(|| Face::read(stage::BOLD));
         match self {
-            Weight::Regular => &FACES[0],
-            Weight::Bold => &FACES[1],
+            Weight::Regular => &REGULAR,
+            Weight::Bold => &BOLD,
         }
     }
 
@@ -78,6 +78,10 @@ struct Face {
 }
 
 impl Face {
+    #[allow(
+        clippy::expect_used,
+        reason = "the fonts are embedded, and no input decides which"
+    )]
     fn read(data: &'static [u8]) -> Self {
         let font = FontRef::new(data).expect("the embedded font can be read");
         let size = Size::new(1000.0);
