@@ -409,13 +409,22 @@ fn fails(
     mutant: impl Fn(Call, &dyn Fn(Call) -> Reply) -> Reply + Send + Sync + 'static,
     expected: &[&str],
 ) {
+    fails_after(&[], mutant, expected);
+}
+
+/// The same for a provider that is wrong only if it was asked what these areas ask.
+#[track_caller]
+fn fails_after(
+    areas: &[&str],
+    mutant: impl Fn(Call, &dyn Fn(Call) -> Reply) -> Reply + Send + Sync + 'static,
+    expected: &[&str],
+) {
     let url = serve(&PROVIDER, Arc::new(mutant));
-    let areas: BTreeSet<_> = expected
-        .iter()
-        .filter_map(|id| id.split_once('.').map(|(area, _)| area.to_owned()))
-        .collect();
+    let of_expected = expected.iter().filter_map(|id| id.split_once('.'));
+    let of_expected = of_expected.map(|(area, _)| area);
+    let areas: BTreeSet<_> = areas.iter().copied().chain(of_expected).collect();
     let mut options = PROVIDER.options(&url);
-    options.only = areas.into_iter().collect();
+    options.only = areas.into_iter().map(str::to_owned).collect();
     let report = conform::run(options, &mut |_, _| {}).unwrap();
     let failed = failures(&report);
     let names: Vec<_> = failed.keys().copied().collect();
