@@ -45,9 +45,9 @@ pub struct Movable {
     pub payment_id: String,
     /// Its place in the journal.
     pub index: u64,
-    /// When it was recorded.
+    /// The time at which it was recorded.
     pub recorded_at: Timestamp,
-    /// Whether the message was moved before, and something of it is in the store all the same: the move
+    /// True if the message was moved before, and something of it is in the store all the same: the move
     /// broke off, or a write came late. To move it again no copy is needed.
     pub is_left: bool,
 }
@@ -57,9 +57,9 @@ pub struct Movable {
 pub struct MovablePage {
     /// The payments.
     pub payments: Vec<Movable>,
-    /// Where to go on; `None` at the end.
+    /// The place to go on from; `None` at the end.
     pub next: Option<u64>,
-    /// Whether the cursor was beyond the end of the journal.
+    /// True if the cursor was beyond the end of the journal.
     pub is_beyond_end: bool,
 }
 
@@ -169,7 +169,7 @@ impl<P: Platform> Archives<'_, P> {
         Payments::on(self.log, self.secrets)
     }
 
-    /// Of each payment why its evidence is still needed: its order is not closed, cannot be read, or does not
+    /// Of each payment the reason for which its evidence is still needed: its order is not closed, cannot be read, or does not
     /// have the payment, which people still have to look through.
     async fn why_open(
         &self,
@@ -209,7 +209,7 @@ fn message_of(stored: &StoredPayment) -> Option<&str> {
     stored.payment.signed_message()
 }
 
-/// Whether a payment's message is still to be erased: its order is without personal data, and whoever erases
+/// True if a payment's message is still to be erased: its order is without personal data, and whoever erases
 /// has not come to the message yet. Once it was moved, nobody would.
 fn is_being_erased(stored: &StoredPayment, name: &str, values: &Values) -> bool {
     stored.is_erased && message_in_store(name, values).is_some_and(has_properties)

@@ -130,7 +130,7 @@ impl CardPayment {
             .find(|command| command.outcome.is_none())
     }
 
-    /// How many commands to take what is held are noted.
+    /// The number of commands to take the hold that are noted.
     pub fn charges(&self) -> usize {
         let commands = self.commands.iter();
         commands

@@ -45,7 +45,7 @@ over_the_log_and_the_secret! {
 /// The mark by which a signed message that holds values of properties is known.
 const PROPERTY: &[u8] = b"PaymentProperty";
 
-/// Whether a signed message holds values of properties.
+/// True if a signed message holds values of properties.
 pub(super) fn has_properties(message: &[u8]) -> bool {
     holds(message, PROPERTY)
 }

@@ -188,7 +188,7 @@ pub(super) fn message(name: &str, values: &Values) -> Option<Vec<u8>> {
     message.cloned()
 }
 
-/// Where a message is that was moved out of the store. It stands beside the message's [`Tombstone`],
+/// The place of a message that was moved out of the store. It stands beside the message's [`Tombstone`],
 /// which has the time and the SHA-256: so a host that does not know of archives still knows that the
 /// message is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -224,7 +224,7 @@ pub struct Copied {
     pub answer_sha256: Option<String>,
 }
 
-/// Why a message stays in the store.
+/// The reason for which a message stays in the store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Stays {
     /// No payment has this id and place.
@@ -256,7 +256,7 @@ pub enum Stays {
     Lost,
 }
 
-/// What to write of a message that is moved out of the store: first that it was moved, then nothing in
+/// The writes by which a message is moved out of the store: first that it was moved, then nothing in
 /// its place. Who has the first and not the second reads that it is gone, and moves it once more.
 #[derive(Debug, Default)]
 pub(super) struct Moving {
@@ -264,7 +264,7 @@ pub(super) struct Moving {
     pub done: Vec<Write>,
 }
 
-/// Whether a message stands in the store, beside its tombstone or not, and whether it was moved.
+/// The whereabouts of a message: in the store, beside its tombstone or not, and if not, where it was moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whereabouts {
     /// In the store.

@@ -121,7 +121,7 @@ pub(super) enum OrderEntry {
     CardTaking {
         /// The payment that was begun.
         payment_id: String,
-        /// How many charges of it had been noted before: the decision is about the next one. 0 in what
+        /// The number of its charges that had been noted before: the decision is about the next one. 0 in what
         /// earlier versions wrote.
         #[serde(default, skip_serializing_if = "is_zero")]
         charges: usize,

@@ -13,7 +13,7 @@ impl Places {
         Self(Cell::new(places))
     }
 
-    /// How many are left.
+    /// The number that is left.
     pub fn left(&self) -> u64 {
         self.0.get()
     }

@@ -73,7 +73,7 @@ pub struct Shown {
     pub amount: Option<String>,
     /// Where it is money that was given back: which refund, by what remained after it.
     pub refund: Option<String>,
-    /// Whether its amount alone says so.
+    /// True if its amount alone says so.
     pub by_amount: bool,
 }
 
@@ -90,7 +90,7 @@ pub struct SettlementPart {
     /// wrote, and of what is no refund.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund: Option<String>,
-    /// Whether its amount alone says so: a row that names the refund's own number takes its place.
+    /// True if its amount alone says so: a row that names the refund's own number takes its place.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_amount: bool,
 }

@@ -80,7 +80,7 @@ pub struct Begun {
         deserialize_with = "crate::json::time::optional"
     )]
     pub taking_since: Option<Timestamp>,
-    /// How many charges of it had been noted by then: a decision is about the next one.
+    /// The number of its charges that had been noted by then: a decision is about the next one.
     #[serde(default)]
     pub taking_after: usize,
 }

@@ -35,7 +35,7 @@ pub struct State {
     folder: PathBuf,
     /// The folder itself, locked: no file is left behind, and the lock ends with the process.
     _lock: Option<File>,
-    /// Whether [`TO_BE_REPLACED`] is of this process.
+    /// True if [`TO_BE_REPLACED`] is of this process.
     replaces: bool,
 }
 

@@ -50,7 +50,7 @@ pub struct Settings {
     pub receivers: Vec<Receiver>,
     /// The time for which MPay may be silent until somebody is told; `None` for ever.
     pub max_silence: Option<Duration>,
-    /// Where the page of an order is that is told of; `None` where there are no pages. Whoever reads the
+    /// The way to the page of an order that is told of; `None` where there are no pages. Whoever reads the
     /// variables of pages sets it.
     pub links: Option<PayLinks>,
 }

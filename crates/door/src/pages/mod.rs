@@ -12,7 +12,7 @@ use self::{
 };
 use crate::config::{Environment, Reader};
 
-/// What the addresses of orders' pages are made of.
+/// The parts of which the addresses of orders' pages are made.
 #[derive(Debug, Clone)]
 pub struct PayLinks {
     /// The keys that seal them.

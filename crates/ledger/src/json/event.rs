@@ -289,7 +289,7 @@ pub struct PartJson {
     /// in what earlier versions wrote, and of what is no refund.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund: Option<String>,
-    /// Whether the row does not name that refund's own number, so that its amount alone says which it is:
+    /// True if the row does not name that refund's own number, so that its amount alone says which it is:
     /// a row that names the number takes its place, and this one shows another refund of the same amount.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_amount: bool,

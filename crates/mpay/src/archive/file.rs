@@ -7,33 +7,31 @@
 use std::{
     collections::HashSet,
     fs::{self, File, OpenOptions},
-    io::{self, ErrorKind, Read, Write},
+    io::{self, ErrorKind, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
 use anyhow::{Context, bail, ensure};
 use mpay_ledger::{digest::sha256, json::PaymentJson};
-use rawzip::{CompressionMethod, ZipArchive};
+use rawzip::ZipArchive;
 use serde::{Deserialize, Serialize};
 
-use crate::api::encode;
+use crate::{api::encode, verify::evidence::unpacked};
 
 /// The file that says what the others are.
 const ABOUT: &str = "archive.json";
-/// The most that one file of an archive may unpack to: more than any message has.
-const MAX_UNPACKED: u64 = 4 << 20;
 /// The most that all of them may unpack to together: several times what is put into one.
 const MAX_TOGETHER: usize = 256 << 20;
 /// The mark by which a signed message that holds values of properties is known, as the ledger knows it.
 const PROPERTY: &[u8] = b"PaymentProperty";
 
-/// What an archive says of itself. Programs read `format`, people the rest.
+/// An archive's own words on itself. Programs read `format`, people the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     format: u32,
     what: String,
-    /// When it was made.
+    /// The time at which it was made.
     made_at: String,
 }
 
@@ -51,7 +49,7 @@ impl About {
     }
 }
 
-/// What `meta.json` says of a payment, as far as it is needed here.
+/// The words of `meta.json` on a payment, as far as it is needed here.
 #[derive(Debug, Deserialize)]
 struct Meta {
     index: u64,
@@ -79,7 +77,7 @@ pub struct Item {
     /// The name of its evidence: made of the payment under the store's secret, so no other store and no
     /// other payment has it.
     pub evidence: String,
-    /// Whether the payer filled in something. Of a payment that was entered by hand, `meta.json` does not
+    /// True if the payer filled in something. Of a payment that was entered by hand, `meta.json` does not
     /// say what MPay's later message has.
     pub is_personal: bool,
     /// Its files, by their names.
@@ -139,7 +137,7 @@ impl Item {
         Self::of(files)
     }
 
-    /// Whether the payer filled in this number of a person, as a word of its own.
+    /// True if the payer filled in this number of a person, as a word of its own.
     pub fn names(&self, id: &str) -> bool {
         let is_word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
         let has = |content: &[u8]| {
@@ -167,7 +165,7 @@ impl Item {
     }
 }
 
-/// Whether a file that begins so is an archive of evidence: its first file says what the others are
+/// True if a file that begins so is an archive of evidence: its first file says what the others are
 /// (PKWARE APPNOTE 6.3.10, section 4.3.7).
 pub fn begins_as_one(bytes: &[u8]) -> bool {
     let name = bytes.get(30..30 + ABOUT.len());
@@ -177,7 +175,7 @@ pub fn begins_as_one(bytes: &[u8]) -> bool {
 /// A folder as it stands in an archive: its name, and its files by theirs.
 type Folder = (String, Vec<(String, Vec<u8>)>);
 
-/// What an archive holds: what it says of itself, and its payments as they stand in it.
+/// The contents of an archive: its own words on itself, and its payments as they stand in it.
 ///
 /// # Errors
 /// If it is not whole, of a later version, larger than any that is made, or not what each `meta.json` says; or
@@ -265,7 +263,7 @@ fn unfinished(name: &str) -> String {
     format!(".{name}.{}.part", std::process::id())
 }
 
-/// Whether a file of this name was never finished.
+/// True if a file of this name was never finished.
 pub fn is_unfinished(name: &str) -> bool {
     name.starts_with('.') && name.contains(".zip.") && name.ends_with(".part")
 }
@@ -339,20 +337,7 @@ fn each(
     while let Some(entry) = entries.next_entry()? {
         let path = entry.file_path();
         let path = String::from_utf8_lossy(path.as_ref()).into_owned();
-        let local = archive.get_entry(entry.wayfinder())?;
-        let data = local.data();
-        let mut content = Vec::new();
-        let unpacked: Box<dyn Read> = match entry.compression_method() {
-            CompressionMethod::STORE => Box::new(data),
-            CompressionMethod::DEFLATE => Box::new(flate2::read::DeflateDecoder::new(data)),
-            other => bail!("{path} is compressed by {other:?}, which is not read"),
-        };
-        let read = local
-            .verifying_reader(unpacked)
-            .take(MAX_UNPACKED + 1)
-            .read_to_end(&mut content)
-            .with_context(|| path.clone())?;
-        ensure!(read as u64 <= MAX_UNPACKED, "{path} is too large");
+        let content = unpacked(&archive, &entry, &path)?;
         file(&path, content)?;
     }
     Ok(())

@@ -40,7 +40,7 @@ const MOST_BYTES: usize = 64 << 20;
 /// Payments that one call moves.
 const AT_ONCE: usize = 256;
 
-/// What is moved, and where to.
+/// The messages to move, and the folder they go to.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -104,7 +104,7 @@ const LOCK: &str = ".mpay-archive.lock";
 /// The fewest digits of a person's number: a short one is in every message.
 const FEWEST_DIGITS: usize = 6;
 
-/// What the journal says of erasures at a person's request, and of payments.
+/// The journal's words on erasures at a person's request, and on payments.
 #[derive(Debug, Default)]
 struct Said {
     /// The places in the lists of orders before which they are erased.
@@ -159,7 +159,7 @@ impl Said {
         }
     }
 
-    /// Whether this payment of this very store was erased. It stands in its order's list before the
+    /// True if this payment of this very store was erased. It stands in its order's list before the
     /// erasure; places in the journal may be the other way round.
     fn is_erased(&self, item: &Item) -> bool {
         let order = (item.service_id.clone(), item.order_key.clone());
@@ -174,7 +174,7 @@ impl Said {
 /// A payment by its id and place in the journal.
 type Name = (String, u64);
 
-/// What a file has of a payment.
+/// The copy of a payment's messages that a file has.
 #[derive(Debug, Clone)]
 struct Copy {
     archive: String,
@@ -303,7 +303,7 @@ impl Folder {
     }
 }
 
-/// Whether a file has a name that this command gives.
+/// True if a file has a name that this command gives.
 fn is_archive(name: &str) -> bool {
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let stem = name.strip_suffix(".zip").unwrap_or_default();
@@ -318,7 +318,7 @@ fn is_archive(name: &str) -> bool {
 struct Run<'a> {
     api: &'a Api,
     folder: Folder,
-    /// What the files of the folder have.
+    /// The copies that the files of the folder have.
     held: HashMap<Name, Copy>,
     bar: ProgressBar,
     moved: usize,
@@ -403,10 +403,13 @@ impl<'a> Run<'a> {
         file::write(&self.folder.path, name, &packed, true)
     }
 
-    /// What the journal says of erasures at a person's request, and of these payments.
+    /// The journal's words on erasures at a person's request, and on these payments.
     fn said(&self, of: &HashMap<String, Vec<Item>>) -> anyhow::Result<Said> {
         let places: HashSet<u64> = of.values().flatten().map(|item| item.index).collect();
         let (mut said, mut cursor) = (Said::default(), "0".to_owned());
+        if places.is_empty() {
+            return Ok(said);
+        }
         self.bar.set_message("events read for erasures");
         loop {
             let path = format!(
@@ -587,7 +590,7 @@ struct Volume {
 }
 
 impl Volume {
-    /// Whether a payment goes into another file. One that is dated back, by another clock, does not.
+    /// True if a payment goes into another file. One that is dated back, by another clock, does not.
     fn is_full_for(&self, payment: &Candidate) -> bool {
         !self.items.is_empty()
             && (month(payment) > self.month.as_str()

@@ -25,7 +25,7 @@ use crate::{
 /// Enough to see the name of a ZIP's first file.
 const BEGINNING: u64 = 64;
 
-/// What an archive proves.
+/// The proof that an archive gives.
 #[derive(Default, Serialize)]
 struct Judgement {
     file: String,
@@ -45,7 +45,7 @@ struct Wrong {
     what: String,
 }
 
-/// Whether a file is an archive, by its beginning: a message and the evidence of one payment are not.
+/// True if a file is an archive, by its beginning: a message and the evidence of one payment are not.
 pub(super) fn is_archive(file: &Path) -> bool {
     let mut beginning = Vec::new();
     let read = File::open(file).and_then(|file| file.take(BEGINNING).read_to_end(&mut beginning));

@@ -3,13 +3,39 @@
 use std::io::Read;
 
 use anyhow::{Context, bail, ensure};
-use rawzip::{CompressionMethod, ZipArchive};
+use rawzip::{CompressionMethod, ZipArchive, ZipFileHeaderRecord, ZipSliceArchive};
 use serde::Deserialize;
 
 /// The most that one file of an archive may unpack to: more than any message has.
 const MAX_UNPACKED: u64 = 4 << 20;
 /// The most files that are looked at.
 const MAX_FILES: usize = 64;
+
+/// A file of a ZIP, whole and as its checksum says.
+///
+/// # Errors
+/// If it is not, if it is compressed in a way that is not read, or unpacks to more than any message has.
+pub fn unpacked(
+    archive: &ZipSliceArchive<&[u8]>,
+    entry: &ZipFileHeaderRecord<'_>,
+    path: &str,
+) -> anyhow::Result<Vec<u8>> {
+    let local = archive.get_entry(entry.wayfinder())?;
+    let data = local.data();
+    let mut content = Vec::new();
+    let reader: Box<dyn Read> = match entry.compression_method() {
+        CompressionMethod::STORE => Box::new(data),
+        CompressionMethod::DEFLATE => Box::new(flate2::read::DeflateDecoder::new(data)),
+        other => bail!("{path} is compressed by {other:?}, which is not read"),
+    };
+    let read = local
+        .verifying_reader(reader)
+        .take(MAX_UNPACKED + 1)
+        .read_to_end(&mut content)
+        .with_context(|| path.to_owned())?;
+    ensure!(read as u64 <= MAX_UNPACKED, "{path} is too large");
+    Ok(content)
+}
 
 /// What is kept of a payment, or of a refused confirmation.
 #[derive(Debug, Default)]
@@ -161,20 +187,7 @@ impl Evidence {
                     continue;
                 }
             };
-            let local = archive.get_entry(entry.wayfinder())?;
-            let data = local.data();
-            let mut content = Vec::new();
-            let unpacked: Box<dyn Read> = match entry.compression_method() {
-                CompressionMethod::STORE => Box::new(data),
-                CompressionMethod::DEFLATE => Box::new(flate2::read::DeflateDecoder::new(data)),
-                other => bail!("{path} is compressed by {other:?}, which is not read"),
-            };
-            let read = local
-                .verifying_reader(unpacked)
-                .take(MAX_UNPACKED + 1)
-                .read_to_end(&mut content)
-                .with_context(|| path.clone())?;
-            ensure!(read as u64 <= MAX_UNPACKED, "{path} is too large");
+            let content = unpacked(&archive, &entry, &path)?;
             ensure!(slot.replace(content).is_none(), "{path} is there twice");
         }
         let meta = meta.context("no meta.json")?;

@@ -2,7 +2,7 @@
 
 mod archive;
 mod books;
-mod evidence;
+pub mod evidence;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
