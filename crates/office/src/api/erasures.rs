@@ -1,4 +1,4 @@
-//! `/api/erasures`: personal data that is no longer needed.
+//! `/api/erasures`: erases personal data that is no longer needed.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -22,7 +22,8 @@ use crate::{
     store::{Erasure, Platform},
 };
 
-/// Whose data to erase: without a member everybody's whose orders are closed for long enough.
+/// The person or the order whose data to erase. Without a member: everybody whose orders were closed long
+/// enough ago.
 #[derive(Default, Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -35,7 +36,8 @@ pub(super) struct ErasureRequest {
     order_key: Option<String>,
 }
 
-/// Null is no member left out: who has lost whom he means must not mean everybody.
+/// `null` is not the same as an absent member. A caller that has lost the code of a person must not erase
+/// everybody.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     String::deserialize(deserializer).map(Some)
 }
@@ -59,7 +61,7 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
-/// Erases what a part of the journal leads to.
+/// Erases the data of the orders in one part of the journal.
 pub async fn post<P: Platform>(
     call: &Call<'_, P>,
     body: &[u8],

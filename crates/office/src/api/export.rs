@@ -1,4 +1,4 @@
-//! `GET /api/orders/export`: orders as a table for spreadsheets, or as documents, one a line.
+//! `GET /api/orders/export`: orders as a table for spreadsheets, or as JSON documents, one in each line.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
@@ -24,7 +24,7 @@ use crate::{
 #[cfg(feature = "description")]
 use serde_json::json;
 
-/// How often one call asks the register, which looks at a fixed part each time.
+/// The most pages of the register that one call reads. Each page looks through a fixed part.
 const PAGES: usize = 10;
 
 #[derive(Clone, Copy)]
@@ -56,8 +56,8 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
-/// Answers orders, the newest first, so that they can be imported as they are. Where there are
-/// more, the header `Link` has the address to go on.
+/// Answers orders, the newest first, in a form that can be imported unchanged. If there are more, the header
+/// `Link` has the address of the next part.
 pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let names: Vec<_> = FILTERS.into_iter().chain(["format", "separator"]).collect();
     let query = Query::read(call.query, &names)?;
@@ -95,7 +95,7 @@ pub async fn get<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Pro
     Ok(response)
 }
 
-/// The header that names where a listing goes on (RFC 8288).
+/// The header `Link` with the address of the next part (RFC 8288).
 pub(super) fn link(path: &str, query: &str, next: &str) -> Result<HeaderValue, Problem> {
     let own = "cursor=";
     let others = query

@@ -1,4 +1,4 @@
-//! `/api/repair`: what the store has lost.
+//! `/api/repair`: restores records that the store has lost.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -31,7 +31,7 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
     }
 }
 
-/// Mends what the store may have lost, a part at a time.
+/// Restores lost records in one part of the journal.
 pub async fn post<P: Platform>(call: &Call<'_, P>) -> Result<Response<Bytes>, Problem> {
     let query = Query::read(call.query, &["cursor"])?;
     let from = cursor(call, &query).await?;

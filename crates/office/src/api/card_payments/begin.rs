@@ -33,28 +33,29 @@ use crate::{
 #[cfg_attr(feature = "description", schemars(rename = "CardPaymentRequest"))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Beginning {
-    /// Where the payer goes in the end, whatever came of it. Left out if `unattended`, and else needed.
+    /// The address to which the payer returns at the end, whatever the outcome. Required, unless the payment is
+    /// `unattended`; then it must be absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     return_url: Option<String>,
-    /// How much; left out, what is due.
+    /// The amount; by default the amount due.
     #[serde(skip_serializing_if = "Option::is_none")]
     amount: Option<String>,
-    /// How the money is taken; left out, as `card_capture` says.
+    /// The way in which the money is taken; by default as `card_capture` says.
     #[serde(skip_serializing_if = "Option::is_none")]
     capture: Option<Capture>,
     /// The language of the gateway's pages: `ro`, `ru` or `en`.
     #[serde(skip_serializing_if = "Option::is_none")]
     language: Option<String>,
-    /// The payer's address, for the gateway.
+    /// The payer's IP address, for the gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
     payer_ip: Option<String>,
-    /// At the interface Wallet, whose saved cards the gateway's page shows.
+    /// The customer at the interface Wallet whose saved cards the gateway's page shows.
     #[serde(skip_serializing_if = "Option::is_none")]
     customer: Option<String>,
-    /// One of these cards: the page shows it, or it is charged at once.
+    /// One of the customer's saved cards. The page shows it, or it is charged at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     card: Option<String>,
-    /// The saved card is charged at once, its holder absent.
+    /// True to charge the saved card at once, in its holder's absence.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     unattended: bool,
 }
@@ -138,14 +139,14 @@ async fn begin<P: Platform>(
     Ok(response)
 }
 
-/// Whose saved card is meant.
+/// The saved card of a request, and its customer.
 #[derive(Default)]
 struct Saved {
     customer: Option<CustomerId>,
     card: Option<CardId>,
 }
 
-/// The customer and the card of a wish, and whether the rest of it fits them.
+/// The customer and the card that a request names, if the rest of the request fits them.
 fn saved<P: Platform>(
     desk: &Desk<'_, P>,
     service: &ServiceId,
@@ -197,7 +198,7 @@ fn saved<P: Platform>(
     }
 }
 
-/// Why a saved card was not charged.
+/// The problem for a saved card that was not charged.
 fn refused(outcome: &OutcomeJson) -> Problem {
     let why = match outcome.reason.as_deref().and_then(ErrCode::parse) {
         Some(code) if matches!(code.group(), Group::Wallet(_)) => crate::cards::told(&code),

@@ -1,4 +1,4 @@
-//! Takes what is held, releases it, and gives money back.
+//! Commands for a payment by card: charge held money, release it, refund.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -24,31 +24,31 @@ use crate::{
     store::Platform,
 };
 
-/// How much is to be taken of what is held.
+/// The amount of the held money to charge.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "description", schemars(rename = "ChargeRequest"))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Charging {
-    /// Left out, all.
+    /// The amount; by default all of it.
     amount: Option<String>,
 }
 
-/// Money to be given back.
+/// A refund to make.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "description", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "description", schemars(rename = "RefundRequest"))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Refunded {
-    /// Left out, all that remains.
+    /// The amount; by default all that remains.
     amount: Option<String>,
-    /// Why.
+    /// The reason.
     note: Option<String>,
-    /// A manager has looked in the gateway's cabinet: the refunds whose outcome is `unseen` are not
-    /// done.
+    /// A manager has looked in the gateway's cabinet, and the refunds whose outcome is `unseen` were not made
+    /// there.
     #[serde(default)]
     checked_in_cabinet: bool,
-    /// A manager knows that the order was set to `Refunded`, and wants this given back all the same.
+    /// A manager knows that the order has the status `Refunded`, and wants this refund in addition.
     #[serde(default)]
     despite_refunded: bool,
 }

@@ -1,4 +1,4 @@
-//! Payments by card as they are: one, those of an order, and all.
+//! Reading payments by card: one, those of an order, and all.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};

@@ -1,4 +1,4 @@
-//! What timers call: each minute, and each night.
+//! The calls of timers about payments by card: each minute, and each night.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
