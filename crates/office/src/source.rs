@@ -63,7 +63,7 @@ thread_local! {
 /// order; 503 if the system gave no answer that could be used.
 ///
 /// # Errors
-/// [`Problem`].
+/// A 404 or 405 [`Problem`] for another request than that of MPay's door; 503 if no answer could be used.
 pub async fn answer<P: Platform>(
     app: &App,
     store: &Ledger<P>,

@@ -57,7 +57,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "listArchivable", "Payments whose signed messages may be moved into an archive")
-            .describe("Those that were recorded before a time, whose order is closed without an open review, and whose signed message is in the store. It looks at some hundred events: pass `next` as `cursor` until it is absent.")
+            .describe("Payments that were recorded before a time, whose order is closed without an open review, and whose signed message is in the store. A call looks at several hundred events: pass `next` as `cursor` until it is absent.")
             .takes(["before", "cursor"])
             .answers(200, "A page.", as_json(schemas.answer::<MovablePayments>()))
         },
@@ -140,10 +140,10 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, _, body| Box::pin(post(call, body)),
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("payments", "moveIntoArchive", "Takes signed messages out of the store, of which somebody has copies")
-            .describe("Only what has the SHA-256 of what is in the store is taken out, and only of closed orders; nothing else of a payment changes. `mpay archive` does it, once it has written the copies and read them back. It cannot be undone. The hashes are no secret, so whoever calls is believed to have the copies: a manager alone may.")
+            Operation::new("payments", "moveIntoArchive", "Removes signed messages from the store after they were copied")
+            .describe("A message is removed only if its SHA-256 is that of the message in the store, and only if its order is closed. Nothing else of the payment changes. `mpay archive` makes this call after it has written the copies and read them back. It cannot be undone. The hashes are no secret, so this call trusts that its caller has the copies: only a manager may make it.")
             .body(as_json(schemas.request::<MoveRequest>()))
-            .answers(200, "What left the store.", as_json(schemas.answer::<MoveAnswer>()))
+            .answers(200, "The outcome for each payment.", as_json(schemas.answer::<MoveAnswer>()))
             .fails([413, 422])
         },
     }

@@ -160,12 +160,12 @@ pub const fn put_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, values, body| Box::pin(put(call, values, body)),
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("card-customers", "putCardCustomer", "Makes a customer who saves cards at the gateway")
-            .describe("Or changes how they are reached. Nothing of them is kept here. Once more changes nothing.")
+            Operation::new("card-customers", "putCardCustomer", "Creates a customer who can save cards at the gateway")
+            .describe("If the customer exists, changes their telephone and e-mail address. This provider stores nothing about them. A repetition changes nothing.")
             .takes(["customer", "terminal_of"])
             .optional_body(as_json(schemas.request::<Reached>()))
-            .answers(200, "There was such a customer.", as_json(schemas.answer::<CardCustomerAnswer<'_>>()))
-            .answers(201, "The customer is made.", as_json(schemas.answer::<CardCustomerAnswer<'_>>()))
+            .answers(200, "The customer, who existed before.", as_json(schemas.answer::<CardCustomerAnswer<'_>>()))
+            .answers(201, "The customer, who is new.", as_json(schemas.answer::<CardCustomerAnswer<'_>>()))
             .fails([404, 409, 413, 422])
         },
     }
@@ -260,12 +260,12 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
             Operation::new(
                 "card-customers",
                 "getCardCustomer",
-                "Whether the gateway has a customer",
+                "Asks if the gateway has a customer",
             )
             .takes(["customer", "terminal_of"])
             .answers(
                 200,
-                "It has.",
+                "The customer exists.",
                 as_json(schemas.answer::<CardCustomerAnswer<'_>>()),
             )
             .fails([404, 422])
@@ -381,11 +381,11 @@ pub const fn add_endpoint<P: Platform>() -> Endpoint<P> {
         },
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("card-customers", "addSavedCard", "Begins to save a card of a customer at the gateway")
-                .describe("Send the customer to `redirect_url`, where they type the card. Then look at the list.")
+            Operation::new("card-customers", "addSavedCard", "Begins saving a card of a customer at the gateway")
+                .describe("Send the customer to `redirect_url`, where they enter the card. Then read the list of cards.")
                 .takes(["customer", "terminal_of"])
                 .body(as_json(schemas.request::<Adding>()))
-                .answers(201, "Where they type it.", as_json(schemas.answer::<AddCardAnswer>()))
+                .answers(201, "The page for entering the card.", as_json(schemas.answer::<AddCardAnswer>()))
                 .fails([404, 409, 413, 422])
         },
     }
@@ -414,12 +414,12 @@ pub const fn remove_endpoint<P: Platform>() -> Endpoint<P> {
             Operation::new(
                 "card-customers",
                 "removeSavedCard",
-                "Lets the gateway forget a saved card",
+                "Deletes a saved card at the gateway",
             )
             .takes(["customer", "card", "terminal_of"])
             .answers(
                 200,
-                "It is forgotten.",
+                "The card is deleted.",
                 as_json(schemas.answer::<CardCustomerAnswer<'_>>()),
             )
             .fails([404, 409, 422])
@@ -457,10 +457,10 @@ pub const fn activate_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("card-customers", "activateSavedCard", "Proves that a saved card is the customer's")
-                .describe("By the small amount that the gateway holds on it, which the customer reads on the card's statement.")
+                .describe("The gateway holds a small amount on the card, and the customer reads it in the card's statement. Send that amount.")
                 .takes(["customer", "card", "terminal_of"])
                 .body(as_json(schemas.request::<Activating>()))
-                .answers(200, "It can be paid with.", as_json(schemas.answer::<CardCustomerAnswer<'_>>()))
+                .answers(200, "The card. Payments can be made with it.", as_json(schemas.answer::<CardCustomerAnswer<'_>>()))
                 .fails([404, 409, 413, 422])
         },
     }

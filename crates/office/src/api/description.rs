@@ -168,7 +168,7 @@ pub(super) fn order_answer(schemas: &mut Schemas) -> Value {
 }
 
 pub(super) const ETAG: &str =
-    "The order's version, for `If-Match`. Changes with every payment too.";
+    "The order's version, for `If-Match`. It also changes with every payment.";
 pub(super) const LINK: &str =
-    "Where there is more: the address to go on, with `rel=\"next\"` (RFC 8288).";
-pub(super) const FILE: &str = "The name that a browser gives the file.";
+    "The address of the next part, with `rel=\"next\"`; absent if there is none (RFC 8288).";
+pub(super) const FILE: &str = "The file name that a browser proposes.";

@@ -52,10 +52,10 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("orders", "erasePersonalData", "Erases personal data that is no longer needed")
-            .describe("Names, identification numbers and values of properties of closed orders, and signed messages that hold such values. Without a body, of orders to which nothing has happened for as long as the variable `personal_data_retention` says, for a cron job; or of one customer, or one order. It looks at 256 events: pass `next` as `cursor` until it is absent.")
+            .describe("Erases names, identification numbers and values of properties of closed orders, and signed messages that contain such values. The body names one customer or one order. Without a body the call concerns all orders to which nothing has happened for the time in the variable `personal_data_retention`; a cron job should make this call. A call looks at 256 events: pass `next` as `cursor` until it is absent.")
             .takes(["cursor"])
             .optional_body(as_json(schemas.request::<ErasureRequest>()))
-            .answers(200, "What was erased.", as_json(schemas.answer::<crate::store::Erased>()))
+            .answers(200, "The orders erased and kept in this part.", as_json(schemas.answer::<crate::store::Erased>()))
             .fails([409, 413, 422])
         },
     }

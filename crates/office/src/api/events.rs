@@ -100,8 +100,8 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, _, _| Box::pin(list(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("events", "listEvents", "Everything that happened, in the order of its recording")
-            .describe("The list ends when `next` is absent; a page may be empty. Keep `cursor` to read what comes later.")
+            Operation::new("events", "listEvents", "All events, in the order of their recording")
+            .describe("The list ends when `next` is absent; a page may be empty. Keep `cursor` to read later events.")
             .takes(["cursor", "limit"])
             .answers(200, "A page.", as_json(schemas.answer::<EventsAnswer>()))
         },

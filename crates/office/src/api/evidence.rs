@@ -48,7 +48,7 @@ pub const fn of_payment_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, values, _| Box::pin(async move { of_payment(call, &values.id()?).await }),
         #[cfg(feature = "description")]
         description: |_| {
-            Operation::new("payments", "getEvidence", "What proves a payment")
+            Operation::new("payments", "getEvidence", "The signed messages that prove a payment")
             .describe("A ZIP of `request.xml`, the confirmation byte for byte as MPay signed it; `answer.xml`, our signed answer; and `meta.json`.")
             .takes(["id", "evidence_format"])
             .answers(200, "The messages.", json!({"application/zip": {}, "text/xml": {}}))
@@ -119,8 +119,8 @@ pub const fn of_refusal_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, values, _| Box::pin(async move { of_refusal(call, values.index()?).await }),
         #[cfg(feature = "description")]
         description: |_| {
-            Operation::new("refusals", "getRefusalEvidence", "What proves that MPay sent a refused confirmation")
-            .describe("A ZIP of `request.xml`, the confirmation byte for byte as MPay signed it; `answer.xml`, the fault as we signed it; and `meta.json`.")
+            Operation::new("refusals", "getRefusalEvidence", "The signed messages that prove a refused confirmation")
+            .describe("A ZIP of `request.xml`, the confirmation byte for byte as MPay signed it; `answer.xml`, our signed fault; and `meta.json`.")
             .takes(["index", "evidence_format"])
             .answers(200, "The messages.", json!({"application/zip": {}, "text/xml": {}}))
             .header(200, "Content-Disposition", true, FILE)

@@ -43,13 +43,38 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, _, _| Box::pin(get(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("orders", "exportOrders", "Orders, as they can be imported")
-            .takes(["export_format", "separator", "cursor", "export_limit", "status", "review", "registered_from", "registered_to", "service_id", "alias", "customer_id", "customer_name", "metadata", "amount_due", "due_from", "due_to"])
-            .answers(200, "The orders; the schema is that of a line.", json!({
-                "text/csv": {"schema": {"type": "string"}},
-                (table::XLSX): {},
-                "application/x-ndjson": {"schema": schemas.request::<crate::json::OrderJson>()}
-            }))
+            Operation::new(
+                "orders",
+                "exportOrders",
+                "Orders, in the form that the import reads",
+            )
+            .takes([
+                "export_format",
+                "separator",
+                "cursor",
+                "export_limit",
+                "status",
+                "review",
+                "registered_from",
+                "registered_to",
+                "service_id",
+                "alias",
+                "customer_id",
+                "customer_name",
+                "metadata",
+                "amount_due",
+                "due_from",
+                "due_to",
+            ])
+            .answers(
+                200,
+                "The orders. The schema is that of one line.",
+                json!({
+                    "text/csv": {"schema": {"type": "string"}},
+                    (table::XLSX): {},
+                    "application/x-ndjson": {"schema": schemas.request::<crate::json::OrderJson>()}
+                }),
+            )
             .header(200, "Content-Disposition", true, FILE)
             .header(200, "Link", false, LINK)
         },

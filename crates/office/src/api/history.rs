@@ -57,8 +57,8 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         },
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("orders", "getOrderHistory", "What happened to an order, the newest first")
-            .describe("Its versions with who made them, payments, payments by card that were begun, refunds, voids, reviews and erasures, each as its event. What was erased is in no version. Pass `next` as `cursor`; a page may be empty, and the list ends when `next` is absent.")
+            Operation::new("orders", "getOrderHistory", "The history of an order, the newest event first")
+            .describe("Its versions, each with the person or program that made it; its payments, payments by card that were begun, refunds, voids, reviews and erasures. Each is shown as its event. No version contains data that was erased. Pass `next` as `cursor`. A page may be empty; the list ends when `next` is absent.")
             .takes(["service", "key", "cursor", "limit"])
             .answers(200, "A page.", as_json(schemas.answer::<HistoryAnswer>()))
             .fails([404])

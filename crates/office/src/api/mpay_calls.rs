@@ -54,9 +54,13 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
             Operation::new(
                 "refusals",
                 "getMPayCalls",
-                "What came of MPay's calls of late",
+                "The outcome of MPay's latest calls",
             )
-            .answers(200, "That.", as_json(schemas.answer::<MPayCallsAnswer>()))
+            .answers(
+                200,
+                "The outcome of the latest calls.",
+                as_json(schemas.answer::<MPayCallsAnswer>()),
+            )
         },
     }
 }

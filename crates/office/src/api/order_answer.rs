@@ -121,7 +121,7 @@ pub const fn payments_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("orders", "listOrderPayments", "Payments of an order, the newest first")
-            .describe("An order shows its latest payments itself. Pass `next` as `cursor`; a page may be empty, and the list ends when `next` is absent.")
+            .describe("The order itself shows its latest payments. Pass `next` as `cursor`. A page may be empty; the list ends when `next` is absent.")
             .takes(["service", "key", "cursor"])
             .answers(200, "A page.", as_json(schemas.answer::<OrderPaymentsAnswer<'static>>()))
             .fails([404])

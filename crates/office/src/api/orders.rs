@@ -72,10 +72,10 @@ pub const fn put_endpoint<P: Platform>() -> Endpoint<P> {
         description: |schemas| {
             let body = order_body(schemas.request::<crate::json::OrderJson>(), example([]));
             Operation::new("orders", "putOrder", "Registers an order, or a new version of it")
-                .describe("The same again changes nothing. A status that was set stays where the document has none. `service_id` and `order_key` may be left out.")
+                .describe("The same order again changes nothing. If the document has no status, a status that was set stays. `service_id` and `order_key` may be absent.")
                 .takes(["service", "key", "If-Match", "If-None-Match", "strict"])
                 .body(body)
-                .answers(200, "The order, which was there before.", order_answer(schemas))
+                .answers(200, "The order, which existed before.", order_answer(schemas))
                 .header(200, "ETag", true, ETAG)
                 .answers(201, "The order, which is new.", order_answer(schemas))
                 .header(201, "ETag", true, ETAG)
@@ -180,7 +180,7 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
             let order = example([("service_id", "TAX")]);
             let body = order_body(schemas.request::<crate::json::OrderJson>(), order);
             Operation::new("orders", "createOrder", "Registers an order under a generated key")
-                .describe("The key has twelve digits, of which the last is a check digit. The same request again gets the same order; another document under the same `Idempotency-Key` is refused (422).")
+                .describe("The key has twelve digits, of which the last is a check digit. A repetition of the request receives the same order; another document under the same `Idempotency-Key` is refused (422).")
                 .takes(["Idempotency-Key", "strict"])
                 .body(body)
                 .answers(201, "The order.", order_answer(schemas))
@@ -362,7 +362,7 @@ pub const fn delete_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("orders", "cancelOrder", "Cancels an order")
-                .describe("Once more changes nothing. It stays readable.")
+                .describe("A repetition changes nothing. The order stays readable.")
                 .takes(["service", "key", "If-Match", "If-None-Match"])
                 .answers(200, "The order.", order_answer(schemas))
                 .header(200, "ETag", true, ETAG)

@@ -64,9 +64,9 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
             Operation::new(
                 "outbox",
                 "listDeliveries",
-                "What a receiver of webhooks has been told",
+                "The messages to a receiver of webhooks",
             )
-            .describe("From the first message that is not settled, or behind `cursor`. Where there are several receivers, `receiver` names one.")
+            .describe("The list begins at the first message that is not settled, or after `cursor`. If there are several receivers, `receiver` names one.")
             .takes(["cursor", "outbox_receiver"])
             .answers(200, "A page.", as_json(schemas.answer::<OutboxAnswer>()))
             .fails([409])
@@ -106,9 +106,9 @@ pub const fn deliver_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, _, _| Box::pin(deliver(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("outbox", "deliver", "Delivers what is due, for a cron job")
-            .describe("Up to 50 messages to each receiver. Where `complete` is false, something that is due is left: call again at once, or in a minute where `left_alone` is true. A message that the receiver refuses keeps no other back.")
-            .answers(200, "What was done.", as_json(schemas.answer::<mpay_notify::Report>()))
+            Operation::new("outbox", "deliver", "Delivers the messages that are due")
+            .describe("A cron job should make this call. It delivers up to 50 messages to each receiver. If `complete` is false, more messages are due: call again at once, or in a minute if `left_alone` is true. A message that the receiver refuses does not hold back others.")
+            .answers(200, "The deliveries of this call.", as_json(schemas.answer::<mpay_notify::Report>()))
             .fails([409, 413])
         },
     }
@@ -161,9 +161,9 @@ pub const fn resend_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("outbox", "resend", "Sends messages again")
-            .describe("Send one of `index`, `since` and `cursor`. The messages are sent by the next calls of `POST /api/outbox/deliver`, with the same `webhook-id` as before, whether they were delivered or given up.")
+            .describe("Send one of `index`, `since` and `cursor`. The next calls of `POST /api/outbox/deliver` send the messages, with the same `webhook-id` as before, even if they were delivered or given up.")
             .body(as_json(schemas.request::<ResendRequest>()))
-            .answers(202, "What will be sent.", as_json(schemas.answer::<ResendAnswer>()))
+            .answers(202, "The messages that will be sent.", as_json(schemas.answer::<ResendAnswer>()))
             .fails([404, 409, 410, 413, 422])
         },
     }

@@ -41,7 +41,7 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
                 "getPayLink",
                 "The address of an order's page, for its payer",
             )
-            .describe("Without `until` it is the one that the order's answers have as `pay_url`.")
+            .describe("Without `until` the address is that of the order's member `pay_url`.")
             .takes(["service", "key", "until"])
             .answers(
                 200,

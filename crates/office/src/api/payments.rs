@@ -136,7 +136,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "listPayments", "Payments, in the order of their recording")
-            .describe("The list ends when `next` is absent; a page may be empty. Keep `cursor` to read what comes later. Nothing is ever passed by.")
+            .describe("The list ends when `next` is absent; a page may be empty. Keep `cursor` to read later payments. No payment is ever skipped.")
             .takes(["cursor", "limit", "from", "to", "review"])
             .answers(200, "A page.", as_json(schemas.answer::<PaymentsAnswer>()))
         },

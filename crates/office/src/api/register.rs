@@ -73,7 +73,7 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
                 "Orders, the newest registration first",
             )
             .describe(
-                "Go on with `cursor` = `next` until there is none, also where a page is empty.",
+                "Pass `next` as `cursor`. A page may be empty; the list ends when `next` is absent.",
             )
             .takes(FILTERS)
             .answers(

@@ -125,7 +125,7 @@ pub const fn close_of_payment_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "closeReview", "Closes a flag of a payment")
-                .describe("Once more changes nothing.")
+                .describe("A repetition changes nothing.")
                 .takes(["id", "reason"])
                 .body(as_json(schemas.request::<Closing>()))
                 .answers(

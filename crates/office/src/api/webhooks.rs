@@ -70,12 +70,12 @@ pub const fn list_endpoint<P: Platform>() -> Endpoint<P> {
             Operation::new(
                 "outbox",
                 "listWebhooks",
-                "Who is told, and how it goes with them",
+                "The receivers of webhooks, and the state of their delivery",
             )
-            .describe("The receivers of the variable `webhooks`; never their secrets.")
+            .describe("The receivers in the variable `webhooks`, without their secrets.")
             .answers(
                 200,
-                "All of them.",
+                "All receivers.",
                 as_json(schemas.answer::<WebhooksAnswer>()),
             )
             .fails([409])
@@ -105,9 +105,9 @@ pub const fn resume_endpoint<P: Platform>() -> Endpoint<P> {
             Operation::new(
                 "outbox",
                 "resumeWebhook",
-                "Sends to a receiver again that answered 410",
+                "Resumes delivery to a receiver that answered 410",
             )
-            .describe("What it missed is delivered by the next calls for it. Of a receiver that asked for time this ends the pause. Of any other it changes nothing.")
+            .describe("The next deliveries send the messages that it missed. For a receiver that asked for a pause, this ends the pause. For any other receiver it changes nothing.")
             .takes(["receiver"])
             .answers(
                 200,

@@ -72,12 +72,12 @@ pub const fn begin_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("card-payments", "beginCardPayment", "Begins a payment of an order by card")
-            .describe("Send the payer to `redirect_url`, where they type the card. One that is still open with the same amount, capture, customer and card is answered again; then this request has begun none of its own. The same request again gets the payment that it has begun. If `unattended`, the saved card is charged before this is answered, once, however often the request is repeated; 409 then also says that the card was refused.")
+            .describe("Send the payer to `redirect_url`, where they enter the card. If a payment with the same amount, capture, customer and card is still open, that payment is answered, and none is begun. A repetition of the request receives the payment that the request began. If `unattended`, the saved card is charged before the answer, once, however often the request is repeated; 409 can then also mean that the card was refused.")
             .takes(["service", "key", "Idempotency-Key"])
             .body(as_json(schemas.request::<Beginning>()))
             .answers(200, "A payment that was begun before.", as_json(schemas.answer::<CardPaymentAnswer>()))
             .answers(201, "The payment.", as_json(schemas.answer::<CardPaymentAnswer>()))
-            .answers(202, "The payment, if `unattended`; whether the card is charged is not known yet, and becomes known by itself.", as_json(schemas.answer::<CardPaymentAnswer>()))
+            .answers(202, "The payment, if `unattended`. It is not known yet if the card is charged; this provider finds it out.", as_json(schemas.answer::<CardPaymentAnswer>()))
             .header(201, "Location", true, "The payment's address.")
             .fails([404, 409, 413, 422])
         },

@@ -71,12 +71,12 @@ pub const fn charge_endpoint<P: Platform>() -> Endpoint<P> {
         },
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("card-payments", "chargeCardPayment", "Takes what is held on a card")
-            .describe("All of it, or less. If the order cannot be paid with it any more, it is refused. Once more changes nothing.")
+            Operation::new("card-payments", "chargeCardPayment", "Charges the money that is held on a card")
+            .describe("Charges all of it, or `amount`. If the order cannot be paid with it any more, the call is refused. A repetition changes nothing.")
             .takes(["id"])
             .optional_body(as_json(schemas.request::<Charging>()))
             .answers(200, "The payment.", as_json(schemas.answer::<CardPaymentAnswer>()))
-            .answers(202, "The payment; whether the money is taken is not known yet.", as_json(schemas.answer::<CardPaymentAnswer>()))
+            .answers(202, "The payment. It is not known yet if the money is charged.", as_json(schemas.answer::<CardPaymentAnswer>()))
             .fails([404, 409, 413, 422])
         },
     }
@@ -96,9 +96,9 @@ pub const fn cancel_endpoint<P: Platform>() -> Endpoint<P> {
             Operation::new(
                 "card-payments",
                 "cancelCardPayment",
-                "Releases what is held on a card",
+                "Releases the money that is held on a card",
             )
-            .describe("Once more changes nothing.")
+            .describe("A repetition changes nothing.")
             .takes(["id"])
             .answers(
                 200,
@@ -107,7 +107,7 @@ pub const fn cancel_endpoint<P: Platform>() -> Endpoint<P> {
             )
             .answers(
                 202,
-                "The payment; whether the hold is released is not known yet.",
+                "The payment. It is not known yet if the hold is released.",
                 as_json(schemas.answer::<CardPaymentAnswer>()),
             )
             .fails([404, 409])
@@ -161,12 +161,12 @@ pub const fn refund_endpoint<P: Platform>() -> Endpoint<P> {
         },
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("card-payments", "refundCardPayment", "Gives money of a payment by card back")
-            .describe("Only if the variable `card_refunds` gives leave. The same request again gives nothing back again. If it is not known of a refund before whether it is done (`unseen`), a manager must say with `checked_in_cabinet` that it is not. If the order was set to `Refunded`, it is refused, unless a manager sends `despite_refunded`.")
+            Operation::new("card-payments", "refundCardPayment", "Refunds money of a payment by card")
+            .describe("The variable `card_refunds` must allow it. A repetition of the request refunds nothing more. If the outcome of an earlier refund is `unseen`, a manager must confirm with `checked_in_cabinet` that it was not made. If the order was set to `Refunded`, the call is refused, unless a manager sends `despite_refunded`.")
             .takes(["id", "Idempotency-Key"])
             .body(as_json(schemas.request::<Refunded>()))
             .answers(201, "The payment; the money is given back.", as_json(schemas.answer::<CardPaymentAnswer>()))
-            .answers(202, "The payment; whether the money is given back is not known yet, and becomes known by itself.", as_json(schemas.answer::<CardPaymentAnswer>()))
+            .answers(202, "The payment. It is not known yet if the money is refunded; this provider finds it out.", as_json(schemas.answer::<CardPaymentAnswer>()))
             .fails([404, 409, 413, 422])
         },
     }

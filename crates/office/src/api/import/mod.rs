@@ -124,7 +124,7 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
             let line = schemas.request::<crate::json::OrderJson>();
             let order = example([("service_id", "TAX"), ("order_key", "2026-0001")]);
             Operation::new("orders", "importOrders", "Registers or amends up to 500 orders")
-                .describe("Each as `PUT` would, for itself, as lines of JSON or rows of CSV or XLSX. The first row that has a column `order_key` names the columns, as the export has them. The answer has a line or row for each, in the same format; that of a table ends with the totals. `service_id` may be left out where there is one service, or the parameter names one.")
+                .describe("The body has lines of JSON, or rows of CSV or XLSX. Each order is judged on its own, as `PUT` would. The first row with a column `order_key` is the header; its columns have the names that the export uses. The answer has a line or row for each order, in the format of the body; the answer about a table ends with the totals. `service_id` may be absent if there is one service, or if the parameter names one.")
                 .takes(["strict", "dry_run", "encoding", "columns", "batch", "own_service_id"])
                 .body(json!({
                     "application/x-ndjson": {
@@ -138,7 +138,7 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
                     (table::XLSX): {},
                     (table::BYTES): table::bytes()
                 }))
-                .answers(200, "What became of each; the schema is that of a line.", json!({
+                .answers(200, "The outcome of each order. The schema is that of one line.", json!({
                     "application/x-ndjson": {"schema": schemas.answer::<RowResult>()},
                     "text/csv": {"schema": {"type": "string"}},
                     (table::XLSX): {}

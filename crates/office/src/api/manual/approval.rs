@@ -31,9 +31,9 @@ pub const fn approve_endpoint<P: Platform>() -> Endpoint<P> {
             Operation::new(
                 "payments",
                 "approvePayment",
-                "Records or voids a payment, as somebody else has proposed",
+                "Records or voids a payment that another person proposed",
             )
-            .describe("Once more changes nothing.")
+            .describe("A repetition changes nothing.")
             .takes(["index"])
             .answers(
                 200,

@@ -133,7 +133,7 @@ pub const fn propose_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "proposePayment", "Proposes a payment that MPay did not confirm")
-            .describe("It is judged as if MPay had sent it, and counts for nothing until another person, a manager, approves it, or for ever if it is withdrawn. `lines` are needed if the order has several.")
+            .describe("The payment is judged by the rules for MPay's confirmations. It does not count until another person, a manager, approves the proposal, and never if the proposal is withdrawn. `lines` are required if the order has several.")
             .body(as_json(schemas.request::<Proposed>()))
             .answers(201, "The proposal.", as_json(schemas.answer::<ProposalAnswer>()))
             .header(201, "Location", true, "The proposal's address.")
@@ -292,18 +292,14 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, values, _| Box::pin(async move { get(call, values.index()?).await }),
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new(
-                "payments",
-                "getProposal",
-                "A proposal, and what became of it",
-            )
-            .takes(["index"])
-            .answers(
-                200,
-                "The proposal.",
-                as_json(schemas.answer::<ProposalAnswer>()),
-            )
-            .fails([404])
+            Operation::new("payments", "getProposal", "A proposal, and its outcome")
+                .takes(["index"])
+                .answers(
+                    200,
+                    "The proposal.",
+                    as_json(schemas.answer::<ProposalAnswer>()),
+                )
+                .fails([404])
         },
     }
 }
@@ -333,7 +329,7 @@ pub const fn propose_void_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "proposeVoid", "Proposes to void a payment that was entered by hand")
-            .describe("It counts until another person, a manager, approves the proposal, as that of a payment is. What MPay has confirmed is not voided.")
+            .describe("The payment counts until another person, a manager, approves the proposal. A payment that MPay has confirmed cannot be voided.")
             .takes(["id"])
             .body(as_json(schemas.request::<crate::api::reviews::Closing>()))
             .answers(201, "The proposal.", as_json(schemas.answer::<ProposalAnswer>()))
@@ -392,7 +388,7 @@ pub const fn withdraw_endpoint<P: Platform>() -> Endpoint<P> {
         #[cfg(feature = "description")]
         description: |schemas| {
             Operation::new("payments", "withdrawProposal", "Withdraws a proposal")
-                .describe("It cannot be approved any more. Once more changes nothing.")
+                .describe("The proposal can no longer be approved. A repetition changes nothing.")
                 .takes(["index"])
                 .answers(
                     200,

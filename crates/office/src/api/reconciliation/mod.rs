@@ -115,10 +115,10 @@ pub const fn get_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, _, _| Box::pin(get(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("payments", "reconcile", "What was paid to which account")
-            .describe("Each line of each payment recorded on a day or in a span, and totals by account and channel, and by service. What was voided or given back is a line of the day on which it was, with the amount negative.")
+            Operation::new("payments", "reconcile", "The payments of a day or a span, by account")
+            .describe("Each line of each payment recorded on a day or in a span, with totals by account and channel, and by service. A void or a refund is a line with a negative amount, on its own day.")
             .takes(["date", "from", "to", "cursor", "reconciliation_format", "part", "separator"])
-            .answers(200, "The lines and totals, or one of them as a table. A call looks at a bounded part of the journal: the lines go on at `next`, and the totals with the next call while they are not complete.", json!({
+            .answers(200, "The lines and totals, or one of them as a table. A call looks at a limited part of the journal. Pass `next` as `cursor` for further lines. While the totals are not complete, the next call adds up more.", json!({
                 "application/json": {"schema": schemas.answer::<Reconciliation>()},
                 "text/csv": {"schema": {"type": "string"}},
                 (table::XLSX): {}
@@ -249,8 +249,8 @@ pub const fn days_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, _, _| Box::pin(days(call)),
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("payments", "sumDays", "What was paid on each of the last 28 days")
-                .describe("Days that are closed, up to yesterday, the latest last. A call adds up some days and keeps the sums; those that it leaves have no `totals`, and a later call has them.")
+            Operation::new("payments", "sumDays", "The totals of each of the last 28 days")
+                .describe("The closed days up to yesterday, the latest last. A call adds up some days, and stores their totals. The other days have no `totals` yet; a later call has them.")
                 .answers(200, "The days.", as_json(schemas.answer::<PaidByDay>()))
         },
     }

@@ -239,8 +239,8 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
         answer: |call, _, body| Box::pin(post(call, body)),
         #[cfg(feature = "description")]
         description: |schemas| {
-            Operation::new("payments", "settle", "Compares a statement with what was recorded")
-            .describe("A table of the bank, the treasury or MPay, of up to 2,000 rows, as CSV or XLSX, whose columns the parameters name; lines above them are left out. What it shows is marked as settled; the same statement again changes nothing. Give `payment_id`, or `text` where PaymentIDs stand within sentences, or `order_key` where it has none, or `date` alone where each row is the sum of a day, with `account` of a day and an account. A payment may be shown in parts by several statements. A payment and its reversal are netted. Of all statements, each row without a PaymentID shows at most one payment, and each payment is shown by one such row. A row is the same in another file if its `reference` is, or without one its `date` and all of its other cells; without either, each file has rows of its own.")
+            Operation::new("payments", "settle", "Compares a statement with the recorded payments")
+            .describe("The body is a table of the bank, the treasury or MPay, as CSV or XLSX, with at most 2,000 rows. The parameters name its columns; lines above the header are ignored. The payments that it shows are marked as settled; the same statement again changes nothing. Give `payment_id`; or `text` if PaymentIDs are within sentences; or `order_key` if the statement has no PaymentIDs; or only `date` if each row is the sum of a day, with `account` if it is the sum of a day and an account. Several statements may show a payment in parts. A payment and its reversal cancel each other out. Over all statements, each row without a PaymentID shows at most one payment, and each payment is shown by one such row. A row in another file is the same row if it has the same `reference`, or, without a `reference`, the same `date` and the same other cells. Without either, the rows of each file are different rows.")
             .takes(["required_from", "required_to", "amount", "payment_id", "text", "order_key", "date_column", "account", "reference", "fee", "fee_rate", "encoding", "settlement_format", "separator"])
             .body(json!({
                 "text/csv": {
@@ -250,7 +250,7 @@ pub const fn post_endpoint<P: Platform>() -> Endpoint<P> {
                 (table::XLSX): {},
                 (table::BYTES): table::bytes()
             }))
-            .answers(200, "What fits and what does not.", json!({
+            .answers(200, "The comparison: what matches, and what does not.", json!({
                 "application/json": {"schema": schemas.answer::<Comparison>()},
                 "text/csv": {"schema": {"type": "string"}},
                 (table::XLSX): {}
