@@ -203,7 +203,7 @@ fn test(check: &Check, session: &mut Session) -> Tested {
     }
 }
 
-/// Where nobody answers there is nothing to be tested.
+/// Checks that somebody answers at the address; otherwise there is nothing to test.
 fn reach(session: &mut Session) -> anyhow::Result<()> {
     let url = session.url.clone();
     let reached = session.request("is somebody there", "GET", &url, &[], "");

@@ -12,7 +12,7 @@ pub(super) enum Stop {
 pub(super) type Verdict<T = ()> = Result<T, Stop>;
 
 impl From<anyhow::Error> for Stop {
-    /// What the tester itself could not do says nothing about the provider.
+    /// A failure of the tester itself says nothing about the provider.
     fn from(error: anyhow::Error) -> Self {
         Self::Skipped(format!("the test could not be made: {error:#}"))
     }

@@ -738,7 +738,7 @@ mod tests {
         Order::new(fields).ok()
     }
 
-    /// What each line asks, day by day: nothing is computed but sums.
+    /// The amount that each line asks on each day, computed by sums alone.
     fn plain_days(amounts: &[Plain]) -> Vec<[Money; 2]> {
         let mut grown = vec![Money::ZERO; amounts.len()];
         (0..DAYS)
@@ -821,8 +821,8 @@ mod tests {
             prop_assert!(periods.last().is_none_or(|last| last.until.is_none()));
         }
 
-        /// What is due on each day, as one would count it by hand: the order is settled on the first
-        /// day on which what came in reached what was asked, and asks nothing more.
+        /// Compares with a count by hand of the amount due on each day: the order is settled on the first
+        /// day on which the payments reach the asked amount, and asks nothing more.
         #[test]
         fn an_order_is_settled_once_what_came_reaches_what_was_asked(
             first in first_day(),

@@ -261,15 +261,15 @@ pub enum OrderError {
         "is unknown, which needs allow_partial_payments or allow_advance_payments; else give every line its amount_due"
     )]
     UnknownAmount,
-    /// What is asked says how much is to be paid.
+    /// A limit of a payer's choice, in an order whose lines fix the amount.
     #[error(
         "is for an order whose amount the payer chooses; leave it out, or leave out amount_due of the lines"
     )]
     LimitOfKnownAmount,
-    /// No payment is both.
+    /// No payment can satisfy both limits.
     #[error("is less than min_payment, or zero")]
     LimitsCross,
-    /// Money that was given back must be found.
+    /// A Refunded order lacks the reference by which its refund is found.
     #[error(
         "is missing: an order that is Refunded needs what the refund is found by, such as the number of the payment order"
     )]

@@ -188,8 +188,8 @@ pub struct LineDue {
 
 /// An order as it stands: its versions and payments, folded in the order of their recording.
 ///
-/// What follows from them follows from their [`OrderSummary`] alone. Where folding began with one
-/// that was kept, only the versions and payments since are here.
+/// Every result follows from their [`OrderSummary`] alone. If folding began with a kept summary, only the
+/// versions and payments since then are here.
 #[derive(Debug, Clone, Default)]
 pub struct OrderState {
     summary: OrderSummary,

@@ -416,7 +416,7 @@ mod tests {
         })
     }
 
-    /// What looks like a dateTime.
+    /// Texts that look like a dateTime.
     fn any_text() -> impl Strategy<Value = String> {
         let year = "(-?[0-9]{3,7}|000[01]|0000|9999|19[0-9]{2}|20[0-9]{2})";
         let clock = "([0-9]{2}:[0-9]{2}:[0-9]{2}|24:00:00|23:59:60)";

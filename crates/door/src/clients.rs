@@ -187,7 +187,7 @@ impl Gate {
     /// Checks that a call is taken.
     ///
     /// # Errors
-    /// Why it is not.
+    /// [`Shut`]: the reason for which it is not taken.
     pub fn admit(&self, headers: &HeaderMap) -> Result<(), Shut> {
         let is_allowed = |caller: IpAddr| self.allowed.contain(caller);
         if !self.allowed.is_empty() && !caller(headers, &self.proxies).is_some_and(is_allowed) {

@@ -1,4 +1,5 @@
-//! Where the component's output and the host's own notices go: whole lines, one after another.
+//! The log of the host: the component's output and the host's own notices, as whole lines one after
+//! another.
 
 use std::fmt;
 use std::io::{self, Write};

@@ -278,7 +278,7 @@ struct ComponentTable {
     dependencies: toml::Table,
 }
 
-/// How `spin build` builds the component; this host has its own way.
+/// The instructions for `spin build`; this host builds in its own way.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BuildTable {

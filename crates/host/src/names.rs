@@ -120,7 +120,7 @@ fn judge(name: &str, given: Given, known: &[&VariableName]) -> Option<Misnamed> 
     }
 }
 
-/// What comes after a prefix that was meant for `SPIN_VARIABLE_`.
+/// The rest of a name behind a prefix that was meant to be `SPIN_VARIABLE_`.
 fn without_prefix(name: &str) -> Option<&str> {
     let prefixes = [
         "SPIN_VARIABLE_",

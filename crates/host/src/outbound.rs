@@ -33,7 +33,7 @@ pub(super) struct Outbound {
     /// The components of the application, which are hosts as well.
     pub(super) others: Arc<dyn Neighbours>,
     pub(super) log: Log,
-    /// How long connecting, the first byte of an answer and each further one may take at most.
+    /// The longest time for connecting, for the first byte of an answer and for each further one.
     pub(super) time: Duration,
 }
 

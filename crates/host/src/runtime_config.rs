@@ -24,7 +24,7 @@ use super::store::Store;
 /// The store that a component opens under this name.
 const DEFAULT: &str = "default";
 
-/// What Spin puts before the names of variables in the environment, unless another prefix is set.
+/// The prefix of variables in the environment, unless another one is set, as in Spin.
 const PREFIX: &str = "SPIN_VARIABLE";
 
 /// The reason why a runtime configuration cannot be used. No value of it is ever shown, since it may be secret.
@@ -144,7 +144,7 @@ impl RuntimeConfig {
     }
 }
 
-/// What is wrong with the text of a file. TOML's own words show the line, which may be secret.
+/// The error in the text of a file. TOML's own message shows the line, which may be secret.
 fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> Error {
     let at = error.span().map_or(0, |span| span.start);
     let before = text.get(..at).unwrap_or_default();

@@ -306,7 +306,7 @@ fn into_anyhow(error: wasmtime::Error) -> anyhow::Error {
 /// A connection that is open.
 struct Connection {
     client: SocketAddr,
-    /// Where it was accepted.
+    /// The address at which it was accepted.
     local: SocketAddr,
     place: Place,
 }

@@ -299,7 +299,7 @@ mod tests {
         Manifest::parse("spin.toml", MANIFEST).unwrap()
     }
 
-    /// What the component `c` sees.
+    /// The variables that the component `c` sees.
     fn resolve(
         given: &[(String, String)],
         environment: impl Fn(&str) -> Option<OsString>,

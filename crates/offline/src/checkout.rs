@@ -133,10 +133,10 @@ impl Terms {
         self.partial || self.advance || !self.payable || self.due.is_none_or(Money::is_zero)
     }
 
-    /// The amount that was typed, or what is due.
+    /// The amount that was typed, or the amount that is due.
     ///
     /// # Errors
-    /// What is wrong with it, for the payer.
+    /// A text for the payer that names the mistake.
     pub fn amount(&self, typed: Option<&str>) -> Result<Money, Text> {
         let amount = match typed.map(str::trim).filter(|typed| !typed.is_empty()) {
             Some(typed) => {
@@ -195,10 +195,10 @@ pub fn is_true(flag: Option<&str>) -> bool {
     matches!(flag.map(str::trim), Some("true" | "1"))
 }
 
-/// The confirmation of what the payer chose.
+/// The confirmation of the payment that the payer chose.
 ///
 /// # Errors
-/// What is wrong with his choice, for the payer.
+/// A text for the payer that names the mistake.
 pub fn confirmation(
     visit: &Visit,
     order: &OrderDetails,

@@ -243,8 +243,8 @@ impl OrderState {
         order.ok().as_ref().map(Self::of)
     }
 
-    /// What is due after a payment, or after none. What becomes of an order that could not be paid
-    /// is the provider's affair.
+    /// The amount due after a payment, or without one. An order that could not be paid is the provider's
+    /// affair.
     fn due_after(&self, payment: Option<&Confirmation>) -> Option<Money> {
         let due = self.due?;
         let Some(payment) = payment else {

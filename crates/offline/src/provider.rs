@@ -60,7 +60,7 @@ pub enum NoOrder {
     Unreachable(String),
 }
 
-/// What a call is about.
+/// The subject of a call.
 struct Call<'a> {
     operation: &'static str,
     response: &'static str,

@@ -18,10 +18,11 @@ use super::{
 };
 use mpay_client::OrderDetails;
 
-/// Of files to keep: a browser would try to show XML, and MPay gives its invoices so.
+/// The type of files to keep: a browser would try to show XML, and MPay sends its invoices like this.
 const BINARY: &str = "application/octet-stream";
 
-/// How long the answer to a payer waits for the provider's first one, which then is on the page.
+/// The time for which the answer to a payer waits for the provider's first answer, which is then on the
+/// page.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// True if a path is where pages of providers send payers, and operators of terminals come in.

@@ -164,7 +164,7 @@ async fn answer<P: Play>(
     })
 }
 
-/// What the pages load.
+/// The files that the pages load.
 fn asset(request: &Request) -> Option<Reply> {
     let [name] = request.path.as_slice() else {
         return None;

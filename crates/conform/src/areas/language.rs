@@ -118,7 +118,7 @@ fn texts(order: &Node) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What does not depend on the language.
+/// The members that do not depend on the language.
 fn facts(order: &Node) -> Vec<(String, String)> {
     const NAMES: [&str; 6] = [
         "OrderKey",

@@ -336,7 +336,7 @@ fn refused(reply: &Reply) -> Verdict {
     })
 }
 
-/// Where a refusal is a fault of SOAP, its code must be this one of SOAP's own.
+/// If a refusal is a fault of SOAP, its code must be this one of SOAP's own.
 fn soap_code(what: &str, reply: &Reply, code: &str) -> Verdict {
     match reply.fault() {
         Some(fault) => hold(

@@ -401,8 +401,8 @@ fn member_elements(declared: &Node) -> Vec<&Node> {
         .collect()
 }
 
-/// What is wrong with the simple type of a member, if anything; a type of its own is followed to
-/// what it restricts.
+/// The mistake in the simple type of a member, if there is one; a named type is followed to the type that
+/// it restricts.
 fn wrong_type(
     documents: &[Node],
     structure: &str,

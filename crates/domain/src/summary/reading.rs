@@ -21,7 +21,7 @@ impl OrderSummary {
     /// may have shown an older version: one that fits is enough.
     ///
     /// # Errors
-    /// What is wrong with its amounts, or how it differs from the latest version.
+    /// [`Misfit`]: the mistake in its amounts, or the difference from the latest version.
     pub fn check_payment(&self, confirmation: &Confirmation) -> Result<(), Misfit> {
         confirmation.check_amounts()?;
         let Some(order) = self.order() else {

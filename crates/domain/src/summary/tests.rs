@@ -14,7 +14,7 @@ fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// What a test says of an order beyond its lines.
+/// The terms of an order in a test, besides its lines.
 #[derive(Default)]
 struct Terms {
     euro: bool,

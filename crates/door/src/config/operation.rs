@@ -23,7 +23,8 @@ impl Reader<'_> {
 
 /// True if everything is to be answered "later". `None` where the variable could not be read.
 ///
-/// Who mistypes it wants to stop: a stop loses nothing, since whoever calls comes again.
+/// An operator who mistypes the value wants to stop. A stop loses nothing, since every caller comes
+/// again.
 pub fn is_paused(variables: &Variables) -> Option<bool> {
     if variables.is_unread(PAUSED) {
         return None;

@@ -168,7 +168,7 @@ fn member(line: &mut String, name: &str, value: &str) {
     line.push('"');
 }
 
-/// What comes from outside can neither begin a line of its own nor steer a terminal.
+/// Escapes a text from outside, so that it can neither begin a line of its own nor steer a terminal.
 fn escaped(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars().take(MAX) {

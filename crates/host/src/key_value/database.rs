@@ -421,8 +421,8 @@ mod tests {
         assert_eq!(add(i64::MAX).await.unwrap(), i64::MAX - 1);
     }
 
-    /// Who takes several numbers at once has those below the new value, and nobody else has one of
-    /// them.
+    /// A call that takes several numbers at once has those up to the new value, and no other call has any
+    /// of them.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn numbers_taken_many_at_once_by_two_hosts_are_each_taken_once() {
         let (_folder, path) = temporary();

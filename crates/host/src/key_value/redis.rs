@@ -131,12 +131,12 @@ impl Redis {
         self.call(cmd("INCRBY").arg(key).arg(delta)).await
     }
 
-    /// How many keys its database has.
+    /// The number of keys in its database.
     pub(super) async fn size(&self) -> Result<i64, Error> {
         self.call(&cmd("DBSIZE")).await
     }
 
-    /// Sets a value where there is none, and gives whether it did.
+    /// Sets a value if there is none; true if it did.
     pub(super) async fn claim(&self, key: &str, value: &str) -> Result<bool, Error> {
         self.call(cmd("SETNX").arg(key).arg(value)).await
     }
@@ -170,7 +170,7 @@ impl Redis {
             .await
     }
 
-    /// What leads to it.
+    /// The client that connects to it.
     pub(super) fn client(&self) -> &Client {
         &self.0.client
     }

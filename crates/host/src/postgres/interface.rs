@@ -15,7 +15,7 @@ use crate::bindings::spin::postgres::postgres as wit;
 use crate::key_value::CALL_TIME;
 use crate::log::Log;
 
-/// What the component may do with databases. Clones share it.
+/// The component's access to databases. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Databases {
     pub(crate) pools: Pools,

@@ -28,7 +28,8 @@ const PREPARED: usize = 32;
 #[derive(Clone, Default)]
 pub(crate) struct Pools(Arc<Mutex<HashMap<Address, Arc<Pool>>>>);
 
-/// Which database, and whose certificates are believed beside those that the machine believes.
+/// The address of a database, with the certificate authority that is believed beside those of the
+/// machine.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Address {
     pub(super) url: String,

@@ -208,7 +208,8 @@ mod tests {
 
     use super::*;
 
-    /// What comes of a server that says this of itself, and sends a snapshot as of `offset`.
+    /// The parts taken from a server that describes itself like this, and sends a snapshot as of
+    /// `offset`.
     fn taken(role: &str, standing: u64, offset: u64) -> Result<Vec<Vec<u8>>, String> {
         let said = format!("# Replication\r\nrole:{role}\r\nmaster_repl_offset:{standing}\r\n");
         let said = format!("${}\r\n{said}\r\n", said.len());
