@@ -3,7 +3,7 @@
 /// An end before the last step of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// The provider does not do what the rule says; what was sent and what came.
+    /// The provider breaks the rule; the text describes how.
     Failed(String),
     /// The check needs something that is not there.
     Skipped(String),

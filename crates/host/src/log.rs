@@ -97,8 +97,7 @@ impl StdoutStream for GuestOutput {
         Box::new(self.clone())
     }
 
-    /// Written at once: what a guest says before it dies must not wait for a task that dies with
-    /// it.
+    /// Written at once: the last words of a guest must not wait for a task that dies with it.
     fn p2_stream(&self) -> Box<dyn OutputStream> {
         Box::new(self.clone())
     }

@@ -36,7 +36,7 @@ pub enum Error {
         /// Line, column, field and reason.
         source: Box<toml::de::Error>,
     },
-    /// A field holds what this host or Spin does not accept.
+    /// A field has a value that this host or Spin does not accept.
     #[error("{}: `{field}` {reason}", path.display())]
     Field {
         /// The manifest.
@@ -427,7 +427,7 @@ impl ComponentTable {
             .iter()
             .map(|text| {
                 let host = template(&hosts, text)?;
-                // What has variables in it is checked once they have values.
+                // A host with variables in it is checked once they have values.
                 if host.variables().next().is_none()
                     && let Err(reason) = AllowedHosts::parse([text.as_str()])
                 {

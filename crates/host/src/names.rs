@@ -1,5 +1,5 @@
-//! Names that were meant for a variable, and are of none: Spin reads past those of the environment
-//! without a word, and what they say is then missing where somebody relies on it.
+//! Names that were meant for a variable, but name none: Spin ignores those of the environment without a
+//! word, and their values are then missing where somebody relies on them.
 
 use std::fmt;
 

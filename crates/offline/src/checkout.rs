@@ -12,7 +12,7 @@ const KEY: usize = 36;
 /// The longest value of a property, in characters.
 const VALUE: usize = 255;
 
-/// A payer's arrival: what the provider's page posted, or what they typed.
+/// A payer's arrival: the data that the provider's page posted, or that they typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visit {
     /// `ServiceID`.
@@ -74,7 +74,8 @@ impl Visit {
         fields
     }
 
-    /// The visit for one of the orders that were found: each is paid under its own key, whatever was typed.
+    /// The visit for one of the orders that were found: each is paid under its own key, not under the
+    /// name that was typed.
     pub fn of(&self, order: &OrderDetails) -> Self {
         let key = order.get("OrderKey").filter(|key| !key.is_empty());
         Self {
@@ -236,7 +237,7 @@ pub fn confirmation(
     })
 }
 
-/// The page of a payer who did not succeed: nothing of it is sent.
+/// The confirmation shown to a payer who did not succeed; it is not sent.
 pub fn failed(visit: &Visit, order: &OrderDetails, request: &Request) -> Confirmation {
     let amount = Terms::of(order).amount(request.field("amount"));
     Confirmation {

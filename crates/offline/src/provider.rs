@@ -18,7 +18,7 @@ use mpay_client::{
     Answer, Client, Confirmation, Fault, OrderDetails, encode_query, read_orders, read_verified,
 };
 
-/// A provider, and the journal of what was said to it.
+/// A provider, and the journal of the exchanges with it.
 #[derive(Debug)]
 pub struct Provider {
     client: Client,

@@ -257,7 +257,7 @@ fn deliver(offline: &Offline, payment: &Arc<Payment>) {
     payment.wait_for_answer(made, PATIENCE);
 }
 
-/// The page of a payment, and what its buttons do.
+/// The page of a payment, and its buttons.
 fn of_payment(
     offline: &Offline,
     request: &Request,

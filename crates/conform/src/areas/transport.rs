@@ -228,7 +228,7 @@ pub const CHECKS: &[Check] = &[
                     "A".repeat(20 << 20)
                 ),
             )?;
-            // Whoever refuses before all has come may well close the connection.
+            // A provider that refuses before the end of the message may well close the connection.
             if let Ok(reply) = s.ask("a message of 20 MB", &huge) {
                 refused(&reply)?;
             }

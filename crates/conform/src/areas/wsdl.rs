@@ -304,7 +304,8 @@ pub const CHECKS: &[Check] = &[
     ),
 ];
 
-/// The WSDL and what it imports from the same place: WCF writes one document for each namespace.
+/// The WSDL and the documents that it imports from the same place: WCF writes one document for each
+/// namespace.
 fn documents(s: &mut Session) -> Verdict<Vec<Node>> {
     const MOST: usize = 20;
     let mut wanted = vec![address_of(&s.url, "wsdl")];

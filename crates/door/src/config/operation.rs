@@ -32,7 +32,7 @@ pub fn is_paused(variables: &Variables) -> Option<bool> {
     Some(variables.get(PAUSED).is_some_and(|value| value != "false"))
 }
 
-/// The form in which the log is written: for people only to who asks for it, or develops.
+/// The form in which the log is written: the one for people only on request, or in development.
 pub fn log_format(variables: &Variables) -> Format {
     match variables.get(LOG_FORMAT) {
         Some("text") => Format::Text,

@@ -52,7 +52,7 @@ pub enum Field {
     Order,
     /// The PaymentID.
     Payment,
-    /// The role of who called; their name is in the books.
+    /// The role of the caller, whose name is in the books.
     Role,
     /// The outcome, in a word.
     Verdict,
@@ -124,7 +124,7 @@ impl Line {
         line
     }
 
-    /// For people: what went wrong as it is, and of a request its facts with commas between.
+    /// The line for people: a failure as it is, and the facts of a request with commas between.
     pub fn text(&self) -> String {
         let Some(answered) = &self.answered else {
             return escaped(&self.message);

@@ -47,7 +47,7 @@ pub fn set_format(format: Format) {
     FORMAT.set(format);
 }
 
-/// Writes what went wrong, or is otherwise to be known. A log that fails is no reason to fail a
+/// Writes a line about a failure, or another fact to know. A log that fails is no reason to fail a
 /// payment, so unlike `eprintln!` this never panics.
 pub fn line(level: Level, message: fmt::Arguments<'_>) {
     let origin = REQUEST.with_borrow(|request| Some(request.as_ref()?.origin().clone()));

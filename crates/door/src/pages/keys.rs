@@ -14,7 +14,7 @@ pub const PAGE_KEY: &str = "page_key";
 /// The fewest characters of a key.
 const SHORTEST: usize = 32;
 
-/// Bytes of the seal of a text: what a guess must hit, once and without knowing whether it did.
+/// Bytes of the seal of a text: a guess must hit all of them, once and without being told if it did.
 const SEAL: usize = 16;
 
 /// The purpose of a sealed text. A text that was sealed for another purpose is not believed.

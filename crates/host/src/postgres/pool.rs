@@ -43,7 +43,7 @@ impl Pools {
         if let Some(pool) = pools.get(address) {
             return Ok(Arc::clone(pool));
         }
-        // A password that was changed is another address. Who still uses the old pool has it.
+        // A changed password makes another address. Users of the old pool keep it.
         pools.retain(|_, pool| Arc::strong_count(pool) > 1);
         let pool = Arc::new(Pool::new(address)?);
         pools.insert(address.clone(), Arc::clone(&pool));

@@ -30,7 +30,7 @@ pub(super) fn parameter(value: ParameterValue) -> Result<Box<dyn ToSql + Send + 
     })
 }
 
-/// No value, of whatever type.
+/// No value, of any type.
 #[derive(Debug)]
 struct Null;
 

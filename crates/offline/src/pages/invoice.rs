@@ -33,7 +33,7 @@ pub fn instrument(name: &str) -> Text {
         .map_or(text::CARD, |(_, label)| label)
 }
 
-/// The invoice of an order, to be paid. `wrong` is what was wrong with the form that was sent.
+/// The invoice of an order, to be paid. `wrong` is the mistake in the form that was sent.
 pub fn invoice(
     view: &View,
     visit: &Visit,

@@ -1,4 +1,4 @@
-//! The pages. Whatever comes from outside goes through maud, which escapes it.
+//! The pages. All input from outside goes through maud, which escapes it.
 
 mod invoice;
 mod journal;

@@ -197,7 +197,7 @@ impl Document {
         }
     }
 
-    /// A label, and what it labels beside it.
+    /// A label, with its value beside it.
     pub fn fact(&mut self, label: &str, value: &str) {
         let size = self.size;
         let split = self.inner() * LABELS;

@@ -64,8 +64,8 @@ pub(super) fn take(
     let Some(from) = from else {
         return Err(NoSnapshot::Refused(begun));
     };
-    // Who comes while Redis makes a snapshot for another is given that one, and later what was written
-    // since: it lacks what was acknowledged before this began.
+    // A client that comes while Redis makes a snapshot for another one is given that snapshot, and later
+    // the writes since: it lacks the writes acknowledged before this began.
     if from < now {
         let reason = "it was making another copy, which is older: try again in a minute";
         return Err(io::Error::other(reason).into());
