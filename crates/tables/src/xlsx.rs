@@ -37,7 +37,7 @@ struct Sheet {
     part: String,
 }
 
-/// What a cell's format makes of a number.
+/// The kind of value that a cell's format shows for a number.
 #[derive(Clone, Copy, Default)]
 struct Style {
     is_date: bool,
@@ -50,7 +50,7 @@ fn damaged(reason: &'static str) -> TableError {
 }
 
 impl<'a> Workbook<'a> {
-    /// Reads what the sheets have in common.
+    /// Reads the common parts of the sheets.
     pub fn open(bytes: &'a [u8], limits: Limits) -> Result<Self, TableError> {
         let archive = Archive::open(bytes).map_err(damaged)?;
         let mut workbook = Self {
@@ -275,7 +275,7 @@ impl<'a> Workbook<'a> {
     }
 }
 
-/// Where the parts of a workbook are, by the ids that it calls them by.
+/// The paths of the parts of a workbook, by their ids.
 fn targets(text: &str) -> Result<HashMap<String, String>, TableError> {
     let mut targets = HashMap::new();
     let mut parts = Parts::new(text);
@@ -344,7 +344,7 @@ fn unescaped(text: &str) -> String {
     read
 }
 
-/// What each style of a cell makes of a number.
+/// The meaning of each style of a cell.
 fn styles(text: &str) -> Result<Vec<Style>, TableError> {
     let mut formats: HashMap<u32, Style> = HashMap::new();
     let mut styles = Vec::new();
@@ -388,7 +388,7 @@ fn built_in(id: u32) -> Style {
     }
 }
 
-/// What a format's code makes of a number: the letters of dates tell one, where they are no text.
+/// The meaning of a format's code: letters of dates outside of quoted text tell a date.
 fn style(code: &str) -> Style {
     let positive = code.split(';').next().unwrap_or_default();
     let digits = positive.bytes().all(|byte| byte == b'0');
@@ -446,7 +446,7 @@ fn without_prefix(name: &str) -> &str {
 
 fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
     let mut attributes = tag.attributes();
-    // What is there twice is found once, and nothing is counted.
+    // The first of two equal attributes is found, and duplicates are not looked for.
     attributes.with_checks(false);
     let is_it = |key: &str| without_prefix(key) == name;
     let found = attributes.flatten().find(|found| is_it(found.key.0))?;

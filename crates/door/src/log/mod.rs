@@ -1,8 +1,8 @@
-//! The log: lines on the standard error, which every Spin host keeps. One for each request, with what
-//! is to be known of it, and one for each thing that went wrong on its way.
+//! The log: lines on the standard error, which every Spin host keeps. One for each request, with the
+//! facts to know of it, and one for each thing that went wrong on its way.
 //!
-//! What is logged is kept elsewhere, for long, and read by many: it names no person. An order's key can
-//! be somebody's code, so that only its end is written.
+//! Log lines are kept elsewhere, for a long time, and read by many people, so they name no person. An
+//! order's key can be somebody's personal code, so only its end is written.
 
 mod line;
 mod request;
@@ -47,7 +47,7 @@ pub fn set_format(format: Format) {
     FORMAT.set(format);
 }
 
-/// Writes what went wrong, or is otherwise to be known. A log that fails is no reason to fail a
+/// Writes a line about a failure, or another fact to know. A log that fails is no reason to fail a
 /// payment, so unlike `eprintln!` this never panics.
 pub fn line(level: Level, message: fmt::Arguments<'_>) {
     let origin = REQUEST.with_borrow(|request| Some(request.as_ref()?.origin().clone()));

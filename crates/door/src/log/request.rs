@@ -1,4 +1,4 @@
-//! The request that is being answered: what is said of it meanwhile, and its line at the end.
+//! The request that is being answered: the facts noted meanwhile, and its line at the end.
 
 use std::{
     cell::{Cell, RefCell},
