@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Platform, list::parse_counter};
+use super::{Platform, stored::parse_counter};
 
 /// Checks a platform with keys below `prefix`, which nothing else may use.
 ///
