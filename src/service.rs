@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body::Body;
 use mpay_door::{
     Configuration as _, Platform, Problem, clients, health,
-    http::{BoxError, finish, is_browser, read},
+    http::{BoxError, finish, is_at, is_browser, read},
     limit::within,
     log::{self, Field, log},
 };
@@ -52,8 +52,7 @@ pub async fn handle_until<P: Platform>(
 
 /// True if the SOAP service is at this path: in any case, and with a slash behind it, as IIS takes it.
 pub fn is_service(path: &str) -> bool {
-    let path = path.strip_suffix('/').unwrap_or(path);
-    path.is_empty() || path.eq_ignore_ascii_case("/ServiceProvider.svc")
+    is_at(path, "") || is_at(path, "/ServiceProvider.svc")
 }
 
 /// Answers a request.
@@ -65,7 +64,7 @@ pub async fn handle<P: Platform>(
     let (parts, body) = request.into_parts();
     let result = match parts.uri.path() {
         path if is_service(path) => soap(app, store, &parts, body).await,
-        HEALTH | READY => {
+        path if is_at(path, HEALTH) || is_at(path, READY) => {
             let engine = RsaEngine::best().name();
             let skew = |config: &Config| config.policy.clock_skew;
             let more = match &app.config {
@@ -77,7 +76,7 @@ pub async fn handle<P: Platform>(
             };
             health::ready(app, store, &parts.method, skew, Some(engine), more).await
         }
-        health::LIVE => health::live(&parts.method),
+        path if is_at(path, health::LIVE) => health::live(&parts.method),
         _ => Err(Problem::nothing_here()),
     };
     finish(&parts.method, result)
@@ -410,6 +409,26 @@ mod tests {
         }
         let (status, ..) = ask(Request::get("/?wsdls").header("host", "h"), "").await;
         assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+    }
+
+    #[tokio::test]
+    async fn the_health_is_found_as_people_write_its_address() {
+        for path in [
+            "/health",
+            "/health/",
+            "/Health",
+            "/health/ready/",
+            "/HEALTH/READY",
+            "/health/live/",
+        ] {
+            let (status, _, text) = ask(Request::get(path), "").await;
+            assert_eq!(status, StatusCode::OK, "{path}");
+            assert!(text.contains("\"status\""), "{path}: {text}");
+        }
+        for path in ["/health//", "//health", "/healthy", "/health/x"] {
+            let (status, ..) = ask(Request::get(path), "").await;
+            assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+        }
     }
 
     #[tokio::test]

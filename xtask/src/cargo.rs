@@ -29,14 +29,14 @@ impl fmt::Display for Id {
     }
 }
 
-/// What is known of a package.
+/// A package, as cargo describes it.
 #[derive(Debug)]
 pub struct Package {
     /// Its licence, an SPDX expression.
     pub license: Option<String>,
     /// Its authors, as it names them.
     pub authors: Vec<String>,
-    /// Where it is kept.
+    /// The address of its repository.
     pub repository: Option<String>,
     /// The folder of its sources.
     pub folder: PathBuf,
@@ -45,13 +45,13 @@ pub struct Package {
 }
 
 impl Package {
-    /// Whether it is one of the workspace.
+    /// True if it is one of the workspace.
     pub fn is_own(&self) -> bool {
         self.checksum.is_none()
     }
 }
 
-/// Which packages some are made of: each with those that it uses.
+/// Packages of a build, each with those that it uses.
 pub type Graph = BTreeMap<Id, BTreeSet<Id>>;
 
 /// The workspace, and the Rust that builds it.
@@ -205,8 +205,8 @@ impl Workspace {
         folders
     }
 
-    /// What some packages of the workspace are made of for a target, as cargo would build them: without
-    /// what only builds or tests them.
+    /// The packages that some packages of the workspace are made of for a target, as cargo would build
+    /// them: without those that only build or test them.
     ///
     /// # Errors
     /// If cargo fails.
@@ -267,10 +267,10 @@ fn clean(program: &str, root: &Path) -> Command {
     command
 }
 
-/// What a command says, if it succeeds.
+/// The standard output of a command that succeeds.
 ///
 /// # Errors
-/// If it fails, with what it says of that.
+/// If it fails, with what it wrote of that.
 pub fn output(command: &mut Command) -> anyhow::Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output();

@@ -24,7 +24,7 @@ pub const USUAL: &str = "components";
 /// Those that keep them in PostgreSQL.
 pub const POSTGRES: &str = "components/postgres";
 
-/// What is copied as it is.
+/// The files and folders that are copied as they are.
 const COPIED: [&str; 8] = [
     "CHANGELOG.md",
     "LICENSE-APACHE",
@@ -36,7 +36,7 @@ const COPIED: [&str; 8] = [
     "wsdl",
 ];
 
-/// What is built.
+/// The results of the builds.
 #[derive(Clone, Copy, Debug)]
 pub struct Built<'a> {
     /// The command.

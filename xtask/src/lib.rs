@@ -1,5 +1,5 @@
-//! What is done to the project itself, by those who keep it: `cargo xtask release` makes the archive
-//! that others run, without Rust.
+//! The tasks of those who keep the project: `cargo xtask release` makes the archive that others run,
+//! without Rust.
 //!
 //! | module | what |
 //! | --- | --- |

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use toml::{Table, Value};
 
-/// How the components of a manifest are built, and what comes of it.
+/// The build of a manifest's components, and its results.
 #[derive(Debug)]
 pub struct Build {
     /// The arguments of cargo, without a target folder.
@@ -16,7 +16,7 @@ pub struct Build {
 }
 
 impl Build {
-    /// What a manifest says of it.
+    /// The build that a manifest describes.
     ///
     /// # Errors
     /// If it is no manifest, or does not say it.

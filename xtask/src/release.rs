@@ -15,7 +15,7 @@ use crate::{archive, notices, sbom};
 /// In the names of what is only a trial.
 const TRIAL: &str = "-trial";
 
-/// What a release is made for.
+/// The arguments of `cargo xtask release`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The machine that `mpay` is for, such as aarch64-unknown-linux-gnu [default: this one].
@@ -84,7 +84,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether a file is published, with its checksum: a trial never is.
+/// True if a file is published, with its checksum: a trial never is.
 fn is_of_release(name: &Path) -> bool {
     let name = name.to_string_lossy();
     name.ends_with(".gz") && !name.contains(TRIAL)
@@ -145,7 +145,7 @@ fn describe(workspace: &Workspace, target: &str, folder: &Path) -> anyhow::Resul
     Ok(fs::write(folder.join(sbom::FILE), bom)?)
 }
 
-/// What git says of the commit, in a format of its own.
+/// Git's description of the commit, in a format of its own.
 fn of_commit(root: &Path, format: &str) -> anyhow::Result<String> {
     let format = format!("--format={format}");
     let mut git = Command::new("git");
@@ -156,7 +156,7 @@ fn of_commit(root: &Path, format: &str) -> anyhow::Result<String> {
 /// The packages that are built.
 pub const ROOTS: [&str; 3] = ["mpay", "mpay-office", "mpay-provider"];
 
-/// What all of them are made of.
+/// The packages that all of [`ROOTS`] are made of.
 ///
 /// # Errors
 /// If cargo fails.
@@ -171,7 +171,8 @@ pub fn of_all(workspace: &Workspace, target: &str) -> anyhow::Result<Graph> {
     Ok(all)
 }
 
-/// Whether the sources are those of a release.
+/// Refuses sources that are not ready for a release: with changes beside the commit, without a heading
+/// in the changelog, or without a store for later tests.
 fn ready(root: &Path, version: &str) -> anyhow::Result<()> {
     let changed = output(
         Command::new("git")

@@ -1,4 +1,4 @@
-//! What is in the archive, as CycloneDX 1.5 has it.
+//! The bill of materials of the archive, as CycloneDX 1.5.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What is said of the release of this very workspace.
+//! The documents of a release, made of this very workspace.
 
 use std::collections::BTreeSet;
 

@@ -39,8 +39,8 @@ versions may add members and types of events: ignore what you do not know.";
 /// The document.
 ///
 /// # Panics
-/// Where the parts do not fit: a problem that no response describes, or a type that is written
-/// otherwise than it is read.
+/// If the parts do not fit: a problem that no response describes, or a type that is written otherwise
+/// than it is read.
 pub fn document() -> Value {
     let mut schemas = Schemas::default();
     schemas.answer::<ProblemDocument<'static>>();

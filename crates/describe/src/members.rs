@@ -1,4 +1,5 @@
-//! What every member means wherever it stands, and what the types of the domain ask of it.
+//! The meaning of every member wherever it stands, and the shapes that the types of the domain ask of
+//! it.
 
 use serde_json::{Map, Value, json};
 
@@ -50,7 +51,7 @@ fn text(max: usize) -> Value {
     json!({"type": "string", "minLength": 1, "maxLength": max})
 }
 
-/// What `components` has by this name.
+/// A reference to the schema of this name in `components`.
 pub fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
@@ -248,7 +249,7 @@ fn iban() -> Value {
     })
 }
 
-/// What a member of a schema means, and for texts their shape. An empty meaning leaves the one that
+/// The meaning of a member of a schema, and for texts their shape. An empty meaning leaves the one that
 /// the type's own documentation gives.
 pub fn member(schema: &str, name: &str) -> (&'static str, Option<Value>) {
     match (schema, name) {

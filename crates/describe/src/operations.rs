@@ -184,7 +184,7 @@ pub fn schemas_without_token() -> [(&'static str, Value); 3] {
     ]
 }
 
-/// What is answered to anybody, beside the resources of the API.
+/// The operations that anybody may call, beside the resources of the API.
 pub fn without_token() -> [(&'static str, Operation); 3] {
     let health = as_json("Health");
     let health = Operation::new(

@@ -155,7 +155,7 @@ fn refined(name: &str, mut schema: Value) -> Value {
     schema
 }
 
-/// What has no value is left out.
+/// Takes `null` out of the types: a member without a value is left out.
 fn remove_null(schema: &mut Value) {
     if let Some(types) = schema["type"].as_array() {
         let left: Vec<_> = types
@@ -184,7 +184,7 @@ fn remove_null(schema: &mut Value) {
     }
 }
 
-/// What a merge patch of an order may have: its members or null, none of them required.
+/// The schema of a merge patch of an order: its members or null, none of them required.
 fn patch(order: &Value) -> Value {
     let mut patch = order.clone();
     patch["description"] = json!(

@@ -12,8 +12,8 @@ use wsse::Certificate;
 use crate::{
     clock::Clock,
     config::{ConfigError, Environment, Misconfigured, Variables, expiring, is_paused, log_format},
-    health::Probe,
     log::Format,
+    probe::Probe,
 };
 
 /// The names of a door's variables, in its [`Configuration`]: each is named once.

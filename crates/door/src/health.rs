@@ -1,7 +1,7 @@
 //! Readiness and liveness of a door: can its calls be answered now, and what is wrong? Anybody may ask,
 //! so the answer names variables and their mistakes, never their values, and costs little.
 
-use std::{cell::RefCell, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
@@ -14,18 +14,11 @@ use crate::{
     app::{App, Configuration},
     clock::UNREMARKABLE,
     log,
-    probe::{self, Mark, StoreFault},
+    probe::Probed,
 };
 
 /// The address of the liveness, which tells only that the process answers.
 pub const LIVE: &str = "/health/live";
-
-/// For how long the store is believed to be as it was found.
-const FRESH: SignedDuration = SignedDuration::from_secs(1);
-
-/// A write costs a flush to disk, so it is tried this often, by all instances together if it works
-/// and by each if it fails.
-const WRITE_EVERY: SignedDuration = SignedDuration::from_secs(10);
 
 /// A probe of the store that took longer is told.
 const SLOW: SignedDuration = SignedDuration::from_secs(1);
@@ -47,55 +40,6 @@ struct Health<'a> {
     /// Warnings of mistakes to come.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     warnings: &'a [String],
-}
-
-/// An instance's memory of its probes of the store.
-#[derive(Debug, Default)]
-pub struct Probe(RefCell<Option<Probed>>);
-
-#[derive(Debug, Clone, Copy)]
-struct Probed {
-    at: Timestamp,
-    took: SignedDuration,
-    /// The time at which a write was tried last, and why it failed.
-    write: Option<(Timestamp, Result<(), StoreFault>)>,
-    found: Result<Option<Mark>, StoreFault>,
-}
-
-impl Probe {
-    /// Looks at the store, and writes there too if that `may_write`.
-    async fn look<P: Platform>(&self, store: &Ledger<P>, may_write: bool) -> Probed {
-        let now = store.now();
-        let last = *self.0.borrow();
-        if let Some(last) = last
-            && now.duration_since(last.at).abs() < FRESH
-        {
-            return last;
-        }
-        let mut write = last.and_then(|last| last.write);
-        let mut found = probe::read_mark(store).await;
-        if let Ok(mark) = found {
-            let marked = mark.is_some_and(|mark| mark.age(now).abs() < WRITE_EVERY);
-            let failed = write.filter(|(at, written)| {
-                written.is_err() && now.duration_since(*at).abs() < WRITE_EVERY
-            });
-            if let Some((_, Err(fault))) = failed {
-                found = Err(fault);
-            } else if !marked && may_write {
-                let written = probe::write_mark(store, Mark::after(mark, now)).await;
-                write = Some((now, written));
-                found = written.map(|()| mark);
-            }
-        }
-        let probed = Probed {
-            at: now,
-            took: store.now().duration_since(now),
-            write,
-            found,
-        };
-        self.0.replace(Some(probed));
-        probed
-    }
 }
 
 /// Answers [`LIVE`]. It needs neither variables nor store.
@@ -247,7 +191,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::testing::Plain;
+    use crate::{probe::Mark, testing::Plain};
 
     type App = crate::App<Plain>;
 

@@ -40,6 +40,36 @@ pub fn finish(method: &Method, result: Result<Response<Bytes>, Problem>) -> Resp
     response
 }
 
+/// True if a path is this address as people write it: in any case, and with a slash behind it.
+pub fn is_at(path: &str, address: &str) -> bool {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    path.eq_ignore_ascii_case(address)
+}
+
+/// Refuses every method that does not read.
+///
+/// # Errors
+/// A 405 [`Problem`].
+pub fn must_read(method: &Method) -> Result<(), Problem> {
+    match *method {
+        Method::GET | Method::HEAD => Ok(()),
+        _ => Err(Problem::method_not_allowed("GET, HEAD")),
+    }
+}
+
+/// An answer with a JSON text, which nobody on the way keeps.
+pub fn json(status: StatusCode, text: impl Into<Bytes>) -> Response<Bytes> {
+    let mut response = Response::new(text.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 /// True if somebody has opened the address in a browser: no program asks for HTML.
 pub fn is_browser(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter();

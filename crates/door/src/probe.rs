@@ -1,6 +1,8 @@
 //! A check that the store can be read and written, for `GET /health`: one key of its own, and no further
 //! call after a failure.
 
+use std::cell::RefCell;
+
 use jiff::{SignedDuration, Timestamp};
 use mpay_ledger::{Ledger, Platform, PlatformError};
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,13 @@ const LIMIT: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// For so many writes a time ahead of ours is remembered.
 const REMEMBERED: u32 = 360;
+
+/// The time for which the store is believed to be as it was found.
+const FRESH: SignedDuration = SignedDuration::from_secs(1);
+
+/// A write costs a flush to disk, so it is tried this often, by all instances together if it works
+/// and by each if it fails.
+const WRITE_EVERY: SignedDuration = SignedDuration::from_secs(10);
 
 /// A fault of the store, in words that tell nothing of where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -116,11 +125,64 @@ impl Mark {
     }
 }
 
+/// An instance's memory of its probes of the store.
+#[derive(Debug, Default)]
+pub struct Probe(RefCell<Option<Probed>>);
+
+/// The findings of a look.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Probed {
+    /// The time at which it began.
+    at: Timestamp,
+    /// The time that it took.
+    pub(crate) took: SignedDuration,
+    /// The time at which a write was tried last, and why it failed.
+    write: Option<(Timestamp, Result<(), StoreFault>)>,
+    /// The mark that was read, or the fault.
+    pub(crate) found: Result<Option<Mark>, StoreFault>,
+}
+
+impl Probe {
+    /// Looks at the store, and writes there too if that `may_write`.
+    pub(crate) async fn look<P: Platform>(&self, store: &Ledger<P>, may_write: bool) -> Probed {
+        let now = store.now();
+        let last = *self.0.borrow();
+        if let Some(last) = last
+            && now.duration_since(last.at).abs() < FRESH
+        {
+            return last;
+        }
+        let mut write = last.and_then(|last| last.write);
+        let mut found = read_mark(store).await;
+        if let Ok(mark) = found {
+            let marked = mark.is_some_and(|mark| mark.age(now).abs() < WRITE_EVERY);
+            let failed = write.filter(|(at, written)| {
+                written.is_err() && now.duration_since(*at).abs() < WRITE_EVERY
+            });
+            if let Some((_, Err(fault))) = failed {
+                found = Err(fault);
+            } else if !marked && may_write {
+                let written = write_mark(store, Mark::after(mark, now)).await;
+                write = Some((now, written));
+                found = written.map(|()| mark);
+            }
+        }
+        let probed = Probed {
+            at: now,
+            took: store.now().duration_since(now),
+            write,
+            found,
+        };
+        self.0.replace(Some(probed));
+        probed
+    }
+}
+
 /// Reads the mark of the last probe, of any host. A mark that cannot be read counts as none.
 ///
 /// # Errors
 /// [`StoreFault`], and a line in the log.
-pub async fn read_mark<P: Platform>(store: &Ledger<P>) -> Result<Option<Mark>, StoreFault> {
+async fn read_mark<P: Platform>(store: &Ledger<P>) -> Result<Option<Mark>, StoreFault> {
     let platform = store.platform();
     let key = [KEY.to_owned()];
     let values = within(platform.sleep(LIMIT), platform.get_many(&key)).await;
@@ -133,7 +195,7 @@ pub async fn read_mark<P: Platform>(store: &Ledger<P>) -> Result<Option<Mark>, S
 ///
 /// # Errors
 /// [`StoreFault`], and a line in the log.
-pub async fn write_mark<P: Platform>(store: &Ledger<P>, mark: Mark) -> Result<(), StoreFault> {
+async fn write_mark<P: Platform>(store: &Ledger<P>, mark: Mark) -> Result<(), StoreFault> {
     let platform = store.platform();
     let value = serde_json::to_vec(&mark).map_err(|_| StoreFault::Failed)?;
     let entries = [(KEY.to_owned(), value)];

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Platform, list::parse_counter};
+use super::{Platform, stored::parse_counter};
 
 /// Checks a platform with keys below `prefix`, which nothing else may use.
 ///
 /// # Errors
-/// What it does wrong.
+/// The first rule that it breaks.
 pub async fn check<P: Platform>(platform: &P, prefix: &str) -> Result<(), String> {
     let key = |name: &str| format!("{prefix}/{name}");
     let failed = |error: super::PlatformError| error.to_string();

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Log, Platform, StoreError,
-    list::{entry_key, parse_counter},
+    stored::{count, entry_key, parse_counter},
 };
 
 /// Places of a list whose fates are found out together.
@@ -356,14 +356,6 @@ impl<P: Platform> Log<P> {
         let json = serde_json::to_vec(value).map_err(|error| corrupt(key, &error))?;
         self.set_many(&[(key.to_owned(), json)]).await
     }
-}
-
-/// Reads a counter that must be one.
-pub(crate) fn count(key: &str, bytes: &[u8]) -> Result<u64, StoreError> {
-    parse_counter(bytes).ok_or_else(|| StoreError::Corrupt {
-        key: key.to_owned(),
-        reason: "not a counter".to_owned(),
-    })
 }
 
 fn read<'a, T: Deserialize<'a>>(

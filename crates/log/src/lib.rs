@@ -7,8 +7,9 @@
 //! * [`Platform`]: what a store and a host must do; [`contract`] checks one.
 //! * [`Log`]: calls of the store, tried again where they fail for a passing reason.
 //! * [`postgres`]: a store in a table of PostgreSQL.
+//! * `stored`: the keys of entries and counters, and their form.
 //! * `list`: taking places and filling them; reading lists in whole or from a cursor on.
-//! * `fate`: what becomes of a place that nobody fills. A reader that wants to pass it and the
+//! * `fate`: the end of a place that nobody fills. A reader that wants to pass it and the
 //!   writer that comes late find out together whether it is dead, and no clock decides.
 //!
 //! A writer takes a [`Slot`], fills it, and is told whether it counts:
@@ -49,6 +50,7 @@ mod list;
 pub mod memory;
 mod platform;
 pub mod postgres;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -57,11 +59,11 @@ use std::{cell::RefCell, collections::HashMap, time::Duration};
 use jiff::Timestamp;
 
 pub use fate::{BLOCK, CONTESTS, Fate, contest_key};
-pub use list::{
-    Entry, Filled, Listing, RawEntry, Slot, entry_key, parse_counter, read_entry, stored_entry,
-    stored_entry_beside,
-};
+pub use list::{Filled, Listing, Slot};
 pub use platform::{Platform, PlatformError};
+pub use stored::{
+    Entry, RawEntry, entry_key, parse_counter, read_entry, stored_entry, stored_entry_beside,
+};
 
 /// The time that somebody is left to fill a place before it is asked whether he still will. Safety does
 /// not depend on it: too short a time costs the writer another place, too long a time makes the

@@ -201,7 +201,7 @@ impl Memory {
     /// Takes a request to the outside, and gives what it is answered.
     ///
     /// # Errors
-    /// Where the test wants it.
+    /// If the test makes sending fail.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<()>, String> {
         tokio::task::yield_now().await;
         let mut shared = self.lock();

@@ -1,4 +1,4 @@
-//! What an instance of the component costs to make: its first answer, beside a later one.
+//! The cost of making an instance of the component: its first answer, beside a later one.
 //!
 //! Give it components to compare; by default it builds the usual one. It prints microseconds of
 //! processor time of the whole program, hence of host and client too, which the first row shows
@@ -188,7 +188,7 @@ impl Calls {
     }
 }
 
-/// What the program has computed, threads that have ended among it.
+/// The processor time of the whole program, threads that have ended among it.
 #[cfg(unix)]
 fn processor_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);

@@ -1,4 +1,4 @@
-//! What a call costs: the component's code in Wasm, beside the crate `rsa` in its place, native code
+//! The cost of a call: the component's code in Wasm, beside the crate `rsa` in its place, native code
 //! and the Python stacks, in turns on one machine. Prints tables in Markdown; takes two minutes when
 //! everything is built.
 //!
@@ -173,7 +173,7 @@ impl Times {
     }
 }
 
-/// What the system says of its processor.
+/// The processor, as the system names it.
 fn processor() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = text.lines().find_map(|line| {

@@ -11,7 +11,7 @@ use rand::RngExt;
 
 use crate::files::write_secret;
 
-/// Which of the commands.
+/// The arguments of `mpay access`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -34,7 +34,7 @@ The token is shown, or written, this once. The entry holds its SHA-256 only.")]
 struct Add {
     /// The name, under which everything that is done is recorded.
     name: String,
-    /// What the principal may do.
+    /// The role, which decides which calls the principal may make.
     #[arg(long, value_enum)]
     role: Role,
     /// A new file for the token, instead of the terminal.

@@ -23,11 +23,12 @@ pub const MOST_BYTES: usize = 1_000_000;
 const TIMEOUT: Duration = Duration::from_secs(180);
 /// More than the largest part of an export has.
 const MAX_BODY: u64 = 64 << 20;
-/// How often a call is made that does not get through.
+/// The number of times that a call is tried in all, if it does not get through.
 const ATTEMPTS: u32 = 8;
 /// The longest pause that a provider may ask for.
 const LONGEST_PAUSE: u64 = 600;
-/// What stands for itself in a path or query (RFC 3986, section 2.3).
+/// The ASCII characters that a path or query has only percent-encoded: all but those that stand for
+/// themselves (RFC 3986, section 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -131,13 +132,13 @@ pub struct Api {
     agent: ureq::Agent,
     base: String,
     token: String,
-    /// Whether there was an answer: only then is a connection that fails one that was lost.
+    /// True once there was an answer: only then is a connection that fails one that was lost.
     has_answered: Cell<bool>,
-    /// Where it says that it waits.
+    /// Tells the user that the client waits, and for how long.
     pub tell: Box<dyn Fn(&str)>,
 }
 
-/// What was answered, and well.
+/// An answer with a status of success.
 #[derive(Debug)]
 pub struct Answer {
     headers: HeaderMap,
@@ -151,7 +152,7 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Where a listing goes on, below `/api/` (RFC 8288).
+    /// The address of the listing's next part, below `/api/` (RFC 8288).
     pub fn next_part(&self) -> Option<&str> {
         let (address, parameters) = self.header("link")?.strip_prefix('<')?.split_once('>')?;
         let (_, below) = address.split_once("/api/")?;
@@ -183,7 +184,7 @@ impl Api {
     /// Gets what is at a path below `/api/`.
     ///
     /// # Errors
-    /// What the API says is wrong, or why there is no answer.
+    /// If the API says that something is wrong, or if there is no answer.
     pub fn get(&self, path: &str) -> anyhow::Result<Answer> {
         self.send("GET", path, &[], &[])
     }
@@ -271,7 +272,7 @@ fn read_answer(mut response: Response<ureq::Body>) -> Result<(u16, Answer), ureq
     Ok((status, Answer { headers, body }))
 }
 
-/// How many seconds to wait after so many attempts, of which the provider may have asked for some;
+/// The seconds to wait after the attempt with this number; `asked` are those that the provider asks for.
 /// `None` to give up.
 fn pause(attempt: u32, asked: Option<u64>) -> Option<u64> {
     let own = 1 << attempt.saturating_sub(1).min(5);
@@ -283,7 +284,7 @@ fn pause(attempt: u32, asked: Option<u64>) -> Option<u64> {
     }
 }
 
-/// What the API has not done, and would not do if it were asked again.
+/// A call that the API refused, and would refuse if it were asked again; with the API's own words.
 #[derive(Debug)]
 pub struct Refused(String);
 
@@ -295,7 +296,8 @@ impl std::fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// What the API says is wrong (RFC 9457), or whatever else stands in its place.
+/// The words in which the API says what is wrong (RFC 9457), or the answer's own text if it says nothing
+/// so.
 fn refusal(status: u16, answer: &Answer) -> String {
     let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let mut said = text(&document, "detail").to_owned();
@@ -338,7 +340,7 @@ pub fn review(document: &Value) -> String {
     flags.join(", ")
 }
 
-/// What is wrong with members, as one text.
+/// The errors of members, as one text.
 pub fn sentence(errors: &Value) -> String {
     let errors = errors.as_array().into_iter().flatten();
     let errors: Vec<_> = errors

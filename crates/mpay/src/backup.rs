@@ -26,7 +26,7 @@ use mpay_host::{
 };
 use tokio::runtime::Runtime;
 
-/// Where the data is.
+/// The folder of the data, for the commands that work on it.
 #[derive(Debug, Args)]
 struct Folder {
     /// Folder of the data [default: .spin beside spin.toml].
@@ -46,7 +46,7 @@ impl Folder {
     }
 }
 
-/// What the host does not know of these books.
+/// The properties of these books that the host needs for a copy and cannot know by itself.
 pub const BOOKS: Books = Books {
     store: "default",
     is_counter: mpay_ledger::is_counter,
@@ -89,8 +89,8 @@ pub struct BackupArguments {
     file: PathBuf,
     #[command(flatten)]
     folder: Folder,
-    /// Where the books are instead: postgres://…, redis://… or rediss://…, or @FILE that has the
-    /// address. An address with a password is better in a file: others see arguments.
+    /// The store of the books, where it is not this folder: postgres://…, redis://… or rediss://…, or
+    /// @FILE that has the address. An address with a password is better in a file: others see arguments.
     #[arg(long, value_name = "ADDRESS", conflicts_with = "state_dir")]
     from: Option<String>,
     /// The authority of PostgreSQL's certificate, PEM, if the machine does not know it.
@@ -104,7 +104,7 @@ pub struct BackupArguments {
     check: bool,
 }
 
-/// What is put back, and where.
+/// The arguments of `mpay restore`: the copy, and the place where it goes.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -121,7 +121,8 @@ pub struct RestoreArguments {
     file: PathBuf,
     #[command(flatten)]
     folder: Folder,
-    /// Where to instead: postgres://…, redis://… or rediss://…, or @FILE that has the address.
+    /// The store to put it into, instead of the folder: postgres://…, redis://… or rediss://…, or @FILE
+    /// that has the address.
     #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["state_dir", "yes"])]
     to: Option<String>,
     /// The authority of PostgreSQL's certificate, PEM, if the machine does not know it.
@@ -132,7 +133,7 @@ pub struct RestoreArguments {
     yes: bool,
 }
 
-/// Which folder, and what is done there.
+/// The arguments of `mpay state`: the folder, and the changes to make there.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -10,7 +10,7 @@ use mpay_domain::Money;
 
 use crate::terminal::{Page, clean, fit, width};
 
-/// What to call, and as whom.
+/// The arguments of `mpay call`: the operation, the provider, and the keys that play MPay.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -152,7 +152,7 @@ fn sum(lines: &[(String, String)]) -> anyhow::Result<String> {
     Ok(total.to_string())
 }
 
-/// What is paid in all, and for which lines.
+/// The sum that is paid, and its share for each line.
 fn spread(
     order: &OrderDetails,
     amount: Option<&str>,

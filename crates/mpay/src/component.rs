@@ -288,9 +288,10 @@ fn cargo() -> std::ffi::OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// Whether a variable of the environment would change what is built, or where.
+/// True if this variable of the environment would change what cargo builds, or where it puts it.
 fn disturbs(name: &str) -> bool {
-    /// Where cargo finds its home, its packages and its output style: the user's affair.
+    /// The beginnings of the names that say where cargo finds its home and its packages, and how it
+    /// prints: the user's affair.
     const KEPT: [&str; 9] = [
         "CARGO_HOME",
         "CARGO_HTTP_",

@@ -17,7 +17,7 @@ use crate::{
     roles::{Parties, Tls},
 };
 
-/// What to test, and where the report goes. The token is not shown by `Debug`.
+/// The arguments of `mpay conform`. The token is not shown by `Debug`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {

@@ -22,7 +22,7 @@ pub use crate::text::read;
 /// The service that the development provider serves.
 pub const SERVICE_ID: &str = "DEMO";
 
-/// What only a deployment is given: keys, certificates and tokens.
+/// The variables that only a deployment is given: keys, certificates and tokens.
 const OF_A_DEPLOYMENT: [&str; 5] = [
     "service_key",
     "service_certificate",
@@ -31,9 +31,9 @@ const OF_A_DEPLOYMENT: [&str; 5] = [
     "access",
 ];
 
-/// Whether a provider is started for development: by its `environment`, or, where that is not said,
-/// if it has no key, certificate or token of its own. One that is set and empty is one of its own:
-/// where a secret could not be filled in, nothing else must take its place.
+/// True if a provider is started for development: by its `environment`, or, where that is not said, if
+/// it has no key, certificate or token of its own. One that is set and empty is one of its own: where a
+/// secret could not be filled in, nothing else must take its place.
 pub fn is_meant(given: &[(String, String)], environment: &Environment) -> bool {
     match value(given, environment, "environment") {
         Some(said) => said
@@ -70,14 +70,14 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Where a workspace keeps them.
+    /// The credentials in the folder where a workspace keeps them.
     pub fn of_workspace(workspace: &Path) -> Self {
         Self {
             folder: workspace.join("certs/dev"),
         }
     }
 
-    /// Where they are.
+    /// The folder that holds them.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

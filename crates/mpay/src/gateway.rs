@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{say, tell};
 
-/// What `mpay gateway` is asked for.
+/// The arguments of `mpay gateway`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
@@ -33,10 +33,10 @@ pub struct Arguments {
     /// The terminal's currency, for the pages.
     #[arg(long, value_name = "CODE", default_value = "MDL")]
     currency: String,
-    /// Where notifications are posted; without it there are none.
+    /// The address where notifications are posted; without it there are none.
     #[arg(long, value_name = "URL")]
     notify: Option<String>,
-    /// What goes wrong first, unless the payer chooses.
+    /// The fault that comes first, unless the payer chooses another.
     #[arg(long, value_enum, value_name = "KIND")]
     mischief: Option<Mischief>,
     /// Minutes that a session lasts.
@@ -52,7 +52,7 @@ pub const TERMINAL: &str = "Merchant";
 /// Its password.
 pub const PASSWORD: &str = "123";
 
-/// Which interfaces are played.
+/// The interfaces that are played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Interfaces {
     /// Ap&Pay alone.

@@ -21,7 +21,7 @@ use crate::{
 /// The largest file that is read, in bytes: messages have at most 1 MB.
 const MAX_FILE: u64 = 16 << 20;
 
-/// What is looked at.
+/// The arguments of `mpay inspect`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -55,9 +55,9 @@ struct Report {
     outline: Outline,
     certificates: Vec<Sent>,
     judged_at: Option<Timestamp>,
-    /// Whether it verifies under a certificate that it brings itself. Says nothing of the sender.
+    /// The verdict under a certificate that the message brings itself. It says nothing of the sender.
     intact: Option<Verdict>,
-    /// Whether it verifies under what was given.
+    /// The verdict under the certificates and authorities that were given.
     verdict: Option<Verdict>,
 }
 
@@ -68,7 +68,7 @@ struct Sent {
     not_before: Option<Timestamp>,
     not_after: Option<Timestamp>,
     sha256: String,
-    /// Why it cannot be used, if it cannot.
+    /// The reason why it cannot be used, if it cannot.
     #[serde(skip_serializing_if = "Option::is_none")]
     unusable: Option<String>,
 }

@@ -1,11 +1,10 @@
 //! The native command `mpay`: hosts the component on a bare machine, and plays MPay against any
 //! provider.
 //!
-//! What it does is in libraries: [`mpay_host`] serves a component as Spin would, [`mpay_client`] is
+//! The work is done in libraries: [`mpay_host`] serves a component as Spin would, [`mpay_client`] is
 //! MPay's side of a call, [`mpay_offline`] its pages for payers, [`mpay_gateway`] the card gateway,
-//! [`mpay_conform`] the functional test.
-//! Here are the command's arguments and what it prints, a file or folder for each command, and what
-//! several commands or the tests need:
+//! [`mpay_conform`] the functional test. Here are the command's arguments and its output, a file or
+//! folder for each command, and the parts that several commands or the tests need:
 //!
 //! | module | what |
 //! | --- | --- |

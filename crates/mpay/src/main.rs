@@ -167,7 +167,7 @@ struct UpArguments {
     /// two ports above, on loopback].
     #[arg(long, value_name = "ADDRESS")]
     gateway_listen: Option<SocketAddr>,
-    /// How MPay offline sends confirmations unless the payer chooses otherwise.
+    /// The way in which MPay offline sends confirmations, unless the payer chooses another.
     #[arg(long, value_enum, value_name = "KIND")]
     mischief: Option<Mischief>,
 }

@@ -1,5 +1,5 @@
-//! What a message says of itself. Nothing here is verified: it is for looking at, and for finding
-//! out what went wrong.
+//! The outline of a message, as it describes itself. Nothing here is verified: it is for looking at, and
+//! for finding out what went wrong.
 
 use base64ct::{Base64, Encoding};
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
@@ -14,7 +14,7 @@ use wsse::{
 pub struct Outline {
     /// The expanded names of the Body's children.
     pub operations: Vec<String>,
-    /// How many `wsse:Security` headers there are.
+    /// The number of `wsse:Security` headers.
     pub security_headers: usize,
     /// `wsu:Created`, as it is written.
     pub created: Option<String>,
@@ -36,9 +36,9 @@ pub struct SignatureOutline {
     pub signature_method: String,
     /// `CanonicalizationMethod`.
     pub canonicalization: String,
-    /// What is signed.
+    /// The references, each to a part that is signed.
     pub references: Vec<Reference>,
-    /// How `KeyInfo` names the key.
+    /// The ways in which `KeyInfo` names the key.
     pub key_info: Vec<String>,
 }
 
@@ -217,7 +217,7 @@ fn expanded(element: Element<'_>) -> String {
     }
 }
 
-/// What an algorithm's identifier ends in, which is how people know it.
+/// The name by which people know an algorithm: mostly the end of its identifier.
 pub fn short(identifier: &str) -> &str {
     match identifier {
         names::EXC_C14N => "exclusive C14N",

@@ -15,7 +15,7 @@ use crate::{development::SERVICE_ID, roles::Roles, say, tell};
 /// The pause after the first confirmation that did not succeed.
 pub const PAUSE: Duration = Duration::from_secs(2);
 
-/// What `mpay offline` is asked for.
+/// The arguments of `mpay offline`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
@@ -34,7 +34,7 @@ pub struct Arguments {
     /// ServiceID that the start page offers; several times for several.
     #[arg(long = "service", value_name = "SERVICE", default_value = SERVICE_ID)]
     services: Vec<String>,
-    /// How confirmations are sent unless the payer chooses otherwise.
+    /// The way in which confirmations are sent, unless the payer chooses another.
     #[arg(long, value_enum, value_name = "KIND")]
     mischief: Option<Mischief>,
     #[command(flatten)]
@@ -75,7 +75,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     server.stop().await
 }
 
-/// Where MPay offline listens beside a provider: one port above it, always on loopback; any free one
+/// The address of MPay offline beside a provider: one port above it, always on loopback; any free one
 /// where that is not known.
 pub fn beside(provider: SocketAddr) -> SocketAddr {
     let port = match provider.port() {

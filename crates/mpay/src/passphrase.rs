@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 const VARIABLE: &str = "MPAY_PASSPHRASE";
 const SHORTEST: usize = 8;
 
-/// Where the passphrase of a key comes from.
+/// The source of a key's passphrase: a file, the environment, or a question at the terminal.
 #[derive(Debug, Args)]
 pub struct Passphrase {
     /// File whose first line is the passphrase [default: the environment's MPAY_PASSPHRASE, else

@@ -14,7 +14,7 @@ use crate::{
     terminal::{Grid, Page, print_json},
 };
 
-/// What to look at.
+/// The arguments of `mpay payments`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -50,10 +50,10 @@ struct List {
     /// `open`, or one flag that a person must look at, such as `double`.
     #[arg(long, value_name = "FLAG")]
     review: Option<String>,
-    /// How many at most.
+    /// The number of payments at most.
     #[arg(long, default_value_t = 100)]
     limit: usize,
-    /// Where to go on: what `next` was before.
+    /// The place to go on from: `next` of the page before.
     #[arg(long)]
     cursor: Option<String>,
     /// Print JSON.

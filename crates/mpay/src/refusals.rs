@@ -1,5 +1,5 @@
-//! What the host of a provider answers by itself, where the component does not: in the form that the
-//! caller reads. MPay takes what is not SOAP for an answer of somebody else's.
+//! Answers that the host of a provider gives by itself, where the component does not: in the form that
+//! the caller reads. MPay takes what is not SOAP for an answer of somebody else's.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, Uri, header};

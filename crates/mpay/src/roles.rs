@@ -1,4 +1,5 @@
-//! Who plays MPay, and whom it believes: keys and certificates by flags, or those of development.
+//! The sides of a call: who plays MPay, and who the provider must be. Keys and certificates come from
+//! flags, or are those of development.
 
 use std::path::PathBuf;
 
@@ -103,7 +104,7 @@ pub struct Cast {
     pub provider_certificate: String,
     /// The token of the order API, where MPay's side is that of development.
     pub api_token: Option<String>,
-    /// Where they are from, for errors.
+    /// The places that they are from, for errors.
     names: [String; 3],
 }
 
@@ -116,7 +117,7 @@ impl Roles {
         self.parties.cast()
     }
 
-    /// How MPay signs.
+    /// The algorithms that MPay signs with.
     pub fn algorithms(&self) -> Algorithms {
         Algorithms::new(self.hash.into())
     }

@@ -24,7 +24,7 @@ macro_rules! tell {
     };
 }
 
-/// What [`say!`](crate::say!) calls.
+/// Writes a line to standard output, for [`say!`](crate::say!).
 ///
 /// # Errors
 /// If the line cannot be written, though somebody reads.
@@ -32,7 +32,7 @@ pub fn line(line: fmt::Arguments<'_>) -> io::Result<()> {
     writeln!(output(), "{line}")
 }
 
-/// What [`tell!`](crate::tell!) calls.
+/// Writes a line to standard error, for [`tell!`](crate::tell!).
 pub fn aside(line: fmt::Arguments<'_>) {
     // Where there is nowhere to say it, there is nowhere to say that either.
     let _ = writeln!(io::stderr().lock(), "{line}");
@@ -59,10 +59,10 @@ impl<W: Write> Write for Forgiving<W> {
     }
 }
 
-/// What came of writing, if a reader that has seen enough is no error.
+/// Forgives an error of writing that only says that the reader has seen enough.
 ///
 /// # Errors
-/// Any other.
+/// Any other error of writing.
 pub fn forgive_readers(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -26,7 +26,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// Pages of one job: ten million events have fewer. A fault must not turn for ever.
 const MOST_PAGES: u32 = 50_000;
 
-/// When a job is due.
+/// The hour at which a job is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum When {
     EachMinute,
@@ -38,7 +38,8 @@ enum When {
 struct Job {
     path: &'static str,
     when: When,
-    /// What is asked where the answer without a body is 409: the variable for it is not set.
+    /// The call that is made instead if the answer without a body is 409: the variable for the job is
+    /// not set.
     otherwise: Option<&'static str>,
     /// The days that it is about, each by how long ago it was; none if it is about no day.
     days_ago: &'static [i64],

@@ -19,10 +19,10 @@ use crate::{
     terminal::{Grid, Page, count, print_json},
 };
 
-/// What one comparison takes.
+/// The rows that one comparison takes at most.
 const MOST_ROWS: usize = 2000;
 
-/// What is compared.
+/// The arguments of `mpay settle`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -44,10 +44,10 @@ pub struct Arguments {
     to: String,
     #[command(flatten)]
     columns: Columns,
-    /// What is kept back of each payment, in per cent: 1.5, or IBAN:1.5,IBAN:0.8 by account.
+    /// The fee that is kept back of each payment, in per cent: 1.5, or IBAN:1.5,IBAN:0.8 by account.
     #[arg(long, value_name = "RATE")]
     fee_rate: Option<String>,
-    /// What a CSV is in, if its letters do not tell: utf-8, utf-16le, utf-16be, windows-1250 or
+    /// Encoding of a CSV, if its letters do not tell: utf-8, utf-16le, utf-16be, windows-1250 or
     /// windows-1251.
     #[arg(long, value_name = "NAME", value_parser = encoding)]
     encoding: Option<Encoding>,
@@ -64,7 +64,7 @@ pub struct Arguments {
     access: Access,
 }
 
-/// Which columns of the statement say what, by the names of the API's parameters.
+/// The columns of the statement by their meaning, which the API's parameters name.
 #[derive(Debug, Args)]
 struct Columns {
     /// Column of amounts.
@@ -218,7 +218,7 @@ impl Arguments {
     }
 }
 
-/// What to do with a statement of too many rows.
+/// The advice for a statement of too many rows.
 ///
 /// It is not cut here: a payment and its reversal are netted within one file only, and what is not
 /// shown is said of the whole period.
@@ -267,7 +267,7 @@ const KINDS: [(&str, &str); 7] = [
     ("errors", "rows that cannot be read"),
 ];
 
-/// Whether everything is as it should be.
+/// True if the comparison is complete and shows no difference.
 fn fits(comparison: &Value) -> bool {
     let kinds = ["differing", "not_recorded", "not_settled", "errors"];
     comparison["complete"] == true && kinds.iter().all(|kind| list(comparison, kind).is_empty())

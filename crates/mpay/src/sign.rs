@@ -18,7 +18,7 @@ use crate::{
     terminal::print_raw,
 };
 
-/// What is signed, and by whom.
+/// The arguments of `mpay sign`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -41,10 +41,10 @@ pub struct Arguments {
     /// Hash of the signature and the digests; MPay uses sha1 today.
     #[arg(long, value_enum, default_value_t = Hash::Sha1)]
     hash: Hash,
-    /// When it was made [default: now].
+    /// Time that the message gives as that of its making [default: now].
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     created: Option<Timestamp>,
-    /// For how many seconds it is valid.
+    /// Seconds for which it is valid.
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     lifetime: u64,
     /// The file to write [default: standard output].

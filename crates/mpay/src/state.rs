@@ -24,7 +24,7 @@ const NOTED: &str = "sqlite_key_value.moving.part";
 /// with a file that is moved aside.
 const TO_BE_REPLACED: &str = "sqlite_key_value.to-be-replaced";
 
-/// Whether the store of a folder is just being replaced, or that was broken off.
+/// True if the store of a folder is just being replaced, or if that was broken off.
 pub fn is_being_replaced(folder: &Path) -> bool {
     folder.join(MOVING).exists()
 }
@@ -186,7 +186,7 @@ impl State {
         self.replaced()
     }
 
-    /// Whether there is a store that [`Self::begin_anew`] would move aside.
+    /// True if there is a store that [`Self::begin_anew`] would move aside.
     ///
     /// # Errors
     /// Without `yes`, if it holds more than orders of development, or cannot be read.

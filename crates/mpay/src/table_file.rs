@@ -16,7 +16,7 @@ const LIMITS: Limits = Limits {
 /// Reads a table of any size that has these columns.
 ///
 /// # Errors
-/// What the file is instead, or what is wrong with it as a table.
+/// If the file is something else, or is wrong as a table; with what it is, and what is wrong.
 pub fn read_table(
     bytes: &[u8],
     columns: &[&str],

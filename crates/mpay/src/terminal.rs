@@ -1,5 +1,5 @@
-//! What the commands print: aligned by what a terminal shows, in colour where a person looks at
-//! it, and without a control character that came from elsewhere.
+//! The output of the commands: aligned by what a terminal shows, in colour where a person looks at it,
+//! and without a control character that came from elsewhere.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -34,7 +34,7 @@ pub fn clean_lines(text: &str) -> String {
     text.lines().map(clean).collect::<Vec<_>>().join("\n")
 }
 
-/// How many columns of a terminal a text takes.
+/// The number of columns that a text takes on a terminal.
 pub fn width(text: &str) -> usize {
     text.width()
 }
@@ -60,7 +60,7 @@ pub fn fit(text: &str, columns: usize) -> String {
     fitted + &" ".repeat(columns.saturating_sub(used + 1))
 }
 
-/// How a finding stands.
+/// The weight of a finding, from right to wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mark {
@@ -158,7 +158,7 @@ impl Page {
     }
 }
 
-/// What stands between two columns.
+/// The gap between two columns.
 const GAP: &str = "  ";
 
 /// A table of texts, aligned by what a terminal shows.
@@ -172,7 +172,7 @@ pub struct Grid {
 struct GridColumn {
     name: &'static str,
     is_number: bool,
-    /// Whether its texts may be cut where a terminal is too narrow.
+    /// True if its texts may be cut where a terminal is too narrow.
     is_long: bool,
 }
 
@@ -311,7 +311,7 @@ fn narrow(shown: &mut [(usize, &GridColumn, usize)], most: usize, gap: usize) {
     }
 }
 
-/// How many columns the terminal has that standard output goes to, if it is one.
+/// The columns of the terminal that standard output goes to; `None` if it goes elsewhere.
 fn terminal_columns() -> Option<usize> {
     let terminal = console::Term::stdout();
     let size = terminal.size_checked().filter(|_| terminal.is_term());

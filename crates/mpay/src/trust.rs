@@ -8,7 +8,7 @@ use wsse::{Certificate, Trust};
 
 use crate::keys::material;
 
-/// Who must have signed.
+/// The signers that are accepted: certificates, or authorities and the signer's name.
 #[derive(Debug, Args)]
 pub struct Signers {
     /// The certificate that must have signed, PEM or DER; several for several.
@@ -25,12 +25,12 @@ pub struct Signers {
 }
 
 impl Signers {
-    /// Whether any was given.
+    /// True if a certificate or an authority was given.
     pub fn are_given(&self) -> bool {
         !(self.certificates.is_empty() && self.authorities.is_empty())
     }
 
-    /// What wsse is to trust.
+    /// The trust that `wsse` verifies by.
     pub fn trust(&self) -> anyhow::Result<Trust> {
         let trust = Trust::pinned(read_all(&self.certificates)?);
         if self.authorities.is_empty() {

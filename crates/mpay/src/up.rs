@@ -24,13 +24,13 @@ use crate::{
     tell,
 };
 
-/// What `mpay up` is asked for.
+/// The options of `mpay up`.
 #[derive(Debug, Clone)]
 pub struct Up {
     /// The manifest; by default the `spin.toml` of this folder or one above, or that of the release that
     /// this program is of.
     pub from: Option<PathBuf>,
-    /// Where to listen.
+    /// The address to listen at.
     pub listen: SocketAddr,
     /// Folder of the data; by default `.spin` beside the manifest.
     pub state_dir: Option<PathBuf>,
@@ -38,23 +38,23 @@ pub struct Up {
     pub runtime_config: Option<PathBuf>,
     /// Values of variables.
     pub variables: Vec<(String, String)>,
-    /// Whether it is for development though it has keys or tokens of its own.
+    /// True to start it for development though it has keys or tokens of its own.
     pub development: bool,
-    /// Whether it begins with an empty store.
+    /// True to begin with an empty store.
     pub fresh: bool,
-    /// Whether it may do so though the store holds more than orders of development.
+    /// True to do so though the store holds more than orders of development.
     pub yes: bool,
-    /// Whether other hosts may serve the same store.
+    /// True if other hosts may serve the same store.
     pub shared: bool,
-    /// Whether the calls are made that are cron's elsewhere.
+    /// True to make the calls that cron makes elsewhere.
     pub schedule: bool,
     /// Requests that an instance of the component is at, at once.
     pub requests_at_once_per_instance: usize,
-    /// Where MPay offline listens, in development; by default one port above, on loopback.
+    /// The address of MPay offline, in development; by default one port above, on loopback.
     pub offline_listen: Option<SocketAddr>,
-    /// Where the card gateway listens, in development; by default two ports above, on loopback.
+    /// The address of the card gateway, in development; by default two ports above, on loopback.
     pub gateway_listen: Option<SocketAddr>,
-    /// How MPay offline sends confirmations unless the payer chooses.
+    /// The way in which MPay offline sends confirmations, unless the payer chooses another.
     pub mischief: Option<Mischief>,
 }
 
@@ -306,15 +306,15 @@ fn offline_options(
     })
 }
 
-/// Where somebody who is played will listen: at the usual address, or, if that is taken, at another
-/// one. The provider must know it before it starts.
+/// The address where somebody who is played will listen: the usual one, or, if that is taken, another.
+/// The provider must know it before it starts.
 fn free_address(usual: SocketAddr) -> SocketAddr {
     let free = TcpListener::bind(usual).or_else(|_| TcpListener::bind((usual.ip(), 0)));
     free.and_then(|listener| listener.local_addr())
         .unwrap_or(usual)
 }
 
-/// How this machine reaches who listens at an address.
+/// The address at which this machine reaches who listens at `listen`.
 fn reached(listen: SocketAddr) -> SocketAddr {
     let mut reached = listen;
     if reached.ip().is_unspecified() {
@@ -462,7 +462,7 @@ fn greet(
     Ok(())
 }
 
-/// How this command is called again.
+/// The words that call this command again.
 fn invoked(has_sources: bool) -> String {
     let own = std::env::args().next().filter(|_| !has_sources);
     own.unwrap_or_else(|| "cargo run --".to_owned())

@@ -16,13 +16,13 @@ use crate::{
     terminal::clean,
 };
 
-/// How often the provider is asked.
+/// The pause between two questions to the provider.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Events asked for at once.
 const PAGE: u32 = 100;
 
-/// Which of the commands.
+/// The arguments of `mpay webhooks`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -49,7 +49,7 @@ struct Listen {
     /// Address of the local program.
     #[arg(long, value_name = "URL")]
     forward: String,
-    /// What to forward: orders, payments, refusals, settlements, reviews, with commas between.
+    /// Events to forward: orders, payments, refusals, settlements, reviews, with commas between.
     #[arg(long, value_name = "EVENTS", default_value = "payments", value_parser = Groups::parse)]
     events: Groups,
     #[command(flatten)]
@@ -186,7 +186,7 @@ impl Listener {
         Ok(())
     }
 
-    /// What a person should look at, of the payment at a place.
+    /// The reasons why a person should look at the payment at this place of the journal.
     fn review(&self, index: u64) -> anyhow::Result<Vec<String>> {
         let before = index.saturating_sub(1);
         let page = self.api.get(&format!("payments?cursor={before}&limit=1"))?;

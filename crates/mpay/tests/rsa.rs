@@ -50,7 +50,7 @@ fn the_build_without_relaxed_simd_runs_where_that_is_switched_off_and_the_usual_
     assert!(format!("{error:?}").contains("relaxed"), "{error:?}");
 }
 
-/// What is the fastest on this machine.
+/// The line that names the fastest arithmetic of this machine.
 fn best() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     if !std::arch::is_x86_feature_detected!("fma") {

@@ -1,7 +1,7 @@
 //! Faults put in on purpose: a simulator that finds nothing proves something only once it has found
 //! each of these.
 //!
-//! Where a fault would be, the code asks for it:
+//! The code asks for a fault where it would be:
 //!
 //! ```
 //! # use mutation::{Mutation, mutated};
@@ -39,7 +39,7 @@ macro_rules! mutations {
                 }
             }
 
-            /// What it is.
+            /// Its description: the fault in one sentence.
             pub fn what(self) -> &'static str {
                 match self {
                     $(Self::$variant => concat!($($what,)*).trim_ascii(),)*
@@ -90,9 +90,9 @@ mutations! {
     RefundSentAgain = "refund-sent-again",
     /// That the gateway found a payment's state is taken for its being paid.
     StateTakenForPaid = "state-taken-for-paid",
-    /// What is held on a card is taken though MPay has paid the order.
+    /// Money that is held on a card is taken though MPay has paid the order.
     ChargedTwice = "charged-twice",
-    /// What is held on a card is taken though another hold of its order is being taken.
+    /// Money that is held on a card is taken though another hold of its order is being taken.
     HoldsTakenAtOnce = "holds-taken-at-once",
 }
 
@@ -104,7 +104,7 @@ impl Mutation {
     }
 }
 
-/// Whether a fault is there. It never is without the feature `on`.
+/// True if the fault is switched on. It never is without the feature `on`.
 #[cfg(not(feature = "on"))]
 #[inline(always)]
 pub const fn mutated(_: Mutation) -> bool {
@@ -131,7 +131,7 @@ mod switch {
         ASKED.set(false);
     }
 
-    /// Whether a fault is there.
+    /// True if the fault is switched on.
     #[inline]
     pub fn mutated(mutation: Mutation) -> bool {
         let is = MUTATION.get() == Some(mutation);
@@ -141,8 +141,8 @@ mod switch {
         is
     }
 
-    /// Whether the code was where the fault is, since it was switched on: if it never was, the fault
-    /// is not in the code.
+    /// True if the code has asked for the fault since it was switched on. If it never did, the fault is
+    /// not in the code.
     pub fn was_asked_for() -> bool {
         ASKED.get()
     }

@@ -7,7 +7,7 @@ use mpay_door::{
     Platform, Problem, clients,
     clock::UNREMARKABLE,
     health,
-    http::{BoxError, finish, read},
+    http::{BoxError, finish, is_at, read},
     limit::within,
     log::{self, Field, end_of_key, log},
 };
@@ -68,8 +68,10 @@ pub async fn handle<P: Platform>(
         log::note(Field::Operation, format_args!("{method} {place}"));
     }
     let result = match path {
-        HEALTH | READY => readiness(app, store, &parts.method).await,
-        metrics::PATH => metrics::answer(app, store, &parts).await,
+        path if is_at(path, HEALTH) || is_at(path, READY) => {
+            readiness(app, store, &parts.method).await
+        }
+        path if is_at(path, metrics::PATH) => metrics::answer(app, store, &parts).await,
         _ if app.paused.get() => {
             log::note(Field::Verdict, "paused");
             pages::paused(app, &parts)
@@ -283,6 +285,26 @@ mod tests {
         let health = ask("GET", HEALTH, "*/*").await;
         let health: serde_json::Value = serde_json::from_slice(health.body()).unwrap();
         assert_eq!(health["status"], "paused");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn health_and_metrics_are_found_as_people_write_their_addresses() {
+        let app = App::new(variables());
+        let store = Ledger::new(Memory::new());
+        for (path, status) in [
+            ("/health/office", 200),
+            ("/health/office/", 200),
+            ("/health/office/Ready/", 200),
+            ("/metrics", 401),
+            ("/metrics/", 401),
+            ("/metrics//", 404),
+            ("/metrics/x", 404),
+            ("/health/office/x", 404),
+        ] {
+            let request = Request::get(path).body(String::new()).unwrap();
+            let response = handle(&app, &store, request).await;
+            assert_eq!(response.status(), status, "{path}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

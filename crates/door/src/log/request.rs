@@ -14,8 +14,28 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use mpay_ledger::{Ledger, Platform};
 
 #[cfg(feature = "simulation")]
-use super::CATCH;
-use super::{Field, Level, Line, Origin, REQUEST, REQUEST_ID, emit, line::Answered};
+use super::write::CATCH;
+use super::{
+    line::{Answered, Field, Level, Line},
+    trace::{Origin, REQUEST_ID, TRACEPARENT, TRACESTATE},
+    write::emit,
+};
+
+thread_local! {
+    static REQUEST: RefCell<Option<Rc<Request>>> = const { RefCell::new(None) };
+}
+
+/// Writes what went wrong, or is otherwise to be known. A log that fails is no reason to fail a
+/// payment, so unlike `eprintln!` this never panics.
+pub fn line(level: Level, message: fmt::Arguments<'_>) {
+    let origin = REQUEST.with_borrow(|request| Some(request.as_ref()?.origin().clone()));
+    emit(&Line {
+        level,
+        origin,
+        message: message.to_string(),
+        answered: None,
+    });
+}
 
 /// A request, while it is answered.
 #[derive(Debug)]
@@ -174,6 +194,35 @@ pub fn is_routine() {
     REQUEST.with_borrow(|request| {
         if let Some(request) = request {
             request.quiet.set(true);
+        }
+    });
+}
+
+/// A mark among the extensions of a request: it goes to another party's system, which is told nothing of
+/// where the request came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Abroad;
+
+/// Sends a request on with the trace of the one that is being answered, and to our own other door with
+/// its id. One that goes [`Abroad`] goes without.
+pub fn carry<B>(request: &mut http::Request<B>) {
+    if request.extensions().get::<Abroad>().is_some() {
+        return;
+    }
+    REQUEST.with_borrow(|current| {
+        let Some(current) = current else {
+            return;
+        };
+        let host = request.uri().host().unwrap_or_default();
+        let id = host
+            .ends_with(".spin.internal")
+            .then_some(&current.origin().id);
+        let trace = current.origin().traceparent.as_ref();
+        let state = current.origin().tracestate.as_ref();
+        for (name, value) in [(REQUEST_ID, id), (TRACEPARENT, trace), (TRACESTATE, state)] {
+            if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+                request.headers_mut().insert(name, value);
+            }
         }
     });
 }

@@ -3,8 +3,6 @@
 
 use http::{HeaderMap, HeaderValue};
 
-use super::REQUEST;
-
 /// The header with the id of a request.
 pub const REQUEST_ID: &str = "x-request-id";
 
@@ -90,33 +88,4 @@ pub(super) fn trace_id(traceparent: &str) -> Option<&str> {
     (is_one && is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2))
         .then_some(trace)
         .filter(|trace| some(trace) && some(parent))
-}
-
-/// A mark among the extensions of a request: it goes to another party's system, which is told nothing of
-/// where the request came from.
-#[derive(Debug, Clone, Copy)]
-pub struct Abroad;
-
-/// Sends a request on with the trace of the one that is being answered, and to our own other door with
-/// its id. One that goes [`Abroad`] goes without.
-pub fn carry<B>(request: &mut http::Request<B>) {
-    if request.extensions().get::<Abroad>().is_some() {
-        return;
-    }
-    REQUEST.with_borrow(|current| {
-        let Some(current) = current else {
-            return;
-        };
-        let host = request.uri().host().unwrap_or_default();
-        let id = host
-            .ends_with(".spin.internal")
-            .then_some(&current.origin().id);
-        let trace = current.origin().traceparent.as_ref();
-        let state = current.origin().tracestate.as_ref();
-        for (name, value) in [(REQUEST_ID, id), (TRACEPARENT, trace), (TRACESTATE, state)] {
-            if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
-                request.headers_mut().insert(name, value);
-            }
-        }
-    });
 }

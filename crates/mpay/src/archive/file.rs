@@ -452,7 +452,7 @@ pub mod tests {
         assert_eq!(mode & 0o777, 0o600);
     }
 
-    /// What MPay confirms of a payment that was entered by hand is in its message alone.
+    /// MPay's confirmation of a payment that was entered by hand is in its message alone.
     #[test]
     fn what_the_payer_filled_in_is_found_in_the_message_itself() {
         let property = "<PaymentProperty><Value>2004001234567</Value></PaymentProperty>";

@@ -45,14 +45,14 @@ pub struct Prepared {
     pub confirmations: Vec<String>,
 }
 
-/// How it is called.
+/// The target of a run, and its shape.
 pub struct Load<'a> {
     pub url: &'a str,
     pub connections: usize,
     pub verify_every: u64,
 }
 
-/// What came of it.
+/// The result of a run.
 pub struct Measured {
     /// Latencies in microseconds, in the order of [`Kind::ALL`].
     pub latencies: [Histogram<u64>; 3],
@@ -60,11 +60,11 @@ pub struct Measured {
     pub sample: Vec<(Kind, Timestamp, Vec<u8>)>,
     /// Calls that were not answered, or with something else than success.
     pub failures: u64,
-    /// What the first of them was.
+    /// The first failure, in words.
     pub first_failure: Option<String>,
-    /// How long it took.
+    /// The time that the run took.
     pub elapsed: Duration,
-    /// Whether all confirmations were used up before the time.
+    /// True if all confirmations were used up before the time.
     pub exhausted: bool,
     /// Processor time of this program, in seconds, where the system tells.
     pub own_time: Option<f64>,

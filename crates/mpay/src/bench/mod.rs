@@ -1,7 +1,7 @@
 //! `mpay bench`: load with signed calls, and how fast it is answered.
 //!
-//! What is measured is the provider: every message is signed before the run, and answers are
-//! verified after it.
+//! Only the provider is measured: every message is signed before the run, and answers are verified after
+//! it.
 
 mod load;
 mod report;
@@ -41,7 +41,7 @@ const LIFETIME: Duration = Duration::from_secs(1500);
 /// The longest run, so that they do.
 const LONGEST: u64 = 900;
 
-/// What load is made.
+/// The arguments of `mpay bench`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -220,7 +220,7 @@ fn read_token(arguments: &Arguments) -> anyhow::Result<String> {
     Ok(read(&file)?.trim().to_owned())
 }
 
-/// What is paid.
+/// The orders that are paid.
 enum Orders {
     /// A new order for each confirmation; the token that registers them.
     New(String),

@@ -1,4 +1,4 @@
-//! What was measured.
+//! The report of a run.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     first_unverified: Option<String>,
     verify_every: u64,
-    /// Whether all confirmations were used up before the time.
+    /// True if all confirmations were used up before the time.
     ended_early: bool,
     /// Processors that this program itself kept busy, 1 being one of them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,7 +107,7 @@ impl Report {
         }
     }
 
-    /// Whether every answer was right.
+    /// True if every answer was right.
     pub fn is_clean(&self) -> bool {
         self.failures == 0 && self.unverified == 0 && self.calls > 0
     }
@@ -193,7 +193,7 @@ impl Latencies {
     }
 }
 
-/// Whether an answer is signed by the provider, and says that it went well.
+/// Verifies that an answer is signed by the provider, and says that it went well.
 fn verify(kind: Kind, body: &[u8], policy: &Policy, at: jiff::Timestamp) -> Result<(), String> {
     let envelope = Envelope::parse(body).map_err(|error| error.to_string())?;
     let verified = envelope

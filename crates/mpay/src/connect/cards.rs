@@ -11,7 +11,7 @@ use crate::{
     terminal::{Mark, Page},
 };
 
-/// How payments are made.
+/// The stages in which a payment is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Stages {
     /// Money is taken at once: capture `immediate`.
@@ -37,7 +37,7 @@ impl Interface {
         }
     }
 
-    /// What the terminal is called by.
+    /// The gateway's name for a terminal's identifier.
     const fn terminal(self) -> &'static str {
         match self {
             Self::Appay => "Key",
@@ -96,7 +96,7 @@ struct Letter<'a> {
 }
 
 impl Letter<'_> {
-    /// Where notifications come, and where payers come back to.
+    /// The addresses of notifications and of the page that payers come back to, for the letter.
     fn addresses(&self) -> String {
         format!(
             "\

@@ -22,7 +22,7 @@ use crate::{
 
 const ADDRESSEE: &str = "suport.mpay@gov.md";
 
-/// What the form asks.
+/// The answers to the form's questions.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

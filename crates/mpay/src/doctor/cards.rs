@@ -134,7 +134,7 @@ mod tests {
         arguments: Arguments,
     }
 
-    /// What is found last.
+    /// The last finding of an examination of this gateway and terminal.
     fn asked(gateway: &str, terminal: &Terminal) -> (Mark, String) {
         let arguments = Cli::parse_from(["doctor"]).arguments;
         let tls = arguments.tls.config(false).unwrap();

@@ -17,7 +17,7 @@ pub struct Texts<'a> {
     pub mpay_authorities: &'a str,
 }
 
-/// What the variables hold, as far as it can be read.
+/// The certificates in the variables, as far as they can be read.
 #[derive(Default)]
 pub struct Certificates {
     /// The system certificate.
@@ -213,7 +213,7 @@ fn examine_mpay(certificate: &Certificate, key: Option<&RsaPrivateKey>, findings
     }
 }
 
-/// Whether a certificate holds now, and for how much longer.
+/// Finds if a certificate is valid now, and for how much longer.
 pub fn validity(
     place: &str,
     certificate: &Certificate,

@@ -58,7 +58,7 @@ pub fn examine(id: &str, component: &Component, file: &Path, findings: &mut Find
     );
 }
 
-/// Whether a component connects to PostgreSQL, as only the build with the feature `postgres` does.
+/// True if a component connects to PostgreSQL, as only the build with the feature `postgres` does.
 fn keeps_books_in_postgres(component: &[u8]) -> bool {
     let imports = Parser::new(0)
         .parse_all(component)

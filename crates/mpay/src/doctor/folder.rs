@@ -28,12 +28,12 @@ use super::{
 const PROVIDER: &str = "mpay-provider";
 const OFFICE: &str = "mpay-office";
 
-/// What a folder configures, for the questions to a running provider.
+/// The configuration of a folder, for the questions to a running provider.
 #[derive(Default)]
 pub struct Setup {
     /// Its key, certificate and so on, if they are right.
     pub config: Option<Config>,
-    /// What its office is configured to do, if that is right.
+    /// The configuration of its office, if it is right.
     pub office: Option<OfficeConfig>,
     /// The certificates in its variables, right or wrong.
     pub certificates: Certificates,

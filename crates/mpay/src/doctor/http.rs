@@ -20,7 +20,7 @@ pub struct Reply {
     pub content_type: String,
     /// The header `Server`, or `Via`.
     pub server: String,
-    /// How far the other clock is ahead, in seconds, by the header `Date`.
+    /// The seconds by which the other clock is ahead, by the header `Date`.
     pub ahead: Option<i64>,
     pub body: Vec<u8>,
 }
@@ -101,14 +101,14 @@ impl Reply {
         })
     }
 
-    /// Whether it can be SOAP.
+    /// True if its media type is that of SOAP.
     pub fn is_xml(&self) -> bool {
         self.content_type
             .to_ascii_lowercase()
             .starts_with("text/xml")
     }
 
-    /// What came, in a few words.
+    /// The answer in a few words.
     pub fn summary(&self) -> String {
         let mut text = format!("HTTP {}", self.status);
         if !self.content_type.is_empty() {

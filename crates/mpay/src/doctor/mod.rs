@@ -23,7 +23,7 @@ use crate::{
     terminal::{Mark, Page, print_json},
 };
 
-/// What is examined.
+/// The arguments of `mpay doctor`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -77,14 +77,14 @@ struct Finding {
     /// Its name, for programs.
     id: &'static str,
     mark: Mark,
-    /// What is the case.
+    /// The finding itself, for people.
     text: String,
-    /// How to mend it.
+    /// The way to mend it.
     #[serde(skip_serializing_if = "Option::is_none")]
     advice: Option<String>,
 }
 
-/// What was found at one target.
+/// All that was found at one target.
 #[derive(Debug, Default, Serialize)]
 struct Findings {
     target: String,
@@ -99,7 +99,7 @@ impl Findings {
         }
     }
 
-    /// Whether something of this text was found already.
+    /// True if something of this text was found already.
     fn has(&self, text: &str) -> bool {
         self.findings.iter().any(|finding| finding.text == text)
     }

@@ -23,7 +23,7 @@ use crate::{
 /// The action of the calls that are made.
 pub const ACTION: &str = "https://mpay.gov.md/IServiceProvider/GetOrderDetails";
 
-/// Who asks, and whom he expects to answer.
+/// The side that asks, and the provider that it expects to answer.
 #[derive(Default)]
 pub struct Caller {
     /// A key that plays MPay's.
@@ -32,7 +32,8 @@ pub struct Caller {
     pub provider: Option<Certificate>,
     /// ServiceID of the calls.
     pub service: String,
-    /// Whether the provider's configuration is known, and believes the signer.
+    /// True if the provider's configuration believes the signer; `None` if the configuration is not
+    /// known.
     pub is_believed: Option<bool>,
 }
 
@@ -97,7 +98,7 @@ impl Caller {
 #[derive(Clone, Copy, Debug)]
 pub struct Probe {
     pub algorithms: Algorithms,
-    /// How far the message's clock is put forward, in seconds.
+    /// Seconds by which the message's clock is put forward.
     pub ahead: i64,
     /// With white space, letters beyond ASCII and a line end of another system, which a proxy
     /// that rewrites XML would not leave alone.
@@ -151,13 +152,13 @@ pub fn unsigned(service: &str, padding: usize) -> String {
     )
 }
 
-/// What an answer says, once its signature is judged.
+/// The kinds of answer, once the signature is judged.
 pub enum Answer {
     /// Signed, whole, and by the one that is expected if that is known.
     Signed(Box<Verified>),
     /// A SOAP message without a signature.
     Unsigned {
-        /// Whether it is a fault.
+        /// True if it is a fault.
         fault: bool,
     },
     /// Signed, but not so that it can be believed.

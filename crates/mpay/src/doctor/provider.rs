@@ -30,13 +30,13 @@ const LARGE: usize = 64 << 10;
 const OTHER_PORT: &str = "Is the provider running, and is the address right? `mpay up` prints the address where it listens.";
 
 struct Examination<'a> {
-    /// Where calls go.
+    /// The address that calls go to.
     url: String,
     http: Http,
     caller: &'a Caller,
     /// The certificate of TLS, in DER.
     tls: Option<Vec<u8>>,
-    /// How far the provider's clock is ahead.
+    /// Seconds by which the provider's clock is ahead.
     ahead: i64,
     findings: &'a mut Findings,
 }
@@ -71,10 +71,10 @@ pub fn examine(
     examination.call_signed()
 }
 
-/// Where the people's door says how it is.
+/// The path where the people's door tells its state.
 const OFFICE_HEALTH: &str = mpay_office::service::HEALTH;
 
-/// What a door says of itself.
+/// The state that a door tells of itself.
 struct Health {
     environment: String,
     version: String,
@@ -103,7 +103,7 @@ impl Health {
     }
 }
 
-/// What to do about a line of `/health` that is not about a variable.
+/// The finding's name and the advice for a line of `/health` that is not about a variable.
 fn advice_of(line: &str) -> Option<(&'static str, &'static str)> {
     match line.split_once(':')?.0 {
         "store" => Some((

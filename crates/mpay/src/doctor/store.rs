@@ -1,4 +1,4 @@
-//! Where the books are kept: in a file, in Redis or in PostgreSQL.
+//! The store of the books: in a file, in Redis or in PostgreSQL.
 
 use mpay::state::is_being_replaced;
 use mpay_host::{Database, KEY_VALUE_FILE, Manifest, Options, Store, backup::Server};

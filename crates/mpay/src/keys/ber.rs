@@ -111,7 +111,7 @@ impl Value<'_> {
         }
     }
 
-    /// What its parts hold, if it consists of octet strings.
+    /// The joined content of its parts, if it consists of octet strings.
     fn parts(&self) -> Option<Vec<u8>> {
         let Content::Values(values) = &self.content else {
             return None;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{files::write_public, passphrase::Passphrase, terminal::Page};
 
-/// What is exported.
+/// The arguments of `mpay keys export-cer`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

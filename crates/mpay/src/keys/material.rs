@@ -33,10 +33,10 @@ use crate::passphrase::Passphrase;
 
 const SERVER_AUTHENTICATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
 
-/// What one file holds, in its order.
+/// The content of one file, in its order.
 #[derive(Default)]
 pub struct Material {
-    /// Where it is from, for errors.
+    /// The place that it is from, for errors.
     pub source: String,
     /// Private keys, with how the file keeps them.
     pub keys: Vec<PrivateKey>,
@@ -52,7 +52,7 @@ pub struct PrivateKey {
     pub key: RsaPrivateKey,
     /// The format of its file.
     pub format: &'static str,
-    /// Whether its file is encrypted.
+    /// True if its file is encrypted.
     pub encrypted: bool,
 }
 
@@ -69,7 +69,7 @@ pub struct Request {
     parsed: CertReq,
 }
 
-/// What a certificate is for, as far as it says itself.
+/// The purpose of a certificate, as far as it tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// It certifies others.
@@ -265,7 +265,7 @@ impl Certificate {
         )
     }
 
-    /// What it says that it is for.
+    /// The purpose that its extensions tell.
     pub fn purpose(&self) -> Purpose {
         let certificate = self.parsed.tbs_certificate();
         if let Ok(Some((_, constraints))) = certificate.get_extension::<BasicConstraints>()
@@ -322,7 +322,7 @@ impl Certificate {
         public_key(self.parsed.tbs_certificate().subject_public_key_info())
     }
 
-    /// Whether it certifies this key.
+    /// True if it certifies this key.
     pub fn is_of(&self, key: &RsaPrivateKey) -> bool {
         self.public_key()
             .is_some_and(|public| public == *key.as_public_key())

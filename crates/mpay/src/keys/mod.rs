@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 pub use show::check_system_certificate;
 
-/// What to do with keys.
+/// The arguments of `mpay keys`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]

@@ -24,7 +24,7 @@ use crate::{
 /// PBKDF2 with HMAC-SHA-256: what OWASP's Password Storage Cheat Sheet asks for.
 const ITERATIONS: u32 = 600_000;
 
-/// What the request asks for.
+/// The arguments of `mpay keys new`: the key, and the content of the request.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -63,7 +63,7 @@ pub struct Arguments {
     /// Length of the key.
     #[arg(long, default_value = "2048", value_parser = ["2048", "3072", "4096"])]
     bits: String,
-    /// Where the files go: NAME.key.pem and NAME.csr.
+    /// Name of the files: NAME.key.pem and NAME.csr.
     #[arg(long, value_name = "NAME", default_value = "service")]
     out: PathBuf,
     /// Do not encrypt the key. Whoever can read the file, or a backup of it, can then sign in

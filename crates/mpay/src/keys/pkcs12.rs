@@ -30,7 +30,7 @@ const PBES2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.5
 /// More would only be there to keep this program busy.
 const MAX_ITERATIONS: u32 = 10_000_000;
 
-/// What a PKCS#12 file holds.
+/// The content of a PKCS#12 file.
 #[derive(Default)]
 pub struct Contents {
     /// Private keys, PKCS#8 in DER.
@@ -39,7 +39,7 @@ pub struct Contents {
     pub certificates: Vec<Vec<u8>>,
 }
 
-/// Whether these bytes are a PKCS#12 file.
+/// True if these bytes are a PKCS#12 file.
 pub fn is_pkcs12(bytes: &[u8]) -> bool {
     Pfx::from_der(&der(bytes)).is_ok()
 }

@@ -15,10 +15,10 @@ use crate::{
     terminal::{Mark, Page, print_json},
 };
 
-/// How long before its end a certificate is worth a warning.
+/// The time before its end from which a certificate is worth a warning.
 const NOTICE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// What is shown.
+/// The arguments of `mpay keys show`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -77,8 +77,8 @@ enum Item {
 #[derive(Serialize)]
 struct Report {
     items: Vec<Shown>,
-    /// Whether every private key has its certificate or request here; absent where one of both
-    /// sides is missing.
+    /// True if every private key has its certificate or request here; absent where one of both sides is
+    /// missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     belong_together: Option<bool>,
 }

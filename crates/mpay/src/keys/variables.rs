@@ -20,7 +20,7 @@ use crate::{
     terminal::Page,
 };
 
-/// What becomes variables.
+/// The arguments of `mpay keys variables`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -156,7 +156,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether a file of text, which nobody is asked a passphrase for, holds it already.
+/// True if a file of text, which nobody is asked a passphrase for, holds it already.
 fn holds(file: &Path, what: impl Fn(&Material) -> bool) -> bool {
     let Ok(bytes) = std::fs::read(file).map(Zeroizing::new) else {
         return false;
@@ -165,7 +165,7 @@ fn holds(file: &Path, what: impl Fn(&Material) -> bool) -> bool {
     is_text && material::parse_plain(&bytes).is_ok_and(|there| what(&there))
 }
 
-/// Whether a file holds just this.
+/// True if a file has just this content.
 fn is_there(file: &Path, content: &[u8]) -> bool {
     std::fs::read(file)
         .map(Zeroizing::new)

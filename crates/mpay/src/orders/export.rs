@@ -38,14 +38,14 @@ pub struct Export {
     /// The file; one that is there is replaced [default: standard output].
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// What separates the cells of a CSV; with a semicolon, amounts have a comma.
+    /// Separator of the cells of a CSV; with a semicolon, amounts have a comma.
     #[arg(long, value_enum)]
     separator: Option<Separator>,
     #[command(flatten)]
     filters: Filters,
 }
 
-/// What separates the cells of a CSV.
+/// The separators between the cells of a CSV.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Separator {
     Comma,
@@ -53,7 +53,7 @@ enum Separator {
     Tab,
 }
 
-/// Where an export goes to.
+/// The target of an export: a file that is there whole or not at all, or standard output.
 enum Target {
     File(Whole),
     Output,

@@ -1,4 +1,4 @@
-//! Which orders are meant: the filters of the API's list, by the same names.
+//! The filters of the API's list of orders, by the same names.
 
 use clap::Args;
 
@@ -26,7 +26,7 @@ pub struct Filters {
     /// A name and a value of the order's metadata, such as `cost_centre:4512`.
     #[arg(long, value_name = "NAME:VALUE")]
     metadata: Option<String>,
-    /// What the order asks today, or what is due of it.
+    /// The amount that the order asks today, or that is due of it.
     #[arg(long, value_name = "AMOUNT")]
     amount_due: Option<String>,
     /// Due on this day or later, such as 2026-12-31.

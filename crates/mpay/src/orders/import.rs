@@ -38,11 +38,11 @@ pub struct Import {
     /// Refuse also what is only worth a warning.
     #[arg(long)]
     strict: bool,
-    /// What a CSV is in, if its letters do not tell: utf-8, utf-16le, utf-16be, windows-1250 or
+    /// Encoding of a CSV, if its letters do not tell: utf-8, utf-16le, utf-16be, windows-1250 or
     /// windows-1251.
     #[arg(long, value_name = "NAME", value_parser = encoding)]
     encoding: Option<Encoding>,
-    /// What became of each row, in a file: .csv, .xlsx or .ndjson. One that is there is replaced.
+    /// File for the result of each row: .csv, .xlsx or .ndjson. One that is there is replaced.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Print JSON: how many rows became what, and the rows with errors or warnings.
@@ -217,7 +217,7 @@ fn too_large(orders: &Orders<'_>, part: &Part) -> Outcome {
     }
 }
 
-/// How many rows became what.
+/// The number of rows with each result, without those that are zero.
 fn counts(outcomes: &BTreeMap<usize, Outcome>) -> Vec<(&'static str, usize)> {
     let results = [
         "created",
@@ -243,7 +243,7 @@ fn words(result: &str) -> &str {
     }
 }
 
-/// What programs are told.
+/// The result for programs.
 #[derive(Serialize)]
 struct Summary<'a> {
     read_as: String,

@@ -22,10 +22,10 @@ Examples:
   mpay orders list --status PartiallyPaid --due-to 2026-12-31 --limit 1000
   mpay orders list --review open --json")]
 pub struct List {
-    /// How many at most.
+    /// The number of orders at most.
     #[arg(long, default_value_t = 100)]
     limit: usize,
-    /// Where to go on: what `next` was before.
+    /// The place to go on from: `next` of the page before.
     #[arg(long)]
     cursor: Option<String>,
     /// Print JSON.

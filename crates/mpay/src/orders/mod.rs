@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::api::{Access, encode};
 
-/// What to do with orders.
+/// The arguments of `mpay orders`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

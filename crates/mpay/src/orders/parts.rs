@@ -1,7 +1,7 @@
 //! Files of orders, cut into parts that one call of the API takes.
 //!
-//! What is said of a row must not depend on how the file is cut. So a part of a table keeps the types
-//! of its cells ([`Sheet::part_of`]); and what is seen of the whole alone is judged here: which rows are
+//! The result of a row must not depend on how the file is cut. So a part of a table keeps the types of
+//! its cells ([`Sheet::part_of`]); and what only the whole file shows is judged here: which rows are
 //! totals of those above them, and which are about an order that a row above is about.
 
 use std::{
@@ -20,11 +20,11 @@ use crate::{
     table_file::read_table,
 };
 
-/// What one call takes: rows, and bytes, of which some are left for what a workbook has around its
+/// The rows and the bytes that one call takes. Some bytes are left for what a workbook has around its
 /// rows.
 const MOST_ROWS: usize = 500;
 const MOST_BYTES: usize = 980_000;
-/// What became of a row.
+/// The result of a row.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Outcome {
     /// Its number in the whole file: of the row as spreadsheets show it, or of the line.
@@ -47,7 +47,7 @@ pub struct Orders<'a> {
     content: Content<'a>,
     /// The rows to send: their places in the content, and their numbers in the file.
     sent: Vec<(usize, usize)>,
-    /// What is known of the others.
+    /// The results of the other rows, which are known without a call; by their numbers.
     known: BTreeMap<usize, Outcome>,
 }
 
@@ -60,11 +60,11 @@ enum Content<'a> {
 /// A part of the rows to send.
 #[derive(Debug)]
 pub struct Part {
-    /// Which of them.
+    /// Their places among the rows to send.
     pub rows: Range<usize>,
     /// As what it is sent.
     pub media_type: &'static str,
-    /// What is sent.
+    /// The content that is sent.
     pub body: Vec<u8>,
 }
 
@@ -79,7 +79,7 @@ impl<'a> Orders<'a> {
     /// Reads a file. `has_lines` tells that its name is that of lines of JSON.
     ///
     /// # Errors
-    /// What the file is instead, or what is wrong with it as a table.
+    /// If the file is something else, or is wrong as a table; with what it is, and what is wrong.
     pub fn read(
         bytes: &'a [u8],
         has_lines: bool,
@@ -161,12 +161,12 @@ impl<'a> Orders<'a> {
         }
     }
 
-    /// How many rows are to be sent.
+    /// The number of rows to be sent.
     pub fn count(&self) -> usize {
         self.sent.len()
     }
 
-    /// What is known of rows that are not sent, by their numbers.
+    /// The results of rows that are not sent, by their numbers.
     pub fn known(&self) -> &BTreeMap<usize, Outcome> {
         &self.known
     }
@@ -226,7 +226,7 @@ impl<'a> Orders<'a> {
         })
     }
 
-    /// What became of the rows of a part, by the answer to it.
+    /// The results of the rows of a part, by the answer to it.
     ///
     /// # Errors
     /// If the answer is not about each row of the part.

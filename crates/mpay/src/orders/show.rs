@@ -129,7 +129,7 @@ pub fn page(order: &Value) -> Page {
     page
 }
 
-/// What else is to be known of a payment at once.
+/// The marks that a reader of a payment must see at once.
 pub fn marks(payment: &Value) -> String {
     let marks = [
         (payment["voided"].is_object(), "voided"),
@@ -139,7 +139,7 @@ pub fn marks(payment: &Value) -> String {
     marks.map(|(_, words)| words).collect::<Vec<_>>().join(", ")
 }
 
-/// What is due from one day to another.
+/// The amount that is due in a period, in words.
 fn in_words(period: &Value, currency: &str) -> String {
     let (from, until) = (text(period, "from"), text(period, "until"));
     let days = match until {

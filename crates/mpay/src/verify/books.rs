@@ -32,7 +32,7 @@ use crate::{
     terminal::{Mark, Page, count, print_json},
 };
 
-/// How often the same part is read again: what its places come to is decided step by step.
+/// The number of times that the same part is read again: its places are decided step by step.
 const PATIENT: u32 = 10;
 /// Payments that one part of the journal is asked for.
 const AT_ONCE: usize = 256;
@@ -41,7 +41,7 @@ const AT_ONCE: usize = 256;
 /// hand.
 type Names = BTreeSet<(String, bool)>;
 
-/// What a backup proves.
+/// The result of verifying a backup.
 #[derive(Default, Serialize)]
 struct Judgement {
     file: String,
@@ -67,7 +67,7 @@ struct Judgement {
     /// By hand, by card, erased or archived: nothing in the file proves them.
     unproved: usize,
     wrong: Vec<Wrong>,
-    /// What is neither right nor wrong.
+    /// Remarks that are neither right nor wrong.
     notes: Vec<String>,
 }
 
@@ -409,7 +409,7 @@ async fn proof(
     }
 }
 
-/// Who is believed, and for which time.
+/// The trust in both sides, and the time for which it is judged.
 struct Judge {
     trust: Trust,
     providers: Vec<Certificate>,
@@ -417,7 +417,7 @@ struct Judge {
 }
 
 impl Judge {
-    /// What of a payment's evidence does not hold.
+    /// The points in which a payment's evidence does not hold.
     fn wrong(&self, proof: Proof<StoredPayment>) -> anyhow::Result<Vec<String>> {
         let payment = &proof.stored.payment;
         let certificate = proof.certificate.as_deref().map(Certificate::from_der);
@@ -491,7 +491,7 @@ impl Archive {
     }
 }
 
-/// What a counter says, as a file has it.
+/// The number of a counter, as a file keeps it.
 fn number(bytes: Vec<u8>) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.try_into().ok()?))
 }

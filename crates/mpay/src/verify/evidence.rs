@@ -37,14 +37,14 @@ pub fn unpacked(
     Ok(content)
 }
 
-/// What is kept of a payment, or of a refused confirmation.
+/// The evidence of a payment, or of a refused confirmation.
 #[derive(Debug, Default)]
 pub struct Evidence {
     /// MPay's signed message.
     pub request: Vec<u8>,
     /// The provider's signed answer.
     pub answer: Option<Vec<u8>>,
-    /// What the provider wrote beside them.
+    /// The provider's own notes beside them.
     pub meta: Option<Meta>,
     /// Other files in the archive, which nothing is said of.
     pub ignored: Vec<String>,
@@ -62,7 +62,7 @@ pub struct Meta {
     pub answer_sha256: Option<String>,
 }
 
-/// How the provider judged the message, and what it wrote down of it.
+/// The provider's judgement of the message, with its notes of the content.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
@@ -93,7 +93,7 @@ pub enum Verdict {
     },
 }
 
-/// When a message came in, and who signed it.
+/// The receipt of a message: its time, and the signer.
 #[derive(Debug, Deserialize)]
 pub struct Receipt {
     pub received_at: String,
@@ -116,7 +116,7 @@ pub struct MetaManual {
     pub confirmed: Option<Receipt>,
 }
 
-/// What a refused message was about, as far as the provider could read it.
+/// The subject of a refused message, as far as the provider could read it.
 #[derive(Debug, Deserialize)]
 pub struct MetaRefusal {
     pub payment_id: Option<String>,
@@ -129,8 +129,8 @@ pub struct MetaRefusal {
 }
 
 impl Meta {
-    /// When the message came in, and who signed it. `None` of a payment by card, and of one that was
-    /// entered by hand and which MPay has not confirmed.
+    /// The time when the message came in, and the signer. `None` of a payment by card, and of one that
+    /// was entered by hand and which MPay has not confirmed.
     pub fn receipt(&self) -> Option<&Receipt> {
         match &self.verdict {
             Verdict::Accepted { receipt, .. } | Verdict::Refused { receipt, .. } => Some(receipt),

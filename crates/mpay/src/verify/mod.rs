@@ -25,10 +25,10 @@ use crate::{
 };
 use evidence::{Evidence, Meta, MetaPayment, MetaRefusal, Verdict};
 
-/// How long after the request the answer may have been signed.
+/// The time within which the answer may have been signed after the request, in seconds.
 const ANSWERED_WITHIN: i64 = 15 * 60;
 
-/// What is verified, and against whom.
+/// The arguments of `mpay verify`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -63,7 +63,7 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Where the time comes from for which is judged.
+/// The source of the time for which is judged.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum TimeSource {
@@ -96,7 +96,7 @@ struct Signer {
     sha256: String,
 }
 
-/// What the verified part of the message says.
+/// The content of the verified part of the message.
 #[derive(Serialize)]
 struct Message {
     sha256: String,
@@ -156,7 +156,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 impl Arguments {
-    /// Who is believed as MPay, and as the provider.
+    /// The trust in MPay, and the certificates of the provider.
     fn believed(&self) -> anyhow::Result<(Trust, Vec<Certificate>)> {
         let grace = Duration::from_secs(self.expired_signer_grace);
         let trust = self.signers.trust()?.with_grace(grace);
@@ -166,7 +166,7 @@ impl Arguments {
     }
 }
 
-/// Who would have to be trusted, and how to say so.
+/// The advice if no signer is given: whom the evidence names, and how to trust them.
 fn no_signer(evidence: &Evidence) -> String {
     let receipt = evidence.meta.as_ref().and_then(Meta::receipt);
     let claimed = receipt.map(|receipt| {
@@ -273,7 +273,7 @@ impl Report {
         self.message = Some(message);
     }
 
-    /// Whether what the provider wrote down is what was signed.
+    /// Compares the provider's notes with what was signed.
     fn compare(&mut self, meta: &Meta, signer: &Certificate, message: &Message) {
         let certificate = meta
             .signer_certificate
@@ -603,7 +603,7 @@ fn same_time(a: &str, b: &str) -> bool {
     seconds(a).is_some() && seconds(a) == seconds(b)
 }
 
-/// Which members say what was signed.
+/// Members of the notes, each with true if it says what was signed.
 type Members = Vec<(&'static str, bool)>;
 
 impl Meta {
@@ -642,7 +642,7 @@ impl MetaPayment {
 }
 
 impl MetaRefusal {
-    /// What could not be read when it was refused is not compared.
+    /// Members that could not be read when the message was refused are not compared.
     fn compare(&self, signed: &Payment) -> Members {
         let same = |said: &Option<String>, signed: &str| {
             // Of what is too long the provider writes down the beginning.

@@ -25,7 +25,8 @@ fn run(arguments: &[&str], folder: &Path) -> Output {
     mpay().current_dir(folder).args(arguments).output().unwrap()
 }
 
-/// Whether [`killed_at`] can be done here: a machine may forbid to trace, and then there is nothing to test by.
+/// True if [`killed_at`] can be done here: a machine may forbid to trace, and then there is nothing to
+/// test by.
 fn can_kill() -> bool {
     is_there("strace") && {
         let traced = Command::new("strace")
@@ -123,7 +124,7 @@ fn a_backup_that_is_killed_is_none() {
     assert_eq!(names_in(folder), ["copy.db", KEY_VALUE_FILE]);
 }
 
-/// What a host that was killed in the middle of a commit leaves would be played into the books.
+/// A host that was killed in the middle of a commit leaves files that would be played into the books.
 #[test]
 fn nothing_is_put_back_beside_what_would_be_played_into_it() {
     let folder = with_copy(3);

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::deployment::{Deployed, Place, SERVICE, TOKEN};
 
 const PAYS: &str = "4111111111100031";
-/// How long anything here may take.
+/// The longest that anything here may take.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// At which moment the process is killed that has sent a command to the gateway.
@@ -36,10 +36,10 @@ const ANSWERED: [At; 2] = [
     At::Answered(Duration::from_millis(15)),
 ];
 
-/// Where the process is to be killed.
+/// The place where the process is to be killed.
 struct Trap {
     command: &'static str,
-    /// How many commands of this name go through before.
+    /// The number of commands of this name that go through before.
     after: u32,
     at: At,
     /// Is told that it is time.
@@ -175,7 +175,7 @@ fn call(url: &str, method: &str, path: &str, key: &str, body: &str) -> Option<(u
     Some((answer.status().as_u16(), body))
 }
 
-/// What somebody asks for, again and again until there is an answer.
+/// A call that somebody makes again and again until there is an answer.
 #[derive(Debug, Clone)]
 struct Ask {
     method: &'static str,
@@ -324,7 +324,7 @@ impl World {
         (status == 200).then_some(found)
     }
 
-    /// Whether the books say of a payment what the gateway did.
+    /// True if the books say of a payment what the gateway did.
     fn agrees(&self, order: &Order) -> bool {
         let recorded = self.payment(&order.id);
         let minor = |value: &Value| -> u64 {

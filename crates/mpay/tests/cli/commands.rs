@@ -13,7 +13,7 @@ use How::{Elsewhere, Run, Serve};
 
 use crate::{Up, is_there, workspace};
 
-/// What is done with a block.
+/// The treatment of a block of commands.
 enum How {
     /// It is run, and succeeds; with these words replaced.
     Run(&'static [(&'static str, &'static str)]),
@@ -23,7 +23,7 @@ enum How {
     Elsewhere(#[allow(dead_code)] &'static str),
 }
 
-/// What a page's reader has at hand before the first command.
+/// The files that a page's reader has at hand before the first command.
 const SETUP: &str = "\
     cp PICTURE logo.png
     curl -fsS -X PUT http://127.0.0.1:3000/api/orders/DEMO/2026-0001 \\
@@ -176,13 +176,13 @@ fn blocks(page: &str) -> Vec<(bool, Vec<String>)> {
     blocks
 }
 
-/// Where a page's commands are typed, and the provider beside it.
+/// The place where a page's commands are typed, and the provider beside it.
 struct Desk {
     folder: tempfile::TempDir,
     state: tempfile::TempDir,
     /// It serves until the end.
     _up: Up,
-    /// What takes the place of the pages' ports.
+    /// The pages' ports, each with the address that takes its place.
     ports: [(&'static str, String); 3],
 }
 
@@ -304,7 +304,7 @@ impl Desk {
     }
 }
 
-/// Whether lines are those of a page, where `…` stands for any lines or for any words, and one number of
+/// True if lines are those of a page, where `…` stands for any lines or for any words, and one number of
 /// seconds is as good as another.
 fn fits(expected: &[&str], printed: &[&str]) -> bool {
     match expected {

@@ -14,10 +14,10 @@ use crate::deployment::{Deployed, Place, payment};
 
 /// Clients that pay at once.
 const CLIENTS: u32 = 8;
-/// How long everything may take to be recorded, and seen by readers.
+/// The longest until everything is recorded, and seen by readers.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What was sent in one life of the process, for an order of its own.
+/// The payments of one life of the process, for an order of its own.
 struct Round {
     order: String,
     sent: BTreeSet<String>,
@@ -71,7 +71,7 @@ impl Round {
         }
     }
 
-    /// What must hold as soon as the next process runs.
+    /// Checks what must hold as soon as the next process runs.
     fn check(&self, up: &Deployed) {
         let (payments, _) = up.order(&self.order);
         for (id, times) in &payments {
@@ -85,7 +85,7 @@ impl Round {
         }
     }
 
-    /// What must hold once everything has been repeated.
+    /// Checks what must hold once everything has been repeated.
     fn check_finished(&self, up: &Deployed) {
         let (payments, paid) = up.order(&self.order);
         assert!(payments.keys().eq(&self.sent), "{}", self.order);

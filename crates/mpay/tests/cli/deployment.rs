@@ -200,7 +200,7 @@ impl Deployed {
         Client::new(&self.url, signer, provider)
     }
 
-    /// How often each payment is in the order, and what is paid.
+    /// The number of times that each payment is in the order, and the sum that is paid.
     pub fn order(&self, key: &str) -> (BTreeMap<String, u32>, String) {
         let order = self.get(&format!("api/orders/{SERVICE}/{key}"));
         let payments = order["payments"].as_array().unwrap();
@@ -208,7 +208,7 @@ impl Deployed {
         (count(payments), paid)
     }
 
-    /// How often each payment is in the ledger, as far as it can be read.
+    /// The number of times that each payment is in the ledger, as far as it can be read.
     pub fn ledger(&self) -> BTreeMap<String, u32> {
         let (mut payments, mut after) = (Vec::new(), "0".to_owned());
         loop {

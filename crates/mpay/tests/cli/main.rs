@@ -31,7 +31,7 @@ fn workspace() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
-/// Whether a program is at hand; where CI asks, it must be.
+/// True if a program is at hand; where CI asks, it must be.
 fn is_there(program: &str) -> bool {
     let there = Command::new(program)
         .arg("-v")

@@ -254,7 +254,7 @@ fn a_stranger_does_not_choose_what_the_log_says_behind_nginx() {
     }
 }
 
-/// What nginx is seen to do, Caddy is told.
+/// Caddy is told in its file what nginx is seen to do.
 #[test]
 fn caddy_is_told_to_believe_no_stranger() {
     let caddy = of_server("Caddyfile");

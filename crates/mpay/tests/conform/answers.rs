@@ -350,7 +350,7 @@ fn a_wsdl_in_several_documents_is_read_whole() {
     assert_eq!(report.count(Outcome::Passed), report.tested.len());
 }
 
-/// Where nothing good is answered, a refusal proves nothing.
+/// A refusal proves nothing where nothing good is answered.
 #[test]
 fn refusals_are_not_tested_on_a_provider_that_refuses_everything() {
     let url = serve(

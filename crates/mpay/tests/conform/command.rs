@@ -142,7 +142,7 @@ fn providers_behind_tls_of_their_own_are_reached() {
     assert_eq!(run(true, false).0, Some(2), "no client certificate");
 }
 
-/// What a provider sends may be meant for whoever reads the report.
+/// A provider may send what is meant for whoever reads the report.
 #[test]
 fn nothing_that_a_provider_sends_reaches_terminal_or_page_raw() {
     const EVIL: &str =

@@ -460,7 +460,7 @@ fn policy(skew: Duration, max_age: Duration) -> Policy {
     }
 }
 
-/// Whether MPay signed a message, for a reader with this patience.
+/// True if MPay signed the message, for a reader with this policy.
 fn is_mpays(message: &str, policy: &Policy) -> bool {
     Envelope::parse(message.as_bytes())
         .ok()
@@ -474,8 +474,8 @@ fn is_right(message: &str) -> bool {
     )
 }
 
-/// What a reader without any doubt takes a message for: the first child of the first Body, signed
-/// by MPay just now. Headers that must be understood go with it.
+/// The operation that a reader without any doubt takes from a message: the first child of the first
+/// Body, signed by MPay just now. Headers that must be understood go with it.
 fn believed(message: &str) -> Option<String> {
     let document = Document::parse(message.as_bytes()).ok()?;
     let root = document.root();
@@ -582,7 +582,7 @@ fn digests_hold(message: &str) -> bool {
     })
 }
 
-/// Whether the signature is an HMAC under this key.
+/// True if the signature is an HMAC under this key.
 fn is_hmac(message: &str, key: &[u8]) -> bool {
     ["xmldsig#hmac-sha1", "xmldsig-more#hmac-sha256"]
         .into_iter()

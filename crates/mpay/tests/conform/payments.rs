@@ -66,7 +66,7 @@ fn a_provider_that_acknowledges_a_known_payment_unseen_fails() {
     );
 }
 
-/// Whether a key fits a pattern of SQL.
+/// True if a key fits a pattern of SQL's `LIKE`.
 fn like(pattern: &[u8], key: &[u8]) -> bool {
     match (pattern.split_first(), key.split_first()) {
         (None, None) => true,

@@ -1,4 +1,4 @@
-//! What only a signature can tell.
+//! Wrong providers that only a signature can tell from right ones.
 
 use super::*;
 
@@ -144,7 +144,7 @@ fn a_provider_that_takes_a_comment_for_the_digest_fails() {
     );
 }
 
-/// Whether the message is signed by the key of a certificate that it brings, beside MPay's or under
+/// True if the message is signed by the key of a certificate that it brings, beside MPay's or under
 /// MPay's key identifier.
 fn is_signed_by_a_guest(message: &str) -> bool {
     use base64ct::{Base64, Encoding};

@@ -1,4 +1,4 @@
-//! Where what a function reads from memory goes: to a branch, an address, a division or a call.
+//! The flow of what a function reads from memory: to a branch, an address, a division or a call.
 //!
 //! All that is read is taken for secret, and what is computed of it, and arguments that are no `i32`;
 //! other arguments, which are addresses and lengths, constants and the stack pointer are not. Locals
@@ -109,7 +109,7 @@ impl Module {
         self.names.keys().map(String::as_str)
     }
 
-    /// What is wrong with a function.
+    /// The findings about a function.
     pub fn findings(&self, name: &str) -> Vec<Finding> {
         let index = self.names[name];
         let body = &self.bodies[index - self.imported];
@@ -141,7 +141,8 @@ impl Module {
         (params as usize, results as usize)
     }
 
-    /// What copies memory gives back where it copied to, nothing that it read.
+    /// True of a function that copies memory: it gives back the address that it copied to, nothing that
+    /// it read.
     fn copies(&self, function: u32) -> bool {
         let name = self.name_of.get(&(function as usize));
         name.is_some_and(|name| matches!(name.as_str(), "memcpy" | "memmove" | "memset"))
@@ -393,7 +394,7 @@ impl Flow<'_> {
     }
 }
 
-/// Whether there are more secrets than before.
+/// Adds secrets to those that are known. True if that made them more.
 fn join(all: &mut [bool], more: &[bool]) -> bool {
     let mut grown = false;
     for (all, &more) in all.iter_mut().zip(more) {

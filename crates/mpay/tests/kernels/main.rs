@@ -19,8 +19,8 @@ fn program() -> PathBuf {
     build(secrets, Build::Usual)
 }
 
-/// What is wrong with the functions of `rsa_fma` that have this in their names, of which there must
-/// be so many.
+/// The findings about the functions of `rsa_fma` that have this in their names; there must be `count` of
+/// them.
 fn findings(module: &Module, of: &str, method: &str, count: usize) -> Vec<Finding> {
     let method = format!("{}{method}17h", method.len());
     let functions: Vec<_> = module

@@ -68,7 +68,7 @@ fn verify(file: &Path) -> Outcome {
 }
 
 impl Provider {
-    /// What the store holds of messages: keys with values that are not empty.
+    /// The number of messages that the store holds: keys with values that are not empty.
     fn messages(&self) -> usize {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let database =

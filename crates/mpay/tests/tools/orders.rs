@@ -101,7 +101,7 @@ fn workbook(last: usize) -> Vec<u8> {
     sheet.finish().unwrap()
 }
 
-/// What a report says of a row.
+/// The result and the detail of a row in a report.
 fn reported(report: &[u8], number: &str) -> (String, String) {
     let table = Table::read(report, &Options::with_columns(&["row", "result"])).unwrap();
     assert_eq!(table.rows().count(), 1203);
@@ -210,7 +210,7 @@ fn a_file_of_any_size_is_imported_and_each_row_is_told_by_its_own_number() {
     assert_eq!(shell.files(), files);
 }
 
-/// What is said of a file is said of its rows, whether it is sent whole or in parts.
+/// The rows of a file get the same results whether it is sent whole or in parts.
 #[test]
 fn a_file_is_judged_as_if_it_were_sent_whole() {
     let shell = Shell::start();

@@ -92,7 +92,7 @@ impl Provider {
             .unwrap();
     }
 
-    /// What the API answers to a call with this path.
+    /// The API's answer to a GET of this path.
     pub fn get(&self, path: &str) -> Vec<u8> {
         ureq::get(format!("{}api/{path}", self.url))
             .header("Authorization", format!("Bearer {TOKEN}"))
@@ -103,7 +103,7 @@ impl Provider {
             .unwrap()
     }
 
-    /// What the API answers to a table of orders, of which it imports nothing.
+    /// The API's answer to a table of orders, of which it imports nothing.
     pub fn import(&self, table: &[u8]) -> Vec<u8> {
         ureq::post(format!("{}api/orders/import?dry_run=true", self.url))
             .header("Authorization", format!("Bearer {TOKEN}"))
@@ -115,7 +115,7 @@ impl Provider {
             .unwrap()
     }
 
-    /// What the API answers to a document, posted with a token.
+    /// The API's answer to a document, posted with a token.
     pub fn post(&self, path: &str, token: &str, document: Value) -> Value {
         ureq::post(format!("{}api/{path}", self.url))
             .header("Authorization", format!("Bearer {token}"))
@@ -137,7 +137,7 @@ impl Provider {
         assert_eq!(answer, Answer::Result(()));
     }
 
-    /// What MPay is answered.
+    /// The answer that MPay gets to a confirmation.
     pub fn confirm(&self, confirmation: &Confirmation) -> Answer<()> {
         let signer = Signer::from_pem(&read("mpay.key.pem"), &read("mpay.pem")).unwrap();
         let own = Certificate::from_pem(&read("service.pem")).unwrap();

@@ -26,7 +26,7 @@ pub fn mpay(folder: &Path) -> Command {
     command
 }
 
-/// What came of a command.
+/// The outcome of a command.
 #[derive(Debug)]
 pub struct Outcome {
     pub code: i32,

@@ -18,13 +18,13 @@ use wasmtime_wasi::{HostMonotonicClock, WasiCtx, WasiCtxBuilder, WasiCtxView, Wa
 pub struct Program {
     /// Its package.
     pub package: &'static str,
-    /// What of the package it is, as cargo takes it: `--bin` or `--example`, and its name.
+    /// Its target in the package, as cargo takes it: `--bin` or `--example`, and the name.
     pub target: [&'static str; 2],
     /// Its features, with commas. Default ones are left out.
     pub features: &'static str,
 }
 
-/// How a program is built.
+/// The ways to build a program.
 #[allow(dead_code, reason = "each user needs some of them")]
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Build {

@@ -14,7 +14,7 @@ const DIGEST: &str =
 const METHOD: &str =
     r#"<CanonicalizationMethod Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#">"#;
 
-/// What is done to the ordinary message.
+/// The changes to the ordinary message.
 #[derive(Default)]
 struct Shape {
     /// In place of the Body's content.

@@ -57,7 +57,7 @@ fn with_another_key(name: &str, number: u8) -> String {
 struct Scale {
     verifier: Verifier,
     ordinary: BTreeMap<usize, u64>,
-    /// What checking the signature of an ordinary message costs, whatever its length.
+    /// The cost of checking the signature of an ordinary message, whatever its length.
     rsa: u64,
     /// The highest ratios first.
     measured: Vec<(f64, String)>,
@@ -225,7 +225,7 @@ fn what_is_trusted_multiplies_the_work_within_the_bound() {
     assert!(ways > 5.5, "eight issuers were not tried");
 }
 
-/// What fuzzing found: folders of it in `FUZZED`, separated by colons. Those whose name ends in
+/// Fuzzing's findings: folders of them in `FUZZED`, separated by colons. Those whose name ends in
 /// `certificate` hold certificates, not messages.
 #[test]
 #[ignore = "needs the corpora of fuzzing"]

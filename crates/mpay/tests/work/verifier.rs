@@ -10,11 +10,11 @@ use wasmtime_wasi::p2::bindings::sync::CommandPre;
 use wasmtime_wasi::p2::pipe::{MemoryInputPipe, MemoryOutputPipe};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-/// What a message came to.
+/// The cost and the verdict of a message.
 pub struct Work {
     /// Instructions of Wasm, about; a constant for the start of the program is taken off.
     pub fuel: u64,
-    /// Who signed it, or why it was refused.
+    /// The signer, or the reason of the refusal.
     pub verdict: String,
 }
 
@@ -35,7 +35,7 @@ impl WasiView for Host {
 /// A verifier with its trust.
 pub struct Verifier {
     arguments: Vec<String>,
-    /// What the program costs without a message.
+    /// The cost of the program without a message.
     idle: u64,
 }
 

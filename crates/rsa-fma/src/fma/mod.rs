@@ -10,7 +10,7 @@
 //! architectures*, WAIFI 2012) describe the same shape in integers: a redundant radix, sums of columns,
 //! carries late.
 //!
-//! What follows is all that is needed to believe the code. Names in `capitals` are constants in
+//! The sections below are all that is needed to believe the code. Names in `capitals` are constants in
 //! `tile.rs`. "Exact" means that a float holds the number itself.
 //!
 //! # Numbers
@@ -69,7 +69,8 @@
 //!   applications*, CHES 2004, scales moduli for the same end.)
 //! * The last row is done in the usual way, which leaves (T + m·n)/B.
 //!
-//! What is added before the last row is below 0.51·S·B in size, and |S| ≤ |n'|·n/B + 1/B < 0.51·n. So
+//! The multiple of n that is added before the last row is below 0.51·S·B in size, and |S| ≤ |n'|·n/B +
+//! 1/B < 0.51·n. So
 //!
 //! |result| < |a·b|/R + 0.51·0.51·n·(1 + 2^−207) + 0.51·n < |a·b|/R + 0.78·n.
 //!
@@ -142,7 +143,7 @@ fn unsigned<const N: usize>(bytes: &[u8]) -> [u64; N] {
     digits
 }
 
-/// What is left of 64 bits modulo 2^52, from −2^51 to 2^51 − 1, as a digit.
+/// The remainder of 64 bits modulo 2^52, from −2^51 to 2^51 − 1, as a digit.
 fn balanced(lanes: [u64; 2]) -> Lanes {
     let drop = 64 - WIDTH;
     tile::float(lanes.map(|lane| (lane << drop).cast_signed() >> drop))
@@ -180,7 +181,7 @@ mod tests {
 
     const HALF: i64 = 1 << 51;
 
-    /// What digits stand for, modulo n.
+    /// The value of digits, modulo n.
     fn value(digits: &[i64], n: &BoxedUint) -> BoxedUint {
         let n = n.to_nz().unwrap();
         let precision = n.bits_precision();

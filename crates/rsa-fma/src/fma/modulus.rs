@@ -5,7 +5,7 @@ use zeroize::Zeroize;
 use super::lanes::Lanes;
 use super::tile::{BREADTH, Column, ROW, Row, add_row_product, broad, window};
 
-/// What a reduction needs of n.
+/// The values that a reduction by n needs.
 pub(super) struct Modulus<const N: usize> {
     pub(super) n: [Lanes; N],
     /// −1/n modulo 2^208.

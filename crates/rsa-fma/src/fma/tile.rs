@@ -16,8 +16,8 @@ pub(super) type Broad = [Lanes; BREADTH];
 pub(super) const BLOCK: usize = 5;
 pub(super) type Block = [Lanes; BLOCK];
 
-/// What a column of a product has been given so far: the low parts of products, whose unit is that
-/// of the column, and the high parts, whose unit is 2^51 of it; as raw bits of floats, modulo 2^64.
+/// The sums of a column of a product so far: of the low parts of products, whose unit is that of the
+/// column, and of the high parts, whose unit is 2^51 of it; as raw bits of floats, modulo 2^64.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Column {
     pub(super) low: Lanes,
@@ -59,7 +59,7 @@ const ONE: Lanes = Lanes::splat(1);
 const LOW_BIAS: u64 = (1 << 62) + (1 << 51);
 /// Added to the high parts of a column so that their sum is positive.
 const HIGH_BIAS: u64 = 1 << 60;
-/// What both biases add to the carry out of a column.
+/// The amount that both biases add to the carry out of a column.
 const CARRY_BIAS: u64 = (1 << 10) + (1 << 59);
 
 /// Column k as it is before anything is added: the biases, minus what `products` products will add
@@ -83,7 +83,7 @@ const fn bias(k: usize, products: u64) -> [u64; 2] {
     ]
 }
 
-/// What so many products add to a column beyond their value.
+/// The amount that so many products add to a column beyond their value.
 const fn beyond(products: u64) -> Column {
     Column {
         low: Lanes::splat(products.wrapping_mul(RAW_LOW)),
@@ -91,7 +91,8 @@ const fn beyond(products: u64) -> Column {
     }
 }
 
-/// How many products of `a` digits with `b` digits are in column k, where the lowest is in `at`.
+/// The number of products of `a` digits with `b` digits that are in column k, where the lowest is in
+/// `at`.
 pub(super) const fn count(k: usize, a: usize, b: usize, at: usize) -> u64 {
     let mut products = 0;
     let mut i = 0;
