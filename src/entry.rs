@@ -36,7 +36,7 @@ async fn handle(request: Request) -> impl IntoResponse {
 async fn answer(platform: Spin, request: Request) -> Response<Bytes> {
     let late = Spin::timer(TIME);
     let store = Ledger::new(platform);
-    // Whether the process lives is not for the variables to say.
+    // The liveness does not depend on the variables.
     if request.uri().path() == health::LIVE {
         return finish(request.method(), health::live(request.method()));
     }
@@ -50,7 +50,7 @@ async fn answer(platform: Spin, request: Request) -> Response<Bytes> {
         && !config.notification.receivers.is_empty()
     {
         let app = Rc::clone(&app);
-        // Goes on after the answer has been sent.
+        // This task goes on after the answer has been sent.
         spin_sdk::wasip3::spawn(async move {
             let store = Ledger::new(Spin::open()).sharing(&app.secret);
             let follow_up = async {
@@ -66,8 +66,8 @@ async fn answer(platform: Spin, request: Request) -> Response<Bytes> {
     response
 }
 
-/// In place of the service: what the provider needs of its host. A header `fetch` names an address
-/// to get; without it the platform's contract is checked.
+/// Replaces the service in tests of the host's contract. A header `fetch` names an address to get;
+/// without it the platform's contract is checked.
 #[cfg(feature = "host-contract")]
 async fn answer(platform: Spin, request: Request) -> Response<Bytes> {
     let checked = match request.headers().get("fetch") {

@@ -7,7 +7,7 @@
 //! 1. `entry`: a request of a Spin host; [`service`]: its way to an answer.
 //! 2. [`config`]: the variables of this door, whose signer and policy are used by
 //! 3. [`soap`]: a message verified, dispatched, answered and signed.
-// Over PostgreSQL a request is futures within futures, deeper than the compiler looks by itself.
+// Over PostgreSQL a request nests futures more deeply than the compiler's default limit.
 #![recursion_limit = "256"]
 #![cfg_attr(
     not(test),

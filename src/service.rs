@@ -14,16 +14,16 @@ use wsse::RsaEngine;
 
 use crate::{App, config::Config, soap};
 
-/// The address of this door's readiness: whether MPay's calls can be answered.
+/// The address of this door's readiness, which tells if MPay's calls can be answered.
 pub const HEALTH: &str = "/health";
 
-/// The same, by the name that it has beside the liveness.
+/// The other address of the readiness, beside the liveness.
 pub const READY: &str = "/health/ready";
 
-/// Answers a request, or says that it could not in time: what it was at is dropped where it stands,
-/// as if the host had died, and its caller asks again.
+/// Answers a request, or says that it could not in time: then its work is dropped at any point, as if the
+/// host had died, and its caller asks again.
 ///
-/// `late` ends when [`TIME`](mpay_door::http::TIME) is over, counted from when the request came.
+/// `late` ends when [`TIME`](mpay_door::http::TIME) is over, counted from the arrival of the request.
 pub async fn handle_until<P: Platform>(
     app: &App,
     store: &Ledger<P>,
@@ -50,7 +50,8 @@ pub async fn handle_until<P: Platform>(
     .await
 }
 
-/// True if the SOAP service is at this path: in any case, and with a slash behind it, as IIS takes it.
+/// True if the SOAP service is at this path, in any case, and with or without a slash behind it, as IIS
+/// takes it.
 pub fn is_service(path: &str) -> bool {
     is_at(path, "") || is_at(path, "/ServiceProvider.svc")
 }
@@ -110,7 +111,7 @@ async fn soap<P: Platform>(
     }
 }
 
-/// Refuses who may not call, before anything of the message is read.
+/// Refuses a caller who may not call, before the message is read.
 fn admit(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
     // Without configuration nobody is believed.
     let Ok(config) = &app.config else {
@@ -122,7 +123,7 @@ fn admit(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
     })
 }
 
-/// `?wsdl` and what clients make of it: `?wsdl=`, `?wsdl=1`, with more parameters behind it.
+/// True for `?wsdl` and the variants of clients: `?wsdl=`, `?wsdl=1`, with more parameters behind it.
 fn asks_for_wsdl(parts: &Parts) -> bool {
     let query = parts.uri.query().unwrap_or_default();
     let mut names = query
@@ -313,7 +314,7 @@ mod tests {
             assert_eq!(response.status(), status, "{forwarded} {verified}");
             let text = String::from_utf8(response.into_body().to_vec()).unwrap();
             assert_eq!(text.contains("SignatureValue"), status == 500, "{text}");
-            // Who is no proxy speaks for nobody, and is not verified.
+            // A caller that is no proxy speaks for nobody, and is not verified.
             assert_eq!(ask(Method::POST, "198.51.100.1:9").await.status(), 403);
             assert_eq!(ask(Method::POST, "192.0.2.9:9").await.status(), 403);
             assert_eq!(ask(Method::GET, "198.51.100.1:9").await.status(), 200);

@@ -1,5 +1,5 @@
-//! The packages of this workspace depend downwards only: what a package may use stands here, and
-//! nothing else may be in its `Cargo.toml`. Dependencies of tests are left out.
+//! The packages of this workspace depend downwards only: the table here lists the packages that each may
+//! use, and no other may be in its `Cargo.toml`. Dependencies of tests are left out.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,8 +8,8 @@ use std::{
 
 use serde_json::Value;
 
-/// Each package, and those of this workspace that it may use. One that is listed uses only what
-/// stands above it, so there is no way back up.
+/// Each package, with the packages of this workspace that it may use. A listed package uses only those
+/// above it, so there is no way back up.
 const MAY_USE: &[(&str, &[&str])] = &[
     // Know nothing of MPay.
     ("cryptoprocessing", &[]),
@@ -20,11 +20,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("listener", &[]),
     ("xtask", &[]),
     ("mpay-host", &["listener"]),
-    // What orders, payments and the books are. None of them can sign, or knows HTTP.
+    // Orders, payments and the books. None of these packages can sign, or knows HTTP.
     ("mpay-domain", &[]),
     ("mpay-log", &["mpay-domain", "mutation"]),
     ("mpay-ledger", &["mpay-domain", "mpay-log", "mutation"]),
-    // The two doors, and what they have in common.
+    // The two doors, and their common parts.
     ("mpay-door", &["mpay-ledger", "mutation", "wsse"]),
     ("mpay-notify", &["mpay-door", "mpay-ledger", "mutation"]),
     (
@@ -54,7 +54,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Shares no code with the other side of the gateway.
     ("mpay-gateway", &["stage"]),
     ("mpay-conform", &["mpay-client", "mpay-domain", "wsse"]),
-    // What puts the parts together.
+    // The packages that put the parts together.
     (
         "mpay",
         &[
@@ -101,7 +101,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tests", &[]),
 ];
 
-/// The packages that may sign: MPay's door, and who plays MPay. The people's door is none of them.
+/// The packages that may sign: MPay's door, and those that play MPay. The people's door is not among
+/// them.
 const MAY_SIGN: [&str; 7] = [
     "mpay",
     "mpay-client",

@@ -1,4 +1,4 @@
-//! The documents say what there is: every link leads somewhere, every page can be found, and every
+//! The documents agree with the workspace: every link leads somewhere, every page can be found, and every
 //! variable is explained.
 
 use std::{

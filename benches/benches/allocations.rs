@@ -7,7 +7,7 @@ use speed::steps;
 fn main() {
     println!("| step | allocations | bytes |\n| --- | --- | --- |");
     for mut step in steps(Engine::best()) {
-        // What is made once is not counted.
+        // Things that are made once are not counted.
         step.run();
         let allocated = measure(|| step.run());
         let (count, bytes) = (allocated.count_total, allocated.bytes_total);

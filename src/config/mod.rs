@@ -42,25 +42,24 @@ pub struct Config {
     pub signer: Signer,
     /// The gate that lets callers in.
     pub gate: Gate,
-    /// The policy that says whose messages are believed.
+    /// The policy that decides which messages are believed.
     pub policy: Policy,
     /// The answer of GetOrderDetails for an order that does not exist.
     pub unknown_order: UnknownOrder,
-    /// For how long MPay may go on showing an amount that it was told.
+    /// The time for which MPay may go on showing an amount.
     pub amount_validity: Duration,
     /// Address of this provider for the WSDL.
     pub public_url: Option<String>,
-    /// The receivers, and what each is told of.
+    /// The receivers of webhooks, each with its events.
     pub notification: Settings,
     off: Vec<ConfigError>,
     doubts: Vec<ConfigError>,
 }
 
-/// The part that is of use though the variables are wrong.
+/// The part that is of use although other variables are wrong.
 #[derive(Debug)]
 pub struct Rest {
-    /// The institution's key and certificate where they are right, so that what is answered
-    /// meanwhile is signed all the same.
+    /// The institution's key and certificate if they are right, so that answers are signed all the same.
     pub signer: Option<Box<Signer>>,
     /// The address for the WSDL, or the variable that keeps it from being known.
     pub public_url: Result<Option<String>, &'static str>,
@@ -69,10 +68,10 @@ pub struct Rest {
 /// The memory of an instance of this door.
 #[derive(Debug, Default)]
 pub struct Memory {
-    /// Signed faults for callers who were not authenticated, by their text: such a caller costs no
-    /// signature of their own. The texts are a fixed set, so this cannot grow without end.
+    /// Signed faults for callers who were not authenticated, by their text, so that such a caller costs
+    /// no signature of their own. The texts are a fixed set, so this cannot grow without bound.
     pub faults: RefCell<HashMap<String, (Timestamp, String)>>,
-    /// The things that were told.
+    /// The memory of notification.
     pub remembered: Remembered,
 }
 
@@ -207,7 +206,7 @@ impl Config {
         self.services.get(id)
     }
 
-    /// The notifier, which tells the institution; `None` where nobody is to be told.
+    /// The notifier of the institution; `None` if there is no receiver.
     pub fn notifier<'a, P: mpay_ledger::Platform>(
         &'a self,
         app: &'a App<Self>,

@@ -120,7 +120,7 @@ fn a_mistake_in_what_is_optional_switches_off_that_and_nothing_else() {
             ("max_silence", config.notification.max_silence.is_some()),
             (LOG_FORMAT, config.switched_off(&[LOG_FORMAT]).is_none()),
             (PAUSED, config.switched_off(&[PAUSED]).is_none()),
-            // Without an address there are no links whatever their key is.
+            // Without an address there are no links, whatever the key.
             (
                 "page_key",
                 config.notification.links.is_some() || config.public_url.is_none(),

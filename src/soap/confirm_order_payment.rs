@@ -1,4 +1,4 @@
-//! `ConfirmOrderPayment`: money has moved.
+//! `ConfirmOrderPayment`: MPay's statement that money has moved.
 
 use std::convert::Infallible;
 
@@ -37,7 +37,7 @@ pub async fn answer<P: Platform>(
         Err(fault) if fault.is_verdict() => fault,
         verdict => return verdict,
     };
-    // Signed before it is sent, so that it can be kept with what it answers.
+    // Signed before it is sent, so that it can be kept with the message that it answers.
     let signed = call.sign(&fault.encode());
     let answer = signed.as_ref().map(String::as_bytes);
     keep_refused(call, operation, &content, &fault, answer).await?;
@@ -53,14 +53,14 @@ fn confirmed() -> Content {
     xml.finish()
 }
 
-/// Judges a confirmation, in the order of the contract: ServiceID, OrderKey, amounts. Only then is
-/// it recorded; whatever the order's state is, for the money has moved.
+/// Judges a confirmation in the order of the contract: ServiceID, OrderKey, amounts. Then records it,
+/// whatever the order's state, for the money has moved.
 async fn confirm<P: Platform>(
     call: &Call<'_, P>,
     content: &[u8],
     claim: Claim,
 ) -> Result<Answer, Fault> {
-    // A payment that is recorded stays confirmed, whatever has become of order or configuration.
+    // A recorded payment stays confirmed, even if its order or the configuration has changed.
     let known = match &claim.confirmation {
         Ok(confirmation) => Some(
             call.store
@@ -99,7 +99,7 @@ async fn confirm<P: Platform>(
         .await?;
     let order = match (order, &service.open) {
         (Some(order), _) => order,
-        // What is no payment for it makes no order.
+        // A confirmation that cannot be a payment of it creates no order.
         (None, Some(_)) if known.as_ref().is_some_and(Known::is_recorded) => {
             return Err(conflict());
         }
@@ -120,7 +120,7 @@ async fn confirm<P: Platform>(
     };
     let mut confirmation = claim.confirmation?;
     if let Some(order) = order.state.order() {
-        // A payer may have spelt it otherwise; it is kept as the institution registered it.
+        // A payer may have spelt the key differently; it is kept as the institution registered it.
         confirmation.order_key = order.order_key.clone();
     }
     order.state.check_payment(&confirmation).map_err(misfit)?;
@@ -133,7 +133,7 @@ async fn confirm<P: Platform>(
     .to_accounts_of(&order.state, service.account.as_ref())
     .with_metadata(&order.state)
     .with_validity(&order.state, call.config.amount_validity);
-    // Signed before it is true, so that it can be kept with the payment; sent only once it is.
+    // Signed before the payment is recorded, so that it can be kept with it; sent only afterwards.
     let signed = call.sign(&confirmed());
     let answer = signed.as_ref().map(String::as_bytes);
     let recorded = call
@@ -172,7 +172,8 @@ fn conflict() -> Fault {
     Fault::invalid_parameter("PaymentID is that of another payment, with another content.")
 }
 
-/// Registers the order of a service without registration that is being paid, unless somebody did before.
+/// Registers the order that is being paid, of a service without registration, unless another call did so
+/// before.
 async fn register<P: Platform>(call: &Call<'_, P>, order: Order) -> Result<StoredOrder, Fault> {
     let (orders, service, key) = (call.store.orders(), &order.service_id, &order.order_key);
     let make = |state: &OrderState| {
@@ -184,7 +185,7 @@ async fn register<P: Platform>(call: &Call<'_, P>, order: Order) -> Result<Store
         Ok(Registered::Created) => {
             log!(info: "order {} of service {service} is paid, and so registered", end_of_key(key.as_str()))
         }
-        // Under another spelling, maybe.
+        // It may be registered under another spelling.
         Ok(_) | Err(RegisterError::KeyTaken(_)) => {}
         Err(RegisterError::Store(error)) => return Err(error.into()),
         Err(_) => return Err(Fault::internal("The order is being changed. Try again.")),
@@ -193,8 +194,8 @@ async fn register<P: Platform>(call: &Call<'_, P>, order: Order) -> Result<Store
     registered.ok_or_else(|| Fault::internal("An order that was registered is not there."))
 }
 
-/// The message as evidence for a verdict on it. Where the store was read before, the secret that
-/// names it is known.
+/// The message as evidence for a verdict on it. If the store was read before, the secret that names the
+/// evidence is known.
 async fn evidence<'a, P: Platform>(
     call: &Call<'a, P>,
     payment_id: &str,
@@ -230,8 +231,7 @@ fn note_repetition(confirmation: &Confirmation, alike: bool) {
     }
 }
 
-/// Keeps a signed message that is refused, and our answer, so that people can sort it out with
-/// MPay.
+/// Keeps a refused signed message and our answer, so that people can sort it out with MPay.
 async fn keep_refused<P: Platform>(
     call: &Call<'_, P>,
     operation: Element<'_>,
@@ -269,7 +269,7 @@ async fn keep_refused<P: Platform>(
     Ok(())
 }
 
-/// The most characters that are written down of each member that a refused message names.
+/// The most characters that are kept of each member of a refused message.
 pub const MENTIONED: usize = 100;
 
 /// The PaymentID, service and order that a refused message names, as far as they can be read. People find
@@ -289,8 +289,8 @@ fn misfit(misfit: Misfit) -> Fault {
     Fault::invalid_parameter(format!("The confirmation is refused: {misfit}."))
 }
 
-/// `PaymentConfirmation` in the right shape. Its amounts are judged later than its order, so what
-/// is wrong with them waits.
+/// `PaymentConfirmation` in the right shape. Its amounts are judged after its order, so errors in them
+/// wait.
 struct Claim {
     service_id: ServiceId,
     order_key: OrderKey,
@@ -345,7 +345,7 @@ impl Claim {
     }
 }
 
-/// A member that nothing depends on: a payment is not refused for its length.
+/// A member on which nothing depends: a payment is not refused for its length.
 fn text(structure: &Structure<'_>, name: &str) -> Result<Option<String>, Fault> {
     Ok(structure.text(name)?.map(|text| text.trim().to_owned()))
 }

@@ -1,4 +1,4 @@
-//! SOAP faults: the one place where failures become what MPay sees.
+//! SOAP faults: the only place where failures become answers to MPay.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use mpay_door::log::of_store;
 use mpay_ledger::{StoreError, domain::time};
 
-/// `faultcode`: MPay's codes stand without prefix, those of SOAP 1.1 (section 4.4.1) with one.
+/// `faultcode`: MPay's codes have no prefix, those of SOAP 1.1 (section 4.4.1) have one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultCode {
     /// The message is wrong.
@@ -59,13 +59,13 @@ impl FaultCode {
     }
 }
 
-/// A SOAP fault: what the caller gets, and what only the log gets.
+/// A SOAP fault: the texts for the caller, and the one for the log alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The code.
     pub code: FaultCode,
     reason: Cow<'static, str>,
-    /// The same in Romanian, or as much of it as a payer needs.
+    /// The text in Romanian, or as much of it as a payer needs.
     romanian: Cow<'static, str>,
     cause: Option<String>,
 }
@@ -127,7 +127,7 @@ impl Fault {
         )
     }
 
-    /// The order is there, and cannot be paid yet.
+    /// The order exists, and cannot be paid yet.
     pub fn not_payable_before(opens_at: Timestamp) -> Self {
         let from = time::format_start(opens_at);
         Self {
@@ -139,8 +139,8 @@ impl Fault {
         }
     }
 
-    /// The fault for what is no SOAP 1.1 message. The caller is unknown, so the text is one of a fixed set
-    /// and repeats nothing of the message.
+    /// The fault for a request that is no SOAP 1.1 message. The caller is unknown, so the text is one of
+    /// a fixed set and repeats nothing of the message.
     pub fn of_envelope(error: &EnvelopeError) -> Self {
         let code = match error {
             EnvelopeError::VersionMismatch { .. } => FaultCode::VersionMismatch,
@@ -163,7 +163,7 @@ impl Fault {
         Self::new(code, format!("{first}{}.", letters.as_str()))
     }
 
-    /// True if this judges the message, rather than tell of a failure that may pass.
+    /// True if the fault judges the message; false if it tells of a failure that may pass.
     pub fn is_verdict(&self) -> bool {
         self.code != FaultCode::InternalError
     }
@@ -173,7 +173,7 @@ impl Fault {
         &self.reason
     }
 
-    /// The text for the log: the cause, where the caller must not see it.
+    /// The text for the log: the cause, if the caller must not see it.
     pub fn log(&self) -> &str {
         self.cause.as_deref().unwrap_or(&self.reason)
     }

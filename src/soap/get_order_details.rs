@@ -1,4 +1,4 @@
-//! `GetOrderDetails`: what is there to be paid.
+//! `GetOrderDetails`: MPay's question for the orders under a key.
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -47,8 +47,8 @@ pub async fn answer<P: Platform>(
     Ok(xml.finish())
 }
 
-/// The orders that somebody means who types this key: that of the key, which the institution's own system
-/// may give; else those of the alias, or what the service's template makes.
+/// The orders that a payer means who types this key: the order of the key, which the institution's own
+/// system may give; otherwise those of the alias, or the one that the service's template makes.
 async fn find<P: Platform>(
     call: &Call<'_, P>,
     service: &Service,
@@ -61,7 +61,7 @@ async fn find<P: Platform>(
     {
         match ask(call, query).await {
             Asked::Taken => known = orders.find(id, key).await?,
-            // What has the key is meant, before what only goes by it.
+            // An order with this key comes before orders with this alias.
             Asked::NotThere => return Ok(orders.named(id, key).await?),
             Asked::Failed if policy.last_known && known.is_some() => {}
             Asked::Failed => {
@@ -84,7 +84,7 @@ async fn find<P: Platform>(
     if !named.is_empty() {
         return Ok(named);
     }
-    // Nothing is written for a key that somebody tries.
+    // Nothing is written for a key that is only tried.
     let open = service.open.as_ref();
     let made = open.and_then(|open| open.order(key));
     Ok(made.map(StoredOrder::unregistered).into_iter().collect())
@@ -96,7 +96,7 @@ enum Asked {
     Taken,
     /// It has no such order.
     NotThere,
-    /// Nobody knows.
+    /// It is unknown.
     Failed,
 }
 
@@ -137,7 +137,7 @@ async fn must_ask<P: Platform>(
     let (Some(known), now) = (known, call.store.now()) else {
         return Ok(true);
     };
-    // What is closed is not changed any more.
+    // A closed order is not changed any more.
     let may_change = known.state.status(now) == OrderStatus::Expired || is_payable(known, now);
     match policy.older_than.filter(|_| may_change) {
         None => Ok(false),
@@ -153,9 +153,9 @@ async fn must_ask<P: Platform>(
 /// The most orders that one answer has (MPay contract, "Settled readings").
 const MOST: usize = 20;
 
-/// Of the orders that were found, those that MPay is told of: all that can be paid, the one that is due
-/// first first. Where there is none of these, the latest of the others, so that the payer learns what
-/// became of it. Gives also when the first can be paid that cannot be paid yet.
+/// The orders that MPay is told of, among those that were found: all that can be paid, in the order of
+/// their due dates. If there is none, the latest of the others, so that the payer learns its state. Also
+/// gives the earliest time at which one that cannot be paid yet can be.
 fn shown(found: Vec<StoredOrder>, now: Timestamp) -> (Vec<StoredOrder>, Option<Timestamp>) {
     let (mut later, mut payable, mut others) = (None::<Timestamp>, Vec::new(), Vec::new());
     for order in found {
@@ -171,7 +171,7 @@ fn shown(found: Vec<StoredOrder>, now: Timestamp) -> (Vec<StoredOrder>, Option<T
         others.truncate(1);
         return (others, later);
     }
-    // They come the latest first; what is never due comes last.
+    // They come the latest first; an order without a due date comes last.
     payable.reverse();
     payable.sort_by_key(|stored| {
         let due = stored.state.order().and_then(|order| order.due_date);
@@ -186,8 +186,8 @@ fn is_payable(stored: &StoredOrder, now: Timestamp) -> bool {
     matches!(status, OrderStatus::Active | OrderStatus::PartiallyPaid)
 }
 
-/// The time at which an order can be paid for the first time, if that is still to come and nothing else is to be
-/// said of it: no status of the contract says that it cannot be paid yet.
+/// The time at which an order can be paid for the first time, if that is still to come and nothing else
+/// speaks against a payment: no status of the contract says that it cannot be paid yet.
 fn opens_at(stored: &StoredOrder, now: Timestamp) -> Option<Timestamp> {
     let opens_at = stored.state.opens_at(now)?;
     is_payable(stored, now).then_some(opens_at)
@@ -257,7 +257,7 @@ fn encode<P: Platform>(
         let Some(line) = order.lines.get(due.position) else {
             continue;
         };
-        // With several lines the flags stand on the first only.
+        // With several lines only the first has the flags.
         let flags = if i == 0 { flags } else { flags.withdrawn() };
         let account = line
             .destination_account
@@ -339,7 +339,7 @@ fn encode_properties(xml: &mut Writer, properties: &[Property], language: Langua
     xml.end();
 }
 
-/// `AllowAdvancePayments` and `AllowPartialPayments`. What an order does not allow is not said.
+/// `AllowAdvancePayments` and `AllowPartialPayments`. A flag that an order does not have is not written.
 #[derive(Clone, Copy)]
 struct Flags {
     advance: Option<bool>,

@@ -9,7 +9,7 @@ use super::{Fault, NAMESPACE};
 
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
-/// A structure of the contract, and where in the message it stands.
+/// A structure of the contract, with its path in the message.
 #[derive(Clone)]
 pub struct Structure<'a> {
     element: Element<'a>,

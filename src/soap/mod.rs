@@ -1,4 +1,4 @@
-//! The SOAP service `IServiceProvider`: what MPay calls.
+//! The SOAP service `IServiceProvider`, which MPay calls.
 
 mod answer;
 mod confirm_order_payment;
@@ -35,12 +35,13 @@ struct Call<'a, P> {
     /// The message as it came in.
     message: &'a [u8],
     verified: &'a Verified,
-    /// The payment that it records, for the first time.
+    /// The payment that it records for the first time.
     recorded: OnceCell<PaymentId>,
 }
 
 impl<P> Call<'_, P> {
-    /// Signs an answer as the request was; `None`, and a line in the log, if that cannot be done.
+    /// Signs an answer with the algorithms of the request; `None`, with a line in the log, if that is
+    /// impossible.
     fn sign(&self, content: &Content) -> Option<String>
     where
         P: Platform,
@@ -72,12 +73,12 @@ enum Answer {
     Content(Content),
     /// The envelope, signed before it was sent because it is kept.
     Signed(String),
-    /// A fault, and its envelope, signed likewise.
+    /// A fault, and its envelope, which was signed before it was sent too.
     Refused(Fault, String),
 }
 
-/// Answers a message: always with SOAP, and signed wherever there is a key to sign with. What came
-/// of it is among the answer's extensions, as an [`Outcome`].
+/// Answers a message, always with SOAP, and signed if there is a key. The outcome is among the answer's
+/// extensions, as an [`Outcome`].
 pub async fn handle<P: Platform>(
     app: &App,
     store: &Ledger<P>,
@@ -98,7 +99,7 @@ pub async fn handle<P: Platform>(
         }
         Ok(envelope) => match envelope.verify(&config.policy, store.now()) {
             Err(error) => {
-                // A stranger can have written down a person, in a certificate or beside it.
+                // A stranger may have put a person's data into a certificate, or beside it.
                 let reason = error.without_texts();
                 log!("not authenticated: sha256={} {reason}", sha256(message));
                 note_clock(app, config, message, &error, store.now());
@@ -129,8 +130,8 @@ pub async fn handle<P: Platform>(
     response
 }
 
-/// Notes the time of a message that was refused for its time alone. That it was made by somebody
-/// who is trusted is verified as of its own time, since anybody can write a time.
+/// Notes the time of a message that was refused for its time alone. Since anybody can write a time, the
+/// signature is verified as of that time: only a trusted signer's time counts.
 fn note_clock(
     app: &App,
     config: &Config,
@@ -220,7 +221,8 @@ async fn dispatch<P: Platform>(call: &Call<'_, P>, headers: &HeaderMap) -> Resul
 /// Refuses a SOAPAction, or an `Action` of WS-Addressing, that names something else than the
 /// operation. A missing, empty or unquoted one is fine.
 ///
-/// Neither need be signed, so neither is believed: a message that says two things is not acted on.
+/// Neither needs to be signed, so neither is believed; but a message that contradicts itself is not acted
+/// on.
 fn check_action(verified: &Verified, headers: &HeaderMap, operation: &str) -> Result<(), Fault> {
     for action in headers.get_all("soapaction") {
         let action = action.to_str().unwrap_or("?").trim();
@@ -299,7 +301,7 @@ pub fn paused<P: Platform>(app: &App, store: &Ledger<P>) -> Response<Bytes> {
     response
 }
 
-/// Signs a fault like one to a stranger, since who called is not known.
+/// Signs a fault like one to a stranger, since the caller is unknown.
 fn to_stranger<P: Platform>(app: &App, store: &Ledger<P>, fault: Fault) -> Response<Bytes> {
     let signer = match &app.config {
         Ok(config) => Some(&config.signer),

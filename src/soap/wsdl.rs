@@ -1,4 +1,4 @@
-//! The service's description, in one file, with the address it is served at.
+//! The service's description (WSDL) in one file, with the address at which it is served.
 
 /// The WSDL, with `{address}` where the address goes.
 const WSDL: &str = include_str!("../../wsdl/IServiceProvider.wsdl");

@@ -72,7 +72,7 @@ fn mpay_is_told_what_holds_now() {
     let answer = provider.order("1");
     assert_eq!(answer["amount_due"], "0.00");
     assert_eq!(answer.get("amount_due_by_day"), None);
-    // What was sent is what comes back, so that it can be sent again.
+    // The answer equals the document that was sent, so that it can be sent again.
     let again = provider.api(
         "PUT",
         "orders/TAX/1",

@@ -1,5 +1,5 @@
-//! axe-core, which finds what people who do not see, or see otherwise, could not use. It is fetched from
-//! the npm registry under the target directory, once for all tests, and runs in the page.
+//! axe-core, which finds barriers for people with impaired vision or other disabilities. It is fetched
+//! from the npm registry under the target directory, once for all tests, and runs in the page.
 
 use std::{fs, io::Write, path::Path, process::Command, sync::OnceLock};
 

@@ -104,7 +104,7 @@ fn the_engines_beside_each_other() {
         ),
         ("PostgreSQL", over_postgres(&postgres), postgres_commits),
     ];
-    // Of each engine the best of its rounds: what else the machine does makes it slower, never faster.
+    // The best round of each engine: other work on the machine makes a round slower, never faster.
     let mut best = [(f64::MIN, f64::MIN, 0.0); 3];
     for round in 0..ROUNDS {
         for ((_, host, commits), best) in hosts.iter().zip(&mut best) {

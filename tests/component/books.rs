@@ -45,7 +45,7 @@ impl Provider {
         }
     }
 
-    /// Repairs from the beginning to the end: what was repaired, and what is damaged.
+    /// Repairs from the beginning to the end; gives the repaired payments and the damaged records.
     fn repair(&self) -> (Vec<Value>, Vec<Value>) {
         let (mut repaired, mut damaged, mut after) = (Vec::new(), Vec::new(), "0".to_owned());
         loop {

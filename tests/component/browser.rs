@@ -29,7 +29,7 @@ pub struct Browser {
 /// The key under which WebDriver gives elements (section 11).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// The pictures that documents show: of what a screen holds.
+/// The pictures of the documents, each of one screen.
 const DOCUMENTED: [&str; 36] = [
     "amend-desktop-ro",
     "amend-phone-ro",
@@ -113,7 +113,7 @@ impl Browser {
             // An element may come with the page that a click has asked for a moment ago.
             "timeouts": {"implicit": 30000},
             "goog:chromeOptions": {
-                // The sandbox needs what a container does not give.
+                // The sandbox needs rights that a container does not have.
                 "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
                          "--hide-scrollbars", "--force-color-profile=srgb", "--lang=ro", "--accept-lang=ro"],
                 "prefs": {"profile.managed_default_content_settings.javascript": 2}
@@ -209,8 +209,9 @@ impl Browser {
         self.call(&format!("/element/{element}/click"), &json!({}));
     }
 
-    /// Clicks on a link or a button that leads on, and waits for the page it leads to. A click alone may be
-    /// over before the browser has asked for that page, and whatever is opened next would cancel the question.
+    /// Clicks on a link or a button that leads on, and waits for its page. A click alone may be over
+    /// before the browser has asked for that page, and the next page to be opened would cancel the
+    /// request.
     pub fn follow(&self, selector: &str) {
         let element = self.element(selector);
         self.evaluate("document.documentElement.dataset.left = ''");
@@ -225,7 +226,7 @@ impl Browser {
         panic!("{selector} leads to no page: {}", self.text());
     }
 
-    /// Writes into a field, instead of what is there.
+    /// Replaces the content of a field.
     pub fn fill(&self, selector: &str, text: &str) {
         let element = self.element(selector);
         self.call(&format!("/element/{element}/clear"), &json!({}));
@@ -241,15 +242,15 @@ impl Browser {
         );
     }
 
-    /// Shows what a browser shows that is set to this.
+    /// Sets the browser to dark or light pages.
     pub fn dark(&self, is_dark: bool) {
         let value = if is_dark { "dark" } else { "light" };
         let features = json!([{"name": "prefers-color-scheme", "value": value}]);
         self.cdp("Emulation.setEmulatedMedia", json!({"features": features}));
     }
 
-    /// Judges the page as it is shown: on a phone and on a desk, light and dark. Afterwards it is on a desk
-    /// and light. What is found of all pages fails the test at its end.
+    /// Judges the page on a phone and on a desk, light and dark. Afterwards it is on a desk and light.
+    /// The findings of all pages fail the test at its end.
     pub fn judge(&self, what: &str) {
         for (width, height) in [(390, 844), (1280, 900)] {
             self.size(width, height);
@@ -290,7 +291,7 @@ impl Browser {
         found.iter().filter(is_wrong).cloned().collect()
     }
 
-    /// Presses the Tab key, and says what has the focus then: its name, its address or what it says.
+    /// Presses the Tab key, and names the element with the focus: by its name, its address or its text.
     /// `None` once the page is left.
     pub fn tab(&self) -> Option<String> {
         for kind in ["keyDown", "keyUp"] {
@@ -537,7 +538,7 @@ fn a_payer_picks_the_service_types_the_number_and_watches_the_attempts() {
     assert_eq!(provider.ledger().len(), 1);
 }
 
-/// Every mischief: whether the order is paid by it.
+/// Every mischief, with true if it pays the order.
 const MISCHIEF: [(&str, bool); 13] = [
     ("repeat", true),
     ("twice", true),

@@ -162,7 +162,7 @@ fn documents_are_imported_line_by_line() {
             .unwrap()
             .contains("no document")
     );
-    // What was paid is not amended, and says so.
+    // A paid order is not amended, and the answer says so.
     let payment = confirmation("1", "P", "10");
     assert_eq!(code(provider.mpay().confirm(&payment).unwrap()), "ok");
     right["lines"][0]["amount_due"] = "11".into();
@@ -435,7 +435,8 @@ fn a_day_is_reconciled_by_account() {
     }
 }
 
-/// Neither another default account nor another account of a line is that of what was paid before.
+/// Neither another default account nor another account of a line changes the account of an earlier
+/// payment.
 #[test]
 fn a_payment_stays_with_the_account_that_it_was_recorded_with() {
     let mut provider = Provider::start();

@@ -83,7 +83,7 @@ fn a_payer_pays_by_card_on_a_phone_and_a_manager_gives_a_part_back() {
     );
     assert_eq!(order["payments"][0]["channel"], "card");
 
-    // Who has no luck goes back, and is told that nothing was paid.
+    // A payer whose payment failed goes back, and is told that nothing was paid.
     to_the_card("2026-18");
     pay(REFUSED);
     browser.wait_for("Plata nu a reușit");

@@ -22,7 +22,7 @@ fn password(customer: &str) -> String {
     digits[..50].to_owned()
 }
 
-/// Everything that a run has left behind, by what it is.
+/// Everything that a run has left behind, with a name for each thing.
 struct Left(Vec<(String, Vec<u8>)>);
 
 impl Left {
@@ -40,7 +40,8 @@ impl Left {
     }
 }
 
-/// Charges, refunds, failures of each kind and a wrong password, at one interface. Gives what was answered.
+/// Makes charges, refunds, failures of each kind and a call with a wrong password, at one interface, and
+/// collects the answers.
 fn run(both: &Both, left: &mut Left, capture: &str) {
     let mut note = |what: &str, answer: ApiAnswer| {
         left.add(what, format!("{:?} {}", answer.headers, answer.body));
@@ -154,7 +155,7 @@ fn no_secret_of_the_card_gateway_is_written_anywhere() {
         }
     }
     left.add("arguments", arguments());
-    // Where the secrets would be, something is: the search finds what is there.
+    // The search does find texts in the places where secrets could be.
     for (text, what) in [
         ("the card gateway did not", "log"),
         ("VWUserLgn", "file "),

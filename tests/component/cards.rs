@@ -98,7 +98,7 @@ fn answer(stream: TcpStream, deals: &Deals, heads: &Heads) -> std::io::Result<()
     )
 }
 
-/// Whoever calls has a trace, which is nothing to a bank.
+/// The trace of a caller, which must not reach a bank.
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 fn begin(provider: &Provider, gateway: &Gateway, key: &str) -> ApiAnswer {

@@ -134,7 +134,7 @@ fn a_generated_client_goes_from_registration_to_events() {
     assert_eq!(seen["imported"]["total_amount_due"], "100.00");
     assert_eq!(seen["imported"]["amount_paid"], "0.00");
     assert_eq!(seen["cancelled"]["status"], "Cancelled");
-    // Each is read as what it is, with what it has.
+    // Each event is read as its own type, with its members.
     let events = seen["events"].as_array().unwrap();
     let events: Vec<_> = events
         .iter()
@@ -157,8 +157,8 @@ fn a_generated_client_goes_from_registration_to_events() {
     );
 }
 
-/// Makes the package `office` in a folder. The generator leaves out what it cannot write, with a
-/// warning: that must be no operation.
+/// Makes the package `office` in a folder. The generator leaves out, with a warning, anything that it
+/// cannot write; that must not be an operation.
 fn generate(generator: &Path, folder: &Path) {
     let document = workspace().join("crates/office/openapi.json");
     let output = Command::new(generator)

@@ -127,7 +127,7 @@ fn the_doors_on_postgresql_fit_into_akamai_functions() {
         for name in imports(&file) {
             // Its key-value store does not count.
             let usual = IMPORTS.contains(&&*name) && !name.starts_with("wasi:keyvalue/");
-            // It comes with what PostgreSQL needs. Spin offers it with no folder in it.
+            // The interface comes with PostgreSQL's needs. Spin offers it without any folder.
             let empty = name.starts_with("wasi:filesystem/");
             assert!(
                 usual || empty || name.starts_with("spin:postgres/"),
@@ -195,7 +195,7 @@ fn built_without_relaxed_simd_the_component_runs_on_hosts_that_have_none() {
         .target_dir(workspace().join("target/without-relaxed-simd"))
         .run()
         .unwrap();
-    // What such a host says of each: the usual one is refused, or this would show nothing.
+    // Such a host refuses the usual component; otherwise this test would show nothing.
     let valid = |component: &Path| {
         let mut features = wasmparser::WasmFeatures::all();
         features.remove(wasmparser::WasmFeatures::RELAXED_SIMD);

@@ -421,7 +421,7 @@ fn each_service_answers_with_its_own_account_and_texts() {
         Some("MD24AG000225100013104168")
     );
 
-    // What an order says itself stays.
+    // An order's own members stay.
     provider.register("1", order("10"));
     assert_eq!(
         details("TAX", "ro").lines[0].get("Reason"),

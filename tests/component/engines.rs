@@ -25,8 +25,8 @@ pub(crate) fn over_redis(url: &str) -> impl Fn(&mut Options) {
     move |options| options.store = Store::Redis(url.clone())
 }
 
-/// Payments come all the time to both hosts while their database is killed and started again, so many times
-/// and with such pauses. Each that was acknowledged is there afterwards, and once.
+/// Payments come all the time to both hosts while their database is killed and started again, several
+/// times with pauses. Each acknowledged payment is there once afterwards.
 fn no_acknowledged_payment_is_lost(
     hosts: [&Provider; 2],
     (kills, pause): (usize, Duration),
@@ -90,7 +90,7 @@ fn no_acknowledged_payment_is_lost(
             let missing = acknowledged.iter().filter(|id| !recorded.contains(id));
             missing.cloned().collect::<Vec<_>>()
         };
-        // A reader does not pass what a host may still be writing, and waits for it.
+        // A reader does not pass an entry that a host may still be writing, and waits for it.
         let begun = Instant::now();
         let mut recorded = ids(host);
         while !missing(&recorded).is_empty() && begun.elapsed() < Duration::from_secs(30) {
@@ -124,7 +124,7 @@ fn short(kills: usize) -> (usize, Duration) {
     (kills, Duration::from_millis(700))
 }
 
-/// A storm of so many minutes as `MPAY_SOAK_MINUTES` says.
+/// A storm of `MPAY_SOAK_MINUTES` minutes.
 fn soak() -> (usize, Duration) {
     let minutes = std::env::var("MPAY_SOAK_MINUTES").map_or(60, |text| text.parse().unwrap());
     (minutes * 6, Duration::from_secs(10))
@@ -464,7 +464,7 @@ fn what_postgresql_has_acknowledged_is_there_after_a_kill() {
     }
 }
 
-/// 64 callers at once, whose batches have the same keys in other orders.
+/// 64 callers at once, whose batches have the same keys in different orders.
 #[test]
 fn what_postgresql_counts_and_writes_is_right_for_many_at_once() {
     const KEYS: usize = 500;
@@ -527,7 +527,7 @@ fn kill_postgresql(storm: (usize, Duration)) {
     no_acknowledged_payment_is_lost([&hosts[0], &hosts[1]], storm, || {
         times += 1;
         if times % 2 == 0 {
-            // As a failover does, in the middle of what they are at.
+            // Like a failover, in the middle of their work.
             postgres.carry_out(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
             );

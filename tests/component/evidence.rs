@@ -68,7 +68,7 @@ fn a_payment_is_given_with_the_messages_that_prove_it() {
         .send("ConfirmOrderPayment", &content)
         .unwrap();
     assert_eq!(exchange.status, 200);
-    // A repetition is answered anew, and changes nothing of what is kept.
+    // A repetition is answered anew, and changes nothing that is kept.
     let repeated = provider
         .mpay()
         .send("ConfirmOrderPayment", &content)
@@ -108,7 +108,8 @@ fn a_payment_is_given_with_the_messages_that_prove_it() {
     assert_eq!(meta["answer_sha256"], sha256(&exchange.body).as_str());
 }
 
-/// A message need not have its signer's certificate, and MPay's changes: what was believed is kept.
+/// A message need not contain its signer's certificate, and MPay's changes: the certificate that was
+/// believed is kept.
 #[test]
 fn evidence_has_the_signers_certificate_though_nothing_else_has_it_any_more() {
     let mut provider = Provider::start();
@@ -162,7 +163,7 @@ fn a_refused_confirmation_is_given_with_the_fault_that_answered_it() {
         .send("ConfirmOrderPayment", &content)
         .unwrap();
     assert_eq!(provider.fault(&exchange).code, "UnknownOrder");
-    // Once more is refused anew, and changes nothing of what is kept.
+    // A repetition is refused anew, and changes nothing that is kept.
     let repeated = provider.mpay().send("ConfirmOrderPayment", &content);
     assert_eq!(repeated.unwrap().status, 500);
     provider.set_variable("mpay_certificates", STRANGER);

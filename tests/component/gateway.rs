@@ -17,7 +17,7 @@ pub struct Both {
     _runtime: Runtime,
 }
 
-/// A gateway that is played, and what keeps it alive.
+/// A gateway that is played, and the runtime that keeps it alive.
 pub fn play(options: Options) -> (Running, Runtime) {
     let runtime = Runtime::new().unwrap();
     let gateway = runtime.block_on(mpay_gateway::start(options)).unwrap();
@@ -68,7 +68,7 @@ impl Both {
         self.begin_as(key, "19.99", None)
     }
 
-    /// The same of another amount, by the same request until a session is opened.
+    /// Begins a payment of another amount, by the same request until a session is opened.
     fn begin_as(&self, key: &str, amount: &str, capture: Option<&str>) -> String {
         self.provider.register(key, order(amount));
         let path = format!("orders/{SERVICE}/{key}/card-payments");
@@ -86,7 +86,7 @@ impl Both {
         panic!("{key}: no session is opened")
     }
 
-    /// Charges or cancels what is held. Gives the status.
+    /// Charges or cancels a hold. Gives the status.
     fn settle(&self, id: &str, what: &str) -> u16 {
         let path = format!("card-payments/{id}/{what}");
         self.provider.api("POST", &path, None).status
@@ -111,7 +111,7 @@ impl Both {
         self.gateway.order(id).unwrap()
     }
 
-    /// The books and the gateway say the same of the money of a payment.
+    /// Asserts that the books and the gateway agree about the money of a payment.
     fn assert_agrees(&self, id: &str, context: &str) {
         let order = self.order(id);
         let answer = self.provider.api("GET", &format!("payments/{id}"), None);
@@ -324,7 +324,7 @@ fn each_mischief_leaves_the_books_and_the_gateway_of_one_mind() {
                 both.gateway.clear_plans();
                 both.asked(&id);
                 both.assert_agrees(&id, &context);
-                // The same once more is done once.
+                // A repeated request is carried out once.
                 let again = both.refund(&id, "4.99");
                 both.asked(&id);
                 both.assert_agrees(&id, &format!("{context}, again: {again}"));
@@ -346,7 +346,7 @@ fn each_mischief_leaves_the_books_and_the_gateway_of_one_mind() {
 fn of_64_notifications_at_once_one_payment_and_one_refund_is_recorded() {
     let both = Both::start(&[]);
     let id = both.begin("1");
-    // Only what this test posts is told.
+    // Only notifications that this test posts arrive.
     both.gateway.plan(Plan::new(Mischief::NotificationLost));
     both.gateway.pay(&id, PAYS).unwrap();
     let post = |name: &str| {
@@ -382,7 +382,7 @@ fn of_64_notifications_at_once_one_payment_and_one_refund_is_recorded() {
     assert_eq!((of("payment.recorded"), of("payment.refunded")), (1, 1));
 }
 
-/// Whoever comes second pays nothing, or is flagged; and no money is without its record.
+/// The second payment takes no money, or is flagged; and no money lacks its record.
 #[test]
 fn mpay_and_a_card_may_pay_one_order_in_either_order_with_each_capture() {
     let both = Both::start(&[]);
@@ -484,7 +484,7 @@ fn a_card_is_saved_and_charged_while_its_holder_is_absent() {
     assert_eq!((paid.status, &paid.body["state"]), (201, &json!("paid")));
     assert_eq!(both.notified("MerchantPay").answer, "HTTP 200");
     assert_eq!(both.unattended("2", "1001", card).status, 200);
-    // What becomes of the answer changes nothing: the card is charged once.
+    // The fate of the answer changes nothing: the card is charged once.
     for (n, mischief) in [
         Mischief::DoneAnswerLost,
         Mischief::ServerError,
@@ -514,7 +514,7 @@ fn a_card_is_saved_and_charged_while_its_holder_is_absent() {
     let paid = orders.last().unwrap().id.clone();
     assert_eq!(both.refund(&paid, "9.99"), 201);
     assert_eq!(both.remains(&paid), ("10.00".to_owned(), 1000));
-    // A card that is saved without a payment is proved by what its statement shows.
+    // A card that is saved without a payment is proved by the amount on its statement.
     let body = json!({"return_url": "https://shop.example.md/cards"});
     let added = customer("POST", "/cards", Some(&body));
     assert_eq!(added.status, 201, "{added:?}");

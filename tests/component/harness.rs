@@ -128,7 +128,7 @@ impl Provider {
         Self::start_components_tuned(components, manifest, |_| {})
     }
 
-    /// The same in a host that has other options.
+    /// Starts the components in a host with other options.
     pub fn start_components_tuned(
         components: PathBuf,
         manifest: PathBuf,
@@ -144,7 +144,7 @@ impl Provider {
         Self::launch(options(manifest, built().to_owned()), &[])
     }
 
-    /// A provider over what a backup holds.
+    /// A provider over the content of a backup.
     pub fn start_over(store: &Path, variables: &[(&str, &str)]) -> Self {
         let state = tempfile::tempdir().unwrap();
         let file = state.path().join(KEY_VALUE_FILE);
@@ -401,7 +401,7 @@ impl Provider {
     /// Puts a copy of the store's file in its place, under the running host.
     pub fn put_back_a_backup(&self) {
         let backup = self.state.path().join("backup.db");
-        // By another process: whoever closes the file in this one ends SQLite's locks on it.
+        // By another process: closing the file in this one would end SQLite's locks on it.
         let copied = Command::new("cp")
             .arg(self.store_file())
             .arg(&backup)

@@ -72,7 +72,7 @@ fn the_store_keeps_the_contract_of_the_platform() {
     assert_contract_kept(|_| {});
 }
 
-/// Checks what the component needs of its platform, in a host with these options.
+/// Checks the platform's contract with the component, in a host with these options.
 pub fn assert_contract_kept(tune: impl FnOnce(&mut Options)) {
     let (provider, _folder) = start_tuned("", tune);
     let mut response = provider.http("GET", "", &[], b"");
@@ -202,7 +202,7 @@ fn a_redirect_is_an_answer_like_any_other() {
 #[test]
 fn a_host_without_a_certificate_that_the_web_trusts_gets_no_request() {
     use tokio::io::AsyncReadExt;
-    // A server that only listens: what it is sent must be a TLS greeting, and nothing after it.
+    // A server that only listens: it must receive a TLS greeting, and nothing after it.
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let listener = runtime
         .block_on(tokio::net::TcpListener::bind(("127.0.0.1", 0)))

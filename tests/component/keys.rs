@@ -279,7 +279,7 @@ fn orders_are_found_by_their_aliases() {
     let which = provider.api("GET", "orders?alias=AC-77", None);
     assert_eq!(which.body["errors"][0]["field"], "service_id", "{which:?}");
 
-    // What is of a person is erased, from the index too.
+    // Personal data is erased, also from the index.
     let erasure = json!({"customer_id": "2004001234567"});
     let erased = provider.api("POST", "erasures", Some(&erasure));
     assert_eq!(erased.body["erased"][0]["order_key"], "2", "{erased:?}");

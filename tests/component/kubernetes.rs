@@ -1,5 +1,5 @@
-//! `deploy/kubernetes`: by the schemas of Kubernetes, and by what the components and the API are. No
-//! cluster runs here.
+//! `deploy/kubernetes`, checked against the schemas of Kubernetes, the components and the API. No cluster
+//! runs here.
 
 use std::{collections::BTreeSet, fs, process::Command};
 
@@ -58,7 +58,7 @@ fn manifests_are_what_kubernetes_and_the_components_take() {
         );
     }
 
-    // The variables are those of the manifest, and what is secret comes from a secret.
+    // The variables are those of the manifest, and secret ones come from a secret.
     let spin = Manifest::load(workspace().join("spin.postgres.toml")).unwrap();
     let [app] = of_kind(&manifests, "SpinApp")[..] else {
         panic!("several")
@@ -82,7 +82,7 @@ fn manifests_are_what_kubernetes_and_the_components_take() {
     let replicas = app["spec"]["replicas"].as_u64().unwrap();
     assert!(replicas > 1, "{replicas}");
 
-    // The world sees what it needs, and nothing is out of reach.
+    // The world reaches only the addresses that it needs, and every address is reachable for somebody.
     let name = &app["metadata"]["name"];
     let mut public = BTreeSet::new();
     let mut all = BTreeSet::new();
@@ -127,7 +127,7 @@ line=$(sed -n "$(wc -l < "$FOLDER/calls")p" "$FOLDER/answers")
 printf '%s' "${line:-{\}}"
 "#;
 
-/// Carries out the script of a job; gives whether it succeeded, and what it called.
+/// Carries out the script of a job; gives true if it succeeded, and its calls.
 fn carried_out(job: &Value, answers: &[&str]) -> (bool, Vec<String>) {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();

@@ -103,7 +103,8 @@ fn copied_under_load(
     })
 }
 
-/// The books are whole: what was acknowledged is there and once, nothing is to be mended, and all goes on.
+/// Asserts that the books are whole: every acknowledged payment is there once, there is nothing to
+/// repair, and everything goes on.
 fn assert_whole(host: &Provider, run: &str, before: &Payments) {
     let mut after = "0".to_owned();
     loop {
@@ -132,7 +133,7 @@ fn assert_whole(host: &Provider, run: &str, before: &Payments) {
         let paid = paid.get(&payer.to_string()).copied().unwrap_or(0);
         assert_eq!(order["amount_paid"], format!("{paid}.00"), "{order}");
     }
-    // MPay's repetition is not paid twice; what comes next is recorded beside what is there.
+    // MPay's repetition is not paid twice; the next payment is recorded beside the others.
     let again = before.values().next().unwrap();
     let next = confirmation(&again.order_key, &format!("{run}-next"), "1");
     for payment in [again, &next, &next] {
@@ -205,7 +206,7 @@ fn nothing_is_put_where_something_is() {
         let again = restore(&file("1.db"), &server).unwrap_err();
         assert!(matches!(again, BackupError::NotEmpty(_)), "{again}");
         assert!(!again.to_string().contains("only-for-tests"), "{again}");
-        // Whatever it was taken of, the same books give the same file.
+        // The same books give the same file, from every engine.
         let name = file(&format!("{}.db", server.to_string().len()));
         let copied = back_up(&server, false, &name).unwrap();
         assert_eq!(copied, made);

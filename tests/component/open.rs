@@ -45,7 +45,7 @@ fn an_order_comes_to_be_when_it_is_paid() {
     assert_eq!(provider.keys("order/").len(), 0, "nothing is written");
     assert_eq!(provider.keys("journal").len(), 0);
 
-    // What is no payment for it makes no order.
+    // A confirmation that cannot be a payment of it creates no order.
     let mut wrong = confirmation(KEY, "P0", "50");
     wrong.service_id = "PERMITS".to_owned();
     wrong.currency = "EUR".to_owned();
@@ -86,7 +86,7 @@ fn an_order_comes_to_be_when_it_is_paid() {
         "UnknownOrder"
     );
     assert_eq!(provider.refusals().len(), 2);
-    // What was registered stays an order.
+    // A registered order stays.
     assert_eq!(pay(&provider, "PERMITS", KEY, "P1", "50"), "ok");
     assert_eq!(pay(&provider, "PERMITS", KEY, "P4", "50"), "ok");
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{harness::*, python::environment};
 
-/// Whoever asks is given the document, also where the provider is not configured yet.
+/// Everybody gets the document, also if the provider is not configured yet.
 #[test]
 fn the_document_is_readable_without_a_token() {
     for variables in [&[][..], &[("service_key", "nonsense")]] {
@@ -24,8 +24,8 @@ fn the_document_is_readable_without_a_token() {
     }
 }
 
-/// Schemathesis makes requests of the document, right ones and wrong ones, and judges the answers
-/// by it. The seed is fixed: the same requests each time.
+/// Schemathesis makes valid and invalid requests from the document, and judges the answers by it. The
+/// seed is fixed, so the requests are the same each time.
 #[test]
 fn schemathesis_finds_every_answer_as_the_document_says() {
     let Some(programs) = environment() else {
@@ -166,7 +166,7 @@ fn every_line_of_an_import_and_an_export_is_as_the_document_says() {
         );
     }
     let right = judged.len();
-    // Whether it judges at all.
+    // The validator does judge.
     for line in [
         json!({"row": 1, "result": "made"}),
         json!({"row": "1", "result": "created"}),

@@ -60,7 +60,7 @@ fn lines(provider: &Provider) -> Vec<Value> {
         .collect()
 }
 
-/// Secrets and what is of a person, each of which the journey of the next test passes by.
+/// Secrets and personal data, all of which the journey of the next test uses.
 const PRIVATE: [&str; 8] = [
     "Ion Țurcanu",
     "2004001234567",
@@ -185,7 +185,7 @@ fn every_request_is_a_line_of_json_that_names_no_person_and_no_secret() {
     let refused = requests.iter().find(|line| line["status"] == 401).unwrap();
     assert_eq!(refused["request_id"], "shop-17");
     assert_eq!(refused["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
-    // Why it was refused has the id of the same request.
+    // The line with the reason has the id of the same request.
     let reason = lines.iter().find(|line| {
         let message = line["message"].as_str().unwrap();
         message.starts_with("not authenticated: sha256=")

@@ -127,7 +127,7 @@ fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts(
     browser.wait_for("Выписка о платежах");
     browser.judge("receipt");
     assert_eq!(town.provider.order("123456789012")["status"], "Paid");
-    // Who comes back without having paid is told so in the end.
+    // A payer who comes back without having paid is told so in the end.
     let other = town.provider.order("B-2");
     let other = other["pay_url"].as_str().unwrap();
     browser.size(1280, 900);
@@ -148,7 +148,7 @@ fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts(
     let today = &payment["received_at"].as_str().unwrap()[..10];
     let statement =
         format!("Extras\nData;Plata;Suma\n{today};{id};1250,50\n{today};P-unknown;7,00\n");
-    // Days that are over, as the provider keeps what it has added up.
+    // Days that are over, in the form in which the provider keeps their sums.
     let date: jiff::civil::Date = today.parse().unwrap();
     let days = (1..29).map(|day| {
         let date = mpay_ledger::domain::time::days_after(date, -day).unwrap();
@@ -193,7 +193,7 @@ fn an_order_goes_from_the_table_over_the_payer_to_the_statement_without_scripts(
     browser.judge("settlement");
     let settled = town.provider.api("GET", &format!("payments/{id}"), None);
     assert!(settled.body["settlement"].is_u64(), "{settled:?}");
-    // What MPay did not confirm is proposed by one person, and waits for another.
+    // A payment that MPay did not confirm is proposed by one person, and waits for another.
     browser.open(&town.url("/admin/payments/manual?service_id=TAX&order_key=B-2&lang=ro"));
     for (field, text) in [
         ("payment_id", "M-1"),
@@ -317,7 +317,7 @@ fn verify_evidence(archive: &[u8], payment: &serde_json::Value) {
     }
 }
 
-/// The whole way, on a phone and without scripts, by what is on the pages alone.
+/// The whole way, on a phone and without scripts, by the links and forms of the pages alone.
 fn journey(browser: &Browser, words: &Words) {
     let town = Town::start(&[]);
     let folder = tempfile::tempdir().unwrap();
@@ -425,7 +425,7 @@ fn every_page_can_be_used_by_everybody_and_only_shows_what_strangers_write() {
     let town = Town::start(&[
         ("institution_name", name.as_str()),
         ("page_color", "#7a1fa2"),
-        // Of whom nobody knows whether they are told, and a job that no timer does.
+        // A receiver that may not be told, and a job that no timer does.
         ("webhooks", receiver.as_str()),
         ("webhook_origin", "https://erp.example.md"),
         ("personal_data_retention", "30"),
@@ -513,7 +513,7 @@ fn every_page_can_be_used_by_everybody_and_only_shows_what_strangers_write() {
     let _ = &town.offline;
 }
 
-/// Pictures of what is at an element, on a desk and on a phone, light and dark.
+/// Pictures of an element, on a desk and on a phone, light and dark.
 fn pictures(browser: &Browser, name: &str, at: &str) {
     for (width, height, kind) in [(1280, 900, "desktop"), (390, 844, "phone")] {
         browser.size(width, height);

@@ -53,7 +53,7 @@ fn sixty_four_confirmations_at_once_are_one_payment() {
             .collect();
         calls.into_iter().map(|call| call.join().unwrap()).collect()
     });
-    // Whoever could not wait for the one that records is told to come again, as MPay does.
+    // A call that could not wait for the recording one is told to come again, as MPay does.
     assert!(
         answers
             .iter()
@@ -246,7 +246,7 @@ fn a_payment_of_a_time_that_cannot_be_is_taken_and_stops_nothing() {
     let provider = Provider::start();
     let times = [
         ("0000-01-01T00:00:00+14:00", "0001-01-01T01:55:00+01:55"),
-        // What .NET writes of a time that nobody set.
+        // The text that .NET writes for a time that nobody set.
         ("0001-01-01T00:00:00", "0001-01-01T01:55:00+01:55"),
         ("9999-12-31T23:59:59.9999999", "9999-12-31T00:00:00+02:00"),
         ("2012-12-31T23:59:59", "2012-12-31T23:59:59+02:00"),
@@ -393,7 +393,7 @@ fn empty_optional_members_are_absent() {
     assert_eq!(payment["invoice_id"], json!(null));
     assert_eq!(payment["properties"][0]["name"], "HO:Telephone");
     assert_eq!(payment["paid_at"], "2026-05-05T10:11:12+03:00");
-    // The same payment as the plain one.
+    // It is the same payment as the plain one.
     assert_eq!(
         provider
             .mpay()
@@ -490,7 +490,7 @@ fn a_store_that_fails_is_an_internal_error_and_repetition_finishes_the_work() {
     provider.register("1", order("10"));
     let payment = confirmation("1", "P", "10");
     assert_eq!(confirm(&provider, &payment), "InternalError");
-    // All but the marker is there: whoever reads finishes it.
+    // Everything but the marker is there, and a reader finishes it.
     assert_eq!(provider.ledger().len(), 1);
     let log = provider.log();
     assert!(log.contains("the store failed"), "{log}");

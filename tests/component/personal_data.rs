@@ -77,7 +77,7 @@ fn personal_data_of_a_closed_order_is_erased_when_it_is_old_enough() {
     );
     assert_eq!(provider.traces(PHONE), [""; 0]);
 
-    // What was paid, and how it is found, stays.
+    // The facts of the payment, and its names, stay.
     let after = provider.order("1");
     for member in ["status", "amount_paid", "reason", "lines"] {
         assert_eq!(after[member], before[member], "{member}");
@@ -106,7 +106,7 @@ fn personal_data_of_a_closed_order_is_erased_when_it_is_old_enough() {
         (&json!("1"), &json!("retention"))
     );
 
-    // MPay repeats what it repeats.
+    // MPay repeats its confirmation.
     let mut again = confirmation("1", "P", "10");
     again.properties = vec![("Telefon".into(), PHONE.into())];
     assert_eq!(code(provider.mpay().confirm(&again).unwrap()), "ok");

@@ -1,4 +1,4 @@
-//! An HTTP server that keeps what it is sent: the institution's side of notifications.
+//! An HTTP server that keeps the requests that it gets: the institution's side of notifications.
 
 use std::{
     convert::Infallible,

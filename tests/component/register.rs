@@ -7,7 +7,7 @@ fn pay(provider: &Provider, key: &str, id: &str, amount: &str) {
     assert_eq!(code(provider.mpay().confirm(&confirmation).unwrap()), "ok");
 }
 
-/// The members named `member` of what a listing gives, page by page.
+/// The members named `member` of the entries of a listing, read page by page.
 fn all(provider: &Provider, path: &str, list: &str, member: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut query = String::new();

@@ -34,7 +34,7 @@ fn a_key_is_generated_once_for_an_idempotency_key() {
         format!("/api/orders/TAX/{key}")
     );
     provider.restart();
-    // The same with other white space and another order of members.
+    // The same document with other white space and another order of members.
     let mut again = json!({"service_id": SERVICE});
     for (name, value) in order("10").as_object().unwrap() {
         again[name] = value.clone();

@@ -40,8 +40,8 @@ const OLD_OWN: Pair = (SERVICE_KEY, SERVICE_CERTIFICATE);
 /// The service's new pair is the one that MPay has given up by then: it is as good as any other.
 const NEW_OWN: Pair = OLD_MPAY;
 
-/// Two hosts over one store. The proxy sends nothing to one that is being restarted, and lets it end
-/// what it is at.
+/// Two hosts over one store. The proxy sends nothing to a host that is being restarted, and lets it end
+/// its requests.
 struct Hosts([RwLock<Provider>; 2]);
 
 impl Hosts {
@@ -98,7 +98,8 @@ impl Callers {
             }
             let id = format!("P-{payer}-{number}");
             let payment = confirmation(&payer.to_string(), &id, "1");
-            // What a call takes it takes when it has a host, which is not restarted until the call ends.
+            // A call takes its credentials once it has a host, which is not restarted until the call
+            // ends.
             let (exchange, signer, url) = hosts.call(number, |host| {
                 let signer = *self.mpay.lock().unwrap();
                 let client = client(&host.url, signer, OLD_OWN.1);
@@ -219,7 +220,7 @@ fn everything_secret_is_changed_under_load_and_no_call_is_lost() {
     };
 
     thread::scope(|scope| {
-        // Whatever fails, the others come to their end.
+        // If one fails, the others still come to their end.
         struct Stop<'a>(&'a AtomicBool);
         impl Drop for Stop<'_> {
             fn drop(&mut self) {

@@ -50,7 +50,7 @@ fn cost(orders: usize) -> [Vec<Operation>; 3] {
     cost
 }
 
-/// Registers an order, and copies everything that it has in the store until there are so many.
+/// Registers an order, and copies all its records in the store until there are this many orders.
 fn fill(provider: &Provider, orders: usize) {
     provider.register("0", order("10"));
     let version = String::from_utf8(provider.stored("order/TAX/0/1").unwrap()).unwrap();
@@ -154,15 +154,15 @@ fn time(client: &Client, message: String) -> Duration {
     took
 }
 
-/// A person in the office of a store of so many orders, and what their pages ask the store.
+/// A person in the office of a store of so many orders, with the store's operations for their pages.
 struct Visitor {
     provider: Provider,
     calls: Calls,
     cookie: String,
 }
 
-/// Pages. A search for what is not there looks at as much as one page may. Today and the payments of a day
-/// are not among them: they read the journal of that day, and these stores are all of one day.
+/// Pages. A search without a result looks at as much as one page may. Today and the payments of a day are
+/// not among them: they read the journal of that day, and these stores are all of one day.
 const PAGES: [&str; 6] = [
     "admin/orders",
     "admin/orders?status=Active",
@@ -278,7 +278,7 @@ fn a_page_takes_at_most_25_milliseconds_of_processor_time_among_a_million_orders
         }
         let took = (processor_time() - before) / f64::from(TIMES);
         println!("{took:6.1} ms  {page}");
-        // Fifty notices are fifty pages with a code each, and what is kept of a person is twenty calls.
+        // Fifty notices are fifty pages with a code each, and a person's data takes twenty calls.
         let is_many = ["notices", "personal"]
             .iter()
             .any(|many| page.contains(many));
@@ -289,7 +289,7 @@ fn a_page_takes_at_most_25_milliseconds_of_processor_time_among_a_million_orders
     assert!(slow.is_empty(), "{slow:?}");
 }
 
-/// Orders, each with a payment of today, as many: what the store holds of one, copied.
+/// Fills a store with orders, each with a payment of today, by copying the records of one.
 fn fill_with_payments(provider: &Provider, count: usize) {
     provider.register("key-00000", order("10"));
     let before = provider.keys("");
@@ -297,7 +297,7 @@ fn fill_with_payments(provider: &Provider, count: usize) {
     let answer = provider.mpay().confirm(&payment).unwrap();
     assert_eq!(answer, Answer::Result(()));
     let mut keys = provider.keys("");
-    // What all have in common stays as it is.
+    // Common records stay unchanged.
     keys.retain(|key| {
         let is_of_one = key.contains("key-00000") || key.contains("pay-00000");
         is_of_one || matches!(key.as_str(), "journal/1" | "journal/2")

@@ -22,7 +22,7 @@ fn signed_at(created: Timestamp, lifetime: Duration) -> String {
         .unwrap()
 }
 
-/// Whatever is wrong with a message's security: one constant answer, and nothing of it is stored.
+/// Every mistake in a message's security gets one constant answer, and nothing of the message is stored.
 fn refused(provider: &Provider, what: &str, message: &str) {
     let exchange = provider.post(message);
     assert_eq!(exchange.status, 500, "{what}");

@@ -63,7 +63,7 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// One that keeps what it acknowledges.
+    /// Starts a server that keeps acknowledged writes.
     pub fn start() -> Option<Self> {
         Self::start_with(&["--appendonly", "yes", "--appendfsync", "always"])
     }
@@ -107,7 +107,7 @@ impl Redis {
         }
     }
 
-    /// Starts it again over what it has kept.
+    /// Starts it again over its kept data.
     pub fn again(&mut self) {
         self.begin();
     }
@@ -287,7 +287,7 @@ impl Postgres {
         }
     }
 
-    /// Starts it again over what it has kept.
+    /// Starts it again over its kept data.
     pub fn again(&mut self) {
         self.begin();
     }

@@ -84,7 +84,7 @@ fn a_statement_is_compared_with_what_is_recorded() {
     assert_eq!(again["settlement"], Value::Null);
     assert_eq!(again["matched"], first["matched"]);
     assert_eq!(settled().len(), 1);
-    // What is entered later is marked by the same file.
+    // A payment that is entered later is marked by the same file.
     provider.register("3", order("7"));
     pay(&provider, "3", "X", "7");
     let (_, later) = provider.settle(&query, statement);

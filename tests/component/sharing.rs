@@ -79,8 +79,8 @@ impl Held {
     }
 }
 
-/// A provider whose instances are at so many requests at once, of which they take each when its head
-/// is there.
+/// A provider whose instances serve this many requests at once, and take each as soon as its head is
+/// there.
 fn start(at_once: usize, observer: Option<Observer>) -> Provider {
     Provider::start_tuned(&[MISTYPED], |options| {
         options.limits.requests_at_once_per_instance = at_once;
@@ -146,7 +146,7 @@ fn requests_at_once_in_an_instance_get_their_own_answers() {
     assert_eq!(other.get("TotalAmountDue"), Some("1.10"));
     assert_eq!(instances(&provider), before);
 
-    // Who came last is answered first.
+    // The last caller is answered first.
     for n in (1..=3).rev() {
         let mut answer = || {
             let mut held = held.pop().unwrap();
@@ -185,7 +185,7 @@ fn requests_at_once_in_an_instance_get_their_own_answers() {
 
 #[test]
 fn a_confirmation_sent_many_times_at_once_to_an_instance_is_recorded_once() {
-    // Who records it is made to pause in the middle until another one has come to the store: in an
+    // The recording call is made to pause in the middle until another one has come to the store: in an
     // instance a call gives way to others only where it waits.
     let (pauses, others) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
     let met = Arc::clone(&others);

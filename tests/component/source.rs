@@ -68,7 +68,7 @@ fn an_order_is_asked_for_when_mpay_asks() {
     assert_eq!(body["data"], wanted);
     assert_eq!(provider.order("AC-1")["amount_due"], "10.00");
 
-    // Of this service each question is passed on; what comes is a version, as by PUT.
+    // Each question of this service is passed on; the answer makes a version, as by PUT.
     document["lines"][0]["amount_due"] = "12".into();
     reply(&source, 200, &document);
     assert_eq!(told(&provider, "TAX", "AC-1"), ["AC-1 12.00"]);

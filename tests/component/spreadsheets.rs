@@ -9,7 +9,7 @@ use crate::harness::*;
 
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
-/// A file that was exported, how LibreOffice is told to read it, and as what it saves it.
+/// An exported file, the options with which LibreOffice reads it, and the format in which it saves it.
 const JOURNEYS: [(&str, Option<char>, &str); 5] = [
     (
         "comma.csv",
@@ -180,7 +180,7 @@ fn what_libreoffice_has_saved_imports_as_it_was() {
         assert_eq!(answer.status().as_u16(), 200, "{journey}");
         let answer = answer.body_mut().read_to_vec().unwrap();
         let said = if media_type == XLSX {
-            // What it says is in the events.
+            // Its output is in the events.
             String::new()
         } else {
             let text = String::from_utf8(answer).unwrap();

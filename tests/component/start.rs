@@ -22,7 +22,7 @@ fn first(ask: impl Fn(&Provider)) -> u64 {
     instances.recv().unwrap()
 }
 
-/// A fifth above what it takes. Whoever needs more says for what, and raises it.
+/// A fifth above the measured value. A change that needs more gives the reason, and raises it.
 const MOST_FOR_HEALTH: u64 = 24_800_000;
 const MOST_FOR_DETAILS: u64 = 52_400_000;
 

@@ -214,7 +214,7 @@ fn a_body_that_is_announced_too_long_is_refused_before_it_comes() {
                         "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: text/xml\r\n{expect}Content-Length: {length}\r\n\r\n"
                     ),
                 );
-                // What is beyond 64 bits is no length for HTTP's reader.
+                // A number beyond 64 bits is no length for HTTP's reader.
                 let status = if length.parse::<u64>().is_ok() {
                     413
                 } else {

@@ -1,5 +1,5 @@
-//! The store of each release, `tests/data/stores/VERSION.db`, under the components of today: what it
-//! holds is read as it was, and goes on.
+//! The store of each release, `tests/data/stores/VERSION.db`, under the components of today: its content
+//! reads as before, and payments go on.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
@@ -77,7 +77,8 @@ fn the_store_of_each_release_is_read_as_it_was_and_goes_on() {
         let provider = Provider::start_over(&store, &[("access", &variables())]);
         assert_eq!(summary(&provider), expected, "{name}");
 
-        // What MPay repeats is known, and not counted again; the same PaymentID is of nothing else.
+        // MPay's repetition is recognised, and not counted again; the PaymentID is good for no other
+        // payment.
         assert_eq!(confirm(&provider, "paid", "P-1", "10"), "ok", "{name}");
         assert_eq!(
             confirm(&provider, "paid", "P-1", "9"),
@@ -92,7 +93,7 @@ fn the_store_of_each_release_is_read_as_it_was_and_goes_on() {
         let evidence = provider.api("GET", "payments/P-1/evidence?format=xml", None);
         assert_eq!(evidence.status, 200, "{name}: {evidence:?}");
 
-        // What was begun is ended.
+        // A payment that was begun can be completed.
         assert_eq!(confirm(&provider, "part", "P-8", "6"), "ok", "{name}");
         assert_eq!(confirm(&provider, "active", "P-9", "11"), "ok", "{name}");
         for key in ["part", "active"] {

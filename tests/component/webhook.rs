@@ -32,7 +32,7 @@ fn start(receiver: &Receiver) -> Provider {
     )
 }
 
-/// Waits for what happens after an answer.
+/// Waits for an effect that follows an answer.
 #[track_caller]
 fn eventually<T>(what: &str, happened: impl Fn() -> Option<T>) -> T {
     let started = Instant::now();
@@ -199,8 +199,8 @@ fn callers_who_are_not_believed_again_and_again_are_told_of() {
     assert!(id.starts_with("alert-authentication-20"), "{id}");
 }
 
-/// Two receivers over HTTP: one wants time and then nothing any more, one is not there, and MPay and the
-/// other get what they are due.
+/// Two receivers over HTTP: one asks for time and then ends, one is down; MPay and the other receiver
+/// still get their answers and messages.
 #[test]
 fn each_receiver_is_told_by_itself_and_ends_by_itself() {
     let (erp, archive) = (Receiver::start(), Receiver::start());

@@ -131,8 +131,8 @@ impl OrderDetails {
         find(&self.members, name)
     }
 
-    /// An amount spread over the lines, as ids and amounts: in their order until it is used up, and
-    /// what is more than is due for the last.
+    /// An amount spread over the lines, as ids and amounts: each line gets its due amount, in order,
+    /// until the amount is used up; an excess goes to the last line.
     ///
     /// # Errors
     /// If a line has no `LineID`, or an amount that is none.
@@ -171,7 +171,7 @@ impl OrderLine {
     }
 }
 
-/// A confirmation to send; its members are sent as they are, right or wrong.
+/// A confirmation to send; its members are sent unchanged, right or wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Confirmation {
     /// `ServiceID`.
@@ -282,7 +282,7 @@ pub fn encode_query(service_id: &str, order_key: &str, language: &str) -> Conten
 }
 
 impl Client {
-    /// A client that signs with MPay's key, and believes the provider whose certificate this is.
+    /// A client that signs with MPay's key, and believes the provider with this certificate.
     pub fn new(url: impl Into<String>, signer: Signer, provider: Certificate) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -312,7 +312,7 @@ impl Client {
     /// Calls `GetOrderDetails`.
     ///
     /// # Errors
-    /// If the provider is not reached, or its answer is not signed by it or not of the contract.
+    /// If the provider cannot be reached, or its answer is not signed by it or breaks the contract.
     pub fn details(
         &self,
         service_id: &str,
@@ -364,7 +364,7 @@ impl Client {
     /// Signs and sends an operation.
     ///
     /// # Errors
-    /// If the provider is not reached.
+    /// If the provider cannot be reached.
     pub fn send(&self, operation: &str, content: &Content) -> anyhow::Result<Exchange> {
         self.post(operation, self.sign(content)?)
     }
@@ -372,7 +372,7 @@ impl Client {
     /// Sends a message as it is.
     ///
     /// # Errors
-    /// If the provider is not reached.
+    /// If the provider cannot be reached.
     pub fn post(&self, operation: &str, message: String) -> anyhow::Result<Exchange> {
         let mut response = self
             .agent
@@ -429,7 +429,7 @@ impl Client {
     /// Verifies an answer, and reads it.
     ///
     /// # Errors
-    /// If it is not signed by the provider, or not of the contract.
+    /// If it is not signed by the provider, or breaks the contract.
     pub fn read<T>(
         &self,
         exchange: &Exchange,
@@ -440,10 +440,10 @@ impl Client {
     }
 }
 
-/// Reads an answer that was verified, and came with this HTTP status.
+/// Reads a verified answer that came with this HTTP status.
 ///
 /// # Errors
-/// If it is not of the contract.
+/// If it breaks the contract.
 pub fn read_verified<T>(
     verified: &Verified,
     status: u16,

@@ -647,7 +647,7 @@ mod tests {
         let later = at("2026-05-01T12:00:00");
         state.amend(order(&[("1", "100")], fine()).cancelled());
         assert!(state.settled_at.is_some());
-        // What was paid on that day is enough for this one, and too much.
+        // The payments of that day are enough for this version, and too much.
         let lower = vec![dated(
             "1",
             Some("2026-03-11"),

@@ -229,7 +229,7 @@ mod tests {
         assert!(!days.is_worked(date("2027-10-14")));
         assert!(!days.is_worked(date("2026-03-09")));
         assert!(days.is_worked(date("2026-03-21")));
-        // Whatever else says that it is free.
+        // A worked day counts even if another rule makes it free.
         assert!(days.is_worked(date("2026-04-13")));
         assert_eq!(days.after(date("2026-03-06"), 1), Some(date("2026-03-10")));
         for (free, worked, error) in [

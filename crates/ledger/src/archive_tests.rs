@@ -163,7 +163,7 @@ async fn what_is_needed_or_has_no_copy_stays() {
     }
     assert_eq!(all(&memory), before);
 
-    // What is looked through is closed, and can go.
+    // A payment whose review is closed can go.
     let note = crate::domain::Text::parse("dat înapoi").unwrap();
     let id = PaymentId::parse("P-3").unwrap();
     let closing = store
@@ -265,7 +265,7 @@ async fn what_was_moved_is_erased_and_mended_as_before() {
     assert_eq!(traces(&memory), [""; 0]);
     let order = stored(&memory, "1").await.unwrap();
     assert_eq!(order.state.amount_paid().to_string(), "100.00");
-    // What was erased before it could be moved is not moved.
+    // A message that was erased before the move is not moved.
     let memory = Memory::new();
     paid_order(&memory).await;
     erase(&memory, &Erasure::Customer(IDNP.to_owned())).await;
@@ -328,7 +328,7 @@ async fn what_an_erasure_has_still_to_come_to_is_not_moved() {
     let result = moved(&memory, &[copied("P-1", index)]).await.unwrap();
     assert_eq!(result, [Err(Stays::Erased)]);
 
-    // What has nothing of a person is not erased, and can go.
+    // A message without personal data is not erased, and can go.
     let service = crate::domain::ServiceId::parse("TAX").unwrap();
     let key = crate::domain::OrderKey::parse("1").unwrap();
     record(&memory, "P-3", "1", "100").await.unwrap();

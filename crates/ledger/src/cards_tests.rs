@@ -127,7 +127,7 @@ async fn of_several_holds_that_are_to_be_taken_at_once_one_is() {
         .unwrap();
     take(&memory, other).await.unwrap();
     assert!(waits(&take(&memory, names[first]).await, other));
-    // What is recorded is judged with the order.
+    // A recorded payment is judged with the order.
     record_card(&memory, other, "1", "5").await.unwrap();
     let refused = take(&memory, names[first]).await;
     assert!(
@@ -331,7 +331,7 @@ async fn a_refund_is_noted_once_however_often_it_is_seen() {
     assert!(order.version > version);
     assert_eq!(order.state.amount_refunded().to_string(), "3.00");
     assert_eq!(ledger_events(&memory, "payment.refunded").await, 1);
-    // What is seen late says nothing new.
+    // A refund that is seen late is nothing new.
     assert_eq!(refund(&memory, "C", "4").await.unwrap(), Refunded::Known);
     assert_eq!(refund(&memory, "C", "0").await.unwrap(), Refunded::New);
     let order = stored(&memory, "1").await.unwrap();
@@ -509,7 +509,7 @@ async fn erasure_takes_what_is_of_a_person_out_of_a_payment_by_card() {
     for text in personal {
         assert_eq!(memory.keys_with(text), Vec::<String>::new(), "{text}");
     }
-    // What is seen later brings nothing back.
+    // A state that is seen later brings nothing back.
     let again = |_: &CardPayment| Some(seen.clone());
     let evidence = Evidence::new(&secret(), b"<GetState/>", "C", b"again", "card");
     cards

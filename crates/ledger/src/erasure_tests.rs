@@ -354,13 +354,13 @@ async fn an_erasure_stopped_between_any_two_calls_is_finished_by_repetition() {
             let was_cut = first.is_err();
             let calls = memory.take_calls().len();
             memory.script([]);
-            // What is said to be erased nobody reads, though it may still be there.
+            // Nobody reads data that is declared erased, though it may still be there.
             if memory.keys_with("\"erased\"").len() == 1 {
                 let order = stored(&memory, "1").await.unwrap();
                 assert_eq!(order.state.order().unwrap().customer_name, None);
                 assert_eq!(order.payments[0].properties[0].value, None);
             }
-            // What was cut off with an index of its own is waited for.
+            // Readers wait for a call that was cut off after it took a place.
             tokio::time::sleep(Duration::from_secs(120)).await;
             erase(&memory, &MONTH).await;
             tokio::time::sleep(31 * DAY).await;

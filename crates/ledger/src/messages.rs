@@ -363,7 +363,7 @@ impl Moving {
     }
 }
 
-/// A message as it is kept.
+/// A message in the store.
 pub(super) struct Message {
     pub bytes: Vec<u8>,
     /// True if it was erased, and a write that came late has brought it back.

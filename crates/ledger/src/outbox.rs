@@ -1,14 +1,14 @@
-//! The outbox: which events of the journal the receivers of webhooks have been told of.
+//! The outbox: the deliveries of the journal's events to the receivers of webhooks.
 //!
-//! It is derived. An entry of the journal is its entry in the outbox, so that a payment is there
-//! before MPay gets its answer and costs nothing; for a receiver it is settled once
+//! The outbox is derived. An entry of the journal is its entry in the outbox, so a payment is there
+//! before MPay gets its answer, and costs nothing. For a receiver it is settled once
 //! `delivered/<receiver>/<index>` exists. `outbox/<receiver>` keeps the reading short: an index up to
-//! which everything is settled, but for some that are named beside it and wait for their next attempt,
-//! and for parts of the journal that are gone through in turns. So nothing stands in the way of what
-//! comes after, however much is refused. All of this is one value, and what it says stays true: an
-//! older one that wins a race, or one that a crash has kept from being written, does no harm.
+//! which everything is settled, except for some entries that are named beside it and wait for their next
+//! attempt, and for parts of the journal that calls go through in turns. So however much is refused,
+//! later messages are not held up. All of this is one value that stays true: an older one that wins a
+//! race, or one that a crash has kept from being written, does no harm.
 //!
-//! A receiver is known by its name: what it was told does not depend on its address.
+//! A receiver is identified by its name: its deliveries do not depend on its address.
 
 use jiff::{SignedDuration, Timestamp};
 use mpay_log::parse_counter;
@@ -31,11 +31,11 @@ over_the_log! {
 /// Entries read at once.
 const PAGE: usize = 100;
 
-/// A receiver that nothing is known of is told of so much of the end of the journal: of what was
-/// recorded between its configuration and the first look at it, and of all of a small journal.
+/// The number of places at the end of the journal that a new receiver is told of: the events between its
+/// configuration and the first look at it, and all of a small journal.
 const BEFORE_THE_FIRST_LOOK: u64 = 1000;
 
-/// The longest time for which a receiver can keep messages off by one answer.
+/// The longest time for which a receiver can postpone messages by one answer.
 pub const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// Parts of the journal that are gone through at the same time.
@@ -44,7 +44,7 @@ const MOST_PARTS_LEFT: usize = 8;
 /// Requests to send again that may wait for their turn.
 const MOST_REQUESTS: u64 = 64;
 
-/// The number of times that a request is entered anew because its place was passed by.
+/// Most attempts to enter a request, each at a new place after the last one was passed by.
 const TRIES: u32 = 8;
 
 /// The deliveries to one receiver.
@@ -63,23 +63,23 @@ impl<P> Clone for ReceiverOutbox<'_, P> {
 
 impl<P> Copy for ReceiverOutbox<'_, P> {}
 
-/// A message as it stands.
+/// A message, with the state of its delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// Its place in the journal.
     pub index: u64,
     /// The time at which it was recorded.
     pub at: Timestamp,
-    /// The event that is told.
+    /// The event.
     pub event: Event,
     /// The attempts that failed.
     pub attempts: Attempts,
-    /// Once nothing more is to be done.
+    /// The end of the delivery; `None` while something is still to be done.
     pub settled: Option<Settled>,
 }
 
 impl Delivery {
-    /// The same for a request to send again: what was done before does not count.
+    /// The delivery for a request to send again: attempts and receipts from before do not count.
     fn anew(mut self, request: u64) -> Self {
         if self.attempts.request < request {
             self.attempts = Attempts {
@@ -107,7 +107,7 @@ pub struct Attempts {
         skip_serializing_if = "Option::is_none"
     )]
     pub next_at: Option<Timestamp>,
-    /// The request to send again that these are for; 0 for none.
+    /// The request to send again that the attempts are for; 0 for none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub request: u64,
 }
@@ -121,7 +121,7 @@ pub struct Settled {
     /// True if it was given up instead of delivered.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub given_up: bool,
-    /// The latest request to send again that this is for; 0 for none.
+    /// The latest request to send again that the receipt is for; 0 for none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub request: u64,
 }
@@ -138,7 +138,7 @@ pub struct OutboxPage {
     pub deliveries: Vec<Delivery>,
     /// The place to go on from. It may have grown though there are no deliveries.
     pub next: u64,
-    /// True if this is all there is until now, and nothing is being recorded.
+    /// True if these are all deliveries until now, and no event is being recorded.
     pub complete: bool,
     /// True if the cursor was beyond the end.
     pub is_beyond_end: bool,
@@ -147,8 +147,7 @@ pub struct OutboxPage {
 /// The state of the delivery to a receiver.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboxState {
-    /// Every delivery up to this index is settled, or among those that wait, or in a part that is
-    /// left.
+    /// The index up to which every delivery is settled, waits, or is in a part that is left.
     pub low: u64,
     /// Deliveries up to `low` that are not settled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -156,10 +155,10 @@ pub struct OutboxState {
     /// Parts up to `low` in which something may not be settled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<PartLeft>,
-    /// The requests to send again up to this one are done, or parts that are left.
+    /// The last request to send again that is done, or has become a part that is left.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub requests: u64,
-    /// The kind that had no turn, and is first the next time.
+    /// The kind of deliveries that had no turn, and goes first the next time.
     #[serde(default)]
     pub turn: u8,
 }
@@ -176,7 +175,7 @@ pub struct Waiting {
         skip_serializing_if = "Option::is_none"
     )]
     pub next_at: Option<Timestamp>,
-    /// The request to send again that it is for; 0 for none.
+    /// The request to send again that the delivery is for; 0 for none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub request: u64,
 }
@@ -184,13 +183,14 @@ pub struct Waiting {
 /// A part of the journal that is gone through in turns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartLeft {
-    /// Up to this place everything is settled, or waits.
+    /// The place up to which everything is settled, or waits.
     pub after: u64,
     /// The last place.
     pub last: u64,
     /// The place to go on from.
     pub at: u64,
-    /// The request to send again that it is for; 0 for what found no room among those that wait.
+    /// The request to send again that the part is for; 0 if its deliveries found no room among those that
+    /// wait.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub request: u64,
 }
@@ -214,7 +214,7 @@ pub struct Lately {
         skip_serializing_if = "Option::is_none"
     )]
     pub success_at: Option<Timestamp>,
-    /// The time at which it last did not.
+    /// The time at which it last did not take one.
     #[serde(
         default,
         deserialize_with = "time::optional",
@@ -224,7 +224,7 @@ pub struct Lately {
     /// The error of that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The receiver wants nothing before this time.
+    /// The time before which the receiver wants nothing.
     #[serde(
         default,
         deserialize_with = "time::optional",
@@ -234,8 +234,8 @@ pub struct Lately {
 }
 
 impl Lately {
-    /// Until when the receiver is left alone, if it is now. A time beyond [`LONGEST_WAIT`] is that of a
-    /// clock that was wrong.
+    /// The time until which the receiver is left alone, if it is now. A time beyond [`LONGEST_WAIT`]
+    /// comes from a wrong clock.
     pub fn paused_until(&self, now: Timestamp) -> Option<Timestamp> {
         self.not_before
             .filter(|at| *at > now && at.duration_since(now) <= LONGEST_WAIT)
@@ -245,7 +245,7 @@ impl Lately {
 /// A receiver that wants nothing any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
-    /// Since when.
+    /// The time since which it wants nothing.
     #[serde(deserialize_with = "time::deserialize")]
     pub at: Timestamp,
 }
@@ -264,7 +264,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// True if it may be sent something at this time.
+    /// True if a message may be sent to it at this time.
     pub fn takes(&self, now: Timestamp) -> bool {
         self.ended.is_none() && self.lately.paused_until(now).is_none()
     }
@@ -297,7 +297,7 @@ impl<'a, P: Platform> Outbox<'a, P> {
         JournalList::on(self.log).length().await
     }
 
-    /// The place behind which stands what was recorded from a time on.
+    /// The place before the entries that were recorded at a time or later.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -305,7 +305,7 @@ impl<'a, P: Platform> Outbox<'a, P> {
         JournalList::on(self.log).place_before(time).await
     }
 
-    /// Those of these receivers that want nothing any more.
+    /// The receivers among these that want nothing any more.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -369,7 +369,7 @@ impl<P: Platform> ReceiverOutbox<'_, P> {
         })
     }
 
-    /// The place where delivery begins to a receiver that nothing is known of.
+    /// The state with which delivery to a new receiver begins.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -381,7 +381,7 @@ impl<P: Platform> ReceiverOutbox<'_, P> {
         })
     }
 
-    /// Keeps where delivery stands.
+    /// Keeps the state of delivery.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -389,7 +389,7 @@ impl<P: Platform> ReceiverOutbox<'_, P> {
         self.set(self.key(keys::OUTBOX), state).await
     }
 
-    /// Keeps that the receiver wants nothing any more, or does again.
+    /// Keeps the note that the receiver wants nothing any more, or removes it.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -397,7 +397,7 @@ impl<P: Platform> ReceiverOutbox<'_, P> {
         self.set(ended_name(self.receiver), &ended).await
     }
 
-    /// Keeps how it went.
+    /// Keeps the latest outcomes.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -405,14 +405,14 @@ impl<P: Platform> ReceiverOutbox<'_, P> {
         self.set(self.key(keys::LATELY), lately).await
     }
 
-    /// Deliveries at some places of the journal, for a request to send again or none: those of them
-    /// that there are.
+    /// The deliveries at some places of the journal, each for a request to send again or none; places
+    /// without one are left out.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn deliveries(self, waiting: &[Waiting]) -> Result<Vec<Delivery>, StoreError> {
         let indices: Vec<_> = waiting.iter().map(|waiting| waiting.index).collect();
-        // One that is damaged waits until it is mended.
+        // A damaged entry waits until it is mended.
         let entries = JournalList::on(self.log).entries(&indices).await?;
         let deliveries = self.with_attempts(entries).await?.into_iter();
         let anew = deliveries.map(|delivery| {
@@ -441,7 +441,7 @@ impl<P: Platform> ReceiverOutbox<'_, P> {
         })
     }
 
-    /// The same of a part that is left.
+    /// The deliveries of a part that is left.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -457,7 +457,7 @@ impl<P: Platform> ReceiverOutbox<'_, P> {
         Ok(page)
     }
 
-    /// The events of entries of the journal, with what became of their deliveries.
+    /// The events of entries of the journal, with the states of their deliveries.
     async fn with_attempts(self, entries: Vec<JournalEntry>) -> Result<Vec<Delivery>, StoreError> {
         let indices = entries.iter().map(|entry| entry.index);
         let names: Vec<_> = indices
@@ -470,7 +470,7 @@ impl<P: Platform> ReceiverOutbox<'_, P> {
         let mut deliveries = Vec::with_capacity(entries.len());
         for mut entry in entries {
             match &mut entry.event {
-                // They are told of as they are listed, whoever tells.
+                // The message is the event as it is listed, from every host.
                 Event::PaymentRecorded(payment) => payment.version = None,
                 Event::PaymentVoided(void) => void.version = None,
                 Event::PaymentRefunded(refund) => refund.version = None,
@@ -489,7 +489,7 @@ impl<P: Platform> ReceiverOutbox<'_, P> {
         Ok(deliveries)
     }
 
-    /// Keeps what has been tried in vain, and whether nothing more is to be done.
+    /// Keeps the failed attempts of a delivery, and its end if it is given up.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -510,7 +510,7 @@ impl<P: Platform> ReceiverOutbox<'_, P> {
         self.log.set_many(&batch).await
     }
 
-    /// Says that nothing more is to be done for a delivery.
+    /// Keeps the end of a delivery.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -527,8 +527,8 @@ impl<P: Platform> ReceiverOutbox<'_, P> {
         self.log.set_many(&batch).await
     }
 
-    /// Asks to send again what stands after `after`, up to `last`. `false` if so many requests wait
-    /// that this one cannot.
+    /// Asks to send the entries after `after`, up to `last`, again. `false` if too many requests wait
+    /// already.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.

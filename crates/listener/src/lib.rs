@@ -1,8 +1,8 @@
 //! Serves HTTP/1.1 on a listener until it is told to stop: one accept loop for every server of this
-//! workspace. It knows nothing of what is served.
+//! workspace. It knows nothing of the application.
 //!
-//! An [`Application`] says which connections are taken and what is answered on them; [`serve`]
-//! gives a [`Running`], by which the server is stopped. A connection passes three steps:
+//! An [`Application`] admits connections and answers their requests; [`serve`] gives a [`Running`], by
+//! which the server is stopped. A connection passes three steps:
 //!
 //! 1. [`Application::admit`] gives it a [`Place`], makes it wait, or refuses it;
 //! 2. [`Application::answer`] answers its requests, one after the other;
@@ -85,8 +85,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// A place that an open connection holds; it is dropped when the connection has ended.
 pub trait Place: Send + Sync + 'static {
-    /// Ready when the application wants the connection ended at once, in the middle of an answer
-    /// too. By default it never does.
+    /// Ready when the application wants the connection ended at once, even in the middle of an answer. By
+    /// default it never does.
     fn ended(&self) -> impl Future<Output = ()> + Send {
         std::future::pending()
     }
@@ -102,7 +102,7 @@ pub trait Application: Send + Sync + 'static {
     /// The time that a client may take to send the head of a request.
     fn header_time(&self) -> Duration;
 
-    /// The time for which connections that are at work may go on when the server stops.
+    /// The time for which connections with a request under way may go on when the server stops.
     fn stop_time(&self) -> Duration;
 
     /// Takes a connection from this client, or waits until it can be taken; no other is accepted
@@ -120,20 +120,20 @@ pub trait Application: Send + Sync + 'static {
         place: &Arc<Self::Place>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
-    /// Is told of a connection that the system could not give.
+    /// Called when the system could not give a connection.
     fn not_accepted(&self, error: io::Error) {
         let _ = error;
     }
 
-    /// Is told when no connection is open any more, with how many were cut off. The server has
-    /// stopped when this has ended.
+    /// Called when no connection is open any more, with the number of those that were cut off. The server
+    /// has stopped when this has ended.
     fn stopped(&self, cut_off: usize) -> impl Future<Output = ()> + Send {
         let _ = cut_off;
         std::future::ready(())
     }
 }
 
-/// A running server. Dropping it cuts off what is under way; [`stop`](Self::stop) does not.
+/// A running server. Dropping it cuts off the requests under way; [`stop`](Self::stop) does not.
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
@@ -193,7 +193,7 @@ impl Drop for Running {
     }
 }
 
-/// Accepts connections until told to stop, then waits for those that are at work.
+/// Accepts connections until told to stop, then waits for those with a request under way.
 async fn accept<A: Application>(
     listener: TcpListener,
     application: Arc<A>,
@@ -258,8 +258,7 @@ async fn attend<A: Application>(
             .header_read_timeout(header_time)
             .serve_connection(TokioIo::new(stream), service)
     );
-    // What goes wrong here is the client's: a reset, a malformed request. Nobody is left to be
-    // told.
+    // Failures here are the client's: a reset, a malformed request. Nobody is left to be told.
     tokio::select! {
         _ = connection.as_mut() => return,
         () = place.ended() => return,

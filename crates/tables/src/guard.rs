@@ -140,7 +140,7 @@ mod tests {
         ] {
             assert_eq!((guarded(text).as_str(), unguarded(text)), (text, text));
         }
-        // What people type.
+        // Texts that people type.
         assert_eq!(unguarded("'tis"), "'tis");
     }
 

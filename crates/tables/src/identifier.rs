@@ -18,7 +18,7 @@ impl Cell {
         match self {
             Self::Written(_) | Self::Text(_) => match self.text()? {
                 Some(text) if is_scientific(&text) => Err(CellError::Scientific(text)),
-                // What nobody sees is no part of a name.
+                // Invisible characters are no part of a name.
                 Some(text) => {
                     Ok(Some(text.replace(is_invisible, "")).filter(|text| !text.is_empty()))
                 }
@@ -58,7 +58,7 @@ impl Cell {
         let is_short = is_digits(&text) && (8..13).contains(&length);
         let was_a_number = match self {
             Self::Number(_) => true,
-            // What is guarded was written by a program that knows.
+            // A guarded text was written by a program that knows the number.
             Self::Written(written) => !written.trim_start().starts_with(['\'', '=']) && length > 10,
             _ => false,
         };

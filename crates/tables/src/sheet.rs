@@ -240,7 +240,7 @@ impl Sheet {
             Value::Amount => no_date(cell),
             Value::Number | Value::Time => cell.to_owned(),
         };
-        // Whatever a spreadsheet takes for the separator.
+        // Quoted for every separator that a spreadsheet may take.
         let is_quoted = kind == Value::Text && cell.contains(['"', '\r', '\n', ',', ';', '\t']);
         if is_quoted {
             self.written.push('"');

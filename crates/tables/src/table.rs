@@ -773,7 +773,7 @@ mod tests {
         for rows in rows.chunks(most) {
             let mut part = Sheet::part_of(whole);
             rows.iter().for_each(|row| part.copy(row));
-            // Whoever takes parts knows columns, as who imports orders does.
+            // A caller that takes parts knows the columns, like the import of orders.
             let names: Vec<_> = whole.columns.iter().map(Column::name).collect();
             let part = part.finish().unwrap();
             let part = Table::read(&part, &Options::with_columns(&names)).unwrap();

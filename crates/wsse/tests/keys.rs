@@ -65,7 +65,7 @@ fn a_bundle_is_read_as_people_have_it() {
     let key = data("service.key.pem");
     let bundle = |pem: &str| Certificate::bundle_from_pem(pem);
     let trusted = |pem: &str| {
-        // What OpenSSL calls so has settings of its own behind the certificate.
+        // OpenSSL's block of this name has settings of its own behind the certificate.
         let der = Certificate::from_pem(pem).expect("one").der().to_vec();
         let base64 = Base64::encode_string(&[&der, &[0x30, 0][..]].concat());
         format!("-----BEGIN TRUSTED CERTIFICATE-----\n{base64}\n-----END TRUSTED CERTIFICATE-----")

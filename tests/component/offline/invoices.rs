@@ -165,7 +165,7 @@ fn run_on(pdf: &[u8], tool: &str, arguments: &[&str]) -> String {
         command.arg("-");
     }
     let output = command.output().unwrap();
-    // Poppler warns of what is wrong with a file, and shows it all the same.
+    // Poppler warns of mistakes in a file, and shows it all the same.
     assert!(
         output.status.success() && output.stderr.is_empty(),
         "{output:?}"

@@ -1,5 +1,5 @@
-//! MPay offline against the component: pages by plain HTTP, mischief by mischief with what becomes
-//! of the order, the journal, and the PDF.
+//! MPay offline against the component: pages by plain HTTP, each mischief with the order's state
+//! afterwards, the journal, and the PDF.
 
 mod invoices;
 mod pages;

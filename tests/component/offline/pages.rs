@@ -1,4 +1,4 @@
-//! The pages: texts, languages, and who may press buttons.
+//! The pages: texts, languages, and the sites that may press buttons.
 
 use super::*;
 

@@ -126,7 +126,7 @@ fn an_order_is_shown_paid_in_part_and_the_payer_goes_back() {
     );
     assert_eq!(payment["invoice_id"].as_str().unwrap().len(), 14);
     assert!(path.ends_with(payment["payment_id"].as_str().unwrap()));
-    // What remains is shown next time.
+    // The remaining amount is shown next time.
     assert!(
         offline
             .post("/service/pay", &visit)
@@ -140,7 +140,7 @@ fn a_failed_payment_sends_nothing_to_the_provider() {
     let provider = Provider::start();
     provider.register("1", flexible());
     let offline = Offline::start(&provider);
-    // What is required is not filled in, which does not matter then.
+    // A required field is not filled in, which does not matter here.
     let form = [
         ("ServiceID", SERVICE),
         ("OrderKey", "1"),
@@ -219,8 +219,8 @@ fn a_confirmation_is_repeated_until_the_provider_takes_it_or_the_payer_stops() {
     assert_eq!(provider.ledger().len(), 1);
 }
 
-/// Every mischief on a fresh order of 10.00: the verdict, what the confirmations were answered, the
-/// order's status and what was paid by then.
+/// Every mischief on a fresh order of 10.00: the verdict, the answers to the confirmations, the order's
+/// status and its paid amount.
 #[test]
 fn every_mischief_is_answered_right_by_the_component() {
     let provider = Provider::start();
@@ -256,7 +256,7 @@ fn every_mischief_is_answered_right_by_the_component() {
             usize::from(paid != "0.00"),
             "{order}"
         );
-        // What was refused is confirmed properly after that, once.
+        // A refused payment is confirmed properly afterwards, once.
         offline.post(&format!("{path}/confirm"), &[]);
         offline.settled(&path);
         assert_eq!(
@@ -365,7 +365,7 @@ fn every_mischief_can_be_played_on_a_payment_that_is_confirmed() {
 
 #[test]
 fn a_provider_that_does_wrong_is_told_so() {
-    // It takes no SHA-1, so it refuses what WCF sends today.
+    // It takes no SHA-1, so it refuses WCF's messages of today.
     let sha256 = |options: &mut Options| {
         options.algorithms = Algorithms::SHA256;
         options.mischief = Some(Mischief::Wcf);
@@ -377,7 +377,7 @@ fn a_provider_that_does_wrong_is_told_so() {
     assert!(page.contains("value=\"wcf\" selected"), "{page}");
     let path = offline.pay("1", &[("mischief", "wcf")]);
     let page = offline.get(&format!("{path}?lang=en")).text();
-    // The answer, what is due after it, and so the whole.
+    // The answer, the amount due after it, and the whole.
     assert_eq!(page.matches(">wrong<").count(), 3, "{page}");
     assert!(page.contains("The payment is not confirmed"), "{page}");
     assert_eq!(strict.order("1")["amount_paid"], "0.00");
@@ -409,7 +409,7 @@ fn the_journal_keeps_both_messages_and_why_an_answer_is_not_believed() {
         answer.text(),
         confirmation["answer"]["body"].as_str().unwrap()
     );
-    // The evidence that the provider keeps is what the journal says was sent and came back.
+    // The evidence that the provider keeps equals the request and the answer in the journal.
     let id = confirmation["payment_id"].as_str().unwrap();
     let kept = provider.api("GET", &format!("payments/{id}/evidence?format=xml"), None);
     assert_eq!(kept.body.as_str().unwrap(), request.text());

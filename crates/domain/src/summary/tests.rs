@@ -103,7 +103,7 @@ fn what_is_given_back_is_not_due_again_and_said_twice_is_said_once() {
     let refunded = OrderStatus::Set(SetStatus::Refunded);
     assert_eq!(state.status(time(RECEIVED)), refunded);
     assert_eq!(state.allowed(time(RECEIVED)), [SetStatus::Refunded]);
-    // What comes then comes late, and is money that is here.
+    // A payment that comes then is late, but its money is here.
     state.pay(payment("Q", &[("a", "100")]), &Receipt::at(time(RECEIVED)));
     let late = state.payments().last().unwrap();
     assert_eq!(late.review, [Review::Late, Review::Double]);

@@ -154,7 +154,7 @@ impl OrderJson {
                 continue;
             }
             let after = match &amount.after {
-                // What is wrong with it is said elsewhere.
+                // Its mistake is reported elsewhere.
                 Some(after) => day(after).ok(),
                 None if issued_on.is_none() => {
                     let detail = "are counted from issued_at, which is missing; or give after";

@@ -14,15 +14,15 @@ use crate::{
 /// Orders changed by one batch: as many as one call reads.
 const BATCH: usize = 25;
 
-/// The fate of changes that are asked for.
+/// The treatment of requested changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Intent<'a> {
-    /// They are made.
+    /// The changes are made.
     Make {
         /// Name of the principal who makes them.
         by: &'a str,
     },
-    /// Nothing is written: what would become of each is told, of what is there now.
+    /// Nothing is written: the outcome of each change is told, judged by the present orders.
     Try,
 }
 
@@ -44,9 +44,9 @@ struct Waiting {
 }
 
 impl<P: Platform> Orders<'_, P> {
-    /// Changes many orders, or makes them: each as [`Self::change`] does, and for itself, but with
-    /// one read and one batch for many. No two may have keys that payers would confuse. `change`
-    /// gives what the order at a position shall be.
+    /// Changes or registers many orders: each as [`Self::change`] does, and independently, but with one
+    /// read and one batch for many. No two of them may have keys that payers would confuse. `change`
+    /// gives the order at a position as it should be.
     pub async fn change_many<E>(
         self,
         intent: Intent<'_>,
@@ -61,7 +61,7 @@ impl<P: Platform> Orders<'_, P> {
             let done =
                 self.change_batch(intent, batch, first, &change, &mut results, &mut unwritten);
             if let Err(error) = done.await {
-                // What it may have done is found out by repetition.
+                // A repetition finds out what it may have done.
                 let reason = error.to_string();
                 for result in results.iter_mut().skip(first) {
                     if result.is_ok() {
@@ -73,7 +73,7 @@ impl<P: Platform> Orders<'_, P> {
         if intent == Intent::Try {
             return results;
         }
-        // Of what was found made, all at once: it is one call in almost every store.
+        // All events of changes that were found made, at once: it is one call in almost every store.
         let events = unwritten
             .iter()
             .flat_map(|(_, events): &(usize, Vec<u64>)| events.iter().copied());
@@ -116,7 +116,7 @@ impl<P: Platform> Orders<'_, P> {
                 }
             };
             if seen.settled < seen.length && intent != Intent::Try {
-                // Something before what is seen is still coming: this one goes its own way.
+                // An entry before is still being written, so this order is changed by itself.
                 *result = self
                     .change(service, key, Precondition::None, intent.by(), |state| {
                         change(row, state)
@@ -170,7 +170,7 @@ impl<P: Platform> Orders<'_, P> {
             };
             let slot = self.lists().take(list).await?;
             if slot.index() != next {
-                // Somebody else came in between: this one goes its own way.
+                // Another call came in between, so this order is changed by itself.
                 self.lists().void(&slot).await?;
                 *result = self
                     .change(service, key, Precondition::None, intent.by(), |state| {
@@ -189,7 +189,7 @@ impl<P: Platform> Orders<'_, P> {
         if waiting.is_empty() {
             return Ok(());
         }
-        // All places of the journal at once, and last: nobody waits for them long.
+        // All places of the journal are taken at once, and last, so that nobody waits for them long.
         let places = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
         let journal = self.journal().take_many(places).await?;
         for (order, journal) in waiting.iter_mut().zip(&journal) {
@@ -221,7 +221,7 @@ impl<P: Platform> Orders<'_, P> {
                 continue;
             };
             *result = if !filled.is_alive(&order.slot) {
-                // Its place was passed by: it goes its own way.
+                // Its place was passed by, so the order is changed by itself.
                 match batch.get(order.row - first) {
                     Some((service, key)) => {
                         self.change(service, key, Precondition::None, intent.by(), |state| {

@@ -16,7 +16,7 @@ use crate::{
 /// The most places of an order's list that one call looks at.
 const MOST: u64 = 64;
 
-/// A part of what happened to an order.
+/// A part of the history of an order.
 #[derive(Debug)]
 pub struct OrderHistory {
     /// The newest first.
@@ -27,7 +27,7 @@ pub struct OrderHistory {
     pub is_beyond_end: bool,
 }
 
-/// Something that happened to an order.
+/// An entry of the history of an order.
 #[derive(Debug)]
 pub struct HistoryEntry {
     /// Its place in the order's list.
@@ -36,15 +36,16 @@ pub struct HistoryEntry {
     pub index: u64,
     /// The time.
     pub at: Timestamp,
-    /// The event, without what was erased since.
+    /// The event, without the data erased since.
     pub event: Event,
-    /// The order as it was from then on, likewise, and as it was before; of a version alone.
+    /// For a version: the order as it was from then on, without the data erased since, and as it was
+    /// before.
     pub order: Option<Box<(OrderJson, Option<OrderJson>)>>,
 }
 
 impl<P: Platform> Orders<'_, P> {
-    /// The history of an order, the newest first, below a place of its list: what counts of a part of
-    /// the list, which may be nothing. `None` if there is no such order.
+    /// The history of an order, the newest first, below a place of its list: the valid entries of a part
+    /// of the list, which may have none. `None` if there is no such order.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails, or a record of this order is damaged.
@@ -82,8 +83,8 @@ impl<P: Platform> Orders<'_, P> {
         let events = self.journal().entries(&beside).await?;
         let doers = events.into_iter().map(|entry| (entry.index, entry.event));
         let doers: HashMap<_, _> = doers.collect();
-        // Last, since an erasure says that it is done before it is: of whatever was read here and is
-        // erased by now, this says so.
+        // This is read last, since an erasure is entered before it is carried out: so it covers
+        // everything that was read above and is erased by now.
         let erased_before = match self.get(service, key).await? {
             Some(order) => order.erased_before,
             None => u64::MAX,

@@ -1,4 +1,4 @@
-//! Orders: what is asked of them, and how they are changed.
+//! Orders: their reading and their changes.
 
 mod bulk;
 mod history;
@@ -25,7 +25,7 @@ use crate::{
     json::{Event, PaymentJson},
 };
 
-/// The number of times that a change is begun anew because its place was passed by.
+/// Most attempts of one change, each begun anew after the place of the last one was passed by.
 const TRIES: u32 = 5;
 
 over_the_log_and_the_secret! {
@@ -36,7 +36,7 @@ over_the_log_and_the_secret! {
 /// Payments of an order, the newest first.
 #[derive(Debug)]
 pub struct OrderPayments {
-    /// Their records, and what is to be said of them.
+    /// Their records and states.
     pub payments: Vec<(PaymentJson, RecordedPayment)>,
     /// The place to go on below; `None` at the end.
     pub next: Option<u64>,
@@ -47,7 +47,7 @@ pub struct OrderPayments {
 /// The condition of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {
-    /// Nothing.
+    /// No condition.
     None,
     /// The order is at one of these versions (`If-Match`).
     Versions(Vec<u64>),
@@ -83,10 +83,10 @@ pub enum Registered {
 /// The reason why an order was not registered or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError<E = Infallible> {
-    /// The order would not be one.
+    /// The order would be invalid.
     #[error("it would not be an order")]
     Unfit(E),
-    /// An order in its state is not changed like this.
+    /// The order's state does not allow this change.
     #[error(transparent)]
     Refused(#[from] ChangeRefused),
     /// Another order has a key that payers would confuse with this one.
@@ -105,10 +105,10 @@ pub enum RegisterError<E = Infallible> {
     Store(#[from] StoreError),
 }
 
-/// An entry and its event, and what else is written with them.
+/// An entry and its event, with the other values that are written in the same batch.
 pub(super) struct Change {
     pub entry: OrderEntry,
-    /// `None` where it is of use to those alone who judge by the list.
+    /// `None` if only readers of the list need the entry.
     pub event: Option<Event>,
     pub others: Vec<Write>,
 }
@@ -143,8 +143,8 @@ impl<'a, P: Platform> Orders<'a, P> {
         orders.into_iter().next().unwrap_or(Ok(None))
     }
 
-    /// The order of this service that somebody means who asks for `key`: it may be spelt otherwise, as
-    /// [`OrderKey::folded`] says. It costs what [`Self::get`] does.
+    /// The order of this service that `key` means: its key may be spelt differently, see
+    /// [`OrderKey::folded`]. It costs as much as [`Self::get`].
     ///
     /// # Errors
     /// As [`Self::get`].
@@ -158,8 +158,8 @@ impl<'a, P: Platform> Orders<'a, P> {
         Ok(found.filter(|stored| stored.state.order().is_some()))
     }
 
-    /// The orders of this service that have an alias, in whatever spelling; the one that got it last
-    /// first. Of a name that very many have had, only the latest are looked at.
+    /// The orders of this service that have an alias, in any spelling; the one that got it last first. If
+    /// very many have had the name, only the latest are looked at.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails, or the records of all of them are damaged.
@@ -178,7 +178,7 @@ impl<'a, P: Platform> Orders<'a, P> {
         for order in self.get_many(&addresses).await? {
             match order {
                 Ok(order) => found.extend(order.filter(|order| order.is_named(name))),
-                // It concerns this order alone.
+                // The damage concerns this order alone.
                 Err(error) => damaged = Some(error),
             }
         }
@@ -188,8 +188,8 @@ impl<'a, P: Platform> Orders<'a, P> {
         }
     }
 
-    /// Several orders, each as [`Self::get`] gives it, in few calls. One that is damaged is an
-    /// error of its own.
+    /// Several orders, each as [`Self::get`] gives it, in few calls. A damaged order is an error of its
+    /// own.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -233,8 +233,7 @@ impl<'a, P: Platform> Orders<'a, P> {
         let last = last.min(order.length);
         let segment = last.saturating_sub(1) / SEGMENT;
         let (stored, first, until) = self.folds().segment(&list, segment).await?;
-        // After the segment, and also if that stands behind it: an erasure says that it is done before
-        // it is.
+        // This is read after the segment, since an erasure is entered before it is carried out.
         let erased_before = self.folds().order(&list).await?.erased_before;
         let states = stored.state.payments().iter().cloned();
         let payments = stored.payments.into_iter().map(|mut record| {
@@ -264,14 +263,14 @@ impl<'a, P: Platform> Orders<'a, P> {
         }))
     }
 
-    /// Changes an order, or makes it: `change` gives what it shall be, of what it is. `by` is the name of
-    /// the principal who does.
+    /// Changes or registers an order: `change` is given the present order, and gives the order as it
+    /// should be. `by` is the name of the principal.
     ///
-    /// The change is judged by what stands before its own place in the order's list: where
-    /// somebody came in between, `change` is asked again.
+    /// The change is judged by the entries before its own place in the order's list: if another call came
+    /// in between, `change` is asked again.
     ///
     /// # Errors
-    /// [`RegisterError`]; the order then is as it was.
+    /// [`RegisterError`]; then the order is unchanged.
     pub async fn change<E>(
         self,
         service: &ServiceId,
@@ -292,8 +291,8 @@ impl<'a, P: Platform> Orders<'a, P> {
         })
     }
 
-    /// The entry at `index`, and the event, that make an order what it shall be; `None`
-    /// if it is like that already.
+    /// The entry at `index`, and the event, that make the order as it should be; `None` if it is like
+    /// that already.
     pub(super) fn judge<E>(
         self,
         stored: &StoredOrder,
@@ -316,12 +315,12 @@ impl<'a, P: Platform> Orders<'a, P> {
         }))
     }
 
-    /// Appends to an order's list and to the journal, in one batch, what `judge` gives of the
-    /// order and the place of the entry: nothing if there is nothing to do. Gives the event, if it has
-    /// one.
+    /// Appends the entry and the event that `judge` gives for the order and the entry's place, to the
+    /// order's list and the journal in one batch. Appends nothing if `judge` gives `None`. Gives the
+    /// event, if there is one.
     ///
-    /// The event counts if the entry does (see `journal.rs`); so if the entry's place was passed by
-    /// as dead, all of it is begun anew, and if only the event's was, the event is entered again.
+    /// The event counts if the entry does (see `journal.rs`). So if the entry's place was passed by as
+    /// dead, all of it is begun anew; and if only the event's was, the event is entered again.
     pub(super) async fn append<E>(
         self,
         service: &ServiceId,
@@ -333,7 +332,7 @@ impl<'a, P: Platform> Orders<'a, P> {
             .await
     }
 
-    /// The same, where `judge` needs so much of the order.
+    /// Appends as [`append`](Self::append) does, if `judge` needs this depth of the order.
     pub(super) async fn append_seeing<E>(
         self,
         depth: Depth,
@@ -359,15 +358,16 @@ impl<'a, P: Platform> Orders<'a, P> {
             };
             let next = seen.length + 1;
             if seen.settled < seen.length && !mutated(Mutation::AmendmentOnOldState) {
-                // Whatever is still coming stands before what is seen: also that nothing is to be
-                // done, or may not be done, is judged with it.
+                // An entry that is still being written stands before this call's place, so a decision
+                // that nothing is to be done, or may not be done, must consider it too.
                 seen = self
                     .settled_before(&list, depth, seen.settled, next)
                     .await?;
             }
             let mut change = match judge(&seen, next) {
                 Ok(Some(change)) => change,
-                // Also who is told that something may not be done learns from it what is.
+                // A refusal also tells its caller of the changes that are made, so their events are made
+                // sure of.
                 nothing => {
                     self.journal().make_sure(&seen.events).await?;
                     return nothing.map(|_| None);
@@ -380,7 +380,7 @@ impl<'a, P: Platform> Orders<'a, P> {
             self.aliases().enter(&entered).await?;
             let mut slot = self.lists().take(&list).await?;
             if slot.index() != next && !mutated(Mutation::AmendmentOnOldState) {
-                // Somebody else came in between.
+                // Another call came in between.
                 let (judged, more, events) = match self
                     .settled_before(&list, depth, next - 1, slot.index())
                     .await
@@ -396,7 +396,7 @@ impl<'a, P: Platform> Orders<'a, P> {
                 match judged {
                     Ok(Some(judged)) => {
                         change = judged;
-                        // Somebody took away meanwhile what it had.
+                        // Another call removed meanwhile a name that the order had.
                         let mut more = more;
                         more.retain(|naming| !entered.contains(naming));
                         if let Err(error) = self.aliases().enter(&more).await {
@@ -439,8 +439,8 @@ impl<'a, P: Platform> Orders<'a, P> {
         Err(RegisterError::Busy)
     }
 
-    /// The order as it stands before a place, once everything there is settled. `settled` is up to
-    /// where it is known to be.
+    /// The order as it stands before a place, once all entries there are settled. `settled` is the place
+    /// up to which they are known to be.
     async fn settled_before(
         self,
         list: &OrderList,
@@ -455,7 +455,7 @@ impl<'a, P: Platform> Orders<'a, P> {
             Depth::Whole => (self.folds().between(list, 1, last).await?, None),
         };
         let mut markers = self.folds().markers_of([&listing]).await?;
-        // A payment that is being recorded counts, or not, before anything is judged by it.
+        // It is decided if a payment that is being recorded counts, before anything is judged by it.
         for entry in &listing.entries {
             if let OrderEntry::Payment(payment) = &entry.value
                 && let Ok(name) = PaymentName::of(payment)

@@ -173,7 +173,7 @@ async fn a_receiver_that_asks_for_time_gets_it_and_no_attempt_is_counted() {
         (2, 0, true)
     );
     memory.take_sent();
-    // Whoever calls, however often: the receiver is left alone, and no other is.
+    // However often calls come, this receiver is left alone, and no other is.
     record(&memory, "C", "1", "1").await.unwrap();
     follow_up(&app, &store(&memory), call(&memory, 0, Some("C"))).await;
     tokio::time::sleep(Duration::from_secs(7190)).await;
